@@ -1,0 +1,1 @@
+"""The spine of hookline: configuration, plugins, planning, the store and the runner."""

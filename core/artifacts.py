@@ -1,0 +1,245 @@
+"""What travels between stages: frozen dataclasses that point at files.
+
+An artifact holds the path of its main file and the facts that later stages need, so that no stage
+reads another stage's configuration. Files that belong to it lie in the same directory. The store
+fills in :attr:`Artifact.sha256` and :attr:`Artifact.provenance` when a stage has finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+
+class Precision(str, Enum):
+    """Arithmetic of a model: ``fp32``, ``fp16`` (float32 inputs and outputs) or ``int8`` (Q/DQ)."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
+
+
+class Layout(str, Enum):
+    """What a model gives (docs/contracts.md).
+
+    ``heads``: one output a level, ``p3 p4 p5 (p6)``, [B, A*(5+nc), H/s, W/s], sigmoid applied.
+    ``classic``: ``output0`` [B, N, 5+nc], boxes cx, cy, w, h in pixels of the network input.
+    ``decoded``: the four outputs of ``YoloLayer_TRT``, boxes x1, y1, x2, y2 in pixels.
+    """
+
+    heads = "heads"
+    classic = "classic"
+    decoded = "decoded"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a detector is, independent of the file format it lies in.
+
+    Attributes:
+        family: Name of the model family that can rebuild it, e.g. ``yolov5``.
+        variant: e.g. ``yolov5s``; the file's stem where the variant is not a known one.
+        names: Class names, index = class id.
+        anchors: Per level, small stride first: w0, h0, w1, h1, ... in pixels of the network input.
+        strides: Per level, small first, in pixels.
+    """
+
+    family: str
+    variant: str
+    names: tuple[str, ...]
+    anchors: tuple[tuple[float, ...], ...]
+    strides: tuple[int, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, nc."""
+        return len(self.names)
+
+    @property
+    def max_stride(self) -> int:
+        """The largest stride: height and width of the input are multiples of it."""
+        return max(self.strides)
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """The input a model expects and how a picture becomes it; every processor obeys it.
+
+    Attributes:
+        batch, height, width: The static size, or the size to use where that axis is dynamic.
+        dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call.
+        name: Name of the input tensor, float32 [B, 3, H, W].
+        pad_value: Grey level 0..255 of the letterbox border, before scaling.
+        channels: ``rgb``; pictures are read as BGR and reordered.
+        scale: Factor from 0..255 to the network's range.
+    """
+
+    batch: int
+    height: int
+    width: int
+    dynamic: tuple[str, ...] = ()
+    name: str = "images"
+    pad_value: int = 114
+    channels: str = "rgb"
+    scale: float = 1.0 / 255.0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an artifact comes from: the stage, who ships it, and the digests of what went in."""
+
+    stage: str
+    distribution: str
+    key: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Base of all artifacts.
+
+    Attributes:
+        path: The main file, absolute.
+        sha256: Of that file, hexadecimal; empty until the store has taken the artifact in.
+        provenance: Filled in by the store.
+        notes: Remarks a user must see wherever the artifact is used, e.g. a default that was taken.
+    """
+
+    path: Path
+    sha256: str = ""
+    provenance: Provenance | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Artifact):
+    """A labelled data set. ``path`` is a JSON file that lists pictures and labels a split.
+
+    Attributes:
+        names: Class names, index = class id.
+        splits: Number of pictures a split, e.g. ``{"train": 128, "val": 128}``.
+    """
+
+    names: tuple[str, ...]
+    splits: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Artifact):
+    """Trained weights. ``path`` is a safetensors file; its metadata repeats ``facts`` as JSON."""
+
+    facts: ModelFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxModel(Artifact):
+    """An ONNX graph as exported, float32."""
+
+    facts: ModelFacts
+    contract: InputContract
+    layout: Layout
+    precision: Precision = Precision.fp32
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationTable(Artifact):
+    """Ranges a tensor (:mod:`core.calibration`). ``path`` is its JSON form.
+
+    Attributes:
+        method: Name of the calibrator.
+        pictures: How many pictures were observed.
+    """
+
+    method: str
+    pictures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizedModel(OnnxModel):
+    """An ONNX graph whose precision is settled: float32, float16 inside, or int8 Q/DQ.
+
+    Attributes:
+        runtime: The runtime whose rules the graph follows.
+    """
+
+    runtime: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraftedModel(QuantizedModel):
+    """A graph that ends in decoded boxes.
+
+    Attributes:
+        graft: Name of the graft that was appended.
+        score_threshold: Objectness below which the graph drops a box.
+        operators: Names of the non-standard operators a runtime needs, empty if none.
+    """
+
+    graft: str
+    score_threshold: float
+    operators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine(Artifact):
+    """A model prepared for one runtime on one kind of machine.
+
+    Attributes:
+        runtime: Name of the runtime that opens it.
+        score_threshold: Objectness below which the engine drops a box; 0.0 where it does not.
+        machine: What it was built on and for; the runtime compares it when it opens the engine.
+    """
+
+    facts: ModelFacts
+    contract: InputContract
+    layout: Layout
+    precision: Precision
+    runtime: str
+    score_threshold: float
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions(Artifact):
+    """Boxes found in pictures or video. ``path`` is the COCO results JSON.
+
+    Attributes:
+        values: Counts and speeds of the run (pictures, boxes, frames per second, ...).
+    """
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics(Artifact):
+    """Accuracy and speed on a data set. ``path`` is a JSON file with the tables in full.
+
+    Attributes:
+        values: The figures that ``summary.json`` repeats, e.g. ``{"map50_95": 0.34}``.
+    """
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Artifact):
+    """An engine beside a reference engine on the same pictures: latency ratio, agreement of boxes."""
+
+    values: Mapping[str, float]
+
+
+AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
+"""Everything that can be opened and asked for boxes."""
+
+
+def named(value: Artifact) -> dict[str, Any]:
+    """The facts of an artifact without its place and origin: what its digest is made from."""
+    return {
+        key: item
+        for key, item in vars(value).items()
+        if key not in {"path", "provenance"}
+    }

@@ -1,0 +1,36 @@
+"""How a dataclass of options refers to the words at the top level of the config.
+
+A stage declares one dataclass. ``imgsz: int = shared("imgsz")`` follows the top-level ``imgsz=``
+until the stage's own option is set; ``calibrator: str = shared("calibrator", kind="calibrators")``
+also says that the value names a registered part, so that the plan can check it, resolve ``auto``,
+and put the part's version and options into the store's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, fields
+from typing import Any
+
+
+def shared(word: str, *, kind: str = "") -> Any:
+    """A field that follows the top-level option ``word``; ``kind`` as in :func:`chosen`."""
+    return field(default=f"${{{word}}}", metadata={"kind": kind})
+
+
+def chosen(default: str, *, kind: str) -> Any:
+    """A field that names a registered part of ``kind`` (``runtimes``, ``grafts``, ...)."""
+    return field(default=default, metadata={"kind": kind})
+
+
+def presentation(default: Any) -> Any:
+    """A field that changes how work is done or shown but not its result; not in the store's key."""
+    return field(default=default, metadata={"presentation": True})
+
+
+def parts_of(config: Any) -> dict[str, tuple[str, str]]:
+    """Field name -> (kind, part name) of every part that ``config`` names."""
+    return {
+        item.name: (item.metadata["kind"], getattr(config, item.name))
+        for item in fields(config)
+        if item.metadata.get("kind")
+    }

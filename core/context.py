@@ -1,0 +1,116 @@
+"""What a stage gets besides its config and its inputs: a place to write, parts by name, progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
+    from core.registry import Registry
+
+
+class Progress(Protocol):
+    """Progress of one long piece of work."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """``steps`` more are done; ``note`` replaces the text at the end of the line."""
+        ...
+
+
+class Reporter(Protocol):
+    """Where a run speaks to the person in front of it."""
+
+    def note(self, message: str) -> None:
+        """One line of information."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """One line that must not be missed; repeated in summary.json."""
+        ...
+
+    def progress(self, title: str, total: int | None, unit: str) -> AbstractContextManager[Progress]:
+        """A progress line for ``total`` steps (None: not known)."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Handed to every stage.
+
+    Attributes:
+        workdir: Empty directory of this stage; what it writes there becomes the artifact's.
+        run_dir: The Hydra output directory of the run.
+        cache_dir: Downloads and digests, shared by all runs of this user.
+        seed: Of every random choice.
+        device: ``auto``, ``cpu`` or ``cuda:N``.
+        registry: All parts by kind and name.
+        options: Typed options of a part, by kind and name.
+        reporter: Where notes, warnings and progress go.
+    """
+
+    workdir: Path
+    run_dir: Path
+    cache_dir: Path
+    seed: int
+    device: str
+    registry: Registry
+    options: Callable[[str, str], Any]
+    reporter: Reporter = field(repr=False)
+
+    def family(self, name: str) -> ModelFamily:
+        """The light descriptor of a model family."""
+        return self.registry.part("models", name)
+
+    def model(self, name: str) -> ModelBackend:
+        """The heavy half of a model family."""
+        backend: ModelBackend = self._load("models", name)
+        return backend
+
+    def calibrator(self, name: str) -> RangeObserver:
+        """A fresh observer."""
+        observer: RangeObserver = self._load("calibrators", name)
+        return observer
+
+    def graft(self, name: str) -> GraftBackend:
+        """The heavy half of a graft."""
+        backend: GraftBackend = self._load("grafts", name)
+        return backend
+
+    def runtime(self, name: str) -> RuntimeBackend:
+        """The heavy half of a runtime."""
+        backend: RuntimeBackend = self._load("runtimes", name)
+        return backend
+
+    def processor(self, name: str) -> ProcessorBackend:
+        """The heavy half of a processor."""
+        backend: ProcessorBackend = self._load("processors", name)
+        return backend
+
+    def note(self, message: str) -> None:
+        """Say one line of information."""
+        self.reporter.note(message)
+
+    def warn(self, message: str) -> None:
+        """Say one line that must not be missed; it is repeated in summary.json."""
+        self.reporter.warn(message)
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:
+        """Show progress of ``total`` steps (None: not known) while the block runs."""
+        with self.reporter.progress(title, total, unit) as progress:
+            yield progress
+
+    def _load(self, kind: str, name: str) -> Any:
+        return self.registry.part(kind, name).load(self.options(kind, name))
+
+
+def cache_home() -> Path:
+    """``$HOOKLINE_HOME``, else ``~/.cache/hookline`` (or ``$XDG_CACHE_HOME/hookline``)."""
+    if home := os.environ.get("HOOKLINE_HOME"):
+        return Path(home).expanduser().resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser().resolve() / "hookline"

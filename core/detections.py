@@ -1,0 +1,67 @@
+"""Boxes found in one picture, and how raw outputs are filtered to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes of one picture, best score first.
+
+    Attributes:
+        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the original picture, clipped to it.
+        scores: float32 [n], 0..1.
+        classes: int32 [n].
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which boxes are kept (docs/contracts.md, NMS).
+
+    Attributes:
+        conf: Boxes with a score below it are dropped, 0..1.
+        iou: A box that overlaps a better one of its class by more than this is dropped, 0..1.
+        max_det: At most this many boxes a picture.
+        classes: Only these class ids, all where empty.
+        multi_label: Keep every class of a box that reaches ``conf`` instead of the best one. Needs
+            a layout that still has all class scores (``heads`` or ``classic``).
+        max_candidates: At most this many boxes a picture enter the NMS, best first.
+    """
+
+    conf: float = 0.25
+    iou: float = 0.45
+    max_det: int = 300
+    classes: tuple[int, ...] = ()
+    multi_label: bool = False
+    max_candidates: int = 30_000
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How one picture was placed in the network input: x_net = x * ratio + left.
+
+    Attributes:
+        ratio: Factor from picture pixels to network pixels.
+        left, top: Border in network pixels.
+        height, width: Size of the original picture.
+    """
+
+    ratio: float
+    left: int
+    top: int
+    height: int
+    width: int

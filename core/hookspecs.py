@@ -1,0 +1,169 @@
+"""The hooks of hookline: all there is to implement. One page each in docs/hooks/.
+
+A plugin is a module (or object) with functions of these names, marked with :data:`hookimpl`, and
+named by an entry point in the group ``hookline``. A function may take any subset of a hook's
+arguments. Registration hooks yield values with unique names; lifecycle hooks observe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from core.artifacts import Artifact
+    from core.parts import Calibrator, Graft, ModelFamily, Processor, Runtime
+    from core.plan import Plan, Step
+    from core.stage import Stage
+    from core.summary import Summary
+
+PROJECT = "hookline"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def hookline_stages() -> Iterable[Stage]:  # type: ignore[empty-body]
+    """Yield stages; each is chosen by ``+stage=<name>`` and has its options under ``<name>.*``.
+
+    Example::
+
+        @hookimpl
+        def hookline_stages():
+            yield Stage(name="sharpen", summary="sharpen the first convolution", run=sharpen)
+    """
+
+
+@hookspec
+def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
+    """Yield model families; ``model=`` takes one of their variants, ``weights=`` one of their releases.
+
+    Example::
+
+        @hookimpl
+        def hookline_models():
+            yield ModelFamily(name="yolox", summary="YOLOX", load=load_yolox, variants=("yolox_s",))
+    """
+
+
+@hookspec
+def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
+    """Yield calibration methods; chosen by ``calibrator=<name>``.
+
+    Example::
+
+        @hookimpl
+        def hookline_calibrators():
+            yield Calibrator(name="mse", summary="least squared error", load=lambda options: MseObserver())
+    """
+
+
+@hookspec
+def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
+    """Yield ways to end a heads model in boxes; chosen by ``graft.name=<name>``.
+
+    Example::
+
+        @hookimpl
+        def hookline_grafts():
+            yield Graft(name="my_nms", summary="decode and NMS of my chip", load=load_graft)
+    """
+
+
+@hookspec
+def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
+    """Yield inference engines; chosen by ``backend=<name>``.
+
+    Example::
+
+        @hookimpl
+        def hookline_runtimes():
+            yield Runtime(name="mychip", summary="MyChip 3", load=load, available=probe, device="cpu",
+                          precisions=frozenset({Precision.int8}))
+    """
+
+
+@hookspec
+def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
+    """Yield pre- and post-processors; chosen by ``processor=<name>``.
+
+    Example::
+
+        @hookimpl
+        def hookline_processors():
+            yield Processor(name="mychip", summary="letterbox on the chip", load=load, available=probe, device="cpu")
+    """
+
+
+@hookspec
+def hookline_conf() -> Iterable[str]:  # type: ignore[empty-body]
+    """Yield importable packages that hold YAML for Hydra's search path, e.g. ``stage/preset.yaml``.
+
+    Example::
+
+        @hookimpl
+        def hookline_conf():
+            yield "my_package.conf"
+    """
+
+
+@hookspec
+def hookline_before_run(plan: Plan) -> None:
+    """Called once, when the plan has been checked and before the first stage.
+
+    Example::
+
+        @hookimpl
+        def hookline_before_run(plan):
+            print(len(plan.steps), "steps")
+    """
+
+
+@hookspec
+def hookline_before_stage(step: Step) -> None:
+    """Called before each stage, also when its result will come from the store.
+
+    Example::
+
+        @hookimpl
+        def hookline_before_stage(step):
+            print("starting", step.stage.name)
+    """
+
+
+@hookspec
+def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
+    """Called when a stage has given its artifact; ``reused`` says that it came from the store.
+
+    Example::
+
+        @hookimpl
+        def hookline_after_stage(step, seconds):
+            print(step.stage.name, f"{seconds:.1f} s")
+    """
+
+
+@hookspec
+def hookline_stage_failed(step: Step, error: BaseException) -> None:
+    """Called when a stage raised; the run ends with the same error afterwards.
+
+    Example::
+
+        @hookimpl
+        def hookline_stage_failed(step, error):
+            notify(f"{step.stage.name}: {error}")
+    """
+
+
+@hookspec
+def hookline_after_run(summary: Summary) -> None:
+    """Called once at the end, also of a failed run, with what summary.json says.
+
+    Example::
+
+        @hookimpl
+        def hookline_after_run(summary):
+            upload(summary.path)
+    """

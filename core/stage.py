@@ -1,0 +1,107 @@
+"""The stage descriptor. The function it carries is the contract: artifacts are read from its annotations.
+
+Example::
+
+    def sharpen(config: SharpenConfig, model: OnnxModel, context: RunContext) -> OnnxModel: ...
+
+    SHARPEN = Stage(name="sharpen", summary="sharpen the first convolution", run=sharpen)
+
+needs an :class:`~core.artifacts.OnnxModel`, gives one, and has the options of ``SharpenConfig``
+under ``sharpen.*``. A parameter annotated ``X | None`` is optional, ``X | Y`` is a choice.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from core.errors import HooklineError
+
+
+@dataclass(frozen=True)
+class Input:
+    """One artifact parameter of a stage: its name, the types it takes, and whether it may be left out."""
+
+    name: str
+    types: tuple[type[Artifact], ...]
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a stage function says about itself."""
+
+    config: type[Any]
+    inputs: tuple[Input, ...]
+    provides: tuple[type[Artifact], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One step of a chain.
+
+    Attributes:
+        name: What ``+stage=`` takes.
+        summary: One line for ``--help``.
+        run: ``run(config, <artifacts>, context) -> artifact``, called with keywords.
+        select: Where the signature leaves a choice (an optional input, a union), the artifact types
+            that this config calls for. An optional input that is not selected is left out.
+        fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
+            that the config names. Part of the store's key.
+        check: Problems that can be told before anything runs.
+        stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
+        automatic: The plan may add the stage unasked.
+    """
+
+    name: str
+    summary: str
+    run: Callable[..., Artifact]
+    select: Callable[[Any], Collection[type[Artifact]]] | None = None
+    fingerprint: Callable[[Any, RunContext], Mapping[str, str]] | None = None
+    check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
+    stored: bool = True
+    automatic: bool = True
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Config, inputs and result, read from the annotations of ``run``.
+
+        Raises:
+            TypeError: The function is not annotated as a stage must be.
+        """
+        hints = typing.get_type_hints(self.run)
+        provides = tuple(hint for hint in _members(hints.pop("return", None)) if _is_artifact(hint))
+        hints.pop("context", None)
+        config = hints.pop("config", None)
+        if not provides or not isinstance(config, type):
+            raise TypeError(f"stage '{self.name}': run needs 'config: <dataclass>' and '-> <artifact>' annotations")
+        inputs = []
+        for name, hint in hints.items():
+            members = _members(hint)
+            kinds = tuple(member for member in members if _is_artifact(member))
+            if not kinds:
+                raise TypeError(f"stage '{self.name}': parameter '{name}' is annotated {hint}, not an artifact")
+            inputs.append(Input(name, kinds, optional=type(None) in members))
+        return Signature(config, tuple(inputs), provides)
+
+    def selected(self, config: Any) -> tuple[type[Artifact], ...]:
+        """What ``select`` answers for ``config``, empty where the stage has none."""
+        return tuple(self.select(config)) if self.select else ()
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _is_artifact(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Artifact)
