@@ -1,0 +1,23 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data(repo_root: Path) -> Path:
+    """Real weights, pictures and video; the test is skipped where they are absent."""
+    folder = Path(os.environ.get("HOOKLINE_TEST_DATA", repo_root.parent / "shared" / "data"))
+    if not (folder / "weights").is_dir():
+        pytest.skip(f"no real data at '{folder}' (set HOOKLINE_TEST_DATA)")
+    return folder
