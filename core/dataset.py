@@ -1,0 +1,115 @@
+"""The pictures and labels of a data set: listing them, and reading them back from a Dataset artifact."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.artifacts import Dataset
+from core.data_yaml import DataSpec, read_data_yaml
+from core.errors import HooklineError, unknown
+from core.media.source import PICTURES
+
+__all__ = ["DataSpec", "Sample", "label_path", "list_samples", "load_split", "read_data_yaml", "write_listing"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture and its label file; ``label`` is None where there is none: a background picture."""
+
+    picture: Path
+    label: Path | None
+
+
+def label_path(picture: Path) -> Path:
+    """Where the labels of ``picture`` belong: the last ``images`` folder in its path becomes ``labels``.
+
+    Without such a folder the labels lie beside the picture.
+    """
+    parts = list(picture.parts)
+    for index in reversed(range(len(parts) - 1)):
+        if parts[index] == "images":
+            parts[index] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
+    """The pictures of a split, each once, folders sorted by name and lists in their own order.
+
+    Raises:
+        HooklineError: The split is not in the data.yaml, has no pictures, or lists one that is not there.
+    """
+    if split not in spec.splits:
+        raise unknown("split", split, spec.splits)
+    pictures = dict.fromkeys(picture for place in spec.splits[split] for picture in _pictures(place, spec.root))
+    if not pictures:
+        places = ", ".join(f"'{place}'" for place in spec.splits[split])
+        raise HooklineError(
+            f"split '{split}' has no pictures in {places}", f"what counts: {' '.join(PICTURES)}"
+        )
+    labels = ((picture, label_path(picture)) for picture in pictures)
+    return tuple(Sample(picture, label if label.is_file() else None) for picture, label in labels)
+
+
+def _pictures(place: Path, root: Path) -> Iterator[Path]:
+    if place.is_dir():
+        names = glob.glob("**/*", root_dir=place, recursive=True)
+        yield from sorted(place / name for name in names if name.lower().endswith(PICTURES))
+    else:
+        yield from _listed(place, root)
+
+
+def _listed(listing: Path, root: Path) -> Iterator[Path]:
+    """The pictures of a .txt list: absolute, or relative to the list, the data set or the working directory."""
+    try:
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HooklineError(f"cannot read the list '{listing}' ({error})", "it holds one picture a line") from error
+    for number, line in enumerate(lines, start=1):
+        if not (text := line.strip()):
+            continue
+        places = [folder / text for folder in (listing.parent, root, Path.cwd())]
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise HooklineError(
+                f"'{text}' (line {number} of '{listing}') is not there",
+                "a line is absolute or relative to the list, to 'path:', or to the working directory",
+            )
+        yield Path(os.path.abspath(found))
+
+
+def write_listing(
+    target: Path, names: Sequence[str], splits: Mapping[str, Sequence[Sample]], digest: str, origin: Path
+) -> None:
+    """Write the main file of a :class:`~core.artifacts.Dataset`.
+
+    ``digest`` covers names, pictures and labels, so that the file changes when any of them does.
+    """
+    rows = {
+        split: [[str(item.picture), str(item.label) if item.label else None] for item in samples]
+        for split, samples in splits.items()
+    }
+    content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
+    target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_split(dataset: Dataset, split: str) -> list[Sample]:
+    """The pictures of one split of a data set, in stable order.
+
+    Raises:
+        HooklineError: The data set has no such split, or its listing cannot be read.
+    """
+    if split not in dataset.splits:
+        raise unknown("split", split, dataset.splits)
+    try:
+        rows = json.loads(dataset.path.read_text(encoding="utf-8"))["splits"][split]
+        return [Sample(Path(picture), Path(label) if label else None) for picture, label in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HooklineError(
+            f"'{dataset.path}' is not a listing of a data set ({error})", "make one with +stage=dataset data=<data.yaml>"
+        ) from error

@@ -1,0 +1,79 @@
+"""Work done ahead of its consumer, in a thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class _End:
+    error: BaseException | None
+
+
+class _Ahead(Generic[ItemT]):
+    def __init__(self, items: Iterable[ItemT], depth: int) -> None:
+        self._items = items
+        self._queue: queue.Queue[ItemT | _End] = queue.Queue(maxsize=depth)
+        self._stopped = threading.Event()
+        self.thread = threading.Thread(target=self._produce, name="ahead", daemon=True)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def __iter__(self) -> Iterator[ItemT]:
+        while True:
+            item = self._queue.get()
+            if isinstance(item, _End):
+                if item.error:
+                    raise item.error
+                return
+            yield item
+
+    def _produce(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._items:
+                if not self._offer(item):
+                    break
+        except BaseException as raised:
+            error = raised
+        finally:
+            if close := getattr(self._items, "close", None):
+                close()
+            self._offer(_End(error))
+
+    def _offer(self, item: ItemT | _End) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(item, timeout=POLL_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+@contextmanager
+def ahead(items: Iterable[ItemT], depth: int = 4) -> Iterator[Iterator[ItemT]]:
+    """Iterate over ``items`` in a thread that is up to ``depth`` items ahead of the block.
+
+    The order is kept; an exception in ``items`` is raised where the item would have come; leaving
+    the block, also by an exception, ends the thread::
+
+        with ahead(read_frames(source, tolerance)) as frames:
+            for frame in frames: ...
+    """
+    work = _Ahead(items, depth)
+    work.thread.start()
+    try:
+        yield iter(work)
+    finally:
+        work.stop()
+        work.thread.join()

@@ -1,0 +1,35 @@
+"""One picture on its way through a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture, or one frame of a video or stream.
+
+    Attributes:
+        index: Position in the source, over all its files, skipped frames counted.
+        name: Unique in the source: the file's name in it, for video with the number of the frame,
+            e.g. ``street/0001.jpg`` or ``street.mp4#12``.
+        path: The file, None for a stream.
+        number: Position in the file; 0 for a picture.
+        picture: uint8 BGR [H, W, 3].
+        seconds: Time in the video; for a stream, since its first frame; None for a picture.
+        rate: Frames a second of the video, None where not known and for pictures.
+    """
+
+    index: int
+    name: str
+    path: Path | None
+    number: int
+    picture: NDArray[np.uint8]
+    seconds: float | None = None
+    rate: float | None = None

@@ -1,0 +1,193 @@
+"""What ``source=`` means: pictures, video files or a stream, listed in a stable order."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from core.digest import files_digest
+from core.errors import HooklineError
+from core.media.nearest import nearest_names
+
+PICTURES = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+VIDEOS = (
+    ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
+    ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv",
+)  # fmt: skip
+PROTOCOLS = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
+KNOWN = f"pictures: {' '.join(PICTURES)}; video: {' '.join(VIDEOS)}"
+
+
+class SourceKind(str, Enum):
+    """``pictures``, ``video`` (one or several files) or ``stream`` (camera or address)."""
+
+    pictures = "pictures"
+    video = "video"
+    stream = "stream"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where frames come from.
+
+    Attributes:
+        text: What the user wrote.
+        kind: All files are pictures, all are video, or it is a stream.
+        files: Absolute paths without duplicates: sorted by name for a folder and a glob, as written
+            for a list; empty for a stream.
+        names: One a file, unique: the path below the deepest folder that holds all of them.
+        address: Of a stream: URL, device path, or the index of a camera in digits.
+    """
+
+    text: str
+    kind: SourceKind
+    files: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
+    address: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether frames arrive by the clock, so that those that come too fast are dropped."""
+        return self.kind is SourceKind.stream and Path(urlsplit(self.address).path).suffix.lower() not in VIDEOS
+
+    def digest(self, cache_dir: Path | None = None) -> str:
+        """SHA-256 over names and contents of the files; the same wherever the folder lies.
+
+        Raises:
+            HooklineError: A stream has no content to digest.
+        """
+        if self.kind is SourceKind.stream:
+            raise HooklineError(
+                f"the stream '{self.text}' cannot be read twice", "record it and give the video file or its pictures"
+            )
+        return files_digest(zip(self.names, self.files, strict=True), cache_dir)
+
+
+def list_source(text: str | Sequence[str]) -> Source:
+    """Find out what a source is and list its files.
+
+    Args:
+        text: A picture, a video, a folder (with its subfolders, hidden ones left out), a glob, a
+            ``.txt`` list (one path a line, from the list's folder or the current one; ``#`` begins
+            a comment line), an address such as ``rtsp://...``, a camera (``0``, ``/dev/video0``),
+            or several of these except streams.
+
+    Raises:
+        HooklineError: Nothing there, nothing usable in it, or pictures and video mixed.
+    """
+    texts = [text] if isinstance(text, str) else [str(item) for item in text]
+    shown = ", ".join(texts)
+    if not any(item.strip() for item in texts):
+        raise HooklineError("the source is empty", "give a picture, folder, glob, .txt list, video, camera or address")
+    streams = [item for item in texts if _is_stream(item)]
+    if streams and len(texts) > 1:
+        raise HooklineError(f"a stream must be the only source, got '{shown}'", "run one stream at a time")
+    if streams:
+        return _stream(streams[0])
+    files = list(dict.fromkeys(path for item in texts for path in _files(item)))
+    return Source(text=shown, kind=_kind(files, shown), files=tuple(files), names=_names(files))
+
+
+def _is_stream(text: str) -> bool:
+    if "://" in text:
+        return True
+    path = Path(text)
+    if path.exists():
+        return stat.S_ISCHR(path.stat().st_mode)
+    return text.isdecimal()
+
+
+def _stream(text: str) -> Source:
+    parts = urlsplit(text)
+    if "://" in text and parts.scheme.lower() not in PROTOCOLS:
+        raise HooklineError(f"unknown protocol '{parts.scheme}' of source '{text}'", f"possible: {', '.join(PROTOCOLS)}")
+    if Path(parts.path).suffix.lower() in PICTURES and parts.scheme.startswith("http"):
+        raise HooklineError(f"source '{text}' is a picture on a server", "download it and give its path")
+    return Source(text=text, kind=SourceKind.stream, address=text)
+
+
+def _files(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file():
+        return _listed(path) if path.suffix.lower() == ".txt" else [_media(path)]
+    if glob.has_magic(text):
+        return _matching(str(path))
+    raise HooklineError(f"no such source '{text}'", nearest_names(path))
+
+
+def _folder(folder: Path) -> list[Path]:
+    found = sorted((path for path in _walk(folder) if _is_media(path)), key=lambda path: path.as_posix())
+    if not found:
+        raise HooklineError(f"no pictures or video in folder '{folder}'", f"what counts: {KNOWN}")
+    return found
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    """Files below ``folder`` through linked folders too, each folder once, hidden ones left out."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder.absolute(), followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(parent, name) for name in files if not name.startswith("."))
+        seen.add(real)
+
+
+def _matching(pattern: str) -> list[Path]:
+    found = [Path(name).absolute() for name in sorted(glob.glob(pattern, recursive=True))]
+    media = [path for path in found if _is_media(path) and path.is_file()]
+    if not media:
+        other = f"; it matches {len(found)} of other kinds" if found else ""
+        raise HooklineError(f"no picture or video matches '{pattern}'{other}", f"what counts: {KNOWN}")
+    return media
+
+
+def _listed(path: Path) -> list[Path]:
+    files = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+        entry = line.strip()
+        if entry and not entry.startswith("#"):
+            files.append(_entry(path, number, entry))
+    if not files:
+        raise HooklineError(f"the list '{path}' names no files", "write one path a line")
+    return files
+
+
+def _entry(listing: Path, number: int, entry: str) -> Path:
+    for candidate in (listing.parent / entry, Path(entry)):
+        if candidate.is_file():
+            return _media(candidate)
+    raise HooklineError(f"line {number} of '{listing}': no such file '{entry}'", nearest_names(listing.parent / entry))
+
+
+def _media(path: Path) -> Path:
+    if not _is_media(path):
+        raise HooklineError(f"unknown kind of file '{path}'", f"what counts: {KNOWN}")
+    return path.absolute()
+
+
+def _is_media(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES + VIDEOS
+
+
+def _kind(files: Sequence[Path], shown: str) -> SourceKind:
+    videos = sum(path.suffix.lower() in VIDEOS for path in files)
+    if 0 < videos < len(files):
+        raise HooklineError(
+            f"'{shown}' holds {len(files) - videos} pictures and {videos} videos",
+            "take one kind by a glob, e.g. 'folder/**/*.jpg'",
+        )
+    return SourceKind.video if videos else SourceKind.pictures
+
+
+def _names(files: Sequence[Path]) -> tuple[str, ...]:
+    root = os.path.commonpath([path.parent for path in files])
+    return tuple(path.relative_to(root).as_posix() for path in files)

@@ -1,0 +1,276 @@
+"""Turns what was asked for into a chain of stages, and checks all of it before anything runs.
+
+The stages asked for run in the order written. Before each, the producers of the artifacts that it
+still lacks are added. A newer artifact replaces the older one of its type and everything that was
+made from it, so a third party's stage between two others is really between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact, Checkpoint
+from core.config import parts_of
+from core.errors import HooklineError, PlanError, UnavailableError
+from core.serial import digest, encode
+from core.stage import Input, Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from core.registry import Registry
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a plan.
+
+    Attributes:
+        stage: The descriptor.
+        config: Its typed options, with ``auto`` resolved.
+        asked: Named in ``+stage=``, not added by the plan.
+        inputs: Index of the step that makes the artifact, by parameter.
+        provides: Type of the artifact this step gives.
+        parts: (kind, name) of every part that the config names.
+    """
+
+    stage: Stage
+    config: Any
+    asked: bool
+    inputs: Mapping[str, int]
+    provides: type[Artifact]
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked chain: every input of a step is made by an earlier one.
+
+    Attributes:
+        steps: In the order of work.
+        choices: One line for each ``auto`` that was resolved: what was picked and why.
+    """
+
+    steps: tuple[Step, ...]
+    choices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " → ".join(f"[{step.stage.name}]" if step.asked else step.stage.name for step in self.steps)
+
+
+def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunContext) -> Plan:
+    """Plan a run.
+
+    Args:
+        asked: Stage names in the order written.
+        configs: Typed options by stage name, of all registered stages.
+        context: For names, availability and the checks of the stages.
+
+    Raises:
+        PlanError: Holds every problem that was found.
+    """
+    planner = _Planner(configs, context)
+    if not asked:
+        names = ", ".join(stage.name for stage in context.registry.stages())
+        planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
+    for name in asked:
+        planner.ask(name)
+    if planner.problems:
+        raise PlanError(_unique(planner.problems))
+    return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
+
+
+def key_of(step: Step, inputs: Mapping[str, str], context: RunContext) -> str:
+    """The store's key of a step: everything its result depends on, hashed.
+
+    Args:
+        step: The step.
+        inputs: Identity of the artifact by parameter.
+        context: For versions, options of parts, and the stage's fingerprint.
+    """
+    registry = context.registry
+    parts = [
+        {"kind": kind, "name": name, "by": registry.origin(kind, name).version, "options": context.options(kind, name)}
+        for kind, name in step.parts
+    ]
+    return digest(
+        {
+            "stage": step.stage.name,
+            "by": str(registry.origin("stages", step.stage.name)),
+            "config": _result_options(step.config),
+            "parts": parts,
+            "inputs": inputs,
+            "outside": step.stage.fingerprint(step.config, context) if step.stage.fingerprint else {},
+        }
+    )
+
+
+class _Planner:
+    """Grows the list of steps; problems are collected, not raised."""
+
+    def __init__(self, configs: Mapping[str, Any], context: RunContext) -> None:
+        self.configs = configs
+        self.context = context
+        self.registry: Registry = context.registry
+        self.steps: list[Step] = []
+        self.problems: list[HooklineError] = []
+        self.choices: list[str] = []
+        self._newest: dict[type[Artifact], int] = {}
+        self._adding: list[str] = []
+
+    def ask(self, name: str) -> None:
+        try:
+            stage = self.registry.part("stages", name)
+        except HooklineError as problem:
+            self.problems.append(problem)
+            return
+        self._add(stage, asked=True)
+
+    def _add(self, stage: Stage, *, asked: bool) -> int | None:
+        if stage.name in self._adding:
+            chain = " → ".join([*self._adding, stage.name])
+            self.problems.append(HooklineError(f"the stages need each other: {chain}", "name the one to start with"))
+            return None
+        self._adding.append(stage.name)
+        try:
+            config = self._resolve(stage)
+            self._check(stage, config)
+            inputs = {item.name: self._bind(stage, config, item) for item in stage.signature.inputs}
+        finally:
+            self._adding.pop()
+        known = {name: index for name, index in inputs.items() if index is not None}
+        step = Step(stage, config, asked, known, self._provides(stage, config), tuple(parts_of(config).values()))
+        self.steps.append(step)
+        self._replace(step.provides, len(self.steps) - 1)
+        return len(self.steps) - 1
+
+    def _check(self, stage: Stage, config: Any) -> None:
+        if stage.check:
+            self.problems.extend(stage.check(config, self.context))
+
+    def _bind(self, stage: Stage, config: Any, wanted: Input) -> int | None:
+        """The step that makes this input, added where it is missing; None for an optional one left out."""
+        selected = [kind for kind in stage.selected(config) if kind in wanted.types]
+        if wanted.optional and stage.select and not selected:
+            return None
+        kinds = selected or list(wanted.types)
+        made = [self._newest[kind] for kind in kinds if kind in self._newest]
+        if made:
+            return max(made)
+        if wanted.optional and not selected:
+            return None
+        return self._produce(stage, kinds[0])
+
+    def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
+        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
+        given = [stage for stage in makers if len(stage.signature.provides) > 1]
+        makers = given or makers  # what the user gave comes before what could be made from something else
+        if len(makers) == 1:
+            return self._add(makers[0], asked=False)
+        if makers:
+            names = ", ".join(stage.name for stage in makers)
+            problem = HooklineError(
+                f"stage '{consumer.name}' needs a {kind.__name__}, and several stages make one: {names}",
+                f"name the one you mean before '{consumer.name}' in +stage=[...]",
+            )
+        else:
+            problem = self._nothing_makes(consumer, kind)
+        self.problems.append(problem)
+        return None
+
+    def _can_make(self, stage: Stage, kind: type[Artifact]) -> bool:
+        if not stage.automatic or kind not in stage.signature.provides:
+            return False
+        if any(kind in item.types for item in stage.signature.inputs):
+            return False  # it changes one, it does not make the first
+        return len(stage.signature.provides) == 1 or kind is self._provides(stage, self.configs[stage.name])
+
+    def _nothing_makes(self, consumer: Stage, kind: type[Artifact]) -> HooklineError:
+        manual = [stage.name for stage in self.registry.stages() if kind in stage.signature.provides]
+        if kind is Checkpoint:
+            return HooklineError(
+                f"stage '{consumer.name}' needs weights",
+                f"give them with weights=<file or official name>, or train them with +stage=[train,{consumer.name}] data=<data.yaml>",
+            )
+        return HooklineError(
+            f"stage '{consumer.name}' needs a {kind.__name__}, and nothing in this plan makes one",
+            f"name a stage that does before it: {', '.join(manual) or 'no loaded plugin has any'}",
+        )
+
+    def _provides(self, stage: Stage, config: Any) -> type[Artifact]:
+        provides = stage.signature.provides
+        if len(provides) == 1:
+            return provides[0]
+        return next((kind for kind in stage.selected(config) if kind in provides), provides[0])
+
+    def _replace(self, kind: type[Artifact], index: int) -> None:
+        """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""
+        former = self._newest.get(kind)
+        stale = {former} - {None}
+        for position, step in enumerate(self.steps[:index]):
+            if stale & set(step.inputs.values()):
+                stale.add(position)
+        self._newest = {key: position for key, position in self._newest.items() if position not in stale}
+        self._newest[kind] = index
+
+    # --- parts a config names -----------------------------------------------------------------
+
+    def _resolve(self, stage: Stage) -> Any:
+        """The stage's config with every ``auto`` replaced, after checking that its parts exist and can be used."""
+        config = self.configs[stage.name]
+        if not is_dataclass(config) or isinstance(config, type):
+            return config
+        changes = {}
+        for name, (kind, part) in parts_of(config).items():
+            try:
+                changes[name] = self._part(kind, part)
+                self._route(config, kind, changes[name])
+            except HooklineError as problem:
+                self.problems.append(problem)
+        return replace(config, **changes)
+
+    def _part(self, kind: str, name: str) -> str:
+        if name == AUTO:
+            return self._best(kind)
+        part = self.registry.part(kind, name)
+        available = getattr(part, "available", None)
+        state = available() if available else None
+        if state is not None and not state.usable:
+            raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)
+        return name
+
+    def _best(self, kind: str) -> str:
+        device = self.context.device
+        candidates = [part for part in self.registry.parts(kind).values() if hasattr(part, "rank")]
+        fitting = [part for part in candidates if device == AUTO or device.split(":")[0] == part.device]
+        for part in sorted(fitting, key=lambda part: -part.rank):
+            state = part.available()
+            if state.usable:
+                self.choices.append(f"{kind[:-1]}: {part.name} ({state.reason})")
+                return str(part.name)
+        names = ", ".join(f"{part.name} (on {part.device})" for part in candidates)
+        raise UnavailableError(f"no {kind[:-1]} can be used with device={device}", f"registered: {names or 'none'}")
+
+    def _route(self, config: Any, kind: str, name: str) -> None:
+        precision = getattr(config, "precision", None)
+        if kind != "runtimes" or precision is None:
+            return
+        routes = self.registry.part(kind, name).precisions
+        if precision not in routes:
+            possible = ", ".join(sorted(item.value for item in routes))
+            raise HooklineError(f"{name} has no route for precision={precision.value}", f"possible: {possible}")
+
+
+def _result_options(config: Any) -> dict[str, Any]:
+    return {
+        item.name: encode(getattr(config, item.name))
+        for item in fields(config)
+        if not item.metadata.get("presentation")
+    }
+
+
+def _unique(problems: Iterable[HooklineError]) -> list[HooklineError]:
+    return list({str(problem): problem for problem in problems}.values())

@@ -1,0 +1,93 @@
+"""Everything that the loaded plugins registered, by kind and name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from core.errors import HooklineError, unknown
+from core.parts import Calibrator, Graft, ModelFamily, Processor, Runtime
+from core.stage import Stage
+
+KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
+    {
+        "stages": (Stage, "stage"),
+        "models": (ModelFamily, "model family"),
+        "calibrators": (Calibrator, "calibrator"),
+        "grafts": (Graft, "graft"),
+        "runtimes": (Runtime, "backend"),
+        "processors": (Processor, "processor"),
+    }
+)
+"""Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who registered something: the plugin's name, its distribution and version."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} (plugin '{self.plugin}')"
+
+
+class Registry:
+    """Parts by kind and name. Names are unique, so the order of registration never matters."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, dict[str, tuple[Any, Origin]]] = {kind: {} for kind in KINDS}
+        self.broken: list[str] = []
+        """One line for each plugin that could not be loaded; told when a name is not found."""
+
+    def add(self, kind: str, part: Any, origin: Origin) -> None:
+        """Register ``part``.
+
+        Raises:
+            TypeError: It is not a descriptor of this kind.
+            HooklineError: Its name is taken; names both distributions.
+        """
+        expected, noun = KINDS[kind]
+        if not isinstance(part, expected):
+            raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {part!r}")
+        taken = self._parts[kind].get(part.name)
+        if taken is not None:
+            raise HooklineError(
+                f"two plugins claim the {noun} '{part.name}': {taken[1]} and {origin}",
+                f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
+            )
+        self._parts[kind][part.name] = (part, origin)
+
+    def parts(self, kind: str) -> Mapping[str, Any]:
+        """All parts of a kind by name, in order of registration."""
+        return {name: part for name, (part, _) in self._parts[kind].items()}
+
+    def part(self, kind: str, name: str) -> Any:
+        """One part.
+
+        Raises:
+            HooklineError: No such name; tells the nearest ones and the plugins that are broken.
+        """
+        return self._entry(kind, name)[0]
+
+    def origin(self, kind: str, name: str) -> Origin:
+        """Who registered it."""
+        return self._entry(kind, name)[1]
+
+    def stages(self) -> Iterator[Stage]:
+        """All stages."""
+        for stage, _ in self._parts["stages"].values():
+            yield stage
+
+    def _entry(self, kind: str, name: str) -> tuple[Any, Origin]:
+        try:
+            return self._parts[kind][name]
+        except KeyError:
+            error = unknown(KINDS[kind][1], name, self._parts[kind])
+            if self.broken:
+                error.hint += f"; broken plugins may have brought it: {'; '.join(self.broken)}"
+            raise error from None

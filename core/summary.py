@@ -1,0 +1,104 @@
+"""``summary.json``: the one machine-readable result of a run, written by a lifecycle plugin."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.hookspecs import hookimpl
+from core.version import __version__
+
+PACKAGES = (
+    "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "cupy-cuda13x", "cupy-cuda12x",
+    "opencv-python", "av", "numpy", "hydra-core", "pluggy", "pycocotools",
+)  # fmt: skip
+
+
+@dataclass
+class StageRecord:
+    """What became of one stage.
+
+    Attributes:
+        name: The stage.
+        status: ``ran``, ``reused`` or ``failed``.
+        seconds: Wall time, waiting for another run included.
+        peak_memory: Highest resident memory of the process during the stage, bytes; 0 where not known.
+        artifact: Type, path and sha256 of what it gave.
+        error: Why it failed.
+    """
+
+    name: str
+    status: str
+    seconds: float
+    peak_memory: int = 0
+    artifact: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass
+class Summary:
+    """What summary.json says. ``values`` holds metrics, latencies and counts by stage."""
+
+    path: Path
+    command: str
+    overrides: list[str]
+    status: str = "running"
+    seconds: float = 0.0
+    stages: list[StageRecord] = field(default_factory=list)
+    values: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    choices: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary with versions and machine, as JSON values."""
+        content = asdict(self) | {"versions": versions(), "machine": machine()}
+        content["path"] = str(self.path)
+        return content
+
+
+@hookimpl
+def hookline_after_run(summary: Summary) -> None:
+    """Write the summary beside what the run made."""
+    unfinished = summary.path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(summary.as_json(), indent=1) + "\n", encoding="utf-8")
+    os.replace(unfinished, summary.path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of hookline, Python and the packages that shape results, as far as they are installed."""
+    found = {"hookline": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """Operating system, processor, usable cores."""
+    return {"system": platform.platform(), "processor": _processor(), "cores": str(usable_cores())}
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: fewer than the machine's under taskset or in a container."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
