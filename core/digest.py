@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def text_digest(text: str) -> str:
 
 def file_digest(path: Path, cache_dir: Path | None = None) -> str:
     """SHA-256 of the file's content, hexadecimal; without ``cache_dir`` the file is always read."""
-    with _opened(cache_dir) as cache:
+    with _cache(cache_dir) as cache:
         return _digest(path, cache)
 
 
@@ -42,22 +42,48 @@ def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = Non
         cache_dir: Where the digests of single files are remembered.
     """
     total = hashlib.sha256()
-    with _opened(cache_dir) as cache:
+    with _cache(cache_dir) as cache:
         for name, path in files:
             total.update(f"{name}\0{_digest(path, cache)}\n".encode())
     return total.hexdigest()
 
 
-def _digest(path: Path, cache: sqlite3.Connection | None) -> str:
+State = tuple[str, int, int]
+"""Absolute path, size in bytes, time of change in nanoseconds."""
+
+
+class _Cache:
+    """The table of digests; without a connection it knows nothing and keeps nothing."""
+
+    def __init__(self, connection: sqlite3.Connection | None) -> None:
+        self._connection = connection
+        self._new: list[tuple[str, int, int, str]] = []
+
+    def look_up(self, state: State) -> str:
+        query = "SELECT sha256 FROM digests WHERE path=? AND size=? AND mtime_ns=?"
+        row = self._connection.execute(query, state).fetchone() if self._connection else None
+        return str(row[0]) if row else ""
+
+    def remember(self, state: State, digest: str) -> None:
+        self._new.append((*state, digest))
+
+    def close(self) -> None:
+        """Write what is new in one short transaction."""
+        if self._connection is None:
+            return
+        with closing(self._connection) as connection, connection:
+            connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", self._new)
+
+
+def _digest(path: Path, cache: _Cache) -> str:
     status = path.stat()
     state = (str(path.absolute()), status.st_size, status.st_mtime_ns)
-    known = _look_up(cache, state)
-    if known:
+    if known := cache.look_up(state):
         return known
-    content = _read(path)
+    digest = _read(path)
     if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
-        _remember(cache, state, content)
-    return content
+        cache.remember(state, digest)
+    return digest
 
 
 def _read(path: Path) -> str:
@@ -69,47 +95,26 @@ def _read(path: Path) -> str:
 
 
 @contextmanager
-def _opened(cache_dir: Path | None) -> Iterator[sqlite3.Connection | None]:
-    cache = _connect(cache_dir) if cache_dir else None
+def _cache(cache_dir: Path | None) -> Iterator[_Cache]:
+    import sqlite3
+
+    cache = _Cache(_connect(cache_dir) if cache_dir else None)
     try:
         yield cache
     finally:
-        if cache:
+        with suppress(sqlite3.Error):
             cache.close()
 
 
 def _connect(cache_dir: Path) -> sqlite3.Connection | None:
     import sqlite3
 
+    columns = "path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT"
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        cache = sqlite3.connect(cache_dir / CACHE_NAME, timeout=30, isolation_level=None)
-        cache.execute(
-            "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
-        )
+        connection = sqlite3.connect(cache_dir / CACHE_NAME, timeout=30)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS digests ({columns})")
+        connection.execute("SELECT path, size, mtime_ns, sha256 FROM digests LIMIT 1")
     except (OSError, sqlite3.Error):
         return None
-    return cache
-
-
-def _look_up(cache: sqlite3.Connection | None, state: tuple[str, int, int]) -> str:
-    import sqlite3
-
-    if cache is None:
-        return ""
-    try:
-        row = cache.execute("SELECT sha256 FROM digests WHERE path=? AND size=? AND mtime_ns=?", state).fetchone()
-    except sqlite3.Error:
-        return ""
-    return str(row[0]) if row else ""
-
-
-def _remember(cache: sqlite3.Connection | None, state: tuple[str, int, int], digest: str) -> None:
-    import sqlite3
-
-    if cache is None:
-        return
-    try:
-        cache.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", (*state, digest))
-    except sqlite3.Error:
-        return
+    return connection

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 
 from core.errors import HooklineError
@@ -12,7 +13,7 @@ from core.media.picture import UnreadableError, read_picture
 from core.media.source import Source, SourceKind
 from core.media.stream import stream_frames
 from core.media.tolerance import Tolerance, Unreadable
-from core.media.video import Wanted, count_frames, video_frames
+from core.media.video import count_frames, video_frames
 
 
 def read_frames(source: Source, tolerance: Tolerance, *, stride: int = 1, limit: int | None = None) -> Iterator[Frame]:
@@ -30,7 +31,7 @@ def read_frames(source: Source, tolerance: Tolerance, *, stride: int = 1, limit:
     if source.kind is SourceKind.stream:
         frames = stream_frames(source, tolerance, stride)
     elif source.kind is SourceKind.video:
-        frames = _videos(source, tolerance, lambda number: number % stride == 0)
+        frames = _videos(source, tolerance, lambda _, number: number % stride == 0)
     else:
         frames = _pictures(source, tolerance, range(len(source.files)))
     return islice(frames, limit)
@@ -78,26 +79,26 @@ def _pictures(source: Source, tolerance: Tolerance, indices: range | list[int]) 
 
 def _sampled_videos(source: Source, count: int, seed: int, tolerance: Tolerance) -> Iterator[Frame]:
     drawn = set(_drawn(sum(map(count_frames, source.files)), count, seed))
-    given = 0
-    for frame in _videos(source, tolerance, drawn.__contains__, last=max(drawn)):
+    last, given = max(drawn, default=0), 0
+    for frame in _videos(source, tolerance, lambda index, _: index in drawn):
         given += 1
         yield frame
-    if given < len(drawn):
-        tolerance.warn(f"{given} of {len(drawn)} frames drawn from '{source.text}' could be read")
+        if frame.index == last:
+            return
+    tolerance.warn(f"{given} of {len(drawn)} frames drawn from '{source.text}' could be read")
 
 
-def _videos(source: Source, tolerance: Tolerance, wanted: Wanted, *, last: int | None = None) -> Iterator[Frame]:
-    """Frames of all files; ``wanted`` is asked with the index over all of them."""
+def _videos(source: Source, tolerance: Tolerance, wanted: Callable[[int, int], bool]) -> Iterator[Frame]:
+    """Frames of all files; ``wanted`` is asked with the index over all of them and the number in the file."""
     start = 0
     for path, name in zip(source.files, source.names, strict=True):
-        declared = count_frames(path) if len(source.files) > 1 else 0
-        for number, picture, seconds, rate in video_frames(path, _shifted(wanted, start), tolerance.warn):
+        after = start + (count_frames(path) if len(source.files) > 1 else 0)
+        for number, picture, seconds, rate in video_frames(path, partial(_in_file, wanted, start), tolerance.warn):
             index = start + number
+            after = max(after, index + 1)
             yield Frame(index, f"{name}#{number}", path, number, picture, seconds, rate)
-            if index == last:
-                return
-        start += declared
+        start = after
 
 
-def _shifted(wanted: Wanted, start: int) -> Wanted:
-    return lambda number: wanted(start + number)
+def _in_file(wanted: Callable[[int, int], bool], start: int, number: int) -> bool:
+    return wanted(start + number, number)

@@ -106,7 +106,8 @@ def _is_stream(text: str) -> bool:
 def _stream(text: str) -> Source:
     parts = urlsplit(text)
     if "://" in text and parts.scheme.lower() not in PROTOCOLS:
-        raise HooklineError(f"unknown protocol '{parts.scheme}' of source '{text}'", f"possible: {', '.join(PROTOCOLS)}")
+        message = f"unknown protocol '{parts.scheme}' of source '{text}'"
+        raise HooklineError(message, f"possible: {', '.join(PROTOCOLS)}")
     if Path(parts.path).suffix.lower() in PICTURES and parts.scheme.startswith("http"):
         raise HooklineError(f"source '{text}' is a picture on a server", "download it and give its path")
     return Source(text=text, kind=SourceKind.stream, address=text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -19,6 +19,7 @@ from core.errors import HooklineError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 av.logging.set_level(None)
 
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-
-
-class Wanted(Protocol):
-    """Whether the frame of this number is to be converted and given."""
-
-    def __call__(self, number: int) -> bool: ...
 
 
 class Converter:
@@ -62,7 +57,8 @@ def open_video(address: str, **options: object) -> tuple[AbstractContextManager[
     try:
         container = av.open(address, **options)  # type: ignore[call-overload]
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise HooklineError(f"cannot open video '{address}' ({reason(error)})", "check that it plays elsewhere") from error
+        message = f"cannot open video '{address}' ({reason(error)})"
+        raise HooklineError(message, "check that it plays elsewhere") from error
     if not container.streams.video:
         container.close()
         raise HooklineError(f"'{address}' has no video track", "give a file or address with pictures in it")
@@ -87,7 +83,7 @@ def frame_rate(stream: VideoStream) -> float | None:
 
 
 def video_frames(
-    path: Path, wanted: Wanted, warn: Callable[[str], None]
+    path: Path, wanted: Callable[[int], bool], warn: Callable[[str], None]
 ) -> Iterator[tuple[int, NDArray[np.uint8], float, float | None]]:
     """Decode once, in order.
 
@@ -105,7 +101,8 @@ def video_frames(
     container, stream = open_video(str(path))
     with container as opened:
         rate, declared = frame_rate(stream), stream.frames
-        convert, troubles, number = Converter(), [], -1
+        troubles: list[str] = []
+        convert, number = Converter(), -1
         for number, frame in enumerate(_decoded(opened, stream, troubles.append)):
             if wanted(number):
                 seconds = frame.time if frame.time is not None else number / (rate or 1.0)
@@ -126,12 +123,14 @@ def _report(path: Path, read: int, declared: int, troubles: list[str], warn: Cal
 def _decoded(container: InputContainer, stream: VideoStream, trouble: Callable[[str], None]) -> Iterator[VideoFrame]:
     for packet in _packets(container, stream, trouble):
         try:
-            yield from packet.decode()  # type: ignore[misc]
+            yield from packet.decode()
         except av.error.FFmpegError as error:
             trouble(reason(error))
 
 
-def _packets(container: InputContainer, stream: VideoStream, trouble: Callable[[str], None]) -> Iterator[av.Packet]:
+def _packets(
+    container: InputContainer, stream: VideoStream, trouble: Callable[[str], None]
+) -> Iterator[Packet[VideoStream]]:
     packets = container.demux(stream)
     while True:
         try:
