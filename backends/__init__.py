@@ -1,0 +1,1 @@
+"""What the parts ship: model families, calibrators, grafts, runtimes and processors."""

@@ -1,0 +1,80 @@
+"""Engines of ONNX Runtime: the optimised graph as a file, and the checks before one is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from backends.ort.loading import load_session, session_options
+from backends.ort.machine import check_machine, this_machine
+from backends.ort.plugin import Optimisation, OrtOptions
+from backends.ort.session import OrtSession
+from core.artifacts import Engine, GraftedModel
+from core.digest import file_digest
+from core.errors import HooklineError
+
+RUNTIME = "onnxruntime"
+
+
+def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warmup: int) -> Engine:
+    """Write the graph of ``model`` as ONNX Runtime optimised it, and run it ``warmup`` times.
+
+    Raises:
+        HooklineError: The model is damaged, or needs an operator that ONNX Runtime does not have.
+    """
+    if model.operators:
+        raise HooklineError(
+            f"'{model.path.name}' needs the operator {', '.join(model.operators)}, which ONNX Runtime does not have",
+            "graft with graft.name=yolo_layer graft.namespace=hookline, or with graft.name=onnx",
+        )
+    settings = session_options(options, options.optimisation)
+    settings.optimized_model_filepath = str(target)
+    load_session(model.path, settings, f"'{model.path}'")
+    engine = Engine(
+        path=target,
+        notes=model.notes,
+        facts=model.facts,
+        contract=model.contract,
+        layout=model.layout,
+        precision=model.precision,
+        runtime=RUNTIME,
+        score_threshold=model.score_threshold,
+        machine={**this_machine(), "optimisation": options.optimisation.value},
+    )
+    _warm_up(engine, options, warmup)
+    return engine
+
+
+def open_engine(engine: Engine, options: OrtOptions) -> OrtSession:
+    """Open an engine as it is: its graph was optimised when it was built."""
+    settings = session_options(options, Optimisation.none)
+    return OrtSession(load_session(engine.path, settings, f"engine '{engine.path}'"), engine)
+
+
+def check_engine(engine: Engine) -> None:
+    """Refuse an engine of another runtime or another machine, or one that is not the file it was.
+
+    Raises:
+        HooklineError: Says which, and how to rebuild it.
+    """
+    if engine.runtime != RUNTIME:
+        raise HooklineError(f"'{engine.path.name}' is an engine of '{engine.runtime}'", f"set backend={engine.runtime}")
+    if not engine.path.is_file():
+        raise HooklineError(f"engine '{engine.path}' does not exist", "build it with +stage=build")
+    if engine.sha256 and file_digest(engine.path) != engine.sha256:
+        raise HooklineError(
+            f"engine '{engine.path}' is not the file that was built: its sha256 differs from the sidecar's",
+            "build it again with +stage=build reuse=false",
+        )
+    check_machine(engine, this_machine())
+
+
+def _warm_up(engine: Engine, options: OrtOptions, runs: int) -> None:
+    contract = engine.contract
+    grey = np.full(
+        (contract.batch, 3, contract.height, contract.width), contract.pad_value * contract.scale, np.float32
+    )
+    with open_engine(engine, options) as session:
+        for _ in range(runs):
+            session.run(grey)

@@ -1,0 +1,57 @@
+"""Opening ONNX files with ONNX Runtime: session options and one-line errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+from backends.ort.cores import usable_cores
+from backends.ort.plugin import Optimisation, OrtOptions
+from core.errors import HooklineError
+
+LEVELS = {
+    Optimisation.all: ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    Optimisation.extended: ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    Optimisation.basic: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    Optimisation.none: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+PROVIDERS = ["CPUExecutionProvider"]
+ERRORS_ONLY = 3
+
+
+def session_options(options: OrtOptions, optimisation: Optimisation) -> ort.SessionOptions:
+    """Session options; ONNX Runtime's own choice of threads ignores the quota of a container."""
+    wanted = ort.SessionOptions()
+    wanted.intra_op_num_threads = options.threads or usable_cores()
+    wanted.graph_optimization_level = LEVELS[optimisation]
+    wanted.log_severity_level = ERRORS_ONLY
+    wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+    return wanted
+
+
+def load_session(model: Path | bytes, options: ort.SessionOptions, title: str) -> ort.InferenceSession:
+    """Open a file, or a serialised model.
+
+    Raises:
+        HooklineError: It is not there, is not a whole ONNX model, or needs an operator that ONNX Runtime
+            does not have. ``title`` names it.
+    """
+    if isinstance(model, Path) and not model.is_file():
+        raise HooklineError(f"{title} does not exist", "build or export it first")
+    try:
+        return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=PROVIDERS)
+    except Exception as error:
+        raise HooklineError(f"ONNX Runtime cannot open {title} ({first_line(error)})", _remedy(str(error))) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign error, without ONNX Runtime's code in front."""
+    text = str(error).strip().splitlines() or [type(error).__name__]
+    return text[0].removeprefix("[ONNXRuntimeError] : ").strip()
+
+
+def _remedy(reason: str) -> str:
+    if "not a registered" in reason or "No Op registered" in reason or "No opset import" in reason:
+        return "it needs an operator that this runtime does not have; graft with graft.namespace=hookline"
+    return "the file is damaged or no ONNX model; make it again with reuse=false"

@@ -1,0 +1,60 @@
+"""What an engine was built on, and whether it fits where it is opened."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnxruntime as ort
+
+from core.artifacts import Engine
+from core.errors import HooklineError
+
+CPU_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve")
+"""Instruction sets by which ONNX Runtime chooses layouts and int8 kernels."""
+
+COMPARED = ("onnxruntime", "architecture", "instructions")
+
+
+def this_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+    """Facts that an engine depends on (:data:`COMPARED`), and ``system`` for information."""
+    return {
+        "onnxruntime": ort.__version__,
+        "architecture": platform.machine(),
+        "instructions": _instructions(cpuinfo),
+        "system": platform.platform(terse=True),
+        "providers": "CPUExecutionProvider",
+    }
+
+
+def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
+    """Refuse an engine of another kind of machine.
+
+    A graph optimised for one CPU holds blocked layouts that compute wrong values, or none, on a CPU
+    with another vector width, and another version of ONNX Runtime may not have its fused operators.
+
+    Raises:
+        HooklineError: Names each difference and how to rebuild.
+    """
+    differences = [
+        f"{key} {engine.machine.get(key) or 'none'} (here {here[key] or 'none'})"
+        for key in COMPARED
+        if engine.machine.get(key, "") != here[key]
+    ]
+    if differences:
+        raise HooklineError(
+            f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
+            f"rebuild it here with +stage=build precision={engine.precision.value}"
+            " (runtimes.onnxruntime.optimisation=extended and the same onnxruntime make the graph portable)",
+        )
+
+
+def _instructions(cpuinfo: Path) -> str:
+    """The flags of :data:`CPU_FLAGS` that this CPU has; the processor's name where there is no ``/proc/cpuinfo``."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    present = {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
+    return " ".join(flag for flag in CPU_FLAGS if flag in present)

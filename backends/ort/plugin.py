@@ -1,0 +1,79 @@
+"""The runtime ``onnxruntime``: the embedded default, on any CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from core.artifacts import Precision
+from core.config import presentation
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.parts import Availability, Runtime
+
+if TYPE_CHECKING:
+    from backends.ort.runtime import OrtRuntime
+
+
+class Optimisation(str, Enum):
+    """How far ONNX Runtime rewrites the graph.
+
+    ``all`` adds layouts that fit the vector width of this CPU, so that the engine runs on CPUs of the
+    same kind only; ``extended`` stops before that; ``none`` keeps the graph.
+    """
+
+    all = "all"
+    extended = "extended"
+    basic = "basic"
+    none = "none"
+
+
+@dataclass(frozen=True)
+class OrtOptions:
+    """Options of the runtime ``onnxruntime``.
+
+    Attributes:
+        threads: For one inference; 0 takes the cores that this process may use.
+        optimisation: Of the graph that an engine holds.
+        spinning: Threads wait for work in a loop: faster when nothing else runs, slower beside other work.
+    """
+
+    threads: int = presentation(0)
+    optimisation: Optimisation = Optimisation.all
+    spinning: bool = presentation(True)
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise HooklineError(f"threads is {self.threads}", "give a number of threads, or 0 for all cores")
+
+
+def probe() -> Availability:
+    """Look for the package without importing it."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return Availability(False, "the package onnxruntime is not installed", "pip install onnxruntime")
+    return Availability(True, "the package onnxruntime is installed")
+
+
+def load(options: OrtOptions) -> OrtRuntime:
+    """Import the heavy half."""
+    from backends.ort.runtime import OrtRuntime
+
+    return OrtRuntime(options)
+
+
+@hookimpl
+def hookline_runtimes() -> Iterable[Runtime]:
+    """Register the runtime."""
+    yield Runtime(
+        name="onnxruntime",
+        summary="ONNX Runtime on the CPU",
+        load=load,
+        options=OrtOptions,
+        available=probe,
+        device="cpu",
+        precisions=frozenset(Precision),
+        rank=10,
+    )

@@ -1,0 +1,59 @@
+"""The heavy half of the runtime ``onnxruntime``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from backends.ort.engine import build_engine, check_engine, open_engine
+from backends.ort.loading import load_session, session_options
+from backends.ort.plugin import OrtOptions
+from backends.ort.session import OrtSession
+from backends.ort.tap import OrtTap
+from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
+from core.context import RunContext
+from core.errors import HooklineError
+
+
+class OrtRuntime:
+    """Quantises for, builds for and opens with ONNX Runtime on the CPU."""
+
+    def __init__(self, options: OrtOptions) -> None:
+        self.options = options
+
+    def quantize(
+        self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision
+    ) -> None:
+        """Write ``model`` in ``precision`` by the rules of ONNX Runtime."""
+        from backends.graphsurgeon.quantize import quantize
+        from backends.ort.style import STYLE
+
+        quantize(model, table, target, precision=precision, style=STYLE)
+
+    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
+        """Optimise the graph for this machine, write it to ``target`` and warm it up."""
+        return build_engine(model, target, self.options, warmup=config.warmup)
+
+    def open(self, model: OnnxModel | Engine, *, device: str) -> OrtSession:
+        """Open an engine, or an ONNX model as it is.
+
+        Raises:
+            HooklineError: The device is no CPU, the file is damaged, or the engine does not fit this machine.
+        """
+        check_device(device)
+        if isinstance(model, Engine):
+            check_engine(model)
+            return open_engine(model, self.options)
+        settings = session_options(self.options, self.options.optimisation)
+        return OrtSession(load_session(model.path, settings, f"'{model.path}'"), model)
+
+    def tap(self, model: OnnxModel, tensors: Sequence[str] | None = None) -> OrtTap:
+        """Open a model with its float activations (all, or those named) as outputs."""
+        return OrtTap(model, self.options, tensors)
+
+
+def check_device(device: str) -> None:
+    """Refuse anything but the CPU."""
+    if device not in {"auto", "cpu"}:
+        raise HooklineError(f"the runtime onnxruntime runs on the CPU, not on '{device}'", "set device=cpu")

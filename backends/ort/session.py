@@ -1,0 +1,78 @@
+"""One opened model: batches in, named outputs out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from core.artifacts import Engine, OnnxModel
+from core.errors import HooklineError
+
+FLOAT16 = "tensor(float16)"
+
+
+class OrtSession:
+    """An ONNX Runtime session with the facts of the artifact it was opened from.
+
+    Attributes:
+        facts, contract, layout: Those of the artifact.
+        score_threshold: Objectness below which the model drops a box itself; 0.0 where it does not.
+    """
+
+    def __init__(self, session: ort.InferenceSession, model: OnnxModel | Engine) -> None:
+        self.facts = model.facts
+        self.contract = model.contract
+        self.layout = model.layout
+        self.score_threshold: float = getattr(model, "score_threshold", 0.0)
+        self._session: ort.InferenceSession | None = session
+        self._outputs = [output.name for output in session.get_outputs()]
+        (expected,) = (item for item in session.get_inputs() if item.name == self.contract.name)
+        self._half = expected.type == FLOAT16
+        self._shape = [size if isinstance(size, int) else None for size in expected.shape]
+
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Infer one batch, float32 [B, 3, H, W].
+
+        Where the model's batch is static, a smaller one is filled up with zeros and a larger one is cut
+        into pieces; the outputs have B rows in either case.
+
+        Raises:
+            HooklineError: Height, width or channels are not those of the model.
+        """
+        self._check(images)
+        static = self._shape[0]
+        if static is None or static == len(images):
+            return self._infer(images)
+        pieces = [self._padded(images[start : start + static], static) for start in range(0, len(images), static)]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in self._outputs}
+
+    def _padded(self, images: NDArray[np.float32], batch: int) -> dict[str, NDArray[Any]]:
+        count = len(images)
+        if count < batch:
+            images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), images.dtype)])
+        return {name: value[:count] for name, value in self._infer(images).items()}
+
+    def _infer(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        if self._session is None:
+            raise RuntimeError("the session is closed")
+        feed = np.ascontiguousarray(images, np.float16 if self._half else np.float32)
+        return dict(zip(self._outputs, self._session.run(self._outputs, {self.contract.name: feed}), strict=True))
+
+    def _check(self, images: NDArray[np.float32]) -> None:
+        wanted = [None, *self._shape[1:]]
+        fits = images.ndim == 4 and all(size in (None, given) for size, given in zip(wanted, images.shape, strict=True))
+        if not fits or not len(images):
+            shape = ", ".join("any" if size is None else str(size) for size in wanted)
+            raise HooklineError(
+                f"a batch of shape {list(images.shape)} does not fit the model",
+                f"it takes [{shape}]; export with the size you want (imgsz=) or with export.dynamic",
+            )
+
+    def __enter__(self) -> OrtSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._session = None

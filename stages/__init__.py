@@ -1,0 +1,1 @@
+"""The steps of a chain, one package each; they know ``core`` only."""
