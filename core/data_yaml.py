@@ -118,7 +118,9 @@ def _entries(file: Path, split: str, value: Any) -> Sequence[str]:
     entries = value if isinstance(value, list) else [value]
     for entry in entries:
         if not isinstance(entry, str):
-            raise HooklineError(f"'{split}: {value}' in '{file}' is not a path", "give a folder, a .txt list, or a list")
+            raise HooklineError(
+                f"'{split}: {value}' in '{file}' is not a path", "give a folder, a .txt list, or a list"
+            )
     return entries
 
 

@@ -49,9 +49,7 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
     pictures = dict.fromkeys(picture for place in spec.splits[split] for picture in _pictures(place, spec.root))
     if not pictures:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
-        raise HooklineError(
-            f"split '{split}' has no pictures in {places}", f"what counts: {' '.join(PICTURES)}"
-        )
+        raise HooklineError(f"split '{split}' has no pictures in {places}", f"what counts: {' '.join(PICTURES)}")
     labels = ((picture, label_path(picture)) for picture in pictures)
     return tuple(Sample(picture, label if label.is_file() else None) for picture, label in labels)
 
@@ -111,5 +109,6 @@ def load_split(dataset: Dataset, split: str) -> list[Sample]:
         return [Sample(Path(picture), Path(label) if label else None) for picture, label in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HooklineError(
-            f"'{dataset.path}' is not a listing of a data set ({error})", "make one with +stage=dataset data=<data.yaml>"
+            f"'{dataset.path}' is not a listing of a data set ({error})",
+            "make one with +stage=dataset data=<data.yaml>",
         ) from error

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.data_yaml import read_data_yaml
+from core.errors import HooklineError
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "images" / "val").mkdir(parents=True, exist_ok=True)
+    file = folder / "data.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["names: [a, b]", "names: {0: a, 1: b}", "names: {1: b, 0: a}", "names: {'0': a, '1': b}", "nc: 2\nnames: [a, b]"],
+)
+def test_names(tmp_path: Path, names: str) -> None:
+    spec = read_data_yaml(write(tmp_path, f"val: images/val\n{names}\n"))
+    assert spec.names == ("a", "b")
+    assert spec.splits == {"val": (tmp_path / "images" / "val",)}
+    assert spec.notes == ()
+
+
+def test_numbers_as_names_are_text(tmp_path: Path) -> None:
+    assert read_data_yaml(write(tmp_path, "val: images/val\nnames: [0, 7, 4.5]")).names == ("0", "7", "4.5")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("val: images/val\nnames: {0: a, 2: b}", "the keys of 'names' .* are 0, 2; 2 classes are numbered 0 to 1"),
+        ("val: images/val\nnames: [a, b]\nnc: 3", "says nc: 3 but names 2 classes"),
+        ("val: images/val\nnames: [a, no]", "class 1 .* is False to YAML; put its name in quotes"),
+        ("val: images/val\nnames: []", "has no class names"),
+        ("val: images/val\nnc: 2", "has no class names"),
+        ("names: [a]", "names no pictures"),
+        ("val: images/vla\nnames: [a]", "'val: images/vla' .* is not there; looked for '.*images/vla'"),
+        ("val: data.yaml\nnames: [a]", "is neither a folder nor a .txt list"),
+        ("val: {a: b}\nnames: [a]", "is not a path"),
+        ("path: nowhere\nval: images/val\nnames: [a]", "'path: nowhere' .* is not a folder; looked for '.*nowhere'"),
+        ("just text", "is not a data.yaml"),
+        ("names: [a", "is not valid YAML"),
+        ("names: !!python/object/apply:os.system ['true']", "is not valid YAML.*os.system"),
+    ],
+)
+def test_errors(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(HooklineError) as raised:
+        read_data_yaml(write(tmp_path, text))
+    assert raised.match(message)
+    assert "\n" not in str(raised.value)
+
+
+def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    with pytest.raises(HooklineError, match="no data set file '.*dta.yaml'; did you mean data.yaml"):
+        read_data_yaml(tmp_path / "dta.yaml")
+
+
+def test_binary_file(tmp_path: Path) -> None:
+    file = tmp_path / "data.yaml"
+    file.write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(HooklineError, match="cannot read"):
+        read_data_yaml(file)
+
+
+def test_path_from_the_working_directory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "set" / "images").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    spec = read_data_yaml(write(tmp_path, "path: set\nval: images\nnames: [a]"))
+    assert spec.root == tmp_path / "here" / "set"
+    assert "found from the working directory" in spec.notes[0]
+
+
+def test_parent_prefix_of_labelling_tools_is_told(tmp_path: Path) -> None:
+    spec = read_data_yaml(write(tmp_path, "val: ../images/val\nnames: [a]"))
+    assert spec.splits["val"] == (tmp_path / "images" / "val",)
+    assert "was read as 'images/val'" in spec.notes[0]
+
+
+def test_several_places(tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("")
+    spec = read_data_yaml(write(tmp_path, "val: [images/val, more.txt]\ntrain: images\nnames: [a]"))
+    assert spec.splits["val"] == (tmp_path / "images" / "val", tmp_path / "more.txt")
+    assert list(spec.splits) == ["train", "val"]

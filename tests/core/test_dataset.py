@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.artifacts import Dataset
+from core.data_yaml import read_data_yaml
+from core.dataset import Sample, label_path, list_samples, load_split, write_listing
+from core.errors import HooklineError
+from core.labels import load_labels
+from tests.dataset_tools import write_dataset, write_picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "label"),
+    [
+        ("/set/images/val/a.jpg", "/set/labels/val/a.txt"),
+        ("/images/set/images/a.b.png", "/images/set/labels/a.b.txt"),
+        ("/set/val/a.jpg", "/set/val/a.txt"),
+        ("/set/val/images", "/set/val/images.txt"),
+    ],
+)
+def test_label_path(picture: str, label: str) -> None:
+    assert label_path(Path(picture)) == Path(label)
+
+
+def test_folder_is_sorted_deep_and_without_other_files(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path, {"val": {"b": [(0, 0.5, 0.5, 0.2, 0.2)], "a": []}})
+    write_picture(tmp_path / "images" / "val" / "deep" / "C.PNG")
+    write_picture(tmp_path / "images" / "val" / ".hidden.png")
+    (tmp_path / "images" / "val" / "notes.txt").write_text("")
+    samples = list_samples(read_data_yaml(file), "val")
+    assert [sample.picture.name for sample in samples] == ["a.png", "b.png", "C.PNG"]
+    assert [sample.label is not None for sample in samples] == [True, True, False]
+
+
+def test_linked_folder_keeps_its_name_for_the_labels(tmp_path: Path) -> None:
+    write_picture(tmp_path / "store" / "a.png")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "val").symlink_to(tmp_path / "store")
+    (tmp_path / "labels" / "val").mkdir(parents=True)
+    (tmp_path / "labels" / "val" / "a.txt").write_text("0 .5 .5 .1 .1\n")
+    (tmp_path / "data.yaml").write_text("val: images/val\nnames: [a]")
+    (sample,) = list_samples(read_data_yaml(tmp_path / "data.yaml"), "val")
+    assert sample == Sample(tmp_path / "images" / "val" / "a.png", tmp_path / "labels" / "val" / "a.txt")
+
+
+def test_list_keeps_its_order_and_drops_repeats(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"val": {"b": [], "a": [], "c": []}})
+    (tmp_path / "val.txt").write_text(f"./images/val/c.png\n\nimages/val/a.png\n{tmp_path}/images/val/c.png\n")
+    (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [a]")
+    samples = list_samples(read_data_yaml(tmp_path / "data.yaml"), "val")
+    assert [sample.picture.stem for sample in samples] == ["c", "a"]
+
+
+def test_list_with_a_missing_picture_names_the_line(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"val": {"a": []}})
+    (tmp_path / "val.txt").write_text("images/val/a.png\nimages/val/z.png\n")
+    (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [a]")
+    with pytest.raises(HooklineError, match=r"'images/val/z.png' \(line 2 of '.*val.txt'\) is not there"):
+        list_samples(read_data_yaml(tmp_path / "data.yaml"), "val")
+
+
+def test_empty_and_unknown_split(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "data.yaml").write_text("val: images\nnames: [a]")
+    spec = read_data_yaml(tmp_path / "data.yaml")
+    with pytest.raises(HooklineError, match="split 'val' has no pictures in '.*images'; what counts: .bmp"):
+        list_samples(spec, "val")
+    with pytest.raises(HooklineError, match="unknown split 'vall'; did you mean val"):
+        list_samples(spec, "vall")
+
+
+def test_listing_comes_back(tmp_path: Path) -> None:
+    samples = [Sample(tmp_path / "é.png", tmp_path / "é.txt"), Sample(tmp_path / "b.png", None)]
+    target = tmp_path / "dataset.json"
+    write_listing(target, ["a"], {"val": samples}, "digest", tmp_path / "data.yaml")
+    dataset = Dataset(path=target, names=("a",), splits={"val": 2})
+    assert load_split(dataset, "val") == samples
+    with pytest.raises(HooklineError, match="unknown split 'train'; possible: val"):
+        load_split(dataset, "train")
+
+
+def test_damaged_listing(tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text("{")
+    dataset = Dataset(path=tmp_path / "dataset.json", names=("a",), splits={"val": 2})
+    with pytest.raises(HooklineError, match="is not a listing of a data set"):
+        load_split(dataset, "val")
+
+
+def test_labels(tmp_path: Path) -> None:
+    label = tmp_path / "a.txt"
+    label.write_text("\ufeff1 .5 .5 1 1\n\n0.0 0.25 0.5 1e-1 0.2\r\n", encoding="utf-8")
+    labels = load_labels(Sample(tmp_path / "a.png", label), ["a", "b"])
+    assert labels.classes.tolist() == [1, 0]
+    assert labels.classes.dtype == np.int32
+    np.testing.assert_array_equal(labels.boxes, [[0.5, 0.5, 1, 1], [0.25, 0.5, 0.1, 0.2]])
+
+
+@pytest.mark.parametrize("text", [None, "", "\n \n"])
+def test_background(tmp_path: Path, text: str | None) -> None:
+    label = tmp_path / "a.txt"
+    if text is not None:
+        label.write_text(text)
+    labels = load_labels(Sample(tmp_path / "a.png", label if text is not None else None), ["a"])
+    assert len(labels) == 0
+    assert labels.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("0 .5 .5 .1", "has 4 values: '0 .5 .5 .1'"),
+        ("0 .1 .1 .2 .2 .3 .3", r"has 7 values \(a polygon\?\)"),
+        ("0 .5 .5 .1 .1 0 .5 .5 .1 .1", "has 10 values"),
+        ("0 .5 .5 .1 x", "is not numbers"),
+        ("2 .5 .5 .1 .1", r"has class 2, but the data set has 2 classes \(0 to 1\)"),
+        ("-1 .5 .5 .1 .1", "has class -1"),
+        ("0.5 .5 .5 .1 .1", "has class 0.5"),
+        ("nan .5 .5 .1 .1", "has class nan"),
+        ("inf .5 .5 .1 .1", "has class inf"),
+        ("0 320 240 64 48", "has a box outside 0..1: '320 240 64 48'"),
+        ("0 nan .5 .1 .1", "has a box outside 0..1"),
+        ("0 .5 .5 0 .1", "has a box without area"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, row: str, problem: str) -> None:
+    label = tmp_path / "a.txt"
+    label.write_text(f"0 .5 .5 .1 .1\n\n{row}\n")
+    with pytest.raises(HooklineError, match=rf"line 3 of '.*a.txt' {problem}"):
+        load_labels(Sample(tmp_path / "a.png", label), ["a", "b"])
+
+
+def test_only_rows_of_ten_values(tmp_path: Path) -> None:
+    label = tmp_path / "a.txt"
+    label.write_text("0 .5 .5 .1 .1 0 .5 .5 .1 .1\n")
+    with pytest.raises(HooklineError, match="line 1 of '.*a.txt' has 10 values"):
+        load_labels(Sample(tmp_path / "a.png", label), ["a"])

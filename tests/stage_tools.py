@@ -1,0 +1,55 @@
+"""A RunContext for tests of stages: parts given by hand, and a reporter that remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.context import RunContext
+from core.registry import Origin, Registry
+
+
+@dataclass
+class Memory:
+    """A reporter that keeps what was said."""
+
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    steps: int = 0
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    @contextmanager
+    def progress(self, title: str, total: int | None, unit: str) -> Iterator[Memory]:
+        yield self
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.steps += steps
+
+
+def make_context(folder: Path, **parts: Any) -> tuple[RunContext, Memory]:
+    """A context that works in ``folder``; ``runtimes=[part, ...]`` and so on register parts."""
+    registry, memory = Registry(), Memory()
+    for kind, items in parts.items():
+        for item in items:
+            registry.add(kind, item, Origin("tests", "tests", "0"))
+    workdir = folder / "work"
+    workdir.mkdir(parents=True, exist_ok=True)
+    context = RunContext(
+        workdir=workdir,
+        run_dir=folder / "run",
+        cache_dir=folder / "cache",
+        seed=0,
+        device="cpu",
+        registry=registry,
+        options=lambda kind, name: registry.part(kind, name).options(),
+        reporter=memory,
+    )
+    return context, memory
