@@ -238,8 +238,4 @@ AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
 
 def named(value: Artifact) -> dict[str, Any]:
     """The facts of an artifact without its place and origin: what its digest is made from."""
-    return {
-        key: item
-        for key, item in vars(value).items()
-        if key not in {"path", "provenance"}
-    }
+    return {key: item for key, item in vars(value).items() if key not in {"path", "provenance"}}

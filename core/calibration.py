@@ -66,7 +66,9 @@ class Ranges:
             tensors = {name: TensorRange(**value) for name, value in content.pop("tensors").items()}
             return Ranges(**content, tensors=tensors)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise HooklineError(f"'{path}' is not a calibration table ({error})", "make one with +stage=calibrate") from error
+            raise HooklineError(
+                f"'{path}' is not a calibration table ({error})", "make one with +stage=calibrate"
+            ) from error
 
 
 def write_tensorrt_cache(scales: Mapping[str, float], header: str) -> str:

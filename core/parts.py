@@ -167,9 +167,7 @@ class Calibrator(Part[RangeObserver]):
 class GraftBackend(Protocol):
     """The heavy half of a graft."""
 
-    def append(
-        self, model: QuantizedModel, target: Path, *, score_threshold: float, namespace: str
-    ) -> tuple[str, ...]:
+    def append(self, model: QuantizedModel, target: Path, *, score_threshold: float, namespace: str) -> tuple[str, ...]:
         """Append the decode to a heads model and write it to ``target``.
 
         Returns:
@@ -212,9 +210,7 @@ class Tap(Protocol):
 class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
-    def quantize(
-        self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision
-    ) -> None:
+    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
         """Write ``model`` in ``precision`` by this runtime's rules to ``target``.
 
         ``table`` is given exactly when ``precision`` is int8.

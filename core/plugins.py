@@ -170,7 +170,11 @@ def _register_parts(plugins: Plugins, plugin: object, origin: Origin) -> tuple[s
 def _where(error: BaseException, plugin: object) -> str:
     """File and line to look at: the innermost frame outside of importlib, else the plugin's file."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    outside = [frame for frame in frames if Path(frame.filename).parent != Path(__file__).parent and "pluggy" not in frame.filename]
+    outside = [
+        frame
+        for frame in frames
+        if Path(frame.filename).parent != Path(__file__).parent and "pluggy" not in frame.filename
+    ]
     if outside:
         return f"{outside[-1].filename}:{outside[-1].lineno}"
     if isinstance(plugin, ModuleType) and plugin.__file__:

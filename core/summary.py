@@ -7,13 +7,19 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from core import memory
 from core.hookspecs import hookimpl
 from core.version import __version__
+
+if TYPE_CHECKING:
+    from core.artifacts import Artifact
+    from core.plan import Plan, Step
 
 PACKAGES = (
     "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "cupy-cuda13x", "cupy-cuda12x",
@@ -62,6 +68,42 @@ class Summary:
         content = asdict(self) | {"versions": versions(), "machine": machine()}
         content["path"] = str(self.path)
         return content
+
+
+class Recorder:
+    """The lifecycle plugin of one run: fills its :class:`Summary` stage by stage."""
+
+    def __init__(self, summary: Summary) -> None:
+        self.summary = summary
+        self._start = 0.0
+
+    @hookimpl
+    def hookline_before_run(self, plan: Plan) -> None:
+        """Keep what ``auto`` became."""
+        self.summary.choices.extend(plan.choices)
+
+    @hookimpl
+    def hookline_before_stage(self, step: Step) -> None:
+        """Start the clock and the memory mark."""
+        self._start = time.perf_counter()
+        memory.reset_peak()
+
+    @hookimpl
+    def hookline_after_stage(self, step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
+        """Record a stage that gave its artifact, with its figures."""
+        made = {"type": type(artifact).__name__, "path": str(artifact.path), "sha256": artifact.sha256}
+        status = "reused" if reused else "ran"
+        self.summary.stages.append(StageRecord(step.stage.name, status, seconds, memory.peak(), made))
+        values = getattr(artifact, "values", None)
+        if isinstance(values, Mapping):
+            self.summary.values[step.stage.name] = values
+
+    @hookimpl
+    def hookline_stage_failed(self, step: Step, error: BaseException) -> None:
+        """Record why a stage failed."""
+        reason = str(error) or type(error).__name__
+        seconds = time.perf_counter() - self._start
+        self.summary.stages.append(StageRecord(step.stage.name, "failed", seconds, memory.peak(), error=reason))
 
 
 @hookimpl

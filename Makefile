@@ -1,0 +1,36 @@
+# `make demo` and `make test` set up all they need in .venv, from package indexes alone.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+TESTS ?= tests
+
+.PHONY: demo test lint types imports pytest docs clean
+
+demo: $(VENV)/.installed
+	$(PY) examples/demo.py
+
+test: lint types imports pytest
+
+lint: $(VENV)/.installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(VENV)/.installed
+	$(PY) -m mypy
+
+imports: $(VENV)/.installed
+	$(VENV)/bin/lint-imports
+
+pytest: $(VENV)/.installed
+	$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
+
+docs: $(VENV)/.installed
+	$(PY) docs/generate.py
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) outputs multirun demo

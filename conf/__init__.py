@@ -1,0 +1,1 @@
+"""The YAML of hookline, on Hydra's search path as ``pkg://conf``."""

@@ -1,0 +1,156 @@
+"""Builds the root of the config from what the plugins registered, and turns it into typed objects.
+
+Every registered stage has its options in the config, whichever stages are asked for, because the
+plan may add stages. Each stage is also an option of the group ``stage``, each graft of ``graft``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, make_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins as HydraPlugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+
+from core.artifacts import Precision
+from core.errors import HooklineError
+from core.parts import NoOptions
+from core.plugins import Plugins
+from core.registry import KINDS, Registry
+
+SCHEMA = "hookline_schema"
+
+
+@dataclass
+class PluginOptions:
+    """``plugins.*``: which plugins to leave out."""
+
+    disable: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Words:
+    """The options at the top level (conf/config.yaml says what each means)."""
+
+    weights: str | None = "yolov5s"
+    data: str | None = None
+    source: Any = None
+    imgsz: Any = 640
+    precision: Precision = Precision.fp32
+    calibrator: str = "entropy"
+    backend: str = "auto"
+    processor: str = "auto"
+    device: str = "auto"
+    conf: float | None = None
+    iou: float | None = None
+    max_det: int = 300
+    classes: Any = None
+    seed: int = 0
+    store: str | None = None
+    reuse: bool = True
+    plugins: PluginOptions = field(default_factory=PluginOptions)
+    stage: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for, typed.
+
+    Attributes:
+        stages: Names in the order written.
+        words: The top-level options.
+        configs: Options by stage name.
+        options: Options by kind and name of a part.
+    """
+
+    stages: tuple[str, ...]
+    words: Words
+    configs: Mapping[str, Any]
+    options: Mapping[tuple[str, str], Any]
+
+
+def register(plugins: Plugins) -> None:
+    """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
+    store = ConfigStore.instance()
+    registry = plugins.registry
+    store.store(name=SCHEMA, node=_root(registry))
+    for name in registry.parts("stages"):
+        store.store(group="stage", name=name, node={name: {}})
+    for name in registry.parts("grafts"):
+        store.store(group="graft", name=name, node={"name": name})
+    _reject_shared_yaml(plugins)
+    packages = plugins.conf_packages()
+
+    class PluginSearchPath(SearchPathPlugin):
+        """Asks the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package."""
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for name, package in packages:
+                search_path.append(provider=name, path=f"pkg://{package}")
+
+    HydraPlugins.instance().register(PluginSearchPath)
+
+
+def typed(config: DictConfig, registry: Registry) -> Request:
+    """The composed config as typed objects; a ``DictConfig`` never travels further than here."""
+    stages = tuple(str(name) for name in config.stage)
+    root = OmegaConf.to_object(config)
+    options = {
+        (kind, name): getattr(getattr(root, kind, None), name, None) or part.options()
+        for kind in KINDS
+        if kind != "stages"
+        for name, part in registry.parts(kind).items()
+    }
+    configs = {name: getattr(root, name) for name in registry.parts("stages")}
+    words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
+    return Request(stages, Words(**words), configs, options)
+
+
+def _root(registry: Registry) -> type[Any]:
+    members: list[tuple[str, Any, Any]] = []
+    taken = set(Words.__dataclass_fields__)
+    for stage in registry.stages():
+        if stage.name in taken | set(KINDS):
+            raise HooklineError(f"a plugin names a stage '{stage.name}', which is a top-level option", "rename it")
+        members.append((stage.name, stage.signature.config, field(default_factory=stage.signature.config)))
+    for kind in KINDS:
+        if kind != "stages" and (node := _part_options(kind, registry)):
+            members.append((kind, node, field(default_factory=node)))
+    return make_dataclass("Config", members, bases=(Words,))
+
+
+def _part_options(kind: str, registry: Registry) -> type[Any] | None:
+    parts = [part for part in registry.parts(kind).values() if part.options is not NoOptions]
+    if not parts:
+        return None
+    return make_dataclass(kind, [(part.name, part.options, field(default_factory=part.options)) for part in parts])
+
+
+def _reject_shared_yaml(plugins: Plugins) -> None:
+    """Hydra silently takes the first of two files with one path; here that is an error."""
+    owners: dict[str, str] = {}
+    for plugin, package in [("hookline", "conf"), *plugins.conf_packages()]:
+        try:
+            folder = resources.files(package)
+        except ModuleNotFoundError as error:
+            raise HooklineError(
+                f"plugin '{plugin}' names the YAML package '{package}', which cannot be imported",
+                f"plugins.disable=[{plugin}] leaves it out",
+            ) from error
+        for file in _yaml_files(Path(str(folder))):
+            if file in owners:
+                raise HooklineError(
+                    f"plugins '{owners[file]}' and '{plugin}' both ship the YAML file '{file}'",
+                    f"disable one with plugins.disable=[{plugin}]",
+                )
+            owners[file] = plugin
+
+
+def _yaml_files(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*.yaml"))

@@ -1,0 +1,84 @@
+"""Hydra's and OmegaConf's errors in one line, with the nearest names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from core.compose import Words
+from core.errors import HooklineError, unknown
+from core.registry import Registry
+
+
+def explain(error: BaseException, registry: Registry) -> HooklineError | None:
+    """The user's mistake behind a configuration error; None where it is not one."""
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, HooklineError):
+            return link
+    for link in chain:
+        if isinstance(link, MissingConfigException) and link.missing_cfg_file:
+            group, _, name = str(link.missing_cfg_file).rpartition("/")
+            if group in {"stage", "graft"}:
+                return unknown(group, name, registry.parts(f"{group}s"))
+    for link in chain:
+        if found := _wrong_option(str(link), registry):
+            return found
+    for link in reversed(chain):
+        if isinstance(link, OmegaConfBaseException | HydraException):
+            return HooklineError(_one_line(link), "`python -m core.run --help` shows the options")
+    return None
+
+
+def _wrong_option(text: str, registry: Registry) -> HooklineError | None:
+    if match := re.search(r"Could not override '([^']+)'", text):
+        name = match.group(1)
+        if name == "stage":
+            return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
+        return unknown("option", name, _near(name, registry))
+    return None
+
+
+def _near(name: str, registry: Registry) -> Iterable[str]:
+    """Options of the same node where the node exists, else every option."""
+    known = list(option_names(registry))
+    head = name.rpartition(".")[0]
+    siblings = [option for option in known if option.rpartition(".")[0] == head]
+    return siblings if head and siblings else [option for option in known if "." not in option or not head]
+
+
+def option_names(registry: Registry) -> Iterator[str]:
+    """Every option that can be set, dotted."""
+    yield from (name for name in Words.__dataclass_fields__ if name not in {"plugins", "stage"})
+    yield "plugins.disable"
+    for stage in registry.stages():
+        yield from _dotted(stage.name, stage.signature.config)
+
+
+def _dotted(prefix: str, config: type[Any]) -> Iterator[str]:
+    for item in fields(config):
+        value = item.default_factory() if callable(item.default_factory) else item.default
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from _dotted(f"{prefix}.{item.name}", type(value))
+        else:
+            yield f"{prefix}.{item.name}"
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines()]
+    key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key:")), "")
+    text = " ".join(
+        line for line in lines if line and not line.startswith(("full_key:", "object_type", "reference_type"))
+    )
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,74 @@
+"""``--help``: the stages with their summaries, examples, and the options of the stages named beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from core.errors import HooklineError
+from core.registry import Registry
+from core.stage import Stage
+from core.version import __version__
+
+_HEAD = f"""hookline {__version__}: YOLOv5 from a labelled data set to a verified FP16/INT8 engine, and on to pictures and video
+
+usage: python -m core.run +stage=<stage> [option=value ...]        (the console script `hookline` is the same)
+       python -m core.run +stage=[<stage>,<stage>] ...             several, in this order; what is missing is added
+       python -m core.run -m +stage=<stage> option=a,b             a sweep: one run a combination
+"""
+
+_EXAMPLES = """examples:
+  python -m core.run +stage=build precision=int8 weights=yolov5s.pt calibrate.source=street.mp4
+  python -m core.run +stage=predict weights=yolov5n precision=int8 source=street.mp4
+  python -m core.run -m +stage=evaluate data=person.yaml weights=best.pt precision=fp32,int8 calibrator=minmax,entropy
+"""
+
+_TAIL = """more:
+  python -m core.run +stage=<stage> --help    the options of a stage
+  python -m core.run +stage=<stage> --cfg job the whole config, composed
+  python -m core.plugins                      what is loaded, from which distribution
+  python -m core.run --hydra-help             options of Hydra itself
+"""
+
+_WORDS = """options at the top level:
+  weights=yolov5s    official name or file          precision=fp32   fp32, fp16, int8
+  data=<data.yaml>   labelled data set              calibrator=...   how int8 ranges are found
+  source=<path>      pictures, video, stream        backend=auto     runtime
+  imgsz=640          network input                  device=auto      cpu, cuda:N
+  conf= iou= max_det= classes=  which boxes         seed=0 store=<folder> reuse=true
+"""
+
+
+def usage(arguments: Sequence[str], registry: Registry) -> str:
+    """The help text; with the options of every stage that ``arguments`` names."""
+    width = max((len(stage.name) for stage in registry.stages()), default=0)
+    stages = "\n".join(f"  {stage.name:<{width}}  {stage.summary}" for stage in registry.stages())
+    named = [_options(registry.part("stages", name)) for name in _named(arguments)]
+    broken = "".join(f"broken plugin: {line}\n" for line in registry.broken)
+    return "\n".join([_HEAD, f"stages:\n{stages}\n", *named, _WORDS, _EXAMPLES, _TAIL + broken])
+
+
+def _named(arguments: Sequence[str]) -> Iterator[str]:
+    for argument in arguments:
+        word, _, value = argument.partition("=")
+        if word in {"+stage", "stage"}:
+            yield from filter(None, value.strip("[]").split(","))
+
+
+def _options(stage: Stage) -> str:
+    lines = [f"  {stage.name}.{item.name}={_default(item)}" for item in fields(stage.signature.config)]
+    return f"options of {stage.name}:\n" + ("\n".join(lines) or "  none") + "\n"
+
+
+def _default(item: Field[Any]) -> str:
+    value: Any = item.default
+    if value is MISSING:
+        if item.default_factory is MISSING:
+            raise HooklineError(f"option '{item.name}' has no default", "every option of a stage needs one")
+        value = item.default_factory()
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(getattr(value, "value", value))
