@@ -1,0 +1,1 @@
+"""Pre- and post-processing on the CPU with OpenCV and NumPy."""

@@ -1,0 +1,81 @@
+"""Pictures to network input (docs/contracts.md, Input: letterbox)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import InputContract
+from core.detections import Letterbox
+from core.errors import HooklineError
+
+ORDERS = {"rgb": (2, 1, 0), "bgr": (0, 1, 2)}
+
+
+def letterbox(
+    pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+) -> tuple[NDArray[np.float32], list[Letterbox]]:
+    """Fit each picture into the network's input and scale its values.
+
+    Equal, bit for bit, to resizing, padding and ``float32(value) / 255``: the factor is applied by a
+    table of the 256 values, to the picture only; the border is filled in.
+
+    Args:
+        pictures: uint8 BGR [H, W, 3], sizes may differ.
+        contract: Size, border, channel order and factor.
+        upscale: Enlarge pictures that are smaller than the input.
+
+    Returns:
+        float32 [B, 3, height, width], and how each picture was placed.
+
+    Raises:
+        HooklineError: A picture without pixels.
+    """
+    table = (np.arange(256) * contract.scale).astype(np.float32)
+    images = np.empty((len(pictures), 3, contract.height, contract.width), np.float32)
+    placed = [placement(picture.shape[0], picture.shape[1], contract, upscale=upscale) for picture in pictures]
+    for picture, place, planes in zip(pictures, placed, images, strict=True):
+        _fill(planes, picture, place, table, contract)
+    return images, placed
+
+
+def placement(height: int, width: int, contract: InputContract, *, upscale: bool) -> Letterbox:
+    """Where a picture of this size goes: r = min(H/h, W/w), centred, left = round(pad/2 - 0.1)."""
+    if not height or not width:
+        raise HooklineError(f"a picture of {width}x{height} pixels", "every side must have at least one pixel")
+    ratio = min(contract.height / height, contract.width / width)
+    ratio = ratio if upscale else min(ratio, 1.0)
+    new_height, new_width = _resized(height, width, ratio)
+    top = round((contract.height - new_height) / 2 - 0.1)
+    left = round((contract.width - new_width) / 2 - 0.1)
+    return Letterbox(ratio=ratio, left=left, top=top, height=height, width=width)
+
+
+def _resized(height: int, width: int, ratio: float) -> tuple[int, int]:
+    """Size in network pixels; a picture thousands of times longer than wide keeps one pixel."""
+    return max(1, round(height * ratio)), max(1, round(width * ratio))
+
+
+def _fill(
+    planes: NDArray[np.float32],
+    picture: NDArray[np.uint8],
+    place: Letterbox,
+    table: NDArray[np.float32],
+    contract: InputContract,
+) -> None:
+    height, width = _resized(place.height, place.width, place.ratio)
+    if (height, width) != picture.shape[:2]:
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR).view(np.uint8)
+    bottom, right = place.top + height, place.left + width
+    border = table[contract.pad_value]
+    planes[:, : place.top] = border
+    planes[:, bottom:] = border
+    planes[:, place.top : bottom, : place.left] = border
+    planes[:, place.top : bottom, right:] = border
+    inside = planes[:, place.top : bottom, place.left : right]
+    channels = cv2.split(picture)
+    for plane, channel in zip(inside, ORDERS[contract.channels], strict=True):
+        cv2.LUT(channels[channel], table, dst=plane)

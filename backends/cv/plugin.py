@@ -1,0 +1,40 @@
+"""The processor ``opencv``: on any machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from core.hookspecs import hookimpl
+from core.parts import Availability, NoOptions, Processor
+
+if TYPE_CHECKING:
+    from backends.cv.processor import OpenCvProcessor
+
+
+def probe() -> Availability:
+    """Look for the package without importing it."""
+    if importlib.util.find_spec("cv2") is None:
+        return Availability(False, "the package opencv-python is not installed", "pip install opencv-python")
+    return Availability(True, "the package opencv-python is installed")
+
+
+def load(options: NoOptions) -> OpenCvProcessor:
+    """Import the heavy half."""
+    from backends.cv.processor import OpenCvProcessor
+
+    return OpenCvProcessor()
+
+
+@hookimpl
+def hookline_processors() -> Iterable[Processor]:
+    """Register the processor."""
+    yield Processor(
+        name="opencv",
+        summary="letterbox and NMS on the CPU with OpenCV and NumPy",
+        load=load,
+        available=probe,
+        device="cpu",
+        rank=10,
+    )

@@ -1,0 +1,50 @@
+"""The processor ``opencv``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.cv.decode import Candidates, candidates
+from backends.cv.letterbox import letterbox
+from backends.cv.nms import suppress
+from core.artifacts import InputContract
+from core.detections import Detections, Filter, Letterbox
+from core.parts import Session
+
+
+class OpenCvProcessor:
+    """Pictures to network input and raw outputs to boxes, on the CPU. Keeps nothing between calls."""
+
+    def prepare(
+        self, pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+    ) -> tuple[NDArray[np.float32], list[Letterbox]]:
+        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W]."""
+        return letterbox(pictures, contract, upscale=upscale)
+
+    def detect(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        session: Session,
+        letterboxes: Sequence[Letterbox],
+        wanted: Filter,
+    ) -> list[Detections]:
+        """Decode where the layout needs it, filter, NMS, and rescale to the original pictures.
+
+        ``wanted.multi_label`` has no effect on the layout ``decoded``, which has one class a box.
+        """
+        return [
+            _rescaled(suppress(candidates(outputs, index, session.layout, session.facts, wanted), wanted), place)
+            for index, place in enumerate(letterboxes)
+        ]
+
+
+def _rescaled(found: Candidates, place: Letterbox) -> Detections:
+    """Boxes in pixels of the picture, x = (x_net - left) / ratio, clipped to it."""
+    offset = np.asarray([place.left, place.top] * 2, np.float32)
+    limit = np.asarray([place.width, place.height] * 2, np.float32)
+    boxes = np.clip((found.boxes - offset) / np.float32(place.ratio), 0, limit)
+    return Detections(boxes=boxes.astype(np.float32, copy=False), scores=found.scores, classes=found.classes)
