@@ -1,0 +1,110 @@
+"""The zip container of a PyTorch checkpoint: one pickle, and the raw bytes of every storage beside it."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from backends.yolov5.errors import CheckpointError
+
+PICKLE_LIMIT = 16 << 20
+"""Bytes of the pickle inside; that of an official checkpoint has 0.2 MB, the tensors lie outside."""
+
+_WANTED = "give an official YOLOv5 .pt of v5.0 to v7.0, or a .safetensors that hookline wrote"
+
+
+class Archive:
+    """An opened checkpoint file. Nothing in it is run or unpacked; use it in a ``with`` block."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            CheckpointError: Not there, not a PyTorch zip file, damaged, or packed (PyTorch stores uncompressed).
+        """
+        self.path = path
+        if not path.is_file():
+            raise CheckpointError(f"no such file '{path}'")
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+            raise _not_a_zip(path) from error
+        self._members = {member.filename: member for member in self._zip.infolist()}
+        try:
+            self._refuse_bombs()
+            self._prefix = self._find_prefix()
+        except CheckpointError:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._zip.close()
+
+    def pickle(self) -> bytes:
+        """The pickle that names the tensors."""
+        size = self._members[f"{self._prefix}data.pkl"].file_size
+        if size > PICKLE_LIMIT:
+            raise CheckpointError(
+                f"the pickle in '{self.path}' has {size:,} bytes, more than {PICKLE_LIMIT:,}", _WANTED
+            )
+        return self._read(f"{self._prefix}data.pkl")
+
+    def storage(self, key: str, dtype: torch.dtype) -> Tensor:
+        """The storage ``key`` as a flat tensor.
+
+        Raises:
+            CheckpointError: Not in the file, or damaged.
+        """
+        content = self._read(f"{self._prefix}data/{key}")
+        if len(content) % dtype.itemsize:
+            raise CheckpointError(f"storage '{key}' in '{self.path}' has {len(content)} bytes, no multiple of {dtype}")
+        if not content:
+            return torch.empty(0, dtype=dtype)
+        return torch.frombuffer(bytearray(content), dtype=dtype)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self._zip.read(self._members[name])
+        except (KeyError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            raise CheckpointError(
+                f"'{self.path}' is damaged: its part '{name}' cannot be read", "fetch it again"
+            ) from error
+
+    def _refuse_bombs(self) -> None:
+        packed = [member for member in self._members.values() if member.compress_type != zipfile.ZIP_STORED]
+        if packed:
+            raise CheckpointError(
+                f"'{self.path}' holds the compressed part '{packed[0].filename}'; PyTorch compresses nothing", _WANTED
+            )
+        total, size = sum(member.file_size for member in self._members.values()), self.path.stat().st_size
+        if total > size:
+            raise CheckpointError(f"'{self.path}' claims {total:,} bytes of content in a file of {size:,}", _WANTED)
+
+    def _find_prefix(self) -> str:
+        pickles = [name for name in self._members if name == "data.pkl" or name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise CheckpointError(f"'{self.path}' is a zip file, but not a PyTorch checkpoint", _WANTED)
+        prefix = pickles[0].removesuffix("data.pkl")
+        if f"{prefix}constants.pkl" in self._members:
+            raise CheckpointError(f"'{self.path}' is a TorchScript program, not a checkpoint", _WANTED)
+        order = f"{prefix}byteorder"
+        if order in self._members and self._read(order) != b"little":
+            raise CheckpointError(f"'{self.path}' was written on a big-endian machine", _WANTED)
+        return prefix
+
+
+def _not_a_zip(path: Path) -> CheckpointError:
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"PK"):
+        return CheckpointError(f"'{path}' is truncated ({path.stat().st_size:,} bytes)", "fetch it again")
+    if start.startswith(b"version https://git-lfs"):
+        return CheckpointError(f"'{path}' is a Git LFS pointer, not the file itself", "run 'git lfs pull'")
+    if start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04")):
+        return CheckpointError(f"'{path}' is a bare pickle (PyTorch before 1.6), which is not read", _WANTED)
+    return CheckpointError(f"'{path}' is not a PyTorch checkpoint", _WANTED)

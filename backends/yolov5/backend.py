@@ -1,0 +1,119 @@
+"""The heavy half of the family: what stages ask of it, done with the PyTorch library beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backends.yolov5 import checkpoint as own
+from backends.yolov5 import official
+from backends.yolov5.errors import CheckpointError
+from backends.yolov5.onnx_export import export
+from backends.yolov5.outputs import Classic, Heads
+from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
+from core.errors import HooklineError, UnavailableError
+from core.parts import Session
+
+FAMILY = "yolov5"
+
+
+class YOLOv5Backend:
+    """Implements :class:`core.parts.ModelBackend`."""
+
+    def read(self, path: Path, target: Path) -> Checkpoint:
+        """Read an official ``.pt`` or our own ``.safetensors``; ``target`` becomes our own."""
+        with _told():
+            weights = own.load(path) if path.suffix == ".safetensors" else official.read(path)
+            weights.network()
+        own.save(weights, target)
+        return Checkpoint(path=target, facts=facts_of(weights))
+
+    def export(
+        self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int
+    ) -> None:
+        """Write the fused float32 model as ONNX to ``target``, without metadata."""
+        size = (contract.batch, contract.height, contract.width)
+        model = _opened(checkpoint, layout)
+        export(model, target, size=size, dynamic=contract.dynamic, opset=opset, input_name=contract.name)
+
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
+        """Run the fused network in PyTorch."""
+        return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, _device(device))
+
+
+class TorchSession:
+    """Implements :class:`core.parts.Session`; takes any batch and any size that is a multiple of the stride."""
+
+    score_threshold = 0.0
+
+    def __init__(
+        self,
+        model: Heads | Classic,
+        facts: ModelFacts,
+        contract: InputContract,
+        layout: Layout,
+        device: torch.device,
+    ) -> None:
+        self.facts = facts
+        self.contract = contract
+        self.layout = layout
+        self._device = device
+        self._model: Heads | Classic | None = model.to(device)
+
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Infer one batch."""
+        if self._model is None:
+            raise ValueError("the session is closed")
+        with torch.inference_mode():
+            outputs = self._model(torch.from_numpy(images).to(self._device))
+        tensors: tuple[Tensor, ...] = (outputs,) if isinstance(outputs, Tensor) else outputs
+        return {name: tensor.cpu().numpy() for name, tensor in zip(self._model.output_names, tensors, strict=True)}
+
+    def __enter__(self) -> TorchSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._model = None
+
+
+def facts_of(weights: own.Weights) -> ModelFacts:
+    """What an artifact says about these weights."""
+    return ModelFacts(
+        family=FAMILY,
+        variant=weights.variant,
+        names=weights.names,
+        anchors=weights.config.anchors,
+        strides=weights.config.strides,
+    )
+
+
+def _opened(checkpoint: Checkpoint, layout: Layout) -> Heads | Classic:
+    if layout is Layout.decoded:
+        raise HooklineError(f"a {FAMILY} checkpoint has no layout '{layout.value}'", "possible: heads, classic")
+    with _told():
+        network = own.load(checkpoint.path).network().fuse().requires_grad_(requires_grad=False)
+    return Heads(network) if layout is Layout.heads else Classic(network)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UnavailableError(f"device '{name}' is not there: PyTorch sees no CUDA GPU", "use device=cpu")
+    return torch.device(name)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the plain library found wrong, as the user's mistake."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise HooklineError(error.message, error.hint) from error

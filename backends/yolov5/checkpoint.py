@@ -1,0 +1,117 @@
+"""Weights in memory, and our own file format: safetensors with the network's shape as JSON beside the tensors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from backends.yolov5.config import ModelConfig
+from backends.yolov5.errors import CheckpointError
+from backends.yolov5.model import YOLOv5
+
+FORMAT = 1
+_KEY = "hookline"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network.
+
+    Attributes:
+        config: Its shape.
+        variant: e.g. ``yolov5s``.
+        names: Class names, index = class id.
+        state: The ``state_dict`` of :class:`YOLOv5`, in float16 or float32.
+    """
+
+    config: ModelConfig
+    variant: str
+    names: tuple[str, ...]
+    state: Mapping[str, Tensor]
+
+    def network(self) -> YOLOv5:
+        """The network with these weights, float32, in evaluation mode, ready to train on or to fuse.
+
+        Raises:
+            CheckpointError: The weights are not those of the network that ``config`` describes.
+        """
+        with torch.device("meta"):
+            network = YOLOv5(self.config)
+        wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in self.state.items()}
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                raise CheckpointError(
+                    f"not the weights of a plain YOLOv5: '{name}' has shape {found.get(name, 'nothing')}, "
+                    f"expected {wanted.get(name, 'nothing')}"
+                )
+        state = {
+            name: tensor.float().clone() if tensor.is_floating_point() else tensor.clone()
+            for name, tensor in self.state.items()
+        }
+        network.load_state_dict(state, assign=True)
+        return network.eval()
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Write ``path`` through a temporary file, so that it is there whole or not at all."""
+    facts = {
+        "family": "yolov5",
+        "variant": weights.variant,
+        "names": weights.names,
+        "anchors": weights.config.anchors,
+        "strides": weights.config.strides,
+    }
+    text = json.dumps({"format": FORMAT, "facts": facts, "model": weights.config.to_dict()})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in weights.state.items()}, temporary, {_KEY: text})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Weights:
+    """Read a file that :func:`save` wrote.
+
+    Raises:
+        CheckpointError: Not there, damaged, or not one of ours.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no such file '{path}'")
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = _metadata(path, file.metadata() or {})
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"'{path}' is damaged or no safetensors file ({error})", "fetch or train it again"
+        ) from error
+    facts = content["facts"]
+    return Weights(ModelConfig.from_dict(content["model"]), facts["variant"], tuple(facts["names"]), state)
+
+
+def _metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if _KEY not in metadata:
+        raise CheckpointError(
+            f"'{path}' is a safetensors file without hookline's metadata", "give an official .pt, or one hookline wrote"
+        )
+    try:
+        content: dict[str, Any] = json.loads(metadata[_KEY])
+        written, family = content["format"], content["facts"]["family"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"the metadata of '{path}' is damaged ({error!r})", "fetch or train it again") from error
+    if family != "yolov5" or written != FORMAT:
+        raise CheckpointError(
+            f"'{path}' holds a '{family}' checkpoint of format {written}, not yolov5 of format {FORMAT}"
+        )
+    return content

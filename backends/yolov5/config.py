@@ -1,0 +1,124 @@
+"""The shape of a YOLOv5 network as numbers, and the table of the official ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Anchors = tuple[tuple[float, ...], ...]
+
+P5_ANCHORS: Anchors = (
+    (10, 13, 16, 30, 33, 23),
+    (30, 61, 62, 45, 59, 119),
+    (116, 90, 156, 198, 373, 326),
+)
+P6_ANCHORS: Anchors = (
+    (19, 27, 44, 40, 38, 94),
+    (96, 68, 86, 152, 180, 137),
+    (140, 301, 303, 264, 238, 542),
+    (436, 615, 739, 380, 925, 792),
+)
+
+_SCALES = {"n": (0.33, 0.25), "s": (0.33, 0.50), "m": (0.67, 0.75), "l": (1.0, 1.0), "x": (1.33, 1.25)}
+_CHANNELS = {3: (64, 128, 256, 512, 1024), 4: (64, 128, 256, 512, 768, 1024)}
+_REPEATS = {3: (3, 6, 9, 3), 4: (3, 6, 9, 3, 3)}
+_HEAD_REPEATS = 3
+
+VARIANTS: tuple[str, ...] = tuple(f"yolov5{scale}{level}" for level in ("", "6") for scale in _SCALES)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that decides the shape of the network.
+
+    Attributes:
+        num_classes: Number of classes, nc.
+        anchors: A level, small stride first: w0, h0, w1, h1, ... in pixels of the network input.
+        channels: Output channels of the backbone at strides 2, 4, 8, 16, 32 (and 64).
+        repeats: Bottlenecks of the backbone's C3 blocks at strides 4, 8, 16, 32 (and 64).
+        head_repeats: Bottlenecks of every C3 block in the head.
+        pool_first: The order of v5.0 and older: the pooling stands before the last C3 of the
+            backbone, which then has no shortcut.
+    """
+
+    num_classes: int
+    anchors: Anchors
+    channels: tuple[int, ...]
+    repeats: tuple[int, ...]
+    head_repeats: int
+    pool_first: bool = False
+
+    @property
+    def levels(self) -> int:
+        """Number of output levels: 3, or 4 for the P6 models."""
+        return len(self.anchors)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Stride of each level in pixels: 8, 16, 32 (and 64)."""
+        return tuple(8 << level for level in range(self.levels))
+
+    @property
+    def anchors_per_level(self) -> int:
+        """Number of anchors of one level, A."""
+        return len(self.anchors[0]) // 2
+
+    @property
+    def outputs_per_anchor(self) -> int:
+        """Box, objectness and classes: 5 + nc."""
+        return 5 + self.num_classes
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> ModelConfig:
+        """The inverse of :meth:`to_dict`."""
+        return ModelConfig(
+            num_classes=int(values["num_classes"]),
+            anchors=tuple(tuple(float(size) for size in level) for level in values["anchors"]),
+            channels=tuple(int(count) for count in values["channels"]),
+            repeats=tuple(int(count) for count in values["repeats"]),
+            head_repeats=int(values["head_repeats"]),
+            pool_first=bool(values["pool_first"]),
+        )
+
+
+def scaled(*, depth: float, width: float, num_classes: int, anchors: Anchors = P5_ANCHORS) -> ModelConfig:
+    """The network of a depth and a width factor: channels rounded up to a multiple of 8, repeats to the nearest."""
+    return ModelConfig(
+        num_classes=num_classes,
+        anchors=anchors,
+        channels=tuple(math.ceil(count * width / 8) * 8 for count in _CHANNELS[len(anchors)]),
+        repeats=tuple(_scale_depth(count, depth) for count in _REPEATS[len(anchors)]),
+        head_repeats=_scale_depth(_HEAD_REPEATS, depth),
+    )
+
+
+def official(variant: str, num_classes: int = 80) -> ModelConfig:
+    """The network of an official name: one of :data:`VARIANTS`.
+
+    Raises:
+        KeyError: There is no such variant.
+    """
+    if variant not in VARIANTS:
+        raise KeyError(variant)
+    anchors = P6_ANCHORS if variant.endswith("6") else P5_ANCHORS
+    depth, width = _SCALES[variant.removeprefix("yolov5")[0]]
+    return scaled(depth=depth, width=width, num_classes=num_classes, anchors=anchors)
+
+
+def variant_of(channels: Sequence[int], head_repeats: int) -> str | None:
+    """The official name of a network with these channels and head repeats, None where there is none."""
+    for name in VARIANTS:
+        known = official(name)
+        if known.channels == tuple(channels) and known.head_repeats == head_repeats:
+            return name
+    return None
+
+
+def _scale_depth(count: int, depth: float) -> int:
+    return max(round(count * depth), 1)

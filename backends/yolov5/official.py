@@ -1,0 +1,257 @@
+"""From the pickled modules of an official checkpoint to our network's weights.
+
+The tree of stand-ins is compared with the plain YOLOv5 layer by layer: kind, route, stride, padding,
+shortcut. What differs is refused by name, because it would load and then give wrong boxes.
+
+The two blocks of v5.0 and older are special cases of the newer ones and are rewritten exactly:
+``Focus`` followed by a 3x3 convolution is a 6x6 convolution of stride 2, and the parallel pools 5, 9, 13
+of ``SPP`` are the chained pools of ``SPPF``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backends.yolov5.checkpoint import Weights
+from backends.yolov5.config import Anchors, ModelConfig, variant_of
+from backends.yolov5.errors import CheckpointError
+from backends.yolov5.layers import Bottleneck, ConvBlock
+from backends.yolov5.unpickle import StandIn, read_pickle
+
+_WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
+_MODELS = ("Model", "DetectionModel")
+_SAME = {"Focus": "Conv", "SPP": "SPPF"}
+_RENAMES = {
+    "C3": {"cv1": "main", "cv2": "past", "cv3": "merge", "m": "blocks"},
+    "Bottleneck": {"cv1": "reduce", "cv2": "expand"},
+    "SPP": {"cv1": "reduce", "cv2": "merge"},
+    "SPPF": {"cv1": "reduce", "cv2": "merge"},
+    "Detect": {"m": "convs"},
+}
+_MAX_DEPTH = 8
+
+
+def read(path: Path) -> Weights:
+    """Read an official ``.pt`` of YOLOv5 v5.0 to v7.0.
+
+    Raises:
+        CheckpointError: Not there, damaged, malicious, or not a plain YOLOv5 detector.
+    """
+    model = _model_in(read_pickle(path), path)
+    layers = list(_children(_child(model, "model", path)).values())
+    if not layers or _kind(layers[-1]) != "Detect":
+        last = layers[-1].kind if layers else "nothing"
+        raise CheckpointError(f"'{path}' is no YOLOv5 detector: its model ends in '{last}', not in 'Detect'", _WANTED)
+    pool_first = _pool_first(layers)
+    levels = len(_children(_child(layers[-1], "m", path)))
+    ours = _compare_layers(layers, _blueprint(levels, pool_first=pool_first), path)
+    modules = dict(_walk(ours))
+    state = _state(modules, path)
+    config = _config(layers[-1], state, path, pool_first=pool_first)
+    variant = variant_of(config.channels, config.head_repeats) or path.stem
+    weights = Weights(config, variant, _names(model, config.num_classes, path), state)
+    _compare_modules(weights.network(), modules, path)
+    return weights
+
+
+def focus_to_conv(weight: Tensor) -> Tensor:
+    """The 6x6 kernel, stride 2, padding 2, that equals a 3x3 kernel on the four pixel slices of Focus.
+
+    Args:
+        weight: [C, 12, 3, 3]; input channel 3*slice + colour, slices (row, column) 00, 10, 01, 11.
+
+    Returns:
+        [C, 3, 6, 6].
+    """
+    kernel = weight.new_empty(weight.shape[0], 3, 6, 6)
+    for index, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+        kernel[:, :, row::2, column::2] = weight[:, 3 * index : 3 * index + 3]
+    return kernel
+
+
+def _model_in(content: Any, path: Path) -> StandIn:
+    model = content
+    if isinstance(content, Mapping):
+        model = content.get("ema") or content.get("model")
+    if not isinstance(model, StandIn):
+        found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
+        raise CheckpointError(f"'{path}' holds {found}, no YOLOv5 model", _WANTED)
+    if _kind(model) not in _MODELS or "yolo" not in model.kind.rsplit(".", 2)[-2]:
+        raise CheckpointError(f"'{path}' holds a '{model.kind}', no YOLOv5 detector", _WANTED)
+    return model
+
+
+def _is_state_dict(content: Any) -> bool:
+    return isinstance(content, Mapping) and any(isinstance(value, Tensor) for value in content.values())
+
+
+def _pool_first(layers: list[StandIn]) -> bool:
+    kinds = [_kind(layer) for layer in layers]
+    pools = [index for index, kind in enumerate(kinds) if kind in {"SPP", "SPPF"}]
+    return bool(pools) and kinds[pools[0] - 1] == "Conv"
+
+
+def _blueprint(levels: int, *, pool_first: bool) -> list[tuple[str, Any, str]]:
+    """Kind, route and our name of every layer, in the order of the official list."""
+    end = levels
+    layers: list[tuple[str, Any, str]] = [("Conv", -1, "stem")]
+    ends = []
+    for stage in range(end + 1):
+        blocks = [("C3", -1, f"stages.{stage}.block")]
+        if stage == end:
+            blocks.insert(0 if pool_first else 1, ("SPPF", -1, f"stages.{stage}.pool"))
+        layers += [("Conv", -1, f"stages.{stage}.down"), *blocks]
+        ends.append(len(layers) - 1)
+    reduced, outputs = [], []
+    for step in range(levels - 1):
+        reduced.append(len(layers))
+        layers += [
+            ("Conv", -1, f"top_down.{step}.reduce"),
+            ("Upsample", -1, ""),
+            ("Concat", [-1, ends[-2 - step]], ""),
+            ("C3", -1, f"top_down.{step}.block"),
+        ]
+    outputs.append(len(layers) - 1)
+    for step in range(levels - 1):
+        layers += [
+            ("Conv", -1, f"bottom_up.{step}.down"),
+            ("Concat", [-1, reduced[-1 - step]], ""),
+            ("C3", -1, f"bottom_up.{step}.block"),
+        ]
+        outputs.append(len(layers) - 1)
+    return [*layers, ("Detect", outputs, "detect")]
+
+
+def _compare_layers(layers: list[StandIn], blueprint: list[tuple[str, Any, str]], path: Path) -> dict[str, StandIn]:
+    """The layers that have weights, by our name."""
+    for index, (layer, (kind, route, _)) in enumerate(zip(layers, blueprint, strict=False)):
+        found, origin = _kind(layer), vars(layer).get("f", route)
+        if _SAME.get(found, found) != kind or origin != route:
+            raise CheckpointError(
+                f"layer {index} of '{path}' is '{layer.kind}' from {origin}, a plain YOLOv5 has {kind} from {route}",
+                _WANTED,
+            )
+    if len(layers) != len(blueprint):
+        raise CheckpointError(
+            f"'{path}' has {len(layers)} layers, a plain YOLOv5 of its kind {len(blueprint)}", _WANTED
+        )
+    return {name: layer for layer, (_, _, name) in zip(layers, blueprint, strict=False) if name}
+
+
+def _walk(ours: Mapping[str, StandIn], depth: int = 0) -> Iterator[tuple[str, StandIn]]:
+    """Every module below, by our name."""
+    for name, module in ours.items():
+        inner = _children(module).get("conv") if _kind(module) == "Focus" else module
+        if inner is None or depth > _MAX_DEPTH:
+            raise CheckpointError(f"the module '{name}' is no part of a plain YOLOv5", _WANTED)
+        yield name, module
+        renames = _RENAMES.get(_kind(inner), {})
+        below = {f"{name}.{renames.get(key, key)}": child for key, child in _children(inner).items()}
+        yield from _walk(below, depth + 1)
+
+
+def _state(modules: Mapping[str, StandIn], path: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        for key, tensor in _tensors(module).items():
+            if tensor.nbytes > tensor.untyped_storage().nbytes():
+                raise CheckpointError(f"'{name}.{key}' in '{path}' claims more than the file holds", _WANTED)
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise CheckpointError(f"'{name}.{key}' in '{path}' holds NaN or infinity", "the training diverged")
+            state[f"{name}.{key}"] = tensor.contiguous()
+    if "stem.bn.weight" not in state:
+        raise CheckpointError(
+            f"'{path}' has its batch normalisation folded in already", "give the file that training wrote"
+        )
+    if _kind(modules["stem"]) == "Focus":
+        state["stem.conv.weight"] = focus_to_conv(state["stem.conv.weight"])
+    return state
+
+
+def _tensors(module: StandIn) -> dict[str, Tensor]:
+    if _kind(module) == "Detect":  # its buffers are the anchors, which the config carries
+        return {}
+    found = {**vars(module).get("_parameters", {}), **vars(module).get("_buffers", {})}
+    return {key: tensor for key, tensor in found.items() if isinstance(tensor, Tensor)}
+
+
+def _config(detect: StandIn, state: Mapping[str, Tensor], path: Path, *, pool_first: bool) -> ModelConfig:
+    anchors = _anchors(detect, path)
+    stages = len(anchors) + 1
+    outputs = state["detect.convs.0.weight"].shape[0]
+    return ModelConfig(
+        num_classes=outputs // (len(anchors[0]) // 2) - 5,
+        anchors=anchors,
+        channels=tuple(
+            state[f"{name}.conv.weight"].shape[0] for name in ("stem", *(f"stages.{i}.down" for i in range(stages)))
+        ),
+        repeats=tuple(_repeats(state, f"stages.{index}.block") for index in range(stages)),
+        head_repeats=_repeats(state, "top_down.0.block"),
+        pool_first=pool_first,
+    )
+
+
+def _repeats(state: Mapping[str, Tensor], block: str) -> int:
+    return sum(name.startswith(f"{block}.blocks.") and name.endswith(".reduce.conv.weight") for name in state)
+
+
+def _anchors(detect: StandIn, path: Path) -> Anchors:
+    """The checkpoint holds them in units of the stride: [levels, A, 2]."""
+    anchors = vars(detect).get("_buffers", {}).get("anchors")
+    stride = vars(detect).get("stride")
+    if not isinstance(anchors, Tensor) or anchors.ndim != 3 or anchors.numel() > 1000:
+        raise CheckpointError(f"the Detect layer of '{path}' has no anchors", _WANTED)
+    strides = [8 << level for level in range(anchors.shape[0])]
+    if not isinstance(stride, Tensor) or stride.tolist() != strides:
+        raise CheckpointError(f"the levels of '{path}' do not have the strides {strides}", _WANTED)
+    pixels = anchors.double() * torch.tensor(strides).view(-1, 1, 1)
+    return tuple(tuple(level) for level in pixels.flatten(1).tolist())
+
+
+def _names(model: StandIn, count: int, path: Path) -> tuple[str, ...]:
+    names = vars(model).get("names")
+    if isinstance(names, Mapping):
+        names = [names.get(index) for index in range(len(names))]
+    if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
+        raise CheckpointError(f"'{path}' does not name its {count} classes", _WANTED)
+    return tuple(names)
+
+
+def _compare_modules(network: nn.Module, modules: Mapping[str, StandIn], path: Path) -> None:
+    """What the shapes of the weights do not tell: stride, padding, groups, activation, epsilon, shortcut."""
+    for name, ours in network.named_modules():
+        differs = ""
+        if isinstance(ours, ConvBlock) and name != "stem":
+            conv = vars(modules[f"{name}.conv"])
+            for key in ("kernel_size", "stride", "padding", "dilation", "groups"):
+                if conv.get(key) != getattr(ours.conv, key):
+                    differs = f"{key} {conv.get(key)}"
+        if isinstance(ours, ConvBlock) and _kind(modules[f"{name}.act"]) != "SiLU":
+            differs = f"the activation {_kind(modules[f'{name}.act'])}"
+        if isinstance(ours, nn.BatchNorm2d) and vars(modules[name]).get("eps") != ours.eps:
+            differs = f"eps {vars(modules[name]).get('eps')}"
+        if isinstance(ours, Bottleneck) and vars(modules[name]).get("add") != ours.shortcut:
+            differs = f"shortcut {vars(modules[name]).get('add')}"
+        if differs:
+            raise CheckpointError(f"'{name}' in '{path}' has {differs}, which a plain YOLOv5 has not", _WANTED)
+
+
+def _kind(module: StandIn) -> str:
+    return type(module).kind.rpartition(".")[2]
+
+
+def _children(module: StandIn) -> dict[str, StandIn]:
+    children = vars(module).get("_modules", {})
+    return {str(key): child for key, child in children.items() if isinstance(child, StandIn)}
+
+
+def _child(module: StandIn, name: str, path: Path) -> StandIn:
+    child = _children(module).get(name)
+    if child is None:
+        raise CheckpointError(f"'{path}': its '{module.kind}' has no part '{name}'", _WANTED)
+    return child
