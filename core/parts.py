@@ -210,6 +210,10 @@ class Tap(Protocol):
 class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
+    def machine(self) -> Mapping[str, str]:
+        """What an engine built here depends on: versions, processor or GPU. Part of the store's key."""
+        ...
+
     def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
         """Write ``model`` in ``precision`` by this runtime's rules to ``target``.
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import psutil
-
+TOPOLOGY = Path("/sys/devices/system/cpu")
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def usable_cores(cgroup: Path = CGROUP) -> int:
-    """Physical cores, fewer where the process's affinity or its container's CPU quota says so; at least 1."""
-    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    return max(1, min([physical, *_affinity(), *_quota(cgroup)]))
+def usable_cores(topology: Path = TOPOLOGY, cgroup: Path = CGROUP) -> int:
+    """Physical cores that affinity and the container's CPU quota leave; 0 where the system does not tell."""
+    if not hasattr(os, "sched_getaffinity"):
+        return 0
+    cores = {_siblings(topology, cpu) for cpu in os.sched_getaffinity(0)}
+    return max(1, min([len(cores), *_quota(cgroup)]))
 
 
-def _affinity() -> list[int]:
-    return [len(os.sched_getaffinity(0))] if hasattr(os, "sched_getaffinity") else []
+def _siblings(topology: Path, cpu: int) -> str:
+    """The hardware threads of the core that ``cpu`` belongs to, as the kernel writes them."""
+    try:
+        return (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(cpu)
 
 
 def _quota(cgroup: Path) -> list[int]:

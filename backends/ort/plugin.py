@@ -41,9 +41,9 @@ class OrtOptions:
         spinning: Threads wait for work in a loop: faster when nothing else runs, slower beside other work.
     """
 
-    threads: int = presentation(0)
+    threads: int = presentation(default=0)
     optimisation: Optimisation = Optimisation.all
-    spinning: bool = presentation(True)
+    spinning: bool = presentation(default=True)
 
     def __post_init__(self) -> None:
         if self.threads < 0:
@@ -53,8 +53,10 @@ class OrtOptions:
 def probe() -> Availability:
     """Look for the package without importing it."""
     if importlib.util.find_spec("onnxruntime") is None:
-        return Availability(False, "the package onnxruntime is not installed", "pip install onnxruntime")
-    return Availability(True, "the package onnxruntime is installed")
+        return Availability(
+            usable=False, reason="the package onnxruntime is not installed", hint="pip install onnxruntime"
+        )
+    return Availability(usable=True, reason="the package onnxruntime is installed")
 
 
 def load(options: OrtOptions) -> OrtRuntime:

@@ -8,6 +8,7 @@ from typing import Any
 
 from backends.ort.engine import build_engine, check_engine, open_engine
 from backends.ort.loading import load_session, session_options
+from backends.ort.machine import this_machine
 from backends.ort.plugin import OrtOptions
 from backends.ort.session import OrtSession
 from backends.ort.tap import OrtTap
@@ -22,16 +23,18 @@ class OrtRuntime:
     def __init__(self, options: OrtOptions) -> None:
         self.options = options
 
-    def quantize(
-        self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision
-    ) -> None:
+    def machine(self) -> dict[str, str]:
+        """What an engine of this runtime depends on."""
+        return this_machine()
+
+    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
         """Write ``model`` in ``precision`` by the rules of ONNX Runtime."""
         from backends.graphsurgeon.quantize import quantize
         from backends.ort.style import STYLE
 
         quantize(model, table, target, precision=precision, style=STYLE)
 
-    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
+    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:  # noqa: ARG002
         """Optimise the graph for this machine, write it to ``target`` and warm it up."""
         return build_engine(model, target, self.options, warmup=config.warmup)
 

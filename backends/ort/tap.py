@@ -14,6 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
+from backends.graphsurgeon.files import read_onnx
 from backends.ort.loading import load_session, session_options
 from backends.ort.plugin import Optimisation, OrtOptions
 from core.artifacts import OnnxModel
@@ -88,10 +89,7 @@ def read_model(model: OnnxModel) -> onnx.ModelProto:
     Raises:
         HooklineError: The file is not there, truncated or no ONNX model.
     """
-    try:
-        return shape_inference.infer_shapes(onnx.load(model.path))
-    except Exception as error:
-        raise HooklineError(f"'{model.path}' cannot be read as ONNX ({error})", "export it again") from error
+    return shape_inference.infer_shapes(read_onnx(model.path))
 
 
 def float_activations(graph: onnx.ModelProto) -> list[str]:

@@ -1,0 +1,37 @@
+"""The grafts that end a heads model in boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from core.hookspecs import hookimpl
+from core.parts import Graft, NoOptions
+
+if TYPE_CHECKING:
+    from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
+
+
+def load_yolo_layer(_: NoOptions) -> YoloLayerGraft:
+    """Import the heavy half."""
+    from backends.graphsurgeon.yolo_layer import YoloLayerGraft
+
+    return YoloLayerGraft()
+
+
+def load_onnx(_: NoOptions) -> OnnxGraft:
+    """Import the heavy half."""
+    from backends.graphsurgeon.yolo_layer import OnnxGraft
+
+    return OnnxGraft()
+
+
+@hookimpl
+def hookline_grafts() -> Iterable[Graft]:
+    """Register the grafts."""
+    yield Graft(
+        name="yolo_layer",
+        summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition elsewhere",
+        load=load_yolo_layer,
+    )
+    yield Graft(name="onnx", summary="the same decode as standard operators only", load=load_onnx)
