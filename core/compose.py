@@ -119,9 +119,8 @@ def _root(registry: Registry) -> type[Any]:
         if stage.name in taken | set(KINDS):
             raise HooklineError(f"a plugin names a stage '{stage.name}', which is a top-level option", "rename it")
         members.append((stage.name, stage.signature.config, field(default_factory=stage.signature.config)))
-    for kind in KINDS:
-        if kind != "stages" and (node := _part_options(kind, registry)):
-            members.append((kind, node, field(default_factory=node)))
+    nodes = {kind: _part_options(kind, registry) for kind in KINDS if kind != "stages"}
+    members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
     return make_dataclass("Config", members, bases=(Words,))
 
 
@@ -144,12 +143,12 @@ def _reject_shared_yaml(plugins: Plugins) -> None:
                 f"plugins.disable=[{plugin}] leaves it out",
             ) from error
         for file in _yaml_files(Path(str(folder))):
-            if file in owners:
+            owner = owners.setdefault(file, plugin)
+            if owner != plugin:
                 raise HooklineError(
-                    f"plugins '{owners[file]}' and '{plugin}' both ship the YAML file '{file}'",
+                    f"plugins '{owner}' and '{plugin}' both ship the YAML file '{file}'",
                     f"disable one with plugins.disable=[{plugin}]",
                 )
-            owners[file] = plugin
 
 
 def _yaml_files(folder: Path) -> list[str]:

@@ -64,7 +64,8 @@ class RunContext:
 
     def family(self, name: str) -> ModelFamily:
         """The light descriptor of a model family."""
-        return self.registry.part("models", name)
+        family: ModelFamily = self.registry.part("models", name)
+        return family
 
     def model(self, name: str) -> ModelBackend:
         """The heavy half of a model family."""

@@ -56,7 +56,7 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
 
 def _pictures(place: Path, root: Path) -> Iterator[Path]:
     if place.is_dir():
-        names = glob.glob("**/*", root_dir=place, recursive=True)
+        names = glob.glob("**/*", root_dir=place, recursive=True)  # noqa: PTH207 - follows linked folders
         yield from sorted(place / name for name in names if name.lower().endswith(PICTURES))
     else:
         yield from _listed(place, root)

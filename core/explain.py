@@ -25,7 +25,7 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
         if isinstance(link, MissingConfigException) and link.missing_cfg_file:
             group, _, name = str(link.missing_cfg_file).rpartition("/")
             if group in {"stage", "graft"}:
-                return unknown(group, name, registry.parts(f"{group}s"))
+                return registry.not_found(f"{group}s", name)
     for link in chain:
         if found := _wrong_option(str(link), registry):
             return found

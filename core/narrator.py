@@ -40,7 +40,7 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
 
 
 @hookimpl
-def hookline_stage_failed(step: Step, error: BaseException) -> None:
+def hookline_stage_failed(step: Step) -> None:
     """Name the stage in which it happened."""
     _say(f"{step.stage.name:<10}   failed")
 

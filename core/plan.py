@@ -193,7 +193,8 @@ class _Planner:
         if kind is Checkpoint:
             return HooklineError(
                 f"stage '{consumer.name}' needs weights",
-                f"give them with weights=<file or official name>, or train them with +stage=[train,{consumer.name}] data=<data.yaml>",
+                "give them with weights=<file or official name>, "
+                f"or train them with +stage=[train,{consumer.name}] data=<data.yaml>",
             )
         return HooklineError(
             f"stage '{consumer.name}' needs a {kind.__name__}, and nothing in this plan makes one",

@@ -77,7 +77,7 @@ class Plugins:
         return [
             (implementation.plugin_name, package)
             for implementation in self.manager.hook.hookline_conf.get_hookimpls()
-            for package in implementation.function()
+            for package in _yielded(implementation)
         ]
 
 
@@ -151,7 +151,8 @@ def _hooks(manager: pluggy.PluginManager, plugin: object) -> tuple[str, ...]:
     callers = manager.get_hookcallers(plugin) or []
     for caller in callers:
         if not caller.has_spec():
-            raise unknown("hook", caller.name, (name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")))
+            possible = (name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
+            raise AttributeError(str(unknown("hook", caller.name, possible)))
     return tuple(sorted(caller.name for caller in callers))
 
 
@@ -161,10 +162,15 @@ def _register_parts(plugins: Plugins, plugin: object, origin: Origin) -> tuple[s
         for implementation in getattr(plugins.manager.hook, f"{PROJECT}_{kind}").get_hookimpls():
             if implementation.plugin is not plugin:
                 continue
-            for part in implementation.function():
+            for part in _yielded(implementation):
                 plugins.registry.add(kind, part, origin)
                 registered.append(f"{kind}: {part.name}")
     return tuple(registered)
+
+
+def _yielded(implementation: pluggy.HookImpl) -> Iterable[Any]:
+    values: Any = implementation.function()
+    yield from values
 
 
 def _where(error: BaseException, plugin: object) -> str:

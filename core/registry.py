@@ -48,12 +48,14 @@ class Registry:
         """Register ``part``.
 
         Raises:
-            TypeError: It is not a descriptor of this kind.
+            TypeError: It is not a descriptor of this kind, or a stage that is not annotated as it must be.
             HooklineError: Its name is taken; names both distributions.
         """
         expected, noun = KINDS[kind]
         if not isinstance(part, expected):
             raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {part!r}")
+        if isinstance(part, Stage):
+            _ = part.signature  # a wrong annotation is this plugin's fault: tell it now, not in somebody's run
         taken = self._parts[kind].get(part.name)
         if taken is not None:
             raise HooklineError(
@@ -87,7 +89,11 @@ class Registry:
         try:
             return self._parts[kind][name]
         except KeyError:
-            error = unknown(KINDS[kind][1], name, self._parts[kind])
-            if self.broken:
-                error.hint += f"; broken plugins may have brought it: {'; '.join(self.broken)}"
-            raise error from None
+            raise self.not_found(kind, name) from None
+
+    def not_found(self, kind: str, name: str) -> HooklineError:
+        """The error for a name that nobody registered; a broken plugin may have wanted to."""
+        error = unknown(KINDS[kind][1], name, self._parts[kind])
+        if self.broken:
+            error.hint += f"; broken plugins may have brought it: {'; '.join(self.broken)}"
+        return error

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from core.compose import Request
     from core.console import Console
     from core.context import RunContext
-    from core.summary import Summary
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -81,7 +80,7 @@ def _through_hydra(plugins: Plugins) -> int:
     register(plugins)
     try:
         hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(_job)()
-    except _Told as told:
+    except _ToldError as told:
         return told.code
     except Exception as error:
         mistake = explain(error, plugins.registry)
@@ -91,15 +90,15 @@ def _through_hydra(plugins: Plugins) -> int:
     return 0
 
 
-class _Told(Exception):
+class _ToldError(Exception):
     """A run failed and the person has been told; carries the exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"exit code {code}")
         self.code = code
 
-    def __reduce__(self) -> tuple[type[_Told], tuple[int]]:
-        return _Told, (self.code,)  # crosses processes under joblib and submitit
+    def __reduce__(self) -> tuple[type[_ToldError], tuple[int]]:
+        return _ToldError, (self.code,)  # crosses processes under joblib and submitit
 
 
 def _job(config: DictConfig) -> None:
@@ -130,11 +129,11 @@ def _guarded(work: Callable[[], None], run_dir: Path, console: Console, override
         for problem in error.problems:
             console.error(str(problem))
         _remove_empty(run_dir)
-        raise _Told(USER_ERROR) from error
+        raise _ToldError(USER_ERROR) from error
     except HooklineError as error:
         console.error(str(error))
         console.note(f"to resume: {command(overrides)}   (finished stages come from the store)")
-        raise _Told(USER_ERROR) from error
+        raise _ToldError(USER_ERROR) from error
     except KeyboardInterrupt:
         console.note(f"interrupted; to resume: {command(overrides)}   (finished stages come from the store)")
         raise

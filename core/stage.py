@@ -77,9 +77,10 @@ class Stage:
         Raises:
             TypeError: The function is not annotated as a stage must be.
         """
-        hints = typing.get_type_hints(self.run)
+        annotations = {name: hint for name, hint in self.run.__annotations__.items() if name != "context"}
+        bare = types.SimpleNamespace(__annotations__=annotations)
+        hints = typing.get_type_hints(bare, globalns=getattr(self.run, "__globals__", {}))
         provides = tuple(hint for hint in _members(hints.pop("return", None)) if _is_artifact(hint))
-        hints.pop("context", None)
         config = hints.pop("config", None)
         if not provides or not isinstance(config, type):
             raise TypeError(f"stage '{self.name}': run needs 'config: <dataclass>' and '-> <artifact>' annotations")

@@ -83,7 +83,7 @@ class Recorder:
         self.summary.choices.extend(plan.choices)
 
     @hookimpl
-    def hookline_before_stage(self, step: Step) -> None:
+    def hookline_before_stage(self) -> None:
         """Start the clock and the memory mark."""
         self._start = time.perf_counter()
         memory.reset_peak()

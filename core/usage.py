@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from core.errors import HooklineError
 from core.registry import Registry
 from core.stage import Stage
 from core.version import __version__
 
-_HEAD = f"""hookline {__version__}: YOLOv5 from a labelled data set to a verified FP16/INT8 engine, and on to pictures and video
+_HEAD = f"""hookline {__version__}: YOLOv5 from a labelled data set to a verified FP16/INT8 engine
 
 usage: python -m core.run +stage=<stage> [option=value ...]        (the console script `hookline` is the same)
        python -m core.run +stage=[<stage>,<stage>] ...             several, in this order; what is missing is added
@@ -62,11 +61,8 @@ def _options(stage: Stage) -> str:
 
 
 def _default(item: Field[Any]) -> str:
-    value: Any = item.default
-    if value is MISSING:
-        if item.default_factory is MISSING:
-            raise HooklineError(f"option '{item.name}' has no default", "every option of a stage needs one")
-        value = item.default_factory()
+    factory = item.default_factory
+    value: Any = item.default if factory is MISSING else factory()
     if value is None:
         return "null"
     if isinstance(value, bool):

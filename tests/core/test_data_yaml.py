@@ -57,7 +57,7 @@ def test_errors(tmp_path: Path, text: str, message: str) -> None:
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, "")
-    with pytest.raises(HooklineError, match="no data set file '.*dta.yaml'; did you mean data.yaml"):
+    with pytest.raises(HooklineError, match=r"no data set file '.*dta.yaml'; did you mean data.yaml"):
         read_data_yaml(tmp_path / "dta.yaml")
 
 

@@ -67,7 +67,7 @@ def test_empty_and_unknown_split(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "data.yaml").write_text("val: images\nnames: [a]")
     spec = read_data_yaml(tmp_path / "data.yaml")
-    with pytest.raises(HooklineError, match="split 'val' has no pictures in '.*images'; what counts: .bmp"):
+    with pytest.raises(HooklineError, match=r"split 'val' has no pictures in '.*images'; what counts: .bmp"):
         list_samples(spec, "val")
     with pytest.raises(HooklineError, match="unknown split 'vall'; did you mean val"):
         list_samples(spec, "vall")
@@ -136,5 +136,5 @@ def test_bad_rows_are_named(tmp_path: Path, row: str, problem: str) -> None:
 def test_only_rows_of_ten_values(tmp_path: Path) -> None:
     label = tmp_path / "a.txt"
     label.write_text("0 .5 .5 .1 .1 0 .5 .5 .1 .1\n")
-    with pytest.raises(HooklineError, match="line 1 of '.*a.txt' has 10 values"):
+    with pytest.raises(HooklineError, match=r"line 1 of '.*a.txt' has 10 values"):
         load_labels(Sample(tmp_path / "a.png", label), ["a"])

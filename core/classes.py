@@ -1,0 +1,62 @@
+"""What ``classes=`` means, and whether a model and a data set speak of the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.errors import HooklineError, unknown
+
+
+def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
+    """Class ids for ``classes=``: None (all: empty), a name, an id, or a list of them.
+
+    A whole number is an id unless a class has that name.
+
+    Raises:
+        HooklineError: No such class; names the nearest ones.
+    """
+    if classes is None:
+        return ()
+    items = [classes] if isinstance(classes, (str, int)) else list(classes)
+    return tuple(sorted({_class_id(item, names) for item in items}))
+
+
+def _class_id(item: Any, names: Sequence[str]) -> int:
+    text = str(item)
+    if text in names:
+        return names.index(text)
+    if text.isdecimal() and int(text) < len(names):
+        return int(text)
+    if text.lstrip("-").isdecimal():
+        raise HooklineError(f"there is no class {text}", f"{len(names)} classes are numbered 0 to {len(names) - 1}")
+    raise unknown("class", text, names)
+
+
+def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
+    """Compare a model's class names with those of a data set.
+
+    Returns:
+        A warning where the same number of classes has other names, empty if all agree.
+
+    Raises:
+        HooklineError: The numbers of classes differ.
+    """
+    if len(model) != len(data):
+        raise HooklineError(
+            f"the model has {len(model)} {_nouns(model)}, the data set {len(data)} {_nouns(data)}",
+            "give data= and weights= that belong together, or train on this data set first",
+        )
+    other = [index for index, (one, two) in enumerate(zip(model, data, strict=True)) if one != two]
+    if not other:
+        return ""
+    first = other[0]
+    return (
+        f"{len(other)} of {len(model)} class names differ between model and data set, first class {first}: "
+        f"'{model[first]}' and '{data[first]}'; taken to be the same by number"
+    )
+
+
+def _nouns(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{'class' if len(names) == 1 else 'classes'} ({shown})"

@@ -1,0 +1,73 @@
+"""Ground truth and results in COCO's JSON form, so that anybody can score them again.
+
+Category ids are the class ids of the data set, from 0. Image ids are the numbers in the file names
+where every file is named by a number of its own, as COCO's are; else 1, 2, ... in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.dataset import Sample
+from core.evaluation.loop import Seen
+from core.labels import Labels
+
+BOX_DIGITS = 3
+SCORE_DIGITS = 6
+
+
+def image_ids(samples: Sequence[Sample]) -> list[int]:
+    """An id for each picture."""
+    stems = [sample.picture.stem for sample in samples]
+    numbers = [int(stem) for stem in stems if stem.isdecimal()]
+    if len(set(numbers)) == len(stems):
+        return numbers
+    return list(range(1, len(stems) + 1))
+
+
+def ground_truth(
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
+) -> dict[str, Any]:
+    """The labels of the pictures that were seen; boxes and areas in pixels of the original picture."""
+    ids = image_ids(samples)
+    images = [
+        {
+            "id": ids[picture.index],
+            "file_name": str(samples[picture.index].picture),
+            "height": picture.height,
+            "width": picture.width,
+        }
+        for picture in seen
+    ]
+    rows = [row for picture in seen for row in _objects(labels[picture.index], picture, ids[picture.index])]
+    # COCOeval marks "no match" with 0, so the ids of annotations start at 1.
+    annotations = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
+    categories = [{"id": index, "name": name} for index, name in enumerate(names)]
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def _objects(labels: Labels, picture: Seen, image_id: int) -> list[dict[str, Any]]:
+    rows = []
+    for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
+        width, height = w * picture.width, h * picture.height
+        box = [x * picture.width - width / 2, y * picture.height - height / 2, width, height]
+        rows.append({"image_id": image_id, "category_id": category, "bbox": box, "area": width * height, "iscrowd": 0})
+    return rows
+
+
+def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """COCO results: one entry a box, best first within a picture; rounded, so that scoring the file gives the same."""
+    ids = image_ids(samples)
+    return [
+        {
+            "image_id": ids[picture.index],
+            "category_id": category,
+            "bbox": [round(value, BOX_DIGITS) for value in (x1, y1, x2 - x1, y2 - y1)],
+            "score": round(score, SCORE_DIGITS),
+        }
+        for picture in seen
+        for (x1, y1, x2, y2), score, category in zip(
+            picture.found.boxes.tolist(), picture.found.scores.tolist(), picture.found.classes.tolist(), strict=True
+        )
+    ]

@@ -1,0 +1,134 @@
+"""Pictures through a session: what was found in each, and how long each phase took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dataset import Sample
+from core.detections import Detections, Filter
+from core.media.ahead import ahead
+from core.media.picture import UnreadableError, read_picture
+from core.media.tolerance import Tolerance, Unreadable
+from core.parts import ProcessorBackend, Session
+
+ValueT = TypeVar("ValueT")
+PHASES = ("read", "prepare", "inference", "detect")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture that went through the model.
+
+    Attributes:
+        index: Position in the samples.
+        height, width: Of the original picture, pixels.
+        found: Boxes in pixels of the original picture.
+    """
+
+    index: int
+    height: int
+    width: int
+    found: Detections
+
+
+@dataclass
+class Evaluation:
+    """What :func:`evaluate_session` saw.
+
+    Attributes:
+        pictures: In the order of the samples, without those that could not be read.
+        seconds: Time by phase, summed over the pictures. Reading goes on beside the other phases.
+        wall: Seconds from the first picture to the last.
+    """
+
+    pictures: list[Seen] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
+    wall: float = 0.0
+
+    @contextmanager
+    def clock(self, phase: str) -> Iterator[None]:
+        """Add the time of the block to ``phase``. A phase is timed in one thread only."""
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] += time.perf_counter() - start
+
+    def milliseconds(self) -> dict[str, float]:
+        """Milliseconds a picture by phase."""
+        count = max(len(self.pictures), 1)
+        return {phase: 1000 * seconds / count for phase, seconds in self.seconds.items()}
+
+
+def evaluate_session(
+    session: Session,
+    samples: Sequence[Sample],
+    processor: ProcessorBackend,
+    wanted: Filter,
+    tolerance: Tolerance,
+    *,
+    batch: int = 1,
+    upscale: bool = True,
+    advance: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Run every picture through ``session``.
+
+    Args:
+        session: The opened model.
+        samples: The pictures; read in a thread ahead of the inference.
+        processor: Makes network input of pictures and boxes of outputs.
+        wanted: Which boxes are kept.
+        tolerance: Takes in pictures that cannot be read.
+        batch: Pictures an inference.
+        upscale: Enlarge pictures that are smaller than the network's input.
+        advance: Called with the number of pictures after each batch.
+    """
+    result = Evaluation()
+    _warm_up(session, batch)
+    start = time.perf_counter()
+    with ahead(_batches(samples, batch, tolerance, result)) as batches:
+        for indices, pictures in batches:
+            with result.clock("prepare"):
+                images, letterboxes = processor.prepare(pictures, session.contract, upscale=upscale)
+            with result.clock("inference"):
+                outputs = session.run(images)
+            with result.clock("detect"):
+                found = processor.detect(outputs, session, letterboxes, wanted)
+            for index, picture, boxes in zip(indices, pictures, found, strict=True):
+                result.pictures.append(Seen(index, picture.shape[0], picture.shape[1], boxes))
+            if advance:
+                advance(len(pictures))
+    result.wall = time.perf_counter() - start
+    return result
+
+
+def _warm_up(session: Session, batch: int) -> None:
+    """The first inference allocates memory; it is not part of the time that is measured."""
+    contract = session.contract
+    session.run(np.zeros((batch, 3, contract.height, contract.width), np.float32))
+
+
+def _batches(
+    samples: Sequence[Sample], batch: int, tolerance: Tolerance, result: Evaluation
+) -> Iterator[tuple[list[int], list[NDArray[np.uint8]]]]:
+    indices: list[int] = []
+    pictures: list[NDArray[np.uint8]] = []
+    for index, sample in enumerate(samples):
+        try:
+            with result.clock("read"):
+                picture = read_picture(sample.picture)
+        except UnreadableError as error:
+            tolerance.skip(Unreadable(str(sample.picture), str(error)))
+            continue
+        indices.append(index)
+        pictures.append(picture)
+        if len(pictures) == batch:
+            yield indices, pictures
+            indices, pictures = [], []
+    if pictures:
+        yield indices, pictures

@@ -1,0 +1,178 @@
+"""The store: whole entries or none, damaged ones made again, one worker a key."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pluggy
+import pytest
+
+from core import hookspecs
+from core.artifacts import Artifact, Checkpoint, Metrics, OnnxModel
+from core.context import RunContext
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.plan import Step, make_plan
+from core.runner import run_plan
+from core.store import Store, identity, read_artifact
+from tests.core import toys
+
+
+def hooks(*plugins: object) -> pluggy.HookRelay:
+    manager = pluggy.PluginManager("hookline")
+    manager.add_hookspecs(hookspecs)
+    for plugin in plugins:
+        manager.register(plugin)
+    return manager.hook
+
+
+def run(folder: Path, asked: list[str], *plugins: object, reuse: bool = True, **changes: object) -> list[Artifact]:
+    toys.CALLS.clear()
+    run_dir = folder / f"run{time.monotonic_ns()}"
+    run_dir.mkdir(parents=True)
+    context = toys.context(run_dir)
+    plan = make_plan(asked, toys.configs(**changes), context)
+    return run_plan(plan, context, Store(folder / "store"), hooks(*plugins), reuse=reuse)
+
+
+def test_second_run_takes_everything_from_the_store(tmp_path: Path) -> None:
+    first = run(tmp_path, ["build"])
+    assert toys.CALLS == ["weights", "export", "quantize", "build"]
+    second = run(tmp_path, ["build"])
+    assert toys.CALLS == []
+    assert second[-1].sha256 == first[-1].sha256
+    assert second[-1].path != first[-1].path
+
+
+def test_a_changed_option_reruns_what_depends_on_it(tmp_path: Path) -> None:
+    run(tmp_path, ["build"])
+    run(tmp_path, ["build"], export=toys.Plain("y"))
+    assert toys.CALLS == ["export", "quantize", "build"]
+
+
+def test_reuse_false_makes_everything_again(tmp_path: Path) -> None:
+    run(tmp_path, ["build"])
+    run(tmp_path, ["build"], reuse=False)
+    assert toys.CALLS == ["weights", "export", "quantize", "build"]
+
+
+def test_damaged_entry_is_made_again(tmp_path: Path) -> None:
+    run(tmp_path, ["build"])
+    (damaged,) = (tmp_path / "store" / "export").rglob("export.txt")
+    damaged.write_text("garbage")
+    run(tmp_path, ["build"])
+    assert toys.CALLS == ["export"]
+
+
+@contextmanager
+def export_replaced(function: Callable[..., Artifact]) -> Iterator[None]:
+    """Swap what the toy stage `export` does (the descriptor is frozen)."""
+    object.__setattr__(toys.STAGES[2], "run", function)
+    try:
+        yield
+    finally:
+        object.__setattr__(toys.STAGES[2], "run", toys.export)
+
+
+def test_interrupted_stage_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted(config: toys.Plain, context: RunContext, checkpoint: Checkpoint) -> OnnxModel:
+        (context.workdir / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    with export_replaced(interrupted), pytest.raises(KeyboardInterrupt):
+        run(tmp_path, ["export"])
+    assert not list(tmp_path.rglob("half.txt"))
+    assert not (tmp_path / "store" / "export").exists()
+    run(tmp_path, ["export"])
+    assert toys.CALLS == ["export"]
+
+
+def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    left = tmp_path / "store" / "unfinished" / "999999999-abcd"
+    left.mkdir(parents=True)
+    run(tmp_path, ["weights"])
+    assert not left.exists()
+
+
+def test_full_disk_is_one_line(tmp_path: Path) -> None:
+    def full(config: toys.Plain, context: RunContext, checkpoint: Checkpoint) -> OnnxModel:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "model.onnx")
+
+    message = "no space left on the disk at 'model.onnx'; free some, or put the store"
+    with export_replaced(full), pytest.raises(HooklineError, match=message):
+        run(tmp_path, ["export"])
+
+
+def test_second_run_waits_for_the_first(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    waited = threading.Event()
+    order: list[str] = []
+
+    def second() -> None:
+        with store.lock("export", "key", waited.set):
+            order.append("second")
+
+    with store.lock("export", "key", lambda: pytest.fail("nobody holds it")):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waited.wait(5)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+
+
+def test_sidecar_round_trip(tmp_path: Path) -> None:
+    made = run(tmp_path, ["build"])[-1]
+    read = read_artifact(made.path)
+    assert read == made
+    assert read is not None
+    assert identity(read) == identity(made)
+    assert read_artifact(tmp_path / "nothing.onnx") is None
+
+
+def test_damaged_sidecar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx.json").write_text('{"artifact": "Nonsense"}')
+    with pytest.raises(HooklineError, match="does not describe an artifact"):
+        read_artifact(tmp_path / "x.onnx")
+
+
+def test_notes_travel_with_what_is_made(tmp_path: Path) -> None:
+    assert run(tmp_path, ["sharpen", "build"])[-1].notes == ("sharpened",)
+
+
+def test_visible_stages_write_into_the_run_directory(tmp_path: Path) -> None:
+    made = run(tmp_path, ["evaluate"])[-1]
+    assert isinstance(made, Metrics)
+    assert made.path.parent.name == "evaluate"
+    assert made.path.parent.parent.name.startswith("run")
+
+
+class Recorder:
+    """Implements every lifecycle hook that a plan triggers."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @hookimpl
+    def hookline_before_stage(self, step: Step) -> None:
+        self.seen.append(f"before {step.stage.name}")
+
+    @hookimpl
+    def hookline_after_stage(self, step: Step, reused: bool) -> None:
+        self.seen.append(f"after {step.stage.name} {reused}")
+
+
+def test_lifecycle_hooks_and_their_order(tmp_path: Path) -> None:
+    recorder = Recorder()
+    run(tmp_path, ["export"], recorder)
+    run(tmp_path, ["export"], recorder)
+    assert recorder.seen == [
+        "before weights", "after weights False", "before export", "after export False",
+        "before weights", "after weights True", "before export", "after export True",
+    ]  # fmt: skip
