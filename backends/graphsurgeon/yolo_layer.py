@@ -68,7 +68,6 @@ def graft_decode(model: QuantizedModel, *, score_threshold: float, namespace: st
     if namespace:
         opset = default_opset(source)
         grafted.functions.append(decode_function(heads, opset, namespace))
-        grafted.opset_import.add(domain=namespace, version=1)
         onnx.checker.check_model(grafted)
     return grafted
 

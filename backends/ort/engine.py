@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import numpy as np
 
-from backends.ort.loading import load_session, session_options
+from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import check_machine, this_machine
 from backends.ort.plugin import Optimisation, OrtOptions
 from backends.ort.session import OrtSession
@@ -15,6 +16,18 @@ from core.digest import file_digest
 from core.errors import HooklineError
 
 RUNTIME = "onnxruntime"
+WRITTEN = {
+    Optimisation.all: Level.ORT_ENABLE_ALL,
+    Optimisation.extended: Level.ORT_ENABLE_EXTENDED,
+    Optimisation.none: Level.ORT_DISABLE_ALL,
+}
+"""How far the graph of an engine is rewritten when it is built ..."""
+OPENED = {
+    Optimisation.all: Level.ORT_DISABLE_ALL,
+    Optimisation.extended: Level.ORT_ENABLE_ALL,
+    Optimisation.none: Level.ORT_DISABLE_ALL,
+}
+"""... and what is left to do each time it is opened."""
 
 
 def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warmup: int) -> Engine:
@@ -28,7 +41,7 @@ def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warm
             f"'{model.path.name}' needs the operator {', '.join(model.operators)}, which ONNX Runtime does not have",
             "graft with graft.name=yolo_layer graft.namespace=hookline, or with graft.name=onnx",
         )
-    settings = session_options(options, options.optimisation)
+    settings = session_options(options, WRITTEN[options.optimisation])
     settings.optimized_model_filepath = str(target)
     load_session(model.path, settings, f"'{model.path}'")
     engine = Engine(
@@ -40,15 +53,15 @@ def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warm
         precision=model.precision,
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
-        machine={**this_machine(), "optimisation": options.optimisation.value},
+        machine={**this_machine(), "optimisation": options.optimisation.value, "system": platform.platform(terse=True)},
     )
     _warm_up(engine, options, warmup)
     return engine
 
 
 def open_engine(engine: Engine, options: OrtOptions) -> OrtSession:
-    """Open an engine as it is: its graph was optimised when it was built."""
-    settings = session_options(options, Optimisation.none)
+    """Open an engine; its graph was optimised when it was built."""
+    settings = session_options(options, OPENED[Optimisation(engine.machine.get("optimisation", "all"))])
     return OrtSession(load_session(engine.path, settings, f"engine '{engine.path}'"), engine)
 
 

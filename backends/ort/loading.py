@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import onnxruntime as ort
 
 from backends.ort.cores import usable_cores
-from backends.ort.plugin import Optimisation, OrtOptions
+from backends.ort.plugin import OrtOptions
 from core.errors import HooklineError
 
-LEVELS = {
-    Optimisation.all: ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    Optimisation.extended: ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    Optimisation.basic: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    Optimisation.none: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
-}
+Level: TypeAlias = ort.GraphOptimizationLevel
 PROVIDERS = ["CPUExecutionProvider"]
 ERRORS_ONLY = 3
 
 
-def session_options(options: OrtOptions, optimisation: Optimisation) -> ort.SessionOptions:
+def session_options(options: OrtOptions, level: Level) -> ort.SessionOptions:
     """Session options; ONNX Runtime's own choice of threads ignores the quota of a container."""
     wanted = ort.SessionOptions()
     wanted.intra_op_num_threads = options.threads or usable_cores()
-    wanted.graph_optimization_level = LEVELS[optimisation]
+    wanted.graph_optimization_level = level
     wanted.log_severity_level = ERRORS_ONLY
     wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     return wanted

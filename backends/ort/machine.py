@@ -8,23 +8,20 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from backends.ort.plugin import Optimisation
 from core.artifacts import Engine
 from core.errors import HooklineError
 
 CPU_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve")
 """Instruction sets by which ONNX Runtime chooses layouts and int8 kernels."""
 
-COMPARED = ("onnxruntime", "architecture", "instructions")
-
 
 def this_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
-    """Facts that an engine depends on (:data:`COMPARED`), and ``system`` for information."""
+    """Facts that an engine depends on."""
     return {
         "onnxruntime": ort.__version__,
         "architecture": platform.machine(),
         "instructions": _instructions(cpuinfo),
-        "system": platform.platform(terse=True),
-        "providers": "CPUExecutionProvider",
     }
 
 
@@ -39,15 +36,21 @@ def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
     """
     differences = [
         f"{key} {engine.machine.get(key) or 'none'} (here {here[key] or 'none'})"
-        for key in COMPARED
+        for key in _compared(engine)
         if engine.machine.get(key, "") != here[key]
     ]
     if differences:
         raise HooklineError(
             f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
-            f"rebuild it here with +stage=build precision={engine.precision.value}"
-            " (runtimes.onnxruntime.optimisation=extended and the same onnxruntime make the graph portable)",
+            f"rebuild it here with +stage=build precision={engine.precision.value}; built with"
+            " runtimes.onnxruntime.optimisation=extended it runs on other CPUs of the architecture",
         )
+
+
+def _compared(engine: Engine) -> tuple[str, ...]:
+    """Only layouts that were chosen for a CPU tie an engine to its instruction sets."""
+    portable = engine.machine.get("optimisation") != Optimisation.all.value
+    return ("onnxruntime", "architecture") if portable else ("onnxruntime", "architecture", "instructions")
 
 
 def _instructions(cpuinfo: Path) -> str:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 class Optimisation(str, Enum):
     """How far ONNX Runtime rewrites the graph.
 
-    ``all`` adds layouts that fit the vector width of this CPU, so that the engine runs on CPUs of the
-    same kind only; ``extended`` stops before that; ``none`` keeps the graph.
+    ``all`` includes layouts for the vector width of this CPU: the engine opens fastest and runs on CPUs
+    of the same kind only. ``extended`` leaves these to the moment of opening: slower to open, as fast
+    to run, and good for other CPUs of the architecture. ``none`` keeps the graph as it is, to debug.
     """
 
     all = "all"
     extended = "extended"
-    basic = "basic"
     none = "none"
 
 
@@ -37,7 +37,7 @@ class OrtOptions:
 
     Attributes:
         threads: For one inference; 0 takes the cores that this process may use.
-        optimisation: Of the graph that an engine holds.
+        optimisation: Of the graph that an engine holds; ONNX files are always opened with ``all``.
         spinning: Threads wait for work in a loop: faster when nothing else runs, slower beside other work.
     """
 

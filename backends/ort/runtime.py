@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.ort.engine import build_engine, check_engine, open_engine
-from backends.ort.loading import load_session, session_options
+from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import this_machine
 from backends.ort.plugin import OrtOptions
 from backends.ort.session import OrtSession
@@ -48,7 +48,7 @@ class OrtRuntime:
         if isinstance(model, Engine):
             check_engine(model)
             return open_engine(model, self.options)
-        settings = session_options(self.options, self.options.optimisation)
+        settings = session_options(self.options, Level.ORT_ENABLE_ALL)
         return OrtSession(load_session(model.path, settings, f"'{model.path}'"), model)
 
     def tap(self, model: OnnxModel, tensors: Sequence[str] | None = None) -> OrtTap:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
 from backends.graphsurgeon.files import read_onnx
-from backends.ort.loading import load_session, session_options
-from backends.ort.plugin import Optimisation, OrtOptions
+from backends.ort.loading import Level, load_session, session_options
+from backends.ort.plugin import OrtOptions
 from core.artifacts import OnnxModel
 from core.errors import HooklineError
 
@@ -37,7 +37,7 @@ class OrtTap:
             raise HooklineError(f"'{model.path.name}' has no float32 tensor '{missing[0]}'", f"it has {len(names)}")
         wanted = names if tensors is None else [name for name in names if name in set(tensors)]
         # Fusions would be undone by the outputs between them: the basic level is as fast and opens sooner.
-        settings = session_options(options, Optimisation.basic)
+        settings = session_options(options, Level.ORT_ENABLE_BASIC)
         self._session: ort.InferenceSession | None = load_session(
             _with_outputs(graph, wanted), settings, f"'{model.path.name}'"
         )
