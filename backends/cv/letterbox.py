@@ -68,7 +68,7 @@ def _fill(
 ) -> None:
     height, width = _resized(place.height, place.width, place.ratio)
     if (height, width) != picture.shape[:2]:
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR).view(np.uint8)
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     bottom, right = place.top + height, place.left + width
     border = table[contract.pad_value]
     planes[:, : place.top] = border

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 def probe() -> Availability:
     """Look for the package without importing it."""
     if importlib.util.find_spec("cv2") is None:
-        return Availability(False, "the package opencv-python is not installed", "pip install opencv-python")
-    return Availability(True, "the package opencv-python is installed")
+        return Availability(
+            usable=False, reason="the package opencv-python is not installed", hint="pip install opencv-python"
+        )
+    return Availability(usable=True, reason="the package opencv-python is installed")
 
 
-def load(options: NoOptions) -> OpenCvProcessor:
+def load(_: NoOptions) -> OpenCvProcessor:
     """Import the heavy half."""
     from backends.cv.processor import OpenCvProcessor
 

@@ -49,11 +49,11 @@ def _truncated(content: bytes) -> bool:
 
 def _decode(content: bytes) -> NDArray[np.uint8]:
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        picture: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise UnreadableError(f"OpenCV cannot decode it ({error.err or error})") from error
     if picture is None:
         raise UnreadableError("not a picture, or damaged")
     if picture.dtype != np.uint8:
         raise UnreadableError(f"values of type {picture.dtype} are not supported")
-    return picture.view(np.uint8)
+    return picture

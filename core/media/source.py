@@ -143,7 +143,7 @@ def _walk(folder: Path) -> Iterable[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    found = [Path(name).absolute() for name in sorted(glob.glob(pattern, recursive=True))]
+    found = [Path(name).absolute() for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  absolute patterns too
     media = [path for path in found if _is_media(path) and path.is_file()]
     if not media:
         other = f"; it matches {len(found)} of other kinds" if found else ""

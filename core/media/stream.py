@@ -102,7 +102,7 @@ def _network(source: Source) -> Iterator[Frame]:
     with container as opened:
         try:
             for index, frame in enumerate(opened.decode(stream)):
-                yield _frame(source, index, convert(frame), time.monotonic() - begin, rate)
+                yield _frame(index, convert(frame), time.monotonic() - begin, rate)
         except av.error.FFmpegError as error:
             raise HooklineError(f"stream '{source.text}' broke off ({reason(error)})", "check the sender") from error
 
@@ -116,12 +116,12 @@ def _camera(source: Source) -> Iterator[Frame]:
         rate, begin, index = camera.get(cv2.CAP_PROP_FPS) or None, time.monotonic(), 0
         good, picture = camera.read()
         while good:
-            yield _frame(source, index, picture.view(np.uint8), time.monotonic() - begin, rate)
+            yield _frame(index, picture, time.monotonic() - begin, rate)
             index += 1
             good, picture = camera.read()
     finally:
         camera.release()
 
 
-def _frame(source: Source, index: int, picture: NDArray[np.uint8], seconds: float, rate: float | None) -> Frame:
+def _frame(index: int, picture: NDArray[np.uint8], seconds: float, rate: float | None) -> Frame:
     return Frame(index, f"stream#{index}", None, index, picture, seconds, rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
@@ -40,12 +40,13 @@ class Converter:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        converted = self._reformatter.reformat(frame, format="bgr24")
-        if converted is None:
-            raise ValueError("the frame has no picture")
-        picture = converted.to_ndarray()
+        """Convert one frame."""
+        converted: Any = self._reformatter.reformat(frame, format="bgr24")
+        picture: NDArray[np.uint8] = converted.to_ndarray()
         turn = TURNS.get(round(frame.rotation) % 360)
-        return (picture if turn is None else cv2.rotate(picture, turn)).view(np.uint8)
+        if turn is not None:
+            picture = cv2.rotate(picture, turn)
+        return picture
 
 
 def open_video(address: str, **options: object) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
@@ -55,7 +56,7 @@ def open_video(address: str, **options: object) -> tuple[AbstractContextManager[
         HooklineError: It cannot be opened, or it has no video track.
     """
     try:
-        container = av.open(address, **options)  # type: ignore[call-overload]
+        container = av.open(address, **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         message = f"cannot open video '{address}' ({reason(error)})"
         raise HooklineError(message, "check that it plays elsewhere") from error

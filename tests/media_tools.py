@@ -1,0 +1,59 @@
+"""Small pictures and videos for tests, seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def make_picture(height: int = 48, width: int = 64, seed: int = 0) -> NDArray[np.uint8]:
+    """Random uint8 BGR picture."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def write_pictures(folder: Path, names: Iterable[str], height: int = 48, width: int = 64) -> list[Path]:
+    """One random picture a name, subfolders made where needed."""
+    paths = [folder / name for name in names]
+    for seed, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), make_picture(height, width, seed)):
+            raise OSError(path)
+    return paths
+
+
+def level_picture(level: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
+    """A flat grey picture: survives compression well enough to be told from others."""
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: int = 10, codec: str = "mpeg4") -> Path:
+    """A video of the pictures; the container follows from the suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream: Any = None
+        for picture in pictures:
+            if stream is None:
+                stream = container.add_stream(codec, rate=Fraction(fps))
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        if stream is not None:
+            container.mux(stream.encode(None))
+    return path
+
+
+def write_levels(path: Path, count: int, fps: int = 10) -> Path:
+    """A video whose frame ``i`` is grey of level ``16 + 8 * i``."""
+    return write_video(path, (level_picture(min(16 + 8 * index, 255)) for index in range(count)), fps)
+
+
+def level_of(picture: NDArray[np.uint8]) -> int:
+    """Which frame of :func:`write_levels` a picture is."""
+    return round((float(picture.mean()) - 16) / 8)
