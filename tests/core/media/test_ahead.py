@@ -55,8 +55,12 @@ def test_leaving_early_ends_the_thread_and_closes_the_source() -> None:
         finally:
             closed.append(True)
 
-    with pytest.raises(RuntimeError), ahead(produce()) as items:
-        next(items)
-        raise RuntimeError("the consumer failed")
+    def consume() -> None:
+        with ahead(produce()) as items:
+            next(items)
+            raise RuntimeError("the consumer failed")
+
+    with pytest.raises(RuntimeError, match="the consumer failed"):
+        consume()
     assert closed == [True]
     assert threads() == 0

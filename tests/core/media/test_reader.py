@@ -115,7 +115,7 @@ def test_a_video_that_ends_early_gives_what_it_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a video" * 100])
 def test_not_a_video(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.mp4").write_bytes(content)
-    with pytest.raises(HooklineError, match="cannot open video '.*x.mp4'"):
+    with pytest.raises(HooklineError, match=r"cannot open video '.*x\.mp4'"):
         list(read_frames(list_source(str(tmp_path / "x.mp4")), Ears().tolerance))
 
 

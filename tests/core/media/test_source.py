@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -127,5 +126,5 @@ def test_listing_imports_nothing_heavy(repo_root: Path) -> None:
     import sys
 
     code = "import sys, core.media.source; print([m for m in ('cv2', 'av', 'numpy') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=repo_root, env=os.environ, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"

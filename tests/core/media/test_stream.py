@@ -90,7 +90,7 @@ def test_a_live_address_is_read_by_the_latest_frame_policy(address: str) -> None
 
 
 def test_nobody_answers() -> None:
-    with pytest.raises(HooklineError, match="cannot open video 'http://127.0.0.1:9/x'"):
+    with pytest.raises(HooklineError, match=r"cannot open video 'http://127\.0\.0\.1:9/x'"):
         list(read_frames(list_source("http://127.0.0.1:9/x"), tolerance()))
 
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends.cv.plugin import hookline_processors, probe
+from core.artifacts import InputContract, Layout
+from core.detections import Filter
+from core.parts import NoOptions
+from tests.cv.test_decode import FACTS, make_heads
+from tests.media_tools import make_picture
+
+(OPENCV,) = hookline_processors()
+
+
+def decoded(boxes: list[list[float]], scores: list[float]) -> dict[str, Any]:
+    return {
+        "DecodeDetectionBoxes": np.asarray([boxes], np.float32),
+        "DecodeDetectionScores": np.asarray([scores], np.float32),
+        "DecodeDetectionClasses": np.zeros((1, len(scores)), np.int32),
+    }
+
+
+@pytest.mark.parametrize("size", [(96, 160), (50, 200), (300, 31), (1, 1)])
+def test_boxes_go_there_and_back(size: tuple[int, int]) -> None:
+    processor, (height, width) = OPENCV.load(NoOptions()), size
+    _, placed = processor.prepare([make_picture(*size)], InputContract(1, 96, 160))
+    (place,) = placed
+    box = np.asarray([0.25 * width, 0.1 * height, 0.75 * width, 0.9 * height])
+    in_network = box * place.ratio + [place.left, place.top] * 2
+    (found,) = processor.detect(
+        decoded([in_network.tolist()], [0.9]), SimpleNamespace(layout=Layout.decoded, facts=FACTS), placed, Filter()
+    )
+    np.testing.assert_allclose(found.boxes[0], box, rtol=1e-5, atol=1e-4)
+
+
+def test_boxes_are_clipped_to_the_picture_and_sorted() -> None:
+    processor = OPENCV.load(NoOptions())
+    _, placed = processor.prepare([make_picture(96, 160)], InputContract(1, 96, 160))
+    (found,) = processor.detect(
+        decoded([[10, 10, 20, 20], [-50, -50, 500, 500]], [0.5, 0.8]),
+        SimpleNamespace(layout=Layout.decoded, facts=FACTS),
+        placed,
+        Filter(),
+    )
+    assert found.boxes.tolist() == [[0, 0, 160, 96], [10, 10, 20, 20]]
+    assert found.scores.tolist() == pytest.approx([0.8, 0.5])
+
+
+def test_each_picture_of_a_batch_has_its_own_boxes() -> None:
+    processor = OPENCV.load(NoOptions())
+    session: Any = SimpleNamespace(layout=Layout.heads, facts=FACTS)
+    _, placed = processor.prepare([make_picture(64, 96)] * 2, InputContract(2, 64, 96))
+    outputs = make_heads()
+    wanted = Filter(conf=0.6)
+    both = processor.detect(outputs, session, placed, wanted)
+    alone = processor.detect({name: head[1:] for name, head in outputs.items()}, session, placed[1:], wanted)
+    np.testing.assert_array_equal(both[1].boxes, alone[0].boxes)
+    assert len(both[0]) > 0
+    assert not np.array_equal(both[0].boxes, both[1].boxes)
+
+
+def test_nothing_found() -> None:
+    processor = OPENCV.load(NoOptions())
+    _, placed = processor.prepare([make_picture(64, 96)], InputContract(1, 64, 96))
+    session: Any = SimpleNamespace(layout=Layout.heads, facts=FACTS)
+    (found,) = processor.detect({name: head * 0 for name, head in make_heads().items()}, session, placed, Filter())
+    assert found.boxes.shape == (0, 4)
+    assert len(found) == 0
+
+
+def test_the_descriptor_is_light(repo_root: Path) -> None:
+    assert probe().usable
+    code = "import sys, backends.cv.plugin; print([m for m in ('cv2', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
