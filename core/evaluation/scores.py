@@ -4,7 +4,7 @@ mAP is the mean of the precision at 101 recall levels over the classes that have
 and large are by the area of the box in the original picture, under 32², 32² to 96², above. P and R are
 the plain shares TP/(TP+FP) and TP/objects at IoU 0.5 among the boxes whose score reaches one
 confidence for all classes: the one of 0, 0.001, ... 1 at which the mean F1 of the classes is best (the
-lowest of equal ones). P is 0 for a class that has no box there. pycocotools looks at the 100 best boxes
+highest of equal ones). P is 0 for a class that has no box there. pycocotools looks at the 100 best boxes
 a class and picture.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-CONFIDENCES = np.linspace(0.0, 1.0, 1001)
+CONFIDENCES = np.arange(1001) / 1000
 STATS = (
     "map50_95", "map50", "map75", "map_small", "map_medium", "map_large",
     "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large",
@@ -158,7 +158,8 @@ def best_f1(matches: Sequence[Matches]) -> tuple[float, NDArray[np.float64], NDA
     precision, recall = (np.array([curve[index] for curve in curves]) for index in (0, 1))
     sums = precision + recall
     f1 = np.divide(2 * precision * recall, sums, out=np.zeros_like(sums), where=sums > 0)
-    best = int(f1[[found.instances > 0 for found in matches]].mean(axis=0).argmax())
+    mean = f1[[found.instances > 0 for found in matches]].mean(axis=0)
+    best = int(np.flatnonzero(mean == mean.max())[-1])
     return float(CONFIDENCES[best]), precision[:, best], recall[:, best]
 
 

@@ -46,7 +46,7 @@ def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]
     return {"data": str(spec.path), "content": digest_of(spec, splits, context.cache_dir)}
 
 
-def check(config: DatasetConfig, context: RunContext) -> Iterable[HooklineError]:
+def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError]:
     """What is wrong with the data.yaml; pictures and labels are looked at when the stage runs."""
     from core.dataset import read_data_yaml
 

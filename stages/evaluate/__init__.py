@@ -1,0 +1,102 @@
+"""Stage ``evaluate``: accuracy and speed of any model on one split of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.opening import ARTIFACTS, ModelForm
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+CONF = 0.001
+IOU = 0.6
+
+
+class MultiLabel(str, Enum):
+    """Which classes of a box count.
+
+    ``all``: each that reaches ``conf``, as the published figures are measured. ``best``: the best one, as in
+    deployment. ``auto``: ``all`` where the model still has the scores of all classes, else ``best``.
+    """
+
+    auto = "auto"
+    all = "all"
+    best = "best"
+
+
+@dataclass
+class EvaluateConfig:
+    """Options of the stage.
+
+    Attributes:
+        model: Which artifact of the chain is measured.
+        split: Of the data set.
+        conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
+        iou: NMS overlap, 0..1; null: 0.6.
+        max_det: Most boxes a picture.
+        multi_label: Which classes of a box count.
+        classes: Only these classes, names or numbers; null: all.
+        batch: Pictures an inference.
+        imgsz: Input size of a checkpoint; the other models carry theirs.
+        processor: Pre- and post-processing.
+    """
+
+    model: ModelForm = ModelForm.engine
+    split: str = "val"
+    conf: float | None = shared("conf")
+    iou: float | None = shared("iou")
+    max_det: int = shared("max_det")
+    multi_label: MultiLabel = MultiLabel.auto
+    classes: Any = shared("classes")
+    batch: int = 1
+    imgsz: Any = shared("imgsz")
+    processor: str = shared("processor", kind="processors")
+
+
+def evaluate(
+    config: EvaluateConfig,
+    model: Engine | GraftedModel | QuantizedModel | OnnxModel | Checkpoint,
+    dataset: Dataset,
+    context: RunContext,
+) -> Metrics:
+    """Measure ``model`` on ``dataset``."""
+    from stages.evaluate.measure import measure
+
+    return measure(config, model, dataset, context)
+
+
+def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
+    """The model that ``evaluate.model`` names."""
+    return {ARTIFACTS[config.model]}
+
+
+def check(config: EvaluateConfig, _context: RunContext) -> Iterable[HooklineError]:
+    """Numbers out of range."""
+    for word, value in (("conf", config.conf), ("iou", config.iou)):
+        if value is not None and not 0 <= value <= 1:
+            yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")
+    for word, count in (("max_det", config.max_det), ("evaluate.batch", config.batch)):
+        if count < 1:
+            yield HooklineError(f"{word}={count} is out of range", "it is at least 1")
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="evaluate",
+        summary="measure accuracy (COCO mAP, P, R) and speed on a data set",
+        run=evaluate,
+        select=select,
+        check=check,
+        stored=False,
+    )

@@ -1,0 +1,98 @@
+"""The work of the stage: check that model and data belong together, open, run, score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.artifacts import AnyModel, Dataset, Layout, Metrics
+from core.classes import check_class_names, class_ids
+from core.context import RunContext
+from core.dataset import load_split
+from core.detections import Filter
+from core.errors import HooklineError
+from core.evaluation.coco import ground_truth, results
+from core.evaluation.loop import Evaluation, evaluate_session
+from core.evaluation.scores import score
+from core.labels import Labels, load_labels
+from core.media.tolerance import Tolerance
+from core.opening import open_model
+from core.parts import Session
+from stages.evaluate import CONF, IOU, EvaluateConfig, MultiLabel
+from stages.evaluate.report import Outcome, protocol_of, write_outcome
+from stages.evaluate.table import class_table, speed_line
+
+
+def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext) -> Metrics:
+    """Evaluate ``model`` on one split; write metrics.json, predictions.json and ground_truth.json.
+
+    Raises:
+        HooklineError: Model and data do not belong together, the split has no objects, or too many
+            pictures cannot be read.
+    """
+    if renamed := check_class_names(model.facts.names, dataset.names):
+        context.warn(renamed)
+    names, classes = dataset.names, class_ids(config.classes, dataset.names)
+    samples = load_split(dataset, config.split)
+    labels = [load_labels(sample, names) for sample in samples]
+    _check_objects(labels, names, classes, config.split)
+    tolerance = Tolerance(len(samples), context.warn)
+    with open_model(model, context, imgsz=config.imgsz) as session:
+        wanted = _filter(config, session.layout, classes)
+        notes = _truncation(session, wanted.conf)
+        for note in notes:
+            context.warn(note)
+        processor = context.processor(config.processor)
+        with context.progress(f"evaluate {config.split}", len(samples), "pictures") as progress:
+            evaluation = evaluate_session(
+                session, samples, processor, wanted, tolerance, batch=config.batch, advance=progress.advance
+            )
+        protocol = protocol_of(config, session, wanted)
+    _check_objects(_seen(labels, evaluation), names, classes, config.split)
+    truth = ground_truth(samples, labels, evaluation.pictures, names)
+    found = results(samples, evaluation.pictures)
+    scores = score(truth, found, classes)
+    context.note(class_table(scores))
+    context.note(speed_line(evaluation))
+    outcome = Outcome(model, dataset, config.split, protocol, evaluation, scores, tolerance, notes)
+    return write_outcome(outcome, truth, found, context.workdir)
+
+
+def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:
+    return [labels[picture.index] for picture in evaluation.pictures]
+
+
+def _check_objects(labels: Sequence[Labels], names: Sequence[str], classes: Sequence[int], split: str) -> None:
+    wanted = set(classes or range(len(names)))
+    if not any(wanted.intersection(item.classes.tolist()) for item in labels):
+        of = f" of the classes {', '.join(names[index] for index in classes)}" if classes else ""
+        raise HooklineError(
+            f"split '{split}' has no labelled objects{of}: there is nothing to measure",
+            "labels lie in labels/ beside images/, one .txt a picture",
+        )
+
+
+def _filter(config: EvaluateConfig, layout: Layout, classes: tuple[int, ...]) -> Filter:
+    if config.multi_label is MultiLabel.all and layout is Layout.decoded:
+        raise HooklineError(
+            "evaluate.multi_label=all needs the scores of all classes, and a grafted model gives the best one only",
+            "set evaluate.model=quantized (the same precision before the graft) or evaluate.multi_label=best",
+        )
+    return Filter(
+        conf=CONF if config.conf is None else config.conf,
+        iou=IOU if config.iou is None else config.iou,
+        max_det=config.max_det,
+        classes=classes,
+        multi_label=config.multi_label is not MultiLabel.best and layout is not Layout.decoded,
+    )
+
+
+def _truncation(session: Session, conf: float) -> tuple[str, ...]:
+    """A model that drops boxes itself ends the curve of precision and recall early."""
+    threshold = session.score_threshold
+    if threshold <= conf:
+        return ()
+    note = (
+        f"the model itself drops boxes with an objectness below {threshold:g}, so the curve ends there and mAP is "
+        f"lower than that of the weights; to measure down to {conf:g} set graft.score_threshold={conf:g}"
+    )
+    return (note,)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.dataset import Sample
+from core.detections import Filter
+from core.errors import HooklineError
+from core.evaluation.loop import PHASES, evaluate_session
+from core.media.tolerance import Tolerance
+from tests.dataset_tools import write_picture
+from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+
+
+def make_samples(folder: Path, count: int) -> list[Sample]:
+    return [Sample(write_picture(folder / f"{index}.png", (40 + index, 30)), None) for index in range(count)]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5, 8])
+def test_every_picture_in_order(tmp_path: Path, batch: int) -> None:
+    samples = make_samples(tmp_path, 5)
+    session = FakeSession(fake_engine(tmp_path))
+    processor = FakeProcessor({"fake": [detections((0, 0, index + 1, 1, 0.5, 0)) for index in range(5)]})
+    told: list[int] = []
+    result = evaluate_session(
+        session,
+        samples,
+        processor,
+        Filter(),
+        Tolerance(5, told.append),
+        batch=batch,
+        advance=told.append,  # type: ignore[arg-type]
+    )
+    assert [(seen.index, seen.width, seen.height) for seen in result.pictures] == [(i, 40 + i, 30) for i in range(5)]
+    assert [seen.found.boxes[0, 2] for seen in result.pictures] == [1, 2, 3, 4, 5]
+    assert session.calls[0] == batch  # the warm-up
+    assert sum(session.calls[1:]) == sum(told) == 5
+    assert max(session.calls) <= batch
+
+
+def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, 21)
+    samples[3].picture.write_text("no picture")
+    warnings: list[str] = []
+    tolerance = Tolerance(len(samples), warnings.append)
+    processor = FakeProcessor({"fake": [detections()] * 20})
+    result = evaluate_session(FakeSession(fake_engine(tmp_path)), samples, processor, Filter(), tolerance, batch=4)
+    assert [seen.index for seen in result.pictures] == [index for index in range(21) if index != 3]
+    assert len(warnings) == len(tolerance.unreadable) == 1
+    assert "3.png" in warnings[0]
+
+
+def test_too_many_unreadable_pictures(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, 10)
+    samples[3].picture.write_text("no picture")
+    processor = FakeProcessor({"fake": [detections()] * 10})
+    with pytest.raises(HooklineError, match="1 of 10 pictures cannot be read"):
+        evaluate_session(
+            FakeSession(fake_engine(tmp_path)), samples, processor, Filter(), Tolerance(10, lambda _: None)
+        )
+
+
+def test_times_by_phase(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, 4)
+    session = FakeSession(fake_engine(tmp_path), seconds=0.02)
+    processor = FakeProcessor({"fake": [detections()] * 4})
+    result = evaluate_session(session, samples, processor, Filter(), Tolerance(4, lambda _: None))
+    figures = result.milliseconds()
+    assert tuple(figures) == PHASES
+    assert all(value > 0 for value in figures.values())
+    assert 20 <= figures["inference"] <= 1000 * result.wall / 4
