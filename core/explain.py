@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from core.compose import Words
@@ -29,9 +29,10 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
     for link in chain:
         if found := _wrong_option(str(link), registry):
             return found
-    for link in reversed(chain):
-        if isinstance(link, OmegaConfBaseException | HydraException):
-            return HooklineError(_one_line(link), "`python -m core.run --help` shows the options")
+    for kind in (OverrideParseException, OmegaConfBaseException, HydraException):
+        for link in chain:
+            if isinstance(link, kind):
+                return HooklineError(_one_line(link), "`python -m core.run --help` shows the options")
     return None
 
 
@@ -70,6 +71,8 @@ def _dotted(prefix: str, config: type[Any]) -> Iterator[str]:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' cannot be read: {str(error).splitlines()[0]}"
     lines = [line.strip() for line in str(error).splitlines()]
     key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key:")), "")
     text = " ".join(

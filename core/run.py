@@ -11,12 +11,12 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import HooklineError, PlanError
+from core.errors import HooklineError
 from core.plugins import Plugins, load_plugins
 from core.version import __version__
 
@@ -54,7 +54,7 @@ def main() -> int:
             return 0
         return _through_hydra(plugins)
     except HooklineError as error:
-        _tell(error)
+        print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -78,74 +78,86 @@ def _through_hydra(plugins: Plugins) -> int:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are told here, in one line
     register(plugins)
+    _outcome.code = 0
     try:
         hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(_job)()
-    except _ToldError as told:
+    except ToldError as told:
         return told.code
     except Exception as error:
         mistake = explain(error, plugins.registry)
         if mistake is None:
             raise
         raise mistake from error
-    return 0
+    return _outcome.code
 
 
-class _ToldError(Exception):
-    """A run failed and the person has been told; carries the exit code."""
+class ToldError(Exception):
+    """A job of a sweep failed and the person has been told; carries the exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"exit code {code}")
         self.code = code
 
-    def __reduce__(self) -> tuple[type[_ToldError], tuple[int]]:
-        return _ToldError, (self.code,)  # crosses processes under joblib and submitit
+    def __reduce__(self) -> tuple[type[ToldError], tuple[int]]:
+        return ToldError, (self.code,)  # crosses processes under joblib and submitit
+
+
+class _Outcome:
+    """Exit code of a single run: were it raised through Hydra, Hydra would add lines of its own."""
+
+    code = 0
+
+
+_outcome = _Outcome()
 
 
 def _job(config: DictConfig) -> None:
     """One run; under a sweep, one of many."""
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
-    from core.compose import typed
     from core.console import Console
 
-    plugins = plugins_without(tuple(config.plugins.disable))
     settings = HydraConfig.get()
+    overrides = list(settings.overrides.task)
     run_dir = Path(settings.runtime.output_dir)
     console = Console()
-    overrides = list(settings.overrides.task)
     try:
-        request = typed(config, plugins.registry)
-    except Exception:
-        _remove_empty(run_dir)
-        raise
-    _guarded(lambda: _run(request, plugins, run_dir, console, overrides), run_dir, console, overrides)
-
-
-def _guarded(work: Callable[[], None], run_dir: Path, console: Console, overrides: Sequence[str]) -> None:
-    """Tell a user's mistake in one line each, and how to go on."""
-    try:
-        work()
-    except PlanError as error:
-        for problem in error.problems:
-            console.error(str(problem))
-        _remove_empty(run_dir)
-        raise _ToldError(USER_ERROR) from error
-    except HooklineError as error:
-        console.error(str(error))
-        console.note(f"to resume: {command(overrides)}   (finished stages come from the store)")
-        raise _ToldError(USER_ERROR) from error
+        _run(config, plugins_without(tuple(config.plugins.disable)), run_dir, console, overrides)
     except KeyboardInterrupt:
         console.note(f"interrupted; to resume: {command(overrides)}   (finished stages come from the store)")
         raise
+    except HooklineError as error:
+        _tell(error, console, overrides, run_dir)
+        if settings.mode is RunMode.MULTIRUN:
+            raise ToldError(USER_ERROR) from error
+        _outcome.code = USER_ERROR
 
 
-def _run(request: Request, plugins: Plugins, run_dir: Path, console: Console, overrides: Sequence[str]) -> None:
+def _tell(error: HooklineError, console: Console, overrides: Sequence[str], run_dir: Path) -> None:
+    """A user's mistake, in one line each; and how to go on where something had begun."""
+    for problem in getattr(error, "problems", (error,)):
+        console.error(str(problem))
+    if not _remove_empty(run_dir):
+        console.note(f"to resume: {command(overrides)}   (finished stages come from the store)")
+
+
+def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, overrides: Sequence[str]) -> None:
+    from core.compose import typed
     from core.context import cache_home
+    from core.explain import explain
     from core.plan import make_plan
     from core.runner import run_plan
     from core.store import Store
     from core.summary import Recorder, Summary
 
+    try:
+        request = typed(config, plugins.registry)
+    except Exception as error:
+        mistake = explain(error, plugins.registry)
+        if mistake is None:
+            raise
+        raise mistake from error
     words = request.words
     for line in plugins.registry.broken:
         console.warn(f"broken plugin: {line}")
@@ -205,18 +217,17 @@ def _log_to(file: Path) -> None:
     log.addHandler(handler)
 
 
-def _remove_empty(run_dir: Path) -> None:
-    """Remove the directory of a run that never began; Hydra's own notes do not count."""
-    if run_dir.is_dir() and {item.name for item in run_dir.iterdir()} <= {".hydra"}:
-        shutil.rmtree(run_dir)
-        for parent in list(run_dir.parents)[:2]:
-            if parent.name and not any(parent.iterdir()):
-                parent.rmdir()
-
-
-def _tell(error: HooklineError) -> None:
-    for problem in getattr(error, "problems", (error,)):
-        print(f"error: {problem}", file=sys.stderr)
+def _remove_empty(run_dir: Path) -> bool:
+    """Remove the directory of a run that never began (Hydra's own notes do not count); whether it was one."""
+    if not run_dir.is_dir() or not {item.name for item in run_dir.iterdir()} <= {".hydra"}:
+        return False
+    shutil.rmtree(run_dir)
+    here = Path.cwd()
+    for parent in run_dir.parents:
+        if here not in parent.parents or any(parent.iterdir()):
+            break
+        parent.rmdir()
+    return True
 
 
 if __name__ == "__main__":

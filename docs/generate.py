@@ -1,0 +1,176 @@
+"""Writes docs/hooks/*.md and docs/configuration.md from the hook specifications and the registered options.
+
+``python docs/generate.py`` writes them; ``tests/test_docs.py`` fails while they are out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from core import hookspecs, parts
+from core.hookspecs import PROJECT
+from core.parts import NoOptions
+from core.plugins import load_plugins
+from core.registry import KINDS, Registry
+from core.stage import Stage
+
+DOCS = Path(__file__).resolve().parent
+
+PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
+    "models": (parts.ModelBackend, parts.Session),
+    "calibrators": (parts.RangeObserver,),
+    "grafts": (parts.GraftBackend,),
+    "runtimes": (parts.RuntimeBackend, parts.Session, parts.Tap),
+    "processors": (parts.ProcessorBackend,),
+}
+"""What the heavy half behind ``load`` must be able to do, by kind."""
+
+
+def hooks() -> dict[str, Callable[..., Any]]:
+    """The hook specifications by name."""
+    return {name: item for name, item in vars(hookspecs).items() if name.startswith(f"{PROJECT}_")}
+
+
+def heading(function: Callable[..., Any]) -> str:
+    """``name(arg: type, ...) -> type``, as an author would write it."""
+    return f"{function.__name__}{inspect.signature(function)}".replace("'", "")
+
+
+def hook_page(function: Callable[..., Any], registry: Registry) -> str:
+    """The page of one hook."""
+    kind = function.__name__.removeprefix(f"{PROJECT}_")
+    sections = [f"# `{heading(function)}`", _prose(function)]
+    if kind in KINDS:
+        sections += [_descriptor(KINDS[kind][0]), *map(_protocol, PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
+    return "\n\n".join(sections) + "\n"
+
+
+def configuration(registry: Registry) -> str:
+    """The page of all options."""
+    sections = [
+        "# Configuration",
+        "Every option can be set on the command line as `name=value`. Options of a stage stand under its name and are "
+        "there whichever stages are asked for, because the plan may add stages. `↑ name` means: follows the top-level "
+        "option until it is set itself. `python -m core.run +stage=<stage> --help` lists them too.",
+        "## Top level",
+        _words(),
+    ]
+    for stage in registry.stages():
+        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}", _options(stage.signature.config, stage.name)]
+    for kind in KINDS:
+        for part in registry.parts(kind).values():
+            if kind != "stages" and part.options is not NoOptions:
+                prefix = f"{kind}.{part.name}"
+                sections += [f"## {prefix}", _sentence(part.summary), _options(part.options, prefix)]
+    return "\n\n".join(sections) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Path below docs/ -> text of every generated page."""
+    registry = load_plugins().registry
+    texts = {Path("hooks") / f"{name.removeprefix(PROJECT + '_')}.md": hook_page(hook, registry) for name, hook in hooks().items()}
+    return texts | {Path("configuration.md"): configuration(registry)}
+
+
+def _prose(item: object) -> str:
+    """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
+    text = inspect.getdoc(item) or ""
+    text = re.sub(r":(?:class|func|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    lines, fenced = [], False
+    for line in text.splitlines():
+        if line.strip() == "Example::":
+            lines += ["Example:", "", "```python"]
+            fenced = True
+        elif not (fenced and not line.strip() and lines[-1] == "```python"):
+            lines.append(line.removeprefix("    ") if fenced else line)
+    return "\n".join([*lines, "```"] if fenced else lines)
+
+
+def _descriptor(kind: type[Any]) -> str:
+    own, inherited = _attributes(kind), _attributes(parts.Part) if issubclass(kind, parts.Part) else {}
+    rows = [f"- `{name}`: {text}" for name, text in (inherited | own).items()]
+    summary = (inspect.getdoc(kind) or "").splitlines()[0]
+    return "\n".join([f"## The descriptor `{kind.__name__}`", "", summary, "", *rows])
+
+
+def _protocol(protocol: type[Any]) -> str:
+    lines = [f"## `{protocol.__name__}`", "", (inspect.getdoc(protocol) or "").splitlines()[0]]
+    for name, method in vars(protocol).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            signature = re.sub(r"'", "", f"{name}{inspect.signature(method)}")
+            lines += ["", f"### `{signature}`", "", _prose(method)]
+    return "\n".join(lines)
+
+
+def _shipped(kind: str, registry: Registry) -> str:
+    rows = [f"| `{part.name}` | {part.summary} |" for part in registry.parts(kind).values()]
+    return "\n".join(["## Shipped", "", "| name | what it is |", "| --- | --- |", *rows])
+
+
+def _words() -> str:
+    rows = []
+    for line in (DOCS.parent / "conf" / "config.yaml").read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r"(\w+): (\S+)\s+# (.*)", line):
+            rows.append("| `{}` | `{}` | {} |".format(*match.groups()))
+    rows.append("| `plugins.disable` | `[]` | plugins to leave out, by name |")
+    return "\n".join(["| option | default | what it is |", "| --- | --- | --- |", *rows])
+
+
+def _options(config: type[Any], prefix: str) -> str:
+    texts = _attributes(config)
+    rows = [f"| `{prefix}.{item.name}` | {_default(item)} | {texts.get(item.name, '')} |" for item in fields(config)]
+    return "\n".join(["| option | default | what it is |", "| --- | --- | --- |", *rows]) if rows else "No options."
+
+
+def _default(item: Any) -> str:
+    value = item.default if item.default_factory is MISSING else item.default_factory()
+    if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
+        return f"↑ `{match.group(1)}`"
+    if isinstance(value, Enum):
+        return f"`{value.value}` of {', '.join(str(member.value) for member in type(value))}"
+    return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _attributes(item: type[Any]) -> dict[str, str]:
+    """The ``Attributes:`` section of a docstring: name -> text. ``a, b: text`` counts for both."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in _section(inspect.getdoc(item) or "", "Attributes:"):
+        if match := re.fullmatch(r"    ([\w, ]+): (.*)", line):
+            names = [name.strip() for name in match.group(1).split(",")]
+            found |= dict.fromkeys(names, match.group(2))
+        else:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in found.items()}
+
+
+def _section(text: str, title: str) -> Iterable[str]:
+    inside = False
+    for line in text.splitlines():
+        if line == title:
+            inside = True
+        elif inside and line and not line.startswith(" "):
+            return
+        elif inside and line.strip():
+            yield line
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def main() -> None:
+    """Write every page."""
+    for name, text in pages().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The command line: exit codes, one line for each mistake, nothing half-written, nothing heavy at start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PLUGIN = '''
+"""A chain without anything heavy: raw -> cooked -> eaten."""
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from core.artifacts import Artifact, Metrics, Precision
+from core.config import shared
+from core.context import RunContext
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw(Artifact):
+    pass
+
+
+@dataclass
+class RawConfig:
+    words: str = "salt"
+    fail: str = ""
+    seconds: float = 0.0
+    precision: Precision = shared("precision")
+
+    def __post_init__(self) -> None:
+        if self.words == "sugar":
+            raise HooklineError("raw.words=sugar", "salt or pepper")
+
+
+def raw(config: RawConfig, context: RunContext) -> Raw:
+    path = context.workdir / "raw.txt"
+    path.write_text("half")
+    if config.fail == "user":
+        raise HooklineError("the salt is wet", "dry it")
+    if config.fail == "bug":
+        raise ZeroDivisionError("a bug")
+    with context.progress("salting", total=3, unit="grains") as progress:
+        for _ in range(3):
+            time.sleep(config.seconds / 3)
+            progress.advance()
+    context.warn("too much salt")
+    path.write_text(config.words + config.precision.value)
+    return Raw(path=path)
+
+
+@dataclass
+class TasteConfig:
+    loud: bool = True
+
+
+def taste(config: TasteConfig, raw: Raw, context: RunContext) -> Metrics:
+    path = context.workdir / "taste.json"
+    path.write_text(raw.path.read_text())
+    return Metrics(path=path, values={"salt": 0.5})
+
+
+@hookimpl
+def hookline_stages():
+    yield Stage(name="raw", summary="put salt on", run=raw)
+    yield Stage(name="taste", summary="taste it", run=taste, stored=False)
+'''
+
+
+@pytest.fixture
+def run(repo_root: Path, tmp_path: Path) -> Run:
+    """``python -m core.run`` in an empty folder, with the chain above."""
+    (tmp_path / "kitchen.py").write_text(PLUGIN)
+
+    def call(*arguments: str, start: bool = False) -> subprocess.CompletedProcess[str]:
+        settings = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(repo_root)]),
+            "HOOKLINE_PLUGINS": "kitchen",
+            "HOOKLINE_HOME": str(tmp_path / "home"),
+        }
+        line = [sys.executable, "-m", "core.run", *arguments]
+        if start:
+            return subprocess.Popen(line, cwd=tmp_path, env=settings, stderr=subprocess.PIPE, text=True)  # type: ignore[return-value]
+        return subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+
+    return call
+
+
+def summary(folder: Path) -> dict[str, object]:
+    (path,) = folder.glob("outputs/*/*/summary.json")
+    content: dict[str, object] = json.loads(path.read_text())
+    return content
+
+
+def test_run_and_summary(run: Run, tmp_path: Path) -> None:
+    result = run("+stage=taste", "precision=int8")
+    assert result.returncode == 0, result.stderr
+    assert "plan: raw → [taste]" in result.stderr
+    assert "salting: 3/3" in result.stderr
+    content = summary(tmp_path)
+    assert content["status"] == "finished"
+    assert content["command"] == "python -m core.run +stage=taste precision=int8"
+    assert content["values"] == {"taste": {"salt": 0.5}}
+    assert content["warnings"] == ["too much salt"]
+    stages = [(stage["name"], stage["status"]) for stage in content["stages"]]  # type: ignore[attr-defined]
+    assert stages == [("raw", "ran"), ("taste", "ran")]
+    assert all(stage["peak_memory"] > 0 and len(stage["artifact"]["sha256"]) == 64 for stage in content["stages"])  # type: ignore[attr-defined]
+    assert next(tmp_path.glob("outputs/*/*/taste/taste.json")).read_text() == "saltint8"
+
+
+def test_second_run_reuses(run: Run, tmp_path: Path) -> None:
+    run("+stage=raw")
+    result = run("+stage=raw")
+    assert "reused" in result.stderr
+    assert len(list(tmp_path.glob("outputs/*/*/raw/raw.txt"))) == 2
+
+
+def test_sweep_runs_each_combination(run: Run, tmp_path: Path) -> None:
+    result = run("-m", "+stage=taste", "precision=fp32,int8", "raw.words=salt,pepper")
+    assert result.returncode == 0, result.stderr
+    tastes = sorted(path.read_text() for path in tmp_path.glob("multirun/*/*/*/taste/taste.json"))
+    assert tastes == ["pepperfp32", "pepperint8", "saltfp32", "saltint8"]
+
+
+def test_sweep_goes_on_after_a_failed_job(run: Run, tmp_path: Path) -> None:
+    result = run("-m", "+stage=taste", "raw.fail=user,''")
+    assert result.returncode == 2
+    assert "error: the salt is wet; dry it" in result.stderr
+    assert len(list(tmp_path.glob("multirun/*/*/*/taste/taste.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["+stage=tast"], "unknown stage 'tast'; did you mean taste"),
+        (["+stage=[raw,tastes]"], "unknown stage 'tastes'; did you mean taste"),
+        (["stage=taste"], "stages are added to a run: 'stage=' needs a plus sign; write +stage=<name>"),
+        (["precision=int8"], "nothing to do; say what with +stage=<name>; possible: "),
+        (["+stage=raw", "precision=int9"], "Invalid value 'int9', expected one of [fp32, fp16, int8]"),
+        (["+stage=raw", "raw.word=x"], "unknown option 'raw.word'; did you mean raw.words"),
+        (["+stage=raw", "precison=int8"], "unknown option 'precison'; did you mean precision"),
+        (["+stage=raw", "seed=abc"], "Value 'abc' of type 'str' could not be converted to Integer"),
+        (["+stage=raw", "raw.words=sugar"], "error: raw.words=sugar; salt or pepper"),
+        (["+stage=raw", "graft=yolo"], "unknown graft 'yolo'; did you mean yolo_layer?"),
+        (["+stage=raw", "a=b=c]"], "'a=b=c]' cannot be read: mismatched input"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(run: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("outputs/*/*"))
+
+
+def test_failing_stage_tells_how_to_resume(run: Run, tmp_path: Path) -> None:
+    result = run("+stage=taste", "raw.fail=user")
+    assert result.returncode == 2
+    assert "error: the salt is wet; dry it" in result.stderr
+    assert "to resume: python -m core.run +stage=taste raw.fail=user" in result.stderr
+    assert summary(tmp_path)["status"] == "failed"
+    assert not list(tmp_path.rglob("raw.txt"))
+
+
+def test_a_bug_keeps_its_traceback(run: Run) -> None:
+    result = run("+stage=raw", "raw.fail=bug")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "ZeroDivisionError: a bug" in result.stderr
+
+
+def test_interrupt(run: Run, tmp_path: Path) -> None:
+    process = run("+stage=taste", "raw.seconds=30", start=True)
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.rglob("raw.txt")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)  # type: ignore[attr-defined]
+    _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
+    assert process.returncode == 130
+    assert "to resume: python -m core.run +stage=taste" in errors
+    assert "Traceback" not in errors
+    assert summary(tmp_path)["status"] == "interrupted"
+    assert not list(tmp_path.rglob("raw.txt"))
+
+
+def test_two_runs_at_once_work_once(run: Run, tmp_path: Path) -> None:
+    first = run("+stage=raw", "raw.seconds=3", start=True)
+    time.sleep(1.5)
+    second = run("+stage=raw", "raw.seconds=3")
+    assert first.wait(30) == 0  # type: ignore[attr-defined]
+    assert second.returncode == 0
+    assert "another run is making the same; waiting for it" in second.stderr
+    assert "reused" in second.stderr
+
+
+def test_help_shows_stages_options_and_three_examples(run: Run) -> None:
+    text = run("--help").stdout
+    assert "  taste" in text
+    assert "taste it" in text
+    assert text.count("\n  python -m core.run +stage=") + text.count("\n  python -m core.run -m +stage=") >= 3
+    assert "raw.words=salt" in run("+stage=raw", "--help").stdout
+
+
+def test_start_imports_nothing_heavy(run: Run, repo_root: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['run', '--help']; from core.run import main; main();"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'onnx_graphsurgeon', 'cv2', 'av', 'numpy', 'matplotlib', 'hydra', 'rich'};"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
