@@ -142,7 +142,7 @@ def _attributes(item: type[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     names: list[str] = []
     for line in _section(inspect.getdoc(item) or "", "Attributes:"):
-        if match := re.fullmatch(r"    ([\w, ]+): (.*)", line):
+        if match := re.fullmatch(r"    (\w[\w, ]*): (.*)", line):
             names = [name.strip() for name in match.group(1).split(",")]
             found |= dict.fromkeys(names, match.group(2))
         else:

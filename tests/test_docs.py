@@ -1,0 +1,37 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def generate(repo_root: Path) -> ModuleType:
+    """docs/generate.py as a module."""
+    spec = importlib.util.spec_from_file_location("generate", repo_root / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_hook_has_a_page_with_its_signature_and_an_example(generate: ModuleType, repo_root: Path) -> None:
+    for name, hook in generate.hooks().items():
+        page = (repo_root / "docs" / "hooks" / f"{name.removeprefix('hookline_')}.md").read_text()
+        assert page.startswith(f"# `{generate.heading(hook)}`")
+        assert f"@hookimpl\ndef {name}(" in page
+
+
+def test_generated_pages_are_current(generate: ModuleType, repo_root: Path) -> None:
+    stale = [str(name) for name, text in generate.pages().items() if (repo_root / "docs" / name).read_text() != text]
+    assert stale == [], "run: make docs"
+
+
+def test_every_option_is_explained(generate: ModuleType) -> None:
+    text = generate.configuration(generate.load_plugins().registry)
+    assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
