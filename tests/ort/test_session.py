@@ -1,0 +1,97 @@
+"""Sessions: batches of any size, damaged files, devices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backends.graphsurgeon.yolo_layer import YoloLayerGraft
+from backends.ort.plugin import OrtOptions, load
+from core.artifacts import Layout
+from core.errors import HooklineError
+from cuda_plugins.signature import NUM
+from tests.heads_tools import grafted, images, write_heads
+
+
+@pytest.fixture
+def runtime():
+    return load(OrtOptions(threads=1))
+
+
+def test_session_tells_what_the_artifact_says(tmp_path, runtime):
+    model = write_heads(tmp_path / "heads.onnx")
+    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.4, namespace="hookline")
+    with runtime.open(model, device="cpu") as heads:
+        assert (heads.facts, heads.contract, heads.layout) == (model.facts, model.contract, Layout.heads)
+        assert heads.score_threshold == 0.0
+    with runtime.open(grafted(model, tmp_path / "d.onnx", 0.4), device="auto") as decoded:
+        assert (decoded.layout, decoded.score_threshold) == (Layout.decoded, 0.4)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
+@pytest.mark.parametrize("decoded", [False, True])
+def test_static_batch_takes_any_number_of_pictures(tmp_path, runtime, count, decoded):
+    static, single = write_heads(tmp_path / "four.onnx", batch=4), write_heads(tmp_path / "one.onnx")
+    if decoded:
+        for model in (static, single):
+            YoloLayerGraft().append(model, model.path.with_suffix(".d"), score_threshold=0.25, namespace="hookline")
+        static, single = (grafted(model, model.path.with_suffix(".d")) for model in (static, single))
+    feed = images(static, count)
+    with runtime.open(static, device="cpu") as session, runtime.open(single, device="cpu") as one:
+        outputs = session.run(feed)
+        for index in range(count):
+            for name, value in one.run(feed[index : index + 1]).items():
+                assert outputs[name].shape == (count, *value.shape[1:])
+                np.testing.assert_allclose(outputs[name][index], value[0], atol=1e-4)
+        assert not decoded or outputs[NUM].min() > 0
+
+
+def test_dynamic_size(tmp_path, runtime):
+    with runtime.open(write_heads(tmp_path / "heads.onnx", dynamic=True), device="cpu") as session:
+        assert session.run(np.zeros((2, 3, 96, 32), np.float32))["p5"].shape == (2, 27, 3, 1)
+        assert session.run(np.zeros((1, 3, 32, 64), np.float32))["p3"].shape == (1, 27, 4, 8)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (1, 1, 64, 96), (0, 3, 64, 96), (3, 64, 96)])
+def test_wrong_shape_is_told(tmp_path, runtime, shape):
+    with (
+        runtime.open(write_heads(tmp_path / "heads.onnx"), device="cpu") as session,
+        pytest.raises(HooklineError, match=r"does not fit the model; it takes \[any, 3, 64, 96\]"),
+    ):
+        session.run(np.zeros(shape, np.float32))
+
+
+def test_closed_session_is_a_bug(tmp_path, runtime):
+    model = write_heads(tmp_path / "heads.onnx")
+    with runtime.open(model, device="cpu") as session:
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        session.run(images(model, 1))
+
+
+@pytest.mark.parametrize("kept", [0, 40, 700])
+def test_damaged_file(tmp_path, runtime, kept):
+    model = write_heads(tmp_path / "heads.onnx")
+    model.path.write_bytes(model.path.read_bytes()[:kept])
+    with pytest.raises(HooklineError, match=r"cannot open.*damaged"):
+        runtime.open(model, device="cpu")
+
+
+def test_missing_file_and_missing_operator(tmp_path, runtime):
+    model = write_heads(tmp_path / "heads.onnx")
+    YoloLayerGraft().append(model, tmp_path / "bare.onnx", score_threshold=0.25, namespace="")
+    with pytest.raises(HooklineError, match=r"YoloLayer_TRT.*graft\.namespace=hookline"):
+        runtime.open(grafted(model, tmp_path / "bare.onnx"), device="cpu")
+    with pytest.raises(HooklineError, match="does not exist"):
+        runtime.open(grafted(model, tmp_path / "absent.onnx"), device="cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "0", "gpu"])
+def test_other_devices_are_refused(tmp_path, runtime, device):
+    with pytest.raises(HooklineError, match=f"not on '{device}'"):
+        runtime.open(write_heads(tmp_path / "heads.onnx"), device=device)
+
+
+def test_options_are_checked():
+    with pytest.raises(HooklineError, match="threads is -1"):
+        OrtOptions(threads=-1)
