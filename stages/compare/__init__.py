@@ -1,0 +1,84 @@
+"""Stage ``compare``: an engine beside a reference engine on the same pictures, without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Comparison, Engine
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+CONF = 0.25
+IOU = 0.45
+
+
+@dataclass
+class CompareConfig:
+    """Options of the stage.
+
+    Attributes:
+        reference: The model to compare with: a file that this program built, with its ``.json`` beside it.
+        source: Pictures or video to run both on.
+        pictures: At most this many are drawn from the source.
+        inferences: At least this many of each model are timed; few pictures are run several times.
+        warmup: Inferences of each before the clock runs.
+        conf: Least score of a box, 0..1; null: 0.25.
+        iou: NMS overlap, 0..1; null: 0.45.
+        max_det: Most boxes a picture.
+        classes: Only these classes, names or numbers; null: all.
+        processor: Pre- and post-processing.
+    """
+
+    reference: str | None = None
+    source: Any = shared("source")
+    pictures: int = 100
+    inferences: int = 100
+    warmup: int = 5
+    conf: float | None = shared("conf")
+    iou: float | None = shared("iou")
+    max_det: int = shared("max_det")
+    classes: Any = shared("classes")
+    processor: str = shared("processor", kind="processors")
+
+
+def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
+    """Compare ``engine`` with ``config.reference``."""
+    from stages.compare.measure import measure
+
+    return measure(config, engine, context)
+
+
+def check(config: CompareConfig, _context: RunContext) -> Iterable[HooklineError]:
+    """What is missing or out of range."""
+    if not config.reference:
+        yield HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
+    elif not Path(config.reference).expanduser().is_file():
+        yield HooklineError(f"no file '{config.reference}' to compare with", "compare.reference= takes an engine")
+    if config.source is None:
+        yield HooklineError("no pictures are given", "source=<pictures or video> names what both models look at")
+    for word, count in (("pictures", config.pictures), ("inferences", config.inferences)):
+        if count < 1:
+            yield HooklineError(f"compare.{word}={count} is out of range", "it is at least 1")
+    for word, value in (("conf", config.conf), ("iou", config.iou)):
+        if value is not None and not 0 <= value <= 1:
+            yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="compare",
+        summary="compare an engine with a reference: latency ratio, agreement of boxes",
+        run=compare,
+        check=check,
+        stored=False,
+    )

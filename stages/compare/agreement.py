@@ -1,0 +1,92 @@
+"""How far two detectors agree on the same pictures. Needs no labels.
+
+In each picture the boxes of the first, best score first, each take the box of the second of the same
+class that overlaps most and is still free, from an IoU of 0.5 upwards. F1 = 2 pairs / (boxes of the
+first + boxes of the second), and 1 where neither has any: it is the same whichever is called first,
+but for boxes with several partners.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detections import Detections
+
+IOU = 0.5
+
+
+@dataclass
+class Agreement:
+    """Sums over pictures.
+
+    Attributes:
+        first, second: Number of boxes of each.
+        pairs: Number of boxes found by both.
+        overlap: Sum of the IoU of the pairs.
+        score_difference: Sum of \\|score of the first - score of the second\\| over the pairs.
+    """
+
+    first: int = 0
+    second: int = 0
+    pairs: int = 0
+    overlap: float = 0.0
+    score_difference: float = 0.0
+
+    @property
+    def f1(self) -> float:
+        """Agreement of the boxes, 0..1."""
+        boxes = self.first + self.second
+        return 2 * self.pairs / boxes if boxes else 1.0
+
+    def add(self, first: Detections, second: Detections) -> None:
+        """Take in one picture."""
+        pairs = match(first, second)
+        self.first += len(first)
+        self.second += len(second)
+        self.pairs += len(pairs)
+        for one, other, overlap in pairs:
+            self.overlap += overlap
+            self.score_difference += abs(float(first.scores[one]) - float(second.scores[other]))
+
+    def values(self) -> dict[str, float]:
+        """The figures by name; means over pairs only where there are pairs."""
+        means = {"mean_iou": self.overlap, "mean_score_difference": self.score_difference}
+        return {
+            "f1": self.f1,
+            "boxes": self.first,
+            "reference_boxes": self.second,
+            "matched": self.pairs,
+            "only_here": self.first - self.pairs,
+            "only_reference": self.second - self.pairs,
+            **({name: total / self.pairs for name, total in means.items()} if self.pairs else {}),
+        }
+
+
+def match(first: Detections, second: Detections, threshold: float = IOU) -> list[tuple[int, int, float]]:
+    """Pairs of (index in ``first``, index in ``second``, IoU), one-to-one, of the same class."""
+    overlaps = pairwise_iou(first.boxes, second.boxes)
+    overlaps[first.classes[:, None] != second.classes[None, :]] = 0
+    pairs = []
+    for one in np.argsort(-first.scores, kind="stable").tolist():
+        if not len(second):
+            break
+        other = int(overlaps[one].argmax())
+        overlap = float(overlaps[one, other])
+        if overlap >= threshold:
+            pairs.append((one, other, overlap))
+            overlaps[:, other] = 0
+    return pairs
+
+
+def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """float64 [n, m] of boxes x1, y1, x2, y2; 0 where both have no area."""
+    one, two = first.astype(np.float64)[:, None], second.astype(np.float64)[None, :]
+    size = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
+    common = np.prod(np.maximum(size, 0), axis=-1)
+    areas = np.prod(one[..., 2:] - one[..., :2], axis=-1) + np.prod(two[..., 2:] - two[..., :2], axis=-1)
+    union = areas - common
+    ratio: NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return ratio
