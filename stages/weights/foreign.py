@@ -1,0 +1,114 @@
+"""Tells from an ONNX file without a sidecar what it is: our own export, or the ecosystem's ``output0``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx.external_data_helper import uses_external_data
+
+from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel, Precision
+from core.errors import HooklineError
+from core.metadata import ModelMetadata, from_properties, parse_names
+
+DEFAULT_SIZE = 640
+"""Height and width to use where the file leaves them open."""
+
+_WANTED = "give an export of a YOLOv5 checkpoint, or the checkpoint itself"
+Shape = tuple[int | str, ...]
+
+
+def inspect_onnx(path: Path) -> OnnxModel:
+    """Read facts, input contract and layout of an ONNX file.
+
+    Raises:
+        HooklineError: Not an ONNX file, not whole, not a YOLOv5 detector, or it does not say what it detects.
+    """
+    model = _read(path)
+    properties = {item.key: item.value for item in model.metadata_props}
+    outputs = {item.name: _shape(item) for item in model.graph.output}
+    if "DecodeDetectionBoxes" in outputs:
+        raise HooklineError(
+            f"'{path}' is a grafted model without its sidecar '{path.name}.json'", "keep the two files together"
+        )
+    ours = from_properties(properties)
+    metadata = ours if ours and ours.layout is _layout(outputs) else _classic(path, model, properties, outputs)
+    return OnnxModel(
+        path=path,
+        facts=metadata.facts,
+        contract=metadata.contract,
+        layout=metadata.layout,
+        precision=_precision(model),
+    )
+
+
+def _read(path: Path) -> Any:
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, OSError, ValueError) as error:
+        raise HooklineError(f"'{path}' is not an ONNX file, or truncated", _WANTED) from error
+    if not model.graph.output:
+        raise HooklineError(f"'{path}' is not an ONNX file, or truncated", _WANTED)
+    if any(uses_external_data(tensor) for tensor in model.graph.initializer):
+        raise HooklineError(f"'{path}' keeps its weights in other files", "save it as one file")
+    return model
+
+
+def _layout(outputs: dict[str, Shape]) -> Layout:
+    return Layout.classic if len(outputs) == 1 else Layout.heads
+
+
+def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[str, Shape]) -> ModelMetadata:
+    """The ecosystem's single output [B, N, 5+nc]; its metadata say the largest stride and the names."""
+    contract = _contract(path, model)
+    try:
+        names = parse_names(properties["names"])
+        stride = int(float(properties["stride"]))
+    except (KeyError, ValueError) as error:
+        raise HooklineError(f"'{path}' lacks usable metadata 'stride' and 'names' ({error})", _WANTED) from error
+    strides = tuple(8 << level for level in range(4) if 8 << level <= stride)
+    shape = next(iter(outputs.values()))
+    if len(outputs) != 1 or len(shape) != 3 or shape[2] != 5 + len(names) or not strides or strides[-1] != stride:
+        shapes = ", ".join(f"{name} {list(value)}" for name, value in outputs.items())
+        raise HooklineError(
+            f"'{path}' is no YOLOv5 detector of {len(names)} classes and stride {stride}: its outputs are {shapes}",
+            f"expected one output [batch, boxes, {5 + len(names)}]; {_WANTED}",
+        )
+    rows = sum((contract.height // step) * (contract.width // step) for step in strides)
+    if isinstance(shape[1], int) and shape[1] % rows:
+        raise HooklineError(f"'{path}' gives {shape[1]} boxes, no multiple of its {rows} cells", _WANTED)
+    facts = ModelFacts(family="", variant=path.stem, names=names, anchors=(), strides=strides)
+    return ModelMetadata(facts, contract, Layout.classic)
+
+
+def _contract(path: Path, model: Any) -> InputContract:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [item for item in model.graph.input if item.name not in weights]
+    shape = _shape(inputs[0]) if len(inputs) == 1 else ()
+    if len(shape) != 4 or shape[1] != 3 or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        raise HooklineError(f"'{path}' has no single input float32 [batch, 3, height, width]", _WANTED)
+    batch, _, height, width = shape
+    return InputContract(
+        batch=batch if isinstance(batch, int) else 1,
+        height=height if isinstance(height, int) else DEFAULT_SIZE,
+        width=width if isinstance(width, int) else DEFAULT_SIZE,
+        dynamic=tuple(
+            axis for axis, size in (("batch", batch), ("height", height), ("width", width)) if not isinstance(size, int)
+        ),
+        name=inputs[0].name,
+    )
+
+
+def _shape(value: Any) -> Shape:
+    """Sizes where they are fixed, else a text."""
+    dims = value.type.tensor_type.shape.dim
+    return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param for dim in dims)
+
+
+def _precision(model: Any) -> Precision:
+    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        return Precision.int8
+    halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer)
+    return Precision.fp16 if halves else Precision.fp32

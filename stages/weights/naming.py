@@ -1,0 +1,132 @@
+"""What ``weights=`` means: a file, or the name of an official release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.artifacts import Artifact, Checkpoint, Engine, OnnxModel
+from core.digest import file_digest
+from core.download import cached
+from core.errors import HooklineError, unknown
+from core.parts import Release
+from core.store import SIDECAR, read_artifact
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from core.registry import Registry
+
+ENGINES = {".engine", ".plan", ".trt"}
+_MODELS = (Checkpoint, OnnxModel, Engine)
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the user's; ``official`` says that its name is also that of an official release."""
+
+    path: Path
+    official: bool
+
+
+@dataclass(frozen=True)
+class Official:
+    """An official release."""
+
+    name: str
+    family: str
+    release: Release
+
+
+def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
+    """Find out what was meant; a file that is there wins over an official name.
+
+    Raises:
+        HooklineError: Neither a file nor an official name; names the nearest ones.
+    """
+    if not weights:
+        raise HooklineError(
+            "no weights are given", "give them with weights=<file or official name>, or put the stage train first"
+        )
+    path = Path(weights).expanduser()
+    releases = _releases(registry)
+    name = weights.removesuffix(".pt")
+    if path.is_file():
+        return LocalFile(path.absolute(), official=name in releases)
+    if name in releases:
+        return releases[name]
+    raise _no_such(weights, path, name, registry)
+
+
+def kind_of(weights: str) -> type[Artifact]:
+    """The artifact type of ``weights``: by the sidecar beside a file, else by the suffix."""
+    path = Path(weights).expanduser()
+    try:
+        known = read_artifact(path) if path.is_file() else None
+    except HooklineError:  # told by sidecar_problem
+        known = None
+    if known is not None:
+        return type(known)
+    if path.suffix in ENGINES:
+        return Engine
+    return OnnxModel if path.suffix == ".onnx" else Checkpoint
+
+
+def sidecar_problem(source: LocalFile | Official) -> None:
+    """Look at the sidecar beside a file.
+
+    Raises:
+        HooklineError: It is damaged, describes no model, or an engine has none.
+    """
+    if isinstance(source, Official):
+        return
+    known = read_artifact(source.path)
+    if known is None and source.path.suffix in ENGINES:
+        raise HooklineError(
+            f"the engine '{source.path}' has no sidecar '{source.path.name}{SIDECAR}' beside it",
+            "keep the two files together, or build the engine again",
+        )
+    if known is not None and not isinstance(known, _MODELS):
+        raise HooklineError(f"'{source.path}' is a {type(known).__name__}, not a model", "give weights or an engine")
+
+
+def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str]:
+    """Digest of the file, or of the release that a name will give.
+
+    A name whose mirror carries another release stands for the mirror's file until the release itself
+    lies in the cache, so that a result made from the mirror is never taken for the release's.
+    """
+    source = locate(weights, context.registry)
+    if isinstance(source, Official):
+        release = source.release
+        found = cached(release, cache_file(source, context.cache_dir), context.cache_dir)
+        return {"weights": found or release.mirror_sha256 or release.sha256}
+    sidecar = source.path.with_name(source.path.name + SIDECAR)
+    files = {"weights": source.path, "sidecar": sidecar}
+    return {name: file_digest(file, context.cache_dir) for name, file in files.items() if file.is_file()}
+
+
+def cache_file(source: Official, cache_dir: Path) -> Path:
+    """Where an official release lies in the cache."""
+    return cache_dir / "weights" / f"{source.name}.pt"
+
+
+def _releases(registry: Registry) -> dict[str, Official]:
+    return {
+        name: Official(name, family, release)
+        for family, part in registry.parts("models").items()
+        for name, release in part.releases.items()
+    }
+
+
+def _no_such(weights: str, path: Path, name: str, registry: Registry) -> HooklineError:
+    if path.is_dir():
+        return HooklineError(f"weights '{weights}' is a folder", "give the file in it")
+    if any(name in part.variants for part in registry.parts("models").values()):
+        return HooklineError(
+            f"no file '{weights}', and the place of the official {name} is not known here",
+            f"download it and give its path: weights=<folder>/{name}.pt",
+        )
+    hint = unknown("weights", name, _releases(registry)).hint
+    return HooklineError(f"weights '{weights}' is neither a file nor an official name", hint)
