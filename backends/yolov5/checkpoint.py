@@ -7,8 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -55,7 +53,7 @@ class Weights:
                     f"expected {wanted.get(name, 'nothing')}"
                 )
         state = {
-            name: tensor.float().clone() if tensor.is_floating_point() else tensor.clone()
+            name: tensor.clone() if name.endswith(".num_batches_tracked") else tensor.to(torch.float32, copy=True)
             for name, tensor in self.state.items()
         }
         network.load_state_dict(state, assign=True)
@@ -90,28 +88,32 @@ def load(path: Path) -> Weights:
         raise CheckpointError(f"no such file '{path}'")
     try:
         with safe_open(path, framework="pt") as file:
-            content = _metadata(path, file.metadata() or {})
+            config, variant, names = _metadata(path, file.metadata() or {})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"'{path}' is damaged or no safetensors file ({error})", "fetch or train it again"
         ) from error
-    facts = content["facts"]
-    return Weights(ModelConfig.from_dict(content["model"]), facts["variant"], tuple(facts["names"]), state)
+    return Weights(config, variant, names, state)
 
 
-def _metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str, tuple[str, ...]]:
     if _KEY not in metadata:
         raise CheckpointError(
             f"'{path}' is a safetensors file without hookline's metadata", "give an official .pt, or one hookline wrote"
         )
     try:
-        content: dict[str, Any] = json.loads(metadata[_KEY])
-        written, family = content["format"], content["facts"]["family"]
+        content = json.loads(metadata[_KEY])
+        written, facts = content["format"], content["facts"]
+        if facts["family"] != "yolov5" or written != FORMAT:
+            raise CheckpointError(
+                f"'{path}' holds a '{facts['family']}' checkpoint of format {written}, not yolov5 of format {FORMAT}"
+            )
+        config, names = ModelConfig.from_dict(content["model"]), tuple(str(name) for name in facts["names"])
+        if len(names) != config.num_classes:
+            raise CheckpointError(f"'{path}' names {len(names)} classes of {config.num_classes}")
+        return config, str(facts["variant"]), names
+    except CheckpointError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"the metadata of '{path}' is damaged ({error!r})", "fetch or train it again") from error
-    if family != "yolov5" or written != FORMAT:
-        raise CheckpointError(
-            f"'{path}' holds a '{family}' checkpoint of format {written}, not yolov5 of format {FORMAT}"
-        )
-    return content

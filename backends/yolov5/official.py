@@ -24,7 +24,9 @@ from backends.yolov5.layers import Bottleneck, ConvBlock
 from backends.yolov5.unpickle import StandIn, read_pickle
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
-_MODELS = ("Model", "DetectionModel")
+_MODELS = frozenset(
+    f"{package}models.yolo.{name}" for package in ("", "yolov5.") for name in ("Model", "DetectionModel")
+)
 _SAME = {"Focus": "Conv", "SPP": "SPPF"}
 _RENAMES = {
     "C3": {"cv1": "main", "cv2": "past", "cv3": "merge", "m": "blocks"},
@@ -34,6 +36,7 @@ _RENAMES = {
     "Detect": {"m": "convs"},
 }
 _MAX_DEPTH = 8
+_MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 def read(path: Path) -> Weights:
@@ -42,10 +45,20 @@ def read(path: Path) -> Weights:
     Raises:
         CheckpointError: Not there, damaged, malicious, or not a plain YOLOv5 detector.
     """
-    model = _model_in(read_pickle(path), path)
+    content = read_pickle(path)
+    try:
+        return _weights(content, path)
+    except CheckpointError:
+        raise
+    except _MALFORMED as error:  # the file may hold anything in any place
+        raise CheckpointError(f"'{path}' is malformed ({type(error).__name__}: {error})", _WANTED) from error
+
+
+def _weights(content: Any, path: Path) -> Weights:
+    model = _model_in(content, path)
     layers = list(_children(_child(model, "model", path)).values())
     if not layers or _kind(layers[-1]) != "Detect":
-        last = layers[-1].kind if layers else "nothing"
+        last = _full_kind(layers[-1]) if layers else "nothing"
         raise CheckpointError(f"'{path}' is no YOLOv5 detector: its model ends in '{last}', not in 'Detect'", _WANTED)
     pool_first = _pool_first(layers)
     levels = len(_children(_child(layers[-1], "m", path)))
@@ -77,12 +90,13 @@ def focus_to_conv(weight: Tensor) -> Tensor:
 def _model_in(content: Any, path: Path) -> StandIn:
     model = content
     if isinstance(content, Mapping):
-        model = content.get("ema") or content.get("model")
+        average = content.get("ema")
+        model = average if isinstance(average, StandIn) else content.get("model")
     if not isinstance(model, StandIn):
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
         raise CheckpointError(f"'{path}' holds {found}, no YOLOv5 model", _WANTED)
-    if _kind(model) not in _MODELS or "yolo" not in model.kind.rsplit(".", 2)[-2]:
-        raise CheckpointError(f"'{path}' holds a '{model.kind}', no YOLOv5 detector", _WANTED)
+    if _full_kind(model) not in _MODELS:
+        raise CheckpointError(f"'{path}' holds a '{_full_kind(model)}', no YOLOv5 detector", _WANTED)
     return model
 
 
@@ -133,7 +147,7 @@ def _compare_layers(layers: list[StandIn], blueprint: list[tuple[str, Any, str]]
         found, origin = _kind(layer), vars(layer).get("f", route)
         if _SAME.get(found, found) != kind or origin != route:
             raise CheckpointError(
-                f"layer {index} of '{path}' is '{layer.kind}' from {origin}, a plain YOLOv5 has {kind} from {route}",
+                f"layer {index} of '{path}' is '{_full_kind(layer)}' from {origin}, not {kind} from {route}",
                 _WANTED,
             )
     if len(layers) != len(blueprint):
@@ -241,8 +255,12 @@ def _compare_modules(network: nn.Module, modules: Mapping[str, StandIn], path: P
             raise CheckpointError(f"'{name}' in '{path}' has {differs}, which a plain YOLOv5 has not", _WANTED)
 
 
+def _full_kind(module: StandIn) -> str:
+    return type(module).kind
+
+
 def _kind(module: StandIn) -> str:
-    return type(module).kind.rpartition(".")[2]
+    return _full_kind(module).rpartition(".")[2]
 
 
 def _children(module: StandIn) -> dict[str, StandIn]:
@@ -253,5 +271,5 @@ def _children(module: StandIn) -> dict[str, StandIn]:
 def _child(module: StandIn, name: str, path: Path) -> StandIn:
     child = _children(module).get(name)
     if child is None:
-        raise CheckpointError(f"'{path}': its '{module.kind}' has no part '{name}'", _WANTED)
+        raise CheckpointError(f"'{path}': its '{_full_kind(module)}' has no part '{name}'", _WANTED)
     return child

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from backends.yolov5.config import VARIANTS
 from core.hookspecs import hookimpl
 from core.parts import ModelFamily, Release
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from backends.yolov5.backend import YOLOv5Backend
 
 _RELEASE = "https://github.com/ultralytics/yolov5/releases/download/v7.0"
-_VARIANTS = tuple(f"yolov5{scale}{level}" for level in ("", "6") for scale in "nsmlx")
 
 RELEASES = {
     "yolov5n": Release(
@@ -61,6 +61,6 @@ def hookline_models() -> Iterator[ModelFamily]:
         name="yolov5",
         summary="YOLOv5 n s m l x and n6 ... x6; reads official checkpoints of v5.0 to v7.0",
         load=load,
-        variants=_VARIANTS,
+        variants=VARIANTS,
         releases=RELEASES,
     )
