@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backends.yolov5.blueprint import Layer, blueprint
 from backends.yolov5.checkpoint import Weights
 from backends.yolov5.config import Anchors, ModelConfig, variant_of
 from backends.yolov5.errors import CheckpointError
@@ -62,7 +63,7 @@ def _weights(content: Any, path: Path) -> Weights:
         raise CheckpointError(f"'{path}' is no YOLOv5 detector: its model ends in '{last}', not in 'Detect'", _WANTED)
     pool_first = _pool_first(layers)
     levels = len(_children(_child(layers[-1], "m", path)))
-    ours = _compare_layers(layers, _blueprint(levels, pool_first=pool_first), path)
+    ours = _compare_layers(layers, blueprint(levels, pool_first=pool_first), path)
     modules = dict(_walk(ours))
     state = _state(modules, path)
     config = _config(layers[-1], state, path, pool_first=pool_first)
@@ -110,51 +111,18 @@ def _pool_first(layers: list[StandIn]) -> bool:
     return bool(pools) and kinds[pools[0] - 1] == "Conv"
 
 
-def _blueprint(levels: int, *, pool_first: bool) -> list[tuple[str, Any, str]]:
-    """Kind, route and our name of every layer, in the order of the official list."""
-    end = levels
-    layers: list[tuple[str, Any, str]] = [("Conv", -1, "stem")]
-    ends = []
-    for stage in range(end + 1):
-        blocks = [("C3", -1, f"stages.{stage}.block")]
-        if stage == end:
-            blocks.insert(0 if pool_first else 1, ("SPPF", -1, f"stages.{stage}.pool"))
-        layers += [("Conv", -1, f"stages.{stage}.down"), *blocks]
-        ends.append(len(layers) - 1)
-    reduced, outputs = [], []
-    for step in range(levels - 1):
-        reduced.append(len(layers))
-        layers += [
-            ("Conv", -1, f"top_down.{step}.reduce"),
-            ("Upsample", -1, ""),
-            ("Concat", [-1, ends[-2 - step]], ""),
-            ("C3", -1, f"top_down.{step}.block"),
-        ]
-    outputs.append(len(layers) - 1)
-    for step in range(levels - 1):
-        layers += [
-            ("Conv", -1, f"bottom_up.{step}.down"),
-            ("Concat", [-1, reduced[-1 - step]], ""),
-            ("C3", -1, f"bottom_up.{step}.block"),
-        ]
-        outputs.append(len(layers) - 1)
-    return [*layers, ("Detect", outputs, "detect")]
-
-
-def _compare_layers(layers: list[StandIn], blueprint: list[tuple[str, Any, str]], path: Path) -> dict[str, StandIn]:
+def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) -> dict[str, StandIn]:
     """The layers that have weights, by our name."""
-    for index, (layer, (kind, route, _)) in enumerate(zip(layers, blueprint, strict=False)):
-        found, origin = _kind(layer), vars(layer).get("f", route)
-        if _SAME.get(found, found) != kind or origin != route:
+    for index, (layer, wanted) in enumerate(zip(layers, expected, strict=False)):
+        found, route = _kind(layer), vars(layer).get("f", wanted.route)
+        if _SAME.get(found, found) != wanted.kind or route != wanted.route:
             raise CheckpointError(
-                f"layer {index} of '{path}' is '{_full_kind(layer)}' from {origin}, not {kind} from {route}",
+                f"layer {index} of '{path}' is '{_full_kind(layer)}' from {route}, not {wanted.kind} from {wanted.route}",
                 _WANTED,
             )
-    if len(layers) != len(blueprint):
-        raise CheckpointError(
-            f"'{path}' has {len(layers)} layers, a plain YOLOv5 of its kind {len(blueprint)}", _WANTED
-        )
-    return {name: layer for layer, (_, _, name) in zip(layers, blueprint, strict=False) if name}
+    if len(layers) != len(expected):
+        raise CheckpointError(f"'{path}' has {len(layers)} layers, not {len(expected)}", _WANTED)
+    return {wanted.name: layer for layer, wanted in zip(layers, expected, strict=True) if wanted.name}
 
 
 def _walk(ours: Mapping[str, StandIn], depth: int = 0) -> Iterator[tuple[str, StandIn]]:
