@@ -21,13 +21,14 @@ from backends.yolov5.blueprint import Layer, blueprint
 from backends.yolov5.checkpoint import Weights
 from backends.yolov5.config import Anchors, ModelConfig, variant_of
 from backends.yolov5.errors import CheckpointError
-from backends.yolov5.layers import Bottleneck, ConvBlock
+from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock
 from backends.yolov5.unpickle import StandIn, read_pickle
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
 _MODELS = frozenset(
     f"{package}models.yolo.{name}" for package in ("", "yolov5.") for name in ("Model", "DetectionModel")
 )
+_FIXED: Mapping[str, Mapping[str, Any]] = {"Upsample": {"scale_factor": 2.0, "mode": "nearest"}, "Concat": {"d": 1}}
 _SAME = {"Focus": "Conv", "SPP": "SPPF"}
 _RENAMES = {
     "C3": {"cv1": "main", "cv2": "past", "cv3": "merge", "m": "blocks"},
@@ -117,9 +118,10 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
         found, route = _kind(layer), vars(layer).get("f", wanted.route)
         if _SAME.get(found, found) != wanted.kind or route != wanted.route:
             raise CheckpointError(
-                f"layer {index} of '{path}' is '{_full_kind(layer)}' from {route}, not {wanted.kind} from {wanted.route}",
+                f"layer {index} of '{path}' is {_full_kind(layer)} from {route}, not {wanted.kind} from {wanted.route}",
                 _WANTED,
             )
+        _expect({wanted.kind: layer}, wanted.kind, _FIXED.get(wanted.kind, {}), path)
     if len(layers) != len(expected):
         raise CheckpointError(f"'{path}' has {len(layers)} layers, not {len(expected)}", _WANTED)
     return {wanted.name: layer for layer, wanted in zip(layers, expected, strict=True) if wanted.name}
@@ -207,20 +209,36 @@ def _names(model: StandIn, count: int, path: Path) -> tuple[str, ...]:
 def _compare_modules(network: nn.Module, modules: Mapping[str, StandIn], path: Path) -> None:
     """What the shapes of the weights do not tell: stride, padding, groups, activation, epsilon, shortcut."""
     for name, ours in network.named_modules():
-        differs = ""
-        if isinstance(ours, ConvBlock) and name != "stem":
-            conv = vars(modules[f"{name}.conv"])
-            for key in ("kernel_size", "stride", "padding", "dilation", "groups"):
-                if conv.get(key) != getattr(ours.conv, key):
-                    differs = f"{key} {conv.get(key)}"
-        if isinstance(ours, ConvBlock) and _kind(modules[f"{name}.act"]) != "SiLU":
-            differs = f"the activation {_kind(modules[f'{name}.act'])}"
-        if isinstance(ours, nn.BatchNorm2d) and vars(modules[name]).get("eps") != ours.eps:
-            differs = f"eps {vars(modules[name]).get('eps')}"
-        if isinstance(ours, Bottleneck) and vars(modules[name]).get("add") != ours.shortcut:
-            differs = f"shortcut {vars(modules[name]).get('add')}"
-        if differs:
-            raise CheckpointError(f"'{name}' in '{path}' has {differs}, which a plain YOLOv5 has not", _WANTED)
+        if isinstance(ours, ConvBlock):
+            _expect(modules, f"{name}.conv", _convolution(ours.conv), path)
+            if _kind(modules[f"{name}.act"]) != "SiLU":
+                raise CheckpointError(f"'{path}' has the activation {_kind(modules[f'{name}.act'])}, not SiLU", _WANTED)
+        elif isinstance(ours, nn.BatchNorm2d):
+            _expect(modules, name, {"eps": ours.eps}, path)
+        elif isinstance(ours, Bottleneck):
+            _expect(modules, name, {"add": ours.shortcut}, path)
+        elif isinstance(ours, SPPF):
+            _expect_pools(modules, name, path)
+
+
+def _convolution(conv: nn.Conv2d) -> dict[str, Any]:
+    return {key: getattr(conv, key) for key in ("kernel_size", "stride", "padding", "dilation", "groups")}
+
+
+def _expect_pools(modules: Mapping[str, StandIn], name: str, path: Path) -> None:
+    sizes = {f"{name}.m.{index}": size for index, size in enumerate((5, 9, 13))}
+    for pool, size in sizes.items() if f"{name}.m.0" in modules else [(f"{name}.m", 5)]:
+        _expect(modules, pool, {"kernel_size": size, "stride": 1, "padding": size // 2}, path)
+
+
+def _expect(modules: Mapping[str, StandIn], name: str, wanted: Mapping[str, Any], path: Path) -> None:
+    """Compare attributes; the convolution of Focus works on slices, so its own are other ones."""
+    if name == "stem.conv" and _kind(modules["stem"]) == "Focus":
+        wanted = {**wanted, "kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1)}
+    for key, value in wanted.items():
+        found = vars(modules[name]).get(key)
+        if found != value:
+            raise CheckpointError(f"'{name}' in '{path}' has {key} {found}, a plain YOLOv5 has {value}", _WANTED)
 
 
 def _full_kind(module: StandIn) -> str:
