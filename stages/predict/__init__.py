@@ -1,0 +1,126 @@
+"""Stage ``predict``: boxes in pictures, video and streams, drawn and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.media.source import list_source
+from core.opening import ARTIFACTS, ModelForm
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+CONF, IOU = 0.25, 0.45
+
+
+@dataclass
+class PredictConfig:
+    """Options of the stage.
+
+    Attributes:
+        model: Which artifact of the chain looks at the pictures.
+        source: Picture, folder, glob, .txt list, video, camera number or stream address; or a list of files.
+        conf: Least score of a box; null: 0.25.
+        iou: Overlap above which the worse of two boxes of a class goes; null: 0.45.
+        max_det: Most boxes a picture.
+        classes: Only these classes, names or numbers; null: all.
+        processor: Pre- and post-processing.
+        imgsz: Input of the network for ``model: checkpoint``; the other models have theirs built in.
+        batch: Frames an inference.
+        vid_stride: Of a video or stream, look at every so many frames only.
+        frames: Stop after so many frames; null: at the end of the source.
+        draw: Write annotated pictures or video.
+        labels: Write class names and scores at the boxes.
+        line_width: Of the boxes in pixels; null follows the size of the picture.
+        save_txt: Also write YOLO label files with scores, in labels/.
+        save_csv: Also write predictions.csv.
+        codec: Of the annotated video: an FFmpeg encoder; auto: libx264, else mpeg4.
+        crf: Quality of libx264, 0 (lossless) to 51.
+        preset: Speed of libx264, ultrafast to veryslow.
+    """
+
+    model: ModelForm = ModelForm.engine
+    source: Any = shared("source")
+    conf: float | None = shared("conf")
+    iou: float | None = shared("iou")
+    max_det: int = shared("max_det")
+    classes: Any = shared("classes")
+    processor: str = shared("processor", kind="processors")
+    imgsz: Any = shared("imgsz")
+    batch: int = 1
+    vid_stride: int = 1
+    frames: int | None = None
+    draw: bool = True
+    labels: bool = True
+    line_width: int | None = None
+    save_txt: bool = False
+    save_csv: bool = False
+    codec: str = "auto"
+    crf: int = 23
+    preset: str = "veryfast"
+
+
+def predict(
+    config: PredictConfig,
+    model: Engine | GraftedModel | QuantizedModel | OnnxModel | Checkpoint,
+    context: RunContext,
+) -> Predictions:
+    """Find boxes in every frame of the source."""
+    from stages.predict.prediction import predict_source
+
+    for problem in check(config, context):
+        raise problem
+    return predict_source(config, model, context)
+
+
+def select(config: PredictConfig) -> Collection[type[Artifact]]:
+    """The artifact that ``predict.model`` names."""
+    return {ARTIFACTS[config.model]}
+
+
+def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError]:
+    """Options out of range, and a source that is not there."""
+    for word in ("conf", "iou"):
+        value = getattr(config, word)
+        if value is not None and not 0 <= value <= 1:
+            yield HooklineError(f"{word}={value:g} is out of range", "give a value from 0 to 1")
+    for word in ("max_det", "batch", "vid_stride", "frames", "line_width"):
+        value = getattr(config, word)
+        if value is not None and value < 1:
+            yield HooklineError(f"predict.{word} is {value}", "give a whole number from 1")
+    if not 0 <= config.crf <= 51:
+        yield HooklineError(f"predict.crf is {config.crf}", "give 0 (lossless) to 51")
+    if config.source is None:
+        yield HooklineError(
+            "predict has nothing to look at", "give source=<picture, folder, glob, .txt list, video, camera or address>"
+        )
+        return
+    try:
+        list_source(_words(config.source))
+    except HooklineError as problem:
+        yield problem
+
+
+def _words(source: Any) -> str | list[str]:
+    return [str(item) for item in source] if isinstance(source, (list, tuple)) else str(source)
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="predict",
+        summary="find boxes in pictures, video or a stream, and draw them",
+        run=predict,
+        select=select,
+        check=check,
+        stored=False,
+        automatic=False,
+    )

@@ -1,0 +1,77 @@
+"""Annotated pictures and video. Heavy: imports OpenCV and PyAV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.media.frame import Frame
+from stages.predict.naming import Names
+from stages.predict.video_writer import VideoOptions, VideoWriter
+
+
+class PictureFiles:
+    """Annotated pictures under their names in the source, in the same format."""
+
+    def __init__(self, folder: Path, names: Names) -> None:
+        self._folder, self._names = folder, names
+
+    def write(self, frame: Frame, picture: NDArray[np.uint8]) -> None:
+        """Write one picture."""
+        path = self._folder / self._names.picture(frame)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        good, content = cv2.imencode(path.suffix, picture)
+        if not good:
+            raise ValueError(f"OpenCV cannot encode '{path.suffix}'")
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(content.tobytes())
+        part.replace(path)
+
+    def __enter__(self) -> PictureFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class VideoFiles:
+    """One annotated mp4 for each video of the source, one for a stream; sound is left out."""
+
+    def __init__(self, folder: Path, names: Names, options: VideoOptions, stride: int) -> None:
+        self._folder, self._names, self._options, self._stride = folder, names, options, stride
+        self._name = ""
+        self._begin = 0.0
+        self._writer: VideoWriter | None = None
+
+    def write(self, frame: Frame, picture: NDArray[np.uint8]) -> None:
+        """Append one frame to its video; files come one after another."""
+        seconds = frame.seconds or 0.0
+        if self._writer is None or self._names.video(frame) != self._name:
+            self._close(complete=True)
+            self._writer = self._start(frame)
+            self._begin = seconds
+        self._writer.write(picture, seconds - self._begin)
+
+    def _start(self, frame: Frame) -> VideoWriter:
+        self._name = self._names.video(frame)
+        target = self._folder / self._name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return VideoWriter(target, frame.rate / self._stride if frame.rate else None, self._options)
+
+    def _close(self, *, complete: bool) -> None:
+        writer, self._writer = self._writer, None
+        if writer:
+            writer.close(complete=complete)
+
+    def __enter__(self) -> VideoFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close(complete=kind is None)

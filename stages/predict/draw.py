@@ -1,0 +1,122 @@
+"""Boxes drawn into a picture. Heavy: imports OpenCV."""
+
+from __future__ import annotations
+
+import colorsys
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detections import Detections
+from stages.predict.plates import Corners, place_plates
+
+Colour = tuple[int, int, int]
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+# Each step by the golden ratio lands in the largest gap that the former hues left.
+FIRST_HUE, HUE_STEP = 0.03, 0.618034
+TONES = ((0.80, 1.00), (0.95, 0.80), (0.55, 1.00))
+BOLD = 600
+
+
+@cache
+def class_colour(number: int) -> Colour:
+    """BGR colour of a class, the same in every run; neighbours in number are far apart in hue."""
+    saturation, value = TONES[number % len(TONES)]
+    red, green, blue = colorsys.hsv_to_rgb((FIRST_HUE + number * HUE_STEP) % 1.0, saturation, value)
+    return round(blue * 255), round(green * 255), round(red * 255)
+
+
+def text_colour(background: Colour) -> Colour:
+    """Black or white, whichever reads better."""
+    blue, green, red = background
+    return BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 140 else WHITE
+
+
+class Painter:
+    """Draws boxes with class names and scores.
+
+    Args:
+        names: Class names.
+        line_width: Pixels; None follows the size of the picture.
+        labels: Write names and scores.
+    """
+
+    def __init__(self, names: Sequence[str], line_width: int | None = None, *, labels: bool = True) -> None:
+        self._names = names
+        self._line_width = line_width
+        self._labels = labels
+
+    def draw(self, picture: NDArray[np.uint8], found: Detections) -> NDArray[np.uint8]:
+        """A copy of the uint8 BGR picture with the boxes; those of high scores lie on top."""
+        canvas = np.ascontiguousarray(picture).copy()
+        height, width = canvas.shape[:2]
+        line = self._line_width or max(1, round((height + width) * 0.0015))
+        boxes = [_corners(box, width, height) for box in found.boxes]
+        for index in reversed(range(len(found))):
+            _box(canvas, boxes[index], class_colour(int(found.classes[index])), line)
+        if self._labels:
+            self._write_labels(canvas, found, boxes, line)
+        return canvas
+
+    def _write_labels(self, canvas: NDArray[np.uint8], found: Detections, boxes: Sequence[Corners], line: int) -> None:
+        height, width = canvas.shape[:2]
+        writer = Writer(max(10, round(min(height, width) * 0.02 + 2)))
+        texts = [
+            f"{self._names[number]} {score:.2f}" for number, score in zip(found.classes, found.scores, strict=True)
+        ]
+        plates = place_plates(boxes, [writer.plate(text) for text in texts], (width, height), line)
+        for index in reversed(range(len(found))):
+            writer.write(canvas, texts[index], plates[index], class_colour(int(found.classes[index])))
+
+
+def _corners(box: NDArray[np.float32], width: int, height: int) -> Corners:
+    """Whole pixels inside the picture."""
+    left, top, right, bottom = (round(float(value)) for value in box)
+    return left, top, min(right, width - 1), min(bottom, height - 1)
+
+
+def _box(canvas: NDArray[np.uint8], corners: Corners, colour: Colour, line: int) -> None:
+    """The coloured line lies on a wider dark one, so that it shows on its own colour too."""
+    left, top, right, bottom = corners
+    dark = (colour[0] // 4, colour[1] // 4, colour[2] // 4)
+    cv2.rectangle(canvas, (left, top), (right, bottom), dark, line + 2)
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, line)
+
+
+class Writer:
+    """Text of one height on filled plates: OpenCV 5 writes most scripts, OpenCV 4 only ASCII."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pad = max(2, size // 5)
+        self._font: Any = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
+
+    def plate(self, text: str) -> tuple[int, int]:
+        """Width and height in pixels that a label takes."""
+        if self._font:
+            width = cv2.getTextSize((0, 0), text, (0, 0), self._font, self._size, BOLD)[2]
+        else:
+            width = cv2.getTextSize(to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, self._size / 30, 1)[0][0]
+        return int(width) + 2 * self._pad, self._size + 2 * self._pad
+
+    def write(self, canvas: NDArray[np.uint8], text: str, plate: Corners, colour: Colour) -> None:
+        """Fill the plate and write on it."""
+        left, top, right, bottom = plate
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
+        origin, ink = (left + self._pad, top + self._pad + round(self._size * 0.8)), text_colour(colour)
+        if self._font:
+            cv2.putText(canvas, text, origin, ink, self._font, self._size, BOLD)
+        else:
+            scale = self._size / 30
+            cv2.putText(canvas, to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
+
+
+def to_ascii(text: str) -> str:
+    """Accents are dropped; what has no ASCII letter becomes ``?``."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in plain if not unicodedata.combining(letter)).encode("ascii", "replace").decode()

@@ -1,0 +1,56 @@
+"""Names of the files that predict writes: no two results share one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from core.media.frame import Frame
+from core.media.source import Source, SourceKind
+
+STREAM = "stream"
+
+
+class Names:
+    """Relative paths of results, by frame.
+
+    ``street/a.jpg`` gives ``street/a.txt``; where ``street/a.png`` is there too, ``street/a.jpg.txt``.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._names: Mapping[Path | None, str] = dict(zip(source.files, source.names, strict=True)) or {None: STREAM}
+        self._stems = Counter(_stem(name) for name in self._names.values())
+        self._numbered = source.kind is not SourceKind.pictures
+        self._ids = _numeric_ids(source)
+
+    def picture(self, frame: Frame) -> str:
+        """Of the annotated picture: the name that it has in the source."""
+        return self._names[frame.path]
+
+    def video(self, frame: Frame) -> str:
+        """Of the annotated video that the frame belongs to."""
+        return self._unique(self._names[frame.path], ".mp4")
+
+    def label(self, frame: Frame) -> str:
+        """Of the frame's label file."""
+        return self._unique(self._names[frame.path], f"_{frame.number:06d}.txt" if self._numbered else ".txt")
+
+    def image_id(self, frame: Frame) -> int:
+        """COCO's id: the number that is the file's name where all are numbers, else the index in the source + 1."""
+        return self._ids.get(frame.path, frame.index + 1)
+
+    def _unique(self, name: str, ending: str) -> str:
+        stem = _stem(name)
+        return (stem if self._stems[stem] == 1 else name) + ending
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _numeric_ids(source: Source) -> dict[Path | None, int]:
+    numbers = [int(path.stem) for path in source.files if path.stem.isdecimal()]
+    if source.kind is not SourceKind.pictures or len(set(numbers)) != len(source.files):
+        return {}
+    return dict(zip(source.files, numbers, strict=True))

@@ -1,0 +1,65 @@
+"""Reading, inference and writing at once: each in its thread, frames in order all the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from core.detections import Detections, Filter, Letterbox
+from core.media.ahead import ahead
+from core.media.frame import Frame
+from core.parts import ProcessorBackend, Session
+from stages.predict.behind import behind
+from stages.predict.clock import Clock
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Frames that wait between two threads, beyond those in work: enough to even out, little memory.
+DEPTH = 4
+
+Batch = tuple[list[Frame], "NDArray[np.float32]", list[Letterbox]]
+
+
+def run_pipeline(
+    frames: Iterator[Frame],
+    session: Session,
+    processor: ProcessorBackend,
+    wanted: Filter,
+    sink: Callable[[tuple[Frame, Detections]], None],
+    *,
+    clock: Clock,
+    batch: int = 1,
+) -> None:
+    """Find boxes in every frame.
+
+    One thread reads and prepares frames ahead, this one runs the network and filters its boxes, one
+    calls ``sink`` behind. An exception in any of them, or Ctrl-C, ends all.
+
+    Args:
+        frames: In order.
+        session, processor, wanted: What finds the boxes.
+        sink: Gets each frame with its boxes, in order.
+        clock: Phases ``decode``, ``prepare``, ``inference``, ``detect``; the sink's own are its own.
+        batch: Frames an inference.
+    """
+    batches = _prepared(clock.each("decode", frames), session, processor, clock, batch)
+    with behind(sink, DEPTH) as put, ahead(batches, max(1, DEPTH // batch)) as prepared:
+        for taken, images, letterboxes in prepared:
+            with clock.phase("inference"):
+                outputs = session.run(images)
+            with clock.phase("detect"):
+                found = processor.detect(outputs, session, letterboxes, wanted)
+            for pair in zip(taken, found, strict=True):
+                put(pair)
+
+
+def _prepared(
+    frames: Iterator[Frame], session: Session, processor: ProcessorBackend, clock: Clock, batch: int
+) -> Iterator[Batch]:
+    while taken := list(islice(frames, batch)):
+        with clock.phase("prepare"):
+            images, letterboxes = processor.prepare([frame.picture for frame in taken], session.contract)
+        yield taken, images, letterboxes

@@ -1,0 +1,136 @@
+"""Annotated video: H.264 in mp4 through PyAV. Heavy: imports PyAV and OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.codec
+import av.error
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import HooklineError
+
+AUTO, PREFERRED, FALLBACK = "auto", "libx264", "mpeg4"
+# Fine enough for every usual frame rate, and still allowed in MPEG-4 part 2.
+TIME_BASE = Fraction(1, 60_000)
+DEFAULT_RATE = 25.0
+BT601, LIMITED_RANGE = 5, 1
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How video is encoded.
+
+    Attributes:
+        codec: Name of an FFmpeg encoder; ``auto`` takes libx264, else mpeg4 with a warning.
+        crf: Of libx264, 0 (lossless) to 51.
+        preset: Of libx264.
+    """
+
+    codec: str = AUTO
+    crf: int = 23
+    preset: str = "veryfast"
+
+
+def choose_codec(wanted: str, warn: Callable[[str], None]) -> str:
+    """The encoder to use.
+
+    Raises:
+        HooklineError: The one asked for is not in this build of FFmpeg.
+    """
+    if wanted != AUTO:
+        if not _exists(wanted):
+            raise HooklineError(f"no video encoder '{wanted}' here", "predict.codec=auto takes what there is")
+        return wanted
+    if _exists(PREFERRED):
+        return PREFERRED
+    warn(f"this build of PyAV has no {PREFERRED}: the video is written as {FALLBACK}, larger and less widely played")
+    return FALLBACK
+
+
+def _exists(codec: str) -> bool:
+    try:
+        return bool(av.codec.Codec(codec, "w"))
+    except (ValueError, av.error.FFmpegError):
+        return False
+
+
+class VideoWriter:
+    """One mp4 file. It gets its name when it is complete.
+
+    Args:
+        target: Path of the file.
+        rate: Frames a second; frames keep the time they are given with, also where it varies.
+        options: With ``codec`` settled.
+    """
+
+    def __init__(self, target: Path, rate: float | None, options: VideoOptions) -> None:
+        self._target = target
+        self._part = target.with_name(f".{target.name}.part")
+        self._rate = Fraction(rate or DEFAULT_RATE).limit_denominator(1001)
+        self._options = options
+        self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        self._stream: Any = None
+        self._size = (0, 0)
+        self._next = 0
+
+    def write(self, picture: NDArray[np.uint8], seconds: float) -> None:
+        """Append a uint8 BGR picture shown from ``seconds`` after the start; later frames come later."""
+        if self._stream is None:
+            self._stream = self._open(picture)
+        frame = av.VideoFrame.from_ndarray(self._fitted(picture), format="bgr24")
+        frame.pts = self._next = max(self._next, round(seconds / TIME_BASE))
+        frame.time_base = TIME_BASE
+        self._next += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self, *, complete: bool) -> None:
+        """End the file; an incomplete one is removed."""
+        try:
+            if complete and self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+            if not complete:
+                self._part.unlink(missing_ok=True)
+        if complete:
+            self._part.replace(self._target)
+
+    def _open(self, picture: NDArray[np.uint8]) -> Any:
+        """H.264 with subsampled colours needs even sides; an odd one gets one more row or column."""
+        height, width = picture.shape[:2]
+        self._size = (width + width % 2, height + height % 2)
+        stream: Any = self._container.add_stream(self._options.codec, rate=self._rate)
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = TIME_BASE
+        # What the conversion from BGR does; players guess another matrix for large pictures.
+        context.colorspace, context.color_range = BT601, LIMITED_RANGE
+        if self._options.codec == PREFERRED:
+            stream.options = {"crf": str(self._options.crf), "preset": self._options.preset}
+        else:
+            stream.bit_rate = max(1_000_000, int(width * height * self._rate / 4))
+        return stream
+
+    def _fitted(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = picture.shape[:2]
+        wide, high = self._size
+        if (width, height) == self._size:
+            return np.ascontiguousarray(picture)
+        if 0 <= wide - width <= 1 and 0 <= high - height <= 1:
+            return _bordered(picture, high - height, wide - width)
+        resized: NDArray[np.uint8] = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
+        return resized
+
+
+def _bordered(picture: NDArray[np.uint8], below: int, right: int) -> NDArray[np.uint8]:
+    bordered: NDArray[np.uint8] = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    return bordered
