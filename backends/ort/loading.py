@@ -13,7 +13,8 @@ from core.errors import HooklineError
 
 Level: TypeAlias = ort.GraphOptimizationLevel
 PROVIDERS = ["CPUExecutionProvider"]
-ERRORS_ONLY = 3
+SILENT = 4
+"""Only fatal messages are logged: what goes wrong is raised, and told in one line."""
 
 
 def session_options(options: OrtOptions, level: Level) -> ort.SessionOptions:
@@ -21,7 +22,7 @@ def session_options(options: OrtOptions, level: Level) -> ort.SessionOptions:
     wanted = ort.SessionOptions()
     wanted.intra_op_num_threads = options.threads or usable_cores()
     wanted.graph_optimization_level = level
-    wanted.log_severity_level = ERRORS_ONLY
+    wanted.log_severity_level = SILENT
     wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     return wanted
 
@@ -38,16 +39,19 @@ def load_session(model: Path | bytes, options: ort.SessionOptions, title: str) -
     try:
         return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=PROVIDERS)
     except Exception as error:
-        raise HooklineError(f"ONNX Runtime cannot open {title} ({first_line(error)})", _remedy(str(error))) from error
+        reason = _reason(error)
+        raise HooklineError(f"ONNX Runtime cannot open {title} ({reason})", _remedy(reason)) from error
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of a foreign error, without ONNX Runtime's code in front."""
-    text = str(error).strip().splitlines() or [type(error).__name__]
-    return text[0].removeprefix("[ONNXRuntimeError] : ").strip()
+def _reason(error: BaseException) -> str:
+    """The end of ONNX Runtime's first line; before it stand a code, the path and the node in full."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line.rpartition(" failed:")[2].rpartition(", Error ")[2].removeprefix("[ONNXRuntimeError] : ")
 
 
 def _remedy(reason: str) -> str:
-    if "not a registered" in reason or "No Op registered" in reason or "No opset import" in reason:
+    if "No Op registered" in reason or "not a registered" in reason:
         return "it needs an operator that this runtime does not have; graft with graft.namespace=hookline"
+    if "serialization failed" in reason:
+        return "the optimised graph could not be written: is the disk full?"
     return "the file is damaged or no ONNX model; make it again with reuse=false"

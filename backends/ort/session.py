@@ -29,7 +29,9 @@ class OrtSession:
         self.score_threshold: float = getattr(model, "score_threshold", 0.0)
         self._session: ort.InferenceSession | None = session
         self._outputs = [output.name for output in session.get_outputs()]
-        (expected,) = (item for item in session.get_inputs() if item.name == self.contract.name)
+        expected = next((item for item in session.get_inputs() if item.name == self.contract.name), None)
+        if expected is None:
+            raise HooklineError(f"'{model.path.name}' has no input '{self.contract.name}'", "export it again")
         self._half = expected.type == FLOAT16
         self._shape = [size if isinstance(size, int) else None for size in expected.shape]
 

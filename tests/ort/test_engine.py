@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -115,3 +116,9 @@ def test_dynamic_model_warms_up_at_its_nominal_size(tmp_path):
     engine = build(grafted(heads, tmp_path / "d.onnx"), tmp_path)
     with load(OPTIONS).open(engine, device="cpu") as session:
         assert session.run(images(heads, 2, (32, 64)))["DecodeNumDetection"].shape == (2, 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
+def test_full_disk(model):
+    with pytest.raises(HooklineError, match="is the disk full"):
+        build_engine(model, Path("/dev/full"), OPTIONS, warmup=0)

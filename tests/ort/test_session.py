@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,10 @@ def test_other_devices_are_refused(tmp_path, runtime, device):
 def test_options_are_checked():
     with pytest.raises(HooklineError, match="threads is -1"):
         OrtOptions(threads=-1)
+
+
+def test_input_of_another_name(tmp_path, runtime):
+    model = write_heads(tmp_path / "heads.onnx")
+    other = replace(model, contract=replace(model.contract, name="data"))
+    with pytest.raises(HooklineError, match="no input 'data'"):
+        runtime.open(other, device="cpu")
