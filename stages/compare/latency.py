@@ -15,6 +15,9 @@ from core.parts import Session
 
 Outputs = dict[str, NDArray[Any]]
 
+PAUSE = 0.02
+"""Seconds before each inference: the threads of the other session first stop waiting for work in a loop."""
+
 
 @dataclass
 class Duel:
@@ -41,6 +44,7 @@ class Duel:
         outputs: dict[int, Outputs] = {}
         turn = (0, 1) if len(self.seconds[0]) % 2 == 0 else (1, 0)
         for side in turn:
+            time.sleep(PAUSE)
             start = time.perf_counter()
             outputs[side] = self.sessions[side].run(images[side])
             self.seconds[side].append(time.perf_counter() - start)

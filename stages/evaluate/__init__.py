@@ -39,7 +39,7 @@ class EvaluateConfig:
 
     Attributes:
         model: Which artifact of the chain is measured.
-        split: Of the data set.
+        split: Split of the data set to measure on.
         conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
         iou: NMS overlap, 0..1; null: 0.6.
         max_det: Most boxes a picture.

@@ -1,0 +1,34 @@
+"""The accuracy of yolov5n that was measured by other means comes out on real pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.cv.plugin import hookline_processors
+from backends.ort.plugin import hookline_runtimes
+from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel
+from core.dataset import read_data_yaml
+from stages.dataset import DatasetConfig, dataset
+from stages.evaluate import EvaluateConfig
+from stages.evaluate.measure import measure
+from tests.stage_tools import make_context
+
+
+@pytest.mark.slow
+def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
+    context, memory = make_context(tmp_path, runtimes=list(hookline_runtimes()), processors=list(hookline_processors()))
+    file = shared_data / "coco_subset" / "data.yaml"
+    model = OnnxModel(
+        path=shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx",
+        facts=ModelFacts("yolov5", "yolov5n", read_data_yaml(file).names, (), (8, 16, 32)),
+        contract=InputContract(1, 640, 640),
+        layout=Layout.classic,
+    )
+    config = EvaluateConfig(conf=None, iou=None, max_det=300, classes=None, imgsz=640, processor="opencv")
+    values = measure(config, model, dataset(DatasetConfig(str(file)), context), context).values
+    assert values["map50_95"] == pytest.approx(0.339, abs=0.001)
+    assert values["map50"] == pytest.approx(0.523, abs=0.001)
+    assert (values["pictures"], values["instances"]) == (128, 898)
+    assert memory.warnings == []
