@@ -48,9 +48,7 @@ def main() -> None:
                     continue
                 values = evaluate([f"weights={weights}", f"data={arguments.data}", f"precision={precision}", *options])
                 print(f"| {Path(weights).stem} | {precision} | {name} | {figures(values)} |", flush=True)
-    print(
-        "\nread to detect: milliseconds a picture; loop: seconds over all pictures; stage: seconds with opening and scoring"
-    )
+    print("\nread to detect: milliseconds a picture; loop: seconds over all; stage: seconds with opening and scoring")
 
 
 def read_arguments() -> argparse.Namespace:
