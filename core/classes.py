@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError
 
 
 def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
@@ -30,7 +31,9 @@ def _class_id(item: Any, names: Sequence[str]) -> int:
         return int(text)
     if text.lstrip("-").isdecimal():
         raise HooklineError(f"there is no class {text}", f"{len(names)} classes are numbered 0 to {len(names) - 1}")
-    raise unknown("class", text, names)
+    nearest = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
+    raise HooklineError(f"unknown class '{text}'", f"{meant}possible: {_nouns(names)}, or their numbers")
 
 
 def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
@@ -44,7 +47,7 @@ def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
     """
     if len(model) != len(data):
         raise HooklineError(
-            f"the model has {len(model)} {_nouns(model)}, the data set {len(data)} {_nouns(data)}",
+            f"the model has {_nouns(model)}, the data set {_nouns(data)}",
             "give data= and weights= that belong together, or train on this data set first",
         )
     other = [index for index, (one, two) in enumerate(zip(model, data, strict=True)) if one != two]
@@ -59,4 +62,4 @@ def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
 
 def _nouns(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{'class' if len(names) == 1 else 'classes'} ({shown})"
+    return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({shown})"

@@ -29,7 +29,7 @@ def test_class_ids(classes: Any, ids: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ("persom", "unknown class 'persom'; did you mean person"),
+        ("persom", r"unknown class 'persom'; did you mean person\? possible: 3 classes \(person, traffic light, 7\)"),
         (3, "there is no class 3; 3 classes are numbered 0 to 2"),
         ([0, -1], "there is no class -1"),
         (True, "unknown class 'True'"),
