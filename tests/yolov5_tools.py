@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from core.artifacts import Checkpoint
 WIDTH = 0.125
 
 
+@lru_cache
 def tiny_weights(*, nc: int = 3, levels: int = 3, width: float = WIDTH, seed: int = 0) -> Weights:
     """Random weights whose activations keep their size through the network, so that heads vary with the picture."""
     anchors = P5_ANCHORS if levels == 3 else P6_ANCHORS

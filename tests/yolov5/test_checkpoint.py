@@ -1,0 +1,119 @@
+"""Our own format: whole or not there, and told apart from other safetensors files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from backends.yolov5 import checkpoint
+from backends.yolov5.checkpoint import Weights, load, save
+from backends.yolov5.errors import CheckpointError
+from tests.yolov5_tools import tiny_weights
+
+
+@pytest.mark.parametrize("levels", [3, 4])
+def test_what_is_written_is_read(tmp_path: Path, levels: int) -> None:
+    weights = tiny_weights(nc=2, levels=levels)
+    save(weights, tmp_path / "x.safetensors")
+    found = load(tmp_path / "x.safetensors")
+    assert (found.config, found.variant, found.names) == (weights.config, "tiny", ("class0", "class1"))
+    assert found.state.keys() == weights.state.keys()
+    assert all(torch.equal(found.state[name], value) for name, value in weights.state.items())
+    assert [file.name for file in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tiny_weights(), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tiny_weights(), tmp_path / "x.safetensors")
+    before = (tmp_path / "x.safetensors").read_bytes()
+
+    def full(*_: object) -> None:
+        (tmp_path / "left").touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(tiny_weights(nc=5), tmp_path / "x.safetensors")
+    assert (tmp_path / "x.safetensors").read_bytes() == before
+
+
+def test_networks_of_one_file_share_nothing() -> None:
+    weights = tiny_weights()
+    one, two = weights.network(), weights.network()
+    with torch.no_grad():
+        one.stem.conv.weight.zero_()
+    assert two.stem.conv.weight.abs().sum() > 0
+    assert weights.state["stem.conv.weight"].abs().sum() > 0
+    assert one.stem.conv.weight.requires_grad
+    assert not one.training
+
+
+def test_half_precision_becomes_single(tmp_path: Path) -> None:
+    weights = tiny_weights()
+    half = Weights(weights.config, "x", weights.names, {name: value.half() for name, value in weights.state.items()})
+    save(half, tmp_path / "x.safetensors")
+    assert load(tmp_path / "x.safetensors").state["stem.conv.weight"].dtype is torch.float16
+    assert load(tmp_path / "x.safetensors").network().stem.conv.weight.dtype is torch.float32
+
+
+def _edit(path: Path, change: Any) -> None:
+    """Write the file again with its metadata changed."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        content = json.loads(file.metadata()["hookline"])
+    change(content)
+    save_file(load_file(path), path, {"hookline": json.dumps(content)})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda content: content.update(format=2), "of format 2, not yolov5 of format 1"),
+        (lambda content: content["facts"].update(family="yolox"), "holds a 'yolox' checkpoint"),
+        (lambda content: content["facts"].update(names=["a"]), "names 1 classes of 3"),
+        (lambda content: content.pop("model"), "metadata of .* is damaged"),
+        (lambda content: content["model"].update(channels="x"), "metadata of .* is damaged"),
+    ],
+)
+def test_other_metadata(tmp_path: Path, change: Any, told: str) -> None:
+    save(tiny_weights(), tmp_path / "x.safetensors")
+    _edit(tmp_path / "x.safetensors", change)
+    with pytest.raises(CheckpointError, match=told):
+        load(tmp_path / "x.safetensors")
+
+
+def test_weights_of_another_shape(tmp_path: Path) -> None:
+    save(tiny_weights(), tmp_path / "x.safetensors")
+    _edit(tmp_path / "x.safetensors", lambda content: content["model"].update(repeats=[1, 2, 3, 2]))
+    with pytest.raises(CheckpointError, match=r"'stages\.3\.block\.blocks\.1.*' has shape nothing, expected \("):
+        load(tmp_path / "x.safetensors").network()
+
+
+def test_foreign_safetensors(tmp_path: Path) -> None:
+    save_file({"a": torch.ones(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match="without hookline's metadata"):
+        load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 100_000])
+def test_truncated(tmp_path: Path, keep: int) -> None:
+    save(tiny_weights(), tmp_path / "whole")
+    (tmp_path / "x.safetensors").write_bytes((tmp_path / "whole").read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+        load(tmp_path / "x.safetensors")
+
+
+def test_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such file"):
+        load(tmp_path / "x.safetensors")
