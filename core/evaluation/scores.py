@@ -70,7 +70,9 @@ def score(truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], classe
         classes: Only these class ids; all where empty.
     """
     with redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        judge = COCOeval(_indexed(truth, truth["annotations"]), _indexed(truth, _with_areas(results)), "bbox")
+        # COCOeval writes into the annotations it is given, so it gets copies.
+        objects = [dict(item) for item in truth["annotations"]]
+        judge = COCOeval(_indexed(truth, objects), _indexed(truth, _with_areas(results)), "bbox")
         judge.params.catIds = list(classes) or judge.params.catIds
         judge.evaluate()
         judge.accumulate()
@@ -79,10 +81,9 @@ def score(truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], classe
     return _tabulate(judge, stats, {item["id"]: item["name"] for item in truth["categories"]})
 
 
-def _indexed(truth: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> COCO:
+def _indexed(truth: Mapping[str, Any], annotations: list[dict[str, Any]]) -> COCO:
     coco = COCO()
-    # COCOeval writes into the annotations it is given.
-    coco.dataset = {**truth, "annotations": [dict(item) for item in annotations]}
+    coco.dataset = {**truth, "annotations": annotations}
     coco.createIndex()
     return coco
 
