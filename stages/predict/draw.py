@@ -55,7 +55,7 @@ class Painter:
         """A copy of the uint8 BGR picture with the boxes; those of high scores lie on top."""
         canvas = np.ascontiguousarray(picture).copy()
         height, width = canvas.shape[:2]
-        line = self._line_width or max(1, round((height + width) * 0.0015))
+        line = self._line_width or max(1, round((height + width) * 0.002))
         boxes = [_corners(box, width, height) for box in found.boxes]
         for index in reversed(range(len(found))):
             _box(canvas, boxes[index], class_colour(int(found.classes[index])), line)
@@ -82,10 +82,19 @@ def _corners(box: NDArray[np.float32], width: int, height: int) -> Corners:
 
 def _box(canvas: NDArray[np.uint8], corners: Corners, colour: Colour, line: int) -> None:
     """The coloured line lies on a wider dark one, so that it shows on its own colour too."""
-    left, top, right, bottom = corners
     dark = (colour[0] // 4, colour[1] // 4, colour[2] // 4)
-    cv2.rectangle(canvas, (left, top), (right, bottom), dark, line + 2)
-    cv2.rectangle(canvas, (left, top), (right, bottom), colour, line)
+    _outline(canvas, corners, dark, line + 2)
+    _outline(canvas, corners, colour, line)
+
+
+def _outline(canvas: NDArray[np.uint8], corners: Corners, colour: Colour, line: int) -> None:
+    """A rectangle of exactly this line width, half of it outside; OpenCV's own widths are rounded up."""
+    left, top = max(0, corners[0] - line // 2), max(0, corners[1] - line // 2)
+    right, bottom = corners[2] + line // 2 + 1, corners[3] + line // 2 + 1
+    canvas[top : top + line, left:right] = colour
+    canvas[max(0, bottom - line) : bottom, left:right] = colour
+    canvas[top:bottom, left : left + line] = colour
+    canvas[top:bottom, max(0, right - line) : right] = colour
 
 
 class Writer:

@@ -22,8 +22,8 @@ def place_plates(
         line: Width of the boxes' lines.
 
     Returns:
-        For each label the first of these places that is free: above the box, inside it at the top,
-        below it, inside it at the bottom; above it where none is.
+        For each label the first of these places that is free: above the box, below it, inside it at
+        the top, inside it at the bottom; the first that fits where none is free.
     """
     placed: list[Corners] = []
     taken = np.zeros((len(boxes), 4), np.int64)
@@ -40,7 +40,7 @@ def _places(box: Corners, plate: tuple[int, int], picture: tuple[int, int], line
     width, height = plate
     edge = line // 2
     x = max(0, min(left - edge, picture[0] - width))
-    tops = [top - edge - height, top - edge, bottom + edge, bottom + edge - height]
+    tops = [top - edge - height, bottom + edge, top - edge, bottom + edge - height]
     fitting = [y for y in tops if 0 <= y <= picture[1] - height]
     return [(x, y, x + width, y + height) for y in fitting or [0]]
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.detections import Detections, Filter
+from core.media.frame import Frame
+from stages.predict.clock import Clock
+from stages.predict.pipeline import run_pipeline
+from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+
+
+def frames(count: int, seconds: float = 0.0) -> Iterator[Frame]:
+    for index in range(count):
+        time.sleep(seconds)
+        yield Frame(index, str(index), None, index, np.zeros((4, 4, 3), np.uint8))
+
+
+def found(count: int) -> list[Detections]:
+    """Frame ``i`` has ``i % 3`` boxes."""
+    return [detections(*[[0, 0, 1, 1, 0.5, 0]] * (index % 3)) for index in range(count)]
+
+
+def run(
+    tmp_path: Path, items: Iterator[Frame], sink: Any, *, count: int, seconds: float = 0.0, batch: int = 1
+) -> Clock:
+    session, clock = FakeSession(fake_engine(tmp_path), seconds), Clock()
+    run_pipeline(items, session, FakeProcessor({"fake": found(count)}), Filter(), sink, clock=clock, batch=batch)
+    return clock
+
+
+def workers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name in {"ahead", "behind"}]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8, 50])
+def test_order_is_kept_and_every_frame_has_its_boxes(tmp_path: Path, batch: int) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def sink(pair: tuple[Frame, Detections]) -> None:
+        time.sleep(0.001 * (pair[0].index % 3))
+        seen.append((pair[0].index, len(pair[1])))
+
+    run(tmp_path, frames(20), sink, count=20, seconds=0.002, batch=batch)
+    assert seen == [(index, index % 3) for index in range(20)]
+    assert workers() == []
+
+
+def test_reading_inference_and_writing_overlap(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    clock = run(tmp_path, frames(30, 0.01), lambda _: time.sleep(0.01), count=30, seconds=0.01)
+    passed = time.perf_counter() - start
+    assert clock.seconds["inference"] >= 0.3
+    assert clock.seconds["decode"] >= 0.3
+    assert passed < 0.75  # one after another: 0.9
+
+
+@pytest.mark.parametrize("place", ["read", "infer", "write"])
+def test_an_exception_anywhere_ends_all_threads_at_once(tmp_path: Path, place: str) -> None:
+    def broken() -> Iterator[Frame]:
+        yield from frames(5)
+        if place == "read":
+            raise RuntimeError("read")
+        yield from frames(10_000)
+
+    def sink(pair: tuple[Frame, Detections]) -> None:
+        if place == "write" and pair[0].index == 3:
+            raise RuntimeError("write")
+
+    session = FakeSession(fake_engine(tmp_path))
+    if place == "infer":
+        session.run = lambda _: (_ for _ in ()).throw(RuntimeError("infer"))  # type: ignore[method-assign]
+    processor = FakeProcessor({"fake": found(10_005)})
+    start = time.perf_counter()
+    with pytest.raises(RuntimeError, match=place):
+        run_pipeline(broken(), session, processor, Filter(), sink, clock=Clock())
+    assert time.perf_counter() - start < 5
+    assert workers() == []
+
+
+def test_ctrl_c_ends_all_threads(tmp_path: Path) -> None:
+    session = FakeSession(fake_engine(tmp_path))
+
+    def interrupt(images: Any) -> Any:
+        raise KeyboardInterrupt
+
+    session.run = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(frames(100), session, FakeProcessor({}), Filter(), lambda _: None, clock=Clock())
+    assert workers() == []

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from core.artifacts import Checkpoint, Engine, GraftedModel, OnnxModel, Predictions
+from core.detections import Detections
+from core.errors import HooklineError
+from core.media.frame import Frame
+from core.media.reader import read_frames
+from core.media.source import list_source
+from core.media.tolerance import Tolerance
+from core.opening import ModelForm
+from stages.predict import PredictConfig, check, hookline_stages, predict, select
+from tests.fake_parts import detections, fake_engine, fake_parts
+from tests.media_tools import write_levels, write_pictures
+from tests.stage_tools import Memory, make_context
+
+PERSON = [10, 10, 40, 40, 0.9, 0]
+
+
+def config(source: Any, **options: Any) -> PredictConfig:
+    words = {"conf": None, "iou": None, "max_det": 300, "classes": None, "processor": "fake", "imgsz": 32}
+    return PredictConfig(source=source, **words | options)
+
+
+def run(tmp_path: Path, source: Any, found: Sequence[Detections], **options: Any) -> tuple[Predictions, Memory, Any]:
+    parts, _, processor = fake_parts(found)
+    context, memory = make_context(tmp_path, **parts)
+    return predict(config(source, **options), fake_engine(tmp_path), context), memory, processor
+
+
+def test_pictures(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a.png", "b/a.png"])
+    result, memory, _ = run(tmp_path, str(tmp_path / "in"), [detections(PERSON), detections()])
+    folder = result.path.parent
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        "a.png",
+        "b/a.png",
+        "images.json",
+        "predictions.json",
+    ]
+    assert not np.array_equal(cv2.imread(str(folder / "a.png")), cv2.imread(str(tmp_path / "in" / "a.png")))
+    np.testing.assert_array_equal(cv2.imread(str(folder / "b" / "a.png")), cv2.imread(str(tmp_path / "in/b/a.png")))
+    assert len(json.loads(result.path.read_text())) == 1
+    assert memory.notes[:2] == ["a.png: 1 box (1 person)", "b/a.png: 0 boxes"]
+    assert memory.notes[2].startswith("2 pictures: 1 box (1 person); ")
+    assert memory.steps == 2
+    values = result.values
+    assert (values["frames"], values["boxes"], values["unreadable"], values["dropped"]) == (2, 1, 0, 0)
+    assert values["frames_per_second"] > 0
+    assert 0 < values["share_outside_inference"] <= 1
+    assert values["ms_decode"] > 0
+    assert values["ms_encode"] > 0
+
+
+def test_video(tmp_path: Path) -> None:
+    video = write_levels(tmp_path / "in.avi", 20, fps=5)
+    result, _, _ = run(tmp_path, str(video), [detections(PERSON)] * 20, save_txt=True, save_csv=True)
+    folder = result.path.parent
+    frames = list(read_frames(list_source(str(folder / "in.mp4")), Tolerance(None, pytest.fail)))
+    assert len(frames) == 20
+    assert frames[0].rate == 5
+    assert frames[0].picture.shape == (48, 64, 3)
+    assert len(list((folder / "labels").iterdir())) == 20
+    assert (folder / "labels" / "in_000007.txt").read_text().startswith("0 ")
+    assert len((folder / "predictions.csv").read_text().splitlines()) == 21
+    assert [image["file_name"] for image in json.loads((folder / "images.json").read_text())][:2] == [
+        "in.avi#0",
+        "in.avi#1",
+    ]
+
+
+def test_stride_keeps_the_speed_of_a_video(tmp_path: Path) -> None:
+    video = write_levels(tmp_path / "in.avi", 20, fps=10)
+    result, _, _ = run(tmp_path, str(video), [detections()] * 20, vid_stride=2, frames=8)
+    frames = list(read_frames(list_source(str(result.path.parent / "in.mp4")), Tolerance(None, pytest.fail)))
+    assert len(frames) == 8
+    assert frames[5].seconds == pytest.approx(1.0, abs=1e-3)
+
+
+def test_several_videos_give_several(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_levels(tmp_path / "in" / f"{name}.avi", 3)
+    result, _, _ = run(tmp_path, str(tmp_path / "in"), [detections()] * 6)
+    assert sorted(path.name for path in result.path.parent.glob("*.mp4")) == ["a.mp4", "b.mp4"]
+
+
+def test_without_drawing_only_text_is_written(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a.png"])
+    result, _, _ = run(tmp_path, str(tmp_path / "in"), [detections(PERSON)], draw=False)
+    assert sorted(path.name for path in result.path.parent.iterdir()) == ["images.json", "predictions.json"]
+
+
+def test_a_list_of_files_and_what_is_wanted_reach_the_processor(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "in", ["a.png", "b.png"])
+    _, _, processor = run(tmp_path, [str(path) for path in paths], [detections()] * 2, classes="dog", conf=0.5, batch=2)
+    (wanted,) = processor.filters
+    assert (wanted.classes, wanted.conf, wanted.iou, wanted.max_det) == ((1,), 0.5, 0.45, 300)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    (path,) = write_pictures(tmp_path / "in", ["a.png"])
+    _, _, processor = run(tmp_path, str(path), [detections()])
+    assert processor.filters[0].conf == 0.25
+
+
+def test_a_model_that_drops_boxes_itself_is_told(tmp_path: Path) -> None:
+    (path,) = write_pictures(tmp_path / "in", ["a.png"])
+    parts, _, _ = fake_parts([detections()])
+    context, memory = make_context(tmp_path, **parts)
+    predict(config(str(path), conf=0.1), fake_engine(tmp_path, score_threshold=0.25), context)
+    assert "build it with graft.score_threshold=0.1" in memory.warnings[0]
+
+
+def test_a_broken_picture_among_many_is_named_and_counted(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "in", [f"{index:02}.png" for index in range(20)])
+    paths[3].write_bytes(b"broken")
+    result, memory, _ = run(tmp_path, str(tmp_path / "in"), [detections()] * 19)
+    assert (result.values["frames"], result.values["unreadable"]) == (19, 1)
+    assert memory.warnings[0].startswith("skipped '03.png'")
+
+
+def test_a_failure_leaves_no_unfinished_files(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "in", [f"{index}.png" for index in range(5)])
+    paths[4].write_bytes(b"broken")
+    parts, _, _ = fake_parts([detections()] * 5)
+    context, _ = make_context(tmp_path, **parts)
+    with pytest.raises(HooklineError, match="1 of 5 pictures cannot be read"):
+        predict(config(str(tmp_path / "in"), save_csv=True), fake_engine(tmp_path), context)
+    assert not [path.name for path in context.workdir.iterdir() if path.suffix != ".png"]
+
+
+def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stages.predict import prediction
+
+    def camera(*_: Any, **__: Any) -> Any:
+        for index in range(3):
+            yield Frame(index, f"stream#{index}", None, index, np.zeros((48, 64, 3), np.uint8), index / 10, 10.0)
+        while not seen:
+            pass
+        raise KeyboardInterrupt
+
+    seen: list[int] = []
+    add = prediction.Results.add
+    monkeypatch.setattr(prediction.Results, "add", lambda self, pair: (add(self, pair), seen.append(1)))
+    monkeypatch.setattr(prediction, "read_frames", camera)
+    result, memory, _ = run(tmp_path, "rtsp://host/1", [detections(PERSON)] * 3)
+    assert "stopped by Ctrl-C" in memory.notes
+    assert 1 <= result.values["frames"] <= 3
+    frames = list(read_frames(list_source(str(result.path.parent / "stream.mp4")), Tolerance(None, pytest.fail)))
+    assert len(frames) == result.values["frames"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": None}, "predict has nothing to look at; give source="),
+        ({"source": "nowhere.jpg"}, "no such source 'nowhere.jpg'"),
+        ({"conf": 1.5}, "conf=1.5 is out of range"),
+        ({"iou": -0.1}, "iou=-0.1 is out of range"),
+        ({"max_det": 0}, "predict.max_det is 0"),
+        ({"batch": 0}, "predict.batch is 0"),
+        ({"vid_stride": 0}, "predict.vid_stride is 0"),
+        ({"frames": 0}, "predict.frames is 0"),
+        ({"line_width": 0}, "predict.line_width is 0"),
+        ({"crf": 60}, "predict.crf is 60"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    (path,) = write_pictures(tmp_path / "in", ["a.png"])
+    context, _ = make_context(tmp_path)
+    problems = list(check(config(**{"source": str(path)} | options), context))
+    assert [message in str(problem) for problem in problems] == [True]
+
+
+def test_an_unknown_class_is_told_with_the_nearest_names(tmp_path: Path) -> None:
+    (path,) = write_pictures(tmp_path / "in", ["a.png"])
+    with pytest.raises(HooklineError, match="unknown class 'persn'; did you mean person"):
+        run(tmp_path, str(path), [detections()], classes=["persn"])
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [("engine", Engine), ("grafted", GraftedModel), ("heads", OnnxModel), ("checkpoint", Checkpoint)],
+)
+def test_the_model_asked_for_is_selected(form: str, kind: type[Any]) -> None:
+    assert set(select(config("x", model=ModelForm(form)))) == {kind}
+
+
+def test_the_stage() -> None:
+    (stage,) = hookline_stages()
+    assert stage.signature.provides == (Predictions,)
+    assert not stage.stored

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.media.frame import Frame
+from core.media.source import Source, SourceKind
+from stages.predict.naming import Names
+from stages.predict.records import CocoRecord, CsvRecord, LabelRecord
+from tests.fake_parts import detections
+
+
+def pictures(*names: str) -> Source:
+    return Source("x", SourceKind.pictures, tuple(Path("/x", name) for name in names), names)
+
+
+def frame(source: Source, index: int, seconds: float | None = None) -> Frame:
+    picture = np.zeros((100, 200, 3), np.uint8)
+    return Frame(index, source.names[index], source.files[index], 0, picture, seconds)
+
+
+TWO = pictures("a.jpg", "sub/a.jpg")
+FOUND = detections([20, 10, 60, 90, 0.75, 1], [0, 0, 200, 100, 0.5, 0])
+
+
+def test_coco_results_and_the_list_of_images(tmp_path: Path) -> None:
+    with CocoRecord(tmp_path / "predictions.json", Names(TWO)) as record:
+        record.add(frame(TWO, 0), FOUND)
+        record.add(frame(TWO, 1, seconds=1.5), detections())
+    assert json.loads((tmp_path / "predictions.json").read_text()) == [
+        {"image_id": 1, "category_id": 1, "bbox": [20, 10, 40, 80], "score": 0.75},
+        {"image_id": 1, "category_id": 0, "bbox": [0, 0, 200, 100], "score": 0.5},
+    ]
+    assert json.loads((tmp_path / "images.json").read_text()) == [
+        {"id": 1, "file_name": "a.jpg", "width": 200, "height": 100},
+        {"id": 2, "file_name": "sub/a.jpg", "width": 200, "height": 100, "seconds": 1.5},
+    ]
+
+
+def test_nothing_at_all_is_valid_json(tmp_path: Path) -> None:
+    with CocoRecord(tmp_path / "predictions.json", Names(TWO)):
+        pass
+    assert json.loads((tmp_path / "predictions.json").read_text()) == []
+
+
+def test_pycocotools_reads_the_results(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    with CocoRecord(tmp_path / "predictions.json", Names(TWO)) as record:
+        record.add(frame(TWO, 0), FOUND)
+    truth = COCO()
+    truth.dataset = {
+        "images": json.loads((tmp_path / "images.json").read_text()),
+        "categories": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}],
+        "annotations": [],
+    }
+    truth.createIndex()
+    assert len(truth.loadRes(str(tmp_path / "predictions.json")).anns) == 2
+
+
+def test_label_files(tmp_path: Path) -> None:
+    with LabelRecord(tmp_path, Names(TWO)) as record:
+        record.add(frame(TWO, 0), FOUND)
+        record.add(frame(TWO, 1), detections())
+    first = "1 0.200000 0.500000 0.200000 0.800000 0.750000"
+    assert (tmp_path / "a.txt").read_text().splitlines() == [
+        first,
+        "0 0.500000 0.500000 1.000000 1.000000 0.500000",
+    ]
+    assert (tmp_path / "sub" / "a.txt").read_text() == ""
+
+
+def test_csv(tmp_path: Path) -> None:
+    with CsvRecord(tmp_path / "x.csv", ("person", "dog, large")) as record:
+        record.add(frame(TWO, 0, seconds=0.25), FOUND)
+    rows = list(csv.DictReader((tmp_path / "x.csv").open(newline="")))
+    assert len(rows) == 2
+    assert rows[0] == {
+        "file": "a.jpg", "frame": "0", "seconds": "0.2500", "class_id": "1", "class": "dog, large", "score": "0.75",
+        "x1": "20.0", "y1": "10.0", "x2": "60.0", "y2": "90.0", "width": "200", "height": "100",
+    }  # fmt: skip
+
+
+def test_an_exception_leaves_no_half_file(tmp_path: Path) -> None:
+    def work() -> None:
+        with CocoRecord(tmp_path / "x.json", Names(TWO)) as coco, CsvRecord(tmp_path / "x.csv", ("a", "b")) as table:
+            coco.add(frame(TWO, 0), FOUND)
+            table.add(frame(TWO, 0), FOUND)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_two_results_share_a_name() -> None:
+    source = pictures("a.jpg", "a.png", "b.jpg", "sub/a.jpg")
+    names = Names(source)
+    labels = [names.label(frame(source, index)) for index in range(4)]
+    assert labels == ["a.jpg.txt", "a.png.txt", "b.txt", "sub/a.txt"]
+
+
+def test_videos_of_one_stem() -> None:
+    files = (Path("/x/a.avi"), Path("/x/a.mov"), Path("/x/b.avi"))
+    names = Names(Source("x", SourceKind.video, files, ("a.avi", "a.mov", "b.avi")))
+    frames = [Frame(0, "", path, 12, np.zeros((1, 1, 3), np.uint8)) for path in files]
+    assert [names.video(item) for item in frames] == ["a.avi.mp4", "a.mov.mp4", "b.mp4"]
+    assert names.label(frames[2]) == "b_000012.txt"
+
+
+def test_a_stream_has_a_name() -> None:
+    names = Names(Source("0", SourceKind.stream, address="0"))
+    assert names.video(Frame(3, "", None, 3, np.zeros((1, 1, 3), np.uint8))) == "stream.mp4"
+
+
+@pytest.mark.parametrize(
+    ("files", "ids"),
+    [(("000139.jpg", "285.jpg"), [139, 285]), (("139.jpg", "x.jpg"), [1, 2]), (("1.jpg", "01.jpg"), [1, 2])],
+)
+def test_image_ids_are_numbers_of_files_where_all_have_one(files: tuple[str, ...], ids: list[int]) -> None:
+    source = pictures(*files)
+    assert [Names(source).image_id(frame(source, index)) for index in range(2)] == ids
