@@ -1,0 +1,45 @@
+"""What an ONNX file says about itself."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from core.artifacts import InputContract, Layout, ModelFacts
+from core.errors import HooklineError
+from core.metadata import ModelMetadata, from_properties, parse_names, to_properties
+
+FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), ((10.0, 13.5), (30.0, 61.0)), (8, 16))
+METADATA = ModelMetadata(FACTS, InputContract(1, 64, 96, dynamic=("batch",)), Layout.heads)
+
+
+def test_ours_survives() -> None:
+    assert from_properties(to_properties(METADATA)) == METADATA
+
+
+def test_the_ecosystem_can_read_it() -> None:
+    properties = to_properties(METADATA)
+    assert int(properties["stride"]) == 16
+    assert ast.literal_eval(properties["names"]) == {0: "person", 1: "l'été"}
+
+
+def test_not_ours() -> None:
+    assert from_properties({"stride": "32"}) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"facts": 1, "contract": {}, "layout": "heads"}'])
+def test_damaged(text: str) -> None:
+    with pytest.raises(HooklineError, match="the metadata 'hookline' of the model is damaged"):
+        from_properties({"hookline": text})
+
+
+@pytest.mark.parametrize("text", ["['a', 'b']", '["a", "b"]', "{0: 'a', 1: 'b'}", '{"1": "b", "0": "a"}', "('a', 'b')"])
+def test_names(text: str) -> None:
+    assert parse_names(text) == ("a", "b")
+
+
+@pytest.mark.parametrize("text", ["", "a, b", "{1: 'a'}", "[1, 2]", "[]", "3", "__import__('os')", "{'x': 'a'}"])
+def test_names_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_names(text)
