@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Comparison, Engine
@@ -58,10 +57,12 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 def check(config: CompareConfig, _context: RunContext) -> Iterable[HooklineError]:
     """What is missing or out of range."""
-    if not config.reference:
-        yield HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
-    elif not Path(config.reference).expanduser().is_file():
-        yield HooklineError(f"no file '{config.reference}' to compare with", "compare.reference= takes an engine")
+    from stages.compare.reference import read_reference
+
+    try:
+        read_reference(config.reference)
+    except HooklineError as error:
+        yield error
     if config.source is None:
         yield HooklineError("no pictures are given", "source=<pictures or video> names what both models look at")
     for word, count in (("pictures", config.pictures), ("inferences", config.inferences)):

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from core.artifacts import AnyModel, Comparison, Engine
 from core.classes import class_ids
@@ -19,10 +18,10 @@ from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import ProcessorBackend, Session
-from core.store import read_artifact
 from stages.compare import CONF, IOU, CompareConfig
 from stages.compare.agreement import Agreement
 from stages.compare.latency import Duel
+from stages.compare.reference import read_reference
 from stages.compare.table import describe, summary_lines
 
 
@@ -55,7 +54,7 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     Raises:
         HooklineError: The reference is no model of this program, has other classes, or nothing can be read.
     """
-    reference = read_reference(Path(config.reference or "").expanduser())
+    reference = read_reference(config.reference)
     _check_classes(engine, reference)
     wanted = Filter(
         conf=CONF if config.conf is None else config.conf,
@@ -86,21 +85,6 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     target = context.workdir / "comparison.json"
     target.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Comparison(path=target, values=values, notes=notes)
-
-
-def read_reference(path: Path) -> AnyModel:
-    """The model in a file that this program wrote, by the sidecar beside it.
-
-    Raises:
-        HooklineError: There is no such file or no sidecar, or it is no model.
-    """
-    if not path.is_file():
-        raise HooklineError(f"no file '{path}' to compare with", "compare.reference= takes an engine")
-    artifact = read_artifact(path)
-    if not isinstance(artifact, AnyModel):
-        found = f"is a {type(artifact).__name__}" if artifact else "has no sidecar file (.json) that describes it"
-        raise HooklineError(f"'{path}' {found}", "compare.reference= takes an engine that +stage=build made")
-    return artifact
 
 
 def _check_classes(engine: AnyModel, reference: AnyModel) -> None:

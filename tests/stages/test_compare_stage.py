@@ -155,7 +155,10 @@ def test_check(tmp_path: Path) -> None:
     ]
     (missing,) = check(make_config(tmp_path), None)  # type: ignore[arg-type]
     assert "no file" in str(missing)
-    fake_engine(tmp_path, "reference")
+    engine = fake_engine(tmp_path, "reference")
+    (undescribed,) = check(make_config(tmp_path), None)  # type: ignore[arg-type]
+    assert "has no sidecar file (.json)" in str(undescribed)
+    write_sidecar(complete(engine))
     assert list(check(make_config(tmp_path), None)) == []  # type: ignore[arg-type]
 
 
