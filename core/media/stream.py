@@ -109,7 +109,7 @@ def _network(source: Source) -> Iterator[Frame]:
 
 def _camera(source: Source) -> Iterator[Frame]:
     device: int | str = int(source.address) if source.address.isdecimal() else source.address
-    camera = cv2.VideoCapture(device)
+    camera = _quietly_opened(device)
     if not camera.isOpened():
         raise HooklineError(f"cannot open camera '{source.text}'", "check that it is plugged in and not in use")
     try:
@@ -121,6 +121,16 @@ def _camera(source: Source) -> Iterator[Frame]:
             good, picture = camera.read()
     finally:
         camera.release()
+
+
+def _quietly_opened(device: int | str) -> cv2.VideoCapture:
+    """OpenCV writes pages about a camera that is not there; our one line says it."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(device)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _frame(index: int, picture: NDArray[np.uint8], seconds: float, rate: float | None) -> Frame:

@@ -153,8 +153,7 @@ class Results:
         if self._few:
             self._context.note(f"{frame.name}: {_boxes(classes)}")
         if self._progress:
-            speed = self.frames / (time.perf_counter() - self._begin)
-            self._progress.advance(1, f"{speed:.1f} frames/s")
+            self._progress.advance(1, f"{self._classes.total()} boxes")
 
     def _stop(self) -> None:
         self._end = time.perf_counter()

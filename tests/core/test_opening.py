@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.artifacts import Checkpoint, GraftedModel, InputContract, Layout, ModelFacts, OnnxModel, QuantizedModel
+from core.context import RunContext
+from core.errors import HooklineError
+from core.opening import ARTIFACTS, ModelForm, open_model
+from core.parts import Availability, ModelFamily, Runtime
+from tests.fake_parts import ANCHORS, FakeRuntime, fake_engine
+from tests.stage_tools import make_context
+
+FACTS = ModelFacts("fake", "fake", ("a",), ANCHORS, (8, 16, 32))
+
+
+@dataclass
+class FakeFamily:
+    """Remembers how it was asked to open a checkpoint."""
+
+    asked: list[tuple[InputContract, Layout, str]] = field(default_factory=list)
+
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> str:
+        self.asked.append((contract, layout, device))
+        return "session"
+
+
+def runtime_part(name: str, runtime: FakeRuntime) -> Runtime:
+    return Runtime(
+        name=name,
+        summary="",
+        load=lambda _: runtime,
+        available=lambda: Availability(True, ""),
+        device="cpu",
+        precisions=frozenset(),
+    )
+
+
+def context_with(tmp_path: Path, family: FakeFamily | None = None, **runtimes: FakeRuntime) -> RunContext:
+    models = [ModelFamily(name="fake", summary="", load=lambda _: family)]
+    parts = [runtime_part(name, runtime) for name, runtime in runtimes.items()]
+    return make_context(tmp_path, runtimes=parts, models=models)[0]
+
+
+def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
+    own, other = FakeRuntime(), FakeRuntime()
+    engine = fake_engine(tmp_path)
+    session: Any = open_model(engine, context_with(tmp_path, fake=own, onnxruntime=other))
+    assert session.engine is engine
+    assert (len(own.sessions), len(other.sessions)) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", [OnnxModel, QuantizedModel, GraftedModel])
+def test_an_onnx_file_is_opened_by_onnx_runtime(tmp_path: Path, kind: type[Any]) -> None:
+    own, other = FakeRuntime(), FakeRuntime()
+    more = {"runtime": "fake"} if kind is not OnnxModel else {}
+    more |= {"graft": "x", "score_threshold": 0.25} if kind is GraftedModel else {}
+    model = kind(path=tmp_path / "x.onnx", facts=FACTS, contract=InputContract(1, 32, 32), layout=Layout.heads, **more)
+    session: Any = open_model(model, context_with(tmp_path, fake=own, onnxruntime=other))
+    assert session.engine is model
+    assert (len(own.sessions), len(other.sessions)) == (0, 1)
+
+
+def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Path) -> None:
+    family = FakeFamily()
+    checkpoint = Checkpoint(path=tmp_path / "x", facts=FACTS)
+    open_model(checkpoint, context_with(tmp_path, family), imgsz=[64, 96], layout=Layout.classic)
+    ((contract, layout, device),) = family.asked
+    assert (contract.height, contract.width, layout, device) == (64, 96, Layout.classic, "cpu")
+    assert set(contract.dynamic) == {"batch", "height", "width"}
+
+
+def test_a_size_that_does_not_fit_the_strides_is_refused(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "x", facts=FACTS)
+    with pytest.raises(HooklineError, match="imgsz=100 is not a multiple .* 32; nearest: 96 or 128"):
+        open_model(checkpoint, context_with(tmp_path, FakeFamily()), imgsz=100)
+
+
+def test_every_form_has_an_artifact() -> None:
+    assert set(ARTIFACTS) == set(ModelForm)
