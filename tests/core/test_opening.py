@@ -75,7 +75,7 @@ def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Pa
 
 def test_a_size_that_does_not_fit_the_strides_is_refused(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "x", facts=FACTS)
-    with pytest.raises(HooklineError, match="imgsz=100 is not a multiple .* 32; nearest: 96 or 128"):
+    with pytest.raises(HooklineError, match=r"imgsz=100 is not a multiple .* 32; nearest: 96 or 128"):
         open_model(checkpoint, context_with(tmp_path, FakeFamily()), imgsz=100)
 
 
