@@ -12,9 +12,15 @@ from dataclasses import field, fields
 from typing import Any
 
 
-def shared(word: str, *, kind: str = "") -> Any:
-    """A field that follows the top-level option ``word``; ``kind`` as in :func:`chosen`."""
-    return field(default=f"${{{word}}}", metadata={"kind": kind})
+def shared(word: str, *, kind: str = "", usable: bool = True) -> Any:
+    """A field that follows the top-level option ``word``.
+
+    Args:
+        word: The top-level option.
+        kind: As in :func:`chosen`.
+        usable: False where the part need not be usable on this machine, only known: its rules are wanted.
+    """
+    return field(default=f"${{{word}}}", metadata={"kind": kind, "usable": usable})
 
 
 def chosen(default: str, *, kind: str) -> Any:
@@ -25,6 +31,11 @@ def chosen(default: str, *, kind: str) -> Any:
 def presentation(default: Any) -> Any:
     """A field that changes how work is done or shown but not its result; not in the store's key."""
     return field(default=default, metadata={"presentation": True})
+
+
+def needs_usable(config: Any, name: str) -> bool:
+    """Whether the part that the field ``name`` names must be usable on this machine."""
+    return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
 
 
 def parts_of(config: Any) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint
-from core.config import parts_of
+from core.config import needs_usable, parts_of
 from core.errors import HooklineError, PlanError, UnavailableError
 from core.serial import digest, encode
 from core.stage import Input, Stage
@@ -227,17 +227,17 @@ class _Planner:
         changes = {}
         for name, (kind, part) in parts_of(config).items():
             try:
-                changes[name] = self._part(kind, part)
+                changes[name] = self._part(kind, part, usable=needs_usable(config, name))
                 self._route(config, kind, changes[name])
             except HooklineError as problem:
                 self.problems.append(problem)
         return replace(config, **changes)
 
-    def _part(self, kind: str, name: str) -> str:
+    def _part(self, kind: str, name: str, *, usable: bool) -> str:
         if name == AUTO:
             return self._best(kind)
         part = self.registry.part(kind, name)
-        available = getattr(part, "available", None)
+        available = getattr(part, "available", None) if usable else None
         state = available() if available else None
         if state is not None and not state.usable:
             raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)

@@ -43,6 +43,7 @@ BUILTINS: tuple[str, ...] = (
     "backends.calibrators.plugin",
     "backends.graphsurgeon.plugin",
     "backends.ort.plugin",
+    "backends.trt.plugin",
     "backends.cv.plugin",
 )
 """What the package ships, by module name: the core has no static import of a stage or a backend."""

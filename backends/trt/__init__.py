@@ -1,0 +1,1 @@
+"""The runtime ``tensorrt``: so far, models written by TensorRT's rules."""
