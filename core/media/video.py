@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
-import av.logging
 import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-# What is wrong with a file reaches the user through our own words, once.
-av.logging.set_level(None)
 
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
@@ -43,7 +39,7 @@ class Converter:
         """Convert one frame."""
         converted: Any = self._reformatter.reformat(frame, format="bgr24")
         picture: NDArray[np.uint8] = converted.to_ndarray()
-        turn = TURNS.get(round(frame.rotation) % 360)
+        turn = TURNS.get(round(getattr(frame, "rotation", 0)) % 360)  # PyAV 14 and later
         if turn is not None:
             picture = cv2.rotate(picture, turn)
         return picture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from core.errors import HooklineError
 from core.media.reader import frame_count, read_frames, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from tests.media_tools import level_of, write_levels, write_pictures
+from tests.media_tools import level_of, level_picture, write_levels, write_pictures, write_video
 
 
 class Ears:
@@ -125,6 +126,26 @@ def test_a_video_without_frames(tmp_path: Path) -> None:
     path.write_bytes(content[: content.index(b"movi") + 4])
     with pytest.raises(HooklineError, match="has no frames"):
         list(read_frames(list_source(str(path)), Ears().tolerance))
+
+
+def turned_video(path: Path) -> Path:
+    """A 64x48 video, bright at the top left, that asks to be shown a quarter turn clockwise."""
+    picture = level_picture(0)
+    picture[:24, :32] = 255
+    content = bytearray(write_video(path, [picture] * 3).read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_turned_video_is_turned(tmp_path: Path) -> None:
+    source = list_source(str(turned_video(tmp_path / "x.mp4")))
+    frame = next(iter(read_frames(source, Ears().tolerance)))
+    assert frame.picture.shape == (64, 48, 3)
+    assert frame.picture[10, -10].min() > 200
+    assert frame.picture[10, 10].max() < 50
+    assert frame.picture[-10, -10].max() < 50
 
 
 def test_a_stream_cannot_be_sampled() -> None:
