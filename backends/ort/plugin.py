@@ -31,7 +31,7 @@ class Optimisation(str, Enum):
     none = "none"
 
 
-@dataclass(frozen=True)
+@dataclass
 class OrtOptions:
     """Options of the runtime ``onnxruntime``.
 
