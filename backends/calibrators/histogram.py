@@ -1,0 +1,78 @@
+"""A histogram that takes in values as they come, in flat memory, over a range not known beforehand.
+
+The width of a bin is always a power of two and the bins are aligned at zero, so that a wider range
+merges pairs of bins without loss. The result depends on the values alone, not on how they were cut
+into batches or in which order they came.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SMALLEST_WIDTH = 2.0**-40
+AT_ONCE = 1 << 23  # OpenCV counts in float32, which is exact up to 2**24
+
+
+class Histogram:
+    """Counts of the values of one tensor.
+
+    Args:
+        bins: Bins a side of zero. At least half of them cover the larger side.
+
+    Attributes:
+        min, max: Extremes that were seen; +inf and -inf before the first value.
+        width: Of a bin, a power of two.
+        counts: int64 [2 * bins]; counts[i] is of values in [(i - bins) * width, (i - bins + 1) * width).
+    """
+
+    def __init__(self, bins: int) -> None:
+        self.bins = bins
+        self.min = math.inf
+        self.max = -math.inf
+        self.width = SMALLEST_WIDTH
+        self.counts: NDArray[np.int64] = np.zeros(2 * bins, np.int64)
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Take in values of any shape.
+
+        Raises:
+            ValueError: A value is NaN or infinite.
+        """
+        flat = np.ascontiguousarray(values).reshape(-1)
+        if not flat.size:
+            return
+        low, high = float(flat.min()), float(flat.max())
+        if not math.isfinite(low) or not math.isfinite(high):
+            raise ValueError("a value is NaN or infinite")
+        self.min, self.max = min(self.min, low), max(self.max, high)
+        while not -self.bins * self.width <= low or not high < self.bins * self.width:
+            self._double()
+        self._count(flat, low, high)
+
+    def magnitudes(self) -> NDArray[np.int64]:
+        """Counts by magnitude, [bins]: bin i holds |x| of i * width to (i + 1) * width."""
+        return self.counts[self.bins :] + self.counts[: self.bins][::-1]
+
+    def edges(self) -> NDArray[np.float64]:
+        """The 2 * bins + 1 borders of the bins, rising."""
+        borders: NDArray[np.float64] = np.arange(-self.bins, self.bins + 1) * np.float64(self.width)
+        return borders
+
+    def _double(self) -> None:
+        """Double the width: pairs of bins become one, the freed places at both ends are empty."""
+        merged = self.counts.reshape(-1, 2).sum(axis=1)
+        self.counts[:] = 0
+        self.counts[self.bins // 2 : self.bins // 2 + self.bins] = merged
+        self.width *= 2
+
+    def _count(self, flat: NDArray[np.float32], low: float, high: float) -> None:
+        """Count between the extremes of this batch only; OpenCV lets other threads run meanwhile."""
+        first, last = math.floor(low / self.width), math.floor(high / self.width) + 1
+        limits = [first * self.width, last * self.width]
+        for start in range(0, flat.size, AT_ONCE):
+            found = cv2.calcHist([flat[start : start + AT_ONCE, None]], [0], None, [last - first], limits)
+            self.counts[self.bins + first : self.bins + last] += found.reshape(-1).astype(np.int64)

@@ -1,0 +1,40 @@
+"""float16 inside, float32 at the input and the outputs."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from core.errors import HooklineError
+
+MOST = float(np.finfo(np.float16).max)
+
+
+def convert_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of ``model`` that computes in float16; its inputs and outputs stay float32.
+
+    Raises:
+        HooklineError: A weight is beyond what float16 can hold.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    _check_weights(copy)
+    logging.getLogger("onnxruntime.transformers.float16").setLevel(logging.ERROR)
+    # Without a block list the converter keeps operators in float32 that YOLOv5 does not have, or that
+    # every runtime can compute in float16.
+    half: onnx.ModelProto = convert_float_to_float16(copy, keep_io_types=True, op_block_list=[])
+    onnx.checker.check_model(half)
+    return half
+
+
+def _check_weights(model: onnx.ModelProto) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or not np.prod(tensor.dims):
+            continue
+        largest = float(np.abs(numpy_helper.to_array(tensor)).max(initial=0.0))
+        if not largest <= MOST:
+            raise HooklineError(f"weight '{tensor.name}' reaches {largest:g}, float16 ends at {MOST:g}", "use fp32")

@@ -1,0 +1,94 @@
+"""Q/DQ pairs of single tensors: scales, zero points and integer weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from core.calibration import TensorRange
+from core.errors import HooklineError
+
+SMALLEST_SCALE = 1e-8
+"""Of tensors and channels that are all zero: a scale must be above 0."""
+BIAS_LIMIT = 2.0**30
+"""Largest magnitude of an int32 bias: leaves room for the sum it is added to."""
+
+Scales = NDArray[np.float32]
+
+
+def symmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.int8]]:
+    """Scale amax / 127 and zero point 0 for int8 activations."""
+    return np.float32(max(found.amax / 127.0, SMALLEST_SCALE)), np.array(0, np.int8)
+
+
+def asymmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.uint8]]:
+    """Scale and zero point that spread [low, high], extended to hold 0, over uint8."""
+    low, high = min(found.low, 0.0), max(found.high, 0.0)
+    scale = np.float32(max((high - low) / 255.0, SMALLEST_SCALE))
+    return scale, np.array(np.clip(round(-low / float(scale)), 0, 255), np.uint8)
+
+
+def add_activation_pair(
+    graph: gs.Graph, tensor: gs.Variable, scale: np.float32, zero_point: NDArray[np.generic]
+) -> gs.Variable:
+    """Append Q and DQ after ``tensor``; gives what DQ gives."""
+    name = tensor.name
+    scaling = [gs.Constant(f"{name}_scale", np.array(scale)), gs.Constant(f"{name}_zero_point", zero_point)]
+    integers = gs.Variable(f"{name}_quantized", zero_point.dtype, tensor.shape)
+    floats = gs.Variable(f"{name}_dequantized", np.float32, tensor.shape)
+    graph.layer(op="QuantizeLinear", name=f"{name}_QuantizeLinear", inputs=[tensor, *scaling], outputs=[integers])
+    graph.layer(op="DequantizeLinear", name=f"{name}_DequantizeLinear", inputs=[integers, *scaling], outputs=[floats])
+    return floats
+
+
+def add_constant_pair(graph: gs.Graph, name: str, values: NDArray[np.integer], scales: Scales) -> gs.Variable:
+    """A DQ of integers with one scale a slice along axis 0; gives what it gives."""
+    inputs = [
+        gs.Constant(f"{name}_quantized", values),
+        gs.Constant(f"{name}_scale", scales),
+        gs.Constant(f"{name}_zero_point", np.zeros(scales.shape, values.dtype)),
+    ]
+    floats = gs.Variable(f"{name}_dequantized", np.float32, values.shape)
+    graph.layer(
+        op="DequantizeLinear", name=f"{name}_DequantizeLinear", inputs=inputs, outputs=[floats], attrs={"axis": 0}
+    )
+    return floats
+
+
+def weight_scales(weight: Scales, bias: Scales | None, input_scale: float) -> Scales:
+    """One scale an output channel: max |w| / 127, larger where an int32 bias would not fit otherwise.
+
+    Args:
+        weight: [O, I, kh, kw].
+        bias: [O], None where the bias stays float.
+        input_scale: Of the activations that the weight multiplies.
+    """
+    scales = np.maximum(np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0, SMALLEST_SCALE)
+    if bias is not None:
+        scales = np.maximum(scales, np.abs(bias) / (np.float64(input_scale) * BIAS_LIMIT))
+    result: Scales = scales.astype(np.float32)
+    return result
+
+
+def quantise(
+    values: Scales, scales: NDArray[np.floating], dtype: type[np.integer], limit: float
+) -> NDArray[np.integer]:
+    """Round ``values`` / ``scales`` (along axis 0) to even and clip to [-limit, limit]."""
+    steps = values / scales.reshape(-1, *[1] * (values.ndim - 1))
+    result: NDArray[np.integer] = np.clip(np.round(steps), -limit, limit).astype(dtype)
+    return result
+
+
+def constant_of(node: gs.Node, index: int, what: str) -> gs.Constant:
+    """Input ``index`` of ``node``.
+
+    Raises:
+        HooklineError: It is computed by the graph, or holds NaN or infinity.
+    """
+    tensor = node.inputs[index]
+    if not isinstance(tensor, gs.Constant):
+        raise HooklineError(f"the {what} of '{node.name}' is computed by the graph", "set export.simplify=true")
+    if not np.isfinite(tensor.values).all():
+        raise HooklineError(f"the {what} of '{node.name}' holds NaN or infinite values", "the weights are broken")
+    return tensor

@@ -1,0 +1,150 @@
+"""Explicit quantisation: QuantizeLinear / DequantizeLinear pairs where a runtime wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+
+from backends.graphsurgeon.activation_ranges import activations, clip_silu_tails, join_ranges, range_of
+from backends.graphsurgeon.pairs import (
+    BIAS_LIMIT,
+    add_activation_pair,
+    add_constant_pair,
+    asymmetric_scale,
+    constant_of,
+    quantise,
+    symmetric_scale,
+    weight_scales,
+)
+from backends.graphsurgeon.style import QdqStyle
+from backends.graphsurgeon.topology import find_silus, integer_nodes, shortcut_of
+from core.calibration import TensorRange
+from core.errors import HooklineError
+
+MIN_OPSET = 13
+"""From here on DequantizeLinear knows one scale a channel."""
+CONTRIB = "com.microsoft"
+
+
+def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style: QdqStyle) -> onnx.ModelProto:
+    """A copy of ``model`` that computes in int8 up to its heads.
+
+    Args:
+        model: Float32, opset 13 or later, static weights.
+        ranges: Of its activations, by tensor name.
+        style: What the runtime wants.
+
+    Raises:
+        HooklineError: A range is missing or not finite, a weight is NaN, the opset is too old, or the
+            graph has nothing to quantise.
+    """
+    graph = gs.import_onnx(model)
+    if graph.opset < MIN_OPSET:
+        raise HooklineError(f"the model has opset {graph.opset}", f"int8 needs {MIN_OPSET} or later: set export.opset")
+    nodes = integer_nodes(graph, style.through, float_stem=style.float_stem)
+    if not any(node.op == "Conv" for node in nodes):
+        raise HooklineError("the graph has no convolution between its first one and its heads", "use fp32 or fp16")
+    _Insertion(graph, nodes, _settled(graph, nodes, ranges, style), style).run()
+    if style.fused_silu:
+        fuse_silus(graph)
+    quantised = gs.export_onnx(graph.cleanup().toposort(), ir_version=model.ir_version)
+    onnx.helper.set_model_props(quantised, {item.key: item.value for item in model.metadata_props})
+    return quantised
+
+
+def fuse_silus(graph: gs.Graph) -> None:
+    """Write every x * sigmoid(x) as one node."""
+    for silu in find_silus(graph):
+        source, result = silu.source, silu.result
+        silu.sigmoid.outputs.clear()
+        silu.multiply.outputs.clear()
+        graph.layer(
+            op="QuickGelu",
+            name=silu.multiply.name,
+            domain=CONTRIB,
+            inputs=[source],
+            outputs=[result],
+            attrs={"alpha": 1.0},
+        )
+
+
+def _settled(
+    graph: gs.Graph, nodes: list[gs.Node], ranges: Mapping[str, TensorRange], style: QdqStyle
+) -> dict[str, TensorRange]:
+    """The ranges to quantise with."""
+    settled = dict(ranges)
+    if not style.symmetric:
+        clip_silu_tails(settled, find_silus(graph))
+    join_ranges(settled, nodes, style.one_range)
+    return settled
+
+
+class _Insertion:
+    """The work on one graph: activations first, then the weights, whose bias follows the input's scale."""
+
+    def __init__(
+        self, graph: gs.Graph, nodes: list[gs.Node], ranges: Mapping[str, TensorRange], style: QdqStyle
+    ) -> None:
+        self.graph = graph
+        self.nodes = nodes
+        self.ranges = ranges
+        self.style = style
+        self.pairs: dict[str, gs.Variable] = {}
+        self.scales: dict[str, float] = {}
+
+    def run(self) -> None:
+        for node in self.nodes:
+            for tensor in activations(node):
+                self._rewire(node, tensor)
+        if self.style.outputs:
+            self._quantise_outputs()
+        if self.style.shortcut:
+            self._quantise_shortcuts()
+        for node in self.nodes:
+            if node.op == "Conv":
+                self._quantise_weights(node)
+
+    def _quantise_outputs(self) -> None:
+        """Whoever reads what an integer operator gives reads it through Q/DQ."""
+        for node in self.nodes:
+            for tensor in node.outputs:
+                for consumer in list(tensor.outputs):
+                    if consumer.op != "QuantizeLinear":
+                        self._rewire(consumer, tensor)
+
+    def _quantise_shortcuts(self) -> None:
+        for node in [item for item in self.graph.nodes if item.op == "Add" and len(item.inputs) == 2]:
+            if (index := shortcut_of(node)) is not None:
+                self._rewire(node, node.inputs[index])
+
+    def _quantise_weights(self, node: gs.Node) -> None:
+        weight = constant_of(node, 1, "weight")
+        bias = constant_of(node, 2, "bias") if self.style.bias and len(node.inputs) > 2 else None
+        input_scale = self.scales[node.inputs[0].name]
+        scales = weight_scales(weight.values, bias.values if bias else None, input_scale)
+        integers = quantise(weight.values, scales, np.int8, 127)
+        node.inputs[1] = add_constant_pair(self.graph, f"{node.name}/{weight.name}", integers, scales)
+        if bias:
+            steps = (scales * np.float32(input_scale)).astype(np.float32)
+            values = quantise(bias.values, steps.astype(np.float64), np.int32, 2 * BIAS_LIMIT - 1)
+            node.inputs[2] = add_constant_pair(self.graph, f"{node.name}/{bias.name}", values, steps)
+
+    def _rewire(self, node: gs.Node, tensor: gs.Variable) -> None:
+        """Let ``node`` read ``tensor`` through its Q/DQ pair, which is made once."""
+        if tensor.name in self.scales:
+            return
+        if tensor.name not in self.pairs:
+            self.pairs[tensor.name] = self._pair(tensor)
+        for index, item in enumerate(node.inputs):
+            if item is tensor:
+                node.inputs[index] = self.pairs[tensor.name]
+
+    def _pair(self, tensor: gs.Variable) -> gs.Variable:
+        found = range_of(self.ranges, tensor.name)
+        scale, zero_point = symmetric_scale(found) if self.style.symmetric else asymmetric_scale(found)
+        floats = add_activation_pair(self.graph, tensor, scale, zero_point)
+        self.scales[floats.name] = float(scale)
+        return floats

@@ -1,0 +1,38 @@
+"""How a runtime wants its graphs quantised. Each runtime states one (``backends/<runtime>/style.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class QdqStyle:
+    """Where Q/DQ pairs go and what they look like.
+
+    Weights are always int8, symmetric, one scale an output channel. The convolutions that give the
+    heads, and all that follows them, always stay in float.
+
+    Attributes:
+        runtime: Whose rules these are.
+        symmetric: Activations are int8 with zero point 0 and scale amax / 127; otherwise uint8 over
+            [low, high], extended to hold 0.
+        outputs: Quantise also what an operator gives, not only what it takes: a runtime that fuses
+            DQ -> operator -> Q into one integer operator needs both.
+        through: Operators besides Conv that run on integers.
+        one_range: Operators whose inputs and outputs share one range, so that no values are rescaled.
+        shortcut: Of a residual Add, quantise only the branch that goes round the convolutions; the
+            other one is then added while the convolution writes its result.
+        bias: Quantise the bias of a Conv, to int32 with the scale of input times weight.
+        fused_silu: Write x * sigmoid(x) as one ``com.microsoft.QuickGelu``.
+        float_stem: Leave the first convolution, and what comes before it, in float.
+    """
+
+    runtime: str
+    symmetric: bool
+    outputs: bool
+    through: frozenset[str]
+    one_range: frozenset[str]
+    shortcut: bool
+    bias: bool
+    fused_silu: bool
+    float_stem: bool

@@ -1,0 +1,23 @@
+"""How TensorRT wants its graphs quantised (explicit quantisation).
+
+TensorRT takes symmetric int8 only and no quantised bias. SiLU is not quantised itself, its result is
+where the next convolution takes it; Concat, MaxPool and Resize keep one scale from end to end, which
+saves conversions between int8 and float; the shortcut of a residual Add is quantised, its other branch
+is not, so that convolution and sum become one kernel.
+"""
+
+from __future__ import annotations
+
+from backends.graphsurgeon.style import QdqStyle
+
+TENSORRT = QdqStyle(
+    runtime="tensorrt",
+    symmetric=True,
+    outputs=False,
+    through=frozenset({"Concat", "MaxPool", "Resize"}),
+    one_range=frozenset({"Concat", "MaxPool", "Resize"}),
+    shortcut=True,
+    bias=False,
+    fused_silu=False,
+    float_stem=False,
+)
