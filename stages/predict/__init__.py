@@ -10,14 +10,12 @@ from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.media.source import list_source
+from core.media.source import Source, list_source
 from core.opening import ARTIFACTS, ModelForm
 from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.context import RunContext
-
-CONF, IOU = 0.25, 0.45
 
 
 @dataclass
@@ -75,8 +73,6 @@ def predict(
     """Find boxes in every frame of the source."""
     from stages.predict.prediction import predict_source
 
-    for problem in check(config, context):
-        raise problem
     return predict_source(config, model, context)
 
 
@@ -103,13 +99,15 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
         )
         return
     try:
-        list_source(_words(config.source))
+        listed(config)
     except HooklineError as problem:
         yield problem
 
 
-def _words(source: Any) -> str | list[str]:
-    return [str(item) for item in source] if isinstance(source, (list, tuple)) else str(source)
+def listed(config: PredictConfig) -> Source:
+    """The files or the stream behind ``config.source``; Hydra gives a number for a camera."""
+    source = config.source
+    return list_source([str(item) for item in source] if isinstance(source, (list, tuple)) else str(source))
 
 
 @hookimpl

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from core.artifacts import AnyModel, Predictions
 from core.classes import class_ids
@@ -13,10 +12,11 @@ from core.context import Progress, RunContext
 from core.detections import Detections, Filter
 from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames
-from core.media.source import Source, SourceKind, list_source
+from core.media.source import Source, SourceKind
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import Session
+from stages.predict import PredictConfig, listed
 from stages.predict.annotated import PictureFiles, VideoFiles
 from stages.predict.clock import Clock
 from stages.predict.draw import Painter
@@ -24,9 +24,6 @@ from stages.predict.naming import Names
 from stages.predict.pipeline import run_pipeline
 from stages.predict.records import CocoRecord, CsvRecord, LabelRecord, Record
 from stages.predict.video_writer import VideoOptions, choose_codec
-
-if TYPE_CHECKING:
-    from stages.predict import PredictConfig
 
 CONF, IOU = 0.25, 0.45
 # Up to this many pictures, each is told in a line of its own.
@@ -36,7 +33,7 @@ PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
 
 def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) -> Predictions:
     """Find boxes in every frame of ``config.source`` and write them into ``context.workdir``."""
-    source = list_source(config.source if isinstance(config.source, list) else str(config.source))
+    source = listed(config)
     total = _total(source, config)
     tolerance = Tolerance(total if source.kind is SourceKind.pictures else None, context.warn)
     clock = Clock()
