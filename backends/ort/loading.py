@@ -23,7 +23,8 @@ def session_options(options: OrtOptions, level: Level) -> ort.SessionOptions:
     wanted.intra_op_num_threads = options.threads or usable_cores()
     wanted.graph_optimization_level = level
     wanted.log_severity_level = SILENT
-    wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+    wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spin else "0")
+    wanted.add_session_config_entry("session.intra_op.spin_duration_us", str(options.spin))
     return wanted
 
 

@@ -38,16 +38,20 @@ class OrtOptions:
     Attributes:
         threads: For one inference; 0 takes the cores that this process may use.
         optimisation: Of the graph that an engine holds; ONNX files are always opened with ``all``.
-        spinning: Threads wait for work in a loop: faster when nothing else runs, slower beside other work.
+        spin: Microseconds that a thread waits for work in a loop before it sleeps. 0, sleeping at once,
+            is slower on an idle machine; ONNX Runtime's own, some 1000, takes the cores from decoding
+            and encoding and is several times slower beside other work.
     """
 
     threads: int = presentation(default=0)
     optimisation: Optimisation = Optimisation.all
-    spinning: bool = presentation(default=True)
+    spin: int = presentation(default=20)
 
     def __post_init__(self) -> None:
         if self.threads < 0:
             raise HooklineError(f"threads is {self.threads}", "give a number of threads, or 0 for all cores")
+        if self.spin < 0:
+            raise HooklineError(f"spin is {self.spin}", "give microseconds, 0 for none")
 
 
 def probe() -> Availability:
