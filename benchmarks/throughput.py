@@ -52,7 +52,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--calibration", help="pictures or video for int8")
     parser.add_argument("--precisions", default="fp32,int8", help="separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--set", nargs="*", default=[], help="more options, e.g. predict.preset=ultrafast")
+    parser.add_argument("--set", action="append", default=[], help="one more option, e.g. predict.preset=ultrafast")
     return parser.parse_args()
 
 
