@@ -25,7 +25,8 @@ def tiny_weights(*, nc: int = 3, levels: int = 3, width: float = WIDTH, seed: in
         torch.manual_seed(seed)
         network = YOLOv5(config)
         for conv in network.detect.convs:
-            torch.nn.init.normal_(conv.get_parameter("weight"), std=0.3)
+            torch.nn.init.normal_(conv.get_parameter("weight"), std=1.5)
+            torch.nn.init.normal_(conv.get_parameter("bias"), std=0.1)
         _settle(network)
     names = tuple(f"class{index}" for index in range(nc))
     return Weights(config, "tiny", names, network.state_dict())
@@ -33,11 +34,19 @@ def tiny_weights(*, nc: int = 3, levels: int = 3, width: float = WIDTH, seed: in
 
 @torch.no_grad()
 def _settle(network: YOLOv5) -> None:
-    """Let the normalisation take its statistics from one random batch."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    network.train()(torch.rand(4, 3, 128, 128))
+    """Let the normalisation take its statistics from coarse to fine random patches.
+
+    Channels that hardly vary there get the mean variance of their layer: else they, and every rounding
+    error with them, would explode on another kind of picture.
+    """
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for layer in layers:
+        layer.momentum = 1.0
+    patches = [torch.nn.functional.interpolate(torch.rand(2, 3, n, n), size=128) for n in (1, 4, 16, 64, 128)]
+    network.train()(torch.cat(patches))
+    for layer in layers:
+        variance = layer.get_buffer("running_var")
+        variance.clamp_(min=variance.mean().item())
 
 
 def tiny_checkpoint(path: Path, *, nc: int = 3, levels: int = 3, width: float = WIDTH, seed: int = 0) -> Checkpoint:

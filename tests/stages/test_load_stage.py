@@ -1,0 +1,349 @@
+"""``weights=``: a file or an official name, and which artifact it becomes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from backends.yolov5 import plugin
+from core.artifacts import (
+    Artifact,
+    Checkpoint,
+    Engine,
+    GraftedModel,
+    InputContract,
+    Layout,
+    OnnxModel,
+    Precision,
+    Predictions,
+)
+from core.context import RunContext
+from core.errors import HooklineError
+from core.parts import ModelFamily, Release
+from core.store import complete, write_sidecar
+from stages.weights import LoadConfig, check, fingerprint, hookline_stages, load, select
+from tests.stage_tools import Memory, make_context
+from tests.yolov5.official_files import P5, write_official
+from tests.yolov5_tools import tiny_checkpoint
+
+
+def the_context(folder: Path, releases: dict[str, Release] | None = None) -> tuple[RunContext, Memory]:
+    (family,) = plugin.hookline_models()
+    return make_context(folder, models=[replace(family, releases=releases or family.releases)])
+
+
+def problems(weights: Any, context: RunContext) -> list[str]:
+    return [str(problem) for problem in check(LoadConfig(weights), context)]
+
+
+def published(file: Path, **options: Any) -> dict[str, Release]:
+    content = file.read_bytes()
+    return {"yolov5t": Release(file.as_uri(), len(content), hashlib.sha256(content).hexdigest(), **options)}
+
+
+def test_the_stage_gives_whatever_was_named() -> None:
+    (stage,) = hookline_stages()
+    assert stage.name == "load"
+    assert set(stage.signature.provides) == {Checkpoint, OnnxModel, *stage.signature.provides[2:]}
+    assert stage.signature.provides[0] is Checkpoint
+    assert stage.signature.inputs == ()
+
+
+def test_an_official_file(tmp_path: Path) -> None:
+    write_official(tmp_path / "best.pt", P5)
+    context, said = the_context(tmp_path)
+    config = LoadConfig(str(tmp_path / "best.pt"))
+    assert problems(config.weights, context) == []
+    assert list(select(config)) == [Checkpoint]
+    found = load(config, context)
+    assert isinstance(found, Checkpoint)
+    assert found.path == context.workdir / "best.safetensors"
+    assert found.facts.names == ("class0", "class1", "class2")
+    assert said.warnings == []
+
+
+def test_our_own_file(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "own.safetensors")
+    context, _ = the_context(tmp_path)
+    found = load(LoadConfig(str(checkpoint.path)), context)
+    assert isinstance(found, Checkpoint)
+    assert found.facts == checkpoint.facts
+    assert found.path.parent == context.workdir
+
+
+@pytest.mark.parametrize("name", ["yolov5t", "yolov5t.pt"])
+def test_an_official_name(tmp_path: Path, name: str) -> None:
+    write_official(tmp_path / "served.pt", P5)
+    releases = published(tmp_path / "served.pt")
+    context, said = the_context(tmp_path, releases)
+    config = LoadConfig(name)
+    assert problems(name, context) == []
+    assert list(select(config)) == [Checkpoint]
+    before = fingerprint(config, context)
+    found = load(config, context)
+    assert found.path == context.workdir / "yolov5t.safetensors"
+    assert (context.cache_dir / "weights" / "yolov5t.pt").is_file()
+    assert "bytes" in said.notes[0]
+    assert found.notes == ()
+    assert before == fingerprint(config, context) == {"weights": releases["yolov5t"].sha256}
+
+
+def test_a_mirror_with_another_release_is_loud_and_has_its_own_key(tmp_path: Path) -> None:
+    write_official(tmp_path / "older.pt", P5)
+    older = (tmp_path / "older.pt").read_bytes()
+    (tmp_path / "newer.pt").write_bytes(b"newer")
+    releases = published(tmp_path / "newer.pt", mirror_sha256=hashlib.sha256(older).hexdigest(), mirror_release="v6.0")
+    context, said = the_context(tmp_path, releases)
+    cache = context.cache_dir / "weights" / "yolov5t.pt"
+    config = LoadConfig("yolov5t")
+    nothing = fingerprint(config, context)
+    cache.parent.mkdir(parents=True)
+    cache.write_bytes(older)
+    mirrored = fingerprint(config, context)
+    found = load(config, context)
+    assert "yolov5t is release v6.0" in said.warnings[0]
+    assert found.notes == (said.warnings[0],)
+    cache.write_bytes(b"newer")
+    assert nothing == mirrored != fingerprint(config, context)
+
+
+def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_official(tmp_path / "yolov5s.pt", P5)
+    monkeypatch.chdir(tmp_path)
+    context, said = the_context(tmp_path)
+    found = load(LoadConfig("yolov5s.pt"), context)
+    assert isinstance(found, Checkpoint)
+    assert found.facts.num_classes == 3
+    assert said.notes == [
+        f"weights 'yolov5s.pt' is the file '{tmp_path / 'yolov5s.pt'}', not the official release of that name"
+    ]
+    assert fingerprint(LoadConfig("yolov5s.pt"), context) != fingerprint(LoadConfig("yolov5s"), context)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        (None, "no weights are given; give them with weights="),
+        ("yolo5s", "weights 'yolo5s' is neither a file nor an official name; did you mean yolov5s"),
+        ("runs/best.pt", "weights 'runs/best.pt' is neither a file nor an official name; possible: yolov5l, yolov5m"),
+        ("yolov5n6", "the place of the official yolov5n6 is not known here; download it and give its path"),
+        ("/", "weights '/' is a folder"),
+    ],
+)
+def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None:
+    context, _ = the_context(tmp_path)
+    (problem,) = problems(weights, context)
+    assert told in problem
+    with pytest.raises(HooklineError):
+        load(LoadConfig(weights), context)
+
+
+def test_what_the_family_cannot_read_is_its_error(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
+    context, _ = the_context(tmp_path)
+    with pytest.raises(HooklineError, match=r"x\.pt' holds a state dict, no YOLOv5 model; plain YOLOv5"):
+        load(LoadConfig(str(tmp_path / "x.pt")), context)
+    assert list(context.workdir.iterdir()) == []
+
+
+class Picky:
+    """A family that reads nothing."""
+
+    def read(self, path: Path, target: Path) -> Checkpoint:
+        raise HooklineError("not mine")
+
+
+def test_every_family_is_asked(tmp_path: Path) -> None:
+    (family,) = plugin.hookline_models()
+    picky: Any = ModelFamily(name="picky", summary="", load=lambda options: Picky())
+    context, _ = make_context(tmp_path, models=[picky, family])
+    checkpoint = tiny_checkpoint(tmp_path / "own.safetensors")
+    assert load(LoadConfig(str(checkpoint.path)), context).path.is_file()
+    (tmp_path / "x.pt").write_bytes(b"nothing")
+    with pytest.raises(HooklineError, match=r"no model family can read .* \(picky: not mine; yolov5: .*not a PyTorch"):
+        load(LoadConfig(str(tmp_path / "x.pt")), context)
+
+
+def an_engine(folder: Path) -> Engine:
+    (folder / "x.engine").write_bytes(b"engine")
+    facts = tiny_checkpoint(folder / "t.safetensors").facts
+    engine = Engine(
+        path=folder / "x.engine",
+        facts=facts,
+        contract=InputContract(1, 64, 64),
+        layout=Layout.decoded,
+        precision=Precision.int8,
+        runtime="toy",
+        score_threshold=0.25,
+        machine={},
+    )
+    write_sidecar(complete(engine))
+    return engine
+
+
+def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    context, _ = the_context(tmp_path)
+    config = LoadConfig(str(engine.path))
+    assert problems(config.weights, context) == []
+    assert list(select(config)) == [Engine]
+    assert load(config, context) == complete(engine)
+    assert set(fingerprint(config, context)) == {"weights", "sidecar"}
+
+
+def test_an_engine_that_was_changed(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    engine.path.write_bytes(b"another")
+    with pytest.raises(HooklineError, match=r"is not the file that 'x\.engine\.json' beside it describes"):
+        load(LoadConfig(str(engine.path)), the_context(tmp_path)[0])
+
+
+def test_an_engine_without_its_sidecar(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    (tmp_path / "x.engine.json").unlink()
+    context, _ = the_context(tmp_path)
+    assert list(select(LoadConfig(str(engine.path)))) == [Engine]
+    (problem,) = problems(str(engine.path), context)
+    assert "has no sidecar 'x.engine.json' beside it" in problem
+
+
+def test_a_damaged_sidecar(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    (tmp_path / "x.engine.json").write_text("{", encoding="utf-8")
+    context, _ = the_context(tmp_path)
+    assert list(select(LoadConfig(str(engine.path)))) == [Engine]
+    (problem,) = problems(str(engine.path), context)
+    assert "does not describe an artifact" in problem
+
+
+def test_a_sidecar_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "boxes").write_text("[]", encoding="utf-8")
+    write_sidecar(complete(Predictions(path=tmp_path / "boxes", values={})))
+    (problem,) = problems(str(tmp_path / "boxes"), the_context(tmp_path)[0])
+    assert "is a Predictions, not a model" in problem
+
+
+# --- ONNX files without a sidecar ----------------------------------------------------------------
+
+
+def onnx_file(
+    path: Path,
+    *,
+    image: list[Any] | None = None,
+    outputs: dict[str, list[Any]] | None = None,
+    metadata: dict[str, str] | None = None,
+    kind: int = TensorProto.FLOAT,
+    weights: type = np.float32,
+) -> Path:
+    """A file with these inputs, outputs and metadata; what it computes does not matter."""
+    outputs = outputs or {"output0": [1, 3 * (64 + 16 + 4), 7]}
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["images"], [name]) for name in outputs],
+        "g",
+        [helper.make_tensor_value_info("images", kind, image or [1, 3, 64, 64])],
+        [helper.make_tensor_value_info(name, kind, shape) for name, shape in outputs.items()],
+        [numpy_helper.from_array(np.zeros(1, weights), "w")],
+    )
+    model = helper.make_model(graph)
+    helper.set_model_props(model, {"stride": "32", "names": "{0: 'a', 1: 'b'}"} if metadata is None else metadata)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "contract", "precision"),
+    [
+        ({}, InputContract(1, 64, 64), Precision.fp32),
+        ({"weights": np.float16}, InputContract(1, 64, 64), Precision.fp16),
+        (
+            {"image": ["b", 3, 64, "w"], "outputs": {"output": ["b", "n", 7]}},
+            InputContract(1, 64, 640, dynamic=("batch", "width")),
+            Precision.fp32,
+        ),
+        ({"metadata": {"stride": "32", "names": "['a', 'b']"}}, InputContract(1, 64, 64), Precision.fp32),
+    ],
+)
+def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContract, precision: Precision) -> None:
+    path = onnx_file(tmp_path / "x.onnx", **options)
+    context, _ = the_context(tmp_path)
+    config = LoadConfig(str(path))
+    assert problems(config.weights, context) == []
+    assert list(select(config)) == [OnnxModel]
+    found = load(config, context)
+    assert isinstance(found, OnnxModel)
+    assert (found.path, found.contract, found.layout, found.precision) == (path, contract, Layout.classic, precision)
+    assert (found.facts.names, found.facts.strides) == (("a", "b"), (8, 16, 32))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"metadata": {}}, "lacks usable metadata 'stride' and 'names'"),
+        ({"metadata": {"stride": "x", "names": "['a', 'b']"}}, "lacks usable metadata"),
+        ({"metadata": {"stride": "32", "names": "['a']"}}, "is no YOLOv5 detector of 1 classes and stride 32"),
+        ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is no YOLOv5 detector of 2 classes and stride 24"),
+        ({"outputs": {"output0": [1, 6, 84]}}, r"its outputs are output0 \[1, 6, 84\]"),
+        ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "expected one output"),
+        ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, no multiple of its 84 cells"),
+        ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
+        ({"image": [1, 1, 64, 64]}, r"no single input float32 \[batch, 3, height, width\]"),
+        ({"kind": TensorProto.FLOAT16}, "no single input float32"),
+    ],
+)
+def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, told: str) -> None:
+    path = onnx_file(tmp_path / "x.onnx", **options)
+    with pytest.raises(HooklineError, match=told):
+        load(LoadConfig(str(path)), the_context(tmp_path)[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"not onnx at all", b"\x08\x07"])
+def test_files_that_are_not_onnx(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.onnx").write_bytes(content)
+    with pytest.raises(HooklineError, match="is not an ONNX file, or truncated"):
+        load(LoadConfig(str(tmp_path / "x.onnx")), the_context(tmp_path)[0])
+
+
+def test_an_onnx_file_with_weights_elsewhere(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "x.onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="x.data", size_threshold=0)
+    with pytest.raises(HooklineError, match="keeps its weights in other files"):
+        load(LoadConfig(str(path)), the_context(tmp_path)[0])
+
+
+def test_a_described_onnx_keeps_its_type(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "x.onnx")
+    model = GraftedModel(
+        path=path,
+        facts=tiny_checkpoint(tmp_path / "t.safetensors").facts,
+        contract=InputContract(1, 64, 64),
+        layout=Layout.decoded,
+        runtime="toy",
+        graft="toy",
+        score_threshold=0.1,
+    )
+    write_sidecar(complete(model))
+    kinds: list[type[Artifact]] = list(select(LoadConfig(str(path))))
+    assert kinds == [GraftedModel]
+    assert load(LoadConfig(str(path)), the_context(tmp_path)[0]) == complete(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("yolov5n-v7.0-640-op13.onnx", Precision.fp32),
+        ("yolov5n-fp16-keepio-640-op12.onnx", Precision.fp16),
+    ],
+)
+def test_real_onnx_files(tmp_path: Path, shared_data: Path, name: str, precision: Precision) -> None:
+    found = load(LoadConfig(str(shared_data / "weights" / name)), the_context(tmp_path)[0])
+    assert isinstance(found, OnnxModel)
+    assert (found.contract, found.precision) == (InputContract(1, 640, 640), precision)
+    assert (found.facts.num_classes, found.facts.max_stride) == (80, 32)
