@@ -1,0 +1,102 @@
+"""Stage ``calibrate``: pictures go through a float model and the range of every activation is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact, CalibrationTable, Dataset, OnnxModel
+from core.config import chosen, shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+
+@dataclass
+class CalibrateConfig:
+    """Options of the stage.
+
+    Attributes:
+        source: Pictures or video to calibrate on: folder, glob, .txt list, files. null: the split of
+            the data set that ``data`` names; without one a short street video, which is said loudly.
+        data: Path of the data.yaml.
+        split: Of the data set.
+        pictures: At most this many; of more, so many are drawn by ``seed``.
+        batch: Pictures an inference, where the model's batch is dynamic.
+        calibrator: How ranges are found.
+        processor: Letterbox and normalisation.
+        runtime: What runs the float model.
+        cache: A calibration cache of TensorRT to take the ranges from; no pictures are looked at.
+    """
+
+    source: Any = None
+    data: str | None = shared("data")
+    split: str = "train"
+    pictures: int = 200
+    batch: int = 1
+    calibrator: str = shared("calibrator", kind="calibrators")
+    processor: str = shared("processor", kind="processors")
+    runtime: str = chosen("onnxruntime", kind="runtimes")
+    cache: str | None = None
+
+
+def calibrate(
+    config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
+) -> CalibrationTable:
+    """Find the range of every activation of ``model``."""
+    from stages.calibrate.cached import import_cache
+    from stages.calibrate.observing import observe_pictures
+
+    for problem in check(config, context):
+        raise problem
+    if config.cache:
+        return import_cache(config, model, context)
+    return observe_pictures(config, model, dataset, context)
+
+
+def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
+    """The data set, where the pictures come from there."""
+    return {OnnxModel, Dataset} if config.data and not config.source and not config.cache else {OnnxModel}
+
+
+def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:
+    """The content of the pictures or of the cache."""
+    from core.assets import ASSETS
+    from core.digest import file_digest
+    from core.media.source import list_source
+    from stages.calibrate.sources import DEFAULT, words
+
+    if config.cache:
+        from pathlib import Path
+
+        return {"cache": file_digest(Path(config.cache))}
+    if config.source:
+        return {"source": list_source(words(config.source)).digest(context.cache_dir)}
+    return {} if config.data else {"source": ASSETS[DEFAULT].sha256}
+
+
+def check(config: CalibrateConfig, _context: RunContext) -> Iterable[HooklineError]:
+    """Numbers out of range, and a source or cache that is not there."""
+    from stages.calibrate.sources import problems
+
+    for word in ("pictures", "batch"):
+        if (value := getattr(config, word)) < 1:
+            yield HooklineError(f"calibrate.{word} is {value}", "give a whole number from 1")
+    yield from problems(config)
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="calibrate",
+        summary="find the range of every activation, for int8",
+        run=calibrate,
+        select=select,
+        fingerprint=fingerprint,
+        check=check,
+    )

@@ -1,0 +1,134 @@
+"""Streams pictures through the float model and every activation into the observer; keeps nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import CalibrationTable, Dataset, InputContract, OnnxModel
+from core.calibration import Ranges
+from core.context import RunContext
+from core.digest import file_digest, text_digest
+from core.errors import HooklineError
+from core.media.ahead import ahead
+from core.media.reader import frame_count, sample_frames
+from core.media.source import Source
+from core.media.tolerance import Tolerance
+from core.parts import RangeObserver, Tap
+from stages.calibrate.sources import choose_source
+from stages.calibrate.tables import write_table
+
+if TYPE_CHECKING:
+    from stages.calibrate import CalibrateConfig
+
+Floats = NDArray[np.float32]
+
+
+def observe_pictures(
+    config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
+) -> CalibrationTable:
+    """Calibrate on the source that the config names.
+
+    Raises:
+        HooklineError: The source has no pictures, or more than 5 % of them cannot be read.
+    """
+    source, notes = choose_source(config, dataset, context)
+    total = min(frame_count(source) or 0, config.pictures)
+    tolerance = Tolerance(total, context.warn)
+    observer = context.calibrator(config.calibrator)
+    batches = prepared_batches(config, model.contract, source, tolerance, context)
+    with (
+        context.runtime(config.runtime).tap(model) as tap,
+        context.progress("calibrate", total, "pictures") as progress,
+    ):
+        done = 0
+        for count in observe(tap, batches, observer, model.contract):
+            done += count
+            progress.advance(count)
+    if not done:
+        raise HooklineError(f"no picture of '{source.text}' could be read", "give pictures that open in a viewer")
+    ranges = Ranges(
+        method=config.calibrator,
+        pictures=done,
+        model=file_digest(model.path),
+        data=source.digest(context.cache_dir),
+        preprocessing=preprocessing_digest(model.contract, config.processor),
+        tensors=observer.ranges(),
+    )
+    return write_table(ranges, context.workdir, (*notes, *skipped_note(tolerance)))
+
+
+def observe(
+    tap: Tap, batches: Iterable[tuple[Floats, int]], observer: RangeObserver, contract: InputContract
+) -> Iterator[int]:
+    """Run every batch and observe its first ``count`` pictures; gives ``count`` when it is done.
+
+    Each tensor is taken in by one of as many threads as there are cores, the largest first.
+    """
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers, thread_name_prefix="observe") as pool:
+        for images, count in batches:
+            tensors = ((name, values[:count]) for name, values in tap.run(padded(images, contract)))
+            waiting = deque(sorted(tensors, key=lambda item: item[1].size))
+            for work in [pool.submit(_drain, waiting, observer) for _ in range(workers)]:
+                work.result()
+            yield count
+
+
+def _drain(waiting: deque[tuple[str, Floats]], observer: RangeObserver) -> None:
+    while waiting:
+        try:
+            name, values = waiting.pop()
+        except IndexError:  # another thread took the last one
+            return
+        observer.observe(name, values)
+
+
+def padded(images: Floats, contract: InputContract) -> Floats:
+    """A batch of the static size, filled up with zeros; as it is where the batch is dynamic."""
+    missing = contract.batch - len(images)
+    if "batch" in contract.dynamic or missing <= 0:
+        return images
+    return np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
+
+
+def prepared_batches(
+    config: CalibrateConfig, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
+) -> Iterator[tuple[Floats, int]]:
+    """Network inputs and how many pictures each holds; read and letterboxed ahead of the inference."""
+    processor = context.processor(config.processor)
+    size = config.batch if "batch" in contract.dynamic else contract.batch
+    frames = sample_frames(source, config.pictures, context.seed, tolerance)
+
+    def prepare() -> Iterator[tuple[Floats, int]]:
+        while batch := list(islice(frames, size)):
+            # A processor may reuse its buffer, and the next batch is prepared while this one is in use.
+            images, _ = processor.prepare([frame.picture for frame in batch], contract)
+            yield images.copy(), len(batch)
+
+    return _closing(prepare())
+
+
+def _closing(batches: Iterator[tuple[Floats, int]]) -> Iterator[tuple[Floats, int]]:
+    with ahead(batches, depth=2) as ready:
+        yield from ready
+
+
+def preprocessing_digest(contract: InputContract, processor: str) -> str:
+    """Digest of all that turns a picture into the network's input."""
+    return text_digest(json.dumps({"contract": asdict(contract), "processor": processor}, sort_keys=True))
+
+
+def skipped_note(tolerance: Tolerance) -> tuple[str, ...]:
+    """A note on pictures that could not be read, where there were any."""
+    names = [item.name for item in tolerance.unreadable]
+    return (f"{len(names)} of {tolerance.total} calibration pictures could not be read",) if names else ()

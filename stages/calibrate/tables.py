@@ -1,0 +1,20 @@
+"""The files of a calibration table: JSON, and beside it the cache text of TensorRT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.artifacts import CalibrationTable
+from core.calibration import Ranges, write_tensorrt_cache
+
+TABLE = "calibration.json"
+CACHE = "calibration.cache"
+STEPS = 127
+
+
+def write_table(ranges: Ranges, folder: Path, notes: tuple[str, ...] = ()) -> CalibrationTable:
+    """Write both files into ``folder``."""
+    ranges.write(folder / TABLE)
+    scales = {name: found.amax / STEPS for name, found in ranges.tensors.items()}
+    (folder / CACHE).write_text(write_tensorrt_cache(scales, f"hookline-{ranges.method}"), encoding="utf-8")
+    return CalibrationTable(path=folder / TABLE, notes=notes, method=ranges.method, pictures=ranges.pictures)

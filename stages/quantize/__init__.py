@@ -1,0 +1,66 @@
+"""Stage ``quantize``: an exported model in the precision that was asked for, by the rules of a runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact, CalibrationTable, Layout, OnnxModel, Precision, QuantizedModel
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+
+@dataclass
+class QuantizeConfig:
+    """Options of the stage.
+
+    Attributes:
+        precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
+            ``int8`` needs a calibration.
+        backend: The runtime whose rules the model follows.
+    """
+
+    precision: Precision = shared("precision")
+    backend: str = shared("backend", kind="runtimes")
+
+
+def quantize(
+    config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
+) -> QuantizedModel:
+    """Write ``model`` in ``config.precision``."""
+    if config.precision is not Precision.fp32 and model.layout is not Layout.heads:
+        raise HooklineError(
+            f"a model of layout {model.layout.value} cannot become {config.precision.value}",
+            "boxes need float32: set export.layout=heads",
+        )
+    target = context.workdir / f"{model.path.stem}-{config.precision.value}.onnx"
+    needed = table if config.precision is Precision.int8 else None
+    context.runtime(config.backend).quantize(model, needed, target, precision=config.precision)
+    facts: dict[str, Any] = {item.name: getattr(model, item.name) for item in fields(OnnxModel)}
+    notes = (*model.notes, *(needed.notes if needed else ()))
+    return QuantizedModel(
+        **{**facts, "path": target, "sha256": "", "provenance": None, "notes": notes, "precision": config.precision},
+        runtime=config.backend,
+    )
+
+
+def select(config: QuantizeConfig) -> Collection[type[Artifact]]:
+    """The calibration table, where it is needed."""
+    return {OnnxModel, CalibrationTable} if config.precision is Precision.int8 else {OnnxModel}
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="quantize",
+        summary="fp32, fp16 or int8 by the rules of a runtime",
+        run=quantize,
+        select=select,
+    )
