@@ -113,3 +113,18 @@ class Detect(nn.Module):
             bias = conv.get_parameter("bias").view(config.anchors_per_level, config.outputs_per_anchor)
             bias[:, 4] += math.log(8 / (640 / stride) ** 2)
             bias[:, 5:] += math.log(0.6 / (config.num_classes - 0.99999))
+
+
+def focus_to_conv(weight: Tensor) -> Tensor:
+    """The 6x6 kernel, stride 2, padding 2, that equals a 3x3 kernel on the four pixel slices of Focus.
+
+    Args:
+        weight: [C, 12, 3, 3]; input channel 3*slice + colour, slices (row, column) 00, 10, 01, 11.
+
+    Returns:
+        [C, 3, 6, 6].
+    """
+    kernel = weight.new_empty(weight.shape[0], 3, 6, 6)
+    for index, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+        kernel[:, :, row::2, column::2] = weight[:, 3 * index : 3 * index + 3]
+    return kernel

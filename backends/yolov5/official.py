@@ -21,7 +21,7 @@ from backends.yolov5.blueprint import Layer, blueprint
 from backends.yolov5.checkpoint import Weights
 from backends.yolov5.config import Anchors, ModelConfig, variant_of
 from backends.yolov5.errors import CheckpointError
-from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock
+from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock, focus_to_conv
 from backends.yolov5.unpickle import StandIn, read_pickle
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
@@ -72,21 +72,6 @@ def _weights(content: Any, path: Path) -> Weights:
     weights = Weights(config, variant, _names(model, config.num_classes, path), state)
     _compare_modules(weights.network(), modules, path)
     return weights
-
-
-def focus_to_conv(weight: Tensor) -> Tensor:
-    """The 6x6 kernel, stride 2, padding 2, that equals a 3x3 kernel on the four pixel slices of Focus.
-
-    Args:
-        weight: [C, 12, 3, 3]; input channel 3*slice + colour, slices (row, column) 00, 10, 01, 11.
-
-    Returns:
-        [C, 3, 6, 6].
-    """
-    kernel = weight.new_empty(weight.shape[0], 3, 6, 6)
-    for index, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
-        kernel[:, :, row::2, column::2] = weight[:, 3 * index : 3 * index + 3]
-    return kernel
 
 
 def _model_in(content: Any, path: Path) -> StandIn:

@@ -38,6 +38,8 @@ _STAND_INS = frozenset(
         "pathlib.PosixPath",
         "pathlib.WindowsPath",
         "pathlib.PurePosixPath",
+        "pathlib._local.PosixPath",
+        "pathlib._local.WindowsPath",
         "argparse.Namespace",
         "datetime.datetime",
         "datetime.timedelta",

@@ -45,6 +45,15 @@ def test_the_plugin_file_is_light() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
+def test_the_library_below_is_plain_pytorch(repo_root: Path) -> None:
+    """It can be used, and trained, without the framework."""
+    files = sorted((repo_root / "backends" / "yolov5").glob("*.py"))
+    names = [file.stem for file in files if file.stem not in {"__init__", "plugin", "backend"}]
+    assert {"model", "official", "onnx_export"} <= set(names)
+    code = f"import sys; [__import__('backends.yolov5.' + name) for name in {names}]; print('core' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=repo_root).strip() == "False"
+
+
 def test_reads_official_and_own(tmp_path: Path) -> None:
     write_official(tmp_path / "best.pt", P5)
     backend = YOLOv5Backend()
