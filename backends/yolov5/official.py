@@ -61,7 +61,7 @@ def _weights(content: Any, path: Path) -> Weights:
     layers = list(_children(_child(model, "model", path)).values())
     if not layers or _kind(layers[-1]) != "Detect":
         last = _full_kind(layers[-1]) if layers else "nothing"
-        raise CheckpointError(f"'{path}' is no YOLOv5 detector: its model ends in '{last}', not in 'Detect'", _WANTED)
+        raise CheckpointError(f"'{path}' is no YOLOv5 detector: its model ends in {last!r}, not in 'Detect'", _WANTED)
     pool_first = _pool_first(layers)
     levels = len(_children(_child(layers[-1], "m", path)))
     ours = _compare_layers(layers, blueprint(levels, pool_first=pool_first), path)
@@ -83,7 +83,7 @@ def _model_in(content: Any, path: Path) -> StandIn:
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
         raise CheckpointError(f"'{path}' holds {found}, no YOLOv5 model", _WANTED)
     if _full_kind(model) not in _MODELS:
-        raise CheckpointError(f"'{path}' holds a '{_full_kind(model)}', no YOLOv5 detector", _WANTED)
+        raise CheckpointError(f"'{path}' holds a {_full_kind(model)!r}, no YOLOv5 detector", _WANTED)
     return model
 
 
@@ -103,7 +103,7 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
         found, route = _kind(layer), vars(layer).get("f", wanted.route)
         if _SAME.get(found, found) != wanted.kind or route != wanted.route:
             raise CheckpointError(
-                f"layer {index} of '{path}' is {_full_kind(layer)} from {route}, not {wanted.kind} from {wanted.route}",
+                f"layer {index} of '{path}' is {_full_kind(layer)!r} from {route!r}, not {wanted.kind} from {wanted.route}",
                 _WANTED,
             )
         _expect({wanted.kind: layer}, wanted.kind, _FIXED.get(wanted.kind, {}), path)
@@ -242,5 +242,5 @@ def _children(module: StandIn) -> dict[str, StandIn]:
 def _child(module: StandIn, name: str, path: Path) -> StandIn:
     child = _children(module).get(name)
     if child is None:
-        raise CheckpointError(f"'{path}': its '{_full_kind(module)}' has no part '{name}'", _WANTED)
+        raise CheckpointError(f"'{path}': its {_full_kind(module)!r} has no part '{name}'", _WANTED)
     return child

@@ -136,7 +136,7 @@ class _Unpickler(pickle.Unpickler):
         if full in _STORAGES or full in _STAND_INS or full in _DTYPES or _is_class_of_a_detector(module):
             return self._classes.setdefault(full, type("StandIn", (StandIn,), {"kind": full}))
         raise CheckpointError(
-            f"refused '{self._archive.path}': its pickle wants '{full}', which no YOLOv5 checkpoint needs",
+            f"refused '{self._archive.path}': its pickle wants {full!r}, which no YOLOv5 checkpoint needs",
             "nothing of it was run; do not load this file with other programs",
         )
 

@@ -98,10 +98,13 @@ def _grouped(model: Any) -> None:
         (_set("model.2.cv1.bn.eps", 1e-5), "'stages.0.block.main.bn' in .* has eps 1e-05"),
         (_set("model.9.m.kernel_size", 7), "'stages.3.pool.m' in .* has kernel_size 7"),
         (_set("model.11.mode", "bilinear"), "'Upsample' in .* has mode bilinear"),
-        (_set("model.16.f", [-1, 2]), r"layer 16 .* is models.common.Concat from \[-1, 2\], not Concat from \[-1, 4\]"),
+        (
+            _set("model.16.f", [-1, 2]),
+            r"layer 16 .* is 'models.common.Concat' from \[-1, 2\], not Concat from \[-1, 4\]",
+        ),
         (_set("model.24.stride", torch.tensor([4.0, 8.0, 16.0])), r"do not have the strides \[8, 16, 32\]"),
         (_set("names", ["only one"]), "does not name its 3 classes"),
-        (_set("model.2.f", "nonsense"), "layer 2 .* from nonsense"),
+        (_set("model.2.f", "nonsense"), "layer 2 .* from 'nonsense'"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

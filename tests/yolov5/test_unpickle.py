@@ -86,6 +86,12 @@ def test_only_listed_modules_become_stand_ins(tmp_path: Path, module: str) -> No
             read_pickle(zipped(tmp_path / "x.pt", content))
 
 
+def test_names_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    content = b"\x80\x04" + _stack_global("os\x1b[2J", "system") + b"."
+    with pytest.raises(CheckpointError, match=r"wants 'os\\x1b\[2J\.system'"):
+        read_pickle(zipped(tmp_path / "x.pt", content))
+
+
 def _stack_global(module: str, name: str) -> bytes:
     return b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)) + b"\x93"
 
