@@ -31,7 +31,11 @@ def hookline_grafts() -> Iterable[Graft]:
     """Register the grafts."""
     yield Graft(
         name="yolo_layer",
-        summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition elsewhere",
+        summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition in ONNX Runtime",
         load=load_yolo_layer,
     )
-    yield Graft(name="onnx", summary="the same decode as standard operators only", load=load_onnx)
+    yield Graft(
+        name="onnx",
+        summary="the same decode as standard operators, also for what knows no ONNX functions, e.g. OpenVINO",
+        load=load_onnx,
+    )

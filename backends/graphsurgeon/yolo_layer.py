@@ -23,9 +23,9 @@ class YoloLayerGraft:
         """Write ``model`` with the node to ``target``.
 
         With a namespace (an ONNX domain) the file also carries the model-local function of the same
-        name: it runs wherever ONNX runs, and TensorRT takes the plugin of that namespace where there
-        is one. With ``namespace=""`` it is the bare node that C++ builds of the plugin expect, which
-        only TensorRT can run: ONNX has no functions in its default domain.
+        name: ONNX Runtime runs it as it is, and TensorRT takes the plugin of that namespace. With
+        ``namespace=""`` it is the bare node that C++ builds of the plugin expect, which only TensorRT
+        can run: ONNX has no functions in its default domain.
 
         Returns:
             ``("YoloLayer_TRT",)`` for the bare node, else nothing.
@@ -39,7 +39,10 @@ class YoloLayerGraft:
 
 
 class OnnxGraft:
-    """Appends the same decode as plain operators, without the node; ``namespace`` does not apply."""
+    """Appends the same decode as plain operators, for tools that know no functions (OpenVINO 2026.4 is one).
+
+    There is no node, so ``namespace`` does not apply.
+    """
 
     def append(
         self,
