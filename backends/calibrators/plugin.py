@@ -54,8 +54,8 @@ class EntropyOptions:
 
 def check_bins(bins: int) -> None:
     """Refuse histograms that are too coarse to say anything, odd, or absurd."""
-    if not 128 <= bins <= 1 << 20 or bins % 2:
-        raise HooklineError(f"bins is {bins}", "give an even number of 128 to 1048576")
+    if not 128 <= bins <= 1 << 15 or bins % 2:
+        raise HooklineError(f"bins is {bins}", "give an even number of 128 to 32768")
 
 
 def load_minmax(_: NoOptions) -> MinMaxObserver:
