@@ -43,7 +43,7 @@ class Words:
     source: Any = None
     imgsz: Any = 640
     precision: Precision = Precision.fp32
-    calibrator: str = "entropy"
+    calibrator: str = "percentile"
     backend: str = "auto"
     processor: str = "auto"
     device: str = "auto"
