@@ -80,8 +80,14 @@ def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
 
         @hookimpl
         def hookline_runtimes():
-            yield Runtime(name="mychip", summary="MyChip 3", load=load, available=probe, device="cpu",
-                          precisions=frozenset({Precision.int8}))
+            yield Runtime(
+                name="mychip",
+                summary="MyChip 3",
+                load=load,
+                available=probe,
+                device="cpu",
+                precisions=frozenset({Precision.int8}),
+            )
     """
 
 

@@ -18,9 +18,14 @@ from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
 from core.registry import KINDS, Registry
-from core.stage import Stage
 
 DOCS = Path(__file__).resolve().parent
+
+INTRODUCTION = (
+    "Every option can be set on the command line as `name=value`. Options of a stage stand under its name and are "
+    "there whichever stages are asked for, because the plan may add stages. `↑ name` means: follows the top-level "
+    "option until it is set itself. `python -m core.run +stage=<stage> --help` lists them too."
+)
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session),
@@ -55,9 +60,7 @@ def configuration(registry: Registry) -> str:
     """The page of all options."""
     sections = [
         "# Configuration",
-        "Every option can be set on the command line as `name=value`. Options of a stage stand under its name and are "
-        "there whichever stages are asked for, because the plan may add stages. `↑ name` means: follows the top-level "
-        "option until it is set itself. `python -m core.run +stage=<stage> --help` lists them too.",
+        INTRODUCTION,
         "## Top level",
         _words(),
     ]
@@ -74,7 +77,10 @@ def configuration(registry: Registry) -> str:
 def pages() -> dict[Path, str]:
     """Path below docs/ -> text of every generated page."""
     registry = load_plugins().registry
-    texts = {Path("hooks") / f"{name.removeprefix(PROJECT + '_')}.md": hook_page(hook, registry) for name, hook in hooks().items()}
+    texts = {
+        Path("hooks") / f"{name.removeprefix(PROJECT + '_')}.md": hook_page(hook, registry)
+        for name, hook in hooks().items()
+    }
     return texts | {Path("configuration.md"): configuration(registry)}
 
 
@@ -114,10 +120,9 @@ def _shipped(kind: str, registry: Registry) -> str:
 
 
 def _words() -> str:
-    rows = []
-    for line in (DOCS.parent / "conf" / "config.yaml").read_text(encoding="utf-8").splitlines():
-        if match := re.fullmatch(r"(\w+): (\S+)\s+# (.*)", line):
-            rows.append("| `{}` | `{}` | {} |".format(*match.groups()))
+    text = (DOCS.parent / "conf" / "config.yaml").read_text(encoding="utf-8")
+    found = re.findall(r"^(\w+): (\S+)\s+# (.*)$", text, re.MULTILINE)
+    rows = [f"| `{name}` | `{value}` | {what} |" for name, value, what in found]
     rows.append("| `plugins.disable` | `[]` | plugins to leave out, by name |")
     return "\n".join(["| option | default | what it is |", "| --- | --- | --- |", *rows])
 

@@ -1,4 +1,4 @@
-"""The runtime ``tensorrt``. This version writes models for it and builds no engines (README, "What has been run where")."""
+"""The runtime ``tensorrt``. This version writes models for it and builds no engines (see the README)."""
 
 from __future__ import annotations
 

@@ -38,5 +38,5 @@ def test_digest_does_not_depend_on_the_order_of_keys() -> None:
 
 
 def test_what_has_no_json_form_is_named() -> None:
-    with pytest.raises(TypeError, match="object .* has no JSON form"):
+    with pytest.raises(TypeError, match=r"object .* has no JSON form"):
         encode({"a": object()})
