@@ -102,10 +102,8 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
     for index, (layer, wanted) in enumerate(zip(layers, expected, strict=False)):
         found, route = _kind(layer), vars(layer).get("f", wanted.route)
         if _SAME.get(found, found) != wanted.kind or route != wanted.route:
-            raise CheckpointError(
-                f"layer {index} of '{path}' is {_full_kind(layer)!r} from {route!r}, not {wanted.kind} from {wanted.route}",
-                _WANTED,
-            )
+            found, should = f"{_full_kind(layer)!r} from {route!r}", f"{wanted.kind} from {wanted.route}"
+            raise CheckpointError(f"layer {index} of '{path}' is {found}, not {should}", _WANTED)
         _expect({wanted.kind: layer}, wanted.kind, _FIXED.get(wanted.kind, {}), path)
     if len(layers) != len(expected):
         raise CheckpointError(f"'{path}' has {len(layers)} layers, not {len(expected)}", _WANTED)
