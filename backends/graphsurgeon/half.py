@@ -9,6 +9,7 @@ import onnx
 from onnx import numpy_helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from backends.graphsurgeon.exporting import export_like, import_copy
 from core.errors import HooklineError
 
 MOST = float(np.finfo(np.float16).max)
@@ -20,15 +21,15 @@ def convert_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         HooklineError: A weight is beyond what float16 can hold.
     """
+    _check_weights(model)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    _check_weights(copy)
     logging.getLogger("onnxruntime.transformers.float16").setLevel(logging.ERROR)
     # Without a block list the converter keeps operators in float32 that YOLOv5 does not have, or that
     # every runtime can compute in float16.
-    half: onnx.ModelProto = convert_float_to_float16(copy, keep_io_types=True, op_block_list=[])
-    onnx.checker.check_model(half)
-    return half
+    half = convert_float_to_float16(copy, keep_io_types=True, op_block_list=[])
+    # The converter leaves its casts at the end of the list of nodes.
+    return export_like(import_copy(half), model)
 
 
 def _check_weights(model: onnx.ModelProto) -> None:

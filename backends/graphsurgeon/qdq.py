@@ -9,6 +9,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from backends.graphsurgeon.activation_ranges import activations, clip_silu_tails, join_ranges, range_of
+from backends.graphsurgeon.exporting import export_like, import_copy
 from backends.graphsurgeon.pairs import (
     BIAS_LIMIT,
     add_activation_pair,
@@ -41,7 +42,7 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
         HooklineError: A range is missing or not finite, a weight is NaN, the opset is too old, or the
             graph has nothing to quantise.
     """
-    graph = gs.import_onnx(model)
+    graph = import_copy(model)
     if graph.opset < MIN_OPSET:
         raise HooklineError(f"the model has opset {graph.opset}", f"int8 needs {MIN_OPSET} or later: set export.opset")
     nodes = integer_nodes(graph, style.through, float_stem=style.float_stem)
@@ -50,9 +51,7 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
     _Insertion(graph, nodes, _settled(graph, nodes, ranges, style), style).run()
     if style.fused_silu:
         fuse_silus(graph)
-    quantised = gs.export_onnx(graph.cleanup().toposort(), ir_version=model.ir_version)
-    onnx.helper.set_model_props(quantised, {item.key: item.value for item in model.metadata_props})
-    return quantised
+    return export_like(graph, model)
 
 
 def fuse_silus(graph: gs.Graph) -> None:

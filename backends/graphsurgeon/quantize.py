@@ -34,9 +34,9 @@ def quantize(
     graph = read_onnx(model.path)
     if precision is Precision.int8:
         graph = insert_qdq(graph, _ranges(model, table).tensors, style)
-        onnx.checker.check_model(graph)
     elif precision is Precision.fp16:
         graph = convert_to_half(graph)
+    onnx.checker.check_model(graph)
     onnx.save(graph, target)
 
 
