@@ -37,11 +37,11 @@ class Console:
         self._write(message)
 
     def warn(self, message: str) -> None:
-        """One line that must not be missed."""
+        """One line that must not be missed; told once."""
         log.warning(message)
         if message not in self.warnings:
             self.warnings.append(message)
-        self._write(self._coloured(f"warning: {message}", "33"))
+            self._write(self._coloured(f"warning: {message}", "33"))
 
     def error(self, message: str) -> None:
         """One line: why the run ends."""

@@ -93,7 +93,12 @@ def key_of(step: Step, inputs: Mapping[str, str], context: RunContext) -> str:
     """
     registry = context.registry
     parts = [
-        {"kind": kind, "name": name, "by": registry.origin(kind, name).version, "options": context.options(kind, name)}
+        {
+            "kind": kind,
+            "name": name,
+            "by": registry.origin(kind, name).version,
+            "options": _result_options(context.options(kind, name)),
+        }
         for kind, name in step.parts
     ]
     return digest(
@@ -190,6 +195,18 @@ class _Planner:
 
     def _nothing_makes(self, consumer: Stage, kind: type[Artifact]) -> HooklineError:
         manual = [stage.name for stage in self.registry.stages() if kind in stage.signature.provides]
+        source = next((stage for stage in self.registry.stages() if self._is_source_of(stage, kind)), None)
+        given = self._provides(source, self.configs[source.name]) if source else None
+        if (
+            source is not None
+            and given is not None
+            and given is not kind
+            and source.selected(self.configs[source.name])
+        ):
+            return HooklineError(
+                f"stage '{consumer.name}' needs a {kind.__name__}, and what was given is already a {given.__name__}",
+                f"start from an earlier form, or leave '{consumer.name}' out",
+            )
         if kind is Checkpoint:
             return HooklineError(
                 f"stage '{consumer.name}' needs weights",
@@ -200,6 +217,10 @@ class _Planner:
             f"stage '{consumer.name}' needs a {kind.__name__}, and nothing in this plan makes one",
             f"name a stage that does before it: {', '.join(manual) or 'no loaded plugin has any'}",
         )
+
+    def _is_source_of(self, stage: Stage, kind: type[Artifact]) -> bool:
+        """Whether the stage gives what the user has, of one kind or another."""
+        return stage.automatic and len(stage.signature.provides) > 1 and kind in stage.signature.provides
 
     def _provides(self, stage: Stage, config: Any) -> type[Artifact]:
         provides = stage.signature.provides

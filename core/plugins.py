@@ -29,7 +29,7 @@ from core.version import __version__
 BUILTINS: tuple[str, ...] = (
     "core.narrator",
     "core.summary",
-    "stages.weights",
+    "stages.load",
     "stages.dataset",
     "stages.export",
     "stages.calibrate",

@@ -18,7 +18,7 @@ from core.artifacts import Artifact, Provenance
 from core.context import RunContext
 from core.errors import HooklineError
 from core.plan import Plan, Step, key_of
-from core.store import Store, complete, identity, write_sidecar
+from core.store import Store, complete, identity
 
 
 def run_plan(
@@ -52,6 +52,8 @@ def run_plan(
             hook.hookline_stage_failed(step=step, error=error)
             raise
         made.append(artifact)
+        for note in artifact.notes:  # also of what came from the store: it is as true as on the first day
+            context.warn(note)
         hook.hookline_after_stage(step=step, artifact=artifact, reused=reused, seconds=time.perf_counter() - start)
     return made
 
@@ -99,7 +101,6 @@ def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
         artifact = complete(make(workdir))
         if workdir not in artifact.path.parents:
             return artifact
-        write_sidecar(artifact)
         os.replace(workdir, target)
     finally:
         shutil.rmtree(workdir, ignore_errors=True)

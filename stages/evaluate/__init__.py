@@ -64,8 +64,8 @@ class EvaluateConfig:
 
 def evaluate(
     config: EvaluateConfig,
+    dataset: Dataset,  # first, so that a mistake in the data is told before a model is built
     model: Engine | GraftedModel | QuantizedModel | OnnxModel | Checkpoint,
-    dataset: Dataset,
     context: RunContext,
 ) -> Metrics:
     """Measure ``model`` on ``dataset``."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, CalibrationTable, Layout, OnnxModel, Precision, QuantizedModel
 from core.config import shared
@@ -27,14 +27,19 @@ class QuantizeConfig:
     """
 
     precision: Precision = shared("precision")
-    backend: str = shared("backend", kind="runtimes")
+    backend: str = shared("backend", kind="runtimes", usable=False)
 
 
 def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
     """Write ``model`` in ``config.precision``."""
-    if config.precision is not Precision.fp32 and model.layout is not Layout.heads:
+    if model.precision not in {Precision.fp32, config.precision}:
+        raise HooklineError(
+            f"'{model.path.name}' is {model.precision.value} already, it cannot become {config.precision.value}",
+            f"start from a float32 model, or set precision={model.precision.value}",
+        )
+    if config.precision is not model.precision and model.layout is not Layout.heads:
         raise HooklineError(
             f"a model of layout {model.layout.value} cannot become {config.precision.value}",
             "boxes need float32: set export.layout=heads",
@@ -42,10 +47,12 @@ def quantize(
     target = context.workdir / f"{model.path.stem}-{config.precision.value}.onnx"
     needed = table if config.precision is Precision.int8 else None
     context.runtime(config.backend).quantize(model, needed, target, precision=config.precision)
-    facts: dict[str, Any] = {item.name: getattr(model, item.name) for item in fields(OnnxModel)}
-    notes = (*model.notes, *(needed.notes if needed else ()))
     return QuantizedModel(
-        **{**facts, "path": target, "sha256": "", "provenance": None, "notes": notes, "precision": config.precision},
+        path=target,
+        facts=model.facts,
+        contract=model.contract,
+        layout=model.layout,
+        precision=config.precision,
         runtime=config.backend,
     )
 

@@ -107,6 +107,8 @@ def test_what_the_user_gave_comes_before_what_could_be_made(tmp_path: Path) -> N
     parts = toys.registry(given, *toys.STAGES[1:])
     onnx = make_plan(["build"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
     assert [step.stage.name for step in onnx.steps] == ["weights", "quantize", "build"]
+    with pytest.raises(PlanError, match="needs a Checkpoint, and what was given is already a OnnxModel"):
+        make_plan(["export"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
     checkpoint = make_plan(["build"], toys.configs(), toys.context(tmp_path, parts))
     assert [step.stage.name for step in checkpoint.steps] == ["weights", "export", "quantize", "build"]
 
@@ -147,7 +149,7 @@ def test_key_depends_on_everything_the_result_depends_on(tmp_path: Path, change:
     if change == "config":
         step = replace(step, config=toys.Quantize(Precision.int8, "cpu"))
     if change == "part":
-        context = replace(context, options=lambda kind, name: {"threads": 2})
+        context = replace(context, options=lambda kind, name: toys.Plain())
     if change == "outside":
         outside["file"] = "b"
     assert (key_of(step, inputs, context) == before) is (change == "same")

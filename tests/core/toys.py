@@ -21,7 +21,7 @@ from core.artifacts import (
 from core.config import shared
 from core.console import Console
 from core.context import RunContext
-from core.parts import Availability, Runtime
+from core.parts import Availability, NoOptions, Runtime
 from core.registry import Origin, Registry
 from core.stage import Stage
 
@@ -155,6 +155,6 @@ def context(folder: Path, parts: Registry | None = None) -> RunContext:
         seed=0,
         device="auto",
         registry=parts or registry(),
-        options=lambda kind, name: {},
+        options=lambda kind, name: NoOptions(),
         reporter=Console(),
     )

@@ -21,7 +21,7 @@ from core.metadata import from_properties
 from stages.export import Axis, ExportConfig, check, export, hookline_stages
 from stages.export import parity as parity_module
 from stages.export.parity import compare
-from stages.weights import LoadConfig, load
+from stages.load import LoadConfig, load
 from tests.stage_tools import Memory, make_context
 from tests.yolov5.official_files import P5_OLD, write_official
 from tests.yolov5_tools import tiny_checkpoint

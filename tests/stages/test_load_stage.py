@@ -29,7 +29,7 @@ from core.context import RunContext
 from core.errors import HooklineError
 from core.parts import ModelFamily, Release
 from core.store import complete, write_sidecar
-from stages.weights import LoadConfig, check, fingerprint, hookline_stages, load, select
+from stages.load import LoadConfig, check, fingerprint, hookline_stages, load, select
 from tests.stage_tools import Memory, make_context
 from tests.yolov5.official_files import P5, write_official
 from tests.yolov5_tools import tiny_checkpoint

@@ -11,7 +11,7 @@ from core.digest import file_digest
 from core.download import fetch
 from core.errors import HooklineError
 from core.store import SIDECAR, read_artifact
-from stages.weights.naming import LocalFile, Official, cache_file, locate, sidecar_problem
+from stages.load.naming import LocalFile, Official, cache_file, locate, sidecar_problem
 
 
 def load_weights(weights: str | None, context: RunContext) -> Checkpoint | OnnxModel | Engine:
@@ -29,7 +29,7 @@ def load_weights(weights: str | None, context: RunContext) -> Checkpoint | OnnxM
     if known is not None:
         return known
     if source.path.suffix == ".onnx":
-        from stages.weights.foreign import inspect_onnx
+        from stages.load.foreign import inspect_onnx
 
         return inspect_onnx(source.path)
     return _read(source.path, context)

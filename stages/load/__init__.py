@@ -32,28 +32,28 @@ class LoadConfig:
 
 def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine:
     """Find, fetch where needed, and read ``config.weights``."""
-    from stages.weights.loading import load_weights
+    from stages.load.loading import load_weights
 
     return load_weights(config.weights, context)
 
 
 def select(config: LoadConfig) -> Collection[type[Artifact]]:
     """The type of artifact that ``config.weights`` is."""
-    from stages.weights.naming import kind_of
+    from stages.load.naming import kind_of
 
     return [kind_of(config.weights)] if config.weights else []
 
 
 def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
     """Digest of the file that the weights come from."""
-    from stages.weights.naming import fingerprint_of
+    from stages.load.naming import fingerprint_of
 
     return fingerprint_of(config.weights, context)
 
 
 def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     """Whether there are such weights; the file is read when the stage runs."""
-    from stages.weights.naming import locate, sidecar_problem
+    from stages.load.naming import locate, sidecar_problem
 
     try:
         source = locate(config.weights, context.registry)
