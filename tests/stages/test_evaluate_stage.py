@@ -188,7 +188,7 @@ def test_check() -> None:
 
 def test_stage_takes_any_model() -> None:
     (stage,) = hookline_stages()
-    model, data = stage.signature.inputs
+    data, model = stage.signature.inputs
     assert len(model.types) == 5
     assert data.types == (Dataset,)
     assert stage.signature.provides == (Metrics,)
