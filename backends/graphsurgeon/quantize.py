@@ -22,20 +22,22 @@ def quantize(
     """Write ``model`` in ``precision`` to ``target``; metadata and float32 inputs and outputs are kept.
 
     Args:
-        model: A float32 heads model.
+        model: A float32 heads model, or one that has the precision already: it is written as it is.
         table: The ranges of its activations; needed for int8.
         target: The ONNX file to write.
-        precision: ``fp32`` leaves the graph as it is.
+        precision: ``fp16`` or ``int8``.
         style: What the runtime wants of int8.
 
     Raises:
         HooklineError: The table is missing or belongs to another model, or the graph cannot be quantised.
     """
     graph = read_onnx(model.path)
-    if precision is Precision.int8:
-        graph = insert_qdq(graph, _ranges(model, table).tensors, style)
-    elif precision is Precision.fp16:
-        graph = convert_to_half(graph)
+    if precision is not model.precision:
+        graph = (
+            convert_to_half(graph)
+            if precision is Precision.fp16
+            else insert_qdq(graph, _ranges(model, table).tensors, style)
+        )
     onnx.checker.check_model(graph)
     onnx.save(graph, target)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -80,3 +82,9 @@ def test_a_table_of_another_model(model, tmp_path):
     with pytest.raises(HooklineError, match=r"'calibration\.json' was made for another model.*again for 'tiny\.onnx'"):
         quantize(model, table, tmp_path / "q.onnx", precision=Precision.int8, style=STYLE)
     assert not (tmp_path / "q.onnx").exists()
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_a_model_of_that_precision_is_written_as_it_is(model, tmp_path, precision):
+    quantize(replace(model, precision=precision), None, tmp_path / "same.onnx", precision=precision, style=STYLE)
+    assert onnx.load(tmp_path / "same.onnx") == onnx.load(model.path)

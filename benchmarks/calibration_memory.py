@@ -1,0 +1,150 @@
+"""Peak memory and time of calibration, beside plain inference and ONNX Runtime's own calibrator, each in a process.
+
+``python -m benchmarks.calibration_memory --source pictures/ yolov5s.onnx`` takes a float32 heads model. Plain inference
+and calibration see the same pictures, read and letterboxed the same way. ``theirs`` is the entropy calibrator of
+``onnxruntime.quantization`` over ``--theirs`` pictures: it keeps every activation of every picture until the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from core.summary import machine, versions
+
+SHOWN = ("onnxruntime", "opencv-python", "numpy")
+
+
+def main() -> None:
+    """Run each work in a process of its own and print the table; or, as that process, do one work."""
+    arguments = read_arguments()
+    if arguments.work:
+        print(json.dumps(measured(lambda: WORKS[arguments.work](arguments))))
+        return
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(", ".join(f"{name} {value}" for name, value in versions().items() if name in SHOWN))
+    print(f"command: python -m benchmarks.calibration_memory {' '.join(sys.argv[1:])}\n")
+    print("| work | pictures | seconds | CPU seconds | peak memory MB |")
+    print("| --- |" + " --- |" * 4)
+    for work in ("inference", "minmax", "percentile", "entropy", *(["theirs"] if arguments.theirs else [])):
+        print(f"| {work} | {figures(work)} |", flush=True)
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("onnx", type=Path, help="float32 heads model, e.g. what +stage=export leaves")
+    parser.add_argument("--source", required=True, help="pictures to calibrate on")
+    parser.add_argument("--pictures", type=int, default=128)
+    parser.add_argument(
+        "--theirs", type=int, default=8, help="pictures for ONNX Runtime's own calibrator; 0 leaves it out"
+    )
+    parser.add_argument("--imgsz", type=int, default=640)
+    parser.add_argument("--work", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def figures(work: str) -> str:
+    """One row, by a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.calibration_memory", *sys.argv[1:], "--work", work]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(run.stderr)
+    found = json.loads(run.stdout.splitlines()[-1])
+    return f"{found['pictures']} | {found['seconds']:.1f} | {found['cpu']:.1f} | {found['memory'] / 1e6:.0f}"
+
+
+def measured(work: Callable[[], int]) -> dict[str, float]:
+    """Time and peak memory of ``work``, which gives the number of its pictures."""
+    start, cpu = time.perf_counter(), time.process_time()
+    pictures = work()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    return {"pictures": pictures, "seconds": seconds, "cpu": cpu, "memory": memory}
+
+
+def batches(arguments: argparse.Namespace, count: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Pictures as network inputs, read and letterboxed ahead as the stage does."""
+    from backends.cv.plugin import hookline_processors
+    from core.artifacts import InputContract
+    from core.media.source import list_source
+    from core.media.tolerance import Tolerance
+    from stages.calibrate.observing import prepared_batches
+
+    (part,) = hookline_processors()
+    context = SimpleNamespace(processor=lambda _: part.load(part.options()), seed=0)
+    config = SimpleNamespace(processor="opencv", pictures=count, batch=1)
+    contract = InputContract(batch=1, height=arguments.imgsz, width=arguments.imgsz)
+    return prepared_batches(config, contract, list_source(arguments.source), Tolerance(count, print), context)
+
+
+def infer(arguments: argparse.Namespace) -> int:
+    """Plain FP32 inference."""
+    import onnxruntime as ort
+
+    from backends.ort.loading import Level, load_session, session_options
+    from backends.ort.plugin import OrtOptions
+
+    session: ort.InferenceSession = load_session(
+        arguments.onnx, session_options(OrtOptions(), Level.ORT_ENABLE_ALL), str(arguments.onnx)
+    )
+    return sum(bool(session.run(None, {"images": images})) for images, _ in batches(arguments, arguments.pictures))
+
+
+def calibrate(arguments: argparse.Namespace) -> int:
+    """Our calibration: every activation into its histogram, ranges at the end."""
+    from backends.calibrators.plugin import hookline_calibrators
+    from backends.ort.plugin import OrtOptions
+    from backends.ort.tap import OrtTap
+    from core.artifacts import InputContract
+    from stages.calibrate.observing import observe
+
+    (part,) = (item for item in hookline_calibrators() if item.name == arguments.work)
+    observer = part.load(part.options())
+    contract = InputContract(batch=1, height=arguments.imgsz, width=arguments.imgsz)
+    model = SimpleNamespace(path=arguments.onnx, contract=contract)
+    with OrtTap(model, OrtOptions()) as tap:
+        done = sum(observe(tap, batches(arguments, arguments.pictures), observer, contract))
+    observer.ranges()
+    return done
+
+
+def calibrate_theirs(arguments: argparse.Namespace) -> int:
+    """ONNX Runtime's entropy calibrator."""
+    from onnxruntime.quantization import CalibrationMethod
+    from onnxruntime.quantization.calibrate import create_calibrator
+
+    images = [item.copy() for item, _ in batches(arguments, arguments.theirs)]
+    waiting = iter(images)
+    reader = SimpleNamespace(get_next=lambda: {"images": item} if (item := next(waiting, None)) is not None else None)
+    with tempfile.TemporaryDirectory() as folder:
+        calibrator = create_calibrator(
+            arguments.onnx,
+            augmented_model_path=str(Path(folder) / "augmented.onnx"),
+            calibrate_method=CalibrationMethod.Entropy,
+        )
+        calibrator.collect_data(reader)
+        calibrator.compute_data()
+    return len(images)
+
+
+WORKS = {
+    "inference": infer,
+    "minmax": calibrate,
+    "percentile": calibrate,
+    "entropy": calibrate,
+    "theirs": calibrate_theirs,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Latency of the INT8 heads beside FP32 in the same runtime, in turns in one process.
+
+``python -m benchmarks.latency_int8 --source pictures/ yolov5n.pt yolov5s.pt`` makes both through ``+stage=quantize``.
+Turns are blocks of runs after a pause: the threads of a session wait for work in a loop for a while after a run, and
+would take a core from the session that comes next. With ``--threads 1`` also the CPU time is told, which other load on
+the machine hardly changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import onnxruntime as ort
+
+from core.summary import machine
+
+PAUSE = 0.02
+BLOCK, WARM = 6, 2
+
+
+def main() -> None:
+    """Make the models, time them, print a table."""
+    arguments = read_arguments()
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(f"onnxruntime {ort.__version__}, {platform.machine()}, {arguments.imgsz} px, batch 1")
+    print(f"command: python -m benchmarks.latency_int8 {' '.join(sys.argv[1:])}\n")
+    print("| weights | threads | fp32 ms (median, min) | int8 ms | ratio of medians | of minima | of CPU time |")
+    print("| --- | --- |" + " --- |" * 5)
+    for weights in arguments.weights:
+        paths = {name: quantized(weights, name, arguments) for name in ("fp32", "int8")}
+        for threads in (int(item) for item in arguments.threads.split(",")):
+            print(f"| {Path(weights).stem} | {threads} | {row(paths, threads, arguments)} |", flush=True)
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="+", help="official names or files")
+    parser.add_argument("--source", required=True, help="pictures to calibrate on")
+    parser.add_argument("--imgsz", type=int, default=640)
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--threads", default="2,1", help="separated by commas")
+    return parser.parse_args()
+
+
+def quantized(weights: str, precision: str, arguments: argparse.Namespace) -> Path:
+    """The ONNX file that ``+stage=quantize`` leaves."""
+    options = [f"weights={weights}", f"precision={precision}", f"imgsz={arguments.imgsz}"]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "core.run", "+stage=quantize", f"hydra.run.dir={folder}", *options]
+        command += [f"calibrate.source={arguments.source}"]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            sys.exit(run.stderr)
+        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+    (path,) = (stage["artifact"]["path"] for stage in summary["stages"] if stage["name"] == "quantize")
+    return Path(path)
+
+
+def row(paths: Mapping[str, Path], threads: int, arguments: argparse.Namespace) -> str:
+    """The figures of one pair."""
+    sessions = {name: open_session(path, threads) for name, path in paths.items()}
+    images = np.random.default_rng(0).random((1, 3, arguments.imgsz, arguments.imgsz), dtype=np.float32)
+    wall, processor = in_turns(sessions, images, arguments.rounds)
+    shown = [f"{median(wall[name]):.1f}, {min(wall[name]):.1f}" for name in paths]
+    ratios = [choose(times["int8"]) / choose(times["fp32"]) for times, choose in ((wall, median), (wall, min))]
+    cpu = median(processor["int8"]) / median(processor["fp32"])
+    return " | ".join([*shown, *(f"{ratio:.2f}" for ratio in ratios), f"{cpu:.2f}" if threads == 1 else "-"])
+
+
+def open_session(path: Path, threads: int) -> ort.InferenceSession:
+    """All optimisations, so many threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def in_turns(
+    sessions: Mapping[str, ort.InferenceSession], images: np.ndarray, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Wall and CPU milliseconds of each session's runs, the first of every block left out."""
+    wall: dict[str, list[float]] = {name: [] for name in sessions}
+    processor: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(rounds):
+        for name, session in sessions.items():
+            time.sleep(PAUSE)
+            for number in range(BLOCK):
+                start, cpu = time.perf_counter(), time.process_time()
+                session.run(None, {"images": images})
+                if number >= WARM:
+                    wall[name].append((time.perf_counter() - start) * 1e3)
+                    processor[name].append((time.process_time() - cpu) * 1e3)
+    return wall, processor
+
+
+if __name__ == "__main__":
+    main()

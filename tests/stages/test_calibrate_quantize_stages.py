@@ -1,0 +1,206 @@
+"""The stages calibrate and quantize: sources, defaults, broken pictures, batches, caches, and the way to int8."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from backends.calibrators.plugin import hookline_calibrators
+from backends.cv.plugin import hookline_processors
+from backends.ort.plugin import hookline_runtimes
+from core.artifacts import CalibrationTable, Dataset, InputContract, Layout, OnnxModel, Precision
+from core.calibration import Ranges, read_tensorrt_cache
+from core.dataset import Sample, write_listing
+from core.errors import HooklineError
+from stages.calibrate import CalibrateConfig, calibrate, check, fingerprint, select
+from stages.quantize import QuantizeConfig, quantize
+from stages.quantize import select as select_for_precision
+from tests.quantize_tools import SIZE, pictures, run, tiny_detector
+from tests.stage_tools import make_context
+
+
+@pytest.fixture
+def context(tmp_path):
+    parts = {
+        "calibrators": list(hookline_calibrators()),
+        "processors": list(hookline_processors()),
+        "runtimes": list(hookline_runtimes()),
+    }
+    return make_context(tmp_path / "run", **parts)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return tiny_detector(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "pictures"
+    made.mkdir()
+    for index, picture in enumerate(pictures(6)):
+        cv2.imwrite(str(made / f"{index}.png"), (picture.transpose(1, 2, 0)[:, :, ::-1] * 255).round().astype(np.uint8))
+    return made
+
+
+def config(**options):
+    defaults = {"data": None, "calibrator": "minmax", "processor": "opencv"}
+    return CalibrateConfig(**{**defaults, **options})
+
+
+def ranges_of(table):
+    return Ranges.read(table.path)
+
+
+def test_table_holds_the_range_of_every_activation(context, model, folder):
+    table = calibrate(config(source=str(folder)), model, None, context[0])
+    found = ranges_of(table)
+    assert (table.method, table.pictures, found.pictures, table.notes) == ("minmax", 6, 6, ())
+    graph = onnx.load(model.path).graph
+    assert set(found.tensors) == {"images", *(name for node in graph.node for name in node.output)}
+    feeds = np.concatenate([np.round(item * 255) / 255 for item in pictures(6)[:, None]]).astype(np.float32)
+    p3 = np.concatenate([run(model.path, feeds[i : i + 1])[0] for i in range(6)])
+    assert found.tensors["p3"].min == pytest.approx(p3.min(), abs=1e-6)
+    assert found.tensors["p3"].max == pytest.approx(p3.max(), abs=1e-6)
+    assert (found.tensors["images"].low, found.tensors["images"].high) == (feeds.min(), feeds.max())
+    assert context[1].steps == 6
+
+
+def test_tensorrt_cache_lies_beside_the_table(context, model, folder):
+    table = calibrate(config(source=str(folder)), model, None, context[0])
+    header, scales = read_tensorrt_cache((table.path.parent / "calibration.cache").read_text())
+    assert header == "hookline-minmax"
+    tensors = ranges_of(table).tensors
+    assert scales == {name: pytest.approx(found.amax / 127) for name, found in tensors.items()}
+
+
+def test_table_comes_back_out_of_the_cache(context, model, folder, tmp_path):
+    table = calibrate(config(source=str(folder)), model, None, context[0])
+    cache = table.path.parent / "calibration.cache"
+    again = calibrate(config(cache=str(cache)), model, None, make_context(tmp_path / "second")[0])
+    assert again.method == "tensorrt-cache"
+    assert "hookline-minmax" in again.notes[0]
+    first, second = ranges_of(table).tensors, ranges_of(again).tensors
+    assert {name: found.amax for name, found in second.items()} == {
+        name: pytest.approx(found.amax, rel=1e-6) for name, found in first.items()
+    }
+
+
+def test_seed_draws_the_pictures(context, model, folder):
+    def table(seed, count=3):
+        return ranges_of(
+            calibrate(config(source=str(folder), pictures=count), model, None, replace(context[0], seed=seed))
+        )
+
+    assert table(0) == table(0)
+    assert table(0).pictures == 3
+    assert len({str(table(seed).tensors["p3"]) for seed in range(8)}) > 1
+
+
+def test_one_broken_picture_of_many_is_named_skipped_and_counted(context, model, folder):
+    for index in range(6, 40):
+        (folder / f"{index}.png").write_bytes((folder / "0.png").read_bytes())
+    (folder / "broken.png").write_bytes(b"not a picture")
+    table = calibrate(config(source=str(folder)), model, None, context[0])
+    assert table.pictures == 40
+    assert any("broken.png" in line for line in context[1].warnings)
+    assert table.notes == ("1 of 41 calibration pictures could not be read",)
+
+
+def test_too_many_broken_pictures_are_an_error(context, model, folder):
+    (folder / "broken.png").write_bytes(b"not a picture")
+    with pytest.raises(HooklineError, match=r"1 of 7 pictures cannot be read: 'broken\.png'"):
+        calibrate(config(source=str(folder)), model, None, context[0])
+    assert not list(context[0].workdir.iterdir())
+
+
+def test_an_empty_folder_is_told_before_anything_runs(context, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (problem,) = check(config(source=str(tmp_path / "empty")), context[0])
+    assert "no pictures or video in folder" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pictures": 0}, r"calibrate\.pictures is 0"),
+        ({"batch": 0}, r"calibrate\.batch is 0"),
+        ({"source": "rtsp://camera/1"}, "cannot calibrate on the stream"),
+        ({"cache": "nowhere.cache"}, r"no calibration cache 'nowhere\.cache'"),
+        ({"cache": __file__, "source": __file__}, r"both calibrate\.source and calibrate\.cache"),
+        ({"cache": __file__}, "line 3 of the calibration cache"),
+    ],
+)
+def test_wrong_options(context, model, options, message):
+    with pytest.raises(HooklineError, match=message):
+        calibrate(config(**options), model, None, context[0])
+
+
+def test_static_batches_are_filled_up_and_only_pictures_count(context, model, folder, tmp_path):
+    graph = onnx.load(model.path)
+    for value in [*graph.graph.input, *graph.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_value = 4
+    del graph.graph.value_info[:]
+    onnx.save(graph, tmp_path / "four.onnx")
+    four = replace(model, path=tmp_path / "four.onnx", contract=InputContract(4, SIZE, SIZE))
+    single = ranges_of(calibrate(config(source=str(folder)), model, None, context[0])).tensors
+    batched = ranges_of(calibrate(config(source=str(folder)), four, None, context[0])).tensors
+    assert {name: found.min for name, found in batched.items()} == {
+        name: pytest.approx(found.min, abs=1e-5) for name, found in single.items()
+    }
+
+
+def test_train_split_of_the_data_set(context, model, folder, tmp_path):
+    samples = [Sample(path, None) for path in sorted(folder.glob("*.png"))]
+    listing = tmp_path / "dataset.json"
+    write_listing(listing, ("a", "b"), {"train": samples[:4], "val": samples[4:]}, "digest", tmp_path / "data.yaml")
+    dataset = Dataset(path=listing, names=("a", "b"), splits={"train": 4, "val": 2})
+    with_data = config(data="data.yaml")
+    assert set(select(with_data)) == {OnnxModel, Dataset}
+    assert set(select(replace(with_data, source="x"))) == set(select(config())) == {OnnxModel}
+    assert calibrate(with_data, model, dataset, context[0]).pictures == 4
+    with pytest.raises(HooklineError, match="unknown split 'trian'; did you mean train"):
+        calibrate(replace(with_data, split="trian"), model, dataset, context[0])
+
+
+def test_default_video_is_said_loudly(context, model, folder, monkeypatch):
+    monkeypatch.setattr("stages.calibrate.sources.asset", lambda *_: folder / "0.png")
+    table = calibrate(config(), model, None, context[0])
+    assert "default street video" in table.notes[0]
+    assert "calibrate.source=" in table.notes[0]
+    assert "default street video" in context[1].warnings[0]
+
+
+def test_fingerprint_follows_the_content(context, folder):
+    before = fingerprint(config(source=str(folder)), context[0])
+    assert before == fingerprint(config(source=str(folder)), context[0])
+    (folder / "6.png").write_bytes((folder / "0.png").read_bytes())
+    assert fingerprint(config(source=str(folder)), context[0]) != before
+    assert fingerprint(config(), context[0])["source"]
+    assert fingerprint(config(data="data.yaml"), context[0]) == {}
+
+
+@pytest.mark.parametrize(("calibrator", "tolerance"), [("minmax", 0.08), ("percentile", 0.08), ("entropy", 0.3)])
+def test_the_way_to_int8(context, model, folder, calibrator, tolerance):
+    table = calibrate(config(source=str(folder), calibrator=calibrator), model, None, context[0])
+    quantised = quantize(QuantizeConfig(precision=Precision.int8, backend="onnxruntime"), model, table, context[0])
+    assert (quantised.precision, quantised.runtime, quantised.layout) == (Precision.int8, "onnxruntime", Layout.heads)
+    assert quantised.path == context[0].workdir / "tiny-int8.onnx"
+    feed = pictures(1, seed=5)
+    for exact, rounded in zip(run(model.path, feed), run(quantised.path, feed), strict=True):
+        assert np.abs(exact - rounded).max() < tolerance
+
+
+def test_precision_says_what_is_needed(context, model):
+    assert set(select_for_precision(QuantizeConfig(Precision.int8, "onnxruntime"))) == {OnnxModel, CalibrationTable}
+    assert set(select_for_precision(QuantizeConfig(Precision.fp16, "onnxruntime"))) == {OnnxModel}
+    classic = replace(model, layout=Layout.classic)
+    with pytest.raises(HooklineError, match=r"layout classic cannot become fp16; .*export\.layout=heads"):
+        quantize(QuantizeConfig(Precision.fp16, "onnxruntime"), classic, None, context[0])
+    same = quantize(QuantizeConfig(Precision.fp32, "onnxruntime"), model, None, context[0])
+    np.testing.assert_array_equal(run(same.path, pictures(1))[0], run(Path(model.path), pictures(1))[0])
