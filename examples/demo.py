@@ -7,16 +7,21 @@ frames of the video), runs both on the same input, and says how INT8 compares wi
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from core.assets import asset
 from core.console import Console
 from core.context import cache_home
 from core.errors import HooklineError
+
+Summary = dict[str, Any]
+"""The content of a summary.json."""
 
 FOLDER = Path("demo")
 """Where the two runs lie; made anew each time."""
@@ -24,12 +29,12 @@ FOLDER = Path("demo")
 MODEL = "yolov5s"
 
 
-def run(name: str, *overrides: str) -> dict[str, object]:
+def run(name: str, *overrides: str) -> Summary:
     """One run of the command line in ``demo/<name>``; gives its summary.json."""
     arguments = [*overrides, f"weights={MODEL}", f"hydra.run.dir={FOLDER / name}"]
     print(f"\n$ python -m core.run {shlex.join(arguments)}", flush=True)
     subprocess.run([sys.executable, "-m", "core.run", *arguments], check=True)
-    summary: dict[str, object] = json.loads((FOLDER / name / "summary.json").read_text(encoding="utf-8"))
+    summary: Summary = json.loads((FOLDER / name / "summary.json").read_text(encoding="utf-8"))
     return summary
 
 
@@ -55,16 +60,26 @@ def main() -> int:
     return 0
 
 
-def tell(photos: dict[str, object], video: dict[str, object]) -> None:
+def tell(photos: Summary, video: Summary) -> None:
     """Where the results are, and INT8 beside float32."""
-    print(f"\nINT8 {MODEL}, calibrated on 200 frames of the street video")
+    print(f"\nannotated by the INT8 engine of {MODEL}, calibrated on 200 frames of the street video:")
     for summary in (photos, video):
-        predictions = next(stage for stage in summary["stages"] if stage["name"] == "predict")  # type: ignore[attr-defined]
+        predictions = next(stage for stage in summary["stages"] if stage["name"] == "predict")
         folder = Path(predictions["artifact"]["path"]).parent
         for file in sorted(folder.rglob("*")):
             if file.suffix in {".jpg", ".mp4"}:
-                print(f"  {file}")
-    print(json.dumps(video["values"], indent=1))
+                print(f"  {os.path.relpath(file)}")
+    found, speed = video["values"]["compare"], video["values"]["predict"]
+    print("INT8 beside float32, on the same frames of the video:")
+    print(
+        f"  inference  {found['median_ms']:.1f} ms beside {found['reference_median_ms']:.1f} ms (medians): "
+        f"{found['latency_ratio']:.2f} of the time"
+    )
+    print(
+        f"  boxes      F1 {found['f1']:.3f} at IoU 0.5: {found['matched']:.0f} in both, "
+        f"{found['only_here']:.0f} only INT8, {found['only_reference']:.0f} only float32"
+    )
+    print(f"  program    {speed['frames_per_second']:.1f} frames a second from mp4 to annotated mp4")
 
 
 if __name__ == "__main__":
