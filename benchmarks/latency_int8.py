@@ -37,9 +37,10 @@ def main() -> None:
     print("| weights | threads | fp32 ms (median, min) | int8 ms | ratio of medians | of minima | of CPU time |")
     print("| --- | --- |" + " --- |" * 5)
     for weights in arguments.weights:
-        paths = {name: quantized(weights, name, arguments) for name in ("fp32", "int8")}
-        for threads in (int(item) for item in arguments.threads.split(",")):
-            print(f"| {Path(weights).stem} | {threads} | {row(paths, threads, arguments)} |", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {name: quantized(weights, name, Path(folder, name), arguments) for name in ("fp32", "int8")}
+            for threads in (int(item) for item in arguments.threads.split(",")):
+                print(f"| {Path(weights).stem} | {threads} | {row(paths, threads, arguments)} |", flush=True)
 
 
 def read_arguments() -> argparse.Namespace:
@@ -53,16 +54,15 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def quantized(weights: str, precision: str, arguments: argparse.Namespace) -> Path:
-    """The ONNX file that ``+stage=quantize`` leaves."""
+def quantized(weights: str, precision: str, folder: Path, arguments: argparse.Namespace) -> Path:
+    """The ONNX file that ``+stage=quantize`` leaves in ``folder``."""
     options = [f"weights={weights}", f"precision={precision}", f"imgsz={arguments.imgsz}"]
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "core.run", "+stage=quantize", f"hydra.run.dir={folder}", *options]
-        command += [f"calibrate.source={arguments.source}"]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            sys.exit(run.stderr)
-        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "core.run", "+stage=quantize", f"hydra.run.dir={folder}", *options]
+    command += [f"calibrate.source={arguments.source}"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(run.stderr)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     (path,) = (stage["artifact"]["path"] for stage in summary["stages"] if stage["name"] == "quantize")
     return Path(path)
 
