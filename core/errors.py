@@ -40,9 +40,16 @@ class UnavailableError(HooklineError):
     """Something exists but cannot be used here: a missing package, library or device."""
 
 
-def unknown(kind: str, name: object, possible: Iterable[str]) -> HooklineError:
-    """The error for a name that is not registered, with the nearest names first."""
+def unknown(kind: str, name: object, possible: Iterable[str], others: Iterable[str] = ()) -> HooklineError:
+    """The error for a name that is not registered, with the nearest names first.
+
+    Args:
+        kind: What the name is of, e.g. ``stage``.
+        name: As it was given.
+        possible: All names, listed in the message.
+        others: More names that may have been meant, too many to list.
+    """
     options = sorted(set(possible))
-    nearest = difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(name), [*options, *others], n=3, cutoff=0.5)
     meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
     return HooklineError(f"unknown {kind} '{name}'", f"{meant}possible: {', '.join(options) or 'none'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -41,16 +41,17 @@ def _wrong_option(text: str, registry: Registry) -> HooklineError | None:
         name = match.group(1)
         if name == "stage":
             return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
-        return unknown("option", name, _near(name, registry))
+        return unknown("option", name, *_near(name, registry))
     return None
 
 
-def _near(name: str, registry: Registry) -> Iterable[str]:
-    """Options of the same node where the node exists, else every option."""
+def _near(name: str, registry: Registry) -> tuple[list[str], list[str]]:
+    """Options of the same node where the node exists, else those at the top level; and all others."""
     known = list(option_names(registry))
     head = name.rpartition(".")[0]
     siblings = [option for option in known if option.rpartition(".")[0] == head]
-    return siblings if head and siblings else [option for option in known if "." not in option or not head]
+    listed = siblings or [option for option in known if "." not in option]
+    return listed, [option for option in known if option not in listed]
 
 
 def option_names(registry: Registry) -> Iterator[str]:

@@ -139,7 +139,7 @@ def _tell(error: HooklineError, console: Console, overrides: Sequence[str], run_
     for problem in getattr(error, "problems", (error,)):
         console.error(str(problem))
     if not _remove_empty(run_dir):
-        console.note(f"to resume: {command(overrides)}   (finished stages come from the store)")
+        console.note(f"then go on with: {command(overrides)}   (finished stages come from the store)")
 
 
 def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, overrides: Sequence[str]) -> None:

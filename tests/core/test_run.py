@@ -170,7 +170,7 @@ def test_failing_stage_tells_how_to_resume(run: Run, tmp_path: Path) -> None:
     result = run("+stage=taste", "raw.fail=user")
     assert result.returncode == 2
     assert "error: the salt is wet; dry it" in result.stderr
-    assert "to resume: python -m core.run +stage=taste raw.fail=user" in result.stderr
+    assert "then go on with: python -m core.run +stage=taste raw.fail=user" in result.stderr
     assert summary(tmp_path)["status"] == "failed"
     assert not list(tmp_path.rglob("raw.txt"))
 
