@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backends.calibrators.observer import HistogramObserver
 
 
-@dataclass(frozen=True)
+@dataclass
 class PercentileOptions:
     """Options of the calibrator ``percentile``.
 
@@ -34,7 +34,7 @@ class PercentileOptions:
         check_bins(self.bins)
 
 
-@dataclass(frozen=True)
+@dataclass
 class EntropyOptions:
     """Options of the calibrator ``entropy``.
 

@@ -29,7 +29,7 @@ def choose_source(
     if dataset is not None:
         return list_source([str(sample.picture) for sample in load_split(dataset, config.split)]), ()
     note = f"calibrated on the default street video, since no pictures were given; {ADVICE}"
-    context.warn(f"int8 is {note}")
+    context.note("calibrate: no pictures were given, taking the default street video")
     return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)
 
 

@@ -13,8 +13,8 @@ from onnx import numpy_helper
 
 from backends.graphsurgeon.activation_ranges import vanishing_point
 from backends.graphsurgeon.qdq import insert_qdq
-from backends.graphsurgeon.tensorrt_style import TENSORRT
 from backends.ort.style import STYLE
+from backends.trt.style import STYLE as TENSORRT
 from core.errors import HooklineError
 from tests.quantize_tools import full_range, pictures, run, seen_ranges, tiny_detector
 

@@ -173,7 +173,7 @@ def test_default_video_is_said_loudly(context, model, folder, monkeypatch):
     table = calibrate(config(), model, None, context[0])
     assert "default street video" in table.notes[0]
     assert "calibrate.source=" in table.notes[0]
-    assert "default street video" in context[1].warnings[0]
+    assert "default street video" in context[1].notes[0]
 
 
 def test_fingerprint_follows_the_content(context, folder):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from backends.graphsurgeon.style import QdqStyle
 
-TENSORRT = QdqStyle(
+STYLE = QdqStyle(
     runtime="tensorrt",
     symmetric=True,
     outputs=False,
