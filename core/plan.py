@@ -8,20 +8,19 @@ made from it, so a third party's stage between two others is really between them
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint
-from core.config import needs_usable, parts_of
-from core.errors import HooklineError, PlanError, UnavailableError
+from core.config import parts_of
+from core.errors import HooklineError, PlanError
+from core.resolve import resolve_parts
 from core.serial import digest, encode
 from core.stage import Input, Stage
 
 if TYPE_CHECKING:
     from core.context import RunContext
     from core.registry import Registry
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class _Planner:
             return None
         self._adding.append(stage.name)
         try:
-            config = self._resolve(stage)
+            config = resolve_parts(self.configs[stage.name], self.context, self.problems, self.choices)
             self._check(stage, config)
             inputs = {item.name: self._bind(stage, config, item) for item in stage.signature.inputs}
         finally:
@@ -171,8 +170,8 @@ class _Planner:
 
     def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
         makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
-        given = [stage for stage in makers if len(stage.signature.provides) > 1]
-        makers = given or makers  # what the user gave comes before what could be made from something else
+        sources = [stage for stage in makers if len(stage.signature.provides) > 1]
+        makers = sources or makers  # what the user gave comes before what could be made from something else
         if len(makers) == 1:
             return self._add(makers[0], asked=False)
         if makers:
@@ -194,15 +193,7 @@ class _Planner:
         return len(stage.signature.provides) == 1 or kind is self._provides(stage, self.configs[stage.name])
 
     def _nothing_makes(self, consumer: Stage, kind: type[Artifact]) -> HooklineError:
-        manual = [stage.name for stage in self.registry.stages() if kind in stage.signature.provides]
-        source = next((stage for stage in self.registry.stages() if self._is_source_of(stage, kind)), None)
-        given = self._provides(source, self.configs[source.name]) if source else None
-        if (
-            source is not None
-            and given is not None
-            and given is not kind
-            and source.selected(self.configs[source.name])
-        ):
+        if given := self._given_instead(kind):
             return HooklineError(
                 f"stage '{consumer.name}' needs a {kind.__name__}, and what was given is already a {given.__name__}",
                 f"start from an earlier form, or leave '{consumer.name}' out",
@@ -213,14 +204,19 @@ class _Planner:
                 "give them with weights=<file or official name>, "
                 f"or train them with +stage=[train,{consumer.name}] data=<data.yaml>",
             )
+        makers = [stage.name for stage in self.registry.stages() if kind in stage.signature.provides]
         return HooklineError(
             f"stage '{consumer.name}' needs a {kind.__name__}, and nothing in this plan makes one",
-            f"name a stage that does before it: {', '.join(manual) or 'no loaded plugin has any'}",
+            f"name a stage that does before it: {', '.join(makers) or 'no loaded plugin has any'}",
         )
 
-    def _is_source_of(self, stage: Stage, kind: type[Artifact]) -> bool:
-        """Whether the stage gives what the user has, of one kind or another."""
-        return stage.automatic and len(stage.signature.provides) > 1 and kind in stage.signature.provides
+    def _given_instead(self, kind: type[Artifact]) -> type[Artifact] | None:
+        """What a source stage gives with this config, where it could have given ``kind``."""
+        for stage in self.registry.stages():
+            provides, config = stage.signature.provides, self.configs[stage.name]
+            if len(provides) > 1 and kind in provides and stage.selected(config):
+                return self._provides(stage, config)
+        return None
 
     def _provides(self, stage: Stage, config: Any) -> type[Artifact]:
         provides = stage.signature.provides
@@ -230,60 +226,12 @@ class _Planner:
 
     def _replace(self, kind: type[Artifact], index: int) -> None:
         """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""
-        former = self._newest.get(kind)
-        stale = {former} - {None}
+        stale = {self._newest[kind]} if kind in self._newest else set()
         for position, step in enumerate(self.steps[:index]):
             if stale & set(step.inputs.values()):
                 stale.add(position)
         self._newest = {key: position for key, position in self._newest.items() if position not in stale}
         self._newest[kind] = index
-
-    # --- parts a config names -----------------------------------------------------------------
-
-    def _resolve(self, stage: Stage) -> Any:
-        """The stage's config with every ``auto`` replaced, after checking that its parts exist and can be used."""
-        config = self.configs[stage.name]
-        if not is_dataclass(config) or isinstance(config, type):
-            return config
-        changes = {}
-        for name, (kind, part) in parts_of(config).items():
-            try:
-                changes[name] = self._part(kind, part, usable=needs_usable(config, name))
-                self._route(config, kind, changes[name])
-            except HooklineError as problem:
-                self.problems.append(problem)
-        return replace(config, **changes)
-
-    def _part(self, kind: str, name: str, *, usable: bool) -> str:
-        if name == AUTO:
-            return self._best(kind)
-        part = self.registry.part(kind, name)
-        available = getattr(part, "available", None) if usable else None
-        state = available() if available else None
-        if state is not None and not state.usable:
-            raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)
-        return name
-
-    def _best(self, kind: str) -> str:
-        device = self.context.device
-        candidates = [part for part in self.registry.parts(kind).values() if hasattr(part, "rank")]
-        fitting = [part for part in candidates if device == AUTO or device.split(":")[0] == part.device]
-        for part in sorted(fitting, key=lambda part: -part.rank):
-            state = part.available()
-            if state.usable:
-                self.choices.append(f"{kind[:-1]}: {part.name} ({state.reason})")
-                return str(part.name)
-        names = ", ".join(f"{part.name} (on {part.device})" for part in candidates)
-        raise UnavailableError(f"no {kind[:-1]} can be used with device={device}", f"registered: {names or 'none'}")
-
-    def _route(self, config: Any, kind: str, name: str) -> None:
-        precision = getattr(config, "precision", None)
-        if kind != "runtimes" or precision is None:
-            return
-        routes = self.registry.part(kind, name).precisions
-        if precision not in routes:
-            possible = ", ".join(sorted(item.value for item in routes))
-            raise HooklineError(f"{name} has no route for precision={precision.value}", f"possible: {possible}")
 
 
 def _result_options(config: Any) -> dict[str, Any]:

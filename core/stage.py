@@ -7,7 +7,8 @@ Example::
     SHARPEN = Stage(name="sharpen", summary="sharpen the first convolution", run=sharpen)
 
 needs an :class:`~core.artifacts.OnnxModel`, gives one, and has the options of ``SharpenConfig``
-under ``sharpen.*``. A parameter annotated ``X | None`` is optional, ``X | Y`` is a choice.
+under ``sharpen.*``. A parameter annotated ``X | None`` is optional, ``X | Y`` is a choice. A stage that
+returns ``X | Y`` is a source: it gives what the user has, and ``select`` says which of them that is.
 """
 
 from __future__ import annotations

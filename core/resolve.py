@@ -1,0 +1,67 @@
+"""Checks the parts that a config names, and replaces ``auto`` by the best one that can be used here."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from core.config import needs_usable, parts_of
+from core.errors import HooklineError, UnavailableError
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+AUTO = "auto"
+
+
+def resolve_parts(config: Any, context: RunContext, problems: list[HooklineError], choices: list[str]) -> Any:
+    """The options of a stage with every ``auto`` replaced.
+
+    Args:
+        config: Dataclass of options.
+        context: For the registered parts and the device.
+        problems: Grows by one for each part that does not exist, cannot be used, or has no route for the precision.
+        choices: Grows by one line for each ``auto``: what was picked and why.
+    """
+    if not is_dataclass(config) or isinstance(config, type):
+        return config
+    changes: dict[str, Any] = {}
+    for name, (kind, part) in parts_of(config).items():
+        try:
+            if part == AUTO:
+                changes[name], choice = _best(kind, context)
+                choices.append(choice)
+            elif needs_usable(config, name):
+                _check_usable(kind, part, context)
+            _check_route(config, kind, changes.get(name, part), context)
+        except HooklineError as problem:
+            problems.append(problem)
+    return replace(config, **changes)
+
+
+def _check_usable(kind: str, name: str, context: RunContext) -> None:
+    available = getattr(context.registry.part(kind, name), "available", None)
+    state = available() if available else None
+    if state is not None and not state.usable:
+        raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)
+
+
+def _best(kind: str, context: RunContext) -> tuple[str, str]:
+    """Name of the usable part with the highest rank on the device that was asked for, and why it was picked."""
+    ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
+    device = context.device.split(":")[0]
+    fitting = [part for part in ranked if device in {AUTO, part.device}]
+    for part in sorted(fitting, key=lambda part: -part.rank):
+        state = part.available()
+        if state.usable:
+            return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
+    names = ", ".join(f"{part.name} (on {part.device})" for part in ranked)
+    raise UnavailableError(f"no {kind[:-1]} can be used with device={context.device}", f"registered: {names or 'none'}")
+
+
+def _check_route(config: Any, kind: str, name: str, context: RunContext) -> None:
+    """A runtime that has no way to the precision that was asked for is refused, never replaced."""
+    part, precision = context.registry.part(kind, name), getattr(config, "precision", None)
+    if kind == "runtimes" and precision is not None and precision not in part.precisions:
+        possible = ", ".join(sorted(item.value for item in part.precisions))
+        raise HooklineError(f"{name} has no route for precision={precision.value}", f"possible: {possible}")
