@@ -82,11 +82,12 @@ def match(first: Detections, second: Detections, threshold: float = IOU) -> list
 
 
 def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """float64 [n, m] of boxes x1, y1, x2, y2; 0 where both have no area."""
+    """float64 [n, m] of boxes x1, y1, x2, y2. A box equals itself: 1 also where clipping has left no area."""
     one, two = first.astype(np.float64)[:, None], second.astype(np.float64)[None, :]
     size = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
     common = np.prod(np.maximum(size, 0), axis=-1)
     areas = np.prod(one[..., 2:] - one[..., :2], axis=-1) + np.prod(two[..., 2:] - two[..., :2], axis=-1)
     union = areas - common
-    ratio: NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    equal = (one == two).all(axis=-1)
+    ratio: NDArray[np.float64] = np.divide(common, union, out=equal.astype(np.float64), where=union > 0)
     return ratio
