@@ -41,16 +41,18 @@ def decode(hint: Any, value: Any) -> Any:
     if origin in {typing.Union, types.UnionType}:
         members = [member for member in arguments if member is not type(None)]
         return None if value is None else decode(members[0], value)
+    if origin is tuple:
+        return tuple(decode(arguments[0], item) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {key: decode(arguments[1], item) for key, item in value.items()}
+    if origin is not None:  # in Python 3.10 list[int] is an instance of type: it must not go on
+        return value
     if isinstance(hint, type) and is_dataclass(hint):
         hints = typing.get_type_hints(hint)
         known = {item.name for item in fields(hint)}
         return hint(**{key: decode(hints[key], item) for key, item in value.items() if key in known})
     if isinstance(hint, type) and issubclass(hint, Enum | Path):
         return hint(value)
-    if origin is tuple:
-        return tuple(decode(arguments[0], item) for item in value)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {key: decode(arguments[1], item) for key, item in value.items()}
     return value
 
 

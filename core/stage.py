@@ -106,4 +106,4 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 
 def _is_artifact(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, Artifact)
+    return typing.get_origin(hint) is None and isinstance(hint, type) and issubclass(hint, Artifact)
