@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 
 import av.error
 import cv2
@@ -49,11 +49,12 @@ class _Slot:
         self._ended = False
         self._error: BaseException | None = None
 
-    def fill(self, frames: Iterator[Frame]) -> None:
+    def fill(self, frames: Generator[Frame, None, None]) -> None:
         try:
-            for frame in frames:
-                if not self._put(frame):
-                    break
+            with closing(frames):  # the camera is given back now, not when the garbage is collected
+                for frame in frames:
+                    if not self._put(frame):
+                        break
         except BaseException as error:
             self._error = error
         finally:
@@ -84,7 +85,7 @@ class _Slot:
 
 
 @contextmanager
-def _latest(frames: Iterator[Frame], tolerance: Tolerance) -> Iterator[_Slot]:
+def _latest(frames: Generator[Frame, None, None], tolerance: Tolerance) -> Iterator[_Slot]:
     slot = _Slot(tolerance)
     thread = threading.Thread(target=slot.fill, args=(frames,), name="stream", daemon=True)
     thread.start()
@@ -95,7 +96,7 @@ def _latest(frames: Iterator[Frame], tolerance: Tolerance) -> Iterator[_Slot]:
         thread.join(timeout=READ_SECONDS)
 
 
-def _network(source: Source) -> Iterator[Frame]:
+def _network(source: Source) -> Generator[Frame, None, None]:
     options = {"rtsp_transport": "tcp"} if source.address.startswith("rtsp") else {}
     container, stream = open_video(source.address, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
     convert, rate, begin = Converter(), frame_rate(stream), time.monotonic()
@@ -107,7 +108,7 @@ def _network(source: Source) -> Iterator[Frame]:
             raise HooklineError(f"stream '{source.text}' broke off ({reason(error)})", "check the sender") from error
 
 
-def _camera(source: Source) -> Iterator[Frame]:
+def _camera(source: Source) -> Generator[Frame, None, None]:
     device: int | str = int(source.address) if source.address.isdecimal() else source.address
     camera = _quietly_opened(device)
     if not camera.isOpened():
