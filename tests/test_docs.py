@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -35,3 +36,13 @@ def test_generated_pages_are_current(generate: ModuleType, repo_root: Path) -> N
 def test_every_option_is_explained(generate: ModuleType) -> None:
     text = generate.configuration(generate.load_plugins().registry)
     assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+def test_documents_that_the_code_names_exist(repo_root: Path) -> None:
+    named: set[str] = set()
+    for folder in ("core", "stages", "backends", "cuda_plugins", "conf", "tests", "benchmarks", "examples"):
+        for path in (repo_root / folder).rglob("*"):
+            if path.suffix in {".py", ".yaml"}:
+                named |= set(re.findall(r"docs/[\w/]+\.(?:md|py)", path.read_text(encoding="utf-8")))
+    assert "docs/contracts.md" in named
+    assert {name for name in named if not (repo_root / name).exists()} == set()
