@@ -69,7 +69,7 @@ def evaluate(overrides: Sequence[str]) -> dict[str, Any]:
             sys.exit(f"{' '.join(command)}\n{run.stderr}")
         summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
     (seconds,) = (stage["seconds"] for stage in summary["stages"] if stage["name"] == "evaluate")
-    return {**summary["values"]["evaluate"], "stage_seconds": seconds}
+    return {**summary["metrics"]["evaluate"], "stage_seconds": seconds}
 
 
 def figures(values: Mapping[str, float]) -> str:

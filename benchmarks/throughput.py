@@ -66,7 +66,7 @@ def timed(words: Sequence[str], source: str) -> dict[str, Any]:
     """The figures of one run, and its wall time in seconds."""
     start = time.perf_counter()
     summary = run("predict", [*words, f"source={source}"])
-    return {**summary["values"]["predict"], "wall": time.perf_counter() - start}
+    return {**summary["metrics"]["predict"], "wall": time.perf_counter() - start}
 
 
 def run(stage: str, words: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from core.compose import Words
 from core.errors import HooklineError, unknown
-from core.registry import Registry
+from core.registry import KINDS, Registry
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
@@ -60,6 +60,9 @@ def option_names(registry: Registry) -> Iterator[str]:
     yield "plugins.disable"
     for stage in registry.stages():
         yield from _dotted(stage.name, stage.signature.config)
+    for kind in KINDS:
+        for name, part in registry.parts(kind).items() if kind != "stages" else ():
+            yield from _dotted(f"{kind}.{name}", part.options)
 
 
 def _dotted(prefix: str, config: type[Any]) -> Iterator[str]:

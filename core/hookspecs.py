@@ -38,7 +38,7 @@ def hookline_stages() -> Iterable[Stage]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
-    """Yield model families; ``model=`` takes one of their variants, ``weights=`` one of their releases.
+    """Yield model families; ``weights=`` takes a file that one of them reads, or one of their releases.
 
     Example::
 

@@ -137,7 +137,7 @@ class ModelFamily(Part[ModelBackend]):
     """A family of detectors.
 
     Attributes:
-        variants: Names that ``model=`` takes.
+        variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
     """
 

@@ -17,6 +17,7 @@ from core.errors import HooklineError, PlanError
 from core.resolve import resolve_parts
 from core.serial import digest, encode
 from core.stage import Input, Stage
+from core.versions import versions
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -95,7 +96,7 @@ def key_of(step: Step, inputs: Mapping[str, str], context: RunContext) -> str:
         {
             "kind": kind,
             "name": name,
-            "by": registry.origin(kind, name).version,
+            "by": str(registry.origin(kind, name)),
             "options": _result_options(context.options(kind, name)),
         }
         for kind, name in step.parts
@@ -105,6 +106,8 @@ def key_of(step: Step, inputs: Mapping[str, str], context: RunContext) -> str:
             "stage": step.stage.name,
             "by": str(registry.origin("stages", step.stage.name)),
             "config": _result_options(step.config),
+            "seed": context.seed,
+            "versions": versions(),
             "parts": parts,
             "inputs": inputs,
             "outside": step.stage.fingerprint(step.config, context) if step.stage.fingerprint else {},

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import json
 import os
@@ -23,7 +25,7 @@ import pluggy
 from core import hookspecs
 from core.errors import HooklineError, unknown
 from core.hookspecs import PROJECT
-from core.registry import KINDS, Origin, Registry
+from core.registry import KINDS, Origin, Registry, check_part
 from core.version import __version__
 
 BUILTINS: tuple[str, ...] = (
@@ -124,7 +126,18 @@ def _candidates() -> Iterable[_Candidate]:
         name, version = (distribution.name, distribution.version) if distribution else ("unknown", "0")
         yield _Candidate(Origin(entry.name, name, version), entry)
     for module in filter(None, os.environ.get(ENVIRONMENT, "").split(":")):
-        yield _Candidate(Origin(module, f"${ENVIRONMENT}", "-"), module)
+        yield _Candidate(Origin(module, f"${ENVIRONMENT}", _content_version(module)), module)
+
+
+def _content_version(module: str) -> str:
+    """The start of its file's sha256: a plugin without a version changes whenever its file does."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return "-"
+    if spec is None or not spec.origin or not Path(spec.origin).is_file():
+        return "-"
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:12]
 
 
 def _load(plugins: Plugins, candidate: _Candidate, *, disabled: bool) -> PluginInfo:
@@ -134,17 +147,20 @@ def _load(plugins: Plugins, candidate: _Candidate, *, disabled: bool) -> PluginI
     plugin: object = None
     try:
         plugin = candidate.load()
+        if former := plugins.manager.get_name(plugin):
+            raise ValueError(f"it is loaded already, as '{former}'")
         plugins.manager.register(plugin, name=origin.plugin)
         hooks = _hooks(plugins.manager, plugin)
-        provides = _register_parts(plugins, plugin, origin)
-    except HooklineError:
-        raise
-    except Exception as error:
-        if plugin is not None and plugins.manager.is_registered(plugin):
-            plugins.manager.unregister(plugin)
+        parts = _parts(plugins.manager, plugin)
+    except (Exception, SystemExit) as error:
+        if plugins.manager.has_plugin(origin.plugin):
+            plugins.manager.unregister(name=origin.plugin)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())} ({_where(error, plugin)})"
         plugins.registry.broken.append(f"{origin}: {reason}; plugins.disable=[{origin.plugin}] leaves it out")
         return PluginInfo(origin.plugin, origin.distribution, origin.version, "broken", error=reason)
+    for kind, part in parts:
+        plugins.registry.add(kind, part, origin)
+    provides = tuple(f"{kind}: {part.name}" for kind, part in parts)
     return PluginInfo(origin.plugin, origin.distribution, origin.version, "loaded", hooks, provides)
 
 
@@ -157,16 +173,14 @@ def _hooks(manager: pluggy.PluginManager, plugin: object) -> tuple[str, ...]:
     return tuple(sorted(caller.name for caller in callers))
 
 
-def _register_parts(plugins: Plugins, plugin: object, origin: Origin) -> tuple[str, ...]:
-    registered = []
+def _parts(manager: pluggy.PluginManager, plugin: object) -> list[tuple[str, Any]]:
+    """What a plugin yields, checked as a whole before any of it is registered."""
+    found = []
     for kind in KINDS:
-        for implementation in getattr(plugins.manager.hook, f"{PROJECT}_{kind}").get_hookimpls():
-            if implementation.plugin is not plugin:
-                continue
-            for part in _yielded(implementation):
-                plugins.registry.add(kind, part, origin)
-                registered.append(f"{kind}: {part.name}")
-    return tuple(registered)
+        for implementation in getattr(manager.hook, f"{PROJECT}_{kind}").get_hookimpls():
+            if implementation.plugin is plugin:
+                found += [(kind, check_part(kind, part)) for part in _yielded(implementation)]
+    return found
 
 
 def _yielded(implementation: pluggy.HookImpl) -> Iterable[Any]:

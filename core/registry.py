@@ -48,15 +48,11 @@ class Registry:
         """Register ``part``.
 
         Raises:
-            TypeError: It is not a descriptor of this kind, or a stage that is not annotated as it must be.
+            TypeError: As :func:`check_part`.
             HooklineError: Its name is taken; names both distributions.
         """
-        expected, noun = KINDS[kind]
-        if not isinstance(part, expected):
-            raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {part!r}")
-        if isinstance(part, Stage):
-            _ = part.signature  # a wrong annotation is this plugin's fault: tell it now, not in somebody's run
-        taken = self._parts[kind].get(part.name)
+        check_part(kind, part)
+        noun, taken = KINDS[kind][1], self._parts[kind].get(part.name)
         if taken is not None:
             raise HooklineError(
                 f"two plugins claim the {noun} '{part.name}': {taken[1]} and {origin}",
@@ -97,3 +93,17 @@ class Registry:
         if self.broken:
             error.hint += f"; broken plugins may have brought it: {'; '.join(self.broken)}"
         return error
+
+
+def check_part(kind: str, part: Any) -> Any:
+    """``part``, when it is what the hook of this kind must yield.
+
+    Raises:
+        TypeError: It is not a descriptor of this kind, or a stage that is not annotated as it must be.
+    """
+    expected = KINDS[kind][0]
+    if not isinstance(part, expected):
+        raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {part!r}")
+    if isinstance(part, Stage):
+        _ = part.signature  # a wrong annotation is this plugin's fault: tell it now, not in somebody's run
+    return part

@@ -231,4 +231,6 @@ def _remove_empty(run_dir: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from core.run import main as imported  # jobs of a sweep in other processes find this module by its name
+
+    sys.exit(imported())

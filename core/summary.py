@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,17 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import memory
+from core.cores import usable_cores
 from core.hookspecs import hookimpl
-from core.version import __version__
+from core.versions import versions
 
 if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.plan import Plan, Step
-
-PACKAGES = (
-    "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "cupy-cuda13x", "cupy-cuda12x",
-    "opencv-python", "av", "numpy", "hydra-core", "pluggy", "pycocotools",
-)  # fmt: skip
 
 
 @dataclass
@@ -50,7 +44,7 @@ class StageRecord:
 
 @dataclass
 class Summary:
-    """What summary.json says. ``values`` holds metrics, latencies and counts by stage."""
+    """What summary.json says. ``metrics`` holds accuracies, latencies and counts by stage."""
 
     path: Path
     command: str
@@ -58,7 +52,7 @@ class Summary:
     status: str = "running"
     seconds: float = 0.0
     stages: list[StageRecord] = field(default_factory=list)
-    values: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    metrics: dict[str, Mapping[str, float]] = field(default_factory=dict)
     choices: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     error: str = ""
@@ -96,7 +90,7 @@ class Recorder:
         self.summary.stages.append(StageRecord(step.stage.name, status, seconds, memory.peak(), made))
         values = getattr(artifact, "values", None)
         if isinstance(values, Mapping):
-            self.summary.values[step.stage.name] = values
+            self.summary.metrics[step.stage.name] = values
 
     @hookimpl
     def hookline_stage_failed(self, step: Step, error: BaseException) -> None:
@@ -114,27 +108,9 @@ def hookline_after_run(summary: Summary) -> None:
     os.replace(unfinished, summary.path)
 
 
-def versions() -> dict[str, str]:
-    """Versions of hookline, Python and the packages that shape results, as far as they are installed."""
-    found = {"hookline": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def machine() -> dict[str, str]:
     """Operating system, processor, usable cores."""
-    return {"system": platform.platform(), "processor": _processor(), "cores": str(usable_cores())}
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: fewer than the machine's under taskset or in a container."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return {"system": platform.platform(), "processor": _processor(), "cores": str(usable_cores() or os.cpu_count())}
 
 
 def _processor() -> str:

@@ -69,7 +69,7 @@ def tell(photos: Summary, video: Summary) -> None:
         for file in sorted(folder.rglob("*")):
             if file.suffix in {".jpg", ".mp4"}:
                 print(f"  {os.path.relpath(file)}")
-    found, speed = video["values"]["compare"], video["values"]["predict"]
+    found, speed = video["metrics"]["compare"], video["metrics"]["predict"]
     print("INT8 beside float32, on the same frames of the video:")
     print(
         f"  inference  {found['median_ms']:.1f} ms beside {found['reference_median_ms']:.1f} ms (medians): "

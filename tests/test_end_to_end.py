@@ -68,10 +68,10 @@ def test_build_int8_then_everything_from_the_store(run: Run) -> None:
 
 def test_predict_on_pictures_and_video_with_one_engine(run: Run) -> None:
     pictures = run("pictures", "+stage=predict", *INT8, "source=pictures")
-    assert pictures["values"]["predict"]["frames"] == 8
+    assert pictures["metrics"]["predict"]["frames"] == 8
     assert len(list((pictures["folder"] / "predict").glob("*.png"))) == 8
     video = run("video", "+stage=predict", *INT8, "source=street.mp4", "conf=0.3")
-    assert video["values"]["predict"]["frames"] == 12
+    assert video["metrics"]["predict"]["frames"] == 12
     assert (video["folder"] / "predict" / "street.mp4").stat().st_size > 0
     assert stages(video)["build"] == "reused"
 
@@ -79,7 +79,7 @@ def test_predict_on_pictures_and_video_with_one_engine(run: Run) -> None:
 def test_evaluate_any_artifact(run: Run) -> None:
     data = ("+stage=evaluate", "data=data/data.yaml")
     values = {
-        form: run(f"evaluate-{form}", *data, f"evaluate.model={form}")["values"]["evaluate"]
+        form: run(f"evaluate-{form}", *data, f"evaluate.model={form}")["metrics"]["evaluate"]
         for form in ("checkpoint", "heads", "quantized", "grafted", "engine")
     }
     assert values["checkpoint"]["map50_95"] == pytest.approx(values["heads"]["map50_95"], abs=1e-6)
@@ -99,7 +99,7 @@ def test_engine_file_is_taken_as_weights_and_compared(run: Run, folder: Path) ->
         "compare.inferences=4",
     )  # fmt: skip
     assert stages(same) == {"load": "ran", "compare": "ran"}
-    assert same["values"]["compare"]["f1"] == 1.0
+    assert same["metrics"]["compare"]["f1"] == 1.0
 
 
 def test_sweep_writes_a_summary_a_job(run: Run, folder: Path, repo_root: Path) -> None:

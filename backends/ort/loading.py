@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import onnxruntime as ort
 
-from backends.ort.cores import usable_cores
+from core.cores import usable_cores
 from backends.ort.plugin import OrtOptions
 from core.errors import HooklineError
 

@@ -112,7 +112,7 @@ def test_run_and_summary(run: Run, tmp_path: Path) -> None:
     content = summary(tmp_path)
     assert content["status"] == "finished"
     assert content["command"] == "python -m core.run +stage=taste precision=int8"
-    assert content["values"] == {"taste": {"salt": 0.5}}
+    assert content["metrics"] == {"taste": {"salt": 0.5}}
     assert content["warnings"] == ["too much salt"]
     stages = [(stage["name"], stage["status"]) for stage in content["stages"]]  # type: ignore[attr-defined]
     assert stages == [("raw", "ran"), ("taste", "ran")]

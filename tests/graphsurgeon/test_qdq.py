@@ -18,7 +18,10 @@ from backends.trt.style import STYLE as TENSORRT
 from core.errors import HooklineError
 from tests.quantize_tools import full_range, pictures, run, seen_ranges, tiny_detector
 
-STYLES = [STYLE, TENSORRT]
+PLAIN = replace(STYLE, pointwise=False, copied_pixels=False)
+"""ONNX Runtime's with every pair still in its place."""
+STYLES = [STYLE, PLAIN, TENSORRT]
+IDS = ["onnxruntime", "plain", "tensorrt"]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def nodes_of(graph, kind):
     return [node for node in graph.graph.node if node.op_type == kind]
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("style", STYLES, ids=IDS)
 def test_result_agrees_with_float(model, ranges, style):
     quantised = insert_qdq(model, ranges, style)
     onnx.checker.check_model(quantised, full_check=True)
@@ -62,7 +65,7 @@ def test_result_agrees_with_float(model, ranges, style):
             assert np.abs(exact - rounded).mean() < 0.015
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("style", [PLAIN, TENSORRT], ids=IDS[1:])
 def test_heads_stay_float_and_the_rest_does_not(model, ranges, style):
     quantised = insert_qdq(model, ranges, style)
     made = maker(quantised)
@@ -74,7 +77,7 @@ def test_heads_stay_float_and_the_rest_does_not(model, ranges, style):
         assert made[node.input[0]].op_type == "Conv"
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("style", STYLES, ids=IDS)
 def test_weights_are_int8_by_channel_and_scales_positive(model, ranges, style):
     quantised, original = insert_qdq(model, ranges, style), constants(model)
     values = constants(quantised)
@@ -89,7 +92,7 @@ def test_weights_are_int8_by_channel_and_scales_positive(model, ranges, style):
             assert np.abs(restored - original[name]).max() <= scales.max() / 2 * 1.001
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("style", [PLAIN, TENSORRT], ids=IDS[1:])
 def test_one_scale_over_concat_pool_and_resize(model, ranges, style):
     quantised = insert_qdq(model, ranges, style)
     followers = {node.input[0]: node for node in nodes_of(quantised, "QuantizeLinear")}
@@ -123,18 +126,87 @@ def test_tensorrt_quantises_the_shortcut_of_an_add_only(model, ranges):
 
 
 def test_onnxruntime_fuses_every_pair(model, ranges, tmp_path):
-    (tmp_path / "q.onnx").write_bytes(insert_qdq(model, ranges, STYLE).SerializeToString())
-    options = ort.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
-    options.log_severity_level = 3
-    ort.InferenceSession(str(tmp_path / "q.onnx"), options, providers=["CPUExecutionProvider"])
-    kinds = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
+    kinds = kinds_after_optimisation(insert_qdq(model, ranges, PLAIN), tmp_path)
     assert kinds["QLinearConv"] == 8
     assert kinds["QLinearConcat"] == 3
     assert kinds["QLinearAdd"] == 1
     assert kinds["QuickGelu"] == 9
     # A DQ before each SiLU but the stem's, a Q after each but the last, which a head reads: nothing else is rescaled.
     assert kinds["QuantizeLinear"] == kinds["DequantizeLinear"] == 8
+
+
+def test_onnxruntime_rounds_no_result_of_a_pointwise_convolution(model, ranges, tmp_path):
+    kinds = kinds_after_optimisation(insert_qdq(model, ranges, STYLE), tmp_path)
+    assert kinds["QLinearConv"] == 4
+    assert kinds["MatMulIntegerToFloat"] == 6
+    assert kinds["Resize"] == 0
+    assert kinds["QLinearConcat"] == 3
+    assert kinds["QLinearAdd"] == 1
+    assert kinds["QuickGelu"] == 9
+    # A DQ for each 3x3 convolution, a Q after each SiLU; layouts change behind the stem, in front of the heads only.
+    assert kinds["DequantizeLinear"] == 4
+    assert kinds["QuantizeLinear"] == 9
+    assert kinds["Transpose"] == 3
+    assert kinds["Conv"] == 1
+
+
+def kinds_after_optimisation(quantised, folder):
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.log_severity_level = 3
+    ort.InferenceSession(quantised.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node)
+
+
+def test_pointwise_convolutions_keep_weights_and_bias(model, ranges):
+    quantised, original = insert_qdq(model, ranges, STYLE), constants(model)
+    values = constants(quantised)
+    products = nodes_of(quantised, "MatMulIntegerToFloat")
+    assert {node.name.split("/")[1] for node in products} == {
+        "b1.x",
+        "side.x",
+        "fuse.x",
+        "after.x",
+        "head3.x",
+        "head4.x",
+    }
+    for node in products:
+        matrix, scales, zero, bias = (values[node.input[index]] for index in (1, 3, 5, 6))
+        name = node.name.split("/")[1].removesuffix(".x")
+        exact = original[f"{name}.weight"][:, :, 0, 0].T
+        assert np.abs(matrix * scales - exact).max() <= scales.max() / 2 * 1.001
+        assert not zero.any()
+        np.testing.assert_array_equal(bias, original[f"{name}.bias"])
+
+
+@pytest.mark.parametrize(
+    ("float_channels", "floats"),
+    [(0, {"stem"}), (8, {"stem"}), (12, {"stem", "down"}), (16, {"stem"})],
+)
+def test_float_channels_reach_to_the_first_wider_convolution(model, ranges, float_channels, floats):
+    """The second convolution gives 12 channels here; where none is wider only the stem is float."""
+    narrow = with_narrow_start(model, 12)
+    quantised = insert_qdq(narrow, ranges, replace(PLAIN, float_channels=float_channels))
+    made = maker(quantised)
+    found = {node.name.split("/")[1] for node in nodes_of(quantised, "Conv") if node.input[1] not in made}
+    assert found - {"head3.x", "head4.x"} == {f"{name}.x" for name in floats}
+
+
+def with_narrow_start(model, channels):
+    """``model`` whose convolutions "down", and what reads it, give or take so many channels less."""
+    cut = onnx.ModelProto()
+    cut.CopyFrom(model)
+    for tensor in cut.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.name in {"down.weight", "down.bias", "b2.weight", "b2.bias"}:
+            values = values[:channels]
+        if tensor.name in {"b1.weight", "side.weight"}:
+            values = values[:, :channels]
+        if tensor.name == "fuse.weight":
+            values = values[:, : channels + 16]
+        tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+    del cut.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(cut)
 
 
 def test_onnxruntime_spreads_the_range_over_uint8(model, ranges):
@@ -186,7 +258,7 @@ def test_dead_tensors_and_channels_get_a_scale(model, ranges):
     np.testing.assert_allclose(restored, constants(model)["b2.bias"], rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("style", STYLES, ids=IDS)
 def test_same_bytes_every_time_and_metadata_kept(model, ranges, style):
     first, second = (insert_qdq(model, ranges, style).SerializeToString(deterministic=True) for _ in range(2))
     assert first == second
@@ -194,7 +266,7 @@ def test_same_bytes_every_time_and_metadata_kept(model, ranges, style):
     assert kept == {"stride": "8", "names": "{0: 'a', 1: 'b'}", "hookline": "{}"}
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("style", STYLES, ids=IDS)
 def test_the_model_given_is_not_changed(model, ranges, style):
     before = model.SerializeToString(deterministic=True)
     insert_qdq(model, ranges, style)
@@ -202,8 +274,8 @@ def test_the_model_given_is_not_changed(model, ranges, style):
 
 
 def test_missing_or_broken_ranges_name_the_tensor(model, ranges):
-    with pytest.raises(HooklineError, match=r"no range of tensor 'fuse\.x'"):
-        insert_qdq(model, {name: value for name, value in ranges.items() if name != "fuse.x"}, STYLE)
+    with pytest.raises(HooklineError, match=r"no range of tensor 'b2\.x'"):
+        insert_qdq(model, {name: value for name, value in ranges.items() if name != "b2.x"}, STYLE)
     with pytest.raises(HooklineError, match=r"range of tensor 'deep\.y' that is not finite"):
         insert_qdq(model, ranges | {"deep.y": full_range(0.0, float("nan"))}, TENSORRT)
 

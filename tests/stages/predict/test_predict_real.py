@@ -41,7 +41,7 @@ def test_video(repo_root: Path, shared_data: Path, tmp_path: Path) -> None:
     weights = shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx"
     video = shared_data / "video" / "vtest.avi"
     words = ("predict.model=heads", f"weights={weights}", f"source={video}", "predict.frames=12", "classes=person")
-    values = run(repo_root, tmp_path, *words)["values"]["predict"]
+    values = run(repo_root, tmp_path, *words)["metrics"]["predict"]
     assert values["frames"] == 12
     assert 3 * 12 <= values["boxes"] <= 9 * 12
     with av.open(str(tmp_path / "run" / "predict" / "vtest.mp4")) as container:

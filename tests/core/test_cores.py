@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from backends.ort.cores import usable_cores
+from core.cores import usable_cores
 
 
 @pytest.fixture
