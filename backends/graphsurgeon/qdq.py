@@ -20,14 +20,15 @@ from backends.graphsurgeon.pairs import (
     symmetric_scale,
     weight_scales,
 )
+from backends.graphsurgeon.pointwise import CONTRIB, multiply_pointwise
 from backends.graphsurgeon.style import QdqStyle
-from backends.graphsurgeon.topology import find_silus, integer_nodes, shortcut_of
+from backends.graphsurgeon.topology import find_silus, integer_nodes, is_pointwise, shortcut_of
+from backends.graphsurgeon.upsampling import copy_pixels
 from core.calibration import TensorRange
 from core.errors import HooklineError
 
 MIN_OPSET = 13
 """From here on DequantizeLinear knows one scale a channel."""
-CONTRIB = "com.microsoft"
 
 
 def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style: QdqStyle) -> onnx.ModelProto:
@@ -45,10 +46,14 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
     graph = import_copy(model)
     if graph.opset < MIN_OPSET:
         raise HooklineError(f"the model has opset {graph.opset}", f"int8 needs {MIN_OPSET} or later: set export.opset")
-    nodes = integer_nodes(graph, style.through, float_stem=style.float_stem)
+    nodes = integer_nodes(graph, style)
     if not any(node.op == "Conv" for node in nodes):
         raise HooklineError("the graph has no convolution between its first one and its heads", "use fp32 or fp16")
     _Insertion(graph, nodes, _settled(graph, nodes, ranges, style), style).run()
+    if style.pointwise:
+        multiply_pointwise(graph)
+    if style.copied_pixels:
+        copy_pixels(graph)
     if style.fused_silu:
         fuse_silus(graph)
     return export_like(graph, model)
@@ -109,7 +114,7 @@ class _Insertion:
     def _quantise_outputs(self) -> None:
         """Whoever reads what an integer operator gives reads it through Q/DQ."""
         for node in self.nodes:
-            for tensor in node.outputs:
+            for tensor in [] if self._gives_floats(node) else node.outputs:
                 for consumer in list(tensor.outputs):
                     if consumer.op != "QuantizeLinear":
                         self._rewire(consumer, tensor)
@@ -121,7 +126,8 @@ class _Insertion:
 
     def _quantise_weights(self, node: gs.Node) -> None:
         weight = constant_of(node, 1, "weight")
-        bias = constant_of(node, 2, "bias") if self.style.bias and len(node.inputs) > 2 else None
+        rounded = self.style.bias and len(node.inputs) > 2 and not self._gives_floats(node)
+        bias = constant_of(node, 2, "bias") if rounded else None
         input_scale = self.scales[node.inputs[0].name]
         scales = weight_scales(weight.values, bias.values if bias else None, input_scale)
         integers = quantise(weight.values, scales, np.int8, 127)
@@ -130,6 +136,10 @@ class _Insertion:
             steps = (scales * np.float32(input_scale)).astype(np.float32)
             values = quantise(bias.values, steps.astype(np.float64), np.int32, 2 * BIAS_LIMIT - 1)
             node.inputs[2] = add_constant_pair(self.graph, f"{node.name}/{bias.name}", values, steps)
+
+    def _gives_floats(self, node: gs.Node) -> bool:
+        """Whether the integer sums of ``node`` become floats, with a float bias."""
+        return self.style.pointwise and is_pointwise(node)
 
     def _rewire(self, node: gs.Node, tensor: gs.Variable) -> None:
         """Let ``node`` read ``tensor`` through its Q/DQ pair, which is made once."""

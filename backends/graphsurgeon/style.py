@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class QdqStyle:
     """Where Q/DQ pairs go and what they look like.
 
-    Weights are always int8, symmetric, one scale an output channel. The convolutions that give the
-    heads, and all that follows them, always stay in float.
+    Weights are always int8, symmetric, one scale an output channel. The heads are never rounded: the
+    convolutions that give them stay in float, or give floats with ``pointwise``.
 
     Attributes:
         runtime: Whose rules these are.
@@ -22,9 +22,14 @@ class QdqStyle:
         one_range: Operators whose inputs and outputs share one range, so that no values are rescaled.
         shortcut: Of a residual Add, quantise only the branch that goes round the convolutions; the
             other one is then added while the convolution writes its result.
-        bias: Quantise the bias of a Conv, to int32 with the scale of input times weight.
+        bias: Quantise the bias of a Conv that gives integers, to int32 with the scale of input times weight.
         fused_silu: Write x * sigmoid(x) as one ``com.microsoft.QuickGelu``.
         float_stem: Leave the first convolution, and what comes before it, in float.
+        float_channels: With ``float_stem`` leave also those that follow it in float, up to the first one
+            that gives more channels; where none does, only the stem.
+        pointwise: Write a 1x1 convolution, of a head too, as ``com.microsoft.MatMulIntegerToFloat``: what
+            it gives stays float.
+        copied_pixels: Write nearest upsampling of integers to twice the size as copies; static sizes only.
     """
 
     runtime: str
@@ -36,3 +41,6 @@ class QdqStyle:
     bias: bool
     fused_silu: bool
     float_stem: bool
+    float_channels: int = 0
+    pointwise: bool = False
+    copied_pixels: bool = False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import onnx_graphsurgeon as gs
+
+from backends.graphsurgeon.style import QdqStyle
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,33 @@ def find_silus(graph: gs.Graph) -> list[Silu]:
     return found
 
 
-def integer_nodes(graph: gs.Graph, through: Collection[str], *, float_stem: bool) -> list[gs.Node]:
-    """The nodes that are quantised, in graph order: Conv and ``through``, between stem and heads.
+def integer_nodes(graph: gs.Graph, style: QdqStyle) -> list[gs.Node]:
+    """The nodes that are quantised, in graph order: Conv and what ``style`` takes besides, from stem to heads.
 
-    A Conv that no other Conv follows gives a head; with ``float_stem`` one that follows no other is the stem.
+    A Conv that follows no other is the stem; one that no other follows gives a head.
     """
     graph.toposort()
-    forward = [(node, node.inputs, node.outputs) for node in graph.nodes]
-    backward = [(node, node.outputs, node.inputs) for node in reversed(graph.nodes)]
-    after, before = _beyond_conv(forward), _beyond_conv(backward)
+    ending = _beyond([(node, node.outputs, node.inputs) for node in reversed(graph.nodes)], _convs(graph))
+    begun = _begun(graph, style.float_channels) if style.float_stem else set(map(id, graph.nodes))
     return [
         node
         for node in graph.nodes
-        if (node.op == "Conv" or node.op in through) and id(node) in before and (not float_stem or id(node) in after)
+        if (node.op == "Conv" or node.op in style.through)
+        and id(node) in begun
+        and (id(node) in ending or (style.pointwise and is_pointwise(node)))
     ]
+
+
+def is_pointwise(node: gs.Node) -> bool:
+    """Whether a node is a Conv that multiplies the channels of every pixel by one matrix."""
+    if node.op != "Conv" or list((node.inputs[1].shape or [])[2:]) != [1, 1] or node.attrs.get("group", 1) != 1:
+        return False
+    return set(node.attrs.get("strides", [1])) == {1} and not any(node.attrs.get("pads", []))
+
+
+def made_by(tensor: gs.Tensor, op: str) -> bool:
+    """Whether an operator ``op`` gives ``tensor``."""
+    return [node.op for node in tensor.inputs] == [op]
 
 
 def shortcut_of(add: gs.Node) -> int | None:
@@ -62,14 +77,35 @@ def shortcut_of(add: gs.Node) -> int | None:
     return None
 
 
-def _beyond_conv(steps: Iterable[tuple[gs.Node, Sequence[gs.Tensor], Sequence[gs.Tensor]]]) -> set[int]:
-    """Ids of the nodes that lie beyond a Conv; a step is a node, the tensors it comes from, those it leads to."""
+def _begun(graph: gs.Graph, float_channels: int) -> set[int]:
+    """Ids of what lies behind the stem, from the first Conv on that gives more than ``float_channels``.
+
+    Where all are as narrow as that, from the first on.
+    """
+    steps = [(node, node.inputs, node.outputs) for node in graph.nodes]
+    behind = _beyond(steps, _convs(graph))
+    wide = {id(node) for node in graph.nodes if id(node) in behind and _given_channels(node) > float_channels}
+    return wide | _beyond(steps, wide) if wide else behind
+
+
+def _convs(graph: gs.Graph) -> set[int]:
+    return {id(node) for node in graph.nodes if node.op == "Conv"}
+
+
+def _given_channels(node: gs.Node) -> int:
+    """Of a Conv with static weights; 0 of anything else."""
+    shape = node.inputs[1].shape if node.op == "Conv" else None
+    return int(shape[0]) if shape else 0
+
+
+def _beyond(steps: Iterable[tuple[gs.Node, Sequence[gs.Tensor], Sequence[gs.Tensor]]], starts: set[int]) -> set[int]:
+    """Ids of the nodes beyond one of ``starts``; a step is a node, the tensors it comes from, those it leads to."""
     nodes: set[int] = set()
     tensors: set[int] = set()
     for node, origin, result in steps:
         if not tensors.isdisjoint(map(id, origin)):
             nodes.add(id(node))
-        if node.op == "Conv" or id(node) in nodes:
+        if id(node) in starts or id(node) in nodes:
             tensors.update(map(id, result))
     return nodes
 
