@@ -75,12 +75,14 @@ def _through_hydra(plugins: Plugins) -> int:
 
     from core.compose import register
     from core.explain import explain
+    from core.runner import disk_errors
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are told here, in one line
     register(plugins)
     _outcome.code = 0
     try:
-        hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(_job)()
+        with disk_errors():
+            hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(_job)()
     except ToldError as told:
         return told.code
     except Exception as error:
@@ -146,6 +148,7 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
     from core.compose import typed
     from core.context import cache_home
     from core.explain import explain
+    from core.observers import Observers
     from core.plan import make_plan
     from core.runner import run_plan
     from core.store import Store
@@ -166,13 +169,13 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
     _log_to(run_dir / "run.log")
     summary = Summary(run_dir / "summary.json", command(overrides), list(overrides))
     recorder = Recorder(summary)
-    hook = plugins.manager.hook
     plugins.manager.register(recorder, name=f"recorder-{id(recorder)}")
+    observers = Observers(plugins.manager, console.warn)
     store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
     start = time.perf_counter()
     try:
-        hook.hookline_before_run(plan=plan)
-        run_plan(plan, context, store, hook, reuse=words.reuse)
+        observers.tell("before_run", plan=plan)
+        run_plan(plan, context, store, observers, reuse=words.reuse)
         summary.status = "finished"
     except BaseException as error:
         summary.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -182,7 +185,7 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
         summary.seconds = time.perf_counter() - start
         summary.warnings = list(console.warnings)
         plugins.manager.unregister(recorder)
-        hook.hookline_after_run(summary=summary)
+        observers.tell("after_run", summary=summary)
 
 
 def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console) -> RunContext:

@@ -12,17 +12,20 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-import pluggy
-
 from core.artifacts import Artifact, Provenance
 from core.context import RunContext
 from core.errors import HooklineError
+from core.observers import Observers
 from core.plan import Plan, Step, key_of
 from core.store import Store, complete, identity
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_ELSEWHERE = "make room or change its rights, or write elsewhere: store=<folder>, hydra.run.dir=<folder>"
+
 
 def run_plan(
-    plan: Plan, context: RunContext, store: Store, hook: pluggy.HookRelay, *, reuse: bool = True
+    plan: Plan, context: RunContext, store: Store, observers: Observers, *, reuse: bool = True
 ) -> list[Artifact]:
     """Run every step and put what was asked for into the run's directory.
 
@@ -30,7 +33,7 @@ def run_plan(
         plan: A checked plan.
         context: The run's context; each step gets it with a ``workdir`` of its own.
         store: Where results are kept.
-        hook: For the lifecycle hooks.
+        observers: Are told of every stage.
         reuse: Take stored results; False makes everything anew.
 
     Returns:
@@ -41,20 +44,21 @@ def run_plan(
     """
     made: list[Artifact] = []
     for step in plan.steps:
-        hook.hookline_before_stage(step=step)
+        observers.tell("before_stage", step=step)
         start = time.perf_counter()
         try:
-            with _disk_errors():
+            with disk_errors():
                 artifact, reused = _run_step(step, made, context, store, reuse=reuse)
                 if step.asked and step.stage.stored:
                     artifact = _expose(artifact, _free(context.run_dir / step.stage.name), store)
         except BaseException as error:
-            hook.hookline_stage_failed(step=step, error=error)
+            observers.tell("stage_failed", step=step, error=error)
             raise
         made.append(artifact)
         for note in artifact.notes:  # also of what came from the store: it is as true as on the first day
             context.warn(note)
-        hook.hookline_after_stage(step=step, artifact=artifact, reused=reused, seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        observers.tell("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
     return made
 
 
@@ -85,41 +89,41 @@ def _run_step(
         context.note(f"{stage.name}: another run is making the same; waiting for it")
 
     with store.lock(stage.name, key, waiting):
-        if not reuse:
-            store.forget(stage.name, key)
-        elif (found := store.find(stage.name, key)) is not None:
+        found = store.find(stage.name, key) if reuse else None
+        if found is not None:
             return found, True
         return store.write(stage.name, key, make), False
 
 
 def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
-    """Run ``make`` in a hidden directory that becomes ``target`` when it has finished."""
+    """Run ``make`` for a stage that is not stored; ``target`` is there when it has finished."""
     target = _free(target)
-    workdir = target.with_name(f".{target.name}.unfinished")
-    workdir.mkdir(parents=True)
-    try:
+    with _comes_whole(target) as workdir:
         artifact = complete(make(workdir))
-        if workdir not in artifact.path.parents:
-            return artifact
-        os.replace(workdir, target)
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)
+    if workdir not in artifact.path.parents:
+        return artifact
     return replace(artifact, path=target / artifact.path.relative_to(workdir))
 
 
+@contextmanager
+def _comes_whole(target: Path) -> Iterator[Path]:
+    """A hidden directory beside ``target`` that takes its place when the block has finished."""
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        os.replace(unfinished, target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def _expose(artifact: Artifact, target: Path, store: Store) -> Artifact:
-    """Show a stored artifact in the run's directory: hard links where the disk allows, else copies."""
+    """Copy a stored artifact into the run's directory, where the user may do with it as they like."""
     if store.root not in artifact.path.parents:
         return artifact
-    shutil.copytree(artifact.path.parent, target, copy_function=_link)
+    with _comes_whole(target) as unfinished:
+        shutil.copytree(artifact.path.parent, unfinished, dirs_exist_ok=True)
     return replace(artifact, path=target / artifact.path.name)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _free(target: Path) -> Path:
@@ -139,13 +143,23 @@ def _notes(artifact: Artifact, inputs: Iterable[Artifact]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Tell a full disk and a folder that cannot be written in one line; libraries hide the cause in many ways."""
     try:
         yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            where = f" at '{error.filename}'" if error.filename else ""
-            raise HooklineError(
-                f"no space left on the disk{where}", "free some, or put the store elsewhere with store=<folder>"
-            ) from error
+    except HooklineError:
         raise
+    except Exception as error:
+        causes = [link for link in _causes(error) if isinstance(link, OSError)]
+        where = next((f" at '{cause.filename}'" for cause in causes if cause.filename), "")
+        if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
+            raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
+        if causes and causes[0].errno in _LOCKED:
+            raise HooklineError(f"cannot write{where} ({causes[0].strerror})", _ELSEWHERE) from error
+        raise
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -28,30 +28,37 @@ SIDECAR = ".json"
 
 
 class Store:
-    """A store under one directory, safe for several processes on one machine."""
+    """A store under one directory, safe for several processes.
+
+    Raises:
+        HooklineError: The directory cannot be written.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._unfinished, self._locks = root / "unfinished", root / "locks"
+        try:
+            self._unfinished.mkdir(parents=True, exist_ok=True)
+            self._locks.mkdir(exist_ok=True)
+        except OSError as error:
+            raise HooklineError(
+                f"the store '{root}' cannot be written ({error.strerror})", "put it elsewhere with store=<folder>"
+            ) from error
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The stored artifact; None where there is none or where its file is damaged (then it is removed)."""
-        entry = self.root / stage / key
-        for sidecar in sorted(entry.glob(f"*{SIDECAR}")):
+        """The stored artifact; None where there is none, or where one of its files is damaged."""
+        for sidecar in sorted((self.root / stage / key).glob(f"*{SIDECAR}")):
             file = sidecar.with_name(sidecar.name.removesuffix(SIDECAR))
-            artifact = read_artifact(file) if file.is_file() else None
-            if artifact is not None and sha256_of(file) == artifact.sha256:
+            try:
+                artifact = read_artifact(file) if file.is_file() else None
+            except HooklineError:
+                return None
+            if artifact is not None and _undamaged(file.parent, json.loads(sidecar.read_text(encoding="utf-8"))):
                 return artifact
-        self.forget(stage, key)
         return None
 
-    def forget(self, stage: str, key: str) -> None:
-        """Remove an entry, if there is one."""
-        entry = self.root / stage / key
-        if entry.is_dir():
-            shutil.rmtree(entry)
-
     def write(self, stage: str, key: str, make: Callable[[Path], Artifact]) -> Artifact:
-        """Run ``make`` in an empty directory and take in what it gives.
+        """Run ``make`` in an empty directory and take in what it gives, in place of what was there.
 
         An artifact whose file lies elsewhere (a file of the user's) is completed but not stored.
         """
@@ -62,15 +69,15 @@ class Store:
             write_sidecar(artifact)
             entry = self.root / stage / key
             entry.parent.mkdir(parents=True, exist_ok=True)
+            if entry.exists():
+                os.replace(entry, workdir.with_name(f"{workdir.name}.former"))
             os.replace(workdir, entry)
         return replace(artifact, path=entry / artifact.path.relative_to(workdir))
 
     @contextmanager
     def lock(self, stage: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the lock of one key; ``waiting`` is called once if another run holds it."""
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{stage}-{key}.lock")
+        lock = FileLock(self._locks / f"{stage}-{key}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -83,15 +90,29 @@ class Store:
 
     @contextmanager
     def _workdir(self) -> Iterator[Path]:
-        folder = self.root / "unfinished"
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        workdir = folder / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        workdir.mkdir()
-        try:
-            yield workdir
-        finally:
-            shutil.rmtree(workdir, ignore_errors=True)
+        """An empty directory. It is locked while it is worked in, which tells it from one that a killed run left."""
+        self._sweep()
+        workdir = self._unfinished / uuid.uuid4().hex
+        lock = FileLock(self._locks / f"{workdir.name}.work")
+        with lock:
+            workdir.mkdir()
+            try:
+                yield workdir
+            finally:
+                for left in (workdir, workdir.with_name(f"{workdir.name}.former")):
+                    shutil.rmtree(left, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left behind."""
+        for left in self._unfinished.iterdir():
+            lock = FileLock(self._locks / f"{left.name.removesuffix('.former')}.work")
+            try:
+                with lock.acquire(timeout=0):
+                    shutil.rmtree(left, ignore_errors=True)
+            except Timeout:
+                continue
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def complete(artifact: Artifact) -> Artifact:
@@ -109,6 +130,10 @@ def identity(artifact: Artifact) -> str:
 def write_sidecar(artifact: Artifact) -> Path:
     """Write ``<file>.json`` beside the artifact's file; it names the file without its folder."""
     content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
+    folder = artifact.path.parent
+    content["files"] = {
+        str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()
+    }
     sidecar = artifact.path.with_name(artifact.path.name + SIDECAR)
     sidecar.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return sidecar
@@ -154,19 +179,9 @@ def _artifact_types() -> dict[str, type[Artifact]]:
     return found
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind."""
-    for left in folder.iterdir():
-        process = left.name.partition("-")[0]
-        if process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _undamaged(folder: Path, sidecar: dict[str, Any]) -> bool:
+    """Whether every file that the sidecar lists is there with the content it had."""
+    files: dict[str, str] = sidecar.get("files", {})
+    return bool(files) and all(
+        (folder / name).is_file() and sha256_of(folder / name) == content for name, content in files.items()
+    )

@@ -18,18 +18,21 @@ from core.artifacts import Artifact, Checkpoint, Metrics, OnnxModel
 from core.context import RunContext
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.observers import Observers
 from core.plan import Step, make_plan
 from core.runner import run_plan
 from core.store import Store, identity, read_artifact
 from tests.core import toys
 
+WARNINGS: list[str] = []
 
-def hooks(*plugins: object) -> pluggy.HookRelay:
+
+def observers(*plugins: object) -> Observers:
     manager = pluggy.PluginManager("hookline")
     manager.add_hookspecs(hookspecs)
     for plugin in plugins:
         manager.register(plugin)
-    return manager.hook
+    return Observers(manager, WARNINGS.append)
 
 
 def run(folder: Path, asked: list[str], *plugins: object, reuse: bool = True, **changes: object) -> list[Artifact]:
@@ -38,7 +41,7 @@ def run(folder: Path, asked: list[str], *plugins: object, reuse: bool = True, **
     run_dir.mkdir(parents=True)
     context = toys.context(run_dir)
     plan = make_plan(asked, toys.configs(**changes), context)
-    return run_plan(plan, context, Store(folder / "store"), hooks(*plugins), reuse=reuse)
+    return run_plan(plan, context, Store(folder / "store"), observers(*plugins), reuse=reuse)
 
 
 def test_second_run_takes_everything_from_the_store(tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_interrupted_stage_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
-    left = tmp_path / "store" / "unfinished" / "999999999-abcd"
+    left = tmp_path / "store" / "unfinished" / "abcd"
     left.mkdir(parents=True)
     run(tmp_path, ["weights"])
     assert not left.exists()
@@ -104,7 +107,7 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     def full(config: toys.Plain, context: RunContext, checkpoint: Checkpoint) -> OnnxModel:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "model.onnx")
 
-    message = "no space left on the disk at 'model.onnx'; free some, or put the store"
+    message = "no space left on the disk at 'model.onnx'; make room or change its rights"
     with export_replaced(full), pytest.raises(HooklineError, match=message):
         run(tmp_path, ["export"])
 
@@ -176,3 +179,53 @@ def test_lifecycle_hooks_and_their_order(tmp_path: Path) -> None:
         "before weights", "after weights False", "before export", "after export False",
         "before weights", "after weights True", "before export", "after export True",
     ]  # fmt: skip
+
+
+def test_work_under_way_is_not_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store._workdir() as busy, Store(tmp_path)._workdir() as other:
+        assert busy.is_dir()
+        assert other.is_dir()
+    assert list((tmp_path / "unfinished").iterdir()) == []
+
+
+class Failing:
+    """An observer with a bug."""
+
+    @hookimpl
+    def hookline_after_stage(self, step: Step) -> None:
+        raise ZeroDivisionError(step.stage.name)
+
+
+def test_an_observer_that_fails_changes_nothing_and_is_named(tmp_path: Path) -> None:
+    WARNINGS.clear()
+    recorder = Recorder()
+    run(tmp_path, ["weights"], recorder, Failing())
+    assert recorder.seen == ["before weights", "after weights False"]
+    (warning,) = WARNINGS
+    assert "failed in hookline_after_stage (ZeroDivisionError: weights)" in warning
+
+
+@pytest.mark.parametrize("damage", ["sidecar", "side file"])
+def test_damaged_entry_of_any_kind_is_made_again(tmp_path: Path, damage: str) -> None:
+    run(tmp_path, ["weights"])
+    (file,) = (tmp_path / "store" / "weights").rglob("weights.txt")
+    if damage == "sidecar":
+        file.with_name("weights.txt.json").write_text("{")
+    else:
+        file.unlink()
+    run(tmp_path, ["weights"])
+    assert toys.CALLS == ["weights"]
+
+
+def test_editing_what_a_run_shows_leaves_the_store_alone(tmp_path: Path) -> None:
+    run(tmp_path, ["weights"])[0].path.write_text("edited")
+    run(tmp_path, ["weights"])
+    assert toys.CALLS == []
+
+
+def test_store_that_cannot_be_written_is_told() -> None:
+    with pytest.raises(
+        HooklineError, match=r"the store '/proc/nope' cannot be written .*; put it elsewhere with store="
+    ):
+        Store(Path("/proc/nope"))
