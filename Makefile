@@ -28,6 +28,7 @@ docs: $(VENV)/.installed
 	$(PY) docs/generate.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing hookline and the versions of constraints.txt into $(VENV); PyTorch is the largest of them"
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
 	touch $@

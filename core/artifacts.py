@@ -192,6 +192,7 @@ class Engine(Artifact):
         runtime: Name of the runtime that opens it.
         score_threshold: Objectness below which the engine drops a box; 0.0 where it does not.
         machine: What it was built on and for; the runtime compares it when it opens the engine.
+        settings: Options of the runtime that it was built and warmed up with.
     """
 
     facts: ModelFacts
@@ -201,6 +202,7 @@ class Engine(Artifact):
     runtime: str
     score_threshold: float
     machine: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,8 +39,10 @@ class Ranges:
     Attributes:
         method: Name of the calibrator.
         pictures: How many pictures were observed.
-        model, data, preprocessing: Digests of what the table belongs to; a table is stale when one differs.
+        model: Digest of the model that was observed; a table of another model is refused.
+        data, preprocessing: Digests of the pictures and of the input contract, as a record.
         tensors: Range by tensor name.
+        header: First line of the TensorRT cache that the ranges come from, empty where they do not.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Ranges:
     data: str
     preprocessing: str
     tensors: Mapping[str, TensorRange]
+    header: str = ""
 
     def write(self, path: Path) -> None:
         """Write as JSON."""

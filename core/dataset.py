@@ -93,7 +93,7 @@ def write_listing(
         for split, samples in splits.items()
     }
     content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
-    target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
 def load_split(dataset: Dataset, split: str) -> list[Sample]:
@@ -112,3 +112,19 @@ def load_split(dataset: Dataset, split: str) -> list[Sample]:
             f"'{dataset.path}' is not a listing of a data set ({error})",
             "make one with +stage=dataset data=<data.yaml>",
         ) from error
+
+
+def split_problems(data: str, split: str, option: str) -> Iterator[HooklineError]:
+    """What a plan can say about a split before any work: the data.yaml does not have it.
+
+    Args:
+        data: Path of the data.yaml; what is wrong with that is the ``dataset`` stage's to say.
+        split: Name of the split.
+        option: Which option named it.
+    """
+    try:
+        splits = read_data_yaml(data).splits
+    except HooklineError:
+        return
+    if split not in splits:
+        yield HooklineError(f"'{data}' has no split '{split}'", f"{option} takes one of: {', '.join(splits)}")

@@ -8,6 +8,7 @@ a help: where it cannot be opened, the files are read again.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -24,8 +25,8 @@ SETTLED_NS = 2_000_000_000
 
 
 def text_digest(text: str) -> str:
-    """SHA-256 of ``text`` in UTF-8, hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of ``text`` in the encoding of file names, hexadecimal."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 def file_digest(path: Path, cache_dir: Path | None = None) -> str:
@@ -44,11 +45,11 @@ def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = Non
     total = hashlib.sha256()
     with _cache(cache_dir) as cache:
         for name, path in files:
-            total.update(f"{name}\0{_digest(path, cache)}\n".encode())
+            total.update(os.fsencode(f"{name}\0{_digest(path, cache)}\n"))
     return total.hexdigest()
 
 
-State = tuple[str, int, int]
+State = tuple[bytes, int, int]
 """Absolute path, size in bytes, time of change in nanoseconds."""
 
 
@@ -57,7 +58,7 @@ class _Cache:
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self._connection = connection
-        self._new: list[tuple[str, int, int, str]] = []
+        self._new: list[tuple[bytes, int, int, str]] = []
 
     def look_up(self, state: State) -> str:
         query = "SELECT sha256 FROM digests WHERE path=? AND size=? AND mtime_ns=?"
@@ -77,7 +78,7 @@ class _Cache:
 
 def _digest(path: Path, cache: _Cache) -> str:
     status = path.stat()
-    state = (str(path.absolute()), status.st_size, status.st_mtime_ns)
+    state = (os.fsencode(path.absolute()), status.st_size, status.st_mtime_ns)
     if known := cache.look_up(state):
         return known
     digest = _read(path)
@@ -109,7 +110,7 @@ def _cache(cache_dir: Path | None) -> Iterator[_Cache]:
 def _connect(cache_dir: Path) -> sqlite3.Connection | None:
     import sqlite3
 
-    columns = "path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT"
+    columns = "path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT"
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(cache_dir / CACHE_NAME, timeout=30)

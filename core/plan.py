@@ -7,6 +7,7 @@ made from it, so a third party's stage between two others is really between them
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,10 @@ def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunCont
         PlanError: Holds every problem that was found.
     """
     planner = _Planner(configs, context)
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", context.device):
+        planner.problems.append(
+            HooklineError(f"unknown device '{context.device}'", "possible: auto, cpu, cuda, cuda:0")
+        )
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.stages())
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))

@@ -15,6 +15,7 @@ from backends.ort.session import OrtSession
 from core.artifacts import Engine, GraftedModel
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.serial import encode
 
 RUNTIME = "onnxruntime"
 WRITTEN = {
@@ -54,6 +55,7 @@ def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warm
         precision=model.precision,
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
+        settings={name: str(value) for name, value in encode(options).items()},
         machine={**this_machine(), "optimisation": options.optimisation.value, "system": platform.platform(terse=True)},
     )
     _warm_up(engine, options, warmup)

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import onnxruntime as ort
 
-from core.cores import usable_cores
 from backends.ort.plugin import OrtOptions
+from core.cores import usable_cores
 from core.errors import HooklineError
 
 Level: TypeAlias = ort.GraphOptimizationLevel

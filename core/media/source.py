@@ -69,19 +69,19 @@ class Source:
         return files_digest(zip(self.names, self.files, strict=True), cache_dir)
 
 
-def list_source(text: str | Sequence[str]) -> Source:
+def list_source(text: object) -> Source:
     """Find out what a source is and list its files.
 
     Args:
         text: A picture, a video, a folder (with its subfolders, hidden ones left out), a glob, a
             ``.txt`` list (one path a line, from the list's folder or the current one; ``#`` begins
             a comment line), an address such as ``rtsp://...``, a camera (``0``, ``/dev/video0``),
-            or several of these except streams.
+            or a list of several of these except streams. Hydra gives numbers as such.
 
     Raises:
         HooklineError: Nothing there, nothing usable in it, or pictures and video mixed.
     """
-    texts = [text] if isinstance(text, str) else [str(item) for item in text]
+    texts = [str(item) for item in text] if isinstance(text, (list, tuple)) else [str(text)]
     shown = ", ".join(texts)
     if not any(item.strip() for item in texts):
         raise HooklineError("the source is empty", "give a picture, folder, glob, .txt list, video, camera or address")

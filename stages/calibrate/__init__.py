@@ -68,14 +68,14 @@ def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, st
     from core.assets import ASSETS
     from core.digest import file_digest
     from core.media.source import list_source
-    from stages.calibrate.sources import DEFAULT, words
+    from stages.calibrate.sources import DEFAULT
 
     if config.cache:
         from pathlib import Path
 
         return {"cache": file_digest(Path(config.cache))}
     if config.source:
-        return {"source": list_source(words(config.source)).digest(context.cache_dir)}
+        return {"source": list_source(config.source).digest(context.cache_dir)}
     return {} if config.data else {"source": ASSETS[DEFAULT].sha256}
 
 

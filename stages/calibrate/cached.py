@@ -39,6 +39,7 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
         data=digest,
         preprocessing="",
         tensors={name: symmetric(scale * STEPS) for name, scale in scales.items()},
+        header=header,
     )
     note = f"ranges come from the TensorRT cache '{path.name}' ({header}), which says nothing of its pictures"
     return write_table(ranges, context.workdir, (note,))

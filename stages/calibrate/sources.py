@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
 from core.assets import asset
-from core.dataset import load_split
+from core.dataset import load_split, split_problems
 from core.errors import HooklineError
 from core.media.source import Source, SourceKind, list_source
 
@@ -25,7 +25,7 @@ def choose_source(
 ) -> tuple[Source, tuple[str, ...]]:
     """The source, and notes that must travel with the table."""
     if config.source:
-        return list_source(words(config.source)), ()
+        return list_source(config.source), ()
     if dataset is not None:
         return list_source([str(sample.picture) for sample in load_split(dataset, config.split)]), ()
     note = f"calibrated on the default street video, since no pictures were given; {ADVICE}"
@@ -41,9 +41,11 @@ def problems(config: CalibrateConfig) -> Iterator[HooklineError]:
         if not Path(config.cache).is_file():
             yield HooklineError(f"no calibration cache '{config.cache}'", "give the text file that TensorRT wrote")
         return
+    if config.data and not config.source:
+        yield from split_problems(config.data, config.split, "calibrate.split")
     if config.source:
         try:
-            source = list_source(words(config.source))
+            source = list_source(config.source)
         except HooklineError as problem:
             yield problem
             return
@@ -51,8 +53,3 @@ def problems(config: CalibrateConfig) -> Iterator[HooklineError]:
             yield HooklineError(
                 f"cannot calibrate on the stream '{source.text}'", "record it and give the video file or its pictures"
             )
-
-
-def words(source: Any) -> str | list[str]:
-    """The text of a source, or the list of its texts."""
-    return [str(item) for item in source] if isinstance(source, (list, tuple)) else str(source)

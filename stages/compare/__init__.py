@@ -10,6 +10,7 @@ from core.artifacts import Comparison, Engine
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.media.source import list_source
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -65,9 +66,19 @@ def check(config: CompareConfig, _context: RunContext) -> Iterable[HooklineError
         yield error
     if config.source is None:
         yield HooklineError("no pictures are given", "source=<pictures or video> names what both models look at")
-    for word, count in (("pictures", config.pictures), ("inferences", config.inferences)):
-        if count < 1:
-            yield HooklineError(f"compare.{word}={count} is out of range", "it is at least 1")
+    else:
+        try:
+            list_source(config.source)
+        except HooklineError as problem:
+            yield problem
+    for word, count, least in (
+        ("compare.pictures", config.pictures, 1),
+        ("compare.inferences", config.inferences, 1),
+        ("compare.warmup", config.warmup, 0),
+        ("max_det", config.max_det, 1),
+    ):
+        if count < least:
+            yield HooklineError(f"{word}={count} is out of range", f"it is at least {least}")
     for word, value in (("conf", config.conf), ("iou", config.iou)):
         if value is not None and not 0 <= value <= 1:
             yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")

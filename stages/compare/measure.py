@@ -83,7 +83,9 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         "notes": notes,
     }
     target = context.workdir / "comparison.json"
-    target.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(
+        json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape"
+    )
     return Comparison(path=target, values=values, notes=notes)
 
 

@@ -38,12 +38,14 @@ def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
 
 def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]:
     """The place of the data set, and the content of its pictures and labels."""
+    from core.digest import text_digest
     from stages.dataset.listing import digest_of, list_splits
 
     if not config.data:
         return {}
     spec, splits = list_splits(config.data)
-    return {"data": str(spec.path), "content": digest_of(spec, splits, context.cache_dir)}
+    places = "\n".join(str(sample.picture) for samples in splits.values() for sample in samples)
+    return {"places": text_digest(places), "content": digest_of(spec, splits, context.cache_dir)}
 
 
 def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError]:

@@ -39,6 +39,7 @@ class EvaluateConfig:
 
     Attributes:
         model: Which artifact of the chain is measured.
+        data: Path of the data.yaml.
         split: Split of the data set to measure on.
         conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
         iou: NMS overlap, 0..1; null: 0.6.
@@ -51,6 +52,7 @@ class EvaluateConfig:
     """
 
     model: ModelForm = ModelForm.engine
+    data: str | None = shared("data")
     split: str = "val"
     conf: float | None = shared("conf")
     iou: float | None = shared("iou")
@@ -80,7 +82,11 @@ def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
 
 
 def check(config: EvaluateConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Numbers out of range."""
+    """Numbers out of range, and a split that is not there."""
+    from core.dataset import split_problems
+
+    if config.data:
+        yield from split_problems(config.data, config.split, "evaluate.split")
     for word, value in (("conf", config.conf), ("iou", config.iou)):
         if value is not None and not 0 <= value <= 1:
             yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")

@@ -87,5 +87,7 @@ def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:
 
 
 def _write(target: Path, content: Any, indent: int | None = None) -> Path:
-    target.write_text(json.dumps(content, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(
+        json.dumps(content, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape"
+    )
     return target

@@ -10,7 +10,7 @@ from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.media.source import Source, list_source
+from core.media.source import list_source
 from core.opening import ARTIFACTS, ModelForm
 from core.stage import Stage
 
@@ -99,15 +99,9 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
         )
         return
     try:
-        listed(config)
+        list_source(config.source)
     except HooklineError as problem:
         yield problem
-
-
-def listed(config: PredictConfig) -> Source:
-    """The files or the stream behind ``config.source``; Hydra gives a number for a camera."""
-    source = config.source
-    return list_source([str(item) for item in source] if isinstance(source, (list, tuple)) else str(source))
 
 
 @hookimpl

@@ -12,11 +12,11 @@ from core.context import Progress, RunContext
 from core.detections import Detections, Filter
 from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames
-from core.media.source import Source, SourceKind
+from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import Session
-from stages.predict import PredictConfig, listed
+from stages.predict import PredictConfig
 from stages.predict.annotated import PictureFiles, VideoFiles
 from stages.predict.clock import Clock
 from stages.predict.draw import Painter
@@ -33,7 +33,7 @@ PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
 
 def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) -> Predictions:
     """Find boxes in every frame of ``config.source`` and write them into ``context.workdir``."""
-    source = listed(config)
+    source = list_source(config.source)
     total = _total(source, config)
     tolerance = Tolerance(total if source.kind is SourceKind.pictures else None, context.warn)
     clock = Clock()

@@ -66,3 +66,9 @@ def test_many_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == [[hashlib.sha256(file.read_bytes()).hexdigest() for file in files]] * 4
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/street\xff.jpg"))
+    file.write_bytes(b"x")
+    assert files_digest([(file.name, file)], tmp_path / "cache") == files_digest([(file.name, file)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core import plan as plan_module
 from core.artifacts import Checkpoint, OnnxModel, Precision
 from core.context import RunContext
 from core.errors import HooklineError, PlanError
@@ -137,8 +138,16 @@ class Shown:
     text: str = "x"
 
 
-@pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "same"])
-def test_key_depends_on_everything_the_result_depends_on(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "0"])
+def test_unknown_device(tmp_path: Path, device: str) -> None:
+    with pytest.raises(PlanError, match=f"unknown device '{device}'; possible: auto, cpu, cuda, cuda:0"):
+        make_plan(["build"], toys.configs(), replace(toys.context(tmp_path), device=device))
+
+
+@pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "versions", "same"])
+def test_key_depends_on_everything_the_result_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
     outside = {"file": "a"}
     stage = replace(toys.STAGES[5], fingerprint=lambda config, context: dict(outside))
     parts = toys.registry(*toys.STAGES[:5], stage, *toys.STAGES[6:])
@@ -150,6 +159,10 @@ def test_key_depends_on_everything_the_result_depends_on(tmp_path: Path, change:
         step = replace(step, config=toys.Quantize(Precision.int8, "cpu"))
     if change == "part":
         context = replace(context, options=lambda kind, name: toys.Plain())
+    if change == "seed":
+        context = replace(context, seed=1)
+    if change == "versions":
+        monkeypatch.setattr(plan_module, "versions", lambda: {"torch": "3"})
     if change == "outside":
         outside["file"] = "b"
     assert (key_of(step, inputs, context) == before) is (change == "same")

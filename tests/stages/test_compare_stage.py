@@ -152,8 +152,10 @@ def test_check(tmp_path: Path) -> None:
         "compare.inferences=0 is out of range",
         "conf=2.0 is out of range",
     ]
-    (missing,) = check(make_config(tmp_path), None)  # type: ignore[arg-type]
+    missing, unseen = check(make_config(tmp_path), None)  # type: ignore[arg-type]
     assert "no file" in str(missing)
+    assert "no such source" in str(unseen)
+    write_picture(tmp_path / "pictures" / "a.png")
     engine = fake_engine(tmp_path, "reference")
     (undescribed,) = check(make_config(tmp_path), None)  # type: ignore[arg-type]
     assert "has no sidecar file (.json)" in str(undescribed)

@@ -47,7 +47,7 @@ def test_the_same_content_elsewhere_is_another_listing(tmp_path: Path) -> None:
     files = [write_dataset(tmp_path / name, {"val": {"a": [OBJECT]}}) for name in ("one", "two")]
     one, two = (fingerprint(DatasetConfig(str(file)), context) for file in files)
     assert one["content"] == two["content"]
-    assert one["data"] != two["data"]
+    assert one["places"] != two["places"]
 
 
 def test_bad_labels_are_counted(tmp_path: Path) -> None:
