@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import digest
-from core.digest import CACHE_NAME, file_digest
+from core.digest import CACHE_NAME, file_digest, files_digest
 
 
 def write_old(path: Path, content: bytes, seconds: int = 100) -> Path:
