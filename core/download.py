@@ -68,6 +68,8 @@ def fetch(name: str, release: Release, target: Path, reporter: Reporter) -> Fetc
     Raises:
         HooklineError: No source gave the file; says where to put it by hand.
     """
+    if found := cached(release, target):  # before the lock: a cache that may only be read is enough
+        return Fetched(target, found, _remark(name, release) if found != release.sha256 else "")
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
         found = cached(release, target)

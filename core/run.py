@@ -209,6 +209,7 @@ def command(overrides: Sequence[str]) -> str:
 
 
 def _log_to(file: Path) -> None:
+    logging.raiseExceptions = False  # a full disk is told once, by what needed it, not by the log too
     log = logging.getLogger("hookline")
     log.setLevel(logging.INFO)
     log.propagate = False
