@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.context import Progress
 
 log = logging.getLogger("hookline")
+log.addHandler(logging.NullHandler())  # where a run keeps no log file, nothing is told twice
 
 PLAIN_INTERVAL = 5.0
 """Seconds between two plain progress lines."""

@@ -179,6 +179,26 @@ def test_pointwise_convolutions_keep_weights_and_bias(model, ranges):
         np.testing.assert_array_equal(bias, original[f"{name}.bias"])
 
 
+def test_dynamic_sizes_keep_resize_and_still_agree(model, ranges):
+    dynamic = with_dynamic_sizes(model)
+    quantised = insert_qdq(dynamic, ranges, STYLE)
+    assert len(nodes_of(quantised, "Resize")) == 1
+    feed = np.concatenate([pictures(2, seed=3), pictures(2, seed=4)], axis=3)
+    for exact, rounded in zip(run(dynamic, feed), run(quantised, feed), strict=True):
+        assert rounded.shape == exact.shape
+        assert np.abs(exact - rounded).max() < 0.08
+
+
+def with_dynamic_sizes(model):
+    free = onnx.ModelProto()
+    free.CopyFrom(model)
+    for value in [*free.graph.input, *free.graph.output]:
+        for axis, name in ((0, "batch"), (2, f"{value.name}_height"), (3, f"{value.name}_width")):
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    del free.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(free)
+
+
 @pytest.mark.parametrize(
     ("float_channels", "floats"),
     [(0, {"stem"}), (8, {"stem"}), (12, {"stem", "down"}), (16, {"stem"})],
