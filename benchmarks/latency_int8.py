@@ -22,6 +22,8 @@ from statistics import median
 import numpy as np
 import onnxruntime as ort
 
+from backends.ort.loading import load_session, session_options
+from backends.ort.plugin import OrtOptions
 from core.summary import machine
 
 PAUSE = 0.02
@@ -79,11 +81,9 @@ def row(paths: Mapping[str, Path], threads: int, arguments: argparse.Namespace) 
 
 
 def open_session(path: Path, threads: int) -> ort.InferenceSession:
-    """All optimisations, so many threads."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    """As the runtime opens models, with so many threads."""
+    options = session_options(OrtOptions(threads=threads), ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    return load_session(path, options, f"'{path}'")
 
 
 def in_turns(

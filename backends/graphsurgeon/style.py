@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class QdqStyle:
     """Where Q/DQ pairs go and what they look like.
 
-    Weights are always int8, symmetric, one scale an output channel. The heads are never rounded: the
-    convolutions that give them stay in float, or give floats with ``pointwise``.
+    Weights are always int8, symmetric, one scale an output channel. The convolutions that give the
+    heads, and all that follows them, always stay in float.
 
     Attributes:
         runtime: Whose rules these are.
@@ -27,8 +27,7 @@ class QdqStyle:
         float_stem: Leave the first convolution, and what comes before it, in float.
         float_channels: With ``float_stem`` leave also those that follow it in float, up to the first one
             that gives more channels; where none does, only the stem.
-        pointwise: Write a 1x1 convolution, of a head too, as ``com.microsoft.MatMulIntegerToFloat``: what
-            it gives stays float.
+        pointwise: Write a 1x1 convolution as ``com.microsoft.MatMulIntegerToFloat``: what it gives stays float.
         copied_pixels: Write nearest upsampling of integers to twice the size as copies; static sizes only.
     """
 

@@ -43,7 +43,7 @@ def find_silus(graph: gs.Graph) -> list[Silu]:
 def integer_nodes(graph: gs.Graph, style: QdqStyle) -> list[gs.Node]:
     """The nodes that are quantised, in graph order: Conv and what ``style`` takes besides, from stem to heads.
 
-    A Conv that follows no other is the stem; one that no other follows gives a head.
+    A Conv that follows no other is the stem; one that no other follows gives a head, and stays float.
     """
     graph.toposort()
     ending = _beyond([(node, node.outputs, node.inputs) for node in reversed(graph.nodes)], _convs(graph))
@@ -51,9 +51,7 @@ def integer_nodes(graph: gs.Graph, style: QdqStyle) -> list[gs.Node]:
     return [
         node
         for node in graph.nodes
-        if (node.op == "Conv" or node.op in style.through)
-        and id(node) in begun
-        and (id(node) in ending or (style.pointwise and is_pointwise(node)))
+        if (node.op == "Conv" or node.op in style.through) and id(node) in begun and id(node) in ending
     ]
 
 
