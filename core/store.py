@@ -7,7 +7,6 @@ there whole or not at all. One lock a key makes a second run wait instead of wor
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.artifacts import Artifact, named
+from core.digest import file_digest
 from core.errors import HooklineError
 from core.serial import decode, digest, encode
 
@@ -119,7 +119,7 @@ def complete(artifact: Artifact) -> Artifact:
     """The artifact with the sha256 of its main file."""
     if not artifact.path.is_file():
         raise FileNotFoundError(f"a stage returned {type(artifact).__name__} but did not write '{artifact.path}'")
-    return replace(artifact, sha256=sha256_of(artifact.path))
+    return replace(artifact, sha256=file_digest(artifact.path))
 
 
 def identity(artifact: Artifact) -> str:
@@ -132,7 +132,7 @@ def write_sidecar(artifact: Artifact) -> Path:
     content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
     folder = artifact.path.parent
     content["files"] = {
-        str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()
+        str(file.relative_to(folder)): file_digest(file) for file in sorted(folder.rglob("*")) if file.is_file()
     }
     sidecar = artifact.path.with_name(artifact.path.name + SIDECAR)
     sidecar.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -160,15 +160,6 @@ def read_artifact(path: Path) -> Artifact | None:
     return replace(artifact, path=path.absolute())
 
 
-def sha256_of(path: Path) -> str:
-    """sha256 of a file, hexadecimal."""
-    result = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            result.update(chunk)
-    return result.hexdigest()
-
-
 def _artifact_types() -> dict[str, type[Artifact]]:
     found: dict[str, type[Artifact]] = {}
     pending: list[type[Artifact]] = [Artifact]
@@ -183,5 +174,5 @@ def _undamaged(folder: Path, sidecar: dict[str, Any]) -> bool:
     """Whether every file that the sidecar lists is there with the content it had."""
     files: dict[str, str] = sidecar.get("files", {})
     return bool(files) and all(
-        (folder / name).is_file() and sha256_of(folder / name) == content for name, content in files.items()
+        (folder / name).is_file() and file_digest(folder / name) == content for name, content in files.items()
     )

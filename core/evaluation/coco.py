@@ -11,26 +11,18 @@ from typing import Any
 
 from core.dataset import Sample
 from core.evaluation.loop import Seen
+from core.image_ids import image_ids
 from core.labels import Labels
 
 BOX_DIGITS = 3
 SCORE_DIGITS = 6
 
 
-def image_ids(samples: Sequence[Sample]) -> list[int]:
-    """An id for each picture."""
-    stems = [sample.picture.stem for sample in samples]
-    numbers = [int(stem) for stem in stems if stem.isdecimal()]
-    if len(set(numbers)) == len(stems):
-        return numbers
-    return list(range(1, len(stems) + 1))
-
-
 def ground_truth(
     samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
 ) -> dict[str, Any]:
     """The labels of the pictures that were seen; boxes and areas in pixels of the original picture."""
-    ids = image_ids(samples)
+    ids = image_ids([sample.picture for sample in samples])
     images = [
         {
             "id": ids[picture.index],
@@ -58,7 +50,7 @@ def _objects(labels: Labels, picture: Seen, image_id: int) -> list[dict[str, Any
 
 def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[dict[str, Any]]:
     """COCO results: one entry a box, best first within a picture; rounded, so that scoring the file gives the same."""
-    ids = image_ids(samples)
+    ids = image_ids([sample.picture for sample in samples])
     return [
         {
             "image_id": ids[picture.index],

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from core.image_ids import image_ids
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 
@@ -22,7 +23,7 @@ class Names:
         self._names: Mapping[Path | None, str] = dict(zip(source.files, source.names, strict=True)) or {None: STREAM}
         self._stems = Counter(_stem(name) for name in self._names.values())
         self._numbered = source.kind is not SourceKind.pictures
-        self._ids = _numeric_ids(source)
+        self._ids = image_ids(source.files) if source.kind is SourceKind.pictures else []
 
     def picture(self, frame: Frame) -> str:
         """Of the annotated picture: the name that it has in the source."""
@@ -38,7 +39,7 @@ class Names:
 
     def image_id(self, frame: Frame) -> int:
         """COCO's id: the number that is the file's name where all are numbers, else the index in the source + 1."""
-        return self._ids.get(frame.path, frame.index + 1)
+        return self._ids[frame.index] if self._ids else frame.index + 1
 
     def _unique(self, name: str, ending: str) -> str:
         stem = _stem(name)
@@ -47,10 +48,3 @@ class Names:
 
 def _stem(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
-
-
-def _numeric_ids(source: Source) -> dict[Path | None, int]:
-    numbers = [int(path.stem) for path in source.files if path.stem.isdecimal()]
-    if source.kind is not SourceKind.pictures or len(set(numbers)) != len(source.files):
-        return {}
-    return dict(zip(source.files, numbers, strict=True))

@@ -11,9 +11,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from core.dataset import Sample
-from core.evaluation.coco import ground_truth, image_ids, results
+from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Seen
 from core.evaluation.scores import STATS, score
+from core.image_ids import image_ids
 from core.labels import Labels
 from tests.fake_parts import detections
 
@@ -163,4 +164,4 @@ def test_only_some_classes() -> None:
     ],
 )
 def test_image_ids(stems: list[str], ids: list[int]) -> None:
-    assert image_ids([Sample(Path(f"/x/{stem}.jpg"), None) for stem in stems]) == ids
+    assert image_ids([Path(f"/x/{stem}.jpg") for stem in stems]) == ids
