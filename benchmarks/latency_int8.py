@@ -77,7 +77,7 @@ def row(paths: Mapping[str, Path], threads: int, arguments: argparse.Namespace) 
     shown = [f"{median(wall[name]):.1f}, {min(wall[name]):.1f}" for name in paths]
     ratios = [choose(times["int8"]) / choose(times["fp32"]) for times, choose in ((wall, median), (wall, min))]
     cpu = median(processor["int8"]) / median(processor["fp32"])
-    return " | ".join([*shown, *(f"{ratio:.2f}" for ratio in ratios), f"{cpu:.2f}" if threads == 1 else "-"])
+    return " | ".join([*shown, *(f"{ratio:.3f}" for ratio in ratios), f"{cpu:.2f}" if threads == 1 else "-"])
 
 
 def open_session(path: Path, threads: int) -> ort.InferenceSession:

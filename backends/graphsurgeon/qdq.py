@@ -9,6 +9,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from backends.graphsurgeon.activation_ranges import activations, clip_silu_tails, join_ranges, range_of
+from backends.graphsurgeon.channels_last import quantise_channels_last
 from backends.graphsurgeon.exporting import export_like, import_copy
 from backends.graphsurgeon.pairs import (
     BIAS_LIMIT,
@@ -56,6 +57,8 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
         copy_pixels(graph)
     if style.fused_silu:
         fuse_silus(graph)
+    if style.channels_last:
+        quantise_channels_last(graph)
     return export_like(graph, model)
 
 
@@ -63,8 +66,9 @@ def fuse_silus(graph: gs.Graph) -> None:
     """Write every x * sigmoid(x) as one node."""
     for silu in find_silus(graph):
         source, result = silu.source, silu.result
-        silu.sigmoid.outputs.clear()
-        silu.multiply.outputs.clear()
+        for node in (silu.sigmoid, silu.multiply):
+            node.inputs.clear()
+            node.outputs.clear()
         graph.layer(
             op="QuickGelu",
             name=silu.multiply.name,

@@ -29,6 +29,7 @@ class QdqStyle:
             that gives more channels; where none does, only the stem.
         pointwise: Write a 1x1 convolution as ``com.microsoft.MatMulIntegerToFloat``: what it gives stays float.
         copied_pixels: Write nearest upsampling of integers to twice the size as copies; static sizes only.
+        channels_last: Quantise in NHWC what comes from there or from a float convolution, with ``fused_silu``.
     """
 
     runtime: str
@@ -43,3 +44,4 @@ class QdqStyle:
     float_channels: int = 0
     pointwise: bool = False
     copied_pixels: bool = False
+    channels_last: bool = False

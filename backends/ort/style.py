@@ -22,4 +22,5 @@ STYLE = QdqStyle(
     float_channels=32,
     pointwise=True,
     copied_pixels=True,
+    channels_last=True,
 )
