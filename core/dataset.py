@@ -86,18 +86,26 @@ def write_listing(
 ) -> None:
     """Write the main file of a :class:`~core.artifacts.Dataset`.
 
+    Files below the folder of ``target`` are written relative to it: they move with the artifact.
     ``digest`` covers names, pictures and labels, so that the file changes when any of them does.
     """
+    folder = target.parent
     rows = {
-        split: [[str(item.picture), str(item.label) if item.label else None] for item in samples]
+        split: [[_written(item.picture, folder), _written(item.label, folder)] for item in samples]
         for split, samples in splits.items()
     }
     content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
     target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
+def _written(path: Path | None, folder: Path) -> str | None:
+    if path is None:
+        return None
+    return str(path.relative_to(folder) if folder in path.parents else path)
+
+
 def load_split(dataset: Dataset, split: str) -> list[Sample]:
-    """The pictures of one split of a data set, in stable order.
+    """The pictures of one split of a data set, in stable order; paths are absolute where ``dataset.path`` is.
 
     Raises:
         HooklineError: The data set has no such split, or its listing cannot be read.
@@ -106,7 +114,8 @@ def load_split(dataset: Dataset, split: str) -> list[Sample]:
         raise unknown("split", split, dataset.splits)
     try:
         rows = json.loads(dataset.path.read_text(encoding="utf-8"))["splits"][split]
-        return [Sample(Path(picture), Path(label) if label else None) for picture, label in rows]
+        folder = dataset.path.parent
+        return [Sample(folder / picture, folder / label if label else None) for picture, label in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HooklineError(
             f"'{dataset.path}' is not a listing of a data set ({error})",

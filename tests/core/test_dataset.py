@@ -83,6 +83,18 @@ def test_listing_comes_back(tmp_path: Path) -> None:
         load_split(dataset, "train")
 
 
+def test_pictures_inside_the_artifact_move_with_it(tmp_path: Path) -> None:
+    made, moved = tmp_path / "made", tmp_path / "moved"
+    made.mkdir()
+    outside = Sample(tmp_path / "other" / "b.png", None)
+    inside = Sample(made / "images" / "a.png", made / "labels" / "a.txt")
+    write_listing(made / "dataset.json", ["a"], {"val": [inside, outside]}, "digest", made / "data.yaml")
+    assert str(made / "images") not in (made / "dataset.json").read_text()
+    made.rename(moved)
+    dataset = Dataset(path=moved / "dataset.json", names=("a",), splits={"val": 2})
+    assert load_split(dataset, "val") == [Sample(moved / "images" / "a.png", moved / "labels" / "a.txt"), outside]
+
+
 def test_damaged_listing(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{")
     dataset = Dataset(path=tmp_path / "dataset.json", names=("a",), splits={"val": 2})
