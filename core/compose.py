@@ -38,7 +38,8 @@ class PluginOptions:
 class Words:
     """The options at the top level (conf/config.yaml says what each means)."""
 
-    weights: str | None = "yolov5s"
+    model: str | None = None
+    weights: str | None = "${official:${model}}"
     data: str | None = None
     source: Any = None
     imgsz: Any = 640
@@ -51,6 +52,8 @@ class Words:
     iou: float | None = None
     max_det: int = 300
     classes: Any = None
+    tracker: Any = field(default_factory=lambda: ["csv"])
+    resume: bool = False
     seed: int = 0
     store: str | None = None
     reuse: bool = True
@@ -77,6 +80,7 @@ class Request:
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
+    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))

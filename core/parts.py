@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core.calibration import TensorRange
     from core.context import RunContext
     from core.detections import Detections, Filter, Letterbox
+    from core.training import Trained, TrainingJob
 
 ImplT = TypeVar("ImplT")
 
@@ -125,6 +126,14 @@ class ModelBackend(Protocol):
         self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int
     ) -> None:
         """Write the fused float32 model as ONNX to ``target``, without metadata."""
+        ...
+
+    def train(self, job: TrainingJob) -> Trained:
+        """Train a network; leave ``best.safetensors`` and ``last.safetensors`` in ``job.folder``.
+
+        Raises:
+            HooklineError: What was asked cannot be trained, memory ran out, or the loss became NaN.
+        """
         ...
 
     def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:

@@ -60,6 +60,8 @@ class Stage:
         check: Problems that can be told before anything runs.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         automatic: The plan may add the stage unasked.
+        resumable: What an interrupted run of it leaves can be gone on with: ``resume=true``.
+        collective: Under torchrun all processes work on it together; the other stages are the first one's.
     """
 
     name: str
@@ -70,6 +72,8 @@ class Stage:
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     stored: bool = True
     automatic: bool = True
+    resumable: bool = False
+    collective: bool = False
 
     @cached_property
     def signature(self) -> Signature:

@@ -1,0 +1,143 @@
+"""What the ``train`` stage and the trainer of a model family say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from core.artifacts import Checkpoint, ModelFacts
+
+if TYPE_CHECKING:
+    from core.labels import Labels
+    from core.parts import Session
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+"""Names of the two checkpoints that a trainer keeps in its folder."""
+
+
+@dataclass(frozen=True)
+class TrainingPicture:
+    """A picture and its objects."""
+
+    path: Path
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class EpochScores:
+    """What the validation of one epoch found, 0..1.
+
+    Attributes:
+        precision, recall, map50, map50_95: Means over the classes.
+        classes: mAP50-95 by class id, of the classes that have objects.
+    """
+
+    precision: float
+    recall: float
+    map50: float
+    map50_95: float
+    classes: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One finished epoch.
+
+    Attributes:
+        epoch: From 0.
+        losses: Mean over the epoch by name, e.g. ``{"box": 0.05, "obj": 0.03, "cls": 0.01}``.
+        rates: Learning rate by parameter group at the end of the epoch.
+        scores: None where the epoch was not validated.
+        fitness: What best and early stopping go by.
+        best: Whether no epoch before was as good.
+        seconds: Of training, validation not included.
+        pictures: That were trained on, in all processes.
+        memory: Largest use so far in bytes: of the GPU, or of the process.
+    """
+
+    epoch: int
+    losses: Mapping[str, float]
+    rates: Mapping[str, float]
+    scores: EpochScores | None
+    fitness: float
+    best: bool
+    seconds: float
+    pictures: int
+    memory: int
+
+
+class TrainingWatcher(Protocol):
+    """Is told how a training goes. In a distributed training only the first process has one that speaks."""
+
+    def note(self, message: str) -> None:
+        """One line of information."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """One line that must not be missed."""
+        ...
+
+    def begin(self, epoch: int, batches: int) -> None:
+        """An epoch begins."""
+        ...
+
+    def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
+        """A batch is done; ``losses`` are the means of the epoch so far."""
+        ...
+
+    def validate(self, session: Session) -> EpochScores | None:
+        """Measure the averaged weights; None where there is nothing to measure on."""
+        ...
+
+    def finish(self, result: EpochResult) -> None:
+        """An epoch is done and its checkpoints are written."""
+        ...
+
+    def page(self, name: str, path: Path) -> None:
+        """A picture of the training was written, e.g. a batch with its boxes."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """All that a trainer needs.
+
+    Attributes:
+        variant: Which network of the family; None for that of ``start``.
+        start: Weights to start from; None for random ones.
+        names: Class names, index = class id.
+        pictures: To train on.
+        options: The options of the ``train`` stage.
+        imgsz: Side of the network's square input, pixels.
+        seed: Of every random choice.
+        device: ``auto``, ``cpu`` or ``cuda:N``.
+        folder: Where state, checkpoints and pictures are kept from epoch to epoch.
+        resume: Go on with the state in ``folder``.
+        read: Reads a picture file as uint8 BGR [H, W, 3].
+        watcher: Is told how it goes.
+    """
+
+    variant: str | None
+    start: Checkpoint | None
+    names: tuple[str, ...]
+    pictures: Sequence[TrainingPicture]
+    options: Any
+    imgsz: int
+    seed: int
+    device: str
+    folder: Path
+    resume: bool
+    read: Callable[[Path], Any]
+    watcher: TrainingWatcher
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a trainer gives: the facts of the checkpoints that lie in the job's folder."""
+
+    facts: ModelFacts
+    epochs: int
+    best_epoch: int
+    values: Mapping[str, float]
