@@ -49,6 +49,16 @@ def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = Non
     return total.hexdigest()
 
 
+def digest_each(files: Iterable[Path], cache_dir: Path | None = None) -> Iterator[str]:
+    """SHA-256 of each file's content, hexadecimal, in order; empty where a file cannot be read."""
+    with _cache(cache_dir) as cache:
+        for path in files:
+            try:
+                yield _digest(path, cache)
+            except OSError:
+                yield ""
+
+
 State = tuple[bytes, int, int]
 """Absolute path, size in bytes, time of change in nanoseconds."""
 

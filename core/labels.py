@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
     from core.dataset import Sample
 
 ROW = "a row is 'class cx cy w h', the box in fractions 0..1 of the picture"
+
+
+class RowProblem(str, Enum):
+    """What can be wrong with a row; a repeated one is dropped, each of the others is an error."""
+
+    malformed = "malformed-row"
+    unknown_class = "class-out-of-range"
+    outside = "box-outside"
+    empty = "empty-box"
+    repeated = "repeated-row"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that is wrong: its line, counted from 1, and a sentence that names line and file."""
+
+    line: int
+    problem: RowProblem
+    message: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,8 @@ class Labels:
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
     """Read and check the labels of one picture; none for a background picture.
 
+    A row that repeats another one, number for number, is dropped.
+
     Args:
         sample: The picture and its label file.
         names: Class names; a label's class is an index into them.
@@ -44,50 +66,77 @@ def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
     Raises:
         HooklineError: A row is malformed, its class is out of range, or its box leaves 0..1; says which line.
     """
+    labels, bad = check_labels(sample.label, len(names))
+    for row in bad:
+        if row.problem is not RowProblem.repeated:
+            raise HooklineError(row.message, ROW)
+    return labels
+
+
+def check_labels(label: Path | None, count: int) -> tuple[Labels, tuple[BadRow, ...]]:
+    """The good rows of a label file, each once, and what is wrong with the others.
+
+    Args:
+        label: The file; None for a background picture.
+        count: Number of classes of the data set.
+
+    Raises:
+        HooklineError: The file cannot be read.
+    """
+    good: dict[tuple[float, ...], int] = {}
+    bad: list[BadRow] = []
+    for line, row in _rows(label) if label else ():
+        try:
+            values = _values(row, count)
+        except _RowError as error:
+            bad.append(BadRow(line, error.problem, f"line {line} of '{label}' {error}"))
+            continue
+        if (first := good.setdefault(values, line)) != line:
+            message = f"line {line} of '{label}' repeats line {first}: '{' '.join(row)}'"
+            bad.append(BadRow(line, RowProblem.repeated, message))
+    return _labels(good), tuple(bad)
+
+
+def _labels(rows: Iterable[tuple[float, ...]]) -> Labels:
     import numpy as np
 
-    rows = _rows(sample.label) if sample.label else []
-    try:
-        values = np.array([row for _, row in rows], dtype=np.float64).reshape(-1, 5)
-    except ValueError:
-        raise _first_problem(sample.label, rows, len(names)) from None
-    classes, boxes = values[:, 0], values[:, 1:]
-    inside = bool(((boxes >= 0) & (boxes <= 1)).all() and (boxes[:, 2:] > 0).all())
-    known = bool(((classes >= 0) & (classes < len(names)) & (classes == np.floor(classes))).all())
-    if not (inside and known) or any(len(row) != 5 for _, row in rows):
-        raise _first_problem(sample.label, rows, len(names))
-    return Labels(classes.astype(np.int32), boxes)
+    values = np.array(list(rows), dtype=np.float64).reshape(-1, 5)
+    return Labels(values[:, 0].astype(np.int32), values[:, 1:])
 
 
-def _rows(label: Path) -> list[tuple[int, list[str]]]:
+def _rows(label: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and values of each line that is not blank."""
     try:
         lines = label.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise HooklineError(f"cannot read the labels '{label}' ({error})", ROW) from error
-    return [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+    return ((number, row) for number, line in enumerate(lines, start=1) if (row := line.split()))
 
 
-def _first_problem(label: Path | None, rows: Sequence[tuple[int, list[str]]], count: int) -> HooklineError:
-    for number, row in rows:
-        if problem := _problem(row, count):
-            return HooklineError(f"line {number} of '{label}' {problem}", ROW)
-    raise ValueError(f"no problem found in '{label}'")
+class _RowError(Exception):
+    def __init__(self, problem: RowProblem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
-def _problem(row: Sequence[str], count: int) -> str:
-    """What is wrong with one row, empty if nothing is."""
+def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
+    """Class, centre x, centre y, width, height of one row.
+
+    Raises:
+        _RowError: It is not a good row.
+    """
     if len(row) != 5:
         polygon = " (a polygon?)" if len(row) >= 7 and len(row) % 2 else ""
-        return f"has {len(row)} values{polygon}: '{' '.join(row[:6])}'"
+        raise _RowError(RowProblem.malformed, f"has {len(row)} values{polygon}: '{' '.join(row[:6])}'")
     try:
-        number, *box = map(float, row)
+        number, x, y, width, height = map(float, row)
     except ValueError:
-        return f"is not numbers: '{' '.join(row)}'"
+        raise _RowError(RowProblem.malformed, f"is not numbers: '{' '.join(row)}'") from None
     if not number.is_integer() or not 0 <= number < count:
-        return f"has class {row[0]}, but the data set has {count} classes (0 to {count - 1})"
-    if not all(0 <= value <= 1 for value in box):
-        return f"has a box outside 0..1: '{' '.join(row[1:])}'"
-    if not (box[2] > 0 and box[3] > 0):
-        return f"has a box without area: '{' '.join(row[1:])}'"
-    return ""
+        message = f"has class {row[0]}, but the data set has {count} classes (0 to {count - 1})"
+        raise _RowError(RowProblem.unknown_class, message)
+    if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= width <= 1 and 0 <= height <= 1):
+        raise _RowError(RowProblem.outside, f"has a box outside 0..1: '{' '.join(row[1:])}'")
+    if not (width > 0 and height > 0):
+        raise _RowError(RowProblem.empty, f"has a box without area: '{' '.join(row[1:])}'")
+    return number, x, y, width, height

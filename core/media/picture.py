@@ -16,6 +16,10 @@ class UnreadableError(Exception):
     """The file is not a whole picture; the message says why."""
 
 
+class TruncatedError(UnreadableError):
+    """The file begins as a picture and ends too early."""
+
+
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
 
@@ -24,14 +28,31 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         UnreadableError: Not there, empty, truncated, damaged, or larger than OpenCV reads.
     """
+    return decode_picture(read_content(path))
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a picture file, undecoded.
+
+    Raises:
+        UnreadableError: Not there, or may not be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
+
+
+def decode_picture(content: bytes) -> NDArray[np.uint8]:
+    """As :func:`read_picture`, for the bytes of the file.
+
+    Raises:
+        UnreadableError: Empty, truncated, damaged, or larger than OpenCV reads.
+    """
     if not content:
         raise UnreadableError("the file is empty")
     if _truncated(content):
-        raise UnreadableError("the file is truncated")
+        raise TruncatedError("the file is truncated")
     return _decode(content)
 
 

@@ -9,7 +9,7 @@ from core.artifacts import Dataset
 from core.data_yaml import read_data_yaml
 from core.dataset import Sample, label_path, list_samples, load_split, write_listing
 from core.errors import HooklineError
-from core.labels import load_labels
+from core.labels import RowProblem, check_labels, load_labels
 from tests.dataset_tools import write_dataset, write_picture
 
 
@@ -109,6 +109,25 @@ def test_labels(tmp_path: Path) -> None:
     assert labels.classes.tolist() == [1, 0]
     assert labels.classes.dtype == np.int32
     np.testing.assert_array_equal(labels.boxes, [[0.5, 0.5, 1, 1], [0.25, 0.5, 0.1, 0.2]])
+
+
+def test_repeated_rows_count_once(tmp_path: Path) -> None:
+    label = tmp_path / "a.txt"
+    label.write_text("1 .5 .5 .1 .1\n0 .5 .5 .1 .1\n1.0 0.5 0.5 0.1 1e-1\n1 .5 .5 .1 .2\n")
+    assert load_labels(Sample(tmp_path / "a.png", label), ["a", "b"]).classes.tolist() == [1, 0, 1]
+    _, (bad,) = check_labels(label, 2)
+    assert (bad.line, bad.problem) == (3, RowProblem.repeated)
+    assert bad.message == f"line 3 of '{label}' repeats line 1: '1.0 0.5 0.5 0.1 1e-1'"
+
+
+def test_good_rows_and_all_bad_ones(tmp_path: Path) -> None:
+    label = tmp_path / "a.txt"
+    label.write_text("0 .5 .5\n0 .5 .5 .1 .1\n9 .5 .5 .1 .1\n0 2 .5 .1 .1\n0 .5 .5 0 .1\n")
+    labels, bad = check_labels(label, 2)
+    assert len(labels) == 1
+    assert [(row.line, row.problem.value) for row in bad] == [
+        (1, "malformed-row"), (3, "class-out-of-range"), (4, "box-outside"), (5, "empty-box"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \n"])

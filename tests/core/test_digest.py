@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import digest
-from core.digest import CACHE_NAME, file_digest, files_digest
+from core.digest import CACHE_NAME, digest_each, file_digest, files_digest
 
 
 def write_old(path: Path, content: bytes, seconds: int = 100) -> Path:
@@ -72,3 +72,9 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/street\xff.jpg"))
     file.write_bytes(b"x")
     assert files_digest([(file.name, file)], tmp_path / "cache") == files_digest([(file.name, file)])
+
+
+def test_each_file_for_itself(tmp_path: Path) -> None:
+    file = write_old(tmp_path / "x", b"abc")
+    known = hashlib.sha256(b"abc").hexdigest()
+    assert list(digest_each([file, tmp_path / "missing", tmp_path, file], tmp_path / "cache")) == [known, "", "", known]
