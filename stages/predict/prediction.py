@@ -10,6 +10,7 @@ from core.artifacts import AnyModel, Predictions
 from core.classes import class_ids
 from core.context import Progress, RunContext
 from core.detections import Detections, Filter
+from core.drawing.boxes import Painter
 from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
@@ -19,7 +20,6 @@ from core.parts import Session
 from stages.predict import PredictConfig
 from stages.predict.annotated import PictureFiles, VideoFiles
 from stages.predict.clock import Clock
-from stages.predict.draw import Painter
 from stages.predict.naming import Names
 from stages.predict.pipeline import run_pipeline
 from stages.predict.records import CocoRecord, CsvRecord, LabelRecord, Record

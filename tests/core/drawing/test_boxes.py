@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.predict.draw import Painter, class_colour, text_colour, to_ascii
-from stages.predict.plates import place_plates
+from core.drawing.boxes import Painter, class_colour, text_colour, to_ascii
+from core.drawing.plates import place_plates
 from tests.fake_parts import detections
 from tests.media_tools import level_picture
 
@@ -97,3 +97,12 @@ def test_labels_stay_inside_the_picture(box: tuple[int, int, int, int]) -> None:
     assert top >= 0
     assert right <= 400
     assert bottom <= 400
+
+
+def test_names_alone_take_less_room() -> None:
+    picture, found = level_picture(90, 200, 300), detections([50, 60, 150, 160, 0.9, 0])
+    inks = [
+        int((Painter(NAMES, scores=scores).draw(picture, found)[:58] != 90).any(axis=2).sum())
+        for scores in (False, True)
+    ]
+    assert 0 < inks[0] < 0.8 * inks[1]

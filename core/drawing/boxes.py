@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detections import Detections
-from stages.predict.plates import Corners, place_plates
+from core.drawing.plates import Corners, place_plates
 
 Colour = tuple[int, int, int]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
@@ -44,12 +44,16 @@ class Painter:
         names: Class names.
         line_width: Pixels; None follows the size of the picture.
         labels: Write names and scores.
+        scores: Write scores after the names; off for labels that people gave.
     """
 
-    def __init__(self, names: Sequence[str], line_width: int | None = None, *, labels: bool = True) -> None:
+    def __init__(
+        self, names: Sequence[str], line_width: int | None = None, *, labels: bool = True, scores: bool = True
+    ) -> None:
         self._names = names
         self._line_width = line_width
         self._labels = labels
+        self._scores = scores
 
     def draw(self, picture: NDArray[np.uint8], found: Detections) -> NDArray[np.uint8]:
         """A copy of the uint8 BGR picture with the boxes; those of high scores lie on top."""
@@ -66,12 +70,13 @@ class Painter:
     def _write_labels(self, canvas: NDArray[np.uint8], found: Detections, boxes: Sequence[Corners], line: int) -> None:
         height, width = canvas.shape[:2]
         writer = Writer(max(10, round(min(height, width) * 0.02 + 2)))
-        texts = [
-            f"{self._names[number]} {score:.2f}" for number, score in zip(found.classes, found.scores, strict=True)
-        ]
+        texts = [self._text(number, score) for number, score in zip(found.classes, found.scores, strict=True)]
         plates = place_plates(boxes, [writer.plate(text) for text in texts], (width, height), line)
         for index in reversed(range(len(found))):
             writer.write(canvas, texts[index], plates[index], class_colour(int(found.classes[index])))
+
+    def _text(self, number: int, score: float) -> str:
+        return f"{self._names[number]} {score:.2f}" if self._scores else self._names[number]
 
 
 def _corners(box: NDArray[np.float32], width: int, height: int) -> Corners:

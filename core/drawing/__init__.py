@@ -1,0 +1,1 @@
+"""Boxes and their labels drawn into pictures, for stages and backends alike."""
