@@ -275,9 +275,22 @@ class ProcessorBackend(Protocol):
     """The heavy half of a processor: pictures to network input, raw outputs to boxes."""
 
     def prepare(
-        self, pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        contract: InputContract,
+        *,
+        upscale: bool = True,
+        fit: tuple[int, int] | None = None,
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
-        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W]."""
+        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W].
+
+        Args:
+            pictures: Sizes may differ.
+            contract: The input; H and W are its height and width.
+            upscale: Enlarge pictures that are smaller than the input.
+            fit: Height and width that pictures are scaled to fit into, where the rest of the input is to be
+                border; None: the whole input.
+        """
         ...
 
     def detect(

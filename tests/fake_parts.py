@@ -31,6 +31,7 @@ def fake_engine(
     names: Sequence[str] = ("person", "dog"),
     layout: Layout = Layout.decoded,
     score_threshold: float = 0.0,
+    dynamic: tuple[str, ...] = (),
 ) -> Engine:
     """An engine of :class:`FakeRuntime`; its file holds its name."""
     path = folder / f"{name}.engine"
@@ -38,7 +39,7 @@ def fake_engine(
     return Engine(
         path=path,
         facts=ModelFacts("fake", "fake", tuple(names), ANCHORS, (8, 16, 32)),
-        contract=InputContract(1, 32, 32),
+        contract=InputContract(1, 32, 32, dynamic),
         layout=layout,
         precision=Precision.fp32,
         runtime="fake",
@@ -54,6 +55,7 @@ class FakeSession:
     engine: OnnxModel | Engine
     seconds: float = 0.0
     calls: list[int] = field(default_factory=list)
+    shapes: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.facts, self.contract, self.layout = self.engine.facts, self.engine.contract, self.engine.layout
@@ -61,6 +63,7 @@ class FakeSession:
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         self.calls.append(len(images))
+        self.shapes.append((images.shape[2], images.shape[3]))
         time.sleep(self.seconds)
         return {self.engine.path.stem: images}
 
@@ -90,10 +93,17 @@ class FakeProcessor:
     found: Mapping[str, Sequence[Detections]]
     filters: list[Filter] = field(default_factory=list)
     given: dict[str, int] = field(default_factory=dict)
+    prepared: list[tuple[InputContract, tuple[int, int] | None, bool]] = field(default_factory=list)
 
     def prepare(
-        self, pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        contract: InputContract,
+        *,
+        upscale: bool = True,
+        fit: tuple[int, int] | None = None,
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
+        self.prepared.append((contract, fit, upscale))
         places = [Letterbox(1.0, 0, 0, picture.shape[0], picture.shape[1]) for picture in pictures]
         return np.zeros((len(pictures), 3, contract.height, contract.width), np.float32), places
 

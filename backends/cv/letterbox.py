@@ -16,7 +16,11 @@ ORDERS = {"rgb": (2, 1, 0), "bgr": (0, 1, 2)}
 
 
 def letterbox(
-    pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+    pictures: Sequence[NDArray[np.uint8]],
+    contract: InputContract,
+    *,
+    upscale: bool = True,
+    fit: tuple[int, int] | None = None,
 ) -> tuple[NDArray[np.float32], list[Letterbox]]:
     """Fit each picture into the network's input and scale its values.
 
@@ -27,6 +31,7 @@ def letterbox(
         pictures: uint8 BGR [H, W, 3], sizes may differ.
         contract: Size, border, channel order and factor.
         upscale: Enlarge pictures that are smaller than the input.
+        fit: Height and width that pictures are scaled to fit into; None: the whole input.
 
     Returns:
         float32 [B, 3, height, width], and how each picture was placed.
@@ -36,17 +41,23 @@ def letterbox(
     """
     table = (np.arange(256) * contract.scale).astype(np.float32)
     images = np.empty((len(pictures), 3, contract.height, contract.width), np.float32)
-    placed = [placement(picture.shape[0], picture.shape[1], contract, upscale=upscale) for picture in pictures]
+    placed = [placement(picture.shape[0], picture.shape[1], contract, upscale=upscale, fit=fit) for picture in pictures]
     for picture, place, planes in zip(pictures, placed, images, strict=True):
         _fill(planes, picture, place, table, contract)
     return images, placed
 
 
-def placement(height: int, width: int, contract: InputContract, *, upscale: bool) -> Letterbox:
-    """Where a picture of this size goes: r = min(H/h, W/w), centred, left = round(pad/2 - 0.1)."""
+def placement(
+    height: int, width: int, contract: InputContract, *, upscale: bool, fit: tuple[int, int] | None = None
+) -> Letterbox:
+    """Where a picture of this size goes: r = min(H/h, W/w), centred, left = round(pad/2 - 0.1).
+
+    H and W are those of ``fit``, never more than the input's.
+    """
     if not height or not width:
         raise HooklineError(f"a picture of {width}x{height} pixels", "every side must have at least one pixel")
-    ratio = min(contract.height / height, contract.width / width)
+    rows, columns = fit or (contract.height, contract.width)
+    ratio = min(min(rows, contract.height) / height, min(columns, contract.width) / width)
     ratio = ratio if upscale else min(ratio, 1.0)
     new_height, new_width = _resized(height, width, ratio)
     top = round((contract.height - new_height) / 2 - 0.1)

@@ -20,10 +20,15 @@ class OpenCvProcessor:
     """Pictures to network input and raw outputs to boxes, on the CPU. Keeps nothing between calls."""
 
     def prepare(
-        self, pictures: Sequence[NDArray[np.uint8]], contract: InputContract, *, upscale: bool = True
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        contract: InputContract,
+        *,
+        upscale: bool = True,
+        fit: tuple[int, int] | None = None,
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
         """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W]."""
-        return letterbox(pictures, contract, upscale=upscale)
+        return letterbox(pictures, contract, upscale=upscale, fit=fit)
 
     def detect(
         self,

@@ -11,8 +11,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from core.artifacts import InputContract
 from core.dataset import Sample
 from core.detections import Detections, Filter
+from core.evaluation.batches import Batch
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_picture
 from core.media.tolerance import Tolerance, Unreadable
@@ -72,7 +74,7 @@ def evaluate_session(
     wanted: Filter,
     tolerance: Tolerance,
     *,
-    batch: int = 1,
+    batches: Sequence[Batch],
     upscale: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -84,17 +86,19 @@ def evaluate_session(
         processor: Makes network input of pictures and boxes of outputs.
         wanted: Which boxes are kept.
         tolerance: Takes in pictures that cannot be read.
-        batch: Pictures an inference.
+        batches: Which pictures go together (:mod:`core.evaluation.batches`).
         upscale: Enlarge pictures that are smaller than the network's input.
         advance: Called with the number of pictures after each batch.
     """
     result = Evaluation()
-    _warm_up(session, batch)
+    if batches:
+        _warm_up(session, batches[0])
+    fit = (session.contract.height, session.contract.width)
     start = time.perf_counter()
-    with ahead(_batches(samples, batch, tolerance, result)) as batches:
-        for indices, pictures in batches:
+    with ahead(_read(samples, batches, tolerance, result)) as items:
+        for indices, pictures, contract in items:
             with result.clock("prepare"):
-                images, letterboxes = processor.prepare(pictures, session.contract, upscale=upscale)
+                images, letterboxes = processor.prepare(pictures, contract, upscale=upscale, fit=fit)
             with result.clock("inference"):
                 outputs = session.run(images)
             with result.clock("detect"):
@@ -104,31 +108,31 @@ def evaluate_session(
             if advance:
                 advance(len(pictures))
     result.wall = time.perf_counter() - start
+    result.pictures.sort(key=lambda seen: seen.index)
     return result
 
 
-def _warm_up(session: Session, batch: int) -> None:
+def _warm_up(session: Session, batch: Batch) -> None:
     """The first inference allocates memory; it is not part of the time that is measured."""
-    contract = session.contract
-    session.run(np.zeros((batch, 3, contract.height, contract.width), np.float32))
+    count = 1 if "batch" in session.contract.dynamic else session.contract.batch
+    session.run(np.zeros((count, 3, batch.contract.height, batch.contract.width), np.float32))
 
 
-def _batches(
-    samples: Sequence[Sample], batch: int, tolerance: Tolerance, result: Evaluation
-) -> Iterator[tuple[list[int], list[NDArray[np.uint8]]]]:
-    indices: list[int] = []
-    pictures: list[NDArray[np.uint8]] = []
-    for index, sample in enumerate(samples):
-        try:
-            with result.clock("read"):
-                picture = read_picture(sample.picture)
-        except UnreadableError as error:
-            tolerance.skip(Unreadable(str(sample.picture), str(error)))
-            continue
-        indices.append(index)
-        pictures.append(picture)
-        if len(pictures) == batch:
-            yield indices, pictures
-            indices, pictures = [], []
-    if pictures:
-        yield indices, pictures
+def _read(
+    samples: Sequence[Sample], batches: Sequence[Batch], tolerance: Tolerance, result: Evaluation
+) -> Iterator[tuple[list[int], list[NDArray[np.uint8]], InputContract]]:
+    """The pictures of each batch that can be read, with their positions."""
+    for batch in batches:
+        indices: list[int] = []
+        pictures: list[NDArray[np.uint8]] = []
+        for index in batch.indices:
+            try:
+                with result.clock("read"):
+                    picture = read_picture(samples[index].picture)
+            except UnreadableError as error:
+                tolerance.skip(Unreadable(str(samples[index].picture), str(error)))
+                continue
+            indices.append(index)
+            pictures.append(picture)
+        if pictures:
+            yield indices, pictures, batch.contract

@@ -47,6 +47,9 @@ class EvaluateConfig:
         multi_label: Which classes of a box count.
         classes: Only these classes, names or numbers; null: all.
         batch: Pictures an inference.
+        rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
+            model with export.dynamic=[height,width].
+        upscale: Enlarge pictures that are smaller than the input; the validation of a training does not.
         imgsz: Input size of a checkpoint; the other models carry theirs.
         processor: Pre- and post-processing.
     """
@@ -60,6 +63,8 @@ class EvaluateConfig:
     multi_label: MultiLabel = MultiLabel.auto
     classes: Any = shared("classes")
     batch: int = 1
+    rectangular: bool = False
+    upscale: bool = True
     imgsz: Any = shared("imgsz")
     processor: str = shared("processor", kind="processors")
 

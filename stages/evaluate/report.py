@@ -41,6 +41,8 @@ def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dic
         "height": session.contract.height,
         "width": session.contract.width,
         "batch": config.batch,
+        "rectangular": config.rectangular,
+        "upscale": config.upscale,
         "processor": config.processor,
         "pycocotools": importlib.metadata.version("pycocotools"),
     }

@@ -70,3 +70,15 @@ def test_a_view_is_read_correctly() -> None:
 def test_a_picture_without_pixels_is_refused() -> None:
     with pytest.raises(HooklineError, match="a picture of 5x0 pixels"):
         letterbox([np.zeros((0, 5, 3), np.uint8)], CONTRACT)
+
+
+@pytest.mark.parametrize("upscale", [True, False])
+def test_fit_scales_to_a_part_of_the_input(upscale: bool) -> None:
+    contract = InputContract(1, 96, 160)
+    place = placement(480, 640, contract, upscale=upscale, fit=(128, 128))
+    assert (place.ratio, place.left, place.top) == (0.2, 16, 0)
+    images, _ = letterbox([np.full((480, 640, 3), 255, np.uint8)], contract, upscale=upscale, fit=(128, 128))
+    assert images.shape == (1, 3, 96, 160)
+    columns = np.flatnonzero((images[0, 0] == 1).all(axis=0))
+    assert (columns[0], columns[-1], len(columns)) == (16, 143, 128)
+    assert placement(48, 64, contract, upscale=upscale, fit=(128, 128)).ratio == (2 if upscale else 1)

@@ -92,6 +92,22 @@ def test_the_files_give_the_same_with_pycocotools_alone(tmp_path: Path) -> None:
     assert sorted(truth.getImgIds()) == [7, 8, 9]
 
 
+def test_rectangular(tmp_path: Path) -> None:
+    config = make_config(rectangular=True, upscale=False, batch=2)
+    metrics, memory, processor = run(tmp_path, config=config, dynamic=("height", "width"))
+    assert [(contract.height, contract.width) for contract, _, _ in processor.prepared] == [(64, 64)] * 2
+    assert {(fit, upscale) for _, fit, upscale in processor.prepared} == {((32, 32), False)}
+    assert metrics.values["map50"] == pytest.approx(1)
+    protocol = json.loads(metrics.path.read_text())["protocol"]
+    assert (protocol["rectangular"], protocol["upscale"]) == (True, False)
+    assert memory.steps == 3
+
+
+def test_rectangular_needs_a_model_of_any_size(tmp_path: Path) -> None:
+    with pytest.raises(HooklineError, match=r"this one takes 32x32 only; export it with export.dynamic"):
+        run(tmp_path, config=make_config(rectangular=True))
+
+
 def test_table(tmp_path: Path) -> None:
     _, memory, _ = run(tmp_path)
     table, speed = memory.notes

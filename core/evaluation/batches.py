@@ -1,0 +1,96 @@
+"""Which pictures go through the model together, and in what shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from core.artifacts import InputContract
+from core.cores import usable_cores
+from core.dataset import Sample
+from core.errors import HooklineError
+from core.media.picture import UnreadableError
+from core.media.size import picture_size
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+SQUARE: Size = (1, 1)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of one inference.
+
+    Attributes:
+        indices: Positions in the samples.
+        contract: The model's, with the height and width of this batch.
+    """
+
+    indices: tuple[int, ...]
+    contract: InputContract
+
+
+def plain_batches(count: int, batch: int, contract: InputContract) -> list[Batch]:
+    """``count`` pictures in their order, each batch in the size that the contract says."""
+    return [Batch(tuple(range(start, min(start + batch, count))), contract) for start in range(0, count, batch)]
+
+
+def rectangular_batches(sizes: Sequence[Size], batch: int, contract: InputContract, stride: int) -> list[Batch]:
+    """Pictures by aspect ratio, each batch in the smallest shape that holds them, plus a border.
+
+    A side is ceil(pixels / stride + 0.5) * stride, where the pixels are those of the largest picture of the batch
+    when each is scaled to fit the contract's size: half a stride of border or more, as in YOLOv5's own validation.
+
+    Args:
+        sizes: Of each picture, as it is read.
+        batch: Pictures a batch.
+        contract: Size that pictures are fitted into; height and width must be dynamic.
+        stride: The model's largest.
+
+    Raises:
+        HooklineError: The model takes one size only.
+    """
+    check_dynamic(contract)
+    order = sorted(range(len(sizes)), key=lambda index: sizes[index][0] / sizes[index][1])
+    groups = (tuple(order[start : start + batch]) for start in range(0, len(order), batch))
+    return [Batch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
+
+
+def check_dynamic(contract: InputContract) -> None:
+    """Refuse a model of one size."""
+    if not {"height", "width"} <= set(contract.dynamic):
+        raise HooklineError(
+            f"evaluate.rectangular=true needs a model of any size, and this one takes {contract.height}x"
+            f"{contract.width} only",
+            "export it with export.dynamic=[height,width], or set evaluate.model=checkpoint",
+        )
+
+
+def _holding(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
+    scaled = [_fitted(size, contract) for size in sizes]
+    height, width = (_side(max(sides), stride) for sides in zip(*scaled, strict=True))
+    return replace(contract, height=height, width=width)
+
+
+def _fitted(size: Size, contract: InputContract) -> tuple[float, float]:
+    ratio = min(contract.height / size[0], contract.width / size[1])
+    return size[0] * ratio, size[1] * ratio
+
+
+def _side(pixels: float, stride: int) -> int:
+    return math.ceil(pixels / stride + 0.5) * stride
+
+
+def read_sizes(samples: Sequence[Sample]) -> list[Size]:
+    """Height and width of each picture from its header; those that cannot be read count as square."""
+    with ThreadPoolExecutor(max(1, usable_cores())) as pool:
+        return list(pool.map(_size, samples))
+
+
+def _size(sample: Sample) -> Size:
+    try:
+        return picture_size(sample.picture)
+    except UnreadableError:
+        return SQUARE  # reading it for the evaluation tells
