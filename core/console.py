@@ -67,6 +67,18 @@ class Console:
         print(text, file=self.stream, flush=True)
 
 
+class SilentConsole(Console):
+    """The console of a process that follows another one, which speaks for both."""
+
+    def _write(self, text: str) -> None:
+        """Nothing; ``text`` is in the log of the first process."""
+
+    @contextmanager
+    def progress(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
+        """A progress nobody sees."""
+        yield PlainProgress(self._write, title, total, unit)
+
+
 class PlainProgress:
     """Progress as lines, at most one every :data:`PLAIN_INTERVAL` seconds."""
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
 from core.plugins import Plugins, load_plugins
+from core.ranks import RANKS
 from core.version import __version__
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from core.compose import Request
     from core.console import Console
     from core.context import RunContext
+    from core.stage import Stage
+
+_LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
+"""How Hydra leaves no directory behind in the processes that follow the first."""
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -79,7 +84,9 @@ def _through_hydra(plugins: Plugins) -> int:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are told here, in one line
     register(plugins)
-    _outcome.code = 0
+    _outcome.code, _outcome.unfinished = 0, None
+    if not RANKS.leader:
+        sys.argv += _LEAVES_NOTHING
     try:
         with disk_errors():
             hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(_job)()
@@ -105,9 +112,10 @@ class ToldError(Exception):
 
 
 class _Outcome:
-    """Exit code of a single run: were it raised through Hydra, Hydra would add lines of its own."""
+    """Exit code of a single run (were it raised through Hydra, Hydra would add lines of its own), and what failed."""
 
     code = 0
+    unfinished: Stage | None = None
 
 
 _outcome = _Outcome()
@@ -118,16 +126,16 @@ def _job(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from core.console import Console
+    from core.console import Console, SilentConsole
 
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
     run_dir = Path(settings.runtime.output_dir)
-    console = Console()
+    console = Console() if RANKS.leader else SilentConsole()
     try:
         _run(config, plugins_without(tuple(config.plugins.disable)), run_dir, console, overrides)
     except KeyboardInterrupt:
-        console.note(f"interrupted; to resume: {command(overrides)}   (finished stages come from the store)")
+        console.note(f"interrupted; to resume: {resumption(overrides)}")
         raise
     except HooklineError as error:
         _tell(error, console, overrides, run_dir)
@@ -140,8 +148,8 @@ def _tell(error: HooklineError, console: Console, overrides: Sequence[str], run_
     """A user's mistake, in one line each; and how to go on where something had begun."""
     for problem in getattr(error, "problems", (error,)):
         console.error(str(problem))
-    if not _remove_empty(run_dir):
-        console.note(f"then go on with: {command(overrides)}   (finished stages come from the store)")
+    if RANKS.leader and not _remove_empty(run_dir):
+        console.note(f"then go on with: {resumption(overrides)}")
 
 
 def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, overrides: Sequence[str]) -> None:
@@ -150,7 +158,7 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
     from core.explain import explain
     from core.observers import Observers
     from core.plan import make_plan
-    from core.runner import run_plan
+    from core.runner import follow_plan, run_plan
     from core.store import Store
     from core.summary import Recorder, Summary
 
@@ -166,18 +174,22 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
         console.warn(f"broken plugin: {line}")
     context = _context(request, plugins, run_dir, console)
     plan = make_plan(request.stages, request.configs, context)
+    store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
+    if not RANKS.leader:
+        follow_plan(plan, context, store)
+        return
     _log_to(run_dir / "run.log")
     summary = Summary(run_dir / "summary.json", command(overrides), list(overrides))
     recorder = Recorder(summary)
     plugins.manager.register(recorder, name=f"recorder-{id(recorder)}")
     observers = Observers(plugins.manager, console.warn)
-    store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
     start = time.perf_counter()
     try:
         observers.tell("before_run", plan=plan)
         run_plan(plan, context, store, observers, reuse=words.reuse)
         summary.status = "finished"
     except BaseException as error:
+        _outcome.unfinished = recorder.failed
         summary.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         summary.error = str(error) or type(error).__name__
         raise
@@ -206,6 +218,15 @@ def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console
 def command(overrides: Sequence[str]) -> str:
     """The shell command of a run."""
     return shlex.join(["python", "-m", "core.run", *overrides])
+
+
+def resumption(overrides: Sequence[str]) -> str:
+    """The command that goes on with an interrupted run."""
+    resumable = _outcome.unfinished is not None and _outcome.unfinished.resumable
+    if not resumable:
+        return f"{command(overrides)}   (finished stages come from the store)"
+    others = [item for item in overrides if not item.startswith("resume=")]
+    return f"{command([*others, 'resume=true'])}   (finished stages come from the store, finished epochs are kept)"
 
 
 def _log_to(file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from core.context import RunContext
 from core.errors import HooklineError
 from core.observers import Observers
 from core.plan import Plan, Step, key_of
+from core.ranks import RANKS
 from core.store import Store, complete, identity
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -62,6 +64,17 @@ def run_plan(
     return made
 
 
+def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
+    """What a process that torchrun started besides the first does: its part of the collective stages.
+
+    It takes everything else from the store, to which the first process writes, and tells nobody.
+    """
+    last = max((index for index, step in enumerate(plan.steps) if step.stage.collective), default=-1)
+    made: list[Artifact] = []
+    for step in plan.steps[: last + 1]:
+        made.append(_run_step(step, made, context, store, reuse=True)[0])
+
+
 def _run_step(
     step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool
 ) -> tuple[Artifact, bool]:
@@ -82,6 +95,10 @@ def _run_step(
         artifact = stage.run(config=step.config, context=replace(context, workdir=workdir), **inputs, **left_out)
         return replace(artifact, provenance=provenance, notes=_notes(artifact, inputs.values()))
 
+    if stage.collective and not RANKS.leader:
+        found = store.find(stage.name, key) if reuse else None
+        with tempfile.TemporaryDirectory() as folder:
+            return found or make(Path(folder)), False
     if not stage.stored:
         return _make_visible(make, context.run_dir / stage.name), False
 

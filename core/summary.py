@@ -19,6 +19,7 @@ from core.versions import versions
 if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.plan import Plan, Step
+    from core.stage import Stage
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Recorder:
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.failed: Stage | None = None
         self._start = 0.0
 
     @hookimpl
@@ -95,6 +97,7 @@ class Recorder:
     @hookimpl
     def hookline_stage_failed(self, step: Step, error: BaseException) -> None:
         """Record why a stage failed."""
+        self.failed = step.stage
         reason = str(error) or type(error).__name__
         seconds = time.perf_counter() - self._start
         self.summary.stages.append(StageRecord(step.stage.name, "failed", seconds, memory.peak(), error=reason))
