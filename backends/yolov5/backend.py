@@ -20,6 +20,7 @@ from backends.yolov5.outputs import Classic, Heads
 from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
 from core.errors import HooklineError, UnavailableError
 from core.parts import Session
+from core.training import Trained, TrainingJob
 
 FAMILY = "yolov5"
 
@@ -29,7 +30,7 @@ class YOLOv5Backend:
 
     def read(self, path: Path, target: Path) -> Checkpoint:
         """Read an official ``.pt`` or our own ``.safetensors``; ``target`` becomes our own."""
-        with _told():
+        with told():
             weights = own.load(path) if path.suffix == ".safetensors" else official.read(path)
             weights.network()
         own.save(weights, target)
@@ -43,9 +44,15 @@ class YOLOv5Backend:
         model = _opened(checkpoint, layout)
         export(model, target, size=size, dynamic=contract.dynamic, opset=opset, input_name=contract.name)
 
+    def train(self, job: TrainingJob) -> Trained:
+        """Train in this process, or with those that torchrun started."""
+        from backends.yolov5.trainer import train
+
+        return train(job)
+
     def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
         """Run the fused network in PyTorch."""
-        return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, _device(device))
+        return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, choose_device(device))
 
 
 class TorchSession:
@@ -97,12 +104,17 @@ def facts_of(weights: own.Weights) -> ModelFacts:
 def _opened(checkpoint: Checkpoint, layout: Layout) -> Heads | Classic:
     if layout is Layout.decoded:
         raise HooklineError(f"a {FAMILY} checkpoint has no layout '{layout.value}'", "possible: heads, classic")
-    with _told():
+    with told():
         network = own.load(checkpoint.path).network().fuse().requires_grad_(requires_grad=False)
     return Heads(network) if layout is Layout.heads else Classic(network)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device that ``device=`` names.
+
+    Raises:
+        UnavailableError: It is not there.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
@@ -111,7 +123,7 @@ def _device(name: str) -> torch.device:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """What the plain library found wrong, as the user's mistake."""
     try:
         yield

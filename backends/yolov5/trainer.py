@@ -1,0 +1,172 @@
+"""Carries out a job of the ``train`` stage with the training library beside this file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from enum import Enum
+from typing import Any
+
+import torch
+
+from backends.yolov5 import checkpoint as own
+from backends.yolov5.backend import TorchSession, choose_device, facts_of, told
+from backends.yolov5.config import ModelConfig, official, variant_of
+from backends.yolov5.model import YOLOv5
+from backends.yolov5.outputs import Heads
+from backends.yolov5.pictures.samples import Labelled
+from backends.yolov5.training.batches import TrainingBatches
+from backends.yolov5.training.course import Course, Epoch, Scores
+from backends.yolov5.training.errors import TrainingError
+from backends.yolov5.training.loop import Loop
+from backends.yolov5.training.processes import Processes, processes
+from backends.yolov5.training.recipe import Recipe
+from backends.yolov5.training.settings import Augmentation, LossGains, Optimisation
+from backends.yolov5.training.state import load_state
+from backends.yolov5.training.transfer import transfer
+from core import memory
+from core.artifacts import InputContract, Layout, ModelFacts
+from core.cores import usable_cores
+from core.errors import HooklineError
+from core.training import EpochResult, EpochScores, Trained, TrainingJob
+
+
+def train(job: TrainingJob) -> Trained:
+    """Train as ``job`` says; see :meth:`core.parts.ModelBackend.train`."""
+    torch.set_num_threads(max(usable_cores(), 1))
+    with told(), _training_told(), processes(choose_device(job.device)) as mine:
+        torch.manual_seed(job.seed)
+        weights = start_weights(job)
+        network = weights.network().train().requires_grad_(requires_grad=True)
+        recipe = recipe_of(job, network, mine)
+        pictures = [Labelled(item.path, item.labels.classes, item.labels.boxes) for item in job.pictures]
+        network.config = job_config(job, network, pictures, recipe)
+        weights = replace(weights, config=network.config, state={})
+        listener = _Listener(job, facts_of(weights), mine.device)
+        batches = TrainingBatches(pictures, job.read, recipe, network.config, mine)
+        course = Course(Loop(network, recipe, batches, mine), weights, job.folder, listener)
+        if job.resume:
+            course.resume()
+        elif mine.leader:
+            page = batches.draw(job.folder / "train_batch.jpg", job.names)
+            job.watcher.page("train_batch", page)
+        course.run()
+    values = {"epochs": course.epoch, "best_epoch": course.best_epoch + 1, "fitness": course.best}
+    return Trained(facts_of(weights), course.epoch, course.best_epoch, values)
+
+
+def start_weights(job: TrainingJob) -> own.Weights:
+    """The network of the job with the weights it starts from, and what of them was taken."""
+    given = own.load(job.start.path) if job.start else None
+    config = official(job.variant, len(job.names)) if job.variant else None
+    if given is not None and config is None:
+        config = replace(given.config, num_classes=len(job.names))
+    if config is None:
+        raise ValueError("neither a network nor weights are given")
+    network = YOLOv5(config)
+    if given is not None:
+        taken = transfer(given.state, network, given.names, job.names)
+        job.watcher.note(taken.line())
+        if taken.loaded * 2 < taken.total:
+            job.watcher.warn(
+                f"only {taken.loaded} of {taken.total} tensors of the weights fit {job.variant}: most of the network "
+                "starts from random weights (weights= of the same network would fit; null says that none are wanted)"
+            )
+    variant = variant_of(config.channels, config.head_repeats) or (given.variant if given else "yolov5")
+    return own.Weights(config, variant, job.names, network.state_dict())
+
+
+def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes) -> Recipe:
+    """The options of the stage as the library's recipe.
+
+    Raises:
+        TrainingError: The input's side is no multiple of the stride, or the batch no multiple of the processes.
+    """
+    options = {name: _plain(value) for name, value in vars(job.options).items()}
+    options |= {"hours": options["time"], "seed": job.seed, "imgsz": job.imgsz}
+    stride = max(network.config.strides)
+    if job.imgsz % stride:
+        below = max(job.imgsz // stride, 1) * stride
+        raise TrainingError(
+            f"imgsz={job.imgsz} is not a multiple of the stride {stride}", f"take {below} or {below + stride}"
+        )
+    if options["batch"] == "auto":
+        options["batch"], line = automatic_batch(network, job.imgsz, mine)
+        job.watcher.note(line)
+    if options["batch"] % mine.world:
+        raise TrainingError(
+            f"batch={options['batch']} cannot be divided among {mine.world} processes", "take a multiple of it"
+        )
+    groups = {"augmentation": Augmentation, "gains": LossGains, "optimisation": Optimisation}
+    made = {name: _picked(kind, options) for name, kind in groups.items()}
+    return replace(_picked(Recipe, options), **made)
+
+
+def job_config(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], recipe: Recipe) -> ModelConfig:
+    """The network's shape with the anchors to train on: those of the interrupted run, or fitted where needed."""
+    if job.resume:
+        return ModelConfig.from_dict(load_state(job.folder, network.config.to_dict()).config)
+    if not recipe.autoanchor:
+        return network.config
+    config, line = suit_anchors(network.config, pictures, recipe)
+    job.watcher.note(line)
+    return config
+
+
+class _Listener:
+    """Hands on to the stage's watcher what the library says, in the words of :mod:`core.training`."""
+
+    def __init__(self, job: TrainingJob, facts: ModelFacts, device: torch.device) -> None:
+        self._watcher, self._facts, self._device = job.watcher, facts, device
+        side = job.imgsz
+        self._contract = InputContract(batch=1, height=side, width=side, dynamic=("batch", "height", "width"))
+        self._scores: EpochScores | None = None
+        self.note = self._watcher.note
+        self.begin = self._watcher.begin
+        self.advance = self._watcher.advance
+
+    def validate(self, averaged: YOLOv5) -> Scores | None:
+        """Measure a fused copy of the averaged weights."""
+        network = copy.deepcopy(averaged).float().fuse().eval()
+        with TorchSession(Heads(network), self._facts, self._contract, Layout.heads, self._device) as session:
+            self._scores = self._watcher.validate(session)
+        if self._scores is None:
+            return None
+        return Scores(self._scores.map50, self._scores.map50_95, self._scores.classes)
+
+    def finish(self, epoch: Epoch) -> None:
+        """Tell the epoch, with what its validation found."""
+        scores, self._scores = self._scores, None
+        self._watcher.finish(
+            EpochResult(
+                epoch=epoch.number,
+                losses=epoch.losses,
+                rates=epoch.rates,
+                scores=scores,
+                fitness=epoch.fitness,
+                best=epoch.best,
+                seconds=epoch.seconds,
+                pictures=epoch.pictures,
+                memory=epoch.memory or memory.peak(),
+            )
+        )
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def _picked(kind: type[Any], options: Mapping[str, Any]) -> Any:
+    """A dataclass of the library from those options that have its fields' names."""
+    return kind(**{item.name: options[item.name] for item in fields(kind) if item.name in options})
+
+
+@contextmanager
+def _training_told() -> Iterator[None]:
+    """What the training library found wrong, as the user's mistake."""
+    try:
+        yield
+    except TrainingError as error:
+        raise HooklineError(error.message, error.hint) from error

@@ -1,0 +1,38 @@
+"""Mixed precision: which type, and the scaler that float16 needs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from backends.yolov5.training.errors import TrainingError
+
+TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def amp_type(wanted: str, device: torch.device) -> torch.dtype | None:
+    """The type that convolutions compute in; None for float32.
+
+    Raises:
+        TrainingError: float16 is asked for on a CPU, or bfloat16 on a GPU without it.
+    """
+    if wanted == "off" or (wanted == "auto" and device.type != "cuda"):
+        return None
+    if wanted == "auto":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if wanted == "fp16" and device.type != "cuda":
+        raise TrainingError("amp=fp16 needs a CUDA GPU, and this training runs on the CPU", "use off or bf16")
+    if wanted == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise TrainingError(f"{torch.cuda.get_device_name()} has no bf16", "use amp=fp16")
+    return TYPES[wanted]
+
+
+def autocast(kind: torch.dtype | None, device: torch.device) -> AbstractContextManager[object]:
+    """The block in which convolutions compute in ``kind``."""
+    return nullcontext() if kind is None else torch.autocast(device.type, kind)
+
+
+def scaler(kind: torch.dtype | None, device: torch.device) -> torch.amp.GradScaler:
+    """Keeps float16 gradients from vanishing; does nothing for the other types."""
+    return torch.amp.GradScaler(device.type, enabled=kind is torch.float16)

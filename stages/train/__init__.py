@@ -1,0 +1,200 @@
+"""Stage ``train``: labelled pictures become a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Artifact, Checkpoint, Dataset
+from core.config import presentation, shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+
+class Optimizer(str, Enum):
+    """``sgd`` with Nesterov momentum, ``adam`` or ``adamw``."""
+
+    sgd = "sgd"
+    adam = "adam"
+    adamw = "adamw"
+
+
+class Amp(str, Enum):
+    """Mixed precision. ``auto``: ``bf16`` on a GPU that has it, else ``fp16``; ``off`` on a CPU."""
+
+    auto = "auto"
+    off = "off"
+    fp16 = "fp16"
+    bf16 = "bf16"
+
+
+class Cache(str, Enum):
+    """Where decoded pictures are kept: nowhere (``none``) or in memory (``ram``)."""
+
+    none = "none"
+    ram = "ram"
+
+
+@dataclass
+class TrainConfig:
+    """Options of the stage.
+
+    Attributes:
+        model: Which network, e.g. yolov5s or yolov5n6; null: that of the weights.
+        weights: Weights to start from; null: random ones.
+        data: Path of the data.yaml.
+        imgsz: Side of the network's input, pixels.
+        classes: Only these classes, names or numbers; null: all.
+        resume: Go on with the training of these options that was interrupted.
+        train_split: Split to train on.
+        val_split: Split to validate on after each epoch.
+        single_class: Treat all classes as one.
+        epochs: How many times every picture is seen.
+        batch: Pictures a batch, of all processes together; auto: the largest that fits.
+        workers: Processes that read pictures, for each training process; 0: none besides.
+        patience: Stop when fitness has not grown for so many epochs; 0: never.
+        time: Stop before the epoch that would end later than after so many hours; null: never.
+        val_every: Validate after every so many epochs, and after the last one.
+        cache: Where decoded pictures are kept.
+        rect: Batches of pictures of one shape, each in the smallest input that holds them; without mosaic.
+        multi_scale: Change the input's side from batch to batch by up to half.
+        image_weights: Draw pictures more often whose classes are found badly.
+        freeze: Leave the first so many layers as they are (10: the backbone).
+        autoanchor: Fit anchors to the boxes where the given ones miss more than 2 % of them.
+        amp: Mixed precision.
+        channels_last: Keep pictures and features as NHWC in memory; null: on a GPU.
+        compile: Compile the network with torch.compile.
+        optimizer: Which optimiser.
+        lr0: Learning rate after the warm-up.
+        lrf: The last learning rate as a fraction of lr0.
+        cos_lr: Go from lr0 to the last one along a half cosine instead of a line.
+        momentum: Of SGD; beta1 of Adam.
+        weight_decay: On the weights of convolutions, for the nominal batch.
+        nominal_batch: Gradients of smaller batches are summed until so many pictures were seen.
+        warmup_epochs: Length of the warm-up; at least 100 batches unless 0.
+        warmup_momentum: Momentum at its start.
+        warmup_bias_lr: Learning rate of the biases at its start.
+        clip: Largest norm of the gradient; 0: no limit.
+        box: Gain of the box term of the loss.
+        obj: Gain of the objectness term.
+        cls: Gain of the class term.
+        obj_pw: Weight of positives in the objectness term.
+        cls_pw: Weight of positives in the class term.
+        label_smoothing: Class targets are 1 - e/2 and e/2.
+        anchor_t: A box matches an anchor when no side differs by this factor.
+        mosaic: Probability that four pictures become one.
+        close_mosaic: No mosaic in the last so many epochs.
+        mixup: Probability that a mosaic is blended with another one.
+        degrees: Rotation by up to plus or minus so many degrees.
+        translate: Shift by up to plus or minus so much of the picture.
+        scale: Zoom by 1 - scale to 1 + scale.
+        shear: Shear by up to plus or minus so many degrees.
+        perspective: Perspective by up to plus or minus so much a pixel, 0 to 0.001.
+        hsv_h: Hue changes by up to plus or minus so much.
+        hsv_s: Saturation changes by up to plus or minus so much.
+        hsv_v: Value changes by up to plus or minus so much.
+        fliplr: Probability of a left-right mirror image.
+        flipud: Probability of an up-down mirror image.
+        tracker: Who records losses, scores and pictures.
+        plots: Draw curves and sample pages at the end.
+        processor: Pre- and post-processing of the validation.
+    """
+
+    model: str | None = shared("model")
+    weights: str | None = shared("weights")
+    data: str | None = shared("data")
+    imgsz: Any = shared("imgsz")
+    classes: Any = shared("classes")
+    resume: bool = field(default="${resume}", metadata={"presentation": True})  # type: ignore[assignment]
+    train_split: str = "train"
+    val_split: str = "val"
+    single_class: bool = False
+    epochs: int = 100
+    batch: Any = 16
+    workers: int = presentation(2)
+    patience: int = 100
+    time: float | None = None
+    val_every: int = 1
+    cache: Cache = presentation(Cache.none)
+    rect: bool = False
+    multi_scale: bool = False
+    image_weights: bool = False
+    freeze: int = 0
+    autoanchor: bool = True
+    amp: Amp = Amp.auto
+    channels_last: bool | None = None
+    compile: bool = False
+    optimizer: Optimizer = Optimizer.sgd
+    lr0: float = 0.01
+    lrf: float = 0.01
+    cos_lr: bool = False
+    momentum: float = 0.937
+    weight_decay: float = 5e-4
+    nominal_batch: int = 64
+    warmup_epochs: float = 3.0
+    warmup_momentum: float = 0.8
+    warmup_bias_lr: float = 0.1
+    clip: float = 10.0
+    box: float = 0.05
+    obj: float = 1.0
+    cls: float = 0.5
+    obj_pw: float = 1.0
+    cls_pw: float = 1.0
+    label_smoothing: float = 0.0
+    anchor_t: float = 4.0
+    mosaic: float = 1.0
+    close_mosaic: int = 0
+    mixup: float = 0.0
+    degrees: float = 0.0
+    translate: float = 0.1
+    scale: float = 0.5
+    shear: float = 0.0
+    perspective: float = 0.0
+    hsv_h: float = 0.015
+    hsv_s: float = 0.7
+    hsv_v: float = 0.4
+    fliplr: float = 0.5
+    flipud: float = 0.0
+    tracker: Any = field(default="${tracker}", metadata={"presentation": True})
+    plots: bool = presentation(True)  # noqa: FBT003
+    processor: str = shared("processor", kind="processors")
+
+
+def train(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> Checkpoint:
+    """Train a network on ``dataset``, from the weights ``start`` where they are given."""
+    from stages.train.training import train_model
+
+    return train_model(config, dataset, start, context)
+
+
+def select(config: TrainConfig) -> Collection[type[Artifact]]:
+    """Weights to start from, unless the training is to begin with random ones."""
+    return [Checkpoint] if config.weights else []
+
+
+def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
+    """Numbers out of range, splits and networks that are not there."""
+    from stages.train.checks import problems
+
+    yield from problems(config, context)
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package."""
+    yield Stage(
+        name="train",
+        summary="train a network on labelled pictures",
+        run=train,
+        select=select,
+        check=check,
+        automatic=False,
+        resumable=True,
+        collective=True,
+    )

@@ -1,0 +1,120 @@
+"""The work of the stage: data and weights to a job, the trainer of the family, and what it leaves as an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from core.artifacts import Checkpoint, Dataset
+from core.classes import class_ids
+from core.context import RunContext
+from core.dataset import load_split
+from core.errors import HooklineError, unknown
+from core.labels import Labels, load_labels
+from core.media.picture import read_picture
+from core.ranks import RANKS
+from core.serial import digest, encode
+from core.training import BEST, TrainingJob, TrainingPicture
+from stages.train import TrainConfig
+from stages.train.checks import variants_of
+from stages.train.folder import TrainingFolder
+from stages.train.watching import SilentWatcher, Watcher
+
+
+def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> Checkpoint:
+    """Train, and leave checkpoints, results.csv and pictures in the work directory.
+
+    Raises:
+        HooklineError: The data cannot be trained on, the state to resume from does not fit, memory ran
+            out, or the loss became NaN.
+    """
+    names, pictures = training_pictures(config, dataset, config.train_split)
+    _, validation = training_pictures(config, dataset, config.val_split)
+    _tell_classes(config, names, pictures, context)
+    folder = TrainingFolder(context.cache_dir / "training" / identity(config, dataset, start, context))
+    family = variants_of(context)[config.model] if config.model else _family(start)
+    trainer = context.model(family)
+    resume = folder.prepare(resume=config.resume, leader=RANKS.leader, note=context.note)
+    watcher = Watcher(config, names, validation, folder, context) if RANKS.leader else SilentWatcher()
+    job = TrainingJob(
+        variant=config.model,
+        start=start,
+        names=names,
+        pictures=pictures,
+        options=config,
+        imgsz=config.imgsz,
+        seed=context.seed,
+        device=context.device,
+        folder=folder.path,
+        resume=resume,
+        read=read_picture,
+        watcher=watcher,
+    )
+    with watcher:
+        trained = trainer.train(job)
+        if not RANKS.leader:
+            return Checkpoint(path=folder.path / BEST, facts=trained.facts)
+        watcher.conclude(trained)
+    folder.hand_over(context.workdir)
+    return Checkpoint(path=context.workdir / BEST, facts=trained.facts)
+
+
+def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
+    """What makes two trainings the same one, so that ``resume=true`` finds what an interrupted run left."""
+    decisive = [item.name for item in fields(config) if not item.metadata.get("presentation")]
+    options = {name: encode(getattr(config, name)) for name in decisive}
+    data = [dataset.sha256, *dataset.names]
+    return digest({"options": options, "data": data, "start": start.sha256 if start else "", "seed": context.seed})[:16]
+
+
+def training_pictures(
+    config: TrainConfig, dataset: Dataset, split: str
+) -> tuple[tuple[str, ...], list[TrainingPicture]]:
+    """Class names and labelled pictures, after the class filter (which keeps the numbers) and ``single_class``.
+
+    Raises:
+        HooklineError: The split is missing, empty or has no objects of the classes.
+    """
+    if split not in dataset.splits:
+        raise unknown("split", split, dataset.splits)
+    wanted = class_ids(config.classes, dataset.names)
+    samples = load_split(dataset, split)
+    labels = [_kept(load_labels(sample, dataset.names), wanted) for sample in samples]
+    if not any(len(item) for item in labels):
+        of = f" of the classes {', '.join(dataset.names[index] for index in wanted)}" if wanted else ""
+        raise HooklineError(
+            f"split '{split}' has no labelled objects{of}: there is nothing to learn from it",
+            "labels lie in labels/ beside images/, one .txt a picture",
+        )
+    names = dataset.names
+    if config.single_class:
+        names = ("object",)
+        labels = [replace(item, classes=np.zeros_like(item.classes)) for item in labels]
+    pairs = zip(samples, labels, strict=True)
+    return names, [TrainingPicture(sample.picture, item) for sample, item in pairs]
+
+
+def _kept(labels: Labels, wanted: Sequence[int]) -> Labels:
+    """The objects of the wanted classes; their numbers stay, so that the network fits the data set."""
+    if not wanted:
+        return labels
+    rows = np.isin(labels.classes, wanted)
+    return Labels(labels.classes[rows], labels.boxes[rows])
+
+
+def _tell_classes(
+    config: TrainConfig, names: Sequence[str], pictures: Sequence[TrainingPicture], context: RunContext
+) -> None:
+    counts = np.bincount(np.concatenate([item.labels.classes for item in pictures]), minlength=len(names))
+    wanted: Sequence[int] = [] if config.single_class else class_ids(config.classes, names) or range(len(names))
+    if unseen := [names[index] for index in wanted if counts[index] == 0]:
+        listed = ", ".join(unseen[:8]) + (f" and {len(unseen) - 8} more" if len(unseen) > 8 else "")
+        context.warn(f"{len(unseen)} of {len(wanted)} classes have no object in the training split: {listed}")
+
+
+def _family(start: Checkpoint | None) -> str:
+    if start is None:
+        raise ValueError("the checks let a training without network and weights pass")
+    return start.facts.family

@@ -1,0 +1,65 @@
+"""Validation of a training: the averaged weights through the evaluator that everything goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.context import RunContext
+from core.dataset import Sample, label_path
+from core.detections import Filter
+from core.evaluation.coco import ground_truth, results
+from core.evaluation.loop import evaluate_session
+from core.evaluation.scores import score
+from core.media.tolerance import Tolerance
+from core.parts import Session
+from core.training import EpochScores, TrainingPicture
+from stages.train import TrainConfig
+
+CONF, IOU, MAX_DET, BATCH = 0.001, 0.6, 300, 16
+
+
+class Validation:
+    """Measures one split again and again.
+
+    Args:
+        pictures: The split.
+        names: Class names.
+        config: For the processor and the classes.
+        context: For parts, warnings and progress.
+    """
+
+    def __init__(
+        self, pictures: Sequence[TrainingPicture], names: Sequence[str], config: TrainConfig, context: RunContext
+    ) -> None:
+        self._samples = [Sample(item.path, label_path(item.path)) for item in pictures]
+        self._labels = [item.labels for item in pictures]
+        self._names = tuple(names)
+        self._processor = context.processor(config.processor)
+        self._context = context
+
+    def scores(self, session: Session) -> EpochScores:
+        """P, R and mAP of ``session``: rectangular batches, nothing enlarged, all classes of a box."""
+        wanted = Filter(conf=CONF, iou=IOU, max_det=MAX_DET, classes=(), multi_label=True)
+        tolerance = Tolerance(len(self._samples), self._context.warn)
+        with self._context.progress("  validate", len(self._samples), "pictures") as progress:
+            evaluation = evaluate_session(
+                session,
+                self._samples,
+                self._processor,
+                wanted,
+                tolerance,
+                batch=BATCH,
+                upscale=False,
+                rectangular=True,
+                advance=progress.advance,
+            )
+        truth = ground_truth(self._samples, self._labels, evaluation.pictures, self._names)
+        found = score(truth, results(self._samples, evaluation.pictures), ())
+        ids = {name: index for index, name in enumerate(self._names)}
+        return EpochScores(
+            found.all.precision,
+            found.all.recall,
+            found.stats["map50"],
+            found.stats["map50_95"],
+            {ids[item.name]: item.map50_95 for item in found.classes},
+        )
