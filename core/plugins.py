@@ -33,6 +33,7 @@ BUILTINS: tuple[str, ...] = (
     "core.summary",
     "stages.load",
     "stages.dataset",
+    "stages.toy",
     "stages.export",
     "stages.calibrate",
     "stages.quantize",
