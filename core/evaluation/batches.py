@@ -13,6 +13,7 @@ from core.dataset import Sample
 from core.errors import HooklineError
 from core.media.picture import UnreadableError
 from core.media.size import picture_size
+from core.parts import Session
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -30,6 +31,18 @@ class Batch:
 
     indices: tuple[int, ...]
     contract: InputContract
+
+
+def make_batches(samples: Sequence[Sample], batch: int, session: Session, *, rectangular: bool) -> list[Batch]:
+    """Batches of ``samples`` for ``session``, rectangular or all of one size.
+
+    Raises:
+        HooklineError: As :func:`rectangular_batches`.
+    """
+    if not rectangular:
+        return plain_batches(len(samples), batch, session.contract)
+    _check_dynamic(session.contract)
+    return rectangular_batches(read_sizes(samples), batch, session.contract, session.facts.max_stride)
 
 
 def plain_batches(count: int, batch: int, contract: InputContract) -> list[Batch]:
@@ -52,13 +65,13 @@ def rectangular_batches(sizes: Sequence[Size], batch: int, contract: InputContra
     Raises:
         HooklineError: The model takes one size only.
     """
-    check_dynamic(contract)
+    _check_dynamic(contract)
     order = sorted(range(len(sizes)), key=lambda index: sizes[index][0] / sizes[index][1])
     groups = (tuple(order[start : start + batch]) for start in range(0, len(order), batch))
     return [Batch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
 
 
-def check_dynamic(contract: InputContract) -> None:
+def _check_dynamic(contract: InputContract) -> None:
     """Refuse a model of one size."""
     if not {"height", "width"} <= set(contract.dynamic):
         raise HooklineError(

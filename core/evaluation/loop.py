@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.artifacts import InputContract
 from core.dataset import Sample
 from core.detections import Detections, Filter
-from core.evaluation.batches import Batch
+from core.evaluation.batches import Batch, make_batches
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_picture
 from core.media.tolerance import Tolerance, Unreadable
@@ -74,7 +74,8 @@ def evaluate_session(
     wanted: Filter,
     tolerance: Tolerance,
     *,
-    batches: Sequence[Batch],
+    batch: int = 1,
+    rectangular: bool = False,
     upscale: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -86,11 +87,16 @@ def evaluate_session(
         processor: Makes network input of pictures and boxes of outputs.
         wanted: Which boxes are kept.
         tolerance: Takes in pictures that cannot be read.
-        batches: Which pictures go together (:mod:`core.evaluation.batches`).
+        batch: Pictures an inference.
+        rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them.
         upscale: Enlarge pictures that are smaller than the network's input.
         advance: Called with the number of pictures after each batch.
+
+    Raises:
+        HooklineError: Rectangular batches for a model of one size, or too many pictures that cannot be read.
     """
     result = Evaluation()
+    batches = make_batches(samples, batch, session, rectangular=rectangular)
     if batches:
         _warm_up(session, batches[0])
     fit = (session.contract.height, session.contract.width)

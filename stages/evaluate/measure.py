@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from core.artifacts import AnyModel, Dataset, Layout, Metrics
 from core.classes import check_class_names, class_ids
 from core.context import RunContext
-from core.dataset import Sample, load_split
+from core.dataset import load_split
 from core.detections import Filter
 from core.errors import HooklineError
-from core.evaluation.batches import Batch, check_dynamic, plain_batches, read_sizes, rectangular_batches
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import score
@@ -43,7 +42,6 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
         for note in notes:
             context.warn(note)
         processor = context.processor(config.processor)
-        batches = _batches(config, session, samples)
         with context.progress(f"evaluate {config.split}", len(samples), "pictures") as progress:
             evaluation = evaluate_session(
                 session,
@@ -51,7 +49,8 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
                 processor,
                 wanted,
                 tolerance,
-                batches=batches,
+                batch=config.batch,
+                rectangular=config.rectangular,
                 upscale=config.upscale,
                 advance=progress.advance,
             )
@@ -64,13 +63,6 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     context.note(speed_line(evaluation))
     outcome = Outcome(model, dataset, config.split, protocol, evaluation, scores, tolerance, notes)
     return write_outcome(outcome, truth, found, context.workdir)
-
-
-def _batches(config: EvaluateConfig, session: Session, samples: Sequence[Sample]) -> list[Batch]:
-    if not config.rectangular:
-        return plain_batches(len(samples), config.batch, session.contract)
-    check_dynamic(session.contract)
-    return rectangular_batches(read_sizes(samples), config.batch, session.contract, session.facts.max_stride)
 
 
 def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:

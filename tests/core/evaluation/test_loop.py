@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from core.dataset import Sample
 from core.detections import Filter
 from core.errors import HooklineError
-from core.evaluation.batches import Batch, plain_batches
 from core.evaluation.loop import PHASES, evaluate_session
 from core.media.tolerance import Tolerance
 from tests.dataset_tools import write_picture
@@ -31,7 +29,7 @@ def test_every_picture_in_order(tmp_path: Path, batch: int) -> None:
         processor,
         Filter(),
         Tolerance(5, told.append),
-        batches=plain_batches(5, batch, session.contract),
+        batch=batch,
         advance=told.append,  # type: ignore[arg-type]
     )
     assert [(seen.index, seen.width, seen.height) for seen in result.pictures] == [(i, 40 + i, 30) for i in range(5)]
@@ -48,8 +46,7 @@ def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
     tolerance = Tolerance(len(samples), warnings.append)
     processor = FakeProcessor({"fake": [detections()] * 20})
     session = FakeSession(fake_engine(tmp_path))
-    batches = plain_batches(21, 4, session.contract)
-    result = evaluate_session(session, samples, processor, Filter(), tolerance, batches=batches)
+    result = evaluate_session(session, samples, processor, Filter(), tolerance, batch=4)
     assert [seen.index for seen in result.pictures] == [index for index in range(21) if index != 3]
     assert len(warnings) == len(tolerance.unreadable) == 1
     assert "3.png" in warnings[0]
@@ -60,26 +57,26 @@ def test_too_many_unreadable_pictures(tmp_path: Path) -> None:
     samples[3].picture.write_text("no picture")
     processor = FakeProcessor({"fake": [detections()] * 10})
     session, tolerance = FakeSession(fake_engine(tmp_path)), Tolerance(10, lambda _: None)
-    batches = plain_batches(10, 1, session.contract)
     with pytest.raises(HooklineError, match="1 of 10 pictures cannot be read"):
-        evaluate_session(session, samples, processor, Filter(), tolerance, batches=batches)
+        evaluate_session(session, samples, processor, Filter(), tolerance)
 
 
 def test_batches_in_another_order_and_shape(tmp_path: Path) -> None:
-    samples = make_samples(tmp_path, 3)
-    session = FakeSession(fake_engine(tmp_path))
+    sizes = [(64, 64), (30, 70), (80, 40)]  # width, height; by aspect ratio 2, 0, 1
+    samples = [Sample(write_picture(tmp_path / f"{width}.png", (width, height)), None) for width, height in sizes]
+    session = FakeSession(fake_engine(tmp_path, dynamic=("height", "width")))
     processor = FakeProcessor({"fake": [detections((0, 0, index + 1, 1, 0.5, 0)) for index in (2, 0, 1)]})
-    wide = replace(session.contract, width=64)
-    batches = [Batch((2, 0), wide), Batch((1,), session.contract)]
-    result = evaluate_session(session, samples, processor, Filter(), Tolerance(3, lambda _: None), batches=batches)
+    result = evaluate_session(
+        session, samples, processor, Filter(), Tolerance(3, lambda _: None), rectangular=True, upscale=False
+    )
     assert [(seen.index, seen.found.boxes[0, 2]) for seen in result.pictures] == [(0, 1), (1, 2), (2, 3)]
-    assert session.shapes[1:] == [(32, 64), (32, 32)]
-    assert {fit for _, fit, _ in processor.prepared} == {(32, 32)}
+    assert session.shapes[1:] == [(32, 64), (64, 64), (64, 32)]
+    assert {(fit, upscale) for _, fit, upscale in processor.prepared} == {((32, 32), False)}
 
 
 def test_no_pictures(tmp_path: Path) -> None:
     session = FakeSession(fake_engine(tmp_path))
-    result = evaluate_session(session, [], FakeProcessor({}), Filter(), Tolerance(0, lambda _: None), batches=[])
+    result = evaluate_session(session, [], FakeProcessor({}), Filter(), Tolerance(0, lambda _: None))
     assert (result.pictures, session.calls) == ([], [])
 
 
@@ -87,8 +84,7 @@ def test_times_by_phase(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, 4)
     session = FakeSession(fake_engine(tmp_path), seconds=0.02)
     processor = FakeProcessor({"fake": [detections()] * 4})
-    batches = plain_batches(4, 1, session.contract)
-    result = evaluate_session(session, samples, processor, Filter(), Tolerance(4, lambda _: None), batches=batches)
+    result = evaluate_session(session, samples, processor, Filter(), Tolerance(4, lambda _: None))
     figures = result.milliseconds()
     assert tuple(figures) == PHASES
     assert all(value > 0 for value in figures.values())
