@@ -1,0 +1,79 @@
+"""Which cells and anchors answer for which labelled box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+NEAR = 0.5
+"""A box whose centre lies closer than this to a side of its cell, in cells, is given to that neighbour too."""
+
+
+class Assigned(NamedTuple):
+    """The positives of one level, n of them; one box may have many.
+
+    Attributes:
+        picture: Picture in the batch, int64 [n].
+        anchor: Anchor of the level, int64 [n].
+        gy, gx: Row and column of the cell, int64 [n].
+        box: Centre relative to the cell's corner, -0.5..1.5, and width and height, all in cells: [n, 4].
+        category: Class, int64 [n].
+        size: Width and height of the anchor in cells, [n, 2].
+    """
+
+    picture: Tensor
+    anchor: Tensor
+    gy: Tensor
+    gx: Tensor
+    box: Tensor
+    category: Tensor
+    size: Tensor
+
+
+def assign(
+    targets: Tensor, shapes: Sequence[tuple[int, int]], anchors: Sequence[Tensor], anchor_t: float
+) -> list[Assigned]:
+    """The positives of each level (docs/contracts.md).
+
+    A box belongs to an anchor where neither side is ``anchor_t`` times the anchor's, or more, nor as much
+    smaller. It belongs to the cell of its centre, and to the neighbour beside and the one above or below that
+    are nearest to the centre. Neighbours outside the grid do not exist, and a centre in the very middle of a
+    cell has none. Rows go by cell (own, left, up, right, down), then by anchor, then by target.
+
+    Args:
+        targets: Picture, class, cx, cy, w, h as fractions of the network's input, [N, 6].
+        shapes: Height and width of each level in cells.
+        anchors: Width and height in cells, [A, 2] a level, on the device of ``targets``.
+        anchor_t: Largest ratio of sides, exclusive.
+    """
+    return [_assign(targets, shape, sizes, anchor_t) for shape, sizes in zip(shapes, anchors, strict=True)]
+
+
+def _assign(targets: Tensor, shape: tuple[int, int], anchors: Tensor, anchor_t: float) -> Assigned:
+    grid = targets.new_tensor((shape[1], shape[0]))
+    size = targets[:, 4:6] * grid
+    ratio = size / anchors[:, None]
+    anchor, row = (torch.maximum(ratio, 1 / ratio).amax(2) < anchor_t).nonzero(as_tuple=True)
+
+    centre = targets[row, 2:4] * grid
+    last = (grid - 1).long()
+    own = torch.minimum(centre.long().clamp_(min=0), last)
+    steps = targets.new_tensor(((0, 0), (-1, 0), (0, -1), (1, 0), (0, 1)), dtype=torch.long)
+    step, match = _near(centre, own, grid).nonzero(as_tuple=True)
+
+    cell = own[match] + steps[step]
+    row, anchor = row[match], anchor[match]
+    label = targets[row, :2].long()
+    box = torch.cat((centre[match] - cell, size[row]), 1)
+    return Assigned(label[:, 0], anchor, cell[:, 1], cell[:, 0], box, label[:, 1], anchors[anchor])
+
+
+def _near(centre: Tensor, own: Tensor, grid: Tensor) -> Tensor:
+    """Whether each of own cell, left, up, right, down takes part: bool [5, n]."""
+    within = centre - own
+    before = (within < NEAR) & (centre > 1)
+    after = (within > 1 - NEAR) & (centre < grid - 1)
+    return torch.cat((torch.ones_like(before[:, :1]), before, after), 1).T
