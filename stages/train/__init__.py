@@ -68,7 +68,7 @@ class TrainConfig:
         freeze: Leave the first so many layers as they are (10: the backbone).
         autoanchor: Fit anchors to the boxes where the given ones miss more than 2 % of them.
         amp: Mixed precision.
-        channels_last: Keep pictures and features as NHWC in memory; null: on a GPU.
+        channels_last: Keep pictures and features as NHWC in memory, which is faster.
         compile: Compile the network with torch.compile.
         optimizer: Which optimiser.
         lr0: Learning rate after the warm-up.
@@ -128,7 +128,7 @@ class TrainConfig:
     freeze: int = 0
     autoanchor: bool = True
     amp: Amp = Amp.auto
-    channels_last: bool | None = None
+    channels_last: bool = True
     compile: bool = False
     optimizer: Optimizer = Optimizer.sgd
     lr0: float = 0.01

@@ -93,8 +93,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         recipe, device = self.recipe, self.processes.device
-        last = recipe.channels_last if recipe.channels_last is not None else device.type == "cuda"
-        self._format = torch.channels_last if last else torch.contiguous_format
+        self._format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model.to(device, memory_format=self._format)  # type: ignore[call-overload]
         self.frozen = freeze(self.model, recipe.freeze)
         self.optimizer = make_optimizer(self.model, recipe.optimisation, recipe.batch)

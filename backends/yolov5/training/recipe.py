@@ -27,7 +27,7 @@ class Recipe:
         freeze: Leave the first so many layers as they are.
         autoanchor: Fit anchors to the boxes where the given ones miss more than 2 % of them.
         amp: ``auto``, ``off``, ``fp16`` or ``bf16``.
-        channels_last: NHWC in memory; None: on a GPU.
+        channels_last: NHWC in memory: faster on GPUs, and half as long again without it on a CPU.
         compile: Compile the network.
         augmentation, gains, optimisation: The numbers of each.
     """
@@ -47,7 +47,7 @@ class Recipe:
     freeze: int = 0
     autoanchor: bool = True
     amp: str = "auto"
-    channels_last: bool | None = None
+    channels_last: bool = True
     compile: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     gains: LossGains = field(default_factory=LossGains)
