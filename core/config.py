@@ -12,15 +12,16 @@ from dataclasses import field, fields
 from typing import Any
 
 
-def shared(word: str, *, kind: str = "", usable: bool = True) -> Any:
+def shared(word: str, *, kind: str = "", usable: bool = True, presentation: bool = False) -> Any:
     """A field that follows the top-level option ``word``.
 
     Args:
         word: The top-level option.
         kind: As in :func:`chosen`.
         usable: False where the part need not be usable on this machine, only known: its rules are wanted.
+        presentation: As in :func:`presentation`.
     """
-    return field(default=f"${{{word}}}", metadata={"kind": kind, "usable": usable})
+    return field(default=f"${{{word}}}", metadata={"kind": kind, "usable": usable, "presentation": presentation})
 
 
 def chosen(default: str, *, kind: str) -> Any:
@@ -38,10 +39,24 @@ def needs_usable(config: Any, name: str) -> bool:
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
 
 
-def parts_of(config: Any) -> dict[str, tuple[str, str]]:
-    """Field name -> (kind, part name) of every part that ``config`` names."""
+def parts_of(config: Any) -> dict[str, tuple[str, Any]]:
+    """Field name -> (kind, value) of every field that names a part, or a list of parts."""
     return {
         item.name: (item.metadata["kind"], getattr(config, item.name))
         for item in fields(config)
         if item.metadata.get("kind")
     }
+
+
+def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:
+    """(kind, name) of every part that has a say in the result."""
+    shown = {item.name for item in fields(config) if item.metadata.get("presentation")}
+    named = ((kind, value) for name, (kind, value) in parts_of(config).items() if name not in shown)
+    return tuple((kind, part) for kind, value in named for part in part_names(value))
+
+
+def part_names(value: Any) -> tuple[str, ...]:
+    """The names that a field gives: one, a list of them, or null for none; each once."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(map(str, value)))

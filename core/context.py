@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
     from core.registry import Registry
+    from core.trackers import RunInfo, Trackers
 
 
 class Progress(Protocol):
@@ -91,6 +92,22 @@ class RunContext:
         """The heavy half of a processor."""
         backend: ProcessorBackend = self._load("processors", name)
         return backend
+
+    def trackers(self, names: Any, run: RunInfo) -> Trackers:
+        """Trackers that have begun to record ``run``; close them, or use them in a ``with`` block.
+
+        Args:
+            names: One name, a list of names, or None, as ``tracker=`` says.
+            run: What they record.
+
+        Raises:
+            HooklineError: One of them cannot begin.
+        """
+        from core.config import part_names
+        from core.trackers import start_trackers
+
+        backends = {name: self._load("trackers", name) for name in part_names(names)}
+        return start_trackers(backends, run, self.warn)
 
     def note(self, message: str) -> None:
         """Say one line of information."""

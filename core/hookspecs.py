@@ -14,7 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from core.artifacts import Artifact
-    from core.parts import Calibrator, Graft, ModelFamily, Processor, Runtime
+    from core.parts import Calibrator, Graft, ModelFamily, Processor, Runtime, Tracker
     from core.plan import Plan, Step
     from core.stage import Stage
     from core.summary import Summary
@@ -100,6 +100,18 @@ def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
         @hookimpl
         def hookline_processors():
             yield Processor(name="mychip", summary="letterbox on the chip", load=load, available=probe, device="cpu")
+    """
+
+
+@hookspec
+def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
+    """Yield recorders of a training's losses, scores and pictures; chosen by ``tracker=[<name>, ...]``.
+
+    Example::
+
+        @hookimpl
+        def hookline_trackers():
+            yield Tracker(name="mlflow", summary="runs on an MLflow server", load=load_mlflow, available=probe)
     """
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core.calibration import TensorRange
     from core.context import RunContext
     from core.detections import Detections, Filter, Letterbox
+    from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
 
 ImplT = TypeVar("ImplT")
@@ -311,3 +312,44 @@ class Processor(Part[ProcessorBackend]):
     available: Callable[[], Availability]
     device: str
     rank: int = 0
+
+
+# --- trackers ---------------------------------------------------------------------------------
+
+
+def _always() -> Availability:
+    return Availability(usable=True, reason="it needs nothing else")
+
+
+class TrackerBackend(Protocol):
+    """The heavy half of a tracker: records one training, called from one thread.
+
+    What it raises after :meth:`start` is told once, and the training goes on without it.
+    """
+
+    def start(self, run: RunInfo) -> None:
+        """Begin to record, or go on with what an interrupted training of this folder recorded."""
+        ...
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Record figures of an epoch, counted from 1; those of later epochs, recorded before, are no longer true."""
+        ...
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """Record a picture file. Not before the figures of ``step``, where there are any."""
+        ...
+
+    def close(self) -> None:
+        """Everything recorded is to be safe when this returns."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracker(Part[TrackerBackend]):
+    """A recorder of trainings.
+
+    Attributes:
+        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
+    """
+
+    available: Callable[[], Availability] = _always

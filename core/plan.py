@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint
-from core.config import parts_of
+from core.config import shaping_parts
 from core.errors import HooklineError, PlanError
 from core.resolve import resolve_parts
 from core.serial import digest, encode
@@ -35,7 +35,7 @@ class Step:
         asked: Named in ``+stage=``, not added by the plan.
         inputs: Index of the step that makes the artifact, by parameter.
         provides: Type of the artifact this step gives.
-        parts: (kind, name) of every part that the config names.
+        parts: (kind, name) of every part that has a say in the result.
     """
 
     stage: Stage
@@ -154,7 +154,7 @@ class _Planner:
         finally:
             self._adding.pop()
         known = {name: index for name, index in inputs.items() if index is not None}
-        step = Step(stage, config, asked, known, self._provides(stage, config), tuple(parts_of(config).values()))
+        step = Step(stage, config, asked, known, self._provides(stage, config), shaping_parts(config))
         self.steps.append(step)
         self._replace(step.provides, len(self.steps) - 1)
         return len(self.steps) - 1

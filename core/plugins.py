@@ -48,6 +48,7 @@ BUILTINS: tuple[str, ...] = (
     "backends.ort.plugin",
     "backends.trt.plugin",
     "backends.cv.plugin",
+    "backends.trackers.plugin",
 )
 """What the package ships, by module name: the core has no static import of a stage or a backend."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from core.config import needs_usable, parts_of
+from core.config import needs_usable, part_names, parts_of
 from core.errors import HooklineError, UnavailableError
 
 if TYPE_CHECKING:
@@ -26,16 +26,17 @@ def resolve_parts(config: Any, context: RunContext, problems: list[HooklineError
     if not is_dataclass(config) or isinstance(config, type):
         return config
     changes: dict[str, Any] = {}
-    for name, (kind, part) in parts_of(config).items():
-        try:
-            if part == AUTO:
-                changes[name], choice = _best(kind, context)
-                choices.append(choice)
-            elif needs_usable(config, name):
-                _check_usable(kind, part, context)
-            _check_route(config, kind, changes.get(name, part), context)
-        except HooklineError as problem:
-            problems.append(problem)
+    for name, (kind, value) in parts_of(config).items():
+        for part in part_names(value):
+            try:
+                if part == AUTO:
+                    changes[name], choice = _best(kind, context)
+                    choices.append(choice)
+                elif needs_usable(config, name):
+                    _check_usable(kind, part, context)
+                _check_route(config, kind, changes.get(name, part), context)
+            except HooklineError as problem:
+                problems.append(problem)
     return replace(config, **changes)
 
 

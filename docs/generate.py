@@ -33,6 +33,7 @@ PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "grafts": (parts.GraftBackend,),
     "runtimes": (parts.RuntimeBackend, parts.Session, parts.Tap),
     "processors": (parts.ProcessorBackend,),
+    "trackers": (parts.TrackerBackend,),
 }
 """What the heavy half behind ``load`` must be able to do, by kind."""
 

@@ -161,7 +161,7 @@ class TrainConfig:
     hsv_v: float = 0.4
     fliplr: float = 0.5
     flipud: float = 0.0
-    tracker: Any = field(default="${tracker}", metadata={"presentation": True})
+    tracker: Any = shared("tracker", kind="trackers", presentation=True)
     plots: bool = presentation(True)  # noqa: FBT003
     processor: str = shared("processor", kind="processors")
 

@@ -1,0 +1,1 @@
+"""Recorders of trainings: a CSV file, TensorBoard, Weights & Biases."""

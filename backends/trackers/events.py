@@ -1,0 +1,68 @@
+"""The tracker ``tensorboard``: event files. Heavy: imports PyTorch, TensorBoard and OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+
+from core.media.picture import read_picture
+from core.trackers import RunInfo
+
+FOLDER = "tensorboard"
+
+
+class EventFiles:
+    """Event files in the folder ``tensorboard`` of the run: ``tensorboard --logdir <that folder>``.
+
+    The first figures tell from which epoch on a training goes on: a new event file then says so, and
+    TensorBoard hides what was recorded of that and later epochs before.
+    """
+
+    def __init__(self) -> None:
+        self._run: RunInfo | None = None
+        self._writer: SummaryWriter | None = None
+        self._goes_on = False
+
+    def start(self, run: RunInfo) -> None:
+        """Make the folder, so that a place that cannot be written is told at once."""
+        (run.dir / FOLDER).mkdir(parents=True, exist_ok=True)
+        self._run = run
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Record the figures of an epoch."""
+        if not self._goes_on:
+            self.close()
+            self._writer = self._open(step)
+            self._goes_on = True
+        writer = self._open()
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+        writer.flush()
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """Record a picture file."""
+        rgb = np.ascontiguousarray(read_picture(path)[:, :, ::-1])
+        self._open().add_image(name, rgb, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write what is left."""
+        writer, self._writer = self._writer, None
+        if writer:
+            writer.close()
+
+    def _open(self, first: int | None = None) -> SummaryWriter:
+        """The event file; a new one hides the epochs from ``first`` on."""
+        if self._run is None:
+            raise ValueError("the tracker was not started")
+        if self._writer is None:
+            self._writer = SummaryWriter(str(self._run.dir / FOLDER), purge_step=first)
+            self._writer.add_text("options", _table(self._run.config), 0)
+        return self._writer
+
+
+def _table(config: Mapping[str, object]) -> str:
+    rows = [f"| {name} | {str(value).replace('|', '/')} |" for name, value in config.items()]
+    return "\n".join(["| option | value |", "| --- | --- |", *rows])

@@ -1,0 +1,100 @@
+"""The trackers ``csv``, ``tensorboard`` and ``wandb``."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from core.config import presentation
+from core.hookspecs import hookimpl
+from core.parts import Availability, NoOptions, Tracker
+
+if TYPE_CHECKING:
+    from backends.trackers.events import EventFiles
+    from backends.trackers.results import ResultsFile
+    from backends.trackers.wandb_run import WandbRun
+
+
+class WandbMode(str, Enum):
+    """``offline``: into the run's folder, nothing is sent; ``wandb sync`` sends it later. ``online``: sent at once."""
+
+    offline = "offline"
+    online = "online"
+    disabled = "disabled"
+
+
+@dataclass
+class WandbOptions:
+    """Options of the tracker ``wandb``.
+
+    Attributes:
+        mode: Where the record goes; online needs an account.
+        project: Which project it belongs to.
+        entity: User or team; null: the account's own.
+    """
+
+    mode: WandbMode = presentation(default=WandbMode.offline)
+    project: str = presentation(default="hookline")
+    entity: str | None = presentation(default=None)
+
+
+def probe_tensorboard() -> Availability:
+    """Look for the package without importing it."""
+    return _installed("tensorboard")
+
+
+def probe_wandb() -> Availability:
+    """Look for the package without importing it."""
+    return _installed("wandb")
+
+
+def _installed(package: str) -> Availability:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:  # without origin: a folder of that name, as wandb itself makes them
+        return Availability(
+            usable=False, reason=f"the package {package} is not installed", hint=f"pip install {package}"
+        )
+    return Availability(usable=True, reason=f"the package {package} is installed")
+
+
+def load_csv(_: NoOptions) -> ResultsFile:
+    """Import the heavy half."""
+    from backends.trackers.results import ResultsFile
+
+    return ResultsFile()
+
+
+def load_tensorboard(_: NoOptions) -> EventFiles:
+    """Import the heavy half."""
+    from backends.trackers.events import EventFiles
+
+    return EventFiles()
+
+
+def load_wandb(options: WandbOptions) -> WandbRun:
+    """Import the heavy half."""
+    from backends.trackers.wandb_run import WandbRun
+
+    return WandbRun(mode=options.mode.value, project=options.project, entity=options.entity)
+
+
+@hookimpl
+def hookline_trackers() -> Iterable[Tracker]:
+    """Register the trackers."""
+    yield Tracker(name="csv", summary="one row an epoch in results.csv", load=load_csv)
+    yield Tracker(
+        name="tensorboard",
+        summary="event files for TensorBoard",
+        load=load_tensorboard,
+        available=probe_tensorboard,
+    )
+    yield Tracker(
+        name="wandb",
+        summary="Weights & Biases; offline unless asked otherwise",
+        load=load_wandb,
+        options=WandbOptions,
+        available=probe_wandb,
+    )

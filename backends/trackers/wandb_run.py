@@ -1,0 +1,76 @@
+"""The tracker ``wandb``: a run of Weights & Biases. Heavy: imports wandb."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.serial import encode
+from core.trackers import RunInfo
+
+ID_FILE = "wandb-run.txt"
+EPOCH = "epoch"
+
+
+class WandbRun:
+    """A run in the folder ``wandb`` of the training. A training that goes on goes on with its run.
+
+    Args:
+        mode: ``offline``, ``online`` or ``disabled``.
+        project: Which project it belongs to.
+        entity: User or team; None: the account's own.
+    """
+
+    def __init__(self, *, mode: str, project: str, entity: str | None) -> None:
+        self._mode, self._project, self._entity = mode, project, entity
+        self._run: Any = None
+
+    def start(self, run: RunInfo) -> None:
+        """Open the run; only its figures, options and pictures are recorded: no console, no code, no git."""
+        if self._mode != "online":
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nothing is sent unless asked for
+        import wandb
+
+        settings = wandb.Settings(
+            silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True, x_disable_meta=True
+        )
+        self._run = wandb.init(
+            project=self._project,
+            entity=self._entity,
+            name=run.name,
+            dir=str(run.dir),
+            config=encode(dict(run.config)),
+            mode=self._mode,  # type: ignore[arg-type]
+            id=_run_id(run.dir / ID_FILE),
+            resume="allow" if self._mode == "online" else None,
+            settings=settings,
+        )
+        # Figures go by epoch, not by wandb's own count of calls, which only grows.
+        self._run.define_metric(EPOCH)
+        self._run.define_metric("*", step_metric=EPOCH)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Record the figures of an epoch."""
+        self._run.log({**values, EPOCH: step})
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """Record a picture file."""
+        import wandb
+
+        self._run.log({name: wandb.Image(str(path)), EPOCH: step})
+
+    def close(self) -> None:
+        """End the run; waits until everything is written, or sent."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.finish()
+
+
+def _run_id(file: Path) -> str:
+    """The id of the training's run, made up once."""
+    if not file.is_file():
+        file.write_text(secrets.token_hex(4), encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()

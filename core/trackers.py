@@ -1,0 +1,96 @@
+"""The trackers of one run: each is told everything, and one that fails does not stop the others or the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import HooklineError
+
+if TYPE_CHECKING:
+    from core.parts import TrackerBackend
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a tracker records.
+
+    Attributes:
+        name: To call it by.
+        dir: Folder of the training; the same one when an interrupted training goes on.
+        config: Its options.
+    """
+
+    name: str
+    dir: Path
+    config: Mapping[str, Any]
+
+
+class Trackers:
+    """All trackers of a run as one. Use it in a ``with`` block, or close it.
+
+    A tracker that raises is warned about and told nothing more.
+
+    Args:
+        backends: By name, started.
+        warn: Says one line to the user.
+    """
+
+    def __init__(self, backends: Mapping[str, TrackerBackend], warn: Callable[[str], None]) -> None:
+        self._backends = dict(backends)
+        self._warn = warn
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Record the figures of an epoch, counted from 1."""
+        self._tell(lambda backend: backend.scalars(values, step))
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """Record a picture file."""
+        self._tell(lambda backend: backend.picture(name, path, step))
+
+    def close(self) -> None:
+        """Close all; more than once does no harm."""
+        self._tell(lambda backend: backend.close())
+        self._backends.clear()
+
+    def _tell(self, what: Callable[[TrackerBackend], None]) -> None:
+        for name, backend in list(self._backends.items()):
+            try:
+                what(backend)
+            except Exception as error:
+                del self._backends[name]
+                self._warn(f"tracker '{name}' failed and records no more, the training goes on: {_reason(error)}")
+
+    def __enter__(self) -> Trackers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def start_trackers(backends: Mapping[str, TrackerBackend], run: RunInfo, warn: Callable[[str], None]) -> Trackers:
+    """Start all; when one cannot start, those before it are closed again.
+
+    Raises:
+        HooklineError: One cannot start. Nothing is lost yet, so this is not the time to go on without it.
+    """
+    started: dict[str, TrackerBackend] = {}
+    for name, backend in backends.items():
+        try:
+            backend.start(run)
+        except Exception as error:
+            Trackers(started, warn).close()
+            if isinstance(error, HooklineError):
+                raise
+            raise HooklineError(
+                f"tracker '{name}' cannot start ({_reason(error)})",
+                "leave it out of tracker=[...], or see to its cause",
+            ) from error
+        started[name] = backend
+    return Trackers(started, warn)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
