@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,7 @@ class TrainConfig:
     data: str | None = shared("data")
     imgsz: Any = shared("imgsz")
     classes: Any = shared("classes")
-    resume: bool = field(default="${resume}", metadata={"presentation": True})  # type: ignore[assignment]
+    resume: bool = shared("resume", presentation=True)
     train_split: str = "train"
     val_split: str = "val"
     single_class: bool = False

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from core.context import RunContext
 from core.dataset import Sample, label_path
 from core.detections import Filter
-from core.evaluation.batches import read_sizes, rectangular_batches
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import evaluate_session
 from core.evaluation.scores import score
@@ -34,7 +33,6 @@ class Validation:
     ) -> None:
         self._samples = [Sample(item.path, label_path(item.path)) for item in pictures]
         self._labels = [item.labels for item in pictures]
-        self._sizes = read_sizes(self._samples)
         self._names = tuple(names)
         self._processor = context.processor(config.processor)
         self._context = context
@@ -50,7 +48,8 @@ class Validation:
                 self._processor,
                 wanted,
                 tolerance,
-                batches=rectangular_batches(self._sizes, BATCH, session.contract, session.facts.max_stride),
+                batch=BATCH,
+                rectangular=True,
                 upscale=False,
                 advance=progress.advance,
             )

@@ -95,7 +95,7 @@ class Loop:
         recipe, device = self.recipe, self.processes.device
         self._format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model.to(device, memory_format=self._format)  # type: ignore[call-overload]
-        self.frozen = freeze(self.model, recipe.freeze)
+        self.frozen = frozenset(freeze(self.model, recipe.freeze))
         self.optimizer = make_optimizer(self.model, recipe.optimisation, recipe.batch)
         self.schedule = Schedule(recipe.optimisation, recipe.epochs, len(self.batches), recipe.batch)
         self.loss = DetectionLoss(self.model.config, recipe.gains, recipe.imgsz)

@@ -1,0 +1,83 @@
+"""A network small enough to train in a test, and batches that need no files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from backends.yolov5.checkpoint import Weights
+from backends.yolov5.config import P5_ANCHORS, ModelConfig
+from backends.yolov5.model import YOLOv5
+from backends.yolov5.training.course import Course, Scores
+from backends.yolov5.training.loop import Batch, Loop
+from backends.yolov5.training.processes import Processes
+from backends.yolov5.training.recipe import Recipe
+from backends.yolov5.training.settings import Optimisation
+
+TINY = ModelConfig(num_classes=2, anchors=P5_ANCHORS, channels=(8, 8, 8, 8, 8), repeats=(1, 1, 1, 1), head_repeats=1)
+QUICK = Optimisation(nominal_batch=8, warmup_epochs=0.0, lr0=0.01)
+
+
+def tiny_network(seed=0, config=TINY):
+    torch.manual_seed(seed)
+    return YOLOv5(config)
+
+
+class MadeUpBatches:
+    """Random pictures, each with one box; the same for the same epoch."""
+
+    def __init__(self, count=4, size=2, *, rank=0, world=1, imgsz=64, before=None):
+        self.count, self.size, self.rank, self.world, self.imgsz, self.before = count, size, rank, world, imgsz, before
+
+    def __len__(self):
+        return self.count
+
+    def epoch(self, number, class_scores):
+        for index in range(self.count):
+            generator = torch.Generator().manual_seed(1000 * number + index)
+            whole = self.size * self.world
+            images = torch.randint(0, 256, (whole, 3, self.imgsz, self.imgsz), generator=generator, dtype=torch.uint8)
+            boxes = 0.2 + 0.5 * torch.rand(whole, 4, generator=generator)
+            classes = torch.randint(0, 2, (whole, 1), generator=generator)
+            mine = slice(self.rank, None, self.world)
+            rows = torch.arange(self.size)[:, None]
+            targets = torch.cat((rows, classes[mine], boxes[mine]), 1).float()
+            if self.before:
+                self.before(number, index)
+            yield Batch(images[mine], targets, [Path(f"{number}-{index}.jpg")] * self.size)
+
+
+class Notes:
+    """A listener that remembers; ``scores`` gives fitness by epoch."""
+
+    def __init__(self, scores=(), *, stop_in=None):
+        self.lines, self.epochs, self.scores, self.stop_in, self.batches = [], [], list(scores), stop_in, 0
+
+    def begin(self, epoch, batches):
+        self.current = epoch
+
+    def advance(self, pictures, losses):
+        self.batches += 1
+        if self.stop_in == (self.current, self.batches):
+            raise KeyboardInterrupt
+
+    def validate(self, averaged):
+        value = self.scores[self.current] if self.current < len(self.scores) else 0.1
+        return Scores(value, value, {0: value})
+
+    def finish(self, epoch):
+        self.epochs.append(epoch)
+        self.batches = 0
+
+    def note(self, message):
+        self.lines.append(message)
+
+
+def course(folder, *, listener=None, batches=None, processes=None, seed=0, **changes):
+    """A course ready to run."""
+    recipe = Recipe(**{"imgsz": 64, "epochs": 3, "batch": 2, "optimisation": QUICK, "freeze": 0, **changes})
+    here = processes or Processes(0, 1, torch.device("cpu"))
+    loop = Loop(tiny_network(seed), recipe, batches or MadeUpBatches(), here)
+    weights = Weights(TINY, "tiny", ("a", "b"), {})
+    return Course(loop, weights, folder, listener or Notes())
