@@ -1,0 +1,108 @@
+"""Samples to pictures no larger than the network input: from their files, or from memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+
+from backends.yolov5.pictures.memory import available_memory
+from backends.yolov5.pictures.samples import Picture
+from backends.yolov5.training.errors import TrainingError
+
+Read = Callable[[Path], Picture]
+"""A file to uint8 BGR [H, W, 3], turned as its EXIF says."""
+
+PROBES = 64
+"""Pictures that are read to estimate how much memory all of them need."""
+LARGEST_PART = 0.8
+"""Of the available memory, for pictures."""
+
+
+class Reader(Protocol):
+    """Gives the picture of a sample; it is not to be written to."""
+
+    def __call__(self, index: int) -> Picture:
+        """BGR, its longer side at most that of the network input."""
+        ...
+
+
+class FromFiles:
+    """Decodes a picture whenever it is wanted.
+
+    Args:
+        paths: Of the samples.
+        read: How a file is read.
+        side: Longest side; larger pictures are shrunk as validation shrinks them.
+    """
+
+    def __init__(self, paths: Sequence[Path], read: Read, side: int) -> None:
+        self.paths, self.read, self.side = paths, read, side
+
+    def __call__(self, index: int) -> Picture:
+        """The picture of a sample.
+
+        Raises:
+            TrainingError: The file is no picture.
+        """
+        path = self.paths[index]
+        try:
+            return shrunk(self.read(path), self.side)
+        except Exception as error:
+            raise TrainingError(
+                f"cannot read the picture '{path}' ({error})", "it was readable before: is it being changed?"
+            ) from error
+
+
+class FromMemory:
+    """Decodes all pictures at once and keeps them; forked workers share them.
+
+    Args:
+        files: Where they come from.
+
+    Raises:
+        TrainingError: They do not fit into the memory, or a file is no picture.
+    """
+
+    def __init__(self, files: FromFiles) -> None:
+        _check_room(files)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            self.pictures = list(pool.map(files, range(len(files.paths))))
+
+    def __call__(self, index: int) -> Picture:
+        """The picture of a sample."""
+        return self.pictures[index]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pictures."""
+        return sum(picture.nbytes for picture in self.pictures)
+
+
+def shrunk(picture: Picture, side: int) -> Picture:
+    """The picture, its longer side made ``side`` where it is longer; bilinear, as the letterbox is."""
+    height, width = picture.shape[:2]
+    ratio = side / max(height, width)
+    if ratio >= 1:
+        return picture
+    size = max(round(width * ratio), 1), max(round(height * ratio), 1)
+    smaller: Picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return smaller
+
+
+def _check_room(files: FromFiles) -> None:
+    count, free = len(files.paths), available_memory()
+    if free is None or not count:
+        return
+    probes = range(0, count, max(count // PROBES, 1))
+    needed = sum(files(index).nbytes for index in probes) / len(probes) * count
+    if needed > LARGEST_PART * free:
+        raise TrainingError(
+            f"cache=ram needs about {needed / 2**30:.1f} GiB for {count} pictures at {files.side} pixels; "
+            f"{free / 2**30:.1f} GiB are available, of which pictures may take {LARGEST_PART:.0%}",
+            "use cache=none or a smaller imgsz",
+        )
