@@ -1,9 +1,10 @@
-"""Stage ``dataset``: a data.yaml in YOLO layout becomes a checked list of pictures and labels."""
+"""Stage ``dataset``: a data.yaml in YOLO layout becomes a checked list of pictures and labels, and a report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
@@ -16,24 +17,35 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 
+class Bad(str, Enum):
+    """What becomes of pictures with an error: the stage stops, or they are left out and counted."""
+
+    stop = "stop"
+    skip = "skip"
+
+
 @dataclass
 class DatasetConfig:
     """Options of the stage.
 
     Attributes:
         data: Path of the data.yaml.
+        bad: On pictures that cannot be read and labels that are wrong: `stop`, or `skip` those pictures.
+        report: Draw charts, sample pictures and report.html; report.json is always written.
     """
 
     data: str | None = shared("data")
+    bad: Bad = Bad.stop
+    report: bool = True
 
 
 def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
-    """Read and check ``config.data``."""
-    from stages.dataset.listing import make_listing
+    """Audit ``config.data``, report, and list what can be used."""
+    from stages.dataset.making import make_dataset
 
     if not config.data:
         raise _no_data()
-    return make_listing(config.data, context)
+    return make_dataset(config, config.data, context)
 
 
 def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]:
@@ -70,7 +82,7 @@ def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
     yield Stage(
         name="dataset",
-        summary="check a data.yaml and list its pictures and labels",
+        summary="check every picture and label of a data.yaml, and report what is in it",
         run=dataset,
         fingerprint=fingerprint,
         check=check,

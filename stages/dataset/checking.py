@@ -1,0 +1,130 @@
+"""Looks at pictures and their labels, several at a time. Heavy: imports OpenCV."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from core.cores import usable_cores
+from core.dataset import Sample
+from core.digest import digest_each
+from core.errors import HooklineError
+from core.labels import Labels, check_labels
+from core.media.exif import UPRIGHT, orientation
+from core.media.picture import TruncatedError, UnreadableError, decode_picture, read_content
+from stages.dataset.findings import Finding
+from stages.dataset.picture_cache import PictureCache, PictureFacts
+
+CHECKS = f"1 OpenCV {cv2.__version__}"
+"""Changes whenever the same file may be judged otherwise."""
+TINY = 10
+DEPTH = 8
+"""Pictures under way for each thread."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One picture, looked at.
+
+    Attributes:
+        sample: The picture and its label file.
+        digest: SHA-256 of the picture, empty where it cannot be read.
+        facts: Of the picture.
+        labels: The good rows, each once; None where the file cannot be read.
+        findings: What is wrong with picture and label.
+    """
+
+    sample: Sample
+    digest: str
+    facts: PictureFacts
+    labels: Labels | None
+    findings: tuple[Finding, ...]
+
+
+def check_samples(
+    samples: Sequence[Sample], split: str, classes: int, cache: PictureCache, cache_dir: Path
+) -> Iterator[Checked]:
+    """Look at every picture of a split, in order; only so many are in memory as are under way.
+
+    Args:
+        samples: The pictures.
+        split: Name of the split, for the findings.
+        classes: Number of classes of the data set.
+        cache: What is known of pictures by content.
+        cache_dir: Where digests of files are remembered.
+    """
+    workers = usable_cores() or 1
+    digests = digest_each((sample.picture for sample in samples), cache_dir)
+    with _pool(workers) as pool:
+        waiting: deque[tuple[Future[Checked], bool]] = deque()
+        for sample, digest in zip(samples, digests, strict=True):
+            known = cache.look_up(digest)
+            waiting.append((pool.submit(_check, sample, split, classes, digest, known), known is None))
+            if len(waiting) > workers * DEPTH:
+                yield _taken(*waiting.popleft(), cache)
+        while waiting:
+            yield _taken(*waiting.popleft(), cache)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads do: OpenCV and hashlib let go of the interpreter. Leaving early drops what is not begun."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="check")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _taken(future: Future[Checked], new: bool, cache: PictureCache) -> Checked:  # noqa: FBT001 - private pair
+    checked = future.result()
+    if new:
+        cache.remember(checked.digest, checked.facts)
+    return checked
+
+
+def _check(sample: Sample, split: str, classes: int, digest: str, known: PictureFacts | None) -> Checked:
+    facts = known or picture_facts(sample.picture)
+    findings = list(_of_picture(sample, split, facts))
+    labels = None
+    try:
+        labels, bad = check_labels(sample.label, classes)
+        findings += [Finding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
+    except HooklineError as error:
+        findings.append(Finding("unreadable-label", split, sample.label, None, error.message))
+    return Checked(sample, digest, facts, labels, tuple(findings))
+
+
+def picture_facts(path: Path) -> PictureFacts:
+    """Read and decode a picture exactly as all later stages do."""
+    try:
+        content = read_content(path)
+        height, width = decode_picture(content).shape[:2]
+    except TruncatedError as error:
+        return PictureFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
+    except UnreadableError as error:
+        return PictureFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
+    return PictureFacts(width, height, orientation(content))
+
+
+def _of_picture(sample: Sample, split: str, facts: PictureFacts) -> Iterator[Finding]:
+    path = sample.picture
+    if facts.kind:
+        yield Finding(facts.kind, split, path, None, f"cannot read '{path}': {facts.reason}")
+    elif min(facts.width, facts.height) < TINY:
+        message = f"'{path}' is only {facts.width} x {facts.height} pixels"
+        yield Finding("tiny-picture", split, path, None, message)
+    if facts.orientation != UPRIGHT:
+        message = (
+            f"'{path}' is turned by its EXIF orientation {facts.orientation}: "
+            f"its boxes are taken on the turned picture, {facts.width} x {facts.height} pixels"
+        )
+        yield Finding("turned-picture", split, path, None, message)
+    if sample.label is None:
+        yield Finding("no-label", split, path, None, f"'{path}' has no label file: it counts as background")

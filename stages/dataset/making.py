@@ -1,0 +1,86 @@
+"""The work of the stage: audit, report, and the listing of what can be used. Heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.artifacts import Dataset
+from core.context import RunContext
+from core.dataset import write_listing
+from core.errors import HooklineError
+from stages.dataset import Bad, DatasetConfig
+from stages.dataset.auditing import Audit, run_audit
+from stages.dataset.checking import Checked
+from stages.dataset.findings import Finding, Severity, counted, lines_of, of_severity
+from stages.dataset.listing import digest_of, list_splits
+from stages.dataset.numbers import numbers_of
+from stages.dataset.report import write_report
+from stages.dataset.tables import class_table, split_table
+
+LISTING = "dataset.json"
+NAMED = 5
+"""Pictures that are left out and named in the note; the report names all."""
+
+
+def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Dataset:
+    """Audit the data set ``data``, write the report, and list its pictures.
+
+    Raises:
+        HooklineError: Something is wrong that ``config.bad`` does not allow to leave out.
+    """
+    spec, splits = list_splits(data)
+    for note in spec.notes:
+        context.note(note)
+    audit = run_audit(spec, splits, context)
+    stops = _stops(audit, config.bad)
+    numbers = numbers_of(audit)
+    folder = context.run_dir / "dataset" if stops else context.workdir
+    report = write_report(audit, numbers, folder, seed=context.seed, drawn=config.report)
+    if stops:
+        raise _error(stops, config.bad, str(report))
+    context.note(split_table(numbers.splits))
+    context.note(class_table(numbers.classes))
+    _tell(audit, context)
+    target = context.workdir / LISTING
+    write_listing(target, spec.names, audit.kept, digest_of(spec, audit.kept, context.cache_dir), spec.path)
+    counts = {split: len(samples) for split, samples in audit.kept.items()}
+    return Dataset(path=target, names=spec.names, splits=counts, notes=tuple(_left_out(audit)))
+
+
+def _stops(audit: Audit, bad: Bad) -> list[Finding]:
+    """The errors that end the stage: all, or with ``skip`` those that no picture can be left out for."""
+    errors = audit.of(Severity.error)
+    if bad is Bad.stop:
+        return errors
+    empty = {split for split, samples in audit.kept.items() if not samples}
+    return [finding for finding in errors if not finding.split or finding.split in empty]
+
+
+def _error(stops: list[Finding], bad: Bad, report: str) -> HooklineError:
+    among = f" (the first of {counted(stops)})" if len(stops) > 1 else ""
+    if bad is Bad.skip and stops[0].split:
+        message = f"no picture of split '{stops[0].split}' is left: {stops[0].message}{among}"
+        return HooklineError(message, f"correct them; all are in '{report}'")
+    way = ", or leave such pictures out with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
+    return HooklineError(stops[0].message + among, f"correct what is wrong{way}; all is told in '{report}'")
+
+
+def _tell(audit: Audit, context: RunContext) -> None:
+    for line in lines_of(audit.of(Severity.warning)):
+        context.warn(line)
+    for line in lines_of(audit.of(Severity.note)):
+        context.note(line)
+
+
+def _left_out(audit: Audit) -> Iterator[str]:
+    """One line a split, for everybody who uses the data set."""
+    for split, pictures in audit.left_out.items():
+        if pictures:
+            named = ", ".join(f"{item.sample.picture.name} ({_reason(item)})" for item in pictures[:NAMED])
+            more = f" and {len(pictures) - NAMED} more, all in report.json" if len(pictures) > NAMED else ""
+            total = len(pictures) + len(audit.kept[split])
+            yield f"{len(pictures)} of {total} pictures of '{split}' are left out: {named}{more}"
+
+
+def _reason(checked: Checked) -> str:
+    return of_severity(checked.findings, Severity.error)[0].kind

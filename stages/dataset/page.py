@@ -1,0 +1,87 @@
+"""report.html: everything of the report on one page, without scripts and without addresses outside its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from stages.dataset.auditing import Audit
+from stages.dataset.findings import KINDS, Finding, Severity, counts
+from stages.dataset.numbers import Numbers
+from stages.dataset.tables import class_rows, split_rows
+
+SHOWN = 200
+"""Findings of one severity on the page; report.json has them all."""
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #2b2f36; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+p.origin { color: #6b7280; margin-top: 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #e5e8ec; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; } th { font-weight: 600; }
+img { max-width: 100%; height: auto; display: block; margin: .8rem 0; }
+details { margin: .5rem 0; } summary { cursor: pointer; }
+.error { color: #b42318; } .warning { color: #a15c07; } .note { color: #4b5563; } .good { color: #1a7f4b; }
+li { overflow-wrap: anywhere; }
+"""
+TITLES = {Severity.error: "Errors", Severity.warning: "Warnings", Severity.note: "Notes"}
+
+
+def write_page(audit: Audit, numbers: Numbers, charts: Sequence[str], sheets: dict[str, str], target: Path) -> None:
+    """Write the page.
+
+    Args:
+        audit: What was found.
+        numbers: The figures.
+        charts: Names of the picture files of the charts, beside ``target``.
+        sheets: Per split the name of its page of sample pictures.
+        target: The file.
+    """
+    parts = [
+        "<h1>Data set</h1>",
+        f'<p class="origin">{escape(str(audit.spec.path))}</p>',
+        _table(split_rows(numbers.splits)),
+        *_findings(audit),
+        *(["<h2>Boxes and classes</h2>"] if charts else []),
+        *(_picture(name) for name in charts),
+        *(part for split, name in sheets.items() for part in (f"<h2>Pictures of {escape(split)}</h2>", _picture(name))),
+        "<h2>Classes</h2>",
+        _table(class_rows(numbers.classes)),
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(audit.spec.path.parent.name)}: data set</title><style>{STYLE}</style>'
+    body = "\n".join(parts)
+    text = f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
+    target.write_text(text, encoding="utf-8", errors="replace")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    header, *others = rows
+    lines = [_row("th", header), *(_row("td", row) for row in others)]
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _row(cell: str, values: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{cell}>{escape(value)}</{cell}>" for value in values) + "</tr>"
+
+
+def _picture(name: str) -> str:
+    return f'<img src="{escape(name)}" alt="{escape(Path(name).stem.replace("_", " "))}">'
+
+
+def _findings(audit: Audit) -> Iterable[str]:
+    yield "<h2>Findings</h2>"
+    if not audit.findings:
+        yield '<p class="good">Nothing is wrong with the pictures and labels.</p>'
+    for severity, title in TITLES.items():
+        if found := audit.of(severity):
+            yield f'<h3 class="{severity.value}">{title}: {len(found)}</h3>'
+            yield from (_kind(kind, found, number) for kind, number in counts(found).items())
+
+
+def _kind(kind: str, findings: Sequence[Finding], number: int) -> str:
+    messages = [finding.message for finding in findings if finding.kind == kind]
+    items = "".join(f"<li>{escape(message)}</li>" for message in messages[:SHOWN])
+    more = f"<p>{number - SHOWN} more stand in report.json.</p>" if number > SHOWN else ""
+    summary = f"{number} × {kind}: {escape(KINDS[kind][1])}"
+    return f"<details{' open' if number <= 10 else ''}><summary>{summary}</summary><ul>{items}</ul>{more}</details>"

@@ -1,0 +1,100 @@
+"""What decoding a picture told, remembered by its content: a picture that moved is not decoded again.
+
+An SQLite file that several processes may use at once. It is only a help: where it cannot be opened,
+pictures are decoded again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+CACHE_NAME = "pictures.sqlite"
+COLUMNS = "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT"
+BATCH = 512
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a picture is.
+
+    Attributes:
+        width, height: Pixels, after it was turned as EXIF says; 0 where it cannot be read.
+        orientation: EXIF's, 1 is upright.
+        kind: The finding that it cannot be read, empty where it can.
+        reason: Why not.
+    """
+
+    width: int
+    height: int
+    orientation: int
+    kind: str = ""
+    reason: str = ""
+
+
+class PictureCache:
+    """Facts by content. Only for the thread that opened it.
+
+    Args:
+        connection: None: it knows nothing and keeps nothing.
+        checks: Names what looked at the pictures; facts that another version found do not count.
+    """
+
+    def __init__(self, connection: sqlite3.Connection | None, checks: str) -> None:
+        self._connection = connection
+        self._checks = checks
+        self._new: list[tuple[object, ...]] = []
+
+    def look_up(self, digest: str) -> PictureFacts | None:
+        """What is known of the picture with this sha256."""
+        if self._connection is None or not digest:
+            return None
+        query = "SELECT width, height, orientation, kind, reason FROM pictures WHERE sha256=? AND checks=?"
+        row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
+        return PictureFacts(*row) if row else None
+
+    def remember(self, digest: str, facts: PictureFacts) -> None:
+        """Keep what was found; written in batches."""
+        if self._connection is None or not digest:
+            return
+        self._new.append((bytes.fromhex(digest), self._checks, *astuple(facts)))
+        if len(self._new) >= BATCH:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is new in one short transaction; where that fails, it is not remembered."""
+        if self._connection is None or not self._new:
+            return
+        with suppress(sqlite3.Error), self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)", self._new)
+        self._new.clear()
+
+
+@contextmanager
+def picture_cache(cache_dir: Path, checks: str) -> Iterator[PictureCache]:
+    """The cache in ``cache_dir``; what was found is written also when the block is left by an error or Ctrl-C."""
+    connection = _connect(cache_dir)
+    cache = PictureCache(connection, checks)
+    try:
+        yield cache
+    finally:
+        cache.write()
+        if connection is not None:
+            connection.close()
+
+
+def _connect(cache_dir: Path) -> sqlite3.Connection | None:
+    connection = None
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(cache_dir / CACHE_NAME, timeout=30)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS pictures ({COLUMNS}, PRIMARY KEY (sha256, checks))")
+        connection.execute("SELECT width, height, orientation, kind, reason FROM pictures LIMIT 1")
+    except (OSError, sqlite3.Error):
+        if connection is not None:
+            connection.close()
+        return None
+    return connection

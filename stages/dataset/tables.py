@@ -1,0 +1,68 @@
+"""The figures of an audit as aligned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stages.dataset.numbers import ClassNumbers, SplitNumbers
+
+SHOWN = 20
+"""Classes in the table on the terminal; the report has them all."""
+SPLIT_HEADER = (
+    "Split",
+    "Pictures",
+    "Background",
+    "Objects",
+    "Classes",
+    "Small",
+    "Medium",
+    "Large",
+    "Errors",
+    "Warnings",
+)
+
+
+def split_rows(splits: Mapping[str, SplitNumbers]) -> list[tuple[str, ...]]:
+    """Header, and one row a split."""
+    rows = [
+        (split, *map(str, (
+            item.pictures, item.no_label + item.empty_label, item.objects, item.classes,
+            item.small, item.medium, item.large, item.errors, item.warnings,
+        )))
+        for split, item in splits.items()
+    ]  # fmt: skip
+    return [SPLIT_HEADER, *rows]
+
+
+def class_rows(classes: Sequence[ClassNumbers]) -> list[tuple[str, ...]]:
+    """Header, and one row a class, the most frequent first."""
+    splits = list(classes[0].objects)
+    ordered = sorted(classes, key=lambda item: (-item.share, item.index))
+    header = ("Class", *splits, "Share", "Median box")
+    return [header, *(_class_row(item, splits) for item in ordered)]
+
+
+def _class_row(item: ClassNumbers, splits: Sequence[str]) -> tuple[str, ...]:
+    box = f"{item.width} x {item.height}" if item.share else "-"
+    return (item.name, *(str(item.objects[split]) for split in splits), f"{item.share:.1%}", box)
+
+
+def split_table(splits: Mapping[str, SplitNumbers]) -> str:
+    """What each split holds."""
+    return aligned(split_rows(splits))
+
+
+def class_table(classes: Sequence[ClassNumbers]) -> str:
+    """The most frequent classes."""
+    rows = class_rows(classes)
+    table = aligned(rows[: SHOWN + 1])
+    return f"{table}\n{len(rows) - 1 - SHOWN} more classes stand in report.json" if len(rows) > SHOWN + 1 else table
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """The first column to the left, the others to the right."""
+    first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
+        for row in rows
+    )
