@@ -82,10 +82,10 @@ def _from_heads(outputs: Mapping[str, NDArray[Any]], index: int, facts: ModelFac
 
 def _level(head: NDArray[Any], anchors: Floats, stride: tuple[float, float], conf: float) -> Floats:
     channels, height, width = head.shape
-    planes = head.reshape(len(anchors), channels // len(anchors), height * width)
-    anchor, cell = np.nonzero(planes[:, 4] >= conf)
-    rows = _floats(planes[anchor, :, cell])
-    grid = np.stack([cell % width, cell // width], axis=1).astype(np.float32)
+    planes = head.reshape(len(anchors), channels // len(anchors), height, width)  # a view in NCHW and in NHWC order
+    anchor, y, x = np.nonzero(planes[:, 4] >= conf)
+    rows = _floats(planes[anchor, :, y, x])
+    grid = np.stack([x, y], axis=1).astype(np.float32)
     rows[:, 0:2] = (rows[:, 0:2] * 2 - np.float32(0.5) + grid) * np.asarray(stride, np.float32)
     rows[:, 2:4] = (rows[:, 2:4] * 2) ** 2 * anchors[anchor]
     return rows

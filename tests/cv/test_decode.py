@@ -43,6 +43,18 @@ def corners(row: np.ndarray) -> list[float]:
     return [row[0] - row[2] / 2, row[1] - row[3] / 2, row[0] + row[2] / 2, row[1] + row[3] / 2]
 
 
+def test_the_order_of_memory_does_not_matter() -> None:
+    heads = make_heads()
+    nhwc = {
+        name: np.ascontiguousarray(head.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for name, head in heads.items()
+    }
+    wanted = Filter(conf=0.3, multi_label=True)
+    expected, found = (candidates(item, 1, Layout.heads, FACTS, wanted) for item in (heads, nhwc))
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    np.testing.assert_array_equal(found.classes, expected.classes)
+
+
 @pytest.mark.parametrize("conf", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("layout", [Layout.heads, Layout.classic])
 def test_best_class_a_box(layout: Layout, conf: float) -> None:

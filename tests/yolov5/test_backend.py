@@ -93,6 +93,24 @@ def test_the_session(tmp_path: Path, layout: Layout, levels: int) -> None:
         session.run(images)
 
 
+@pytest.mark.parametrize("layout", [Layout.heads, Layout.classic])
+@pytest.mark.parametrize("pixels", [1, 2 * 64 * 96])
+def test_a_batch_in_pieces_gives_the_same(
+    tmp_path: Path, layout: Layout, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "x.safetensors", nc=2)
+    batches = [
+        np.random.default_rng(seed).random((size, 3, 64, 96), np.float32) for seed, size in ((0, 5), (1, 5), (2, 3))
+    ]
+    with YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=layout, device="cpu") as session:
+        expected = [session.run(images) for images in batches]
+    monkeypatch.setattr("backends.yolov5.backend.CPU_PIXELS", pixels)
+    with YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=layout, device="cpu") as session:
+        for images, whole in zip(batches, expected, strict=True):
+            pieces = session.run(images)
+            assert all(np.allclose(pieces[name], value, atol=1e-3) for name, value in whole.items())
+
+
 def test_there_is_no_decoded_layout(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(HooklineError, match="no layout 'decoded'; possible: heads, classic"):
