@@ -34,6 +34,8 @@ BUILTINS: tuple[str, ...] = (
     "stages.load",
     "stages.dataset",
     "stages.toy",
+    "stages.train",
+    "stages.convert",
     "stages.export",
     "stages.calibrate",
     "stages.quantize",

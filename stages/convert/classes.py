@@ -1,0 +1,29 @@
+"""Which classes of the source are kept, in which order and under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.errors import HooklineError, unknown
+
+
+def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """The new class names, and the new class id of each class of the source that is kept.
+
+    Args:
+        wanted: ``convert.names``: null for all, a list of names, or {old name: new name}.
+        names: Classes of the source.
+
+    Raises:
+        HooklineError: The source has no such class, or no classes at all.
+    """
+    if not names:
+        raise HooklineError("the annotations name no class", "annotate at least one object")
+    renamed = wanted if isinstance(wanted, Mapping) else {name: name for name in (wanted or names)}
+    pairs = {str(old): str(new) for old, new in renamed.items()}
+    for old in pairs:
+        if old not in names:
+            raise unknown("class in convert.names", old, names)
+    chosen = tuple(dict.fromkeys(pairs.values()))
+    return chosen, {old: chosen.index(new) for old, new in pairs.items()}

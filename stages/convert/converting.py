@@ -1,0 +1,134 @@
+"""The work of the stage: read, choose, split, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.artifacts import Dataset
+from core.dataset_files import Row
+from core.errors import HooklineError
+from core.media.picture import UnreadableError
+from stages.convert import ConvertConfig, Format, Missing
+from stages.convert.classes import choose_classes
+from stages.convert.detect import Place, find_format, sources_of
+from stages.convert.geometry import clipped, fractions, row
+from stages.convert.json_files import read_coco, read_createml
+from stages.convert.pictures import Pictures
+from stages.convert.records import Annotations, Item, Labelled
+from stages.convert.splitting import split_pictures
+from stages.convert.voc import read_voc
+from stages.convert.writing import write_splits
+from stages.convert.yolo import read_labelstudio, read_yolo
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+READERS: Mapping[Format, Callable[[Place, Pictures, Annotations], None]] = {
+    Format.yolo: read_yolo,
+    Format.voc: read_voc,
+    Format.createml: read_createml,
+    Format.coco: read_coco,
+    Format.labelstudio: read_labelstudio,
+}
+SHOWN = 5
+
+
+def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
+    """Convert the annotations that the config names.
+
+    Raises:
+        HooklineError: Annotations are damaged, pictures are missing, or there are too few for the splits.
+    """
+    found = read_annotations(config, context)
+    names, numbers = choose_classes(config.names, found.names)
+    labelled = _label(found, numbers, context)
+    _tell_missing(found.missing, config, context)
+    if not any(item.rows for item in labelled):
+        raise HooklineError(
+            f"no box is left of {len(labelled)} pictures and {len(found.missing)} that are missing",
+            "check convert.source, convert.pictures and convert.names",
+        )
+    _tell(found.told, context)
+    _tell_unseen(labelled, names, context)
+    splits = split_pictures(labelled, config.split, context)
+    return write_splits(splits, names, config.link, context)
+
+
+def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
+    """Read all places, in the order of the pictures' paths."""
+    places = sources_of(config.source)
+    kind = find_format(places, config.format)
+    folders = [Path(config.pictures).expanduser().absolute()] if config.pictures else [item.folder for item in places]
+    pictures, found = Pictures(folders), Annotations()
+    for place in places:
+        READERS[kind](place, pictures, found)
+    found.items.sort(key=lambda item: item.picture.as_posix())
+    for one, other in zip(found.items, found.items[1:], strict=False):
+        if one.picture == other.picture:
+            raise HooklineError(
+                f"'{one.picture}' is annotated twice", "convert one source at a time, or remove one of the annotations"
+            )
+    boxes = sum(len(item.boxes) for item in found.items)
+    context.note(f"read {len(found.items)} pictures, {boxes} boxes of {len(found.names)} classes ({kind.value})")
+    return found
+
+
+def _label(found: Annotations, numbers: Mapping[str, int], context: RunContext) -> list[Labelled]:
+    """The rows of every picture that is there; the others join ``found.missing``."""
+    left_out: Counter[str] = Counter()
+    labelled = []
+    with context.progress("measure pictures", len(found.items), "pictures") as progress:
+        for item in found.items:
+            try:
+                rows = _rows(item, numbers, left_out, found.told)
+                labelled.append(Labelled(item.picture, rows, item.split))
+                found.told["pictures lost all their boxes and are background now"] += bool(item.boxes and not rows)
+            except UnreadableError as error:
+                found.missing.append(f"{item.picture} ({error})")
+            progress.advance()
+    if left_out:
+        shares = ", ".join(f"{count} {name}" for name, count in left_out.most_common())
+        context.warn(f"{left_out.total()} boxes of classes that convert.names leaves out were dropped: {shares}")
+    return labelled
+
+
+def _rows(item: Item, numbers: Mapping[str, int], left_out: Counter[str], told: Counter[str]) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for name, corners in fractions(item, told):
+        if name not in numbers:
+            left_out[name] += 1
+        elif (inside := clipped(corners, told)) is not None:
+            rows.append(row(numbers[name], inside))
+    unique = tuple(dict.fromkeys(rows))
+    told["boxes repeated another and were dropped"] += len(rows) - len(unique)
+    return unique
+
+
+def _tell_missing(missing: Sequence[str], config: ConvertConfig, context: RunContext) -> None:
+    if not missing:
+        return
+    shown = ", ".join(f"'{name}'" for name in missing[:SHOWN])
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    message = f"{len(missing)} annotated pictures are not there or cannot be read: {shown}{more}"
+    if config.missing is Missing.stop:
+        raise HooklineError(
+            message, "convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
+        )
+    context.warn(f"left out {message}")
+
+
+def _tell(told: Counter[str], context: RunContext) -> None:
+    for what, count in sorted(told.items()):
+        if count:
+            (context.note if what.endswith("(kept)") else context.warn)(f"{count} {what}")
+
+
+def _tell_unseen(labelled: Sequence[Labelled], names: Sequence[str], context: RunContext) -> None:
+    background = sum(not item.rows for item in labelled)
+    context.note(f"{len(labelled)} pictures, {background} of them without objects")
+    seen = {number for item in labelled for number, *_ in item.rows}
+    if unseen := [name for number, name in enumerate(names) if number not in seen]:
+        context.warn(f"{len(unseen)} of {len(names)} classes have no objects: {', '.join(unseen)}")

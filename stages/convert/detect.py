@@ -1,0 +1,158 @@
+"""Which format a source has, and which files of it count. Nothing is parsed here."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import HooklineError
+from core.media.nearest import nearest_names
+from stages.convert import SPLITS, Format
+
+CLASSES = ("classes.txt", "predefined_classes.txt")
+NOTES = "notes.json"
+YAML = (".yaml", ".yml")
+_SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or file of annotations; ``split`` where the user said it."""
+
+    path: Path
+    split: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which pictures are looked for; above one that is called ``annotations``."""
+        folder = self.path if self.path.is_dir() else self.path.parent
+        return folder.parent if folder.name.lower() == "annotations" else folder
+
+
+def sources_of(source: Any) -> list[Place]:
+    """The places that ``convert.source`` names.
+
+    Raises:
+        HooklineError: None is given, or one is not there.
+    """
+    if isinstance(source, Mapping):
+        strange = [str(name) for name in source if name not in SPLITS]
+        if strange:
+            raise HooklineError(f"convert.source names the split '{strange[0]}'", f"possible: {', '.join(SPLITS)}")
+        places = [Place(_absolute(path), str(split)) for split, path in source.items()]
+    else:
+        given = source if isinstance(source, (list, tuple)) else [source] if source else []
+        places = [Place(_absolute(path)) for path in given]
+    if not places:
+        raise HooklineError("convert has no source", "give convert.source=<folder or file of annotations>")
+    for place in places:
+        if not place.path.exists():
+            raise HooklineError(f"no such source '{place.path}'", nearest_names(place.path))
+    return places
+
+
+def find_format(places: Sequence[Place], wanted: Format) -> Format:
+    """The format of all places.
+
+    Raises:
+        HooklineError: It is of none of the formats, or of several.
+    """
+    if wanted is not Format.auto:
+        return wanted
+    found = sorted({kind for place in places for kind in _kinds(place.path)})
+    shown = ", ".join(f"'{place.path}'" for place in places)
+    if not found:
+        raise HooklineError(
+            f"found no annotations in {shown}",
+            "what counts: data.yaml, classes.txt with .txt labels, Pascal VOC .xml, CreateML or COCO .json",
+        )
+    if len(found) > 1:
+        raise HooklineError(f"{shown} holds annotations of the formats {', '.join(found)}", "say convert.format=<one>")
+    return Format(found[0])
+
+
+def files_of(place: Place, kind: Format) -> list[Path]:
+    """The annotation files of one format, sorted."""
+    if place.path.is_file():
+        return [place.path]
+    suffix = ".xml" if kind is Format.voc else ".json"
+    files = sorted(path for path in place.path.rglob(f"*{suffix}") if path.is_file() and not _hidden(path, place.path))
+    if kind is Format.voc:
+        return files
+    files = [file for file in files if _json_kind(file) == kind.value]
+    if kind is Format.coco:  # COCO ships captions and keypoints of the same pictures beside its instances
+        return [file for file in files if file.name.startswith("instances")] or files
+    return files
+
+
+def split_of(relative: Path, *, by_name: bool = False) -> str | None:
+    """The split that a folder on the way (or with ``by_name`` the file's own name) says, e.g. ``valid/a.xml``."""
+    words = [*relative.parent.parts, *(re.split(r"[\W_]+", relative.stem) if by_name else [])]
+    found = (re.fullmatch(r"([a-z]+?)(\d{4})?", word.lower()) for word in reversed(words))
+    return next((_SPLIT_WORDS[match[1]] for match in found if match and match[1] in _SPLIT_WORDS), None)
+
+
+def _kinds(path: Path) -> set[str]:
+    if path.is_file():
+        kind = _file_kind(path)
+        return {kind} if kind else set()
+    kinds = {kind for file in path.rglob("*.json") if not _hidden(file, path) and (kind := _json_kind(file))}
+    if next(path.rglob("*.xml"), None):
+        kinds.add(Format.voc.value)
+    if (path / NOTES).is_file() and (path / "classes.txt").is_file():
+        kinds.add(Format.labelstudio.value)
+    elif data_yaml(path) or classes_file(path):
+        kinds.add(Format.yolo.value)
+    return kinds
+
+
+def data_yaml(folder: Path) -> Path | None:
+    """The data.yaml of a folder, None where it has none."""
+    files = [folder / f"data{suffix}" for suffix in YAML]
+    return next((file for file in files if file.is_file()), None)
+
+
+def classes_file(folder: Path) -> Path | None:
+    """The list of class names of a folder or of its ``labels`` folder, None where there is none."""
+    files = [place / name for name in CLASSES for place in (folder, folder / "labels", folder / "data")]
+    return next((file for file in files if file.is_file()), None) or next(iter(sorted(folder.rglob(CLASSES[0]))), None)
+
+
+def _file_kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in YAML:
+        return Format.yolo.value
+    if suffix == ".xml":
+        return Format.voc.value
+    return _json_kind(path) if suffix == ".json" else ""
+
+
+def _json_kind(file: Path) -> str:
+    """``coco`` for an object with categories, ``createml`` for a list with annotations; looks for words only."""
+    if file.name == NOTES or not file.stat().st_size:
+        return ""
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        if start == b"{" and all(content.find(word) >= 0 for word in (b'"images"', b'"annotations"', b'"categories"')):
+            return Format.coco.value
+        listed = content.find(b'"annotations"') >= 0 or content.find(b'"annotation"') >= 0
+        return Format.createml.value if start == b"[" and listed else ""
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _absolute(path: Any) -> Path:
+    return Path(str(path)).expanduser().absolute()

@@ -1,0 +1,92 @@
+"""Corners in pixels or fractions become rows of a label file: scaled, turned, clipped."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from core.dataset_files import Row
+from core.media.exif import orientation
+from core.media.picture import UnreadableError
+from core.media.size import LYING, picture_size
+from stages.convert.records import Corners, Item
+
+HEAD = 1 << 16
+ROUNDING = 1e-4
+"""A coordinate this far outside 0..1 comes from rounding and is not worth a word."""
+LEAST = 1e-6
+"""The least width and height that six decimals can tell from nothing."""
+
+
+def fractions(item: Item, told: Counter[str]) -> list[tuple[str, Corners]]:
+    """Class name and corners of each box in fractions of the picture as hookline reads it, not clipped.
+
+    Raises:
+        UnreadableError: The picture's size is needed and cannot be read.
+    """
+    if not item.picture.is_file():
+        raise UnreadableError("it is not there")
+    if not item.pixels:
+        return [(box.name, box.corners) for box in item.boxes]
+    actual = picture_size(item.picture)
+    height, width = item.stated or actual
+    turn = 1
+    if (height, width) != actual:
+        turn = _orientation(item) if (width, height) == actual else 1
+        told["pictures are turned by EXIF, and their boxes were turned too" if turn != 1 else _OTHER_SIZE] += 1
+    return [(box.name, turned(_scaled(box.corners, height, width), turn)) for box in item.boxes]
+
+
+_OTHER_SIZE = "pictures have another size than their annotations say, and their boxes were scaled"
+
+
+def clipped(corners: Corners, told: Counter[str]) -> Corners | None:
+    """The part inside the picture, None where nothing is left."""
+    x1, y1, x2, y2 = corners
+    if min(x2 - x1, y2 - y1) < LEAST:
+        told["boxes had no area and were dropped"] += 1
+        return None
+    inside = _inside(x1), _inside(y1), _inside(x2), _inside(y2)
+    if min(inside[2] - inside[0], inside[3] - inside[1]) < LEAST:
+        told["boxes lay outside of their picture and were dropped"] += 1
+        return None
+    if min(x1, y1) < -ROUNDING or max(x2, y2) > 1 + ROUNDING:
+        told["boxes reached out of their picture and were clipped"] += 1
+    return inside
+
+
+def row(number: int, corners: Corners) -> Row:
+    """The row of a label file."""
+    x1, y1, x2, y2 = corners
+    return number, (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+
+
+def turned(corners: Corners, orientation_tag: int) -> Corners:
+    """Corners on the stored pixels as corners on the picture that EXIF orientation 1 to 8 makes of them."""
+    points = [_turned(x, y, orientation_tag) for x, y in (corners[:2], corners[2:])]
+    (x1, y1), (x2, y2) = points
+    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+
+
+def _turned(x: float, y: float, tag: int) -> tuple[float, float]:
+    if tag >= 5:  # stored lying: rows and columns change places first
+        x, y = y, x
+    if tag in {2, 3, 6, 7}:
+        x = 1 - x
+    if tag in {3, 4, 7, 8}:
+        y = 1 - y
+    return x, y
+
+
+def _scaled(corners: Corners, height: int, width: int) -> Corners:
+    x1, y1, x2, y2 = corners
+    return x1 / width, y1 / height, x2 / width, y2 / height
+
+
+def _inside(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def _orientation(item: Item) -> int:
+    with item.picture.open("rb") as file:
+        found = orientation(file.read(HEAD))
+    return found if found in LYING else 1

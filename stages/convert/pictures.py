@@ -1,0 +1,82 @@
+"""Finds the picture that an annotation means: tools write file names with, without and with strange folders."""
+
+from __future__ import annotations
+
+import glob
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from core.dataset import label_path
+from core.errors import HooklineError
+from core.media.source import PICTURES
+
+
+class Pictures:
+    """All pictures below some folders, hidden ones left out, by the name without suffix and case.
+
+    Attributes:
+        files: Absolute, sorted.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.files = list(dict.fromkeys(file for folder in folders for file in _pictures(folder)))
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for file in self.files:
+            self._by_stem[file.stem.casefold()].append(file)
+
+    def find(self, named: str, annotation: Path, *, suffix: bool = True) -> Path | None:
+        """The picture that fits best, None where no picture has that name.
+
+        Args:
+            named: As the annotation says it: a name, or a path of this or another machine, with / or \\.
+            annotation: The file that says it; of two pictures of one name, the nearer one is meant.
+            suffix: Whether ``named`` ends in the picture's suffix.
+
+        Raises:
+            HooklineError: Two pictures fit equally well.
+        """
+        wanted = PurePosixPath(named.replace("\\", "/"))
+        candidates = self._named(wanted, suffix=suffix) or self._named(
+            PurePosixPath(unquote(str(wanted))), suffix=suffix
+        )
+        if not candidates:
+            return None
+        ranks = {file: _rank(file, wanted, annotation) for file in candidates}
+        best = max(ranks.values())
+        winners = [file for file, rank in ranks.items() if rank == best]
+        if len(winners) > 1:
+            raise HooklineError(
+                f"'{named}' in '{annotation}' may be '{winners[0]}' or '{winners[1]}'",
+                "rename one, or convert their folders one after the other",
+            )
+        return winners[0]
+
+    def _named(self, wanted: PurePosixPath, *, suffix: bool) -> list[Path]:
+        whole = wanted.name if not suffix else _without_suffix(wanted.name)
+        return self._by_stem.get(whole.casefold(), [])
+
+
+def _pictures(folder: Path) -> list[Path]:
+    names = glob.glob("**/*", root_dir=folder, recursive=True)  # noqa: PTH207 - follows linked folders
+    return sorted(folder / name for name in names if name.lower().endswith(PICTURES))
+
+
+def _without_suffix(name: str) -> str:
+    """The name without the suffix of a picture; other dots belong to the name."""
+    return name[: -len(PurePosixPath(name).suffix)] if name.lower().endswith(PICTURES) else name
+
+
+def _rank(file: Path, wanted: PurePosixPath, annotation: Path) -> tuple[bool, int, bool, int]:
+    """How well ``file`` fits: it lies where labels of it would, has the folders and the suffix named, is near."""
+    belongs = file.parent == annotation.parent or label_path(file).parent == annotation.parent
+    folders = _shared(file.parts[-2::-1], wanted.parts[-2::-1])
+    near = _shared(file.parts, annotation.parts)
+    return belongs, folders, file.name == wanted.name, near
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts are the same from the start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

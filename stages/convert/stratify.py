@@ -1,0 +1,104 @@
+"""Splits pictures so that every class has its share in every split.
+
+Iterative stratification of multi-label data (Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011): the class with the
+fewest pictures left is dealt out first, each picture to the split that still lacks most of that class. Of many rare
+classes every one rounds towards the large split; what the small ones then lack in all is moved to them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+
+BACKGROUND = -1
+CANDIDATES = 1000
+"""How many pictures are looked at for each that moves: those dealt last, which have common classes only."""
+
+
+def stratify(classes: Sequence[Collection[int]], shares: Mapping[str, float], seed: int) -> list[str]:
+    """A split for each picture; each split has its share of them to within one, and at least one.
+
+    Args:
+        classes: The classes on each picture; none for a background picture.
+        shares: Part of the pictures a split, adding up to 1.
+        seed: Decides which picture goes where.
+    """
+    pictures = [frozenset(found) or frozenset({BACKGROUND}) for found in classes]
+    generator = random.Random(seed)
+    order = generator.sample(range(len(pictures)), len(pictures))
+    counts = Counter(number for found in pictures for number in found)
+    lacks = {split: _Lack(share, counts, len(pictures)) for split, share in shares.items()}
+    chosen = _deal(pictures, order, lacks, generator)
+    _even_out(pictures, chosen, lacks, sizes(shares, len(pictures)))
+    return [chosen[index] for index in range(len(pictures))]
+
+
+def sizes(shares: Mapping[str, float], total: int) -> dict[str, int]:
+    """How many of ``total`` pictures each split has: rounded, at least one where there are enough."""
+    exact = {split: share * total for split, share in shares.items()}
+    found = {split: max(int(value), min(1, total // len(shares))) for split, value in exact.items()}
+    while sum(found.values()) < total:
+        found[max(exact, key=lambda split: round(exact[split] - found[split], 6))] += 1
+    while sum(found.values()) > total:
+        found[min(exact, key=lambda split: round(exact[split] - found[split], 6))] -= 1
+    return found
+
+
+class _Lack:
+    """How many pictures a split still lacks, in all and a class; below zero it has too many."""
+
+    def __init__(self, share: float, counts: Mapping[int, int], total: int) -> None:
+        self._classes = {number: share * count for number, count in counts.items()}
+        self._total = share * total
+
+    def of(self, number: int) -> tuple[float, float]:
+        # Rounded: sums of shares such as 0.2 must not break ties by their last bit.
+        return round(self._classes[number], 6), round(self._total, 6)
+
+    def greatest(self, numbers: Collection[int]) -> float:
+        return max(round(self._classes[number], 6) for number in numbers)
+
+    def take(self, numbers: Collection[int], count: int = 1) -> None:
+        self._total -= count
+        for number in numbers:
+            self._classes[number] -= count
+
+
+def _deal(
+    pictures: Sequence[Collection[int]], order: Sequence[int], lacks: Mapping[str, _Lack], generator: random.Random
+) -> dict[int, str]:
+    left = Counter(number for found in pictures for number in found)
+    holders: dict[int, list[int]] = defaultdict(list)
+    for index in order:
+        for number in pictures[index]:
+            holders[number].append(index)
+    chosen: dict[int, str] = {}
+    while left:
+        rarest = min(left, key=lambda number: (left[number], number))
+        del left[rarest]
+        for index in holders[rarest]:
+            if index not in chosen:
+                split = max(lacks, key=lambda name: (*lacks[name].of(rarest), generator.random()))
+                chosen[index] = split
+                lacks[split].take(pictures[index])
+                left.subtract(number for number in pictures[index] if number in left)
+    return chosen
+
+
+def _even_out(
+    pictures: Sequence[Collection[int]], chosen: dict[int, str], lacks: Mapping[str, _Lack], wanted: Mapping[str, int]
+) -> None:
+    """Move pictures until each split has the number wanted: those first whose classes the giver has most to spare."""
+    have = Counter(chosen.values())
+    spare = {split: have[split] - count for split, count in wanted.items()}
+    while any(spare.values()):
+        giver, taker = max(spare, key=spare.__getitem__), min(spare, key=spare.__getitem__)
+        mine = islice((index for index in reversed(chosen) if chosen[index] == giver), CANDIDATES)
+        index = min(mine, key=lambda index: lacks[giver].greatest(pictures[index]))
+        chosen[index] = taker
+        lacks[giver].take(pictures[index], -1)
+        lacks[taker].take(pictures[index])
+        spare[giver] -= 1
+        spare[taker] += 1

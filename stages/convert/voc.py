@@ -1,0 +1,107 @@
+"""Pascal VOC: one XML file a picture, as labelImg writes them too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from core.errors import HooklineError
+from stages.convert import Format
+from stages.convert.detect import Place, files_of, split_of
+from stages.convert.pictures import Pictures
+from stages.convert.records import Annotations, Box, Corners, Item
+
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+FLAGS = ("difficult", "truncated", "occluded")
+
+
+def read_voc(place: Place, pictures: Pictures, into: Annotations) -> None:
+    """Read every .xml file of a place; classes are sorted by name."""
+    lists = _image_sets(place.folder)
+    names = set(into.names)
+    for file in files_of(place, Format.voc):
+        root = _parse(file)
+        if root.tag != "annotation":
+            into.told["XML files were not annotations"] += 1
+            continue
+        boxes = tuple(_boxes(root, file, into.told))
+        names.update(box.name for box in boxes)
+        stated = _text(root, "filename") or file.stem
+        picture = pictures.find(stated, file) or pictures.find(file.stem, file, suffix=False)
+        if picture is None:
+            into.missing.append(stated)
+            continue
+        if lists:
+            split = lists.get(file.stem)
+        else:
+            split = split_of(file.relative_to(place.path)) if place.path.is_dir() else None
+        into.items.append(Item(picture, boxes, pixels=True, stated=_size(root, file), split=place.split or split))
+    into.names = tuple(sorted(names))
+
+
+def _parse(file: Path) -> ElementTree.Element:
+    """The root of the XML.
+
+    Raises:
+        HooklineError: Not XML, or with a DOCTYPE: its entities could fill the memory, and no tool writes one.
+    """
+    content = file.read_bytes()
+    scanner = expat.ParserCreate()
+
+    def refuse(*_: object) -> None:
+        raise HooklineError(f"'{file}' has a DOCTYPE", "remove that line; annotations do not need one")
+
+    scanner.StartDoctypeDeclHandler = refuse
+    try:
+        scanner.Parse(content, True)  # noqa: FBT003 - the parameter has no name
+        return ElementTree.fromstring(content)  # noqa: S314 - without a DOCTYPE there are no entities
+    except (expat.ExpatError, ElementTree.ParseError, ValueError) as error:
+        raise HooklineError(f"'{file}' is not valid XML ({error})", "correct or remove it") from error
+
+
+def _boxes(root: ElementTree.Element, file: Path, told: Counter[str]) -> Iterator[Box]:
+    for item in root.iter("object"):
+        name, frame = _text(item, "name"), item.find("bndbox")
+        if not name:
+            raise HooklineError(f"an object in '{file}' has no name", "correct it")
+        if frame is None:
+            told["objects had no box and were dropped"] += 1
+            continue
+        for flag in FLAGS:
+            told[f"boxes are marked {flag} (kept)"] += _text(item, flag) == "1"
+        yield Box(name, _corners(frame, file))
+
+
+def _corners(frame: ElementTree.Element, file: Path) -> Corners:
+    try:
+        left, top, right, bottom = (float(_text(frame, edge)) for edge in EDGES)
+    except ValueError:
+        raise HooklineError(f"a box in '{file}' lacks numbers for {', '.join(EDGES)}", "correct it") from None
+    return min(left, right), min(top, bottom), max(left, right), max(top, bottom)
+
+
+def _size(root: ElementTree.Element, file: Path) -> tuple[int, int] | None:
+    """Height and width; None where they are missing or zero, as some tools write them."""
+    try:
+        height, width = (int(float(_text(root, f"size/{edge}") or 0)) for edge in ("height", "width"))
+    except ValueError:
+        raise HooklineError(f"the size in '{file}' is not numbers", "correct or remove <size>") from None
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def _text(element: ElementTree.Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+def _image_sets(folder: Path) -> Mapping[str, str]:
+    """Stem -> split, from VOC's ImageSets/Main; empty where there is none."""
+    found: dict[str, str] = {}
+    for split in ("train", "val", "test"):
+        file = folder / "ImageSets" / "Main" / f"{split}.txt"
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            found |= {line.split()[0]: split for line in lines if line.strip()}
+    return found

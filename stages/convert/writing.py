@@ -1,0 +1,73 @@
+"""Writes the new data set: pictures copied or linked, labels beside them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.artifacts import Dataset
+from core.dataset import Sample
+from core.dataset_files import write_dataset, write_labels
+from core.errors import HooklineError
+from stages.convert import Link
+from stages.convert.naming import new_names
+from stages.convert.records import Labelled
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+
+def write_splits(
+    splits: Mapping[str, Sequence[Labelled]], names: Sequence[str], link: Link, context: RunContext
+) -> Dataset:
+    """Write every picture and its labels below the work directory; the source stays as it is."""
+    pictures = [item.picture for items in splits.values() for item in items]
+    fresh = dict(zip(pictures, new_names(pictures), strict=True))
+    if renamed := sum(name != picture.name for picture, name in fresh.items()):
+        context.note(f"{renamed} pictures have the name of another and were renamed, e.g. to '{_renamed(fresh)}'")
+    samples: dict[str, list[Sample]] = {}
+    with context.progress("write pictures", len(pictures), "pictures") as progress:
+        for split, items in splits.items():
+            images, labels = context.workdir / "images" / split, context.workdir / "labels" / split
+            images.mkdir(parents=True)
+            labels.mkdir(parents=True)
+            samples[split] = []
+            for item in items:
+                picture = images / fresh[item.picture]
+                label = labels / f"{picture.stem}.txt"
+                _bring(item.picture, picture, link)
+                write_labels(label, item.rows)
+                samples[split].append(Sample(picture, label))
+                progress.advance()
+            context.note(_line(split, items, names))
+    return write_dataset(context.workdir, names, samples)
+
+
+def _bring(source: Path, target: Path, link: Link) -> None:
+    if link is Link.symlink:
+        target.symlink_to(source.resolve())
+    elif link is Link.hardlink:
+        try:
+            os.link(source.resolve(), target)
+        except OSError as error:
+            raise HooklineError(
+                f"cannot hard-link '{source}' ({error.strerror})", "convert.link=copy works across disks"
+            ) from error
+    else:
+        shutil.copyfile(source, target)
+
+
+def _renamed(fresh: Mapping[Path, str]) -> str:
+    return next(name for picture, name in fresh.items() if name != picture.name)
+
+
+def _line(split: str, items: Sequence[Labelled], names: Sequence[str]) -> str:
+    """Counts of a split; classes are listed as long as a line holds them."""
+    counts = Counter(number for item in items for number, *_ in item.rows)
+    listed = ", ".join(f"{counts[number]} {name}" for number, name in enumerate(names))
+    detail = f" ({listed})" if len(names) <= 12 else ""
+    return f"{split}: {len(items)} pictures, {counts.total()} objects of {len(counts)} classes{detail}"

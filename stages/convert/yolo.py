@@ -1,0 +1,144 @@
+"""YOLO text files: a data.yaml, labelImg's folders with classes.txt, and Label Studio's YOLO export."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from core.dataset import list_samples, read_data_yaml
+from core.errors import HooklineError
+from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, split_of
+from stages.convert.pictures import Pictures
+from stages.convert.records import Annotations, Box, Corners, Item
+
+UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the name of an uploaded picture."""
+FURTHEST = 1.5
+"""A coordinate beyond it is no fraction that rounding or an editor pushed out of 0..1."""
+
+
+def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
+    """Read a data.yaml, or a folder of labels with classes.txt."""
+    file = place.path if place.path.is_file() else data_yaml(place.path)
+    if file is not None:
+        _read_data_yaml(file, place, into)
+        return
+    listing = classes_file(place.path)
+    if listing is None:
+        raise HooklineError(f"'{place.path}' has no classes.txt", "labelImg writes it; one class name a line, in order")
+    names = _lines(listing)
+    _take_names(into, names, listing)
+    _read_labels(place, names, pictures, into)
+
+
+def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> None:
+    """Read an export of Label Studio: notes.json, classes.txt, labels/, and images/ where it was exported too."""
+    notes = place.path / NOTES
+    try:
+        rows = json.loads(notes.read_text(encoding="utf-8"))["categories"]
+        by_id = {int(row["id"]): str(row["name"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HooklineError(f"cannot read '{notes}' ({error})", "export the project again as YOLO") from error
+    names = [by_id.get(number, "") for number in range(max(by_id, default=-1) + 1)]
+    _take_names(into, names, notes)
+    _read_labels(place, names, pictures, into)
+
+
+def _read_data_yaml(file: Path, place: Place, into: Annotations) -> None:
+    spec = read_data_yaml(file)
+    _take_names(into, spec.names, file)
+    for split in spec.splits:
+        for sample in list_samples(spec, split):
+            boxes = tuple(_boxes(sample.label, spec.names, into.told)) if sample.label else ()
+            into.items.append(Item(sample.picture, boxes, split=place.split or split))
+
+
+def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: Annotations) -> None:
+    """Every label file with its picture, then the pictures that have none."""
+    seen: set[Path] = set()
+    for label in sorted(place.path.rglob("*.txt")):
+        if label.name in CLASSES or not _is_labels(label):
+            continue
+        picture = _picture_of(label, place.path, pictures)
+        if picture is None:
+            into.missing.append(str(label.relative_to(place.path)))
+            continue
+        seen.add(picture)
+        split = place.split or split_of(label.relative_to(place.path))
+        into.items.append(Item(picture, tuple(_boxes(label, names, into.told)), split=split))
+    for picture in pictures.files:
+        if picture not in seen:
+            relative = picture.relative_to(place.path) if place.path in picture.parents else Path(picture.name)
+            into.items.append(Item(picture, (), split=place.split or split_of(relative)))
+
+
+def _picture_of(label: Path, root: Path, pictures: Pictures) -> Path | None:
+    named = label.relative_to(root).with_suffix("").as_posix()
+    folder, _, name = named.rpartition("/")
+    original = f"{folder}/{UPLOAD.sub('', name)}"
+    return pictures.find(named, label, suffix=False) or pictures.find(original, label, suffix=False)
+
+
+def _take_names(into: Annotations, names: Sequence[str], file: Path) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise HooklineError(f"class '{twice[0]}' stands twice in '{file}'", "give every class a name of its own")
+    into.names = tuple(dict.fromkeys([*into.names, *filter(None, names)]))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise HooklineError(f"cannot read '{file}' ({error})", "it is UTF-8 text") from error
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _is_labels(file: Path) -> bool:
+    """Whether it is empty or begins with numbers: other text files may lie about."""
+    first = next(
+        (line for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()), ""
+    )
+    return all(re.fullmatch(r"[-+.\deE]+|nan|inf", value) for value in first.split())
+
+
+def _boxes(file: Path, names: Sequence[str], told: Counter[str]) -> Iterator[Box]:
+    for number, line in enumerate(_lines(file), start=1):
+        if not line:
+            continue
+        try:
+            class_id, *values = map(float, line.split())
+        except ValueError:
+            raise HooklineError(f"line {number} of '{file}' is not numbers: '{line[:60]}'", "correct it") from None
+        if not class_id.is_integer() or not 0 <= class_id < len(names) or not names[int(class_id)]:
+            raise HooklineError(
+                f"line {number} of '{file}' has class {line.split()[0]}, but there are {len(names)} classes",
+                "the list of class names may be of another project",
+            )
+        corners = _corners(values, told)
+        if corners is None or not all(abs(value) <= FURTHEST for value in corners):
+            raise HooklineError(
+                f"line {number} of '{file}' is no box: '{line[:60]}'", "a row is 'class cx cy w h' in fractions 0..1"
+            )
+        yield Box(names[int(class_id)], corners)
+
+
+def _corners(values: Sequence[float], told: Counter[str]) -> Corners | None:
+    """Of a box, a box with its score, or a polygon; None for anything else."""
+    if not all(map(math.isfinite, values)):
+        return None
+    if len(values) == 5:
+        told["rows had a score, which was left out"] += 1
+    if len(values) in {4, 5}:
+        x, y, width, height = values[:4]
+        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    if len(values) >= 6 and len(values) % 2 == 0:
+        told["polygons became the boxes around them"] += 1
+        return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+    return None

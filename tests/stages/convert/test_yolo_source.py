@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.errors import HooklineError
+from tests.convert_tools import by_name, contents, labels_of, pictures, run
+from tests.dataset_tools import write_dataset
+
+
+def labelimg(folder: Path, **texts: str) -> Path:
+    """labelImg's layout: pictures, their texts and classes.txt in one folder."""
+    pictures(folder, *(f"{stem}.jpg" for stem in texts))
+    for stem, text in texts.items():
+        (folder / f"{stem}.txt").write_text(text)
+    (folder / "classes.txt").write_text("dog\nperson\n\n")
+    return folder
+
+
+def test_labelimg_folder(tmp_path: Path) -> None:
+    source = labelimg(tmp_path / "set", a="1 0.5 0.5 0.25 0.5\n", b="0 0.25 0.25 0.5 0.5\n1 .5 .5 1 1\n")
+    pictures(source, "background.png")
+    before = contents(source)
+    dataset, memory = run(tmp_path, source=str(source))
+    assert dataset.names == ("dog", "person")
+    assert dataset.splits == {"train": 2, "val": 1}
+    assert by_name(dataset) == {
+        "a.jpg": [("person", [32, 24, 16, 24])],
+        "b.jpg": [("dog", [16, 12, 32, 24]), ("person", [32, 24, 64, 48])],
+        "background.png": [],
+    }
+    assert contents(source) == before
+    assert memory.notes[0] == "read 3 pictures, 3 boxes of 2 classes (yolo)"
+    assert "3 pictures, 1 of them without objects" in memory.notes
+    assert memory.warnings == []
+
+
+def test_labels_and_pictures_in_two_folders(tmp_path: Path) -> None:
+    source, photos = tmp_path / "texts", tmp_path / "photos"
+    pictures(photos, "train/1.jpg", "val/1.jpg")
+    for split, row in (("train", "0 .5 .5 .5 .5"), ("val", "0 .5 .5 .25 .25")):
+        (source / split).mkdir(parents=True)
+        (source / split / "1.txt").write_text(row)
+    (source / "classes.txt").write_text("dog")
+    dataset, memory = run(tmp_path, source=str(source), pictures=str(photos))
+    assert labels_of(dataset) == {
+        "train/train-1.jpg": [("dog", [32, 24, 32, 24])],
+        "val/val-1.jpg": [("dog", [32, 24, 16, 12])],
+    }
+    assert "2 pictures have the name of another and were renamed, e.g. to 'train-1.jpg'" in memory.notes
+
+
+def test_data_yaml_keeps_its_splits_unless_others_are_asked_for(tmp_path: Path) -> None:
+    row = (1, 0.5, 0.5, 0.5, 0.5)
+    file = write_dataset(tmp_path / "set", {"train": {"a": [row], "b": []}, "test": {"c": [row]}})
+    own, _ = run(tmp_path, source=str(file))
+    assert own.splits == {"train": 2, "test": 1}
+    assert own.names == ("person", "dog")
+    drawn, _ = run(tmp_path, source=str(file.parent), split={"train": 0.5, "val": 0.5})
+    assert set(drawn.splits) == {"train", "val"}
+    assert by_name(drawn) == by_name(own)
+
+
+def test_label_studio_export(tmp_path: Path) -> None:
+    """Uploads get a prefix; polygons come as more than four numbers; ids of notes.json count."""
+    source = tmp_path / "export"
+    pictures(source / "images", "0a1b2c3d-street.jpg", "4e5f6a7b-park.jpg")
+    (source / "labels").mkdir()
+    (source / "labels" / "0a1b2c3d-street.txt").write_text("1 0.5 0.5 0.25 0.5\n")
+    (source / "labels" / "4e5f6a7b-park.txt").write_text("0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75\n")
+    (source / "classes.txt").write_text("car\ntree\n")
+    (source / "notes.json").write_text(
+        json.dumps({"categories": [{"id": 0, "name": "car"}, {"id": 1, "name": "tree"}], "info": {"year": 2026}})
+    )
+    dataset, memory = run(tmp_path, source=str(source))
+    assert memory.notes[0] == "read 2 pictures, 2 boxes of 2 classes (labelstudio)"
+    assert by_name(dataset) == {
+        "0a1b2c3d-street.jpg": [("tree", [32, 24, 16, 24])],
+        "4e5f6a7b-park.jpg": [("car", [32, 24, 32, 24])],
+    }
+    assert memory.warnings == ["1 polygons became the boxes around them"]
+
+
+def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path) -> None:
+    source, photos = tmp_path / "export", tmp_path / "photos"
+    pictures(photos, "street.jpg", "park 1.jpg")
+    (source / "labels").mkdir(parents=True)
+    (source / "labels" / "0a1b2c3d-street.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    (source / "labels" / "4e5f6a7b-park%201.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (source / "classes.txt").write_text("car")
+    (source / "notes.json").write_text('{"categories": [{"id": 0, "name": "car"}]}')
+    dataset, _ = run(tmp_path, source=str(source), pictures=str(photos))
+    assert by_name(dataset) == {
+        "street.jpg": [("car", [32, 24, 16, 24])],
+        "park 1.jpg": [("car", [32, 24, 32, 24])],
+    }
+
+
+def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
+    source = labelimg(
+        tmp_path / "set",
+        a="0 0.05 0.5 0.5 0.5\n0 0.5 0.5 0 0.5\n0 1.2 0.5 0.1 0.1\n",
+        b="0 .5 .5 .5 .5 .9\n0 .5 .5 .5 .5\n",
+    )
+    (source / "readme.txt").write_text("hello there\n")
+    dataset, memory = run(tmp_path, source=str(source))
+    assert by_name(dataset) == {"a.jpg": [("dog", [9.6, 24, 19.2, 24])], "b.jpg": [("dog", [32, 24, 32, 24])]}
+    assert memory.warnings == [
+        "1 boxes had no area and were dropped",
+        "1 boxes lay outside of their picture and were dropped",
+        "1 boxes reached out of their picture and were clipped",
+        "1 boxes repeated another and were dropped",
+        "1 rows had a score, which was left out",
+        "1 of 2 classes have no objects: person",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("2 .5 .5 .1 .1", "has class 2, but there are 2 classes"),
+        ("0 .5 .5 .1", "is no box: '0 .5 .5 .1'"),
+        ("0 .5 .5 .1 .1 .2 .3 .4", "is no box"),
+        ("0 320 240 64 48", "is no box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions 0..1"),
+        ("0 .5 .5 .1 nan", "is no box"),
+        ("0 .5 .5 .1 .1\n0 a b c d", "is not numbers: '0 a b c d'"),
+    ],
+)
+def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
+    source = labelimg(tmp_path / "set", a=text, b="")
+    with pytest.raises(HooklineError) as error:
+        run(tmp_path, source=str(source))
+    assert line in str(error.value)
+    assert f"line {1 + text.count(chr(10))} of '{source / 'a.txt'}'" in str(error.value)
+
+
+def test_class_twice(tmp_path: Path) -> None:
+    source = labelimg(tmp_path / "set", a="")
+    (source / "classes.txt").write_text("dog\ndog\n")
+    with pytest.raises(HooklineError, match=r"class 'dog' stands twice in '.*classes.txt'; give every class"):
+        run(tmp_path, source=str(source))
+
+
+def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
+    source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
+    for number in range(7):
+        (source / f"gone{number}.txt").write_text("0 .5 .5 .5 .5")
+    with pytest.raises(HooklineError) as error:
+        run(tmp_path, source=str(source))
+    assert str(error.value) == (
+        "7 annotated pictures are not there or cannot be read: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
+        "'gone4.txt' and 2 more; convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
+    )
+    dataset, memory = run(tmp_path, source=str(source), missing="skip")
+    assert sum(dataset.splits.values()) == 2
+    assert memory.warnings[0].startswith("left out 7 annotated pictures")
+
+
+def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
+    source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5")
+    pictures(source, "a.png")
+    with pytest.raises(HooklineError, match=r"'a' in '.*a.txt' may be '.*a.jpg' or '.*a.png'; rename one"):
+        run(tmp_path, source=str(source))
