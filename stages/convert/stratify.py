@@ -38,11 +38,13 @@ def stratify(classes: Sequence[Collection[int]], shares: Mapping[str, float], se
 def sizes(shares: Mapping[str, float], total: int) -> dict[str, int]:
     """How many of ``total`` pictures each split has: rounded, at least one where there are enough."""
     exact = {split: share * total for split, share in shares.items()}
-    found = {split: max(int(value), min(1, total // len(shares))) for split, value in exact.items()}
+    least = min(1, total // len(shares))
+    found = {split: max(int(value), least) for split, value in exact.items()}
     while sum(found.values()) < total:
-        found[max(exact, key=lambda split: round(exact[split] - found[split], 6))] += 1
+        found[max(found, key=lambda split: round(exact[split] - found[split], 6))] += 1
     while sum(found.values()) > total:
-        found[min(exact, key=lambda split: round(exact[split] - found[split], 6))] -= 1
+        above = (split for split in found if found[split] > least)
+        found[min(above, key=lambda split: round(exact[split] - found[split], 6))] -= 1
     return found
 
 

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from core.errors import HooklineError
+from core.media.picture import read_picture
+from stages.convert import ConvertConfig, Link, check
+from stages.convert.geometry import turned
+from stages.convert.naming import new_names
+from stages.convert.stratify import sizes, stratify
+from tests.convert_tools import by_name, contents, labels_of, pictures, run
+from tests.dataset_tools import write_dataset
+from tests.stage_tools import make_context
+
+ROW = (0.5, 0.5, 0.5, 0.5)
+
+
+def source_of(folder: Path, count: int = 10) -> str:
+    rows = {f"{index:02d}": [(index % 2, *ROW)] for index in range(count)}
+    return str(write_dataset(folder / "set", {"train": rows}))
+
+
+def test_names_choose_order_rename_and_merge(tmp_path: Path) -> None:
+    rows = {"a": [(0, *ROW), (1, *ROW)], "b": [(2, *ROW)], "c": [(1, *ROW)]}
+    source = str(write_dataset(tmp_path / "set", {"train": rows}, ["car", "man", "woman"]))
+    dataset, memory = run(tmp_path, source=source, names=["woman", "car"])
+    assert dataset.names == ("woman", "car")
+    assert [[name for name, _ in found] for found in by_name(dataset).values()] == [["car"], ["woman"], []]
+    assert memory.warnings == [
+        "2 boxes of classes that convert.names leaves out were dropped: 2 man",
+        "1 pictures lost all their boxes and are background now",
+    ]
+    merged, _ = run(tmp_path, source=source, names={"man": "person", "woman": "person"})
+    assert merged.names == ("person",)
+    assert [len(found) for found in by_name(merged).values()] == [1, 1, 1]
+    with pytest.raises(HooklineError, match=r"unknown class in convert.names 'womn'; did you mean woman"):
+        run(tmp_path, source=source, names=["womn"])
+
+
+@pytest.mark.parametrize("link", list(Link))
+def test_pictures_are_copied_or_linked(tmp_path: Path, link: Link) -> None:
+    source = source_of(tmp_path)
+    before = contents(tmp_path / "set")
+    dataset, _ = run(tmp_path, source=source, link=link)
+    made = dataset.path.parent / "images" / "train" / "00.png"
+    original = tmp_path / "set" / "images" / "train" / "00.png"
+    assert made.read_bytes() == original.read_bytes()
+    assert made.is_symlink() == (link is Link.symlink)
+    assert (made.stat().st_ino == original.stat().st_ino) == (link is not Link.copy)
+    assert len(labels_of(dataset)) == 10
+    assert contents(tmp_path / "set") == before
+    assert not any(str(tmp_path) in text.read_text() for text in dataset.path.parent.glob("d*"))
+
+
+def test_hard_links_across_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, os.strerror(18))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(
+        HooklineError, match=r"cannot hard-link '.*00.png' \(.*\); convert.link=copy works across disks"
+    ):
+        run(tmp_path, source=source_of(tmp_path), link=Link.hardlink)
+
+
+def test_unreadable_pictures(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    pictures(source, "a.jpg", "b.jpg")
+    (source / "bad.jpg").write_bytes(b"no picture")
+    place = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>32</xmax><ymax>24</ymax></bndbox>"
+    for stem in ("a", "b", "bad"):
+        (source / f"{stem}.xml").write_text(f"<annotation><object><name>dog</name>{place}</object></annotation>")
+    with pytest.raises(HooklineError, match=r"1 annotated pictures are not there or cannot be read: '.*bad.jpg \("):
+        run(tmp_path, source=str(source))
+    dataset, _ = run(tmp_path, source=str(source), missing="skip")
+    assert sorted(by_name(dataset)) == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_boxes_turn_as_pictures_do(tmp_path: Path, tag: int) -> None:
+    """A white rectangle is drawn, the file is tagged, and the box is where the reader shows it."""
+    stored = np.zeros((40, 80, 3), np.uint8)
+    stored[8:16, 40:72] = 255
+    encoded = cv2.imencode(".jpg", stored)[1].tobytes()
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0" + bytes([tag]) + b"\0\0\0\0\0\0"
+    exif = b"Exif\0\0" + tiff
+    file = tmp_path / "a.jpg"
+    file.write_bytes(encoded[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + encoded[2:])
+    shown = read_picture(file)
+    rows, columns = np.nonzero(shown[..., 0] > 128)
+    expected = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    height, width = shown.shape[:2]
+    corners = turned((0.5, 0.2, 0.9, 0.4), tag)
+    assert np.allclose(np.array(corners) * [width, height, width, height], expected, atol=1.01)
+
+
+def test_annotations_made_on_the_stored_picture_are_turned(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    pictures(source, "a.jpg", "b.jpg")
+    encoded = (source / "a.jpg").read_bytes()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    (source / "a.jpg").write_bytes(encoded[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + encoded[2:])
+    place = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>32</xmax><ymax>12</ymax></bndbox>"
+    size = "<size><width>64</width><height>48</height></size>"
+    for stem in ("a", "b"):
+        text = f"<annotation>{size}<object><name>dog</name>{place}</object></annotation>"
+        (source / f"{stem}.xml").write_text(text)
+    dataset, memory = run(tmp_path, source=str(source))
+    turned_box = [0.875 * 64, 0.25 * 48, 0.25 * 64, 0.5 * 48]
+    assert by_name(dataset) == {"a.jpg": [("dog", turned_box)], "b.jpg": [("dog", [16, 6, 32, 12])]}
+    assert memory.warnings == ["1 pictures are turned by EXIF, and their boxes were turned too"]
+
+
+def test_every_class_has_its_share_in_every_split() -> None:
+    classes = [{index % 4, 4} if index % 3 else {index % 4} for index in range(200)] + [{5}] * 10 + [set()] * 20
+    chosen = stratify(classes, {"train": 0.7, "val": 0.2, "test": 0.1}, 0)
+    assert Counter(chosen) == {"train": 161, "val": 46, "test": 23}
+    for number in (*range(6), None):
+        holders = [
+            split
+            for split, found in zip(chosen, classes, strict=True)
+            if (number in found if found else number is None)
+        ]
+        counts = Counter(holders)
+        for split, share in (("train", 0.7), ("val", 0.2), ("test", 0.1)):
+            assert abs(counts[split] - share * len(holders)) <= 2, (number, counts)
+
+
+def test_rare_classes_do_not_starve_the_small_split() -> None:
+    chosen = stratify([{index // 2} for index in range(40)], {"train": 0.8, "val": 0.2}, 0)
+    assert Counter(chosen) == {"train": 32, "val": 8}
+    in_val = [index // 2 for index, split in enumerate(chosen) if split == "val"]
+    assert len(set(in_val)) == 8
+
+
+def test_the_seed_decides() -> None:
+    classes = [{index % 3} for index in range(60)]
+    one, again, other = (stratify(classes, {"train": 0.5, "val": 0.5}, seed) for seed in (0, 0, 1))
+    assert one == again != other
+
+
+@pytest.mark.parametrize(
+    ("shares", "total", "expected"),
+    [
+        ({"train": 0.8, "val": 0.2}, 10, [8, 2]),
+        ({"train": 0.8, "val": 0.2}, 2, [1, 1]),
+        ({"train": 0.98, "val": 0.01, "test": 0.01}, 5, [3, 1, 1]),
+        ({"train": 0.8, "val": 0.2}, 1, [1, 0]),
+    ],
+)
+def test_sizes(shares: dict[str, float], total: int, expected: list[int]) -> None:
+    assert list(sizes(shares, total).values()) == expected
+
+
+def test_too_few_pictures(tmp_path: Path) -> None:
+    split = {"train": 0.8, "val": 0.2}
+    with pytest.raises(HooklineError, match="1 pictures are too few: none falls to 'val'; give more"):
+        run(tmp_path, source=source_of(tmp_path, 1), split=split)
+
+
+def test_new_names_are_unique_without_suffix_and_case() -> None:
+    given = [
+        Path("/s") / name for name in ("a/1.jpg", "b/1.png", "b/1.jpg", "c/X.jpg", "x.jpg", "b-1.jpg", "deep/y.jpg")
+    ]
+    names = new_names(given)
+    assert names == ["a-1.jpg", "b-1-2.png", "b-1-3.jpg", "c-X.jpg", "x.jpg", "b-1.jpg", "y.jpg"]
+    assert len({Path(name).stem.casefold() for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "convert has no source; give convert.source=<folder or file of annotations>"),
+        ({"source": "nowhere"}, "no such source '"),
+        ({"source": {"trian": "set"}}, "convert.source names the split 'trian'; possible: train, val, test"),
+        ({"source": "empty"}, "found no annotations in '"),
+        ({"source": "both"}, "holds annotations of the formats voc, yolo; say convert.format=<one>"),
+        ({"source": "set", "pictures": "nowhere"}, "convert.pictures='nowhere' is not a folder"),
+        ({"source": "set", "split": {"train": 0.8}}, "convert.split={'train': 0.8} adds up to 0.8, not 1"),
+        ({"source": "set", "split": {"train": 0.8, "dev": 0.2}}, "names dev, possible: train, val, test"),
+        ({"source": "set", "split": {"train": 1.5, "val": -0.5}}, "has shares outside 0..1"),
+        ({"source": "set", "split": 0.8}, "convert.split=0.8 is not a mapping"),
+        ({"source": "set", "names": "dog"}, "convert.names=dog is no choice; give [person,car] or {man: person}"),
+        ({"source": "set", "names": []}, "convert.names=[] is no choice"),
+    ],
+)
+def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], line: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source_of(tmp_path)
+    (tmp_path / "empty").mkdir()
+    pictures(tmp_path / "both", "a.jpg")
+    (tmp_path / "both" / "classes.txt").write_text("a")
+    (tmp_path / "both" / "a.xml").write_text("<annotation/>")
+    context, _ = make_context(tmp_path / "out")
+    (problem,) = map(str, check(ConvertConfig(**options), context))
+    assert line in problem
+
+
+def test_check_accepts_what_works(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path / "out")
+    config = ConvertConfig(
+        source=source_of(tmp_path), split={"train": 0.7, "val": 0.2, "test": 0.1}, names={"dog": "cat"}
+    )
+    assert list(check(config, context)) == []
