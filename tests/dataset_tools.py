@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,9 +27,10 @@ def write_dataset(
     size: tuple[int, int] = (64, 48),
 ) -> Path:
     """``images/`` and ``labels/`` with a data.yaml; ``splits`` is {split: {stem: rows}}; gives the data.yaml."""
+    seeds = itertools.count()
     for split, pictures in splits.items():
-        for seed, (stem, rows) in enumerate(pictures.items()):
-            write_picture(root / "images" / split / f"{stem}.png", size, seed)
+        for stem, rows in pictures.items():
+            write_picture(root / "images" / split / f"{stem}.png", size, next(seeds))
             label = root / "labels" / split / f"{stem}.txt"
             label.parent.mkdir(parents=True, exist_ok=True)
             label.write_text("".join(" ".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")

@@ -7,34 +7,47 @@ import pytest
 
 from core.dataset import load_split
 from core.errors import HooklineError
-from stages.dataset import DatasetConfig, check, dataset, fingerprint
+from stages.dataset import Bad, DatasetConfig, check, dataset, fingerprint
 from tests.dataset_tools import write_dataset
 from tests.stage_tools import make_context
 
 OBJECT = (0, 0.5, 0.5, 0.2, 0.2)
+OTHER = (1, 0.5, 0.5, 0.2, 0.2)
+
+
+def plain(file: Path, bad: Bad = Bad.stop) -> DatasetConfig:
+    return DatasetConfig(str(file), bad, report=False)
 
 
 def test_makes_a_dataset(tmp_path: Path) -> None:
-    file = write_dataset(
-        tmp_path / "set", {"train": {"a": [OBJECT], "b": []}, "val": {"c": [OBJECT, (1, *OBJECT[1:])]}}
-    )
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER], "b": []}, "val": {"c": [OTHER]}})
     context, memory = make_context(tmp_path)
-    result = dataset(DatasetConfig(str(file)), context)
+    result = dataset(plain(file), context)
     assert result.names == ("person", "dog")
     assert result.splits == {"train": 2, "val": 1}
+    assert result.notes == ()
     assert result.path.parent == context.workdir
     assert [sample.picture.name for sample in load_split(result, "train")] == ["a.png", "b.png"]
-    assert memory.notes[1] == "val: 1 pictures, 2 objects of 2 classes, 0 pictures without a label file"
-    assert not memory.warnings
+    assert memory.notes == [
+        "Split  Pictures  Background  Objects  Classes  Small  Medium  Large  Errors  Warnings\n"
+        "train         2           1        2        2      2       0      0       0         0\n"
+        "val           1           0        1        1      1       0      0       0         0",
+        "Class   train  val  Share  Median box\n"
+        "dog         1    1  66.7%     13 x 10\n"
+        "person      1    0  33.3%     13 x 10",
+    ]
+    assert memory.warnings == []
+    assert memory.steps == 3
 
 
 def test_digest_follows_pictures_labels_and_names(tmp_path: Path) -> None:
-    file = write_dataset(tmp_path / "set", {"val": {"a": [OBJECT]}})
+    file = write_dataset(tmp_path / "set", {"val": {"a": [OBJECT], "b": [OTHER]}})
     context, _ = make_context(tmp_path)
-    config = DatasetConfig(str(file))
+    config = plain(file)
     seen = [fingerprint(config, context)["content"]]
-    for name, text in (("labels/val/a.txt", "1 .5 .5 .1 .1\n"), ("images/val/a.png", "other")):
-        (tmp_path / "set" / name).write_text(text)
+    other = (tmp_path / "set" / "images" / "val" / "b.png").read_bytes()
+    for name, content in (("labels/val/a.txt", b"1 .5 .5 .1 .1\n"), ("images/val/a.png", other)):
+        (tmp_path / "set" / name).write_bytes(content)
         seen.append(fingerprint(config, context)["content"])
     file.write_text(file.read_text().replace("dog", "cat"))
     seen.append(fingerprint(config, context)["content"])
@@ -45,26 +58,66 @@ def test_digest_follows_pictures_labels_and_names(tmp_path: Path) -> None:
 def test_the_same_content_elsewhere_is_another_listing(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     files = [write_dataset(tmp_path / name, {"val": {"a": [OBJECT]}}) for name in ("one", "two")]
-    one, two = (fingerprint(DatasetConfig(str(file)), context) for file in files)
+    one, two = (fingerprint(plain(file), context) for file in files)
     assert one["content"] == two["content"]
     assert one["places"] != two["places"]
 
 
-def test_bad_labels_are_counted(tmp_path: Path) -> None:
-    file = write_dataset(tmp_path / "set", {"val": {"a": [(7, *OBJECT[1:])], "b": [OBJECT], "c": [(8, *OBJECT[1:])]}})
-    context, _ = make_context(tmp_path)
-    with pytest.raises(HooklineError, match=r"line 1 of '.*a.txt' has class 7.*and 1 more files of 'val'"):
-        dataset(DatasetConfig(str(file)), context)
-    assert not list(context.workdir.iterdir())
-
-
-def test_split_without_any_label_file_warns(tmp_path: Path) -> None:
-    file = write_dataset(tmp_path / "set", {"val": {"a": []}})
-    (tmp_path / "set" / "labels" / "val" / "a.txt").unlink()
+def test_an_error_stops_in_one_line_and_leaves_the_report(tmp_path: Path) -> None:
+    rows = {"a": [(7, *OBJECT[1:]), (8, *OBJECT[1:])], "b": [OBJECT, OTHER], "c": [(0, 0.5, 0.5, 0, 0.1)]}
+    file = write_dataset(tmp_path / "set", {"val": rows})
     context, memory = make_context(tmp_path)
-    dataset(DatasetConfig(str(file)), context)
-    assert "split 'val' has no label file at all" in memory.warnings[0]
-    assert "labels/val/a.txt" in memory.warnings[0]
+    with pytest.raises(HooklineError) as caught:
+        dataset(DatasetConfig(str(file)), context)
+    label, report = tmp_path / "set" / "labels" / "val" / "a.txt", context.run_dir / "dataset" / "report.html"
+    assert str(caught.value) == (
+        f"line 1 of '{label}' has class 7, but the data set has 2 classes (0 to 1) "
+        "(the first of 3 errors: 2 class-out-of-range, 1 empty-box); correct what is wrong, "
+        f"or leave such pictures out with dataset.bad=skip; all is told in '{report}'"
+    )
+    assert not list(context.workdir.iterdir())
+    assert memory.warnings == []
+    content = json.loads(report.with_name("report.json").read_text())
+    assert [row["line"] for row in content["findings"]] == [1, 2, 1]
+    assert content["counts"] == {"error": 3, "warning": 0, "note": 0, "class-out-of-range": 2, "empty-box": 1}
+    assert f"line 1 of &#x27;{label}&#x27; has class 7" in report.read_text()
+
+
+def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
+    rows = {"a": [(7, *OBJECT[1:]), OBJECT], "b": [OBJECT, OTHER], "c": [OBJECT]}
+    file = write_dataset(tmp_path / "set", {"val": rows})
+    (tmp_path / "set" / "images" / "val" / "c.png").write_bytes(b"no picture")
+    context, _ = make_context(tmp_path)
+    result = dataset(plain(file, Bad.skip), context)
+    assert result.splits == {"val": 1}
+    assert [sample.picture.name for sample in load_split(result, "val")] == ["b.png"]
+    assert result.notes == (
+        "2 of 3 pictures of 'val' are left out: a.png (class-out-of-range), c.png (unreadable-picture)",
+    )
+    content = json.loads((context.workdir / "report.json").read_text())
+    assert content["splits"]["val"]["objects"] == 2
+    assert [Path(name).name for name in content["left_out"]["val"]] == ["a.png", "c.png"]
+
+
+def test_skip_stops_where_nothing_is_left(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"b": [OBJECT]}, "val": {"a": [(7, *OBJECT[1:])]}})
+    context, _ = make_context(tmp_path)
+    with pytest.raises(HooklineError, match=r"no picture of split 'val' is left: line 1 of .*; correct them"):
+        dataset(plain(file, Bad.skip), context)
+
+
+def test_no_label_file_at_all(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"val": {"a": []}})
+    label = tmp_path / "set" / "labels" / "val" / "a.txt"
+    label.unlink()
+    context, _ = make_context(tmp_path)
+    for bad in Bad:
+        with pytest.raises(HooklineError) as caught:
+            dataset(plain(file, bad), context)
+        assert str(caught.value) == (
+            f"no picture of '{file}' has a label file: that of '{tmp_path / 'set' / 'images' / 'val' / 'a.png'}' "
+            f"would be '{label}'; correct what is wrong; all is told in '{context.run_dir / 'dataset' / 'report.json'}'"
+        )
 
 
 def test_check_tells_problems_before_a_run(tmp_path: Path) -> None:
@@ -79,10 +132,12 @@ def test_check_tells_problems_before_a_run(tmp_path: Path) -> None:
 
 def test_real_data(tmp_path: Path, shared_data: Path) -> None:
     context, memory = make_context(tmp_path)
-    result = dataset(DatasetConfig(str(shared_data / "coco_subset" / "data.yaml")), context)
+    result = dataset(plain(shared_data / "coco_subset" / "data.yaml"), context)
     assert result.splits == {"train": 128, "val": 128}
     assert len(result.names) == 80
-    assert memory.notes == [
-        "train: 128 pictures, 929 objects of 71 classes, 2 pictures without a label file",
-        "val: 128 pictures, 898 objects of 73 classes, 0 pictures without a label file",
-    ]
+    content = json.loads((context.workdir / "report.json").read_text())
+    assert {split: item["objects"] for split, item in content["splits"].items()} == {"train": 929, "val": 898}
+    assert {split: item["classes"] for split, item in content["splits"].items()} == {"train": 71, "val": 73}
+    assert content["classes"][0]["objects"] == {"train": 254, "val": 350}
+    assert content["counts"] == {"error": 0, "warning": 9, "note": 2, "unseen-class": 9, "no-label": 2}
+    assert memory.warnings == ["class 10 'fire hydrant' has no object in split 'train' (and 8 more: unseen-class)"]
