@@ -19,9 +19,16 @@ BEST, LAST = "best.safetensors", "last.safetensors"
 
 @dataclass(frozen=True)
 class TrainingPicture:
-    """A picture and its objects."""
+    """A picture and its objects.
+
+    Attributes:
+        path: The file.
+        size: Height and width in pixels, turned as its EXIF orientation says.
+        labels: Its objects.
+    """
 
     path: Path
+    size: tuple[int, int]
     labels: Labels
 
 
@@ -79,8 +86,8 @@ class TrainingWatcher(Protocol):
         """One line that must not be missed."""
         ...
 
-    def begin(self, epoch: int, batches: int) -> None:
-        """An epoch begins."""
+    def begin(self, epoch: int, pictures: int) -> None:
+        """An epoch of so many pictures begins."""
         ...
 
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from enum import Enum
 from typing import Any
 
+import numpy as np
 import torch
 
 from backends.yolov5 import checkpoint as own
@@ -16,8 +17,10 @@ from backends.yolov5.backend import TorchSession, choose_device, facts_of, told
 from backends.yolov5.config import ModelConfig, official, variant_of
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.outputs import Heads
+from backends.yolov5.pictures.batches import TrainingBatches
 from backends.yolov5.pictures.samples import Labelled
-from backends.yolov5.training.batches import TrainingBatches
+from backends.yolov5.training.allocation import keep_freed_memory
+from backends.yolov5.training.autoanchor import check_anchors, training_sizes
 from backends.yolov5.training.course import Course, Epoch, Scores
 from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.loop import Loop
@@ -38,14 +41,19 @@ def train(job: TrainingJob) -> Trained:
     torch.set_num_threads(max(usable_cores(), 1))
     with told(), _training_told(), processes(choose_device(job.device)) as mine:
         torch.manual_seed(job.seed)
+        if mine.device.type == "cpu":
+            keep_freed_memory()
         weights = start_weights(job)
         network = weights.network().train().requires_grad_(requires_grad=True)
         recipe = recipe_of(job, network, mine)
-        pictures = [Labelled(item.path, item.labels.classes, item.labels.boxes) for item in job.pictures]
+        pictures = [
+            Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures
+        ]
         network.config = job_config(job, network, pictures, recipe)
         weights = replace(weights, config=network.config, state={})
         listener = _Listener(job, facts_of(weights), mine.device)
-        batches = TrainingBatches(pictures, job.read, recipe, network.config, mine)
+        sizes = [item.size for item in job.pictures]
+        batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
         course = Course(Loop(network, recipe, batches, mine), weights, job.folder, listener)
         if job.resume:
             course.resume()
@@ -110,9 +118,12 @@ def job_config(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], 
         return ModelConfig.from_dict(load_state(job.folder, network.config.to_dict()).config)
     if not recipe.autoanchor:
         return network.config
-    config, line = suit_anchors(network.config, pictures, recipe)
+    per_box = [item.size[::-1] for item in job.pictures for _ in range(len(item.labels))]
+    fractions = np.concatenate([item.boxes[:, 2:] for item in pictures])
+    sizes = training_sizes(fractions, per_box, recipe.imgsz, recipe.seed)
+    anchors, line = check_anchors(network.config, sizes, recipe.gains.anchor_t, recipe.seed)
     job.watcher.note(line)
-    return config
+    return replace(network.config, anchors=anchors)
 
 
 class _Listener:

@@ -42,9 +42,10 @@ def draw_training(folder: Path) -> list[Path]:
 
 def _panel(axes: Axes, title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:
     for colour, (column, label) in zip(COLOURS, columns.items(), strict=False):
-        points = [(int(row["step"]), float(row[column])) for row in rows if row.get(column)]
+        points = [(int(row["epoch"]), float(row[column])) for row in rows if row.get(column)]
         if points:
-            axes.plot(*zip(*points, strict=True), color=colour, label=label, marker="o" if len(points) < 30 else "", ms=3)
+            marker = "o" if len(points) < 30 else ""
+            axes.plot(*zip(*points, strict=True), color=colour, label=label, marker=marker, markersize=3)
     axes.set_title(title, fontsize=11)
     axes.set_xlabel("epoch", fontsize=9)
     axes.grid(alpha=0.25)

@@ -12,6 +12,7 @@ from core.classes import class_ids
 from core.context import RunContext
 from core.dataset import load_split
 from core.errors import HooklineError, unknown
+from core.evaluation.batches import read_sizes
 from core.labels import Labels, load_labels
 from core.media.picture import read_picture
 from core.ranks import RANKS
@@ -92,8 +93,8 @@ def training_pictures(
     if config.single_class:
         names = ("object",)
         labels = [replace(item, classes=np.zeros_like(item.classes)) for item in labels]
-    pairs = zip(samples, labels, strict=True)
-    return names, [TrainingPicture(sample.picture, item) for sample, item in pairs]
+    rows = zip(samples, read_sizes(samples), labels, strict=True)
+    return names, [TrainingPicture(sample.picture, size, item) for sample, size, item in rows]
 
 
 def _kept(labels: Labels, wanted: Sequence[int]) -> Labels:

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from core.trackers import RunInfo, Trackers
-
 from core.context import Progress, RunContext
 from core.parts import Session
+from core.trackers import RunInfo, Trackers
 from core.training import EpochResult, EpochScores, Trained, TrainingPicture
 from stages.train import TrainConfig
 from stages.train.folder import TrainingFolder
@@ -58,10 +57,10 @@ class Watcher:
         """One line that must not be missed."""
         self._context.warn(message)
 
-    def begin(self, epoch: int, batches: int) -> None:
+    def begin(self, epoch: int, pictures: int) -> None:
         """Open the progress line of an epoch."""
         title = f"epoch {epoch + 1}/{self._config.epochs}"
-        self._progress = self._epoch.enter_context(self._context.progress(title, batches, "pictures"))
+        self._progress = self._epoch.enter_context(self._context.progress(title, pictures, "pictures"))
 
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
         """Move the progress line on; ``losses`` are the means of the epoch so far."""
@@ -127,7 +126,7 @@ class SilentWatcher:
     def warn(self, message: str) -> None:
         """Nothing."""
 
-    def begin(self, epoch: int, batches: int) -> None:
+    def begin(self, epoch: int, pictures: int) -> None:
         """Nothing."""
 
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:

@@ -147,6 +147,7 @@ with processes(torch.device("cpu")) as mine:
     batches = MadeUpBatches(size=4 // mine.world, rank=mine.rank, world=mine.world)
     done = course(Path(sys.argv[1]), listener=notes, batches=batches, processes=mine, batch=4,
                   optimisation=Optimisation(nominal_batch=8, warmup_epochs=0.0))
+    done.loop._set_training = done.loop.model.eval  # with batch statistics half of a batch is another network
     done.run()
     if mine.leader:
         print(([sum(epoch.losses.values()) for epoch in notes.epochs], notes.epochs[0].pictures))
@@ -168,4 +169,4 @@ def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path, repo_root):
         outputs.append(eval(run.stdout.strip().splitlines()[-1], {}))
     (one, one_seen), (two, two_seen) = outputs
     assert one_seen == two_seen == 16
-    assert two == pytest.approx(one, rel=0.1)  # normalisation sees half of the batch in each process
+    assert two == pytest.approx(one, rel=0.02)  # a mean over the positives of each process is not quite that over all

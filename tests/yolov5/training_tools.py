@@ -10,7 +10,8 @@ from backends.yolov5.checkpoint import Weights
 from backends.yolov5.config import P5_ANCHORS, ModelConfig
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.course import Course, Scores
-from backends.yolov5.training.loop import Batch, Loop
+from backends.yolov5.pictures.samples import Batch
+from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.processes import Processes
 from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.settings import Optimisation
@@ -28,6 +29,7 @@ class MadeUpBatches:
     """Random pictures, each with one box; the same for the same epoch."""
 
     def __init__(self, count=4, size=2, *, rank=0, world=1, imgsz=64, before=None):
+        self.pictures = count * size * world
         self.count, self.size, self.rank, self.world, self.imgsz, self.before = count, size, rank, world, imgsz, before
 
     def __len__(self):
@@ -38,7 +40,9 @@ class MadeUpBatches:
             generator = torch.Generator().manual_seed(1000 * number + index)
             whole = self.size * self.world
             images = torch.randint(0, 256, (whole, 3, self.imgsz, self.imgsz), generator=generator, dtype=torch.uint8)
-            boxes = 0.2 + 0.5 * torch.rand(whole, 4, generator=generator)
+            boxes = torch.rand(whole, 4, generator=generator) * 0.1 + torch.tensor(
+                [0.4, 0.4, 0.5, 0.5]
+            )  # every level sees it
             classes = torch.randint(0, 2, (whole, 1), generator=generator)
             mine = slice(self.rank, None, self.world)
             rows = torch.arange(self.size)[:, None]
@@ -54,7 +58,7 @@ class Notes:
     def __init__(self, scores=(), *, stop_in=None):
         self.lines, self.epochs, self.scores, self.stop_in, self.batches = [], [], list(scores), stop_in, 0
 
-    def begin(self, epoch, batches):
+    def begin(self, epoch, pictures):
         self.current = epoch
 
     def advance(self, pictures, losses):

@@ -46,8 +46,8 @@ class Epoch:
 class Listener(Protocol):
     """Is told how it goes; only the first process has one."""
 
-    def begin(self, epoch: int, batches: int) -> None:
-        """An epoch begins."""
+    def begin(self, epoch: int, pictures: int) -> None:
+        """An epoch of so many pictures begins."""
         ...
 
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
@@ -106,7 +106,7 @@ class Course:
         """Train until the epochs, the hours or the patience are used up."""
         while self.epoch < self.loop.recipe.epochs and not self._over():
             start = time.perf_counter()
-            self.listener.begin(self.epoch, len(self.loop.batches))
+            self.listener.begin(self.epoch, self.loop.batches.pictures)
             means = self.loop.train_epoch(self.epoch, self._class_scores, self.listener.advance)
             trained = time.perf_counter() - start
             value = self._validated() if self._validation_due() else None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from backends.yolov5.model import YOLOv5
+from backends.yolov5.pictures.samples import Batch
 from backends.yolov5.training.ema import EMA
 from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.loss import DetectionLoss
@@ -25,23 +26,14 @@ from backends.yolov5.training.schedule import Schedule
 PARTS = ("box", "obj", "cls")
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What the loader gives.
+class Batches(Protocol):
+    """The batches of every epoch, the same ones whenever an epoch is begun again.
 
     Attributes:
-        images: uint8 [B, 3, H, W], RGB.
-        targets: float32 [N, 6]: picture in the batch, class, cx, cy, w, h as fractions of the input.
-        paths: The main picture of each image, to be named when something is wrong with it.
+        pictures: How many an epoch has, in all processes together.
     """
 
-    images: Tensor
-    targets: Tensor
-    paths: Sequence[Path]
-
-
-class Batches(Protocol):
-    """The batches of every epoch, the same ones whenever an epoch is begun again."""
+    pictures: int
 
     def __len__(self) -> int:
         """Batches an epoch, for this process."""

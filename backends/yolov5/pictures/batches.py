@@ -1,0 +1,84 @@
+"""The batches of a training as its loop wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.yolov5.config import ModelConfig
+from backends.yolov5.pictures.loader import Loader
+from backends.yolov5.pictures.mosaics import write_page
+from backends.yolov5.pictures.reading import Read
+from backends.yolov5.pictures.sampler import EpochSampler, smallest_shapes
+from backends.yolov5.pictures.samples import Batch, Labelled, Shape
+from backends.yolov5.pictures.training import TrainingPictures
+from backends.yolov5.pictures.weights import image_weights
+from backends.yolov5.training.processes import Processes
+from backends.yolov5.training.recipe import Recipe
+
+
+class TrainingBatches:
+    """Implements :class:`backends.yolov5.training.loop.Batches` on picture files.
+
+    Args:
+        samples: Pictures and their objects.
+        sizes: Height and width of each picture.
+        read: A file to uint8 BGR [H, W, 3].
+        recipe: Augmentation, batch, workers, seed.
+        config: Of the network.
+        mine: This process among those that train.
+
+    Raises:
+        TrainingError: The pictures do not fit into the memory where they are to be kept there.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Labelled],
+        sizes: Sequence[Shape],
+        read: Read,
+        recipe: Recipe,
+        config: ModelConfig,
+        mine: Processes,
+    ) -> None:
+        self.pictures = len(samples)
+        self._samples, self._weighted, self._classes = samples, recipe.image_weights, config.num_classes
+        pictures = TrainingPictures(
+            samples,
+            read,
+            recipe.augmentation,
+            imgsz=recipe.imgsz,
+            epochs=recipe.epochs,
+            seed=recipe.seed,
+            cache=recipe.cache,
+        )
+        sampler = EpochSampler(
+            count=len(samples),
+            batch=recipe.batch,
+            seed=recipe.seed,
+            rank=mine.rank,
+            world=mine.world,
+            shapes=smallest_shapes(sizes, recipe.imgsz, max(config.strides)) if recipe.rect else None,
+        )
+        self._loader = Loader(pictures, sampler, workers=recipe.workers, pin=mine.device.type == "cuda")
+        self._page = Loader(pictures, sampler, workers=0)
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterator[Batch]:
+        """The batches of epoch ``number``; ``class_scores``: mAP by class id, where it is known."""
+        return self._loader.epoch(number, self._weights(class_scores) if self._weighted else None)
+
+    def draw(self, path: Path, names: Sequence[str]) -> Path:
+        """Write the first batch of the first epoch with its boxes as one page."""
+        return write_page(path, next(iter(self._page.epoch(0))), names)
+
+    def _weights(self, class_scores: Mapping[int, float]) -> NDArray[np.float64]:
+        scores = np.zeros(self._classes)
+        for index, score in class_scores.items():
+            scores[index] = score
+        return image_weights(self._samples, scores)
