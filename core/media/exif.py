@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 UPRIGHT = 1
 TAG, MARK = 0x0112, b"Exif\0\0"
-JPEG_START, JPEG_SCAN, JPEG_APP1 = b"\xff\xd8", 0xDA, 0xE1
+JPEG_START, JPEG_SCAN, JPEG_APP1, FILL = b"\xff\xd8", 0xDA, 0xE1, 0xFF
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
@@ -36,6 +36,9 @@ def _jpeg_app1(content: bytes) -> Iterator[bytes]:
     position = 2
     while content[position] == 0xFF:
         marker = content[position + 1]
+        if marker == FILL:
+            position += 1
+            continue
         if marker == JPEG_SCAN:
             return
         (size,) = struct.unpack_from(">H", content, position + 2)

@@ -48,6 +48,11 @@ def test_reads_the_tag(make, value: int, order: str) -> None:
     assert orientation(make(value, order)) == value
 
 
+def test_fill_bytes_before_a_marker() -> None:
+    content = jpeg(6)
+    assert orientation(content[:2] + b"\xff\xff" + content[2:]) == 6
+
+
 @pytest.mark.parametrize("make", [jpeg, png, webp])
 def test_pictures_are_turned_as_the_tag_says(make) -> None:
     assert decode_picture(make(1)).shape == (20, 30, 3)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.media.picture import decode_picture
+from stages.dataset import checking, picture_cache
+from stages.dataset.auditing import run_audit
+from stages.dataset.listing import list_splits
+from stages.dataset.picture_cache import CACHE_NAME
+from tests.dataset_tools import write_dataset
+from tests.stage_tools import make_context
+
+OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
+
+
+def write_many(folder: Path, count: int = 60) -> Path:
+    return write_dataset(folder, {"train": {f"{index:03}": [OBJECT, OTHER] for index in range(count)}})
+
+
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "decode_picture", lambda _: pytest.fail("decoded again"))
+
+
+def test_order_is_that_of_the_samples(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path)
+    spec, splits = list_splits(str(write_many(tmp_path / "set")))
+    assert run_audit(spec, splits, context).kept["train"] == list(splits["train"])
+
+
+def test_a_known_content_is_not_decoded_again_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = make_context(tmp_path)
+    file = write_many(tmp_path / "set", 3)
+    (tmp_path / "set" / "images" / "train" / "001.png").write_bytes(b"no picture")
+    first = run_audit(*list_splits(str(file)), context)
+    forbid_decoding(monkeypatch)
+    (tmp_path / "set").rename(tmp_path / "moved")
+    second = run_audit(*list_splits(str(tmp_path / "moved" / "data.yaml")), context)
+    told = [finding.message.replace("moved", "set") for finding in second.findings]
+    assert told == [finding.message for finding in first.findings]
+    assert len(told) == 1
+    assert second.tallies["train"].sizes.tolist() == [[64, 48], [64, 48]]
+
+
+def test_labels_are_read_anew(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path)
+    file = write_many(tmp_path / "set", 2)
+    assert run_audit(*list_splits(str(file)), context).findings == []
+    file.write_text(file.read_text().replace(", 'dog'", ""))
+    assert len(run_audit(*list_splits(str(file)), context).findings) == 2
+
+
+def test_other_checks_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = make_context(tmp_path)
+    file = write_many(tmp_path / "set", 1)
+    run_audit(*list_splits(str(file)), context)
+    monkeypatch.setattr("stages.dataset.auditing.CHECKS", "another")
+    decoded: list[int] = []
+    monkeypatch.setattr(checking, "decode_picture", lambda content: (decoded.append(1), decode_picture(content))[1])
+    run_audit(*list_splits(str(file)), context)
+    assert decoded == [1]
+
+
+def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path)
+    context.cache_dir.mkdir()
+    (context.cache_dir / CACHE_NAME).write_bytes(b"this is no database" * 100)
+    assert run_audit(*list_splits(str(write_many(tmp_path / "set", 2))), context).tallies["train"].pictures == 2
+
+
+def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, memory = make_context(tmp_path)
+    spec, splits = list_splits(str(write_many(tmp_path / "set")))
+    decoded: list[int] = []
+
+    def interrupted(steps: int = 1, note: str = "") -> None:
+        memory.steps += steps
+        if memory.steps == 20:
+            raise KeyboardInterrupt
+
+    def counting(content: bytes) -> object:
+        decoded.append(1)
+        return decode_picture(content)
+
+    monkeypatch.setattr(memory, "advance", interrupted)
+    monkeypatch.setattr(checking, "usable_cores", lambda: 2)
+    monkeypatch.setattr(checking, "decode_picture", counting)
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(spec, splits, context)
+    assert threading.active_count() == threads
+    assert 20 <= len(decoded) < 60
+    decoded.clear()
+    monkeypatch.setattr(memory, "advance", lambda *_: None)
+    run_audit(spec, splits, context)
+    assert 0 < len(decoded) <= 40
+
+
+def test_the_cache_writes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_cache, "BATCH", 2)
+    facts = picture_cache.PictureFacts(3, 4, 1)
+    with picture_cache.picture_cache(tmp_path, "x") as cache, picture_cache.picture_cache(tmp_path, "x") as other:
+        cache.remember("00" * 32, facts)
+        assert other.look_up("00" * 32) is None
+        cache.remember("11" * 32, facts)
+        assert other.look_up("00" * 32) == facts
+    with picture_cache.picture_cache(tmp_path, "y") as changed:
+        assert changed.look_up("00" * 32) is None

@@ -1,0 +1,178 @@
+"""One data set a kind of finding, and the exact words it is told in."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from core.data_yaml import read_data_yaml
+from stages.dataset.auditing import Audit, run_audit
+from stages.dataset.findings import KINDS, Finding, Severity, counted, lines_of
+from stages.dataset.listing import list_splits
+from tests.dataset_tools import write_dataset, write_picture
+from tests.stage_tools import make_context
+
+OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
+ROWS = "0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n"
+
+
+def audit_of(folder: Path, change: Callable[[Path], object] = lambda _: None) -> Audit:
+    """Audit a good data set of one picture in train and one in val after ``change`` made it a bad one."""
+    file = write_dataset(folder / "set", {"train": {"a": [OBJECT, OTHER]}, "val": {"b": [OBJECT]}})
+    change(file.parent)
+    context, _ = make_context(folder)
+    return run_audit(*list_splits(str(file)), context)
+
+
+def picture(root: Path) -> Path:
+    return root / "images" / "train" / "a.png"
+
+
+def label(root: Path) -> Path:
+    return root / "labels" / "train" / "a.txt"
+
+
+def rows(text: str) -> Callable[[Path], object]:
+    return lambda root: label(root).write_text(text)
+
+
+def turn(root: Path) -> None:
+    """The picture as a JPEG that EXIF says is turned by 90 degrees."""
+    content = cv2.imencode(".jpg", cv2.imread(str(picture(root))))[1].tobytes()
+    exif = b"Exif\0\0MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    picture(root).unlink()
+    turned = content[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + content[2:]
+    picture(root).with_suffix(".jpg").write_bytes(turned)
+
+
+def copy(source: str, target: str) -> Callable[[Path], object]:
+    return lambda root: (root / target).write_bytes((root / source).read_bytes())
+
+
+def link_to_nothing(root: Path) -> None:
+    picture(root).unlink()
+    picture(root).symlink_to("nowhere.png")
+
+
+def shorten(root: Path) -> None:
+    picture(root).write_bytes(picture(root).read_bytes()[:2000])
+
+
+def empty_val(root: Path) -> None:
+    (root / "labels" / "val" / "b.txt").write_text("")
+
+
+CASES: list[tuple[str, Callable[[Path], object], str]] = [
+    ("unreadable-picture", lambda root: picture(root).write_bytes(b""), "cannot read '{picture}': the file is empty"),
+    ("unreadable-picture", lambda root: picture(root).write_bytes(b"GIF?"),
+     "cannot read '{picture}': not a picture, or damaged"),
+    ("unreadable-picture", link_to_nothing, "cannot read '{picture}': No such file or directory"),
+    ("truncated-picture", shorten, "cannot read '{picture}': the file is truncated"),
+    ("unreadable-label", lambda root: label(root).write_bytes(b"\xff\xfe"),
+     "cannot read the labels '{label}' ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte)"),
+    ("malformed-row", rows(ROWS + "0 .1 .1 .2 .2 .3 .3\n"),
+     "line 3 of '{label}' has 7 values (a polygon?): '0 .1 .1 .2 .2 .3'"),
+    ("class-out-of-range", rows(ROWS + "2 .5 .5 .2 .2\n"),
+     "line 3 of '{label}' has class 2, but the data set has 2 classes (0 to 1)"),
+    ("box-outside", rows(ROWS + "1 320 240 64 48\n"), "line 3 of '{label}' has a box outside 0..1: '320 240 64 48'"),
+    ("empty-box", rows(ROWS + "\n1 .5 .5 .2 0\n"), "line 4 of '{label}' has a box without area: '.5 .5 .2 0'"),
+    ("repeated-row", rows(ROWS + "0 0.50 .5 .2 .2\n"), "line 3 of '{label}' repeats line 1: '0 0.50 .5 .2 .2'"),
+    ("turned-picture", turn,
+     ("'{root}/images/train/a.jpg' is turned by its EXIF orientation 6: "
+     "its boxes are taken on the turned picture, 48 x 64 pixels")),
+    ("tiny-picture", lambda root: write_picture(picture(root), (9, 40)), "'{picture}' is only 9 x 40 pixels"),
+    ("shared-label", lambda root: write_picture(root / "images" / "train" / "a.jpg", seed=9),
+     "'{picture}' and '{root}/images/train/a.jpg' share the label file '{label}'"),
+    ("repeated-picture", copy("images/train/a.png", "images/train/c.png"),
+     "'{root}/images/train/c.png' of 'train' is the same picture as '{picture}'"),
+    ("leaked-picture", copy("images/train/a.png", "images/val/b.png"),
+     "'{root}/images/val/b.png' of 'val' is in 'train' too, as '{picture}'"),
+    ("stray-label", copy("labels/train/a.txt", "labels/train/z.txt"),
+     "the label file '{root}/labels/train/z.txt' has no picture in '{root}/images/train'"),
+    ("unlabelled-split", empty_val,
+     "split 'val' has no object: the labels of '{root}/images/val/b.png' would be '{root}/labels/val/b.txt'"),
+    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no object in split 'train'"),
+    ("no-label", lambda root: (root / "labels" / "val" / "b.txt").unlink(),
+     "'{root}/images/val/b.png' has no label file: it counts as background"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "change", "message"), CASES)
+def test_each_kind(tmp_path: Path, kind: str, change: Callable[[Path], object], message: str) -> None:
+    root = tmp_path / "set"
+    (finding,) = (item for item in audit_of(tmp_path, change).findings if item.kind == kind)
+    assert finding.message == message.format(root=root, picture=picture(root), label=label(root))
+
+
+def test_every_kind_has_a_case_here_or_in_the_stage() -> None:
+    assert {kind for kind, _, _ in CASES} | {"unlabelled"} == set(KINDS)
+
+
+def test_every_kind_is_told_in_the_documents(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")
+    assert [kind for kind, (how, what) in KINDS.items() if f"| `{kind}` | {how.value} | {what} |" not in text] == []
+
+
+def test_a_good_data_set_has_none(tmp_path: Path) -> None:
+    audit = audit_of(tmp_path)
+    assert audit.findings == []
+    assert {split: tally.objects for split, tally in audit.tallies.items()} == {"train": 2, "val": 1}
+
+
+def test_pictures_with_errors_are_sorted_out_and_do_not_count(tmp_path: Path) -> None:
+    audit = audit_of(tmp_path, rows(ROWS + "0 .5 .5\n"))
+    assert audit.kept["train"] == []
+    assert [item.sample.picture.name for item in audit.left_out["train"]] == ["a.png"]
+    assert audit.tallies["train"].pictures == audit.tallies["train"].objects == 0
+
+
+def test_the_same_folder_as_train_and_val(tmp_path: Path) -> None:
+    audit = audit_of(tmp_path, lambda root: (root / "data.yaml").write_text(
+        "train: images/train\nval: images/train\nnames: [person, dog]\n"))  # fmt: skip
+    (finding,) = audit.findings
+    assert finding.message == f"'{picture(tmp_path / 'set')}' of 'val' is in 'train' too"
+
+
+def test_labels_beside_the_pictures_are_no_strays_unless_they_hold_rows(tmp_path: Path) -> None:
+    write_picture(tmp_path / "all" / "a.png")
+    texts = {"a.txt": ROWS, "classes.txt": "person\ndog\n", "list.txt": "./a.png\n", "empty.txt": "", "z.txt": ROWS}
+    for name, text in texts.items():
+        (tmp_path / "all" / name).write_text(text)
+    (tmp_path / "data.yaml").write_text("train: all\nnames: [person, dog]\n")
+    context, _ = make_context(tmp_path)
+    audit = run_audit(*list_splits(str(tmp_path / "data.yaml")), context)
+    assert [finding.file and finding.file.name for finding in audit.findings] == ["z.txt"]
+
+
+def test_a_list_leaves_pictures_out_without_making_strays(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"train": {"a": [OBJECT, OTHER], "b": [OBJECT]}})
+    (tmp_path / "train.txt").write_text("images/train/a.png\n")
+    (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [person, dog]\n")
+    spec = read_data_yaml(tmp_path / "data.yaml")
+    context, _ = make_context(tmp_path)
+    assert run_audit(*list_splits(str(spec.path)), context).findings == []
+
+
+def test_strays_in_folders_below_that_have_no_pictures(tmp_path: Path) -> None:
+    def deep(root: Path) -> None:
+        (root / "labels" / "train" / "night").mkdir()
+        (root / "labels" / "train" / "night" / "x.txt").write_text(ROWS)
+
+    root = tmp_path / "set"
+    (finding,) = audit_of(tmp_path, deep).findings
+    assert finding.message == (
+        f"the label file '{root}/labels/train/night/x.txt' has no picture in '{root}/images/train/night'"
+    )
+
+
+def test_words() -> None:
+    found = [Finding("empty-box", "", None, None, text) for text in ("x", "y")]
+    found.insert(1, Finding("truncated-picture", "", None, None, "z"))
+    assert counted(found) == "3 errors: 1 truncated-picture, 2 empty-box"
+    assert counted(found[:1]) == "1 error: 1 empty-box"
+    assert lines_of(found) == ["z", "x (and 1 more: empty-box)"]
+    assert found[0].severity is Severity.error
