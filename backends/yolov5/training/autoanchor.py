@@ -163,7 +163,7 @@ def _mutate(boxes: Array, anchors: Array, anchor_t: float, generations: int, rng
     for _ in range(generations):
         strength = rng.uniform(0, 0.1)
         factors = np.exp(strength * rng.standard_normal(anchors.shape) * (rng.random(anchors.shape) < 0.9))
-        child = np.maximum(anchors * factors, _LEAST)
+        child = anchors * factors
         fitness = _fitness(boxes, child, anchor_t)
         if fitness > best:
             best, anchors = fitness, child
