@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from backends.yolov5.pictures.sampler import EpochSampler
 from backends.yolov5.pictures.samples import Batch, Draw, Picture
@@ -72,8 +73,22 @@ class Loader:
         self._schedule.batches = batches
         with _interrupts_held():
             made = iter(self._loader)  # forks the workers, the first time
-        for draws, result in zip(batches, made, strict=True):
-            yield self._batch(draws, result)
+        try:
+            for draws, result in zip(batches, made, strict=True):
+                yield self._batch(draws, result)
+        except Exception:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the workers; another epoch would start new ones.
+
+        Workers left to the garbage collector may have lost the queue that tells them to end, which it then
+        waits five seconds for each.
+        """
+        iterator, self._loader._iterator = self._loader._iterator, None
+        if isinstance(iterator, _MultiProcessingDataLoaderIter):
+            iterator._shutdown_workers()
 
     def _batch(self, draws: Sequence[Draw], made: _Made) -> Batch:
         if made.problem is not None:

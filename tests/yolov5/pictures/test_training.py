@@ -26,10 +26,10 @@ UPRIGHT = {
 }
 
 
-def pictures_of(count=6, seed=0, cache="none", sizes=(60, 200), epochs=10, side=SIDE, **changes):
-    samples, read = rectangles(count, sizes=sizes)
+def pictures_of(*, epochs=10, **changes):
+    samples, read = rectangles(6)
     settings = replace(PLAIN, **changes)
-    return TrainingPictures(samples, read, settings, imgsz=side, epochs=epochs, seed=seed, cache=cache)
+    return TrainingPictures(samples, read, settings, imgsz=SIDE, epochs=epochs, seed=0)
 
 
 def box_of_pixels(image, number):
@@ -80,7 +80,7 @@ def test_boxes_follow_pixels(name):
         {"mosaic": 1.0, "degrees": 30.0, "scale": 0.5, "translate": 0.1},
         {"mosaic": 1.0, "degrees": 10.0, "shear": 5.0, "perspective": 0.0005, "fliplr": 0.5, "flipud": 0.5},
     ],
-    ids=lambda changes: "-".join(changes),
+    ids="-".join,
 )
 def test_boxes_hold_pixels_that_are_turned(changes):
     """The smallest box around a rectangle's turned corners holds its pixels, wherever the picture's edge cuts it."""
