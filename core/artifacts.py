@@ -206,6 +206,17 @@ class Engine(Artifact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pictures(Artifact):
+    """Pictures without labels. ``path`` is a .txt list, one path a line, relative to its folder; a source takes it.
+
+    Attributes:
+        values: Counts for ``summary.json``, e.g. ``{"pictures": 200}``.
+    """
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Predictions(Artifact):
     """Boxes found in pictures or video. ``path`` is the COCO results JSON.
 

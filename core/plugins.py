@@ -36,6 +36,7 @@ BUILTINS: tuple[str, ...] = (
     "stages.toy",
     "stages.train",
     "stages.convert",
+    "stages.frames",
     "stages.export",
     "stages.calibrate",
     "stages.quantize",

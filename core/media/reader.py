@@ -50,7 +50,18 @@ def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -
         raise HooklineError(f"cannot draw frames from the stream '{source.text}'", "record it and give the video file")
     if source.kind is SourceKind.pictures:
         return _pictures(source, tolerance, _drawn(len(source.files), count, seed))
-    return _sampled_videos(source, count, seed, tolerance)
+    return _chosen(source, set(_drawn(_total(source), count, seed)), tolerance)
+
+
+def spread_frames(source: Source, count: int, tolerance: Tolerance) -> Iterator[Frame]:
+    """``count`` frames of a video at equal distances, the first half a distance from the start; all if it has fewer.
+
+    Raises:
+        HooklineError: A video cannot be opened or has no frames.
+    """
+    total = _total(source)
+    count = min(count, total)
+    return _chosen(source, {(2 * number + 1) * total // (2 * count) for number in range(count)}, tolerance)
 
 
 def frame_count(source: Source, *, stride: int = 1) -> int | None:
@@ -77,8 +88,11 @@ def _pictures(source: Source, tolerance: Tolerance, indices: range | list[int]) 
         yield Frame(index=index, name=name, path=path, number=0, picture=picture)
 
 
-def _sampled_videos(source: Source, count: int, seed: int, tolerance: Tolerance) -> Iterator[Frame]:
-    drawn = set(_drawn(sum(map(count_frames, source.files)), count, seed))
+def _total(source: Source) -> int:
+    return sum(map(count_frames, source.files))
+
+
+def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[Frame]:
     last, given = max(drawn, default=0), 0
     for frame in _videos(source, tolerance, lambda index, _: index in drawn):
         given += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.media.reader import frame_count, read_frames, sample_frames
+from core.media.reader import frame_count, read_frames, sample_frames, spread_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from tests.media_tools import level_of, level_picture, write_levels, write_pictures, write_video
@@ -162,3 +162,13 @@ def test_colours_are_those_of_the_decoder(shared_data: Path) -> None:
     with av.open(str(path)) as container:
         expected = next(container.decode(video=0)).to_ndarray(format="bgr24")
     np.testing.assert_array_equal(frame.picture, expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [5]), (2, [2, 7]), (3, [1, 5, 8]), (10, list(range(10))), (99, list(range(10)))]
+)
+def test_spread_frames_lie_at_equal_distances(tmp_path: Path, count: int, expected: list[int]) -> None:
+    source = list_source(str(write_levels(tmp_path / "a.mp4", 10)))
+    found = list(spread_frames(source, count, Tolerance(None, lambda _: None)))
+    assert [frame.number for frame in found] == expected
+    assert [level_of(frame.picture) for frame in found] == expected

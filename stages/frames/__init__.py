@@ -1,0 +1,84 @@
+"""Stage ``frames``: a video becomes pictures, to be annotated or to calibrate with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Pictures
+from core.config import shared
+from core.errors import HooklineError
+from core.hookspecs import hookimpl
+from core.media.source import SourceKind, list_source
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+EVERY = 15
+
+
+@dataclass
+class FramesConfig:
+    """Options of the stage.
+
+    Attributes:
+        source: A video, a folder or glob of videos, or a list of them.
+        every: Take each so many frames; null: 15, unless count is given.
+        count: Take so many frames in all, at equal distances.
+        min_change: Skip a frame that differs less from the last one taken: mean grey levels, 0..255; 0 takes all.
+        quality: Of the JPEG files, 1 to 100.
+    """
+
+    source: Any = shared("source")
+    every: int | None = None
+    count: int | None = None
+    min_change: float = 0.0
+    quality: int = 95
+
+
+def frames(config: FramesConfig, context: RunContext) -> Pictures:
+    """Write the frames and a list of them."""
+    from stages.frames.extracting import extract
+
+    return extract(config, context)
+
+
+def check(config: FramesConfig, _context: RunContext) -> Iterable[HooklineError]:
+    """Options out of range, and a source that is no video."""
+    if config.every is not None and config.count is not None:
+        yield HooklineError("both frames.every and frames.count are given", "give one of them")
+    for word in ("every", "count"):
+        value = getattr(config, word)
+        if value is not None and value < 1:
+            yield HooklineError(f"frames.{word}={value} is out of range", "it is at least 1")
+    if not 0 <= config.min_change <= 255:
+        yield HooklineError(f"frames.min_change={config.min_change:g} is out of range", "it goes from 0 to 255")
+    if not 1 <= config.quality <= 100:
+        yield HooklineError(f"frames.quality={config.quality} is out of range", "it goes from 1 to 100")
+    if config.source is None:
+        yield HooklineError("frames has no video", "give source=<video, folder or glob of videos>")
+        return
+    try:
+        source = list_source(config.source)
+    except HooklineError as problem:
+        yield problem
+        return
+    if source.kind is SourceKind.stream:
+        yield HooklineError(f"the stream '{source.text}' has no end", "record it and give the video file")
+    elif source.kind is SourceKind.pictures:
+        yield HooklineError(f"'{source.text}' holds pictures already", "give a video")
+
+
+@hookimpl
+def hookline_stages() -> Iterable[Stage]:
+    """The stage of this package. Not stored: the store would hold a second copy of every picture."""
+    yield Stage(
+        name="frames",
+        summary="write frames of a video as pictures",
+        run=frames,
+        check=check,
+        stored=False,
+        automatic=False,
+    )

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from core.artifacts import Pictures
+from core.errors import HooklineError
+from core.media.source import SourceKind, list_source
+from stages.frames import FramesConfig, check, frames
+from tests.media_tools import level_of, level_picture, write_levels, write_pictures, write_video
+from tests.stage_tools import Memory, make_context
+
+
+def run(folder: Path, source: object, **options: Any) -> tuple[Pictures, Memory]:
+    context, memory = make_context(folder / "out")
+    return frames(FramesConfig(source=source, **options), context), memory
+
+
+def levels(made: Pictures) -> list[int]:
+    """Which frames the pictures show, in the order of the list."""
+    source = list_source(str(made.path))
+    assert source.kind is SourceKind.pictures
+    return [level_of(cv2.imread(str(path))) for path in source.files]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0, 15]),
+        ({"every": 7}, [0, 7, 14]),
+        ({"every": 1}, list(range(20))),
+        ({"count": 1}, [10]),
+        ({"count": 4}, [2, 7, 12, 17]),
+        ({"count": 3}, [3, 10, 16]),
+        ({"count": 99}, list(range(20))),
+    ],
+)
+def test_frames_are_taken(tmp_path: Path, options: dict[str, int], expected: list[int]) -> None:
+    video = write_levels(tmp_path / "street 1.mp4", 20)
+    made, memory = run(tmp_path, str(video), **options)
+    assert levels(made) == expected
+    lines = made.path.read_text().splitlines()
+    assert lines == [f"images/street 1-{number:06d}.jpg" for number in expected]
+    assert made.values == {"pictures": len(expected), "skipped": 0}
+    assert memory.notes == [f"{len(expected)} pictures written"]
+    assert memory.steps == len(expected)
+
+
+def test_the_list_moves_with_its_pictures(tmp_path: Path) -> None:
+    made, _ = run(tmp_path, str(write_levels(tmp_path / "a.mp4", 4)), every=2)
+    moved = made.path.parent.rename(tmp_path / "moved")
+    assert len(list_source(str(moved / "pictures.txt")).files) == 2
+
+
+def test_frames_that_changed_too_little_are_skipped(tmp_path: Path) -> None:
+    """Against the last one taken: a slow drift counts in the end."""
+    shown = [100] * 5 + [104, 108, 112, 116] + [30] * 3
+    video = write_video(tmp_path / "a.mp4", map(level_picture, shown))
+    made, memory = run(tmp_path, str(video), every=1, min_change=10)
+    assert [line[-10:-4] for line in made.path.read_text().splitlines()] == ["000000", "000007", "000009"]
+    assert memory.notes == ["3 pictures written, 9 skipped that changed too little"]
+
+
+def test_several_videos(tmp_path: Path) -> None:
+    for name in ("a/one.mp4", "a/one.avi", "b/two.mp4"):
+        write_levels(tmp_path / "set" / name, 4)
+    made, _ = run(tmp_path, str(tmp_path / "set"), every=3)
+    names = [line.removeprefix("images/") for line in made.path.read_text().splitlines()]
+    assert names == [
+        "a-one.avi-000000.jpg",
+        "a-one.avi-000003.jpg",
+        "a-one.mp4-000000.jpg",
+        "a-one.mp4-000003.jpg",
+        "b-two-000000.jpg",
+        "b-two-000003.jpg",
+    ]
+    spread, _ = run(tmp_path / "spread", str(tmp_path / "set"), count=3)
+    assert levels(spread) == [2, 2, 2]
+
+
+def test_quality(tmp_path: Path) -> None:
+    write_pictures(tmp_path, ["noise.png"])
+    video = write_video(tmp_path / "a.mp4", [cv2.imread(str(tmp_path / "noise.png"))] * 2)
+    sizes = []
+    for quality in (20, 95):
+        made, _ = run(tmp_path / str(quality), str(video), quality=quality)
+        sizes.append(sum(file.stat().st_size for file in (made.path.parent / "images").iterdir()))
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_no_video(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    with pytest.raises(HooklineError, match=r"cannot open video '.*a.mp4'"):
+        run(tmp_path, str(tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"source": None}, "frames has no video; give source=<video, folder or glob of videos>"),
+        ({"source": "b.mp4"}, "no such source 'b.mp4'"),
+        ({"source": "a.png"}, "'a.png' holds pictures already; give a video"),
+        ({"source": "rtsp://host/a"}, "the stream 'rtsp://host/a' has no end; record it and give the video file"),
+        ({"every": 2, "count": 2}, "both frames.every and frames.count are given; give one of them"),
+        ({"every": 0}, "frames.every=0 is out of range; it is at least 1"),
+        ({"count": 0}, "frames.count=0 is out of range; it is at least 1"),
+        ({"quality": 101}, "frames.quality=101 is out of range; it goes from 1 to 100"),
+        ({"min_change": -1.0}, "frames.min_change=-1 is out of range; it goes from 0 to 255"),
+    ],
+)
+def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], line: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_pictures(tmp_path, ["a.png"])
+    write_levels(tmp_path / "a.mp4", 2)
+    context, _ = make_context(tmp_path)
+    assert list(check(FramesConfig(source="a.mp4"), context)) == []
+    (problem,) = check(FramesConfig(**{"source": "a.mp4"} | options), context)
+    assert line in str(problem)
+
+
+def test_real_video(tmp_path: Path, shared_data: Path) -> None:
+    made, _ = run(tmp_path, str(shared_data / "video" / "vtest.avi"), every=200)
+    names = [Path(line).name for line in made.path.read_text().splitlines()]
+    assert names == [f"vtest-{number:06d}.jpg" for number in (0, 200, 400, 600)]
+    assert cv2.imread(str(made.path.parent / "images" / names[0])).shape == (576, 768, 3)
