@@ -90,7 +90,7 @@ def _label(found: Annotations, numbers: Mapping[str, int], context: RunContext) 
                 found.missing.append(f"{item.picture} ({error})")
             progress.advance()
     if left_out:
-        shares = ", ".join(f"{count} {name}" for name, count in left_out.most_common())
+        shares = _first([f"{count} {name}" for name, count in left_out.most_common()])
         context.warn(f"{left_out.total()} boxes of classes that convert.names leaves out were dropped: {shares}")
     return labelled
 
@@ -110,9 +110,8 @@ def _rows(item: Item, numbers: Mapping[str, int], left_out: Counter[str], told: 
 def _tell_missing(missing: Sequence[str], config: ConvertConfig, context: RunContext) -> None:
     if not missing:
         return
-    shown = ", ".join(f"'{name}'" for name in missing[:SHOWN])
-    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    message = f"{len(missing)} annotated pictures are not there or cannot be read: {shown}{more}"
+    shown = _first([f"'{name}'" for name in missing])
+    message = f"{len(missing)} annotated pictures are not there or cannot be read: {shown}"
     if config.missing is Missing.stop:
         raise HooklineError(
             message, "convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
@@ -131,4 +130,10 @@ def _tell_unseen(labelled: Sequence[Labelled], names: Sequence[str], context: Ru
     context.note(f"{len(labelled)} pictures, {background} of them without objects")
     seen = {number for item in labelled for number, *_ in item.rows}
     if unseen := [name for number, name in enumerate(names) if number not in seen]:
-        context.warn(f"{len(unseen)} of {len(names)} classes have no objects: {', '.join(unseen)}")
+        context.warn(f"{len(unseen)} of {len(names)} classes have no objects: {_first(unseen)}")
+
+
+def _first(items: Sequence[str]) -> str:
+    """As many as fit a line, and how many more there are."""
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return ", ".join(items[:SHOWN]) + more

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -9,8 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from core.data_yaml import read_data_yaml
+from core.dataset import list_samples, load_split
 from core.errors import HooklineError
+from core.labels import load_labels
 from core.media.picture import read_picture
+from core.media.size import picture_size
 from stages.convert import ConvertConfig, Link, check
 from stages.convert.geometry import turned
 from stages.convert.naming import new_names
@@ -209,3 +214,27 @@ def test_check_accepts_what_works(tmp_path: Path) -> None:
         source=source_of(tmp_path), split={"train": 0.7, "val": 0.2, "test": 0.1}, names={"dog": "cat"}
     )
     assert list(check(config, context)) == []
+
+
+def test_real_labels_come_through_coco_json(tmp_path: Path, shared_data: Path) -> None:
+    """The labels of 128 photos, written as COCO boxes in pixels, become the same labels again."""
+    spec = read_data_yaml(shared_data / "coco_subset" / "data.yaml")
+    originals = {sample.picture.name: sample for sample in list_samples(spec, "val")}
+    images, annotations = [], []
+    for number, sample in enumerate(originals.values()):
+        height, width = picture_size(sample.picture)
+        images.append({"id": number, "file_name": sample.picture.name, "height": height, "width": width})
+        labels = load_labels(sample, spec.names)
+        for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
+            box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
+            annotations.append({"image_id": number, "category_id": category + 1, "bbox": box, "iscrowd": 0})
+    categories = [{"id": number + 1, "name": name} for number, name in enumerate(spec.names)]
+    file = tmp_path / "instances_val.json"
+    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    dataset, _ = run(tmp_path, source=str(file), pictures=str(next(iter(spec.splits["val"]))), link=Link.symlink)
+    assert dataset.names == spec.names
+    assert dataset.splits == {"val": 128}
+    for sample in load_split(dataset, "val"):
+        ours, theirs = (load_labels(item, spec.names) for item in (sample, originals[sample.picture.name]))
+        np.testing.assert_array_equal(ours.classes, theirs.classes)
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1.1e-6)
