@@ -87,13 +87,19 @@ def files_of(place: Place, kind: Format) -> list[Path]:
     if place.path.is_file():
         return [place.path]
     suffix = ".xml" if kind is Format.voc else ".json"
-    files = sorted(path for path in place.path.rglob(f"*{suffix}") if path.is_file() and not _hidden(path, place.path))
+    files = visible(place.path, f"*{suffix}")
     if kind is Format.voc:
         return files
     files = [file for file in files if _json_kind(file) == kind.value]
     if kind is Format.coco:  # COCO ships captions and keypoints of the same pictures beside its instances
         return [file for file in files if file.name.startswith("instances")] or files
     return files
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder, sorted, without hidden ones and those in hidden folders."""
+    found = (path for path in folder.rglob(pattern) if path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def split_of(relative: Path, *, by_name: bool = False) -> str | None:
@@ -107,8 +113,8 @@ def _kinds(path: Path) -> set[str]:
     if path.is_file():
         kind = _file_kind(path)
         return {kind} if kind else set()
-    kinds = {kind for file in path.rglob("*.json") if not _hidden(file, path) and (kind := _json_kind(file))}
-    if next(path.rglob("*.xml"), None):
+    kinds = {kind for file in visible(path, "*.json") if (kind := _json_kind(file))}
+    if visible(path, "*.xml"):
         kinds.add(Format.voc.value)
     if (path / NOTES).is_file() and (path / "classes.txt").is_file():
         kinds.add(Format.labelstudio.value)
@@ -148,10 +154,6 @@ def _json_kind(file: Path) -> str:
             return Format.coco.value
         listed = content.find(b'"annotations"') >= 0 or content.find(b'"annotation"') >= 0
         return Format.createml.value if start == b"[" and listed else ""
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _absolute(path: Any) -> Path:

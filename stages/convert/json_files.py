@@ -15,6 +15,8 @@ from stages.convert.detect import Place, files_of, split_of
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
+_DAMAGE = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
+
 
 def read_coco(place: Place, pictures: Pictures, into: Annotations) -> None:
     """Read instances files; classes are in the order of their ids, which may have gaps."""
@@ -22,7 +24,7 @@ def read_coco(place: Place, pictures: Pictures, into: Annotations) -> None:
         content = _load(file)
         try:
             _take_coco(file, content, place, pictures, into)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except _DAMAGE as error:
             raise _damaged(file, error, "COCO instances") from error
 
 
@@ -37,7 +39,7 @@ def read_createml(place: Place, pictures: Pictures, into: Annotations) -> None:
                 boxes = tuple(_createml_box(item) for item in row.get("annotations") or row.get("annotation") or ())
                 names.update(box.name for box in boxes)
                 _add(into, pictures.find(named, file), named, boxes=boxes, split=split)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except _DAMAGE as error:
             raise _damaged(file, error, "CreateML") from error
     into.names = tuple(sorted(names))
 
@@ -107,7 +109,7 @@ def _split(file: Path, place: Place) -> str | None:
 def _load(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise HooklineError(f"'{file}' is not valid JSON ({error})", "export it again") from error
 
 

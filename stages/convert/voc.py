@@ -87,7 +87,7 @@ def _size(root: ElementTree.Element, file: Path) -> tuple[int, int] | None:
     """Height and width; None where they are missing or zero, as some tools write them."""
     try:
         height, width = (int(float(_text(root, f"size/{edge}") or 0)) for edge in ("height", "width"))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise HooklineError(f"the size in '{file}' is not numbers", "correct or remove <size>") from None
     return (height, width) if height > 0 and width > 0 else None
 

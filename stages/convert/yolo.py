@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.dataset import list_samples, read_data_yaml
 from core.errors import HooklineError
-from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, split_of
+from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, split_of, visible
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
@@ -60,12 +60,15 @@ def _read_data_yaml(file: Path, place: Place, into: Annotations) -> None:
 def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: Annotations) -> None:
     """Every label file with its picture, then the pictures that have none."""
     seen: set[Path] = set()
-    for label in sorted(place.path.rglob("*.txt")):
-        if label.name in CLASSES or not _is_labels(label):
+    for label in visible(place.path, "*.txt"):
+        if label.name in CLASSES:
             continue
         picture = _picture_of(label, place.path, pictures)
         if picture is None:
-            into.missing.append(str(label.relative_to(place.path)))
+            if _is_labels(label):
+                into.missing.append(str(label.relative_to(place.path)))
+            else:
+                into.told["text files were no labels and were left out"] += 1
             continue
         seen.add(picture)
         split = place.split or split_of(label.relative_to(place.path))

@@ -102,6 +102,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
         ({"annotations": [row(1, 1, 0, 0, 1)]}, "is not COCO instances JSON as expected"),
         ({"annotations": [row(1, 1, 0, 0, 1, float("nan"))]}, "a box is [0, 0, 1, nan]"),
         ({"images": [{"id": 1}]}, "(no 'file_name')"),
+        ({"images": [{"id": 1, "file_name": "a.jpg", "width": float("inf"), "height": 1}]}, "as expected"),
         ({"categories": [], "annotations": []}, "the annotations name no class"),
         ({"annotations": []}, "no box is left of 1 pictures and 0 that are missing"),
     ],

@@ -105,6 +105,8 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
         b="0 .5 .5 .5 .5 .9\n0 .5 .5 .5 .5\n",
     )
     (source / "readme.txt").write_text("hello there\n")
+    (source / ".cache").mkdir()
+    (source / ".cache" / "a.txt").write_text("0 .5 .5 .5 .5\n")
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset) == {"a.jpg": [("dog", [9.6, 24, 19.2, 24])], "b.jpg": [("dog", [32, 24, 32, 24])]}
     assert memory.warnings == [
@@ -113,6 +115,7 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
         "1 boxes reached out of their picture and were clipped",
         "1 boxes repeated another and were dropped",
         "1 rows had a score, which was left out",
+        "1 text files were no labels and were left out",
         "1 of 2 classes have no objects: person",
     ]
 
@@ -126,6 +129,7 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
         ("0 320 240 64 48", "is no box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions 0..1"),
         ("0 .5 .5 .1 nan", "is no box"),
         ("0 .5 .5 .1 .1\n0 a b c d", "is not numbers: '0 a b c d'"),
+        ("dog .5 .5 .1 .1", "is not numbers: 'dog .5 .5 .1 .1'"),
     ],
 )
 def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
