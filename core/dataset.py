@@ -89,19 +89,17 @@ def write_listing(
     Files below the folder of ``target`` are written relative to it: they move with the artifact.
     ``digest`` covers names, pictures and labels, so that the file changes when any of them does.
     """
-    folder = target.parent
+    inside = f"{target.parent}{os.sep}"
     rows = {
-        split: [[_written(item.picture, folder), _written(item.label, folder)] for item in samples]
+        split: [[_written(item.picture, inside), _written(item.label, inside)] for item in samples]
         for split, samples in splits.items()
     }
     content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
     target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
-def _written(path: Path | None, folder: Path) -> str | None:
-    if path is None:
-        return None
-    return str(path.relative_to(folder) if folder in path.parents else path)
+def _written(path: Path | None, inside: str) -> str | None:
+    return None if path is None else str(path).removeprefix(inside)
 
 
 def load_split(dataset: Dataset, split: str) -> list[Sample]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from stages.dataset.tally import Tally
 
 COLOURS = {"train": "#3a6ea5", "val": "#e08a2e", "test": "#4f9d69"}
 INK, GRID = "#2b2f36", "#dfe3e8"
+SCRIPTS = {"Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Devanagari", "WenQuanYi Zen Hei"}
 DENSITY = "magma_r"
 DPI = 110
 ROWS = 27
@@ -45,7 +48,7 @@ def class_balance(classes: Sequence[ClassNumbers], target: Path) -> None:
     most = max((max(item.objects.values()) for item in shown), default=0)
     for axes, column in zip(figure.subplots(1, len(columns), squeeze=False)[0], columns, strict=True):
         _bars(axes, column, rows, most)
-    figure.axes[0].legend(loc="lower right", frameon=False, fontsize=9)
+    _legend(figure.axes[len(columns) - 1])
     _save(figure, target)
 
 
@@ -58,8 +61,8 @@ def _bars(axes: Axes, classes: Sequence[ClassNumbers], rows: int, most: int) -> 
         offset = (index - (len(splits) - 1) / 2) * thickness
         axes.barh(places + offset, values, thickness, color=COLOURS.get(split, INK), label=split)
     names = [_short(item.name) for item in classes]
-    axes.set_yticks(places, names, fontsize=8.5, parse_math=False)
-    axes.set_ylim(max(rows, 4) - 0.5, -0.6)
+    axes.set_yticks(places, names, fontsize=8.5, parse_math=False, fontfamily=_families())
+    axes.set_ylim(max(rows, 3) - 0.5, -0.6)
     axes.set_xscale("symlog", linthresh=10) if most > 200 else axes.set_xscale("linear")
     axes.set_xlim(0, max(most, 1) * 1.15)
     if most <= 200:
@@ -91,7 +94,7 @@ def box_shapes(tallies: Mapping[str, Tally], target: Path) -> None:
     _logarithmic(aspects, ASPECTS.tolist(), ["1:8", "1:4", "1:2", "1:1", "2:1", "4:1", "8:1"])
     _titled(aspects, "Aspect ratio of boxes")
     _plain(aspects, "width : height", "share of objects", grid="y")
-    aspects.legend(frameon=False, fontsize=9)
+    _legend(aspects)
     _save(figure, target)
 
 
@@ -111,7 +114,7 @@ def box_centres(tallies: Mapping[str, Tally], target: Path) -> None:
     numbers.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     _titled(numbers, "Objects in a picture")
     _plain(numbers, "objects", "share of pictures", grid="y")
-    numbers.legend(frameon=False, fontsize=9)
+    _legend(numbers)
     _save(figure, target)
 
 
@@ -122,12 +125,20 @@ def _density(figure: Figure, axes: Axes, x: NDArray[np.float32], y: NDArray[np.f
     norm = LogNorm(1, max(float(cells.max()), 2))
     shown = np.ma.masked_less(cells.T, 1)
     image = axes.imshow(shown, DENSITY, norm=norm, origin="lower", extent=(0, 1, 0, 1), interpolation="nearest")
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, format=FuncFormatter(_count))
+    bar = figure.colorbar(
+        image, ax=axes, shrink=0.9, format=FuncFormatter(_count), ticks=_decades(float(norm.vmax or 1))
+    )
     bar.set_label("objects in a cell", fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
     bar.ax.tick_params(colors=INK, labelsize=8.5)
     _titled(axes, title)
+
+
+def _decades(most: float) -> list[float]:
+    """1, 10, 100, ... and the largest, where it is not too close to the one before."""
+    decades = [10.0**power for power in range(int(np.log10(most)) + 1)]
+    return [*decades, most] if most > 1.5 * decades[-1] else decades
 
 
 def _count(value: float, _position: int | None) -> str:
@@ -152,6 +163,13 @@ def _logarithmic(axes: Axes, ticks: Sequence[float], names: Sequence[str]) -> No
     axes.minorticks_off()
 
 
+def _legend(axes: Axes) -> None:
+    """Above the right corner, where no data is."""
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=len(COLOURS), borderpad=0, frameon=False, fontsize=9
+    )
+
+
 def _titled(axes: Axes, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
 
@@ -172,9 +190,16 @@ def _plain(axes: Axes, x: str, y: str, *, grid: str) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
 
 
+def _families() -> list[str]:
+    """The standard font, and those for other scripts that this machine has."""
+    return ["DejaVu Sans", *sorted(SCRIPTS.intersection(fontManager.get_font_names()))]
+
+
 def _short(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
 def _save(figure: Figure, target: Path) -> None:
-    figure.savefig(target)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # names stand in the page's table, too
+        figure.savefig(target)

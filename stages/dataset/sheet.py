@@ -47,14 +47,14 @@ def sample_sheet(samples: Sequence[Sample], names: Sequence[str], seed: int, tar
 
 
 def _tile(sample: Sample, names: Sequence[str]) -> NDArray[np.uint8]:
-    """The picture in the middle of a white square, its name below, uint8 BGR."""
+    """The picture at the foot of a white square, its name below, uint8 BGR."""
     picture = _fitted(read_picture(sample.picture))
     height, width = picture.shape[:2]
     drawn = Painter(names, scores=False).draw(picture, _detections(load_labels(sample, names), width, height))
     writer = Writer(CAPTION)
     line = writer.plate("x")[1]
     tile = np.full((TILE + line + GAP, TILE + GAP, 3), 255, np.uint8)
-    top, left = (TILE - height) // 2, (TILE - width) // 2
+    top, left = TILE - height, (TILE - width) // 2
     tile[top : top + height, left : left + width] = drawn
     name = sample.picture.name
     short = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 12]}…{name[-11:]}"
