@@ -14,7 +14,7 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-CONFIDENCES = np.arange(1001) / 1000
+from core.evaluation.curves import CONFIDENCES, Curves, make_curves
+
 STATS = (
     "map50_95", "map50", "map75", "map_small", "map_medium", "map_large",
     "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large",
@@ -53,6 +54,7 @@ class Scores:
         all: The means over ``classes``.
         classes: Those that have objects, by id.
         absent: Number of classes without objects.
+        curves: What ``confidence``, P, R and mAP50 were read from.
     """
 
     stats: Mapping[str, float]
@@ -60,6 +62,7 @@ class Scores:
     all: ClassScore
     classes: tuple[ClassScore, ...]
     absent: int
+    curves: Curves = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,12 @@ def _summarize(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def _tabulate(names: Sequence[str], judged: Sequence[Judged], stats: Mapping[str, float], images: int) -> Scores:
-    confidence, precision, recall = best_f1(judged)
+    curves = make_curves(names, judged)
+    best = curves.best
+    known = [(name, item) for name, item in zip(names, judged, strict=True) if item.instances]
     rows = tuple(
         ClassScore(name, item.images, item.instances, float(p), float(r), *_average_precision(item))
-        for name, item, p, r in zip(names, judged, precision, recall, strict=True)
-        if item.instances
+        for (name, item), p, r in zip(known, curves.precision[:, best], curves.recall[:, best], strict=True)
     )
     total = ClassScore(
         name="all",
@@ -166,28 +170,10 @@ def _tabulate(names: Sequence[str], judged: Sequence[Judged], stats: Mapping[str
         map50=stats["map50"],
         map50_95=stats["map50_95"],
     )
-    return Scores(stats, confidence, total, rows, len(judged) - len(rows))
+    return Scores(stats, float(CONFIDENCES[best]), total, rows, len(judged) - len(rows), curves)
 
 
 def _average_precision(judged: Judged) -> tuple[float, float]:
     """AP50 and AP50-95 over all areas, with the 100 best boxes a picture."""
     precision = judged.precision[:, :, 0, 0, -1]
     return float(precision[0].mean()), float(precision.mean())
-
-
-def best_f1(judged: Sequence[Judged]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """The confidence of best mean F1 over the classes with objects, and P and R a class there."""
-    curves = [_curves(item) for item in judged]
-    precision, recall = (np.array([curve[index] for curve in curves]) for index in (0, 1))
-    sums = precision + recall
-    f1 = np.divide(2 * precision * recall, sums, out=np.zeros_like(sums), where=sums > 0)
-    mean = f1[[item.instances > 0 for item in judged]].mean(axis=0)
-    best = int(np.flatnonzero(mean == mean.max())[-1])
-    return float(CONFIDENCES[best]), precision[:, best], recall[:, best]
-
-
-def _curves(found: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P and R at each of :data:`CONFIDENCES`."""
-    kept = np.searchsorted(-found.scores, -CONFIDENCES, side="right")  # boxes whose score reaches it
-    hits = np.concatenate([[0], np.cumsum(found.hits)])[kept]
-    return hits / np.maximum(kept, 1), hits / max(found.instances, 1)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
-from core.config import shared
+from core.config import presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.opening import ARTIFACTS, ModelForm
@@ -52,6 +52,7 @@ class EvaluateConfig:
         upscale: Enlarge pictures that are smaller than the input; the validation of a training does not.
         imgsz: Input size of a checkpoint; the other models carry theirs.
         processor: Pre- and post-processing.
+        plots: Draw curves, the confusion matrix and pages of predictions beside the labels.
     """
 
     model: ModelForm = ModelForm.engine
@@ -67,6 +68,7 @@ class EvaluateConfig:
     upscale: bool = True
     imgsz: Any = shared("imgsz")
     processor: str = shared("processor", kind="processors")
+    plots: bool = presentation(default=True)
 
 
 def evaluate(

@@ -23,7 +23,7 @@ from stages.evaluate.table import class_table, speed_line
 
 
 def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext) -> Metrics:
-    """Evaluate ``model`` on one split; write metrics.json, predictions.json and ground_truth.json.
+    """Evaluate ``model`` on one split; write metrics.json, predictions.json, ground_truth.json and pictures.
 
     Raises:
         HooklineError: Model and data do not belong together, the split has no objects, or too many
@@ -61,6 +61,13 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     scores = score(truth, found, classes)
     context.note(class_table(scores))
     context.note(speed_line(evaluation))
+    if config.plots:
+        from core.evaluation.pictures import draw_evaluation
+
+        seen = evaluation.pictures
+        draw_evaluation(
+            context.workdir, curves=scores.curves, samples=samples, labels=labels, seen=seen, names=names, only=classes
+        )
     outcome = Outcome(model, dataset, config.split, protocol, evaluation, scores, tolerance, notes)
     return write_outcome(outcome, truth, found, context.workdir)
 

@@ -33,7 +33,7 @@ FOUND = [
 
 
 def make_config(**changes: Any) -> EvaluateConfig:
-    config = EvaluateConfig(conf=None, iou=None, max_det=300, classes=None, imgsz=640, processor="fake")
+    config = EvaluateConfig(conf=None, iou=None, max_det=300, classes=None, imgsz=640, processor="fake", plots=False)
     return replace(config, **changes)
 
 
@@ -56,7 +56,7 @@ def run(
 
 
 def test_metrics_and_files(tmp_path: Path) -> None:
-    metrics, memory, processor = run(tmp_path)
+    metrics, memory, processor = run(tmp_path, config=make_config(plots=True))
     assert metrics.values["map50_95"] == metrics.values["map50"] == pytest.approx(1)
     assert metrics.values["precision"] == metrics.values["recall"] == 1
     assert (metrics.values["pictures"], metrics.values["instances"], metrics.values["confidence"]) == (3, 3, 0.7)
@@ -74,7 +74,15 @@ def test_metrics_and_files(tmp_path: Path) -> None:
         "metrics.json",
         "ground_truth.json",
         "predictions.json",
+        *(f"{name}_curve.png" for name in ("PR", "P", "R", "F1")),
+        "confusion_matrix.png",
+        "val_predictions_1.jpg",
     }
+
+
+def test_without_plots(tmp_path: Path) -> None:
+    metrics, _, _ = run(tmp_path, config=make_config())
+    assert {path.suffix for path in metrics.path.parent.iterdir()} == {".json"}
 
 
 def test_the_files_give_the_same_with_pycocotools_alone(tmp_path: Path) -> None:

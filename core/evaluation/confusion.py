@@ -1,0 +1,91 @@
+"""Which class was taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.evaluation.loop import Seen
+from core.labels import Labels
+
+CONF, IOU = 0.25, 0.45
+Floats = NDArray[np.float64]
+
+
+def confusion_matrix(
+    labels: Sequence[Labels],
+    seen: Sequence[Seen],
+    classes: int,
+    *,
+    only: Sequence[int] = (),
+    conf: float = CONF,
+    iou: float = IOU,
+) -> NDArray[np.int64]:
+    """Count what every object was found as.
+
+    Boxes and objects are matched one to one whatever their class, the pairs of the highest IoU first; of equal ones
+    the box of the higher score.
+
+    Args:
+        labels: Of all samples.
+        seen: The pictures, with their boxes best first.
+        classes: Their number, nc.
+        only: Only these class ids count; all where empty.
+        conf: Boxes with a lower score do not count.
+        iou: A pair overlaps by more than this.
+
+    Returns:
+        int64 [nc + 1, nc + 1]: row = predicted, column = true; the last row holds objects that no box matches, the
+        last column boxes that match no object.
+    """
+    matrix = np.zeros((classes + 1, classes + 1), np.int64)
+    for picture in seen:
+        objects, boxes = labels[picture.index], picture.found
+        given, kept = _wanted(objects.classes, only), _wanted(boxes.classes, only) & (boxes.scores >= conf)
+        true, predicted = objects.classes[given], boxes.classes[kept]
+        overlaps = _ious(boxes.boxes[kept].astype(np.float64), _corners(objects.boxes[given], picture))
+        box, item = _matched(overlaps, iou)
+        missed, false = np.delete(true, item), np.delete(predicted, box)
+        rows = np.concatenate([predicted[box], np.full_like(missed, classes), false])
+        columns = np.concatenate([true[item], missed, np.full_like(false, classes)])
+        np.add.at(matrix, (rows, columns), 1)
+    return matrix
+
+
+def _wanted(classes: NDArray[np.int32], only: Sequence[int]) -> NDArray[np.bool_]:
+    return np.isin(classes, only) if len(only) else np.ones(len(classes), np.bool_)
+
+
+def _corners(boxes: Floats, picture: Seen) -> Floats:
+    """Centre and size in fractions to corners in pixels."""
+    half = boxes[:, 2:] / 2
+    scale = np.array([picture.width, picture.height] * 2, np.float64)
+    corners: Floats = np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1) * scale
+    return corners
+
+
+def _ious(one: Floats, other: Floats) -> Floats:
+    """[one, other]."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
+    total = areas[0][:, None] + areas[1][None, :] - shared
+    ious: Floats = np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
+    return ious
+
+
+def _matched(overlaps: Floats, iou: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pairs."""
+    rows, columns = np.nonzero(overlaps > iou)
+    order = np.argsort(-overlaps[rows, columns], kind="stable")
+    free_rows, free_columns = (np.ones(size, np.bool_) for size in overlaps.shape)
+    pairs = []
+    for row, column in zip(rows[order], columns[order], strict=True):
+        if free_rows[row] and free_columns[column]:
+            free_rows[row] = free_columns[column] = False
+            pairs.append((row, column))
+    table = np.array(pairs, np.intp).reshape(-1, 2)
+    return table[:, 0], table[:, 1]

@@ -1,0 +1,71 @@
+"""P, R and F1 over the confidence, and precision over recall, from the matches of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from core.evaluation.scores import Judged
+
+Floats = NDArray[np.float64]
+CONFIDENCES = np.arange(1001) / 1000
+RECALLS = np.arange(101) / 100
+"""The recall levels of the COCO protocol."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves of the classes that have objects, at IoU 0.5; n classes.
+
+    Attributes:
+        names: Of the classes.
+        precision: float64 [n, 1001], TP/(TP+FP) of the boxes whose score reaches each of :data:`CONFIDENCES`;
+            0 where there is none.
+        recall: float64 [n, 1001], TP/objects of the same boxes.
+        boxes: int64 [n, 1001], how many they are.
+        over_recall: float64 [n, 101], the best precision at each of :data:`RECALLS` or more; its mean is AP50.
+    """
+
+    names: tuple[str, ...]
+    precision: Floats
+    recall: Floats
+    boxes: NDArray[np.int64]
+    over_recall: Floats
+
+    @property
+    def f1(self) -> Floats:
+        """float64 [n, 1001], the harmonic mean of P and R; 0 where both are."""
+        sums = self.precision + self.recall
+        return np.divide(2 * self.precision * self.recall, sums, out=np.zeros_like(sums), where=sums > 0)
+
+    @property
+    def best(self) -> int:
+        """Index of the confidence at which the mean F1 is best, the highest of equal ones."""
+        mean = self.f1.mean(axis=0)
+        return int(np.flatnonzero(mean == mean.max())[-1])
+
+
+def make_curves(names: Sequence[str], judged: Sequence[Judged]) -> Curves:
+    """The curves of the classes that have objects; at least one has.
+
+    Args:
+        names: Of the classes.
+        judged: What pycocotools says of each.
+    """
+    found = [(name, item) for name, item in zip(names, judged, strict=True) if item.instances]
+    rows = [_over_confidence(item) for _, item in found]
+    precision, recall, boxes = (np.stack(columns) for columns in zip(*rows, strict=True))
+    over_recall = np.stack([item.precision[0, :, 0, 0, -1] for _, item in found])
+    return Curves(tuple(name for name, _ in found), precision, recall, boxes, over_recall)
+
+
+def _over_confidence(found: Judged) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """P, R and the number of boxes at each of :data:`CONFIDENCES`."""
+    kept = np.searchsorted(-found.scores, -CONFIDENCES, side="right")  # boxes whose score reaches it
+    hits = np.concatenate([[0], np.cumsum(found.hits)])[kept]
+    return hits / np.maximum(kept, 1), hits / max(found.instances, 1), kept.astype(np.int64)
