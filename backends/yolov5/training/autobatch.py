@@ -16,8 +16,6 @@ from backends.yolov5.training.settings import LossGains
 
 MOST = 1024
 """Larger batches are not looked for."""
-_FIRST = {False: 1, True: 8}
-"""The first step measured, by whether it runs on a GPU, where work space hides what a single picture takes."""
 _BOXES = 8
 _GIB = 2**30
 _COPIES = 3
@@ -58,7 +56,7 @@ def largest_batch(
     """
     meter = meter or GpuMeter(device)
     trial = _Trial(model, imgsz, device, kind, memory_format)
-    fixed, each = _measure(trial, meter, _FIRST[device.type == "cuda"], most)
+    fixed, each = _measure(trial, meter, _first(model, imgsz, device), most)
     room = meter.room()
     copies = _COPIES * sum(parameter.nbytes for parameter in model.parameters())
     fixed += copies
@@ -69,6 +67,13 @@ def largest_batch(
         f"batch={batch}: a step takes {fixed / _GIB:.2f} GiB and {each / _GIB:.3f} GiB a picture, "
         f"{(fixed + batch * each) / _GIB:.2f} GiB of {room / _GIB:.2f}"
     )
+
+
+def _first(model: YOLOv5, imgsz: int, device: torch.device) -> int:
+    """Pictures of the first step: on a GPU work space would hide what a single one takes."""
+    if device.type == "cuda":
+        return 8
+    return 1 if imgsz > max(model.config.strides) else 2  # a normalisation needs two values
 
 
 class _Trial:
@@ -88,7 +93,8 @@ class _Trial:
 
     def step(self, batch: int) -> None:
         """Forward and backward with so many pictures."""
-        pictures = torch.rand(batch, 3, self.imgsz, self.imgsz, device=self.device).to(memory_format=self.format)
+        pictures = torch.full((batch, 3, self.imgsz, self.imgsz), 0.5, device=self.device)
+        pictures = pictures.to(memory_format=self.format)
         try:
             with autocast(self.kind, self.device):
                 logits = self.model(pictures)
@@ -147,7 +153,7 @@ def _measure(trial: _Trial, meter: Meter, batch: int, most: int) -> tuple[float,
 def _rounded(batch: int) -> int:
     if batch >= 16:
         return batch // 8 * 8
-    return 1 << max(batch.bit_length() - 1, 0)
+    return 1 << (max(batch, 1).bit_length() - 1)
 
 
 def _verified(trial: _Trial, meter: Meter, batch: int, limit: float) -> int:

@@ -63,6 +63,7 @@ def test_three_quarters_of_the_room(total: int, batch: int, monkeypatch: pytest.
 def test_what_does_not_grow_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(FakeMeter(100 * GIB, fixed=40 * GIB), monkeypatch) == 32
     assert found(FakeMeter(100 * GIB, fixed=40 * GIB), monkeypatch, fraction=0.9) == 48
+    assert found(FakeMeter(100 * GIB, fixed=95 * GIB), monkeypatch) == 1
     assert found(FakeMeter(100 * GIB), monkeypatch, most=20) == 16
 
 
@@ -98,13 +99,16 @@ def test_a_batch_is_lowered_until_it_fits(total: int, start: int, batch: int, mo
     assert autobatch._verified(trial, meter, start, 0.99 * 64 * GIB) == batch
 
 
-def test_steps_leave_the_model_alone() -> None:
+@pytest.mark.parametrize("imgsz", [32, 64])
+def test_steps_leave_the_model_and_the_random_state_alone(imgsz: int) -> None:
     model = network()
+    state = torch.random.get_rng_state()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     meter = ProcessMeter(memory.reset_peak, memory.peak, lambda: GIB)
-    batch, line = largest_batch(model, 64, CPU, meter=meter, memory_format=torch.channels_last, most=4)
+    batch, line = largest_batch(model, imgsz, CPU, meter=meter, memory_format=torch.channels_last, most=4)
     assert 1 <= batch <= 4
     assert line.startswith(f"batch={batch}: a step takes ")
+    assert torch.equal(state, torch.random.get_rng_state())
     assert not model.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
