@@ -18,12 +18,16 @@ from backends.yolov5.config import ModelConfig, official, variant_of
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.outputs import Heads
 from backends.yolov5.pictures.batches import TrainingBatches
+from backends.yolov5.pictures.memory import available_memory
 from backends.yolov5.pictures.samples import Labelled
 from backends.yolov5.training.allocation import keep_freed_memory
 from backends.yolov5.training.autoanchor import check_anchors, training_sizes
+from backends.yolov5.training.autobatch import largest_batch
 from backends.yolov5.training.course import Course, Epoch, Scores
 from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.loop import Loop
+from backends.yolov5.training.metering import ProcessMeter
+from backends.yolov5.training.precision import amp_type
 from backends.yolov5.training.processes import Processes, processes
 from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.settings import Augmentation, LossGains, Optimisation
@@ -34,6 +38,8 @@ from core.artifacts import InputContract, Layout, ModelFacts
 from core.cores import usable_cores
 from core.errors import HooklineError
 from core.training import EpochResult, EpochScores, Trained, TrainingJob
+
+PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory() or 0)
 
 
 def train(job: TrainingJob) -> Trained:
@@ -101,15 +107,36 @@ def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes) -> Recipe:
             f"imgsz={job.imgsz} is not a multiple of the stride {stride}", f"take {below} or {below + stride}"
         )
     if options["batch"] == "auto":
-        options["batch"], line = automatic_batch(network, job.imgsz, mine)
-        job.watcher.note(line)
+        options["batch"] = _fitting_batch(network, job, options, mine)
     if options["batch"] % mine.world:
         raise TrainingError(
             f"batch={options['batch']} cannot be divided among {mine.world} processes", "take a multiple of it"
         )
     groups = {"augmentation": Augmentation, "gains": LossGains, "optimisation": Optimisation}
     made = {name: _picked(kind, options) for name, kind in groups.items()}
-    return replace(_picked(Recipe, options), **made)
+    recipe: Recipe = replace(_picked(Recipe, options), **made)
+    return recipe
+
+
+def _fitting_batch(network: YOLOv5, job: TrainingJob, options: Mapping[str, Any], mine: Processes) -> int:
+    """The largest batch of all processes together; the first one measures."""
+    fitting = 0.0
+    if mine.leader:
+        batch, line = largest_batch(
+            network,
+            job.imgsz,
+            mine.device,
+            meter=None if mine.device.type == "cuda" else PROCESS,
+            kind=amp_type(options["amp"], mine.device),
+            memory_format=torch.channels_last if options["channels_last"] else torch.contiguous_format,
+            most=len(job.pictures),
+        )
+        job.watcher.note(line)
+        fitting = float(batch)
+    shared = int(mine.from_leader([fitting])[0])
+    if mine.device.type == "cuda":
+        return shared * mine.world
+    return max(shared // mine.world, 1) * mine.world
 
 
 def job_config(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], recipe: Recipe) -> ModelConfig:

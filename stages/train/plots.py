@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 RESULTS = "results.csv"
 PANELS: Sequence[tuple[str, Mapping[str, str]]] = (
@@ -48,6 +49,7 @@ def _panel(axes: Axes, title: str, columns: Mapping[str, str], rows: Sequence[Ma
             axes.plot(*zip(*points, strict=True), color=colour, label=label, marker=marker, markersize=3)
     axes.set_title(title, fontsize=11)
     axes.set_xlabel("epoch", fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if len(columns) > 1 and axes.lines:

@@ -35,7 +35,7 @@ class TrainingBatches:
         TrainingError: The pictures do not fit into the memory where they are to be kept there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         samples: Sequence[Labelled],
         sizes: Sequence[Shape],

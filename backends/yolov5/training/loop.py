@@ -141,7 +141,7 @@ class Loop:
                 "a smaller lr0, amp=off or a look at these pictures may help; the last good checkpoint was kept",
             )
         # Gradients are averaged over processes; the loss is that of a sum over pictures.
-        self.scaler.scale(loss * self.processes.world).backward()
+        self.scaler.scale(loss * self.processes.world).backward()  # type: ignore[no-untyped-call]
         return parts
 
     def _images(self, images: Tensor, epoch: int, number: int) -> Tensor:
