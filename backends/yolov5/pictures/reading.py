@@ -52,7 +52,9 @@ class FromFiles:
         path = self.paths[index]
         try:
             return shrunk(self.read(path), self.side)
-        except Exception as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever the given function raises for what is no picture
             raise TrainingError(
                 f"cannot read the picture '{path}' ({error})", "it was readable before: is it being changed?"
             ) from error
