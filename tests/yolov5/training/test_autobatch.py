@@ -114,14 +114,18 @@ def test_steps_leave_the_model_and_the_random_state_alone(imgsz: int) -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_process_meter_sees_what_a_step_holds() -> None:
-    if not memory.reset_peak():
-        pytest.skip("the system does not tell the peak of this process")
-    meter = ProcessMeter(memory.reset_peak, memory.peak, lambda: GIB)
-    before = meter.room() - GIB
-    peak = meter.peak(lambda: torch.ones(60 * 2**20, dtype=torch.uint8).sum().item())
-    assert peak - before > 45 * 2**20
-    assert meter.room() - GIB < before + 15 * 2**20
+def test_a_process_meter_measures_from_a_reset_on() -> None:
+    calls: list[str] = []
+    peaks = iter([300, 500])
+
+    def highest() -> int:
+        calls.append("highest")
+        return next(peaks)
+
+    meter = ProcessMeter(lambda: calls.append("reset"), highest, lambda: 1000)
+    assert meter.room() == 1300
+    assert meter.peak(lambda: calls.append("step")) == 500
+    assert calls == ["reset", "highest", "reset", "step", "highest"]
 
 
 @pytest.mark.gpu
