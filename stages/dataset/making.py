@@ -79,7 +79,7 @@ def _left_out(audit: Audit) -> Iterator[str]:
             named = ", ".join(f"{item.sample.picture.name} ({_reason(item)})" for item in pictures[:NAMED])
             more = f" and {len(pictures) - NAMED} more, all in report.json" if len(pictures) > NAMED else ""
             total = len(pictures) + len(audit.kept[split])
-            yield f"{len(pictures)} of {total} pictures of '{split}' are left out: {named}{more}"
+            yield f"left out {len(pictures)} of {total} pictures of '{split}': {named}{more}"
 
 
 def _reason(checked: Checked) -> str:

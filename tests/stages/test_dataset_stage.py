@@ -96,7 +96,7 @@ def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
     assert result.splits == {"val": 1}
     assert [sample.picture.name for sample in load_split(result, "val")] == ["b.png"]
     assert result.notes == (
-        "2 of 3 pictures of 'val' are left out: a.png (class-out-of-range), c.png (unreadable-picture)",
+        "left out 2 of 3 pictures of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",
     )
     content = json.loads((context.workdir / "report.json").read_text())
     assert content["splits"]["val"]["objects"] == 2
