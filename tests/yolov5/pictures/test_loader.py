@@ -168,6 +168,17 @@ def test_ctrl_c_is_told_once_and_ends_the_workers(repo_root):
     assert all_gone(workers, 10)
 
 
+def test_workers_leave_an_interrupt_to_their_parent():
+    loader, alone = made_loader(2, count=40), made_loader(0, count=40)
+    batches = loader.epoch(0)
+    first = next(batches).targets
+    for worker in loader._loader._iterator._workers:
+        os.kill(worker.pid, signal.SIGINT)
+    made = [first, *(batch.targets for batch in batches)]
+    for mine, other in zip(made, alone.epoch(0), strict=True):
+        assert torch.equal(mine, other.targets)
+
+
 def test_workers_end_when_their_parent_is_killed(repo_root):
     program, workers = started(repo_root)
     assert all(map(alive, workers))
