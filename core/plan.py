@@ -172,9 +172,14 @@ class _Planner:
         made = [self._newest[kind] for kind in kinds if kind in self._newest]
         if made:
             return max(made)
-        if wanted.optional and not selected:
+        if wanted.optional and not (selected and self._given(kinds[0])):
             return None
         return self._produce(stage, kinds[0])
+
+    def _given(self, kind: type[Artifact]) -> bool:
+        """Whether what would make ``kind`` has been given anything to make it from."""
+        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
+        return any(stage.given is None or stage.given(self.configs[stage.name]) for stage in makers)
 
     def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
         makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]

@@ -23,6 +23,7 @@ from core.store import Store, complete, identity
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_HEAD_START = 2.0
 _ELSEWHERE = "make room or change its rights, or write elsewhere: store=<folder>, hydra.run.dir=<folder>"
 
 
@@ -69,6 +70,7 @@ def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
 
     It takes everything else from the store, to which the first process writes, and tells nobody.
     """
+    time.sleep(_HEAD_START)  # so that the first process is the one that works and tells, and this one waits for it
     last = max((index for index, step in enumerate(plan.steps) if step.stage.collective), default=-1)
     made: list[Artifact] = []
     for step in plan.steps[: last + 1]:

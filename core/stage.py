@@ -60,6 +60,8 @@ class Stage:
         check: Problems that can be told before anything runs.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         automatic: The plan may add the stage unasked.
+        given: Whether this config gives the stage anything to work on. Where it does not, a later stage whose
+            input is optional goes without, unless an earlier stage has made one.
         resumable: What an interrupted run of it leaves can be gone on with: ``resume=true``.
         collective: Under torchrun all processes work on it together; the other stages are the first one's.
     """
@@ -72,6 +74,7 @@ class Stage:
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     stored: bool = True
     automatic: bool = True
+    given: Callable[[Any], bool] | None = None
     resumable: bool = False
     collective: bool = False
 

@@ -59,8 +59,8 @@ def calibrate(
 
 
 def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
-    """The data set, where the pictures come from there."""
-    return {OnnxModel, Dataset} if config.data and not config.source and not config.cache else {OnnxModel}
+    """The data set, where one is given or made and the pictures come from nowhere else."""
+    return {OnnxModel} if config.source or config.cache else {OnnxModel, Dataset}
 
 
 def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:

@@ -84,6 +84,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="dataset",
         summary="check every picture and label of a data.yaml, and report what is in it",
         run=dataset,
+        given=lambda config: bool(config.data),
         fingerprint=fingerprint,
         check=check,
     )

@@ -31,6 +31,9 @@ class TrainingFolder:
             HooklineError: Resumption is asked for, and there is nothing to resume.
         """
         found = (self.path / STATE).is_file()
+        if resume and not found and self.path.is_dir():
+            note("the interrupted run had not finished an epoch: begins anew")
+            resume = False
         if resume and not found:
             raise HooklineError(
                 "resume=true, but no training with these options, data and weights was interrupted",

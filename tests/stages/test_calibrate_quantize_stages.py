@@ -162,7 +162,8 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
     dataset = Dataset(path=listing, names=("a", "b"), splits={"train": 4, "val": 2})
     with_data = config(data="data.yaml")
     assert set(select(with_data)) == {OnnxModel, Dataset}
-    assert set(select(replace(with_data, source="x"))) == set(select(config())) == {OnnxModel}
+    assert set(select(config())) == {OnnxModel, Dataset}  # taken where an earlier stage made one
+    assert set(select(replace(with_data, source="x"))) == {OnnxModel}
     assert calibrate(with_data, model, dataset, context[0]).pictures == 4
     with pytest.raises(HooklineError, match="unknown split 'trian'; did you mean train"):
         calibrate(replace(with_data, split="trian"), model, dataset, context[0])

@@ -41,7 +41,7 @@ class Processes:
         if self.world == 1:
             return model
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(model, device_ids=devices)
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of ``values`` over the processes."""

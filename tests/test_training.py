@@ -1,0 +1,176 @@
+"""Training by its commands, on a few drawn shapes: nothing is faked, and nothing is learnt."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backends.yolov5.checkpoint import load
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+TINY = ("weights=null", "model=yolov5n", "imgsz=64", "train.batch=8", "train.workers=1", "train.nominal_batch=8")
+DATA = ("data=shapes/data.yaml",)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A data set of shapes under ``shapes``."""
+    folder = tmp_path_factory.mktemp("training")
+    options = ["toy.train=16", "toy.val=8", "toy.imgsz=64", "hydra.run.dir=made"]
+    done = command(folder, repo_root, "core.run", "+stage=toy", *options)
+    assert done.returncode == 0, done.stderr
+    (folder / "made" / "toy").rename(folder / "shapes")
+    return folder
+
+
+def command(folder: Path, repo_root: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in ``folder``."""
+    line = [sys.executable, "-m", *words]
+    environment = surroundings(folder, repo_root, **settings)
+    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def surroundings(folder: Path, repo_root: Path, **settings: str) -> dict[str, str]:
+    home = {"HOOKLINE_HOME": str(folder / "home"), "PYTHONPATH": str(repo_root), "OMP_NUM_THREADS": "1"}
+    return os.environ | home | settings
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, repo_root: Path) -> Run:
+    """One run of the command line."""
+
+    def call(*overrides: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return command(folder, repo_root, "core.run", *overrides, **settings)
+
+    return call
+
+
+def results(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def curve(folder: Path) -> list[list[float]]:
+    names = ("train/box_loss", "train/obj_loss", "train/cls_loss", "fitness")
+    return [[float(row[name]) for name in names] for row in results(folder)]
+
+
+@pytest.fixture(scope="module")
+def whole(run: Run, folder: Path) -> Path:
+    """A training of three epochs that nobody disturbed."""
+    done = run("+stage=train", *DATA, *TINY, "train.epochs=3", "hydra.run.dir=whole")
+    assert done.returncode == 0, done.stderr
+    return folder / "whole" / "train"
+
+
+def test_what_a_training_leaves(whole: Path) -> None:
+    left = {item.name for item in whole.iterdir()}
+    assert {"best.safetensors", "last.safetensors", "results.csv", "results.png", "train_batch.jpg"} <= left
+    assert "state.pt" not in left
+    assert [row["epoch"] for row in results(whole)] == ["1", "2", "3"]
+    assert load(whole / "best.safetensors").names == ("circle", "square", "triangle")
+    summary = json.loads((whole.parent / "summary.json").read_text())
+    assert summary["stages"][-1]["artifact"]["type"] == "Checkpoint"
+
+
+def test_the_checkpoint_flows_on(run: Run, folder: Path, whole: Path) -> None:
+    chain = ["+stage=[train,build,evaluate]", *DATA, *TINY, "train.epochs=3", "precision=int8", "hydra.run.dir=chain"]
+    done = run(*chain)
+    assert done.returncode == 0, done.stderr
+    stages = {
+        item["name"]: item["status"] for item in json.loads((folder / "chain" / "summary.json").read_text())["stages"]
+    }
+    assert stages["train"] == "reused"
+    assert stages["calibrate"] == stages["build"] == stages["evaluate"] == "ran"
+    assert "calibrate: 16/16" in done.stderr  # the train split
+    assert "street" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, repo_root: Path) -> None:
+    home = folder / "killed"
+    words = ["core.run", "+stage=train", *DATA, *TINY, "train.epochs=3"]
+    settings = surroundings(folder, repo_root, HOOKLINE_HOME=str(home))
+    begun = subprocess.Popen([sys.executable, "-m", *words, "hydra.run.dir=killed1"], cwd=folder, env=settings)
+    deadline = time.monotonic() + 120
+    while not list(home.glob("training/*/state.pt")):
+        assert begun.poll() is None, "it ended before its first epoch was written"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    wanted = ["resume=true", "hydra.run.dir=killed2"]
+    done = command(folder, repo_root, *words, *wanted, HOOKLINE_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "resumes after epoch" in done.stderr
+    assert curve(folder / "killed2" / "train") == curve(whole)
+
+
+@pytest.mark.slow
+def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path) -> None:
+    torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    words = ["-m", "core.run", "+stage=train", *DATA, *TINY, "train.epochs=1", "hydra.run.dir=two"]
+    done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("plan:") == 1
+    assert len(results(folder / "two" / "train")) == 1
+    assert not list(folder.glob(".hydra"))
+
+
+def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
+    options = [
+        f"weights={whole / 'best.safetensors'}",
+        *TINY[2:],
+        "train.epochs=1",
+        "classes=circle",
+        "train.freeze=10",
+    ]
+    done = run("+stage=train", *DATA, *options, "hydra.run.dir=tuned")
+    assert done.returncode == 0, done.stderr
+    assert "transferred 348 of 348 tensors, outputs of 3 of 3 classes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["weights=null"], "nothing to train: neither a network nor weights"),
+        (["weights=null", "model=yolov5q"], "unknown model 'yolov5q'"),
+        (["weights=null", "model=yolov5n", "train.epochs=0"], "train.epochs=0 is out of range"),
+        (["weights=null", "model=yolov5n", "train.mosaic=2"], "train.mosaic=2.0 is out of range"),
+        (["weights=null", "model=yolov5n", "train.val_split=vall"], "has no split 'vall'"),
+        (["weights=null", "model=yolov5n", "tracker=[cvs]"], "cvs"),
+        (["weights=null", "model=yolov5n", "train.batch=many"], "train.batch=many is out of range"),
+        (["weights=null", "model=yolov5n", "train.epohcs=3"], "'train.epohcs'; did you mean train.epochs"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_in_one_line_before_anything_runs(run: Run, overrides: list[str], told: str) -> None:
+    done = run("+stage=train", *DATA, *overrides, "hydra.run.dir=mistake")
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert told in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["imgsz=70"], "imgsz=70 is not a multiple of the stride 32"),
+        (["resume=true", "train.epochs=77"], "no training with these options"),
+        (["train.amp=fp16"], "amp=fp16 needs a CUDA GPU"),
+        (["train.freeze=99"], "freeze=99"),
+    ],
+)
+def test_mistakes_that_show_when_the_training_begins(run: Run, overrides: list[str], told: str) -> None:
+    done = run("+stage=train", *DATA, *TINY, *overrides, "hydra.run.dir=late")
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
