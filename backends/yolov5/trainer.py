@@ -66,7 +66,10 @@ def train(job: TrainingJob) -> Trained:
         elif mine.leader:
             page = batches.draw(job.folder / "train_batch.jpg", job.names)
             job.watcher.page("train_batch", page)
-        course.run()
+        try:
+            course.run()
+        finally:
+            batches.close()
     values = {"epochs": course.epoch, "best_epoch": course.best_epoch + 1, "fitness": course.best}
     return Trained(facts_of(weights), course.epoch, course.best_epoch, values)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.context import RunContext
 from core.dataset import Sample, label_path
 from core.detections import Filter
 from core.evaluation.coco import ground_truth, results
-from core.evaluation.loop import evaluate_session
-from core.evaluation.scores import score
+from core.evaluation.loop import Evaluation, evaluate_session
+from core.evaluation.scores import Scores, score
 from core.media.tolerance import Tolerance
 from core.parts import Session
 from core.training import EpochScores, TrainingPicture
@@ -39,6 +40,31 @@ class Validation:
 
     def scores(self, session: Session) -> EpochScores:
         """P, R and mAP of ``session``: rectangular batches, nothing enlarged, all classes of a box."""
+        _, found = self._measured(session)
+        ids = {name: index for index, name in enumerate(self._names)}
+        return EpochScores(
+            found.all.precision,
+            found.all.recall,
+            found.stats["map50"],
+            found.stats["map50_95"],
+            {ids[item.name]: item.map50_95 for item in found.classes},
+        )
+
+    def draw(self, session: Session, folder: Path) -> list[Path]:
+        """Curves, confusion matrix, and predictions beside labels, of one more measurement."""
+        from core.evaluation.pictures import draw_evaluation
+
+        evaluation, found = self._measured(session)
+        return draw_evaluation(
+            folder,
+            curves=found.curves,
+            samples=self._samples,
+            labels=self._labels,
+            seen=evaluation.pictures,
+            names=self._names,
+        )
+
+    def _measured(self, session: Session) -> tuple[Evaluation, Scores]:
         wanted = Filter(conf=CONF, iou=IOU, max_det=MAX_DET, classes=(), multi_label=True)
         tolerance = Tolerance(len(self._samples), self._context.warn)
         with self._context.progress("  validate", len(self._samples), "pictures") as progress:
@@ -54,12 +80,4 @@ class Validation:
                 advance=progress.advance,
             )
         truth = ground_truth(self._samples, self._labels, evaluation.pictures, self._names)
-        found = score(truth, results(self._samples, evaluation.pictures), ())
-        ids = {name: index for index, name in enumerate(self._names)}
-        return EpochScores(
-            found.all.precision,
-            found.all.recall,
-            found.stats["map50"],
-            found.stats["map50_95"],
-            {ids[item.name]: item.map50_95 for item in found.classes},
-        )
+        return evaluation, score(truth, results(self._samples, evaluation.pictures), ())

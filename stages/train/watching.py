@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from core.artifacts import Checkpoint
 from core.context import Progress, RunContext
+from core.opening import open_model
 from core.parts import Session
 from core.trackers import RunInfo, Trackers
-from core.training import EpochResult, EpochScores, Trained, TrainingPicture
+from core.training import BEST, EpochResult, EpochScores, Trained, TrainingPicture
 from stages.train import TrainConfig
 from stages.train.folder import TrainingFolder
 from stages.train.validation import Validation
@@ -92,10 +94,17 @@ class Watcher:
         best = f"best epoch {trained.best_epoch + 1} of {trained.epochs}"
         self._context.note(", ".join([best, *(f"{name} {value:.4f}" for name, value in trained.values.items())]))
         if self._config.plots:
-            from stages.train.plots import draw_training
-
-            for path in draw_training(self._folder.path):
+            for path in self._pictures(trained):
                 self.page(path.stem, path)
+
+    def _pictures(self, trained: Trained) -> list[Path]:
+        """Curves of the training, and what the best weights find in the validation split."""
+        from stages.train.plots import draw_training
+
+        folder = self._folder.path
+        best = Checkpoint(path=folder / BEST, facts=trained.facts)
+        with open_model(best, self._context, imgsz=self._config.imgsz) as session:
+            return [*draw_training(folder), *self._validation.draw(session, folder)]
 
     def _heading(self, result: EpochResult) -> str:
         columns = [f"{'epoch':>9}", f"{'memory':>8}", *(f"{name:>8}" for name in result.losses)]

@@ -9,8 +9,8 @@ import torch
 from backends.yolov5.checkpoint import Weights
 from backends.yolov5.config import P5_ANCHORS, ModelConfig
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.course import Course, Scores
 from backends.yolov5.pictures.samples import Batch
+from backends.yolov5.training.course import Course, Scores
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.processes import Processes
 from backends.yolov5.training.recipe import Recipe

@@ -77,6 +77,10 @@ class TrainingBatches:
         """Write the first batch of the first epoch with its boxes as one page."""
         return write_page(path, next(iter(self._page.epoch(0))), names)
 
+    def close(self) -> None:
+        """End the worker processes."""
+        self._loader.close()
+
     def _weights(self, class_scores: Mapping[int, float]) -> NDArray[np.float64]:
         scores = np.zeros(self._classes)
         for index, score in class_scores.items():
