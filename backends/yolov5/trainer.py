@@ -44,34 +44,38 @@ PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory(
 
 def train(job: TrainingJob) -> Trained:
     """Train as ``job`` says; see :meth:`core.parts.ModelBackend.train`."""
-    torch.set_num_threads(max(usable_cores(), 1))
     with told(), _training_told(), processes(choose_device(job.device)) as mine:
+        torch.set_num_threads(max(usable_cores() // mine.beside, 1))
         torch.manual_seed(job.seed)
         if mine.device.type == "cpu":
             keep_freed_memory()
-        weights = start_weights(job)
-        network = weights.network().train().requires_grad_(requires_grad=True)
-        recipe = recipe_of(job, network, mine)
-        pictures = [
-            Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures
-        ]
-        network.config = job_config(job, network, pictures, recipe)
-        weights = replace(weights, config=network.config, state={})
-        listener = _Listener(job, facts_of(weights), mine.device)
-        sizes = [item.size for item in job.pictures]
-        batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
-        course = Course(Loop(network, recipe, batches, mine), weights, job.folder, listener)
-        if job.resume:
-            course.resume()
-        elif mine.leader:
-            page = batches.draw(job.folder / "train_batch.jpg", job.names)
-            job.watcher.page("train_batch", page)
+        course, batches = prepare(job, mine)
         try:
+            if job.resume:
+                course.resume()
+            elif mine.leader:
+                job.watcher.page("train_batch", batches.draw(job.folder / "train_batch.jpg", job.names))
             course.run()
         finally:
             batches.close()
     values = {"epochs": course.epoch, "best_epoch": course.best_epoch + 1, "fitness": course.best}
-    return Trained(facts_of(weights), course.epoch, course.best_epoch, values)
+    return Trained(facts_of(course.weights), course.epoch, course.best_epoch, values)
+
+
+def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]:
+    """The course of the training, ready to run, and its batches, to be closed."""
+    weights = start_weights(job)
+    network = weights.network().train().requires_grad_(requires_grad=True)
+    recipe = recipe_of(job, network, mine)
+    pictures = [
+        Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures
+    ]
+    network.config = job_config(job, network, pictures, recipe)
+    weights = replace(weights, config=network.config, state={})
+    sizes = [item.size for item in job.pictures]
+    batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
+    listener = _Listener(job, facts_of(weights), mine.device)
+    return Course(Loop(network, recipe, batches, mine), weights, job.folder, listener), batches
 
 
 def start_weights(job: TrainingJob) -> own.Weights:
@@ -82,6 +86,8 @@ def start_weights(job: TrainingJob) -> own.Weights:
         config = replace(given.config, num_classes=len(job.names))
     if config is None:
         raise ValueError("neither a network nor weights are given")
+    if given is not None and given.config.channels == config.channels:
+        config = replace(config, anchors=given.config.anchors)  # what its outputs are relative to
     network = YOLOv5(config)
     if given is not None:
         taken = transfer(given.state, network, given.names, job.names)

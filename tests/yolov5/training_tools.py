@@ -26,10 +26,10 @@ def tiny_network(seed=0, config=TINY):
 
 
 class MadeUpBatches:
-    """Random pictures, each with one box; the same for the same epoch."""
+    """Random pictures, each with one box; the same for the same epoch, or for all of them."""
 
-    def __init__(self, count=4, size=2, *, rank=0, world=1, imgsz=64, before=None):
-        self.pictures = count * size * world
+    def __init__(self, count=4, size=2, *, rank=0, world=1, imgsz=64, before=None, repeated=False):
+        self.pictures, self.repeated = count * size * world, repeated
         self.count, self.size, self.rank, self.world, self.imgsz, self.before = count, size, rank, world, imgsz, before
 
     def __len__(self):
@@ -37,7 +37,7 @@ class MadeUpBatches:
 
     def epoch(self, number, class_scores):
         for index in range(self.count):
-            generator = torch.Generator().manual_seed(1000 * number + index)
+            generator = torch.Generator().manual_seed(1000 * number * (not self.repeated) + index)
             whole = self.size * self.world
             images = torch.randint(0, 256, (whole, 3, self.imgsz, self.imgsz), generator=generator, dtype=torch.uint8)
             boxes = torch.rand(whole, 4, generator=generator) * 0.1 + torch.tensor(

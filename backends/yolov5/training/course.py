@@ -81,7 +81,7 @@ class Course:
         self.loop, self.folder, self.listener = loop, folder, listener
         self.epoch = 0
         self.best, self.best_epoch = -1.0, -1
-        self._weights = weights
+        self.weights = weights
         self._class_scores: dict[int, float] = {}
         self._seconds = 0.0
         self._history: list[dict[str, float]] = []
@@ -92,7 +92,7 @@ class Course:
         Raises:
             TrainingError: The state is damaged or of another network.
         """
-        state = load_state(self.folder, self._weights.config.to_dict())
+        state = load_state(self.folder, self.weights.config.to_dict())
         loop = self.loop
         loop.model.load_state_dict(state.model)
         loop.ema.load(state.averaged, state.updates)
@@ -136,7 +136,7 @@ class Course:
 
     def _validated(self) -> float | None:
         """Fitness by the first process's validation, in every process; None where nothing can be measured."""
-        processes, count = self.loop.processes, self._weights.config.num_classes
+        processes, count = self.loop.processes, self.weights.config.num_classes
         values = [float("nan")] * (1 + count)
         if processes.leader and (scores := self.listener.validate(self.loop.ema.model)):
             found = [scores.classes.get(index, float("nan")) for index in range(count)]
@@ -163,7 +163,7 @@ class Course:
         loop = self.loop
         return TrainingState(
             epoch=self.epoch,
-            config=self._weights.config.to_dict(),
+            config=self.weights.config.to_dict(),
             model=loop.model.state_dict(),
             averaged=loop.ema.model.state_dict(),
             updates=loop.ema.updates,
@@ -177,7 +177,7 @@ class Course:
 
     def _save(self, name: str) -> None:
         state = {key: value.detach().cpu() for key, value in self.loop.ema.model.state_dict().items()}
-        save(replace(self._weights, state=state), self.folder / name)
+        save(replace(self.weights, state=state), self.folder / name)
 
     def _memory(self) -> int:
         device = self.loop.processes.device

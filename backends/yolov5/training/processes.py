@@ -25,11 +25,13 @@ class Processes:
         rank: Its number.
         world: How many there are.
         device: What it computes on.
+        beside: How many of them share this machine.
     """
 
     rank: int
     world: int
     device: torch.device
+    beside: int = 1
 
     @property
     def leader(self) -> bool:
@@ -79,6 +81,6 @@ def processes(device: torch.device) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
-        yield Processes(dist.get_rank(), world, device)
+        yield Processes(dist.get_rank(), world, device, int(os.environ.get("LOCAL_WORLD_SIZE", world)))
     finally:
         dist.destroy_process_group()
