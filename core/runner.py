@@ -24,7 +24,7 @@ from core.store import Store, complete, identity
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 _HEAD_START = 2.0
-_ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME in the environment"
+_ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME for all"
 
 
 def run_plan(

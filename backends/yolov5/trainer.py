@@ -67,9 +67,7 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]
     weights = start_weights(job)
     network = weights.network().train().requires_grad_(requires_grad=True)
     recipe = recipe_of(job, network, mine)
-    pictures = [
-        Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures
-    ]
+    pictures = [Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures]
     network.config = job_config(job, network, pictures, recipe)
     weights = replace(weights, config=network.config, state={})
     sizes = [item.size for item in job.pictures]

@@ -22,7 +22,7 @@ def losses(notes):
 
 def test_a_training_learns_and_leaves_both_checkpoints(tmp_path):
     notes = Notes()
-    every = replace(QUICK, nominal_batch=2)
+    every = replace(QUICK, nominal_batch=2, lr0=0.1)
     course(tmp_path, listener=notes, batches=MadeUpBatches(repeated=True), epochs=12, optimisation=every).run()
     first, last = (sum(row) for row in (losses(notes)[0], losses(notes)[-1]))
     assert last < 0.9 * first
