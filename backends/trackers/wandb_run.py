@@ -43,7 +43,7 @@ class WandbRun:
             name=run.name,
             dir=str(run.dir),
             config=encode(dict(run.config)),
-            mode=self._mode,  # type: ignore[arg-type]
+            mode=self._mode,
             id=_run_id(run.dir / ID_FILE),
             resume="allow" if self._mode == "online" else None,
             settings=settings,
