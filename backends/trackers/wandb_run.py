@@ -25,7 +25,8 @@ class WandbRun:
     """
 
     def __init__(self, *, mode: str, project: str, entity: str | None) -> None:
-        self._mode, self._project, self._entity = mode, project, entity
+        self._mode: Any = mode  # wandb, where it is installed, wants a literal
+        self._project, self._entity = project, entity
         self._run: Any = None
 
     def start(self, run: RunInfo) -> None:
