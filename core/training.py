@@ -99,7 +99,7 @@ class TrainingWatcher(Protocol):
         ...
 
     def finish(self, result: EpochResult) -> None:
-        """An epoch is done and its checkpoints are written."""
+        """An epoch is done and its checkpoints are written; told again where a resumed training repeats the epoch."""
         ...
 
     def page(self, name: str, path: Path) -> None:

@@ -39,7 +39,6 @@ class Watcher:
         self._progress: Progress | None = None
         self._trackers: Trackers | None = None
         self._tabled = False
-        self._seen = ""
 
     def __enter__(self) -> Watcher:
         info = RunInfo(name=self._context.run_dir.name, dir=self._folder.path, config=vars(self._config))

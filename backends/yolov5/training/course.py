@@ -59,7 +59,7 @@ class Listener(Protocol):
         ...
 
     def finish(self, epoch: Epoch) -> None:
-        """An epoch is done and written."""
+        """An epoch is done and its weights are written; told again where the state was not and the epoch is repeated."""
         ...
 
     def note(self, message: str) -> None:
@@ -84,7 +84,6 @@ class Course:
         self.weights = weights
         self._class_scores: dict[int, float] = {}
         self._seconds = 0.0
-        self._history: list[dict[str, float]] = []
 
     def resume(self) -> None:
         """Go on where :meth:`run` was interrupted.
@@ -99,7 +98,7 @@ class Course:
         loop.optimizer.load_state_dict(dict(state.optimizer))
         loop.scaler.load_state_dict(dict(state.scaler))
         self.epoch, (self.best, self.best_epoch) = state.epoch, state.best
-        self._class_scores, self._seconds, self._history = state.class_scores, state.seconds, state.history
+        self._class_scores, self._seconds = state.class_scores, state.seconds
         self.listener.note(f"resumes after epoch {self.epoch} of {loop.recipe.epochs}")
 
     def run(self) -> None:
@@ -114,21 +113,25 @@ class Course:
             self._close(means.values(), value, trained, means.pictures)
 
     def _close(self, losses: Mapping[str, float], value: float | None, seconds: float, pictures: int) -> None:
-        """Write what the epoch has given, and tell of it."""
+        """Write what the epoch has given, and tell of it.
+
+        The state comes last: a training killed before it repeats the epoch to the same end, and tells of it twice
+        rather than never.
+        """
         number, self.epoch = self.epoch, self.epoch + 1
         better = value is not None and value > self.best
         if better and value is not None:
             self.best, self.best_epoch = value, number
         shown = value if value is not None else float("nan")
-        self._history.append({**losses, "fitness": shown})
         if self.loop.processes.leader:
             if better or self.best_epoch < 0:
                 self._save(BEST)
             self._save(LAST)
-            save_state(self._state(), self.folder)
         pictures *= self.loop.processes.world
         rates = self.loop.rates()
         self.listener.finish(Epoch(number, losses, rates, shown, better, seconds, pictures, self._memory()))
+        if self.loop.processes.leader:
+            save_state(self._state(), self.folder)
 
     def _validation_due(self) -> bool:
         done = self.epoch + 1
@@ -172,7 +175,6 @@ class Course:
             best=(self.best, self.best_epoch),
             class_scores=self._class_scores,
             seconds=self._seconds,
-            history=self._history,
         )
 
     def _save(self, name: str) -> None:

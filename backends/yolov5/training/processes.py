@@ -82,5 +82,6 @@ def processes(device: torch.device) -> Iterator[Processes]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
         yield Processes(dist.get_rank(), world, device, int(os.environ.get("LOCAL_WORLD_SIZE", world)))
+        dist.barrier()  # the first process writes while the others are done; none ends before all have
     finally:
         dist.destroy_process_group()

@@ -30,7 +30,6 @@ class TrainingState:
         best: Highest fitness so far, and its epoch.
         class_scores: mAP a class of the last validation, for image weights.
         seconds: Spent so far, validation included.
-        history: Loss, scores and fitness by epoch.
     """
 
     epoch: int
@@ -43,7 +42,6 @@ class TrainingState:
     best: tuple[float, int] = (-1.0, -1)
     class_scores: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def save_state(state: TrainingState, folder: Path) -> None:
