@@ -59,7 +59,7 @@ class Listener(Protocol):
         ...
 
     def finish(self, epoch: Epoch) -> None:
-        """An epoch is done and its weights are written; told again where the state was not and the epoch is repeated."""
+        """An epoch is done and its weights are written; told again where a resumed training repeats it."""
         ...
 
     def note(self, message: str) -> None:
