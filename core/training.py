@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 """Names of the two checkpoints that a trainer keeps in its folder."""
+STATE = "state.pt"
+"""Name of what it resumes from; its presence in the folder says that an epoch was finished."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from backends.yolov5 import checkpoint as own
 from backends.yolov5 import official
-from backends.yolov5.errors import CheckpointError
+from backends.yolov5.errors import YOLOv5Error
 from backends.yolov5.onnx_export import export
 from backends.yolov5.outputs import Classic, Heads
 from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
@@ -166,5 +166,5 @@ def told() -> Iterator[None]:
     """What the plain library found wrong, as the user's mistake."""
     try:
         yield
-    except CheckpointError as error:
+    except YOLOv5Error as error:
         raise HooklineError(error.message, error.hint) from error

@@ -1,10 +1,10 @@
-"""What is wrong with a checkpoint, in the user's words."""
+"""What can be wrong through no fault of the code, in the user's words."""
 
 from __future__ import annotations
 
 
-class CheckpointError(ValueError):
-    """A file that cannot be read as a YOLOv5 checkpoint.
+class YOLOv5Error(Exception):
+    """Something that the user can set right.
 
     Args:
         message: What was found, with the offending value.
@@ -15,3 +15,11 @@ class CheckpointError(ValueError):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class CheckpointError(YOLOv5Error, ValueError):
+    """A file that cannot be read as a YOLOv5 checkpoint."""
+
+
+class TrainingError(YOLOv5Error):
+    """A training that cannot begin or go on."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from enum import Enum
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from backends.yolov5 import checkpoint as own
 from backends.yolov5.backend import TorchSession, choose_device, facts_of, told
 from backends.yolov5.config import ModelConfig, official, variant_of
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.outputs import Heads
 from backends.yolov5.pictures.batches import TrainingBatches
@@ -24,7 +24,6 @@ from backends.yolov5.training.allocation import keep_freed_memory
 from backends.yolov5.training.autoanchor import check_anchors, training_sizes
 from backends.yolov5.training.autobatch import largest_batch
 from backends.yolov5.training.course import Course, Epoch, Scores
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.metering import ProcessMeter
 from backends.yolov5.training.precision import amp_type
@@ -36,7 +35,6 @@ from backends.yolov5.training.transfer import transfer
 from core import memory
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.cores import usable_cores
-from core.errors import HooklineError
 from core.training import EpochResult, EpochScores, Trained, TrainingJob
 
 PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory() or 0)
@@ -44,16 +42,14 @@ PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory(
 
 def train(job: TrainingJob) -> Trained:
     """Train as ``job`` says; see :meth:`core.parts.ModelBackend.train`."""
-    with told(), _training_told(), processes(choose_device(job.device)) as mine:
+    with told(), processes(choose_device(job.device)) as mine:
         torch.set_num_threads(max(usable_cores() // mine.beside, 1))
         torch.manual_seed(job.seed)
         if mine.device.type == "cpu":
             keep_freed_memory()
         course, batches = prepare(job, mine)
         try:
-            if job.resume:
-                course.resume()
-            elif mine.leader:
+            if mine.leader and not job.resume:
                 job.watcher.page("train_batch", batches.draw(job.folder / "train_batch.jpg", job.names))
             course.run()
         finally:
@@ -67,13 +63,17 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]
     weights = start_weights(job)
     network = weights.network().train().requires_grad_(requires_grad=True)
     recipe = recipe_of(job, network, mine)
+    state = load_state(job.folder, network.config.to_dict()) if job.resume else None
     pictures = [Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures]
-    network.config = job_config(job, network, pictures, recipe)
+    network.config = ModelConfig.from_dict(state.config) if state else _fitted(job, network, pictures, recipe)
     weights = replace(weights, config=network.config, state={})
     sizes = [item.size for item in job.pictures]
     batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
     listener = _Listener(job, facts_of(weights), mine.device)
-    return Course(Loop(network, recipe, batches, mine), weights, job.folder, listener), batches
+    course = Course(Loop(network, recipe, batches, mine), weights, job.folder, listener)
+    if state:
+        course.resume(state)
+    return course, batches
 
 
 def start_weights(job: TrainingJob) -> own.Weights:
@@ -146,10 +146,8 @@ def _fitting_batch(network: YOLOv5, job: TrainingJob, options: Mapping[str, Any]
     return max(shared // mine.world, 1) * mine.world
 
 
-def job_config(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], recipe: Recipe) -> ModelConfig:
-    """The network's shape with the anchors to train on: those of the interrupted run, or fitted where needed."""
-    if job.resume:
-        return ModelConfig.from_dict(load_state(job.folder, network.config.to_dict()).config)
+def _fitted(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], recipe: Recipe) -> ModelConfig:
+    """The network's shape with anchors that fit the boxes."""
     if not recipe.autoanchor:
         return network.config
     per_box = [item.size[::-1] for item in job.pictures for _ in range(len(item.labels))]
@@ -206,12 +204,3 @@ def _plain(value: Any) -> Any:
 def _picked(kind: type[Any], options: Mapping[str, Any]) -> Any:
     """A dataclass of the library from those options that have its fields' names."""
     return kind(**{item.name: options[item.name] for item in fields(kind) if item.name in options})
-
-
-@contextmanager
-def _training_told() -> Iterator[None]:
-    """What the training library found wrong, as the user's mistake."""
-    try:
-        yield
-    except TrainingError as error:
-        raise HooklineError(error.message, error.hint) from error

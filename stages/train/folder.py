@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import HooklineError
+from core.training import STATE
 
-STATE = "state.pt"
-"""What the trainer resumes from; its presence says that an epoch was finished."""
 FINISHED = "finished"
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from backends.yolov5 import checkpoint
-from backends.yolov5.training.errors import TrainingError
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.state import STATE, load_state, save_state
 from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, Notes, course
 
@@ -46,7 +46,7 @@ def test_an_interrupted_training_equals_an_uninterrupted_one(tmp_path, stop_in, 
     second = Notes([0.1, 0.3, 0.2])
     resumed = course(tmp_path / "parts", listener=second, seed=99, **changes)
     if first.epochs:
-        resumed.resume()
+        resumed.resume(load_state(tmp_path / "parts", TINY.to_dict()))
         assert len(first.epochs) + len(second.epochs) == stop_in[0]
     else:
         resumed = course(tmp_path / "parts", listener=second, **changes)
@@ -75,7 +75,7 @@ def test_a_kill_before_the_state_is_written_loses_no_told_epoch(tmp_path, monkey
         course(tmp_path / "parts", listener=first).run()
     monkeypatch.undo()
     resumed = course(tmp_path / "parts", listener=second, seed=99)
-    resumed.resume()
+    resumed.resume(load_state(tmp_path / "parts", TINY.to_dict()))
     resumed.run()
     assert [epoch.number for epoch in first.epochs + second.epochs] == [0, 1, 1, 2]
     assert losses(first)[:1] + losses(second) == losses(whole)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.pictures.sampler import EpochSampler
 from backends.yolov5.pictures.samples import Batch, Draw, Picture
 from backends.yolov5.pictures.slots import Slots
 from backends.yolov5.pictures.training import TrainingPictures
-from backends.yolov5.training.errors import TrainingError
 
 AHEAD = 2
 """Batches that each worker prepares in advance."""

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import cv2
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.pictures.memory import available_memory
 from backends.yolov5.pictures.samples import Picture
-from backends.yolov5.training.errors import TrainingError
 
 Read = Callable[[Path], Picture]
 """A file to uint8 BGR [H, W, 3], turned as its EXIF says."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from backends.yolov5.config import Anchors, ModelConfig
-from backends.yolov5.training.errors import TrainingError
+from backends.yolov5.errors import TrainingError
 
 Array = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.metering import GpuMeter, Meter
 from backends.yolov5.training.precision import autocast

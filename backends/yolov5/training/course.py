@@ -15,7 +15,7 @@ from backends.yolov5.checkpoint import Weights, save
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.fitness import fitness
 from backends.yolov5.training.loop import Loop
-from backends.yolov5.training.state import TrainingState, load_state, save_state
+from backends.yolov5.training.state import TrainingState, save_state
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 
@@ -85,13 +85,8 @@ class Course:
         self._class_scores: dict[int, float] = {}
         self._seconds = 0.0
 
-    def resume(self) -> None:
-        """Go on where :meth:`run` was interrupted.
-
-        Raises:
-            TrainingError: The state is damaged or of another network.
-        """
-        state = load_state(self.folder, self.weights.config.to_dict())
+    def resume(self, state: TrainingState) -> None:
+        """Go on where :meth:`run` was interrupted."""
         loop = self.loop
         loop.model.load_state_dict(state.model)
         loop.ema.load(state.averaged, state.updates)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.pictures.samples import Batch
 from backends.yolov5.training.ema import EMA
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.optimizer import freeze, make_optimizer
 from backends.yolov5.training.precision import amp_type, autocast, scaler

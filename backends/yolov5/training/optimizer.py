@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from backends.yolov5.blueprint import blueprint
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.settings import Optimisation
 
 OPTIMIZERS = ("sgd", "adam", "adamw")

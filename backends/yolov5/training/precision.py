@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from backends.yolov5.training.errors import TrainingError
+from backends.yolov5.errors import TrainingError
 
 TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from backends.yolov5.training.errors import TrainingError
+from backends.yolov5.errors import TrainingError
 
 FORMAT = 1
 STATE = "state.pt"

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.pictures.loader import Loader
 from backends.yolov5.pictures.sampler import EpochSampler, smallest_shapes
 from backends.yolov5.pictures.samples import Labelled
 from backends.yolov5.pictures.training import TrainingPictures
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.settings import Augmentation
 from core import memory
 from core.media.picture import read_picture

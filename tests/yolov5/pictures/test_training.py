@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.pictures.samples import Draw, Labelled
 from backends.yolov5.pictures.training import TrainingPictures
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.settings import Augmentation
 from tests.yolov5.pictures.made import COLOURS, PLAIN, rectangles, textures
 

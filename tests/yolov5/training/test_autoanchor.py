@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from backends.yolov5.config import P5_ANCHORS, P6_ANCHORS, scaled
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.autoanchor import best_possible_recall, check_anchors, fit_anchors, training_sizes
-from backends.yolov5.training.errors import TrainingError
 
 CLUSTERS = np.array([[6, 6], [12, 40], [40, 12], [70, 70], [30, 200], [200, 30], [180, 160], [350, 150], [500, 480]])
 

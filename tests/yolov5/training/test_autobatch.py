@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training import autobatch
 from backends.yolov5.training.autobatch import largest_batch
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.metering import ProcessMeter
 from core import memory
 from tests.yolov5_tools import tiny_weights

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.errors import TrainingError
 from backends.yolov5.training.optimizer import accumulation, freeze, make_optimizer
 from backends.yolov5.training.settings import Optimisation
 from tests.yolov5_tools import tiny_weights
