@@ -92,8 +92,16 @@ def check(config: ConvertConfig, _context: RunContext) -> Iterable[HooklineError
         yield HooklineError(f"convert.pictures='{config.pictures}' is not a folder", "give the folder of the pictures")
     if config.split is not None and (wrong := _split_problem(config.split)):
         yield HooklineError(f"convert.split={config.split} {wrong}", "give shares such as {train: 0.8, val: 0.2}")
-    if config.names is not None and not (isinstance(config.names, (list, dict)) and config.names):
+    if config.names is not None and not _are_names(config.names):
         yield HooklineError(f"convert.names={config.names} is no choice", "give [person,car] or {man: person}")
+
+
+def _are_names(names: Any) -> bool:
+    """Whether it is a list of names or a mapping of names to names; YAML takes some names for numbers."""
+    if not isinstance(names, (list, dict)) or not names:
+        return False
+    given = [*names, *names.values()] if isinstance(names, dict) else names
+    return all(isinstance(name, (str, int, float)) and not isinstance(name, bool) for name in given)
 
 
 def _split_problem(split: Any) -> str:

@@ -21,7 +21,7 @@ from stages.convert.records import Annotations, Item, Labelled
 from stages.convert.splitting import split_pictures
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
-from stages.convert.yolo import read_labelstudio, read_yolo
+from stages.convert.yolo import add_background, read_labelstudio, read_yolo
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -65,6 +65,8 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     pictures, found = Pictures(folders), Annotations()
     for place in places:
         READERS[kind](place, pictures, found)
+    if kind in {Format.yolo, Format.labelstudio}:
+        add_background(places, pictures, found)
     found.items.sort(key=lambda item: item.picture.as_posix())
     for one, other in zip(found.items, found.items[1:], strict=False):
         if one.picture == other.picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,12 +40,23 @@ class Place:
         folder = self.path if self.path.is_dir() else self.path.parent
         return folder.parent if folder.name.lower() == "annotations" else folder
 
+    def split_of(self, file: Path, *, by_name: bool = False) -> str | None:
+        """The split of a file: what the user said, else a folder on the way to it, e.g. ``valid/a.xml``.
+
+        With ``by_name`` the file's own name may say it too: ``instances_val2017.json``.
+        """
+        relative = file.relative_to(self.folder) if self.folder in file.parents else Path(file.name)
+        words = [*relative.parent.parts, *(re.split(r"[\W_]+", relative.stem) if by_name else [])]
+        found = (re.fullmatch(r"([a-z]+?)(\d{4})?", word.lower()) for word in reversed(words))
+        own = next((_SPLIT_WORDS[match[1]] for match in found if match and match[1] in _SPLIT_WORDS), None)
+        return self.split or own
+
 
 def sources_of(source: Any) -> list[Place]:
     """The places that ``convert.source`` names.
 
     Raises:
-        HooklineError: None is given, or one is not there.
+        HooklineError: None is given, or one is not there or may not be read.
     """
     if isinstance(source, Mapping):
         strange = [str(name) for name in source if name not in SPLITS]
@@ -59,6 +71,8 @@ def sources_of(source: Any) -> list[Place]:
     for place in places:
         if not place.path.exists():
             raise HooklineError(f"no such source '{place.path}'", nearest_names(place.path))
+        if not os.access(place.path, os.R_OK | (os.X_OK if place.path.is_dir() else 0)):
+            raise HooklineError(f"the source '{place.path}' may not be read", "change its rights")
     return places
 
 
@@ -83,14 +97,19 @@ def find_format(places: Sequence[Place], wanted: Format) -> Format:
 
 
 def files_of(place: Place, kind: Format) -> list[Path]:
-    """The annotation files of one format, sorted."""
+    """The annotation files of one format, sorted.
+
+    Raises:
+        HooklineError: There are none.
+    """
     if place.path.is_file():
         return [place.path]
-    suffix = ".xml" if kind is Format.voc else ".json"
-    files = visible(place.path, f"*{suffix}")
     if kind is Format.voc:
-        return files
-    files = [file for file in files if _json_kind(file) == kind.value]
+        files = visible(place.path, "*.xml")
+    else:
+        files = [file for file in visible(place.path, "*.json") if _json_kind(file) == kind.value]
+    if not files:
+        raise HooklineError(f"found no {kind.value} annotations in '{place.path}'", "check convert.source and format")
     if kind is Format.coco:  # COCO ships captions and keypoints of the same pictures beside its instances
         return [file for file in files if file.name.startswith("instances")] or files
     return files
@@ -100,13 +119,6 @@ def visible(folder: Path, pattern: str) -> list[Path]:
     """The files below a folder, sorted, without hidden ones and those in hidden folders."""
     found = (path for path in folder.rglob(pattern) if path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
-def split_of(relative: Path, *, by_name: bool = False) -> str | None:
-    """The split that a folder on the way (or with ``by_name`` the file's own name) says, e.g. ``valid/a.xml``."""
-    words = [*relative.parent.parts, *(re.split(r"[\W_]+", relative.stem) if by_name else [])]
-    found = (re.fullmatch(r"([a-z]+?)(\d{4})?", word.lower()) for word in reversed(words))
-    return next((_SPLIT_WORDS[match[1]] for match in found if match and match[1] in _SPLIT_WORDS), None)
 
 
 def _kinds(path: Path) -> set[str]:
@@ -148,7 +160,11 @@ def _json_kind(file: Path) -> str:
     """``coco`` for an object with categories, ``createml`` for a list with annotations; looks for words only."""
     if file.name == NOTES or not file.stat().st_size:
         return ""
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    try:
+        opened = file.open("rb")
+    except OSError as error:
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "change its rights, or move it away") from error
+    with opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
         if start == b"{" and all(content.find(word) >= 0 for word in (b'"images"', b'"annotations"', b'"categories"')):
             return Format.coco.value

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from core.dataset_files import Row
-from core.media.exif import orientation
-from core.media.picture import UnreadableError
-from core.media.size import LYING, picture_size
+from core.media.exif import UPRIGHT, orientation
+from core.media.size import HEAD, LYING, picture_size
 from stages.convert.records import Corners, Item
 
-HEAD = 1 << 16
 ROUNDING = 1e-4
 """A coordinate this far outside 0..1 comes from rounding and is not worth a word."""
 LEAST = 1e-6
@@ -21,18 +19,16 @@ def fractions(item: Item, told: Counter[str]) -> list[tuple[str, Corners]]:
     """Class name and corners of each box in fractions of the picture as hookline reads it, not clipped.
 
     Raises:
-        UnreadableError: The picture's size is needed and cannot be read.
+        UnreadableError: The picture is not there, or its size cannot be read.
     """
-    if not item.picture.is_file():
-        raise UnreadableError("it is not there")
+    actual = picture_size(item.picture)
     if not item.pixels:
         return [(box.name, box.corners) for box in item.boxes]
-    actual = picture_size(item.picture)
     height, width = item.stated or actual
-    turn = 1
+    turn = UPRIGHT
     if (height, width) != actual:
-        turn = _orientation(item) if (width, height) == actual else 1
-        told["pictures are turned by EXIF, and their boxes were turned too" if turn != 1 else _OTHER_SIZE] += 1
+        turn = _orientation(item) if (width, height) == actual else UPRIGHT
+        told["pictures are turned by EXIF, and their boxes were turned too" if turn != UPRIGHT else _OTHER_SIZE] += 1
     return [(box.name, turned(_scaled(box.corners, height, width), turn)) for box in item.boxes]
 
 
@@ -89,4 +85,4 @@ def _inside(value: float) -> float:
 def _orientation(item: Item) -> int:
     with item.picture.open("rb") as file:
         found = orientation(file.read(HEAD))
-    return found if found in LYING else 1
+    return found if found in LYING else UPRIGHT

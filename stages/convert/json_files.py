@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import HooklineError
 from stages.convert import Format
-from stages.convert.detect import Place, files_of, split_of
+from stages.convert.detect import Place, files_of
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
@@ -32,7 +32,7 @@ def read_createml(place: Place, pictures: Pictures, into: Annotations) -> None:
     """Read lists of Create ML; classes are sorted by name. Coordinates are the centre and size in pixels."""
     names = set(into.names)
     for file in files_of(place, Format.createml):
-        split = place.split or _split(file, place)
+        split = place.split_of(file, by_name=True)
         try:
             for row in _load(file):
                 named = str(row.get("image") or row["imagefilename"])
@@ -55,7 +55,7 @@ def _take_coco(file: Path, content: Mapping[str, Any], place: Place, pictures: P
             into.told["objects had no box and were dropped"] += 1
         else:
             boxes[row["image_id"]].append(Box(_category(row, names, file), _corners(row["bbox"])))
-    split = place.split or _split(file, place)
+    split = place.split_of(file, by_name=True)
     for image in content["images"]:
         height, width = int(image.get("height") or 0), int(image.get("width") or 0)
         stated = (height, width) if height > 0 and width > 0 else None
@@ -88,10 +88,10 @@ def _createml_box(item: Mapping[str, Any]) -> Box:
 
 
 def _numbers(values: Sequence[Any]) -> Corners:
-    first, second, third, fourth = map(float, values)
-    if not all(map(math.isfinite, (first, second, third, fourth))):
+    numbers = tuple(map(float, values))
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
         raise ValueError(f"a box is {list(values)}")
-    return first, second, third, fourth
+    return numbers
 
 
 def _add(into: Annotations, picture: Path | None, named: str, **item: Any) -> None:
@@ -99,11 +99,6 @@ def _add(into: Annotations, picture: Path | None, named: str, **item: Any) -> No
         into.missing.append(named)
     else:
         into.items.append(Item(picture, pixels=True, **item))
-
-
-def _split(file: Path, place: Place) -> str | None:
-    root = place.path if place.path.is_dir() else file.parent
-    return split_of(file.relative_to(root), by_name=True)
 
 
 def _load(file: Path) -> Any:

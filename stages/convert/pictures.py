@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
@@ -25,7 +26,7 @@ class Pictures:
         self.files = list(dict.fromkeys(file for folder in folders for file in _pictures(folder)))
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in self.files:
-            self._by_stem[file.stem.casefold()].append(file)
+            self._by_stem[_key(file.stem)].append(file)
 
     def find(self, named: str, annotation: Path, *, suffix: bool = True) -> Path | None:
         """The picture that fits best, None where no picture has that name.
@@ -56,12 +57,17 @@ class Pictures:
 
     def _named(self, wanted: PurePosixPath, *, suffix: bool) -> list[Path]:
         whole = wanted.name if not suffix else _without_suffix(wanted.name)
-        return self._by_stem.get(whole.casefold(), [])
+        return self._by_stem.get(_key(whole), [])
 
 
 def _pictures(folder: Path) -> list[Path]:
     names = glob.glob("**/*", root_dir=folder, recursive=True)  # noqa: PTH207 - follows linked folders
     return sorted(folder / name for name in names if name.lower().endswith(PICTURES))
+
+
+def _key(stem: str) -> str:
+    """Without case, and with accents in one code point: macOS writes them as two, tools on it and elsewhere as one."""
+    return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _without_suffix(name: str) -> str:

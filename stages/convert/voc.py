@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 from core.errors import HooklineError
 from stages.convert import Format
-from stages.convert.detect import Place, files_of, split_of
+from stages.convert.detect import Place, files_of
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
@@ -34,11 +34,8 @@ def read_voc(place: Place, pictures: Pictures, into: Annotations) -> None:
         if picture is None:
             into.missing.append(stated)
             continue
-        if lists:
-            split = lists.get(file.stem)
-        else:
-            split = split_of(file.relative_to(place.path)) if place.path.is_dir() else None
-        into.items.append(Item(picture, boxes, pixels=True, stated=_size(root, file), split=place.split or split))
+        split = place.split or lists.get(file.stem) if lists else place.split_of(file)
+        into.items.append(Item(picture, boxes, pixels=True, stated=_size(root, file), split=split))
     into.names = tuple(sorted(names))
 
 
@@ -48,7 +45,10 @@ def _parse(file: Path) -> ElementTree.Element:
     Raises:
         HooklineError: Not XML, or with a DOCTYPE: its entities could fill the memory, and no tool writes one.
     """
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "change its rights, or move it away") from error
     scanner = expat.ParserCreate()
 
     def refuse(*_: object) -> None:

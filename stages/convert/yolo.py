@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.dataset import list_samples, read_data_yaml
 from core.errors import HooklineError
-from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, split_of, visible
+from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, visible
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
@@ -22,7 +22,7 @@ FURTHEST = 1.5
 
 
 def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
-    """Read a data.yaml, or a folder of labels with classes.txt."""
+    """Read a data.yaml, or the label files of a folder with classes.txt."""
     file = place.path if place.path.is_file() else data_yaml(place.path)
     if file is not None:
         _read_data_yaml(file, place, into)
@@ -36,7 +36,7 @@ def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
 
 
 def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> None:
-    """Read an export of Label Studio: notes.json, classes.txt, labels/, and images/ where it was exported too."""
+    """Read the label files of an export of Label Studio, with the classes of its notes.json."""
     notes = place.path / NOTES
     try:
         rows = json.loads(notes.read_text(encoding="utf-8"))["categories"]
@@ -46,6 +46,19 @@ def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> Non
     names = [by_id.get(number, "") for number in range(max(by_id, default=-1) + 1)]
     _take_names(into, names, notes)
     _read_labels(place, names, pictures, into)
+
+
+def add_background(places: Sequence[Place], pictures: Pictures, into: Annotations) -> None:
+    """Add the pictures that no label file of any place belongs to; a data.yaml lists its own."""
+    listing = [place for place in places if place.path.is_file() or data_yaml(place.path)]
+    if len(listing) == len(places):
+        return
+    labelled = {item.picture for item in into.items}
+    elsewhere = places[0] if len(places) == 1 else None  # of several places none is nearer to convert.pictures
+    for picture in pictures.files:
+        place = next((place for place in places if place.folder in picture.parents), elsewhere)
+        if picture not in labelled and place not in listing:
+            into.items.append(Item(picture, (), split=place.split_of(picture) if place else None))
 
 
 def _read_data_yaml(file: Path, place: Place, into: Annotations) -> None:
@@ -58,8 +71,7 @@ def _read_data_yaml(file: Path, place: Place, into: Annotations) -> None:
 
 
 def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: Annotations) -> None:
-    """Every label file with its picture, then the pictures that have none."""
-    seen: set[Path] = set()
+    """Every label file with its picture."""
     for label in visible(place.path, "*.txt"):
         if label.name in CLASSES:
             continue
@@ -70,13 +82,7 @@ def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: A
             else:
                 into.told["text files were no labels and were left out"] += 1
             continue
-        seen.add(picture)
-        split = place.split or split_of(label.relative_to(place.path))
-        into.items.append(Item(picture, tuple(_boxes(label, names, into.told)), split=split))
-    for picture in pictures.files:
-        if picture not in seen:
-            relative = picture.relative_to(place.path) if place.path in picture.parents else Path(picture.name)
-            into.items.append(Item(picture, (), split=place.split or split_of(relative)))
+        into.items.append(Item(picture, tuple(_boxes(label, names, into.told)), split=place.split_of(label)))
 
 
 def _picture_of(label: Path, root: Path, pictures: Pictures) -> Path | None:

@@ -16,7 +16,7 @@ from core.errors import HooklineError
 from core.labels import load_labels
 from core.media.picture import read_picture
 from core.media.size import picture_size
-from stages.convert import ConvertConfig, Link, check
+from stages.convert import ConvertConfig, Format, Link, check
 from stages.convert.geometry import turned
 from stages.convert.naming import new_names
 from stages.convert.stratify import sizes, stratify
@@ -194,6 +194,9 @@ def test_new_names_are_unique_without_suffix_and_case() -> None:
         ({"source": "set", "split": 0.8}, "convert.split=0.8 is not a mapping"),
         ({"source": "set", "names": "dog"}, "convert.names=dog is no choice; give [person,car] or {man: person}"),
         ({"source": "set", "names": []}, "convert.names=[] is no choice"),
+        ({"source": "set", "names": ["dog", ["cat"]]}, "convert.names=['dog', ['cat']] is no choice"),
+        ({"source": "set", "names": {"dog": None}}, "convert.names={'dog': None} is no choice"),
+        ({"source": "set", "names": [True]}, "convert.names=[True] is no choice"),
     ],
 )
 def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], line: str) -> None:
@@ -206,6 +209,39 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[st
     context, _ = make_context(tmp_path / "out")
     (problem,) = map(str, check(ConvertConfig(**options), context))
     assert line in problem
+
+
+@pytest.mark.parametrize("kind", [Format.voc, Format.createml, Format.coco])
+def test_no_annotations_of_the_format(tmp_path: Path, kind: Format) -> None:
+    with pytest.raises(HooklineError, match=f"found no {kind.value} annotations in '.*set'"):
+        run(tmp_path, source=str(Path(source_of(tmp_path)).parent), format=kind)
+
+
+def test_one_of_several_sources_is_empty(tmp_path: Path) -> None:
+    """Its split would be missing in the end."""
+    pictures(tmp_path / "set", "a.jpg")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "set" / "a.xml").write_text("<annotation/>")
+    with pytest.raises(HooklineError, match=r"found no voc annotations in '.*empty'"):
+        run(tmp_path, source={"train": str(tmp_path / "set"), "val": str(tmp_path / "empty")})
+
+
+@pytest.mark.parametrize("name", ["set", "set/a.xml", "set/b.json"])
+def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """By a patch, as for root there is no such file."""
+    pictures(tmp_path / "set", "a.jpg")
+    (tmp_path / "set" / "a.xml").write_text("<annotation/>")
+    if name.endswith("json"):
+        (tmp_path / name).write_text("[]")
+    refused = tmp_path / name
+
+    def refuse(path: Path, *_: object) -> bytes:
+        raise PermissionError(13, os.strerror(13), str(path))
+
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != refused or path.is_file())
+    monkeypatch.setattr(Path, "read_bytes" if name.endswith("xml") else "open", refuse)
+    with pytest.raises(HooklineError, match=rf"'{refused}' (may not be read|\(Permission denied\))"):
+        run(tmp_path, source=str(tmp_path / "set"))
 
 
 def test_check_accepts_what_works(tmp_path: Path) -> None:

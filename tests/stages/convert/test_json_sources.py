@@ -99,7 +99,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
     [
         ({"annotations": [row(1, 5, 0, 0, 1, 1)]}, "is of category 5, which it does not name; add it to 'categories'"),
         ({"annotations": [{"bbox": [1, 2, 3, 4]}]}, "is not COCO instances JSON as expected (no 'image_id')"),
-        ({"annotations": [row(1, 1, 0, 0, 1)]}, "is not COCO instances JSON as expected"),
+        ({"annotations": [row(1, 1, 0, 0, 1)]}, "is not COCO instances JSON as expected (a box is [0, 0, 1])"),
         ({"annotations": [row(1, 1, 0, 0, 1, float("nan"))]}, "a box is [0, 0, 1, nan]"),
         ({"images": [{"id": 1}]}, "(no 'file_name')"),
         ({"images": [{"id": 1, "file_name": "a.jpg", "width": float("inf"), "height": 1}]}, "as expected"),

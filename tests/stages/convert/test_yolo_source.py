@@ -167,3 +167,44 @@ def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
     pictures(source, "a.png")
     with pytest.raises(HooklineError, match=r"'a' in '.*a.txt' may be '.*a.jpg' or '.*a.png'; rename one"):
         run(tmp_path, source=str(source))
+
+
+@pytest.mark.parametrize("by_split", [True, False])
+def test_several_folders_of_labels(tmp_path: Path, by_split: bool) -> None:
+    """A picture that has no label in one folder may have one in another, and is background only without any."""
+    one = labelimg(tmp_path / "one", a="1 .5 .5 .5 .5")
+    other = labelimg(tmp_path / "other", b="0 .5 .5 .5 .5")
+    pictures(other, "background.png")
+    source = {"train": str(one), "val": str(other)} if by_split else [str(one), str(other)]
+    dataset, _ = run(tmp_path, source=source)
+    assert by_name(dataset) == {
+        "a.jpg": [("person", [32, 24, 32, 24])],
+        "b.jpg": [("dog", [32, 24, 32, 24])],
+        "background.png": [],
+    }
+    if by_split:
+        assert list(labels_of(dataset)) == ["train/a.jpg", "val/b.jpg", "val/background.png"]
+
+
+def test_pictures_beside_those_of_a_data_yaml_are_not_added(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"a": [(1, 0.5, 0.5, 0.5, 0.5)]}})
+    pictures(tmp_path / "set", "preview.jpg")
+    pictures(tmp_path / "photos", "other.jpg")
+    dataset, _ = run(tmp_path, source=str(file), pictures=str(tmp_path / "photos"))
+    assert list(labels_of(dataset)) == ["train/a.png"]
+
+
+def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
+    (source / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(HooklineError, match=r"1 annotated pictures are not there or cannot be read: '.*a.jpg \("):
+        run(tmp_path, source=str(source))
+
+
+def test_accents_may_be_one_code_point_or_two(tmp_path: Path) -> None:
+    """As an archive made on macOS has them: the name on the disk is decomposed, that of the label is not."""
+    source = labelimg(tmp_path / "set", b="")
+    pictures(source, "e\u0301te\u0301.jpg")
+    (source / "\u00e9t\u00e9.txt").write_text("0 .5 .5 .5 .5")
+    dataset, _ = run(tmp_path, source=str(source))
+    assert by_name(dataset)["e\u0301te\u0301.jpg"] == [("dog", [32, 24, 32, 24])]
