@@ -140,3 +140,28 @@ def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
     if not (width > 0 and height > 0):
         raise _RowError(RowProblem.empty, f"has a box without area: '{' '.join(row[1:])}'")
     return number, x, y, width, height
+
+
+def check_objects(
+    labels: Iterable[Labels], names: Sequence[str], classes: Sequence[int], split: str, purpose: str
+) -> None:
+    """Refuse a split without a single object of the wanted classes.
+
+    Args:
+        labels: Of the pictures of the split.
+        names: Class names.
+        classes: Wanted class ids; none: all.
+        split: Its name.
+        purpose: What objects are needed for, an infinitive.
+
+    Raises:
+        HooklineError: There is none.
+    """
+    wanted = set(classes or range(len(names)))
+    if any(wanted.intersection(item.classes.tolist()) for item in labels):
+        return
+    of = f" of the classes {', '.join(names[index] for index in classes)}" if classes else ""
+    raise HooklineError(
+        f"split '{split}' has no labelled objects{of}: there is nothing to {purpose}",
+        "labels lie in labels/ beside images/, one .txt a picture",
+    )

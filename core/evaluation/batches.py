@@ -13,7 +13,6 @@ from core.dataset import Sample
 from core.errors import HooklineError
 from core.media.picture import UnreadableError
 from core.media.size import picture_size
-from core.parts import Session
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -31,18 +30,6 @@ class Batch:
 
     indices: tuple[int, ...]
     contract: InputContract
-
-
-def make_batches(samples: Sequence[Sample], batch: int, session: Session, *, rectangular: bool) -> list[Batch]:
-    """Batches of ``samples`` for ``session``, rectangular or all of one size.
-
-    Raises:
-        HooklineError: As :func:`rectangular_batches`.
-    """
-    if not rectangular:
-        return plain_batches(len(samples), batch, session.contract)
-    _check_dynamic(session.contract)
-    return rectangular_batches(read_sizes(samples), batch, session.contract, session.facts.max_stride)
 
 
 def plain_batches(count: int, batch: int, contract: InputContract) -> list[Batch]:

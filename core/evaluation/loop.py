@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 from core.artifacts import InputContract
 from core.dataset import Sample
 from core.detections import Detections, Filter
-from core.evaluation.batches import Batch, make_batches
+from core.evaluation.batches import Batch, Size, plain_batches, read_sizes, rectangular_batches
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_picture
 from core.media.tolerance import Tolerance, Unreadable
 from core.parts import ProcessorBackend, Session
 
-ValueT = TypeVar("ValueT")
 PHASES = ("read", "prepare", "inference", "detect")
 
 
@@ -76,6 +74,7 @@ def evaluate_session(
     *,
     batch: int = 1,
     rectangular: bool = False,
+    sizes: Sequence[Size] | None = None,
     upscale: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -89,6 +88,7 @@ def evaluate_session(
         tolerance: Takes in pictures that cannot be read.
         batch: Pictures an inference.
         rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them.
+        sizes: Height and width of each picture where they are known; rectangular batches read them otherwise.
         upscale: Enlarge pictures that are smaller than the network's input.
         advance: Called with the number of pictures after each batch.
 
@@ -96,7 +96,10 @@ def evaluate_session(
         HooklineError: Rectangular batches for a model of one size, or too many pictures that cannot be read.
     """
     result = Evaluation()
-    batches = make_batches(samples, batch, session, rectangular=rectangular)
+    if rectangular:
+        batches = rectangular_batches(sizes or read_sizes(samples), batch, session.contract, session.facts.max_stride)
+    else:
+        batches = plain_batches(len(samples), batch, session.contract)
     if batches:
         _warm_up(session, batches[0])
     fit = (session.contract.height, session.contract.width)

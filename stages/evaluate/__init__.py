@@ -17,9 +17,6 @@ from core.stage import Stage
 if TYPE_CHECKING:
     from core.context import RunContext
 
-CONF = 0.001
-IOU = 0.6
-
 
 class MultiLabel(str, Enum):
     """Which classes of a box count.

@@ -10,14 +10,15 @@ from core.context import RunContext
 from core.dataset import load_split
 from core.detections import Filter
 from core.errors import HooklineError
+from core.evaluation import CONF, IOU
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import score
-from core.labels import Labels, load_labels
+from core.labels import Labels, check_objects, load_labels
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import Session
-from stages.evaluate import CONF, IOU, EvaluateConfig, MultiLabel
+from stages.evaluate import EvaluateConfig, MultiLabel
 from stages.evaluate.report import Outcome, protocol_of, write_outcome
 from stages.evaluate.table import class_table, speed_line
 
@@ -34,7 +35,7 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     names, classes = dataset.names, class_ids(config.classes, dataset.names)
     samples = load_split(dataset, config.split)
     labels = [load_labels(sample, names) for sample in samples]
-    _check_objects(labels, names, classes, config.split)
+    check_objects(labels, names, classes, config.split, "measure")
     tolerance = Tolerance(len(samples), context.warn)
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, classes)
@@ -55,7 +56,7 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
                 advance=progress.advance,
             )
         protocol = protocol_of(config, session, wanted)
-    _check_objects(_seen(labels, evaluation), names, classes, config.split)
+    check_objects(_seen(labels, evaluation), names, classes, config.split, "measure")
     truth = ground_truth(samples, labels, evaluation.pictures, names)
     found = results(samples, evaluation.pictures)
     scores = score(truth, found, classes)
@@ -74,16 +75,6 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
 
 def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:
     return [labels[picture.index] for picture in evaluation.pictures]
-
-
-def _check_objects(labels: Sequence[Labels], names: Sequence[str], classes: Sequence[int], split: str) -> None:
-    wanted = set(classes or range(len(names)))
-    if not any(wanted.intersection(item.classes.tolist()) for item in labels):
-        of = f" of the classes {', '.join(names[index] for index in classes)}" if classes else ""
-        raise HooklineError(
-            f"split '{split}' has no labelled objects{of}: there is nothing to measure",
-            "labels lie in labels/ beside images/, one .txt a picture",
-        )
 
 
 def _filter(config: EvaluateConfig, layout: Layout, classes: tuple[int, ...]) -> Filter:

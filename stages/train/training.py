@@ -11,9 +11,9 @@ from core.artifacts import Checkpoint, Dataset
 from core.classes import class_ids
 from core.context import RunContext
 from core.dataset import load_split
-from core.errors import HooklineError, unknown
+from core.errors import unknown
 from core.evaluation.batches import read_sizes
-from core.labels import Labels, load_labels
+from core.labels import Labels, check_objects, load_labels
 from core.media.picture import read_picture
 from core.ranks import RANKS
 from core.serial import digest, encode
@@ -83,12 +83,7 @@ def training_pictures(
     wanted = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, split)
     labels = [_kept(load_labels(sample, dataset.names), wanted) for sample in samples]
-    if not any(len(item) for item in labels):
-        of = f" of the classes {', '.join(dataset.names[index] for index in wanted)}" if wanted else ""
-        raise HooklineError(
-            f"split '{split}' has no labelled objects{of}: there is nothing to learn from it",
-            "labels lie in labels/ beside images/, one .txt a picture",
-        )
+    check_objects(labels, dataset.names, wanted, split, "learn from it")
     names = dataset.names
     if config.single_class:
         names = ("object",)

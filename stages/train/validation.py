@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.context import RunContext
-from core.dataset import Sample, label_path
+from core.dataset import Sample
 from core.detections import Filter
+from core.evaluation import CONF, IOU, MAX_DET
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
@@ -16,7 +17,7 @@ from core.parts import Session
 from core.training import EpochScores, TrainingPicture
 from stages.train import TrainConfig
 
-CONF, IOU, MAX_DET, BATCH = 0.001, 0.6, 300, 16
+BATCH = 16
 
 
 class Validation:
@@ -32,7 +33,8 @@ class Validation:
     def __init__(
         self, pictures: Sequence[TrainingPicture], names: Sequence[str], config: TrainConfig, context: RunContext
     ) -> None:
-        self._samples = [Sample(item.path, label_path(item.path)) for item in pictures]
+        self._samples = [Sample(item.path, None) for item in pictures]
+        self._sizes = [item.size for item in pictures]
         self._labels = [item.labels for item in pictures]
         self._names = tuple(names)
         self._processor = context.processor(config.processor)
@@ -76,6 +78,7 @@ class Validation:
                 tolerance,
                 batch=BATCH,
                 rectangular=True,
+                sizes=self._sizes,
                 upscale=False,
                 advance=progress.advance,
             )

@@ -12,7 +12,7 @@ from core.artifacts import Dataset
 from stages.dataset import DatasetConfig, dataset
 from stages.dataset.charts import box_centres, box_shapes, class_balance
 from stages.dataset.numbers import ClassNumbers
-from stages.dataset.sheet import GAP, TILE, sample_sheet
+from stages.dataset.sheet import TILES, sample_sheet
 from stages.dataset.tables import class_table
 from stages.dataset.tally import Tally
 from tests.dataset_tools import write_dataset
@@ -97,8 +97,8 @@ def test_the_same_seed_gives_the_same_sheet(tmp_path: Path) -> None:
         contents.append((tmp_path / "x.jpg").read_bytes())
     assert contents[0] == contents[1] != contents[2]
     height, width = cv2.imread(str(tmp_path / "x.jpg")).shape[:2]
-    assert width == 4 * (TILE + GAP) + GAP
-    assert height > 4 * TILE
+    assert width == 4 * (TILES.side + TILES.gap) + TILES.gap
+    assert height > 4 * TILES.side
 
 
 def test_a_long_table_is_cut(tmp_path: Path) -> None:
