@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -93,11 +94,16 @@ def _total(config: FramesConfig, source: Source) -> int:
 
 
 def _file_names(source: Source) -> dict[Path | None, str]:
-    """How the pictures of each video begin: its name, with the suffix where two would be the same."""
+    """How the pictures of each video begin: its name, with the suffix or even a number where two would be the same."""
     flat = [PurePosixPath(name.replace("/", "-")) for name in source.names]
     stems = Counter(name.stem.casefold() for name in flat)
-    chosen = [name.name if stems[name.stem.casefold()] > 1 else name.stem for name in flat]
-    return dict(zip(source.files, chosen, strict=True))
+    chosen: dict[str, str] = {}
+    for name in flat:
+        plain = name.name if stems[name.stem.casefold()] > 1 else name.stem
+        numbered = chain([plain], (f"{plain}-{number}" for number in count(2)))
+        free = next(candidate for candidate in numbered if candidate.casefold() not in chosen)
+        chosen[free.casefold()] = free
+    return dict(zip(source.files, chosen.values(), strict=True))
 
 
 def _write(target: Path, picture: NDArray[np.uint8], quality: int) -> None:

@@ -81,6 +81,15 @@ def test_several_videos(tmp_path: Path) -> None:
     assert levels(spread) == [2, 2, 2]
 
 
+def test_videos_whose_names_fall_together(tmp_path: Path) -> None:
+    for name in ("a/b.mp4", "a-b.mp4", "a-b.mp4.avi", "a-b.mp4-2.avi"):
+        write_levels(tmp_path / "set" / name, 2)
+    made, _ = run(tmp_path, str(tmp_path / "set"), every=2)
+    names = [line.removeprefix("images/") for line in made.path.read_text().splitlines()]
+    assert len(set(names)) == 4
+    assert sorted(names) == sorted(file.name for file in (made.path.parent / "images").iterdir())
+
+
 def test_quality(tmp_path: Path) -> None:
     write_pictures(tmp_path, ["noise.png"])
     video = write_video(tmp_path / "a.mp4", [cv2.imread(str(tmp_path / "noise.png"))] * 2)
