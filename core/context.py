@@ -132,3 +132,13 @@ def cache_home() -> Path:
     if home := os.environ.get("HOOKLINE_HOME"):
         return Path(home).expanduser().resolve()
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser().resolve() / "hookline"
+
+
+def free_path(target: Path) -> Path:
+    """``target``, or ``target-2`` and so on where that is taken: nothing is overwritten."""
+    number = 2
+    candidate = target
+    while candidate.exists():
+        candidate = target.with_name(f"{target.name}-{number}")
+        number += 1
+    return candidate

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from core.artifacts import Artifact, Provenance
-from core.context import RunContext
+from core.context import RunContext, free_path
 from core.errors import HooklineError
 from core.observers import Observers
 from core.plan import Plan, Step, key_of
@@ -53,7 +53,7 @@ def run_plan(
             with disk_errors():
                 artifact, reused = _run_step(step, made, context, store, reuse=reuse)
                 if step.asked and step.stage.stored:
-                    artifact = _expose(artifact, _free(context.run_dir / step.stage.name), store)
+                    artifact = _expose(artifact, free_path(context.run_dir / step.stage.name), store)
         except BaseException as error:
             observers.tell("stage_failed", step=step, error=error)
             raise
@@ -116,7 +116,7 @@ def _run_step(
 
 def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
     """Run ``make`` for a stage that is not stored; ``target`` is there when it has finished."""
-    target = _free(target)
+    target = free_path(target)
     with _comes_whole(target) as workdir:
         artifact = complete(make(workdir))
     if workdir not in artifact.path.parents:
@@ -145,16 +145,6 @@ def _expose(artifact: Artifact, target: Path, store: Store) -> Artifact:
     return replace(artifact, path=target / artifact.path.name)
 
 
-def _free(target: Path) -> Path:
-    """``target``, or ``target-2`` and so on where a stage runs more than once."""
-    number = 2
-    candidate = target
-    while candidate.exists():
-        candidate = target.with_name(f"{target.name}-{number}")
-        number += 1
-    return candidate
-
-
 def _notes(artifact: Artifact, inputs: Iterable[Artifact]) -> tuple[str, ...]:
     """Remarks travel on: what was remarked on an input holds for what was made from it."""
     inherited = [note for given in inputs for note in given.notes]
@@ -163,7 +153,7 @@ def _notes(artifact: Artifact, inputs: Iterable[Artifact]) -> tuple[str, ...]:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Tell a full disk and a folder that cannot be written in one line; libraries hide the cause in many ways."""
+    """Tell a full disk and what may not be read or written in one line; libraries hide the cause in many ways."""
     try:
         yield
     except HooklineError:
@@ -173,9 +163,15 @@ def disk_errors() -> Iterator[None]:
         where = next((f" at '{cause.filename}'" for cause in causes if cause.filename), "")
         if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
             raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
-        if causes and causes[0].errno in _LOCKED:
-            raise HooklineError(f"cannot write{where} ({causes[0].strerror})", _ELSEWHERE) from error
+        if causes and _refused(causes[0]):
+            raise HooklineError(f"cannot read or write{where} ({causes[0].strerror})", _ELSEWHERE) from error
         raise
+
+
+def _refused(error: OSError) -> bool:
+    """It may not be touched, or a file stands where a folder should be."""
+    in_the_way = error.errno == errno.EEXIST and error.filename and Path(os.fsdecode(error.filename)).is_file()
+    return error.errno in _LOCKED or bool(in_the_way)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

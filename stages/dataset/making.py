@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 from core.artifacts import Dataset
-from core.context import RunContext
+from core.context import RunContext, free_path
 from core.dataset import write_listing
 from core.errors import HooklineError
 from stages.dataset import Bad, DatasetConfig
@@ -34,10 +35,10 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     audit = run_audit(spec, splits, context)
     stops = _stops(audit, config.bad)
     numbers = numbers_of(audit)
-    folder = context.run_dir / "dataset" if stops else context.workdir
-    report = write_report(audit, numbers, folder, seed=context.seed, drawn=config.report)
+    report = write_report(audit, numbers, context.workdir, seed=context.seed, drawn=config.report)
     if stops:
-        raise _error(stops, config.bad, str(report))
+        shown = shutil.copytree(context.workdir, free_path(context.run_dir / "dataset"))
+        raise _error(stops, config.bad, str(shown / report.name))
     context.note(split_table(numbers.splits))
     context.note(class_table(numbers.classes))
     _tell(audit, context)

@@ -24,14 +24,13 @@ def write_report(audit: Audit, numbers: Numbers, folder: Path, *, seed: int, dra
     Args:
         audit: What was found.
         numbers: The figures.
-        folder: Is made where it is not there.
+        folder: Is there.
         seed: Of the choice of sample pictures.
         drawn: Also the charts, the sample pictures and the page.
 
     Returns:
         The file to look at first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / JSON
     text = json.dumps(_content(audit, numbers), indent=1, ensure_ascii=False) + "\n"
     target.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -20,7 +20,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.observers import Observers
 from core.plan import Step, make_plan
-from core.runner import run_plan
+from core.runner import disk_errors, run_plan
 from core.store import Store, identity, read_artifact
 from tests.core import toys
 
@@ -110,6 +110,20 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     message = "no space left on the disk at 'model.onnx'; make room or change its rights"
     with export_replaced(full), pytest.raises(HooklineError, match=message):
         run(tmp_path, ["export"])
+
+
+@pytest.mark.parametrize(("number", "name"), [(errno.EACCES, "x"), (errno.EEXIST, "file")])
+def test_what_may_not_be_touched_is_one_line(tmp_path: Path, number: int, name: str) -> None:
+    """Also a file that stands where a folder should be."""
+    (tmp_path / "file").touch()
+    message = rf"cannot read or write at '.*{name}' \({os.strerror(number)}\); make room or change its rights"
+    with pytest.raises(HooklineError, match=message), disk_errors():
+        raise OSError(number, os.strerror(number), str(tmp_path / name))
+
+
+def test_a_folder_that_is_made_twice_is_a_bug(tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError), disk_errors():
+        tmp_path.mkdir()
 
 
 def test_second_run_waits_for_the_first(tmp_path: Path) -> None:

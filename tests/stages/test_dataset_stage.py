@@ -79,12 +79,23 @@ def test_an_error_stops_in_one_line_and_leaves_the_report(tmp_path: Path) -> Non
         "(the first of 3 errors: 2 class-out-of-range, 1 empty-box); correct what is wrong, "
         f"or leave such pictures out with dataset.bad=skip; all is told in '{report}'"
     )
-    assert not list(context.workdir.iterdir())
     assert memory.warnings == []
     content = json.loads(report.with_name("report.json").read_text())
     assert [row["line"] for row in content["findings"]] == [1, 2, 1]
     assert content["counts"] == {"error": 3, "warning": 0, "note": 0, "class-out-of-range": 2, "empty-box": 1}
     assert f"line 1 of &#x27;{label}&#x27; has class 7" in report.read_text()
+
+
+def test_the_report_of_an_error_overwrites_nothing(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"val": {"a": [(7, *OBJECT[1:])]}})
+    context, _ = make_context(tmp_path)
+    mine = context.run_dir / "dataset" / "report.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(HooklineError, match=r"all is told in '.*/run/dataset-2/report.json'"):
+        dataset(plain(file), context)
+    assert mine.read_text() == "mine"
+    assert (context.run_dir / "dataset-2" / "report.json").is_file()
 
 
 def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
@@ -114,8 +125,8 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"val": {"a": []}})
     label = tmp_path / "set" / "labels" / "val" / "a.txt"
     label.unlink()
-    context, _ = make_context(tmp_path)
     for bad in Bad:
+        context, _ = make_context(tmp_path / bad.value)
         with pytest.raises(HooklineError) as caught:
             dataset(plain(file, bad), context)
         assert str(caught.value) == (
