@@ -2,7 +2,7 @@
 
 A data set is digested at every start to see whether anything changed; the cache makes that a
 ``stat`` a file. It is an SQLite file, so that several processes may use it at once, and it is only
-a help: where it cannot be opened, the files are read again.
+a help: where it cannot be read, the files are read again.
 """
 
 from __future__ import annotations
@@ -71,8 +71,13 @@ class _Cache:
         self._new: list[tuple[bytes, int, int, str]] = []
 
     def look_up(self, state: State) -> str:
+        import sqlite3
+
         query = "SELECT sha256 FROM digests WHERE path=? AND size=? AND mtime_ns=?"
-        row = self._connection.execute(query, state).fetchone() if self._connection else None
+        try:
+            row = self._connection.execute(query, state).fetchone() if self._connection else None
+        except sqlite3.Error:
+            return ""
         return str(row[0]) if row else ""
 
     def remember(self, state: State, digest: str) -> None:

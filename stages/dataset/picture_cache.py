@@ -1,6 +1,6 @@
 """What decoding a picture told, remembered by its content: a picture that moved is not decoded again.
 
-An SQLite file that several processes may use at once. It is only a help: where it cannot be opened,
+An SQLite file that several processes may use at once. It is only a help: where it cannot be read,
 pictures are decoded again.
 """
 
@@ -53,7 +53,10 @@ class PictureCache:
         if self._connection is None or not digest:
             return None
         query = "SELECT width, height, orientation, kind, reason FROM pictures WHERE sha256=? AND checks=?"
-        row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
+        try:
+            row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
+        except sqlite3.Error:
+            return None
         return PictureFacts(*row) if row else None
 
     def remember(self, digest: str, facts: PictureFacts) -> None:

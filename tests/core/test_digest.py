@@ -56,6 +56,15 @@ def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
     assert file_digest(file, cache) == hashlib.sha256(b"abc").hexdigest()
 
 
+def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
+    files, cache = [write_old(tmp_path / str(index), b"abc") for index in range(100)], tmp_path / "cache"
+    expected = [hashlib.sha256(b"abc").hexdigest()] * 100
+    assert list(digest_each(files, cache)) == expected
+    content = (cache / CACHE_NAME).read_bytes()
+    (cache / CACHE_NAME).write_bytes(content[: len(content) // 2] + b"\xaa" * (len(content) - len(content) // 2))
+    assert list(digest_each(files, cache)) == expected
+
+
 def test_many_at_once(tmp_path: Path) -> None:
     files = [write_old(tmp_path / str(index), bytes([index])) for index in range(20)]
     results: list[list[str]] = []

@@ -9,7 +9,7 @@ from core.media.picture import decode_picture
 from stages.dataset import checking, picture_cache
 from stages.dataset.auditing import run_audit
 from stages.dataset.listing import list_splits
-from stages.dataset.picture_cache import CACHE_NAME
+from stages.dataset.picture_cache import CACHE_NAME, PictureFacts
 from tests.dataset_tools import write_dataset
 from tests.stage_tools import make_context
 
@@ -70,6 +70,17 @@ def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
     assert run_audit(*list_splits(str(write_many(tmp_path / "set", 2))), context).tallies["train"].pictures == 2
 
 
+def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
+    facts, digests = PictureFacts(3, 4, 1), [f"{number:064x}" for number in range(2000)]
+    with picture_cache.picture_cache(tmp_path, "x") as cache:
+        for digest in digests:
+            cache.remember(digest, facts)
+    content = (tmp_path / CACHE_NAME).read_bytes()
+    (tmp_path / CACHE_NAME).write_bytes(content[:-65536] + b"\xaa" * 65536)
+    with picture_cache.picture_cache(tmp_path, "x") as cache:
+        assert {cache.look_up(digest) for digest in digests} == {facts, None}
+
+
 def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context, memory = make_context(tmp_path)
     spec, splits = list_splits(str(write_many(tmp_path / "set")))
@@ -100,7 +111,7 @@ def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch
 
 def test_the_cache_writes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture_cache, "BATCH", 2)
-    facts = picture_cache.PictureFacts(3, 4, 1)
+    facts = PictureFacts(3, 4, 1)
     with picture_cache.picture_cache(tmp_path, "x") as cache, picture_cache.picture_cache(tmp_path, "x") as other:
         cache.remember("00" * 32, facts)
         assert other.look_up("00" * 32) is None
