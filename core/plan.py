@@ -78,6 +78,8 @@ def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunCont
         planner.problems.append(
             HooklineError(f"unknown device '{context.device}'", "possible: auto, cpu, cuda, cuda:0")
         )
+    if context.seed < 0:
+        planner.problems.append(HooklineError(f"seed={context.seed} is out of range", "it is at least 0"))
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.stages())
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))

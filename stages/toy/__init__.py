@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
-SMALLEST = 64
+SMALLEST, LARGEST = 64, 4096
 
 
 @dataclass
@@ -51,8 +51,8 @@ def check(config: ToyConfig, _context: RunContext) -> Iterable[HooklineError]:
     for word in ("train", "val", "objects"):
         if (value := getattr(config, word)) < 1:
             yield HooklineError(f"toy.{word}={value} is out of range", "it is at least 1")
-    if config.imgsz < SMALLEST:
-        yield HooklineError(f"toy.imgsz={config.imgsz} is out of range", f"it is at least {SMALLEST} pixels")
+    if not SMALLEST <= config.imgsz <= LARGEST:
+        yield HooklineError(f"toy.imgsz={config.imgsz} is out of range", f"it goes from {SMALLEST} to {LARGEST} pixels")
 
 
 @hookimpl

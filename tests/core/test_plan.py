@@ -144,6 +144,12 @@ def test_unknown_device(tmp_path: Path, device: str) -> None:
         make_plan(["build"], toys.configs(), replace(toys.context(tmp_path), device=device))
 
 
+def test_seed_out_of_range(tmp_path: Path) -> None:
+    """NumPy takes none below 0."""
+    with pytest.raises(PlanError, match="seed=-1 is out of range; it is at least 0"):
+        make_plan(["build"], toys.configs(), replace(toys.context(tmp_path), seed=-1))
+
+
 @pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "versions", "same"])
 def test_key_depends_on_everything_the_result_depends_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str

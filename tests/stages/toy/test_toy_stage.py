@@ -139,7 +139,8 @@ def test_all_shapes_differ() -> None:
         (ToyConfig(train=0), "toy.train=0 is out of range; it is at least 1"),
         (ToyConfig(val=-1), "toy.val=-1 is out of range; it is at least 1"),
         (ToyConfig(objects=0), "toy.objects=0 is out of range; it is at least 1"),
-        (ToyConfig(imgsz=32), "toy.imgsz=32 is out of range; it is at least 64 pixels"),
+        (ToyConfig(imgsz=32), "toy.imgsz=32 is out of range; it goes from 64 to 4096 pixels"),
+        (ToyConfig(imgsz=100_000), "toy.imgsz=100000 is out of range; it goes from 64 to 4096 pixels"),
     ],
 )
 def test_options_out_of_range(tmp_path: Path, config: ToyConfig, line: str) -> None:
