@@ -31,6 +31,12 @@ def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
     if listing is None:
         raise HooklineError(f"'{place.path}' has no classes.txt", "labelImg writes it; one class name a line, in order")
     names = _lines(listing)
+    for other in visible(place.path, CLASSES[0]):
+        if _lines(other) != names:
+            raise HooklineError(
+                f"'{listing}' and '{other}' name different classes",
+                "give their folders as convert.source=[<one>,<other>]",
+            )
     _take_names(into, names, listing)
     _read_labels(place, names, pictures, into)
 

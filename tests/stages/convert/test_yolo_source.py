@@ -147,6 +147,18 @@ def test_class_twice(tmp_path: Path) -> None:
         run(tmp_path, source=str(source))
 
 
+def test_folders_below_with_other_classes(tmp_path: Path) -> None:
+    """The numbers in their labels mean other classes; given one by one, each is read by its own list."""
+    one = labelimg(tmp_path / "set" / "one", a="0 .5 .5 .5 .5")
+    other = labelimg(tmp_path / "set" / "other", b="0 .5 .5 .5 .5")
+    (other / "classes.txt").write_text("person\ndog\n")
+    with pytest.raises(HooklineError, match=r"'.*one/classes.txt' and '.*other/classes.txt' name different classes"):
+        run(tmp_path, source=str(tmp_path / "set"))
+    dataset, _ = run(tmp_path, source=[str(one), str(other)])
+    found = {name: [label for label, _ in rows] for name, rows in by_name(dataset).items()}
+    assert found == {"a.jpg": ["dog"], "b.jpg": ["person"]}
+
+
 def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
     for number in range(7):
