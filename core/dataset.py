@@ -14,7 +14,16 @@ from core.data_yaml import DataSpec, read_data_yaml
 from core.errors import HooklineError, unknown
 from core.media.source import PICTURES
 
-__all__ = ["DataSpec", "Sample", "label_path", "list_samples", "load_split", "read_data_yaml", "write_listing"]
+__all__ = [
+    "DataSpec",
+    "Sample",
+    "label_path",
+    "list_samples",
+    "load_split",
+    "pictures_below",
+    "read_data_yaml",
+    "write_listing",
+]
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,15 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
     return tuple(Sample(picture, label if label.is_file() else None) for picture, label in labels)
 
 
+def pictures_below(folder: Path) -> list[Path]:
+    """All pictures below a folder, through linked folders too, sorted; hidden ones are left out."""
+    names = glob.glob("**/*", root_dir=folder, recursive=True)  # noqa: PTH207 - follows linked folders
+    return sorted(folder / name for name in names if name.lower().endswith(PICTURES))
+
+
 def _pictures(place: Path, root: Path) -> Iterator[Path]:
     if place.is_dir():
-        names = glob.glob("**/*", root_dir=place, recursive=True)  # noqa: PTH207 - follows linked folders
-        yield from sorted(place / name for name in names if name.lower().endswith(PICTURES))
+        yield from pictures_below(place)
     else:
         yield from _listed(place, root)
 

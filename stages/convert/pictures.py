@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from core.dataset import label_path
+from core.dataset import label_path, pictures_below
 from core.errors import HooklineError
 from core.media.source import PICTURES
 
@@ -23,7 +22,7 @@ class Pictures:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self.files = list(dict.fromkeys(file for folder in folders for file in _pictures(folder)))
+        self.files = list(dict.fromkeys(file for folder in folders for file in pictures_below(folder)))
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in self.files:
             self._by_stem[_key(file.stem)].append(file)
@@ -58,11 +57,6 @@ class Pictures:
     def _named(self, wanted: PurePosixPath, *, suffix: bool) -> list[Path]:
         whole = wanted.name if not suffix else _without_suffix(wanted.name)
         return self._by_stem.get(_key(whole), [])
-
-
-def _pictures(folder: Path) -> list[Path]:
-    names = glob.glob("**/*", root_dir=folder, recursive=True)  # noqa: PTH207 - follows linked folders
-    return sorted(folder / name for name in names if name.lower().endswith(PICTURES))
 
 
 def _key(stem: str) -> str:

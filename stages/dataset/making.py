@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from core.artifacts import Dataset
 from core.context import RunContext, free_path
 from core.dataset import write_listing
+from core.dataset_files import LISTING
 from core.errors import HooklineError
 from stages.dataset import Bad, DatasetConfig
 from stages.dataset.auditing import Audit, run_audit
@@ -18,7 +19,6 @@ from stages.dataset.numbers import numbers_of
 from stages.dataset.report import write_report
 from stages.dataset.tables import class_table, split_table
 
-LISTING = "dataset.json"
 NAMED = 5
 """Pictures that are left out and named in the note; the report names all."""
 
