@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,15 +69,25 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
         READERS[kind](place, pictures, found)
     if kind in {Format.yolo, Format.labelstudio}:
         add_background(places, pictures, found)
+    if config.split is not None:  # then a picture in two splits of the source is one
+        found.items = list(dict.fromkeys(replace(item, split=None) for item in found.items))
     found.items.sort(key=lambda item: item.picture.as_posix())
-    for one, other in zip(found.items, found.items[1:], strict=False):
-        if one.picture == other.picture:
-            raise HooklineError(
-                f"'{one.picture}' is annotated twice", "convert one source at a time, or remove one of the annotations"
-            )
+    _check_once(found.items)
     boxes = sum(len(item.boxes) for item in found.items)
     context.note(f"read {len(found.items)} pictures, {boxes} boxes of {len(found.names)} classes ({kind.value})")
     return found
+
+
+def _check_once(items: Sequence[Item]) -> None:
+    for one, other in pairwise(items):
+        if one.picture != other.picture:
+            continue
+        if one.split and other.split and one.split != other.split:
+            message = f"'{one.picture}' is in the splits '{one.split}' and '{other.split}'"
+            raise HooklineError(message, "draw new ones, e.g. convert.split={train: 0.8, val: 0.2}")
+        raise HooklineError(
+            f"'{one.picture}' is annotated twice", "convert one source at a time, or remove one of the annotations"
+        )
 
 
 def _label(found: Annotations, numbers: Mapping[str, int], context: RunContext) -> list[Labelled]:

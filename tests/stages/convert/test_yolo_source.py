@@ -63,6 +63,17 @@ def test_data_yaml_keeps_its_splits_unless_others_are_asked_for(tmp_path: Path) 
     assert by_name(drawn) == by_name(own)
 
 
+def test_one_folder_for_two_splits(tmp_path: Path) -> None:
+    """As in the data.yaml of coco128."""
+    row = (1, 0.5, 0.5, 0.5, 0.5)
+    file = write_dataset(tmp_path / "set", {"train": {"a": [row], "b": [row]}})
+    file.write_text(file.read_text() + "val: images/train\n")
+    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; draw new ones, e.g. convert"):
+        run(tmp_path, source=str(file))
+    dataset, _ = run(tmp_path, source=str(file), split={"train": 0.5, "val": 0.5})
+    assert dataset.splits == {"train": 1, "val": 1}
+
+
 def test_label_studio_export(tmp_path: Path) -> None:
     """Uploads get a prefix; polygons come as more than four numbers; ids of notes.json count."""
     source = tmp_path / "export"
