@@ -68,7 +68,11 @@ class Console:
 
 
 class SilentConsole(Console):
-    """The console of a process that follows another one, which speaks for both."""
+    """The console of a process that follows another one, which speaks for both, but for what ends this one."""
+
+    def error(self, message: str) -> None:
+        """One line: why this process ends."""
+        print(f"error: {message}", file=self.stream, flush=True)
 
     def _write(self, text: str) -> None:
         """Nothing; ``text`` is in the log of the first process."""

@@ -146,9 +146,11 @@ def _job(config: DictConfig) -> None:
 
 def _tell(error: HooklineError, console: Console, overrides: Sequence[str], run_dir: Path) -> None:
     """A user's mistake, in one line each; and how to go on where something had begun."""
+    if not RANKS.leader:
+        return  # the first process tells the mistakes that all make; those of this one alone are told
     for problem in getattr(error, "problems", (error,)):
         console.error(str(problem))
-    if RANKS.leader and not _remove_empty(run_dir):
+    if not _remove_empty(run_dir):
         console.note(f"then go on with: {resumption(overrides)}")
 
 
@@ -176,7 +178,11 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
     plan = make_plan(request.stages, request.configs, context)
     store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
     if not RANKS.leader:
-        follow_plan(plan, context, store)
+        try:
+            follow_plan(plan, context, store)
+        except HooklineError as error:
+            console.error(f"{error} (in process {RANKS.rank})")  # the first process may not know why it waits in vain
+            raise
         return
     _log_to(run_dir / "run.log")
     summary = Summary(run_dir / "summary.json", command(overrides), list(overrides))

@@ -126,6 +126,17 @@ def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path)
     assert not list(folder.glob(".hydra"))
 
 
+@pytest.mark.slow
+def test_what_ends_a_process_that_follows_is_told(folder: Path, repo_root: Path) -> None:
+    torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    words = ["-m", "core.run", "+stage=train", *DATA, *TINY, "imgsz=70", "hydra.run.dir=two_wrong"]
+    done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
+    assert done.returncode != 0
+    told = [line for line in done.stderr.splitlines() if "imgsz=70 is not a multiple" in line]
+    assert told
+    assert len(told) == len(set(told)) <= 2  # "(in process 1)" where that one comes first
+
+
 def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
     options = [
         f"weights={whole / 'best.safetensors'}",
