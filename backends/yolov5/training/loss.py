@@ -118,9 +118,21 @@ class _Pick(torch.autograd.Function):
         grad = torch.zeros_like(ctx.like, device=rows.device)
         cells = _cells(grad, ctx.anchors)
         cells[:, :, 4] = objectness.to(grad.dtype)
-        # rows of one cell are added up first: index_put_ would add them in the order in which threads arrive
-        places, which = torch.unique(torch.stack(ctx.places), dim=1, return_inverse=True)
-        sums = rows.new_zeros(places.shape[1], rows.shape[1]).index_add_(0, which, rows)
-        picture, anchor, gy, gx = places
-        cells[picture, anchor, :, gy, gx] += sums.to(grad.dtype)
+        batch, anchors, _, height, width = cells.shape
+        picture, anchor, gy, gx = ctx.places
+        place = ((picture * anchors + anchor) * height + gy) * width + gx
+        places, which = torch.unique(place, return_inverse=True)
+        picture, anchor, gy, gx = torch.unravel_index(places, (batch, anchors, height, width))
+        cells[picture, anchor, :, gy, gx] += _sums(rows, which, len(places)).to(grad.dtype)
         return grad, None, None, None
+
+
+def _sums(rows: Tensor, which: Tensor, count: int) -> Tensor:
+    """The sum of the rows that belong to each of ``count`` cells, always in the same order.
+
+    On a CPU ``index_put_`` adds them in the order in which threads arrive, on a GPU ``index_add_`` does.
+    """
+    sums = rows.new_zeros(count, rows.shape[1])
+    if rows.is_cuda:
+        return sums.index_put_((which,), rows, accumulate=True)
+    return sums.index_add_(0, which, rows)

@@ -134,10 +134,14 @@ def test_half_precision_logits_are_computed_in_float32(dtype: torch.dtype) -> No
         assert (one.grad.float() - two.grad).abs().max().item() < scale * torch.finfo(dtype).eps
 
 
-def test_same_bits_every_time() -> None:
+CUDA = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=CUDA)])
+def test_same_bits_every_time(device: str) -> None:
     config = make_config(nc=20)
-    targets = make_targets(config, count=12).float().repeat(60, 1)  # many gradients meet in one cell
-    base = [level.detach().float() for level in make_logits(config)]
+    targets = make_targets(config, count=12).float().repeat(60, 1).to(device)  # many gradients meet in one cell
+    base = [level.detach().float().to(device) for level in make_logits(config)]
     torch.set_num_threads(2)
     try:
         runs = []
