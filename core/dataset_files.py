@@ -11,6 +11,8 @@ from core.digest import files_digest, text_digest
 
 DATA_YAML = "data.yaml"
 LISTING = "dataset.json"
+CHARTS = ("class_balance.png", "box_shapes.png", "box_centres.png")
+"""Label statistics that may lie beside the listing: objects by class, box sizes and aspect ratios, box centres."""
 
 Row = tuple[int, float, float, float, float]
 """Class, centre x, centre y, width, height; the box in fractions 0..1 of the picture."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from backends.yolov5.checkpoint import load
+from core.dataset_files import CHARTS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TINY = ("weights=null", "model=yolov5n", "imgsz=64", "train.batch=8", "train.workers=1", "train.nominal_batch=8")
@@ -75,6 +76,7 @@ def whole(run: Run, folder: Path) -> Path:
 def test_what_a_training_leaves(whole: Path) -> None:
     left = {item.name for item in whole.iterdir()}
     assert {"best.safetensors", "last.safetensors", "results.csv", "results.png", "train_batch.jpg"} <= left
+    assert set(CHARTS) <= left
     assert "state.pt" not in left
     assert [row["epoch"] for row in results(whole)] == ["1", "2", "3"]
     assert load(whole / "best.safetensors").names == ("circle", "square", "triangle")

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.dataset_files import CHARTS
 from stages.dataset.auditing import Audit
 from stages.dataset.findings import Finding, Severity, counts
 from stages.dataset.numbers import ClassNumbers, Numbers
@@ -44,10 +45,11 @@ def write_report(audit: Audit, numbers: Numbers, folder: Path, *, seed: int, dra
 def _charts(audit: Audit, classes: list[ClassNumbers], folder: Path) -> list[str]:
     from stages.dataset.charts import box_centres, box_shapes, class_balance
 
-    class_balance(classes, folder / "class_balance.png")
-    box_shapes(audit.tallies, folder / "box_shapes.png")
-    box_centres(audit.tallies, folder / "box_centres.png")
-    return ["class_balance.png", "box_shapes.png", "box_centres.png"]
+    balance, shapes, centres = CHARTS
+    class_balance(classes, folder / balance)
+    box_shapes(audit.tallies, folder / shapes)
+    box_centres(audit.tallies, folder / centres)
+    return list(CHARTS)
 
 
 def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from core.artifacts import Checkpoint, Dataset
 from core.classes import class_ids
 from core.context import RunContext
 from core.dataset import load_split
+from core.dataset_files import CHARTS
 from core.errors import unknown
 from core.evaluation.batches import read_sizes
 from core.labels import Labels, check_objects, load_labels
@@ -59,7 +62,16 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
             return Checkpoint(path=folder.path / BEST, facts=trained.facts)
         watcher.conclude(trained)
     folder.hand_over(context.workdir)
+    if config.plots:
+        _copy_charts(dataset, context.workdir)
     return Checkpoint(path=context.workdir / BEST, facts=trained.facts)
+
+
+def _copy_charts(dataset: Dataset, target: Path) -> None:
+    """Put the label statistics of the data set, where it has any, among the pictures of the training."""
+    for name in CHARTS:
+        if (chart := dataset.path.parent / name).is_file():
+            shutil.copy2(chart, target / name)
 
 
 def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
