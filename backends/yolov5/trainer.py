@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from enum import Enum
@@ -22,15 +23,15 @@ from backends.yolov5.pictures.memory import available_memory
 from backends.yolov5.pictures.samples import Labelled
 from backends.yolov5.training.allocation import keep_freed_memory
 from backends.yolov5.training.autoanchor import check_anchors, training_sizes
-from backends.yolov5.training.autobatch import largest_batch
+from backends.yolov5.training.autobatch import MOST, largest_batch
 from backends.yolov5.training.course import Course, Epoch, Scores
-from backends.yolov5.training.loop import Loop
+from backends.yolov5.training.loop import Loop, largest_side
 from backends.yolov5.training.metering import ProcessMeter
 from backends.yolov5.training.precision import amp_type
 from backends.yolov5.training.processes import Processes, processes
 from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.settings import Augmentation, LossGains, Optimisation
-from backends.yolov5.training.state import load_state
+from backends.yolov5.training.state import TrainingState, load_state
 from backends.yolov5.training.transfer import transfer
 from core import memory
 from core.artifacts import InputContract, Layout, ModelFacts
@@ -62,8 +63,8 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]
     """The course of the training, ready to run, and its batches, to be closed."""
     weights = start_weights(job)
     network = weights.network().train().requires_grad_(requires_grad=True)
-    recipe = recipe_of(job, network, mine)
     state = load_state(job.folder, network.config.to_dict()) if job.resume else None
+    recipe = recipe_of(job, network, mine, state)
     pictures = [Labelled(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures]
     network.config = ModelConfig.from_dict(state.config) if state else _fitted(job, network, pictures, recipe)
     weights = replace(weights, config=network.config, state={})
@@ -99,8 +100,8 @@ def start_weights(job: TrainingJob) -> own.Weights:
     return own.Weights(config, variant, job.names, network.state_dict())
 
 
-def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes) -> Recipe:
-    """The options of the stage as the library's recipe.
+def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes, state: TrainingState | None = None) -> Recipe:
+    """The options of the stage as the library's recipe; a training that goes on keeps the batch once measured.
 
     Raises:
         TrainingError: The input's side is no multiple of the stride, or the batch no multiple of the processes.
@@ -114,7 +115,7 @@ def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes) -> Recipe:
             f"imgsz={job.imgsz} is not a multiple of the stride {stride}", f"take {below} or {below + stride}"
         )
     if options["batch"] == "auto":
-        options["batch"] = _fitting_batch(network, job, options, mine)
+        options["batch"] = state.batch if state else _fitting_batch(network, job, options, mine)
     if options["batch"] % mine.world:
         raise TrainingError(
             f"batch={options['batch']} cannot be divided among {mine.world} processes", "take a multiple of it"
@@ -126,22 +127,26 @@ def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes) -> Recipe:
 
 
 def _fitting_batch(network: YOLOv5, job: TrainingJob, options: Mapping[str, Any], mine: Processes) -> int:
-    """The largest batch of all processes together; the first one measures."""
+    """The largest batch of all processes together; the first one measures.
+
+    Each process has a GPU's memory to itself, but shares that of the machine.
+    """
+    alone = mine.device.type == "cuda"
     fitting = 0.0
     if mine.leader:
         batch, line = largest_batch(
             network,
-            job.imgsz,
+            largest_side(job.imgsz, max(network.config.strides)) if options["multi_scale"] else job.imgsz,
             mine.device,
-            meter=None if mine.device.type == "cuda" else PROCESS,
+            meter=None if alone else PROCESS,
             kind=amp_type(options["amp"], mine.device),
             memory_format=torch.channels_last if options["channels_last"] else torch.contiguous_format,
-            most=len(job.pictures),
+            most=min(MOST, math.ceil(len(job.pictures) / (mine.world if alone else 1))),
         )
         job.watcher.note(line)
         fitting = float(batch)
     shared = int(mine.from_leader([fitting])[0])
-    if mine.device.type == "cuda":
+    if alone:
         return shared * mine.world
     return max(shared // mine.world, 1) * mine.world
 

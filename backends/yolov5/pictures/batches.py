@@ -54,6 +54,7 @@ class TrainingBatches:
             epochs=recipe.epochs,
             seed=recipe.seed,
             cache=recipe.cache,
+            beside=mine.beside,
         )
         sampler = EpochSampler(
             count=len(samples),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle
 from typing import NamedTuple
@@ -37,7 +38,8 @@ class Loader:
         pictures: What to show.
         sampler: Which of them, in which batches.
         workers: Processes that make batches in advance; 0: make each when it is asked for.
-        pin: Give images in page-locked memory of their own, for copies to a GPU that run beside its work.
+        pin: Give images in page-locked memory of their own, for copies to a GPU that run beside its work; another
+            thread copies them there, one batch ahead.
     """
 
     def __init__(self, pictures: TrainingPictures, sampler: EpochSampler, *, workers: int, pin: bool = False) -> None:
@@ -74,8 +76,8 @@ class Loader:
         with _interrupts_held():
             made = iter(self._loader)  # forks the workers, the first time
         try:
-            for draws, result in zip(batches, made, strict=True):
-                yield self._batch(draws, result)
+            given = (self._batch(draws, result) for draws, result in zip(batches, made, strict=True))
+            yield from _pinned(given) if self._pin else given
         except Exception:
             self.close()
             raise
@@ -98,7 +100,7 @@ class Loader:
             pixels = self._slots.view(made.slot, made.shape)
         images = torch.from_numpy(pixels)
         paths = [self._pictures.samples[draw.index].picture for draw in draws]
-        return Batch(images.pin_memory() if self._pin else images, torch.from_numpy(made.targets), paths)
+        return Batch(images, torch.from_numpy(made.targets), paths)
 
 
 class _Work(NamedTuple):
@@ -147,6 +149,22 @@ class _Maker(Dataset[_Made]):
         except TrainingError as error:  # sent as words: the parent tells it in one line, without two tracebacks
             return _Made(work.slot, shape, rows[0], images, problem=(error.message, error.hint))
         return _Made(work.slot, shape, np.concatenate(rows), None if self._slots else images)
+
+
+def _pinned(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches in page-locked memory, each copied there while the one before is in use."""
+    ahead: Future[Batch] | None = None
+    with ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(torch.cuda.current_device(),)) as thread:
+        for batch in batches:
+            ready, ahead = ahead, thread.submit(_pin, batch)
+            if ready is not None:
+                yield ready.result()
+        if ahead is not None:
+            yield ahead.result()
+
+
+def _pin(batch: Batch) -> Batch:
+    return batch._replace(images=batch.images.pin_memory())
 
 
 def _room(pictures: TrainingPictures, sampler: EpochSampler, count: int) -> Slots:

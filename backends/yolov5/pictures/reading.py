@@ -65,24 +65,20 @@ class FromMemory:
 
     Args:
         files: Where they come from.
+        beside: Processes of this machine that each keep all of them.
 
     Raises:
         TrainingError: They do not fit into the memory, or a file is no picture.
     """
 
-    def __init__(self, files: FromFiles) -> None:
-        _check_room(files)
+    def __init__(self, files: FromFiles, beside: int = 1) -> None:
+        _check_room(files, beside)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             self.pictures = list(pool.map(files, range(len(files.paths))))
 
     def __call__(self, index: int) -> Picture:
         """The picture of a sample."""
         return self.pictures[index]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all pictures."""
-        return sum(picture.nbytes for picture in self.pictures)
 
 
 def shrunk(picture: Picture, side: int) -> Picture:
@@ -96,15 +92,16 @@ def shrunk(picture: Picture, side: int) -> Picture:
     return smaller
 
 
-def _check_room(files: FromFiles) -> None:
+def _check_room(files: FromFiles, beside: int) -> None:
     count, free = len(files.paths), available_memory()
     if free is None or not count:
         return
     probes = range(0, count, max(count // PROBES, 1))
-    needed = sum(files(index).nbytes for index in probes) / len(probes) * count
+    needed = sum(files(index).nbytes for index in probes) / len(probes) * count * beside
     if needed > LARGEST_PART * free:
         raise TrainingError(
-            f"cache=ram needs about {needed / 2**30:.1f} GiB for {count} pictures at {files.side} pixels; "
+            f"cache=ram needs about {needed / 2**30:.1f} GiB for {count} pictures at {files.side} pixels"
+            f"{f' in each of {beside} processes' if beside > 1 else ''}; "
             f"{free / 2**30:.1f} GiB are available, of which pictures may take {LARGEST_PART:.0%}",
-            "use cache=none or a smaller imgsz",
+            f"use cache=none{', fewer processes' if beside > 1 else ''} or a smaller imgsz",
         )

@@ -35,6 +35,7 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
         epochs: Of the whole training: the last ``close_mosaic`` of them have no mosaic.
         seed: Of the training.
         cache: ``none``, or ``ram``: decode all pictures now and keep them.
+        beside: Processes of this machine that do the same.
 
     Raises:
         TrainingError: The pictures do not fit into the memory, or one cannot be read.
@@ -50,19 +51,15 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
         epochs: int,
         seed: int,
         cache: str = "none",
+        beside: int = 1,
     ) -> None:
         self.samples, self.augmentation = samples, augmentation
         self.imgsz, self.epochs, self.seed = imgsz, epochs, seed
         files = FromFiles([sample.picture for sample in samples], read, imgsz)
-        self.read: Reader = FromMemory(files) if cache == "ram" else files
+        self.read: Reader = FromMemory(files, beside) if cache == "ram" else files
 
     def __len__(self) -> int:
         return len(self.samples)
-
-    @property
-    def cached_bytes(self) -> int:
-        """Size of the decoded pictures that are kept in memory."""
-        return self.read.size if isinstance(self.read, FromMemory) else 0
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """A picture, uint8 RGB [3, H, W], and its targets, float32 [n, 5]: class, cx, cy, w, h as fractions of it."""

@@ -91,7 +91,8 @@ class Course:
         loop.model.load_state_dict(state.model)
         loop.ema.load(state.averaged, state.updates)
         loop.optimizer.load_state_dict(dict(state.optimizer))
-        loop.scaler.load_state_dict(dict(state.scaler))
+        if state.scaler:  # empty where no scaler was needed
+            loop.scaler.load_state_dict(dict(state.scaler))
         self.epoch, (self.best, self.best_epoch) = state.epoch, state.best
         self._class_scores, self._seconds = state.class_scores, state.seconds
         self.listener.note(f"resumes after epoch {self.epoch} of {loop.recipe.epochs}")
@@ -161,6 +162,7 @@ class Course:
         loop = self.loop
         return TrainingState(
             epoch=self.epoch,
+            batch=loop.recipe.batch,
             config=self.weights.config.to_dict(),
             model=loop.model.state_dict(),
             averaged=loop.ema.model.state_dict(),

@@ -42,12 +42,8 @@ class EMA:
         for counter, new in zip(counters, new_counters, strict=True):
             counter.copy_(new)
 
-    def state(self) -> dict[str, Tensor]:
-        """The average, to save beside ``updates``."""
-        return self.model.state_dict()
-
     def load(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from what :meth:`state` gave after so many updates."""
+        """Go on from the average ``state`` after so many updates."""
         self.model.load_state_dict(state)
         self.updates = updates
 

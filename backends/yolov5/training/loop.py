@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +19,7 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.pictures.samples import Batch
 from backends.yolov5.training.ema import EMA
+from backends.yolov5.training.finite import Finite
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.optimizer import freeze, make_optimizer
 from backends.yolov5.training.precision import amp_type, autocast, scaler
@@ -24,6 +28,8 @@ from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.schedule import Schedule
 
 PARTS = ("box", "obj", "cls")
+GPU_READING = 0.5
+"""Seconds between two readings of a GPU's means: each waits for all its work."""
 
 
 class Batches(Protocol):
@@ -51,10 +57,13 @@ class Means:
     Attributes:
         sums: Sum of the parts, weighted by pictures, on the device.
         pictures: That were counted.
+        every: Seconds after which :meth:`recent` reads again.
     """
 
     sums: Tensor
     pictures: int = 0
+    every: float = 0.0
+    _read: tuple[float, dict[str, float]] = field(default=(-math.inf, {}), init=False)
 
     def add(self, parts: Tensor, pictures: int) -> None:
         """Take in one batch."""
@@ -64,6 +73,13 @@ class Means:
     def values(self) -> dict[str, float]:
         """The means by name."""
         return dict(zip(PARTS, (self.sums / max(self.pictures, 1)).tolist(), strict=True))
+
+    def recent(self) -> dict[str, float]:
+        """The means by name, at most ``every`` seconds old."""
+        now = time.monotonic()
+        if now - self._read[0] >= self.every:
+            self._read = now, self.values()
+        return self._read[1]
 
 
 @dataclass
@@ -94,6 +110,7 @@ class Loop:
         self.ema = EMA(self.model)
         self._type = amp_type(recipe.amp, device)
         self.scaler = scaler(self._type, device)
+        self._finite = Finite(device)
         wrapped = self.processes.wrap(self.model)
         self._network: nn.Module = torch.compile(wrapped) if recipe.compile else wrapped  # type: ignore[assignment]
 
@@ -103,23 +120,26 @@ class Loop:
         """One pass over the pictures; every epoch ends with a step of the optimiser.
 
         Raises:
-            TrainingError: The loss is not finite, or memory ran out.
+            TrainingError: Loss or gradient is not finite, or memory ran out.
         """
         self._set_training()
         device, world = self.processes.device, self.processes.world
-        means = Means(torch.zeros(len(PARTS), device=device))
-        first, waiting = epoch * len(self.batches), 0
+        means = Means(torch.zeros(len(PARTS), device=device), every=GPU_READING if device.type == "cuda" else 0)
+        first = epoch * len(self.batches)
+        waiting: list[Sequence[Path]] = []
         for number, batch in enumerate(self.batches.epoch(epoch, class_scores)):
             accumulate = self.schedule.apply(self.optimizer, first + number, epoch)
-            waiting += 1
-            due = waiting >= accumulate or number + 1 == len(self.batches)
-            with _memory_told(device, self.recipe, len(batch.images)), self._exchange(due=due):
-                parts = self._backward(batch, epoch, number)
-            if due:
-                self._step()
-                waiting = 0
+            waiting.append(batch.paths)
+            due = len(waiting) >= accumulate or number + 1 == len(self.batches)
+            with _memory_told(self.processes, self.recipe, len(batch.images)):
+                with self._exchange(due=due):
+                    parts = self._backward(batch, epoch, number)
+                if due:
+                    self._step(_where(epoch, number, waiting))
+                    waiting.clear()
             means.add(parts, len(batch.images))
-            advance(len(batch.images) * world, means.values())
+            advance(len(batch.images) * world, means.recent())
+        self._finite.settle()
         means.sums = self.processes.mean(means.sums)
         return means
 
@@ -135,11 +155,7 @@ class Loop:
         with autocast(self._type, self.processes.device):
             logits = self._network(images)
         loss, parts = self.loss(logits, batch.targets.to(images.device, non_blocking=True))
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss.item():g} in epoch {epoch + 1}, batch {number + 1}, with {_named(batch.paths)}",
-                "a smaller lr0, amp=off or a look at these pictures may help; the last good checkpoint was kept",
-            )
+        self._finite.check(loss, "loss", _where(epoch, number, [batch.paths]))
         # Gradients are averaged over processes; the loss is that of a sum over pictures.
         self.scaler.scale(loss * self.processes.world).backward()  # type: ignore[no-untyped-call]
         return parts
@@ -162,10 +178,11 @@ class Loop:
         held = not due and self.processes.world > 1
         return self._network.no_sync() if held else nullcontext()  # type: ignore[operator]
 
-    def _step(self) -> None:
-        if self.recipe.optimisation.clip:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimisation.clip)
+    def _step(self, where: str) -> None:
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimisation.clip or math.inf)
+        if not self.scaler.is_enabled():  # which leaves such a step out itself
+            self._finite.check(norm, "gradient", where)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -178,28 +195,41 @@ class Loop:
 
 
 @contextmanager
-def _memory_told(device: torch.device, recipe: Recipe, batch: int) -> Iterator[None]:
-    """Tell an exhausted memory with the batch that needed it."""
+def _memory_told(mine: Processes, recipe: Recipe, batch: int) -> Iterator[None]:
+    """Tell an exhausted memory with the batch of this process that needed it."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
             raise
         where = "of the machine"
-        if device.type == "cuda":
-            total = torch.cuda.get_device_properties(device).total_memory
-            where = f"of {torch.cuda.get_device_name(device)} ({total / 2**30:.1f} GiB)"
+        if mine.device.type == "cuda":
+            total = torch.cuda.get_device_properties(mine.device).total_memory
+            where = f"of {torch.cuda.get_device_name(mine.device)} ({total / 2**30:.1f} GiB)"
+        half = recipe.batch // 2 // mine.world * mine.world
+        smaller = f"batch={half} or auto, " if half else ""
         raise TrainingError(
             f"the memory {where} does not hold a batch of {batch} pictures of {recipe.imgsz} pixels",
-            f"try batch={max(batch // 2, 1)} or auto, a smaller imgsz, or a smaller model; gradients are summed up to "
-            "nominal_batch in any case",
+            f"try {smaller}a smaller imgsz, or a smaller model; gradients are summed up to nominal_batch in any case",
         ) from error
+
+
+def largest_side(imgsz: int, stride: int) -> int:
+    """The largest side that ``multi_scale`` makes of ``imgsz`` pixels."""
+    return round(imgsz * 1.5 / stride) * stride
 
 
 def _uniform(seed: int, epoch: int, number: int) -> float:
     """The same number in 0..1 for the same batch, in every process."""
     generator = torch.Generator().manual_seed(hash((seed, epoch, number)) & 0x7FFFFFFF)
     return float(torch.rand((), generator=generator))
+
+
+def _where(epoch: int, number: int, paths: Sequence[Sequence[Path]]) -> str:
+    """The batches of these pictures, the last of which is ``number``."""
+    first, last = number + 2 - len(paths), number + 1
+    batches = f"batch {last}" if first == last else f"batches {first} to {last}"
+    return f"in epoch {epoch + 1}, {batches}, with {_named([*chain.from_iterable(paths)])}"
 
 
 def _named(paths: Sequence[Path]) -> str:

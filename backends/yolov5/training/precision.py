@@ -20,12 +20,17 @@ def amp_type(wanted: str, device: torch.device) -> torch.dtype | None:
     if wanted == "off" or (wanted == "auto" and device.type != "cuda"):
         return None
     if wanted == "auto":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if _has_bf16(device) else torch.float16
     if wanted == "fp16" and device.type != "cuda":
         raise TrainingError("amp=fp16 needs a CUDA GPU, and this training runs on the CPU", "use off or bf16")
-    if wanted == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise TrainingError(f"{torch.cuda.get_device_name()} has no bf16", "use amp=fp16")
+    if wanted == "bf16" and device.type == "cuda" and not _has_bf16(device):
+        raise TrainingError(f"{torch.cuda.get_device_name(device)} has no bf16", "use amp=fp16")
     return TYPES[wanted]
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether the GPU computes in bfloat16 itself; ``torch.cuda.is_bf16_supported`` counts emulation too."""
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def autocast(kind: torch.dtype | None, device: torch.device) -> AbstractContextManager[object]:

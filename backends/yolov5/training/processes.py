@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from backends.yolov5.errors import TrainingError
 
 TIMEOUT = timedelta(hours=3)
 """The others wait while the first process validates and writes."""
@@ -52,14 +54,6 @@ class Processes:
             values /= self.world
         return values
 
-    def any(self, flag: bool) -> bool:  # noqa: FBT001
-        """Whether any process says yes."""
-        if self.world == 1:
-            return flag
-        said = torch.tensor(int(flag), device=self.device)
-        dist.all_reduce(said, op=dist.ReduceOp.MAX)
-        return bool(said)
-
     def from_leader(self, values: list[float]) -> list[float]:
         """The numbers that the first process holds."""
         if self.world == 1:
@@ -71,17 +65,41 @@ class Processes:
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that torchrun started; alone where there are none."""
+    """Join the processes that torchrun started; alone where there are none.
+
+    Args:
+        device: What to compute on; a GPU without a number is that of the process's place on its machine.
+
+    Raises:
+        TrainingError: The GPU is not there, or several processes of a machine would share it.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield Processes(0, 1, device)
-        return
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", world))
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
-    try:
-        yield Processes(dist.get_rank(), world, device, int(os.environ.get("LOCAL_WORLD_SIZE", world)))
-        dist.barrier()  # the first process writes while the others are done; none ends before all have
-    finally:
-        dist.destroy_process_group()
+        device = _own_gpu(device, beside)
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        if world == 1:
+            yield Processes(0, 1, device)
+            return
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+        try:
+            yield Processes(dist.get_rank(), world, device, beside)
+            dist.barrier()  # the first process writes while the others are done; none ends before all have
+        finally:
+            dist.destroy_process_group()
+
+
+def _own_gpu(device: torch.device, beside: int) -> torch.device:
+    """The GPU of this process, one of ``beside`` on its machine."""
+    if device.index is not None and beside > 1:
+        raise TrainingError(
+            f"device={device} is one GPU for {beside} processes",
+            "with device=auto each takes its own; CUDA_VISIBLE_DEVICES chooses among them",
+        )
+    needed = beside if device.index is None else device.index + 1
+    if needed > (count := torch.cuda.device_count()):
+        raise TrainingError(
+            f"cuda:{needed - 1} is not there: {beside} process(es) of this machine see {count} GPU(s)",
+            f"use cuda:0 to cuda:{count - 1}, or at most {count} processes",
+        )
+    return device if device.index is not None else torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -13,7 +13,7 @@ import torch
 
 from backends.yolov5.errors import TrainingError
 
-FORMAT = 1
+FORMAT = 2
 STATE = "state.pt"
 
 
@@ -23,6 +23,7 @@ class TrainingState:
 
     Attributes:
         epoch: Number of finished epochs.
+        batch: Pictures a batch, of all processes together.
         config: The network's shape, as ``ModelConfig.to_dict`` gives it.
         model, averaged: Weights, and their moving average.
         updates: Of the moving average.
@@ -33,6 +34,7 @@ class TrainingState:
     """
 
     epoch: int
+    batch: int
     config: Mapping[str, Any]
     model: Mapping[str, Any]
     averaged: Mapping[str, Any]
@@ -72,10 +74,10 @@ def load_state(folder: Path, config: Mapping[str, Any]) -> TrainingState:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         written = content.pop("format")
-        state = TrainingState(**content)
+        state = TrainingState(**content) if written == FORMAT else None
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"'{path}' is damaged and cannot be resumed from", "train anew, without resume") from error
-    if written != FORMAT:
+    if state is None:
         raise TrainingError(f"'{path}' has format {written}, this version reads {FORMAT}", "train anew, without resume")
     if different := [name for name in config if state.config.get(name) != config[name] and name != "anchors"]:
         raise TrainingError(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -27,13 +28,13 @@ from tests.yolov5.pictures.made import textures
 EPOCHS = 3
 
 
-def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world=1):
+def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world=1, pin=False):
     samples, read = textures(count)
     pictures = TrainingPictures(samples, read, Augmentation(mixup=0.3), imgsz=64, epochs=EPOCHS, seed=0)
     sizes = [read(sample.picture).shape[:2] for sample in samples]
     shapes = smallest_shapes(sizes, 64, 32) if rectangular else None
     sampler = EpochSampler(count=count, batch=batch, seed=0, rank=rank, world=world, shapes=shapes)
-    return Loader(pictures, sampler, workers=workers)
+    return Loader(pictures, sampler, workers=workers, pin=pin)
 
 
 def everything(loader, epochs=range(EPOCHS)):
@@ -105,6 +106,26 @@ def test_the_last_two_batches_can_be_held():
         held.append(batch.images)
         copies.append(batch.images.clone())
         assert all((kept == copy).all() for kept, copy in zip(held[-2:], copies[-2:], strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pinned_batches_are_copies_made_in_another_thread_for_the_same_gpu(monkeypatch, workers):
+    threads, devices = set(), []
+
+    def pin(images):
+        threads.add(threading.get_ident())
+        return images.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "set_device", devices.append)
+    expected, loader = everything(made_loader(0, count=40)), made_loader(workers, count=40, pin=True)
+    held = [batch for epoch in range(EPOCHS) for batch in loader.epoch(epoch)]  # none is written again
+    assert [batch.images.numpy().tobytes() for batch in held] == [images for images, _, _ in expected]
+    assert [tuple(batch.paths) for batch in held] == [paths for _, _, paths in expected]
+    assert threading.get_ident() not in threads
+    assert devices == [3] * EPOCHS
+    loader.close()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -202,7 +202,8 @@ def test_pictures_in_memory_give_the_same_bytes():
         TrainingPictures(samples, read, Augmentation(), imgsz=96, epochs=1, seed=0, cache=cache)
         for cache in ("none", "ram")
     )
-    assert cached.cached_bytes == sum(direct.read(index).nbytes for index in range(6)) > 0
+    kept = cached.read.pictures
+    assert [picture.nbytes for picture in kept] == [direct.read(index).nbytes for index in range(6)]
     for index in range(6):
         assert (direct[Draw(0, index)][0] == cached[Draw(0, index)][0]).all()
         assert (direct[Draw(0, index)][1] == cached[Draw(0, index)][1]).all()
@@ -214,3 +215,16 @@ def test_pictures_that_do_not_fit_the_memory_are_refused(monkeypatch):
     with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 pictures") as caught:
         TrainingPictures(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache="ram")
     assert "cache=none" in caught.value.hint
+
+
+@pytest.mark.parametrize("beside", [1, 2])
+def test_pictures_that_every_process_keeps_are_counted_for_each(monkeypatch, beside):
+    samples, read = textures(6)
+    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": "ram", "beside": beside}
+    size = sum(picture.nbytes for picture in TrainingPictures(samples, read, PLAIN, **options).read.pictures)
+    monkeypatch.setattr("backends.yolov5.pictures.reading.available_memory", lambda: round(2 * size / 0.9))
+    if beside == 1:
+        TrainingPictures(samples, read, PLAIN, **options)
+        return
+    with pytest.raises(TrainingError, match=r"for 6 pictures at 96 pixels in each of 2 processes; 0\.0 GiB are"):
+        TrainingPictures(samples, read, PLAIN, **options)

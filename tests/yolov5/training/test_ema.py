@@ -62,9 +62,9 @@ def test_goes_on_where_it_was() -> None:
     stir(model, 1)
     ema.update(model)
     again = EMA(network())
-    again.load({name: value.clone() for name, value in ema.state().items()}, ema.updates)
+    again.load({name: value.clone() for name, value in ema.model.state_dict().items()}, ema.updates)
     stir(model, 2)
     for each in (ema, again):
         each.update(model)
     assert again.updates == 2
-    assert all(torch.equal(value, again.state()[name]) for name, value in ema.state().items())
+    assert all(torch.equal(value, again.model.state_dict()[name]) for name, value in ema.model.state_dict().items())
