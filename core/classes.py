@@ -46,9 +46,10 @@ def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
         HooklineError: The numbers of classes differ.
     """
     if len(model) != len(data):
+        single = "; single_class=true measures a model that was trained so" if len(model) == 1 else ""
         raise HooklineError(
             f"the model has {_nouns(model)}, the data set {_nouns(data)}",
-            "give data= and weights= that belong together, or train on this data set first",
+            f"give data= and weights= that belong together, or train on this data set first{single}",
         )
     other = [index for index, (one, two) in enumerate(zip(model, data, strict=True)) if one != two]
     if not other:

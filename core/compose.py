@@ -52,6 +52,7 @@ class Words:
     iou: float | None = None
     max_det: int = 300
     classes: Any = None
+    single_class: bool = False
     tracker: Any = field(default_factory=lambda: ["csv"])
     resume: bool = False
     seed: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from core.dataset import Sample
 
+SINGLE_CLASS = ("object",)
+"""The class names of a data set whose classes are treated as one."""
 ROW = "a row is 'class cx cy w h', the box in fractions 0..1 of the picture"
 
 
@@ -52,6 +54,21 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+
+def of_classes(labels: Labels, wanted: Sequence[int]) -> Labels:
+    """The objects of the wanted classes, all where none is named; their numbers stay."""
+    import numpy as np
+
+    if not wanted:
+        return labels
+    rows = np.isin(labels.classes, wanted)
+    return Labels(labels.classes[rows], labels.boxes[rows])
+
+
+def as_one_class(labels: Labels) -> Labels:
+    """All objects as the one class of :data:`SINGLE_CLASS`."""
+    return replace(labels, classes=labels.classes * 0)
 
 
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:

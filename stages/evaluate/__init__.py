@@ -43,6 +43,7 @@ class EvaluateConfig:
         max_det: Most boxes a picture.
         multi_label: Which classes of a box count.
         classes: Only these classes, names or numbers; null: all.
+        single_class: Treat all classes of the data set as one; for a model that was trained so.
         batch: Pictures an inference.
         rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
             model with export.dynamic=[height,width].
@@ -60,6 +61,7 @@ class EvaluateConfig:
     max_det: int = shared("max_det")
     multi_label: MultiLabel = MultiLabel.auto
     classes: Any = shared("classes")
+    single_class: bool = shared("single_class")
     batch: int = 1
     rectangular: bool = False
     upscale: bool = True

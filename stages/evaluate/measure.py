@@ -14,7 +14,7 @@ from core.evaluation import CONF, IOU
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import score
-from core.labels import Labels, check_objects, load_labels
+from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import Session
@@ -30,12 +30,16 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
         HooklineError: Model and data do not belong together, the split has no objects, or too many
             pictures cannot be read.
     """
-    if renamed := check_class_names(model.facts.names, dataset.names):
-        context.warn(renamed)
-    names, classes = dataset.names, class_ids(config.classes, dataset.names)
+    classes = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, config.split)
-    labels = [load_labels(sample, names) for sample in samples]
-    check_objects(labels, names, classes, config.split, "measure")
+    labels = [load_labels(sample, dataset.names) for sample in samples]
+    check_objects(labels, dataset.names, classes, config.split, "measure")
+    names = dataset.names
+    if config.single_class:
+        labels = [as_one_class(of_classes(item, classes)) for item in labels]
+        names, classes = SINGLE_CLASS, ()
+    if renamed := check_class_names(model.facts.names, names):
+        context.warn(renamed)
     tolerance = Tolerance(len(samples), context.warn)
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, classes)

@@ -40,6 +40,7 @@ def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dic
         "score_threshold": session.score_threshold,
         "height": session.contract.height,
         "width": session.contract.width,
+        "single_class": config.single_class,
         "batch": config.batch,
         "rectangular": config.rectangular,
         "upscale": config.upscale,

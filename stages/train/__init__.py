@@ -54,7 +54,7 @@ class TrainConfig:
         resume: Go on with the training of these options that was interrupted.
         train_split: Split to train on.
         val_split: Split to validate on after each epoch.
-        single_class: Treat all classes as one.
+        single_class: Treat all classes as one, called object.
         epochs: How many times every picture is seen.
         batch: Pictures a batch, of all processes together; auto: the largest that fits.
         workers: Processes that read pictures, for each training process; 0: none besides.
@@ -114,7 +114,7 @@ class TrainConfig:
     resume: bool = shared("resume", presentation=True)
     train_split: str = "train"
     val_split: str = "val"
-    single_class: bool = False
+    single_class: bool = shared("single_class")
     epochs: int = 100
     batch: Any = 16
     workers: int = presentation(2)

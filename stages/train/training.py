@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from core.dataset import load_split
 from core.dataset_files import CHARTS
 from core.errors import unknown
 from core.evaluation.batches import read_sizes
-from core.labels import Labels, check_objects, load_labels
+from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
 from core.ranks import RANKS
 from core.serial import digest, encode
@@ -94,22 +94,14 @@ def training_pictures(
         raise unknown("split", split, dataset.splits)
     wanted = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, split)
-    labels = [_kept(load_labels(sample, dataset.names), wanted) for sample in samples]
+    labels = [of_classes(load_labels(sample, dataset.names), wanted) for sample in samples]
     check_objects(labels, dataset.names, wanted, split, "learn from it")
     names = dataset.names
     if config.single_class:
-        names = ("object",)
-        labels = [replace(item, classes=np.zeros_like(item.classes)) for item in labels]
+        names = SINGLE_CLASS
+        labels = [as_one_class(item) for item in labels]
     rows = zip(samples, read_sizes(samples), labels, strict=True)
     return names, [TrainingPicture(sample.picture, size, item) for sample, size, item in rows]
-
-
-def _kept(labels: Labels, wanted: Sequence[int]) -> Labels:
-    """The objects of the wanted classes; their numbers stay, so that the network fits the data set."""
-    if not wanted:
-        return labels
-    rows = np.isin(labels.classes, wanted)
-    return Labels(labels.classes[rows], labels.boxes[rows])
 
 
 def _tell_classes(

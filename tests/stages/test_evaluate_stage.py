@@ -33,8 +33,8 @@ FOUND = [
 
 
 def make_config(**changes: Any) -> EvaluateConfig:
-    config = EvaluateConfig(conf=None, iou=None, max_det=300, classes=None, imgsz=640, processor="fake", plots=False)
-    return replace(config, **changes)
+    shared: dict[str, Any] = {"conf": None, "iou": None, "max_det": 300, "classes": None, "single_class": False}
+    return replace(EvaluateConfig(**shared, imgsz=640, processor="fake", plots=False), **changes)
 
 
 def make_data(folder: Path, **kwargs: Any) -> Dataset:
@@ -143,9 +143,30 @@ def test_class_without_objects_is_told(tmp_path: Path) -> None:
 def test_other_number_of_classes(tmp_path: Path) -> None:
     parts, runtime, _ = fake_parts(FOUND)
     context, _ = make_context(tmp_path, **parts)
-    with pytest.raises(HooklineError, match=r"the model has 1 class \(person\), the data set 2 classes"):
+    with pytest.raises(HooklineError, match=r"the model has 1 class \(person\), the data set 2 classes.*single_class=true"):
         measure(make_config(), fake_engine(tmp_path, names=("person",)), make_data(tmp_path), context)
     assert runtime.sessions == []
+
+
+def test_all_classes_as_one(tmp_path: Path) -> None:
+    found = [[(*box, 0.9, 0) for box in boxes] for boxes in ([(10, 20, 50, 60)], [(40, 40, 80, 80), (10, 20, 50, 60)])]
+    metrics, memory, _ = run(
+        tmp_path,
+        [*(detections(*boxes) for boxes in found), detections()],
+        make_config(single_class=True, plots=True),
+        names=("object",),
+    )
+    assert memory.warnings == []
+    assert metrics.values["map50_95"] == pytest.approx(1)
+    assert metrics.values["instances"] == 3
+    written = json.loads(metrics.path.read_text())
+    assert written["protocol"]["single_class"] is True
+
+
+def test_some_classes_as_one(tmp_path: Path) -> None:
+    metrics, _, processor = run(tmp_path, config=make_config(single_class=True, classes="person"), names=("object",))
+    assert metrics.values["instances"] == 2
+    assert processor.filters[0].classes == ()
 
 
 def test_other_names_warn(tmp_path: Path) -> None:
