@@ -143,7 +143,7 @@ def test_class_without_objects_is_told(tmp_path: Path) -> None:
 def test_other_number_of_classes(tmp_path: Path) -> None:
     parts, runtime, _ = fake_parts(FOUND)
     context, _ = make_context(tmp_path, **parts)
-    with pytest.raises(HooklineError, match=r"the model has 1 class \(person\), the data set 2 classes.*single_class=true"):
+    with pytest.raises(HooklineError, match=r"has 1 class \(person\), the data set 2 classes.*single_class=true"):
         measure(make_config(), fake_engine(tmp_path, names=("person",)), make_data(tmp_path), context)
     assert runtime.sessions == []
 
