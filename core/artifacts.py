@@ -164,9 +164,11 @@ class QuantizedModel(OnnxModel):
 
     Attributes:
         runtime: The runtime whose rules the graph follows.
+        fixed_sizes: That runtime has no operators whose result's size depends on the data.
     """
 
     runtime: str
+    fixed_sizes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

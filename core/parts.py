@@ -261,12 +261,15 @@ class Runtime(Part[RuntimeBackend]):
         device: ``cpu`` or ``cuda``.
         precisions: What it has a route for.
         rank: ``backend=auto`` takes the available runtime with the highest rank.
+        fixed_sizes: It has no operators whose result's size depends on the data, as NonZero is. Grafts then
+            keep a row for each cell and write zeros where there is no box.
     """
 
     available: Callable[[], Availability]
     device: str
     precisions: frozenset[Precision]
     rank: int = 0
+    fixed_sizes: bool = False
 
 
 # --- processors -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from string import Template
 import onnx
 from onnx import parser
 
+from backends.graphsurgeon.dense_decode import DENSE
 from cuda_plugins import signature
 
 # n: cells that are kept, of all pictures of the batch; tensors named *_<level> are those of one level.
@@ -163,17 +164,21 @@ LEVEL = Template(
 """
 )
 JOINED = ("rows", "grid", "stride", "anchor_size", "picture", "group", "count", "capacity")
+COMPACT = (FUNCTION, LEVEL, JOINED)
 
 
-def decode_function(heads: Sequence[str], opset: int, domain: str) -> onnx.FunctionProto:
+def decode_function(heads: Sequence[str], opset: int, domain: str, *, dense: bool = False) -> onnx.FunctionProto:
     """The function ``YoloLayer_TRT`` for heads of these names, small stride first.
 
     It takes the attributes of the operator from the node that calls it, and works for any batch,
-    height and width.
+    height and width. With ``dense`` each cell keeps its row (:mod:`backends.graphsurgeon.dense_decode`).
     """
     levels = range(len(heads))
-    text = FUNCTION.substitute(
-        {name: ", ".join(f"{name}_{i}" for i in levels) for name in JOINED},
+    function, level, joined = DENSE if dense else COMPACT
+    # The last level comes first: its size is that of the network.
+    bodies = [level.substitute(i=i, head=heads[i], last_level=levels[-1]) for i in reversed(levels)]
+    text = function.substitute(
+        {name: ", ".join(f"{name}_{i}" for i in levels) for name in joined},
         domain=domain,
         opset=opset,
         operator=signature.OPERATOR,
@@ -182,7 +187,7 @@ def decode_function(heads: Sequence[str], opset: int, domain: str) -> onnx.Funct
         last=heads[-1],
         levels=len(heads),
         outputs=", ".join(signature.OUTPUTS),
-        body="".join(LEVEL.substitute(i=i, head=head) for i, head in enumerate(heads)),
+        body="".join(bodies),
         NUM=signature.NUM,
         BOXES=signature.BOXES,
         SCORES=signature.SCORES,

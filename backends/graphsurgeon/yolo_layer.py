@@ -70,7 +70,7 @@ def graft_decode(model: QuantizedModel, *, score_threshold: float, namespace: st
     _copy_metadata(source, grafted, score_threshold)
     if namespace:
         opset = default_opset(source)
-        grafted.functions.append(decode_function(heads, opset, namespace))
+        grafted.functions.append(decode_function(heads, opset, namespace, dense=model.fixed_sizes))
         onnx.checker.check_model(grafted)
     return grafted
 

@@ -51,6 +51,7 @@ def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> Gr
         layout=Layout.decoded,
         precision=model.precision,
         runtime=model.runtime,
+        fixed_sizes=model.fixed_sizes,
         graft=config.name,
         score_threshold=config.score_threshold,
         operators=operators,

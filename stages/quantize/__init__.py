@@ -54,6 +54,7 @@ def quantize(
         layout=model.layout,
         precision=config.precision,
         runtime=config.backend,
+        fixed_sizes=context.registry.part("runtimes", config.backend).fixed_sizes,
     )
 
 

@@ -1,0 +1,77 @@
+"""The decode for runtimes without data-dependent sizes: as a set of rows it is the twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
+from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
+from tests.graphsurgeon.test_yolo_layer import run, twin
+from tests.heads_tools import images, write_heads
+
+DATA_DEPENDENT = {"NonZero", "Compress", "Unique", "NonMaxSuppression"}
+
+
+def assert_same_rows(outputs, expected):
+    assert tuple(outputs) == OUTPUTS
+    assert {name: (value.shape, value.dtype) for name, value in outputs.items()} == {
+        name: (value.shape, value.dtype) for name, value in expected.items()
+    }
+    np.testing.assert_array_equal(outputs[NUM], expected[NUM])
+    for picture in range(len(outputs[NUM])):
+        found, wanted = (np.flatnonzero(values[SCORES][picture] > 0) for values in (outputs, expected))
+        for name in (SCORES, CLASSES):
+            np.testing.assert_array_equal(outputs[name][picture, found], expected[name][picture, wanted])
+        np.testing.assert_allclose(outputs[BOXES][picture, found], expected[BOXES][picture, wanted], atol=1e-3)
+
+
+@pytest.mark.parametrize("graft", [YoloLayerGraft(), OnnxGraft()], ids=["yolo_layer", "onnx"])
+@pytest.mark.parametrize("levels", [3, 4])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("threshold", [0.0, 0.25, 0.9, 1.0])
+def test_rows_are_those_of_the_twin(tmp_path, graft, levels, batch, threshold):
+    model = write_heads(tmp_path / "heads.onnx", levels=levels, batch=batch, size=(64, 128), fixed_sizes=True)
+    graft.append(model, tmp_path / "decoded.onnx", score_threshold=threshold, namespace="hookline")
+    feed = images(model, batch)
+    assert_same_rows(run(tmp_path / "decoded.onnx", feed), twin(model, feed, threshold))
+
+
+@pytest.mark.parametrize(("batch", "size"), [(1, (32, 32)), (2, (64, 96)), (3, (96, 32))])
+def test_dynamic_axes(tmp_path, batch, size):
+    model = write_heads(tmp_path / "heads.onnx", dynamic=True, fixed_sizes=True)
+    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    feed = images(model, batch, size)
+    assert_same_rows(run(tmp_path / "decoded.onnx", feed), twin(model, feed, 0.25))
+
+
+@pytest.mark.parametrize("opset", [13, 17, 18, 21])
+@pytest.mark.parametrize("classes", [1, 80])
+def test_opsets_and_class_counts(tmp_path, opset, classes):
+    model = write_heads(tmp_path / "heads.onnx", opset=opset, classes=classes, fixed_sizes=True)
+    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    onnx.checker.check_model(onnx.load(tmp_path / "decoded.onnx"), full_check=True)
+    feed = images(model, 1)
+    assert_same_rows(run(tmp_path / "decoded.onnx", feed), twin(model, feed, 0.25))
+
+
+def test_a_dropped_row_is_zero_where_it_stands(tmp_path):
+    model = write_heads(tmp_path / "heads.onnx", fixed_sizes=True)
+    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.5, namespace="hookline")
+    outputs = run(tmp_path / "decoded.onnx", images(model, 1))
+    everything = twin(model, images(model, 1), 0.0)
+    kept = outputs[SCORES][0] > 0
+    assert 0 < kept.sum() < len(kept)
+    assert not kept[: outputs[NUM][0, 0]].all()
+    np.testing.assert_array_equal(outputs[SCORES][0, kept], everything[SCORES][0, kept])
+    assert not outputs[BOXES][0, ~kept].any()
+    assert not outputs[CLASSES][0, ~kept].any()
+
+
+@pytest.mark.parametrize(("fixed_sizes", "there"), [(True, set()), (False, {"NonZero"})])
+def test_no_size_depends_on_the_data(tmp_path, fixed_sizes, there):
+    model = write_heads(tmp_path / "heads.onnx", fixed_sizes=fixed_sizes)
+    OnnxGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    operators = {node.op_type for node in onnx.load(tmp_path / "decoded.onnx").graph.node}
+    assert operators & DATA_DEPENDENT == there
