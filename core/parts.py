@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from core.artifacts import (
     CalibrationTable,
@@ -82,6 +82,46 @@ class Session(Protocol):
     def __enter__(self) -> Session: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+
+@runtime_checkable
+class DeviceArray(Protocol):
+    """Memory of a CUDA device, described by ``__cuda_array_interface__``: of CuPy, torch or Numba."""
+
+    @property
+    def __cuda_array_interface__(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class DeviceSession(Session, Protocol):
+    """A session that also works in the memory of a CUDA device, without copies through the host.
+
+    Its ``run`` takes a :class:`DeviceArray` as well: it then does what :meth:`run_device` does, waits for the
+    stream, and gives arrays of the device.
+
+    Attributes:
+        device: Number of the device as the CUDA runtime counts them in this process.
+        stream: The ``cudaStream_t`` on which it works, as a number, the same for its whole life. Others launch on it
+            only in the thread that calls the session, and between its calls: it may be capturing a graph (in the mode
+            ``cudaStreamCaptureModeThreadLocal``, so that other threads may go on with streams of their own).
+        input_dtype: ``float32`` or ``float16``, of the images that it takes from device memory.
+    """
+
+    device: int
+    stream: int
+    input_dtype: str
+
+    def run_device(self, images: DeviceArray) -> dict[str, DeviceArray]:
+        """Enqueue the inference of one batch on ``stream``; returns without waiting for it.
+
+        Args:
+            images: Contiguous [B, 3, H, W] of ``input_dtype``, aligned to 256 bytes. What writes it has finished, or
+                stands on ``stream`` already. B as for :meth:`run`. The caller keeps it until the stream is done.
+
+        Returns:
+            The outputs of the layout by name, contiguous, with B rows; valid until the next call.
+        """
+        ...
 
 
 # --- models -----------------------------------------------------------------------------------
@@ -306,6 +346,27 @@ class ProcessorBackend(Protocol):
     ) -> list[Detections]:
         """Decode where the layout needs it, filter, NMS, and rescale to the original pictures."""
         ...
+
+
+@runtime_checkable
+class DeviceProcessor(ProcessorBackend, Protocol):
+    """The heavy half of a processor that can work on the device of a session."""
+
+    def beside(self, session: DeviceSession) -> ProcessorBackend:
+        """The same processor for one session, on its device.
+
+        What its ``prepare`` gives is a :class:`DeviceArray` for that session's ``run``, complete when it returns; its
+        ``detect`` takes the outputs where they are, on the device or the host. ``prepare`` may be called in
+        another thread than ``detect``. What it holds is freed with it.
+        """
+        ...
+
+
+def beside(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
+    """The processor to use with ``session``: on the session's device where both can, else as it is."""
+    if isinstance(processor, DeviceProcessor) and isinstance(session, DeviceSession):
+        return processor.beside(session)
+    return processor
 
 
 @dataclass(frozen=True, kw_only=True)
