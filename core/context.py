@@ -52,6 +52,7 @@ class RunContext:
         registry: All parts by kind and name.
         options: Typed options of a part, by kind and name.
         reporter: Where notes, warnings and progress go.
+        asked: The stage was named in ``+stage=``; one that the plan added speaks of little but trouble.
     """
 
     workdir: Path
@@ -62,6 +63,7 @@ class RunContext:
     registry: Registry
     options: Callable[[str, str], Any]
     reporter: Reporter = field(repr=False)
+    asked: bool = True
 
     def family(self, name: str) -> ModelFamily:
         """The light descriptor of a model family."""

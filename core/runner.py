@@ -94,7 +94,8 @@ def _run_step(
 
     def make(workdir: Path) -> Artifact:
         left_out = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
-        artifact = stage.run(config=step.config, context=replace(context, workdir=workdir), **inputs, **left_out)
+        place = replace(context, workdir=workdir, asked=step.asked)
+        artifact = stage.run(config=step.config, context=place, **inputs, **left_out)
         return replace(artifact, provenance=provenance, notes=_notes(artifact, inputs.values()))
 
     if stage.collective and not RANKS.leader:

@@ -17,7 +17,7 @@ from stages.dataset.findings import Finding, Severity, counted, lines_of, of_sev
 from stages.dataset.listing import digest_of, list_splits
 from stages.dataset.numbers import numbers_of
 from stages.dataset.report import write_report
-from stages.dataset.tables import class_table, split_table
+from stages.dataset.tables import class_table, split_line, split_table
 
 NAMED = 5
 """Pictures that are left out and named in the note; the report names all."""
@@ -39,8 +39,11 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir / "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
-    context.note(split_table(numbers.splits))
-    context.note(class_table(numbers.classes))
+    if context.asked:
+        context.note(split_table(numbers.splits))
+        context.note(class_table(numbers.classes))
+    else:
+        context.note(split_line(numbers.splits))
     _tell(audit, context)
     target = context.workdir / LISTING
     write_listing(target, spec.names, audit.kept, digest_of(spec, audit.kept, context.cache_dir), spec.path)

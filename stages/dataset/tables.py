@@ -52,6 +52,12 @@ def split_table(splits: Mapping[str, SplitNumbers]) -> str:
     return aligned(split_rows(splits))
 
 
+def split_line(splits: Mapping[str, SplitNumbers]) -> str:
+    """What each split holds, in few words."""
+    held = (f"{split} {item.pictures} pictures with {item.objects} objects" for split, item in splits.items())
+    return ", ".join(held)
+
+
 def class_table(classes: Sequence[ClassNumbers]) -> str:
     """The most frequent classes."""
     rows = class_rows(classes)

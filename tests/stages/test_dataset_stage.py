@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
     ]
     assert memory.warnings == []
     assert memory.steps == 3
+
+
+def test_where_nobody_asked_for_it_a_line_is_enough(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER], "b": []}, "val": {"c": [OTHER]}})
+    context, memory = make_context(tmp_path)
+    dataset(plain(file), replace(context, asked=False))
+    assert memory.notes == ["train 2 pictures with 2 objects, val 1 pictures with 1 objects"]
 
 
 def test_digest_follows_pictures_labels_and_names(tmp_path: Path) -> None:
