@@ -247,6 +247,21 @@ class Comparison(Artifact):
     values: Mapping[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis(Artifact):
+    """What was found on this machine. ``path`` is a JSON file with all findings.
+
+    Attributes:
+        values: How many findings there are in each state.
+        problem: Why what was asked for cannot work here, empty where it can. It ends the run.
+        remedy: What to do about it first.
+    """
+
+    values: Mapping[str, float]
+    problem: str = ""
+    remedy: str = ""
+
+
 AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
 """Everything that can be opened and asked for boxes."""
 

@@ -6,6 +6,7 @@ On a terminal rich draws the progress; elsewhere plain lines are written, a few 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ log.addHandler(logging.NullHandler())  # where a run keeps no log file, nothing 
 
 PLAIN_INTERVAL = 5.0
 """Seconds between two plain progress lines."""
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Console:
@@ -33,9 +35,10 @@ class Console:
         self.warnings: list[str] = []
 
     def note(self, message: str) -> None:
-        """One line (or a small table) of information."""
-        log.info(message)
-        self._write(message)
+        """One line (or a small table, which may be coloured) of information."""
+        plain = _COLOURS.sub("", message)
+        log.info(plain)
+        self._write(message if self.stream.isatty() else plain)
 
     def warn(self, message: str) -> None:
         """One line that must not be missed; told once."""

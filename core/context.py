@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from core.checks import CheckFunction
     from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
     from core.registry import Registry
     from core.trackers import RunInfo, Trackers
@@ -94,6 +95,11 @@ class RunContext:
         """The heavy half of a processor."""
         backend: ProcessorBackend = self._load("processors", name)
         return backend
+
+    def check(self, name: str) -> CheckFunction:
+        """The function of a check."""
+        function: CheckFunction = self._load("checks", name)
+        return function
 
     def trackers(self, names: Any, run: RunInfo) -> Trackers:
         """Trackers that have begun to record ``run``; close them, or use them in a ``with`` block.

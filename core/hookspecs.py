@@ -14,7 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from core.artifacts import Artifact
-    from core.parts import Calibrator, Graft, ModelFamily, Processor, Runtime, Tracker
+    from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
     from core.plan import Plan, Step
     from core.stage import Stage
     from core.summary import Summary
@@ -112,6 +112,23 @@ def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
         @hookimpl
         def hookline_trackers():
             yield Tracker(name="mlflow", summary="runs on an MLflow server", load=load_mlflow, available=probe)
+    """
+
+
+@hookspec
+def hookline_checks() -> Iterable[Check]:  # type: ignore[empty-body]
+    """Yield looks at the machine; ``+stage=doctor`` takes them all.
+
+    Example::
+
+        @hookimpl
+        def hookline_checks():
+            yield Check(
+                name="mychip",
+                summary="MyChip: driver and firmware",
+                load=found_at("my_package.checks:mychip"),
+                needed_by=frozenset({"mychip"}),
+            )
     """
 
 

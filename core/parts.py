@@ -24,6 +24,7 @@ from core.artifacts import (
     Precision,
     QuantizedModel,
 )
+from core.checks import CheckFunction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -417,3 +418,19 @@ class Tracker(Part[TrackerBackend]):
     """
 
     available: Callable[[], Availability] = _always
+
+
+# --- checks -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Part[CheckFunction]):
+    """A look at this machine by ``+stage=doctor``; ``load`` gives a function from ``Asked`` to its findings.
+
+    Attributes:
+        needed_by: Names of the runtimes and processors that need what it looks at; empty: all of them.
+        limit: Seconds after which it is told as hanging and no longer waited for.
+    """
+
+    needed_by: frozenset[str] = frozenset()
+    limit: float = 20.0

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from core.errors import HooklineError, unknown
-from core.parts import Calibrator, Graft, ModelFamily, Processor, Runtime, Tracker
+from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
 from core.stage import Stage
 
 KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
@@ -20,6 +20,7 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
         "runtimes": (Runtime, "backend"),
         "processors": (Processor, "processor"),
         "trackers": (Tracker, "tracker"),
+        "checks": (Check, "check"),
     }
 )
 """Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""

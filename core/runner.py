@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from core.artifacts import Artifact, Provenance
+from core.artifacts import Artifact, Diagnosis, Provenance
 from core.context import RunContext, free_path
 from core.errors import HooklineError
 from core.observers import Observers
@@ -43,7 +43,7 @@ def run_plan(
         The artifact of each step.
 
     Raises:
-        HooklineError: A stage could not do what was asked, or the disk is full.
+        HooklineError: A stage could not do what was asked, the disk is full, or a diagnosis ends the run.
     """
     made: list[Artifact] = []
     for step in plan.steps:
@@ -62,6 +62,8 @@ def run_plan(
             context.warn(note)
         seconds = time.perf_counter() - start
         observers.tell("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
+        if isinstance(artifact, Diagnosis) and artifact.problem:
+            raise HooklineError(artifact.problem, artifact.remedy)  # told after the report has come into place
     return made
 
 

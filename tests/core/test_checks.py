@@ -1,0 +1,30 @@
+"""Findings say what to do; checks are loaded when they are needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.checks import Asked, Finding, State, absent, broken, doubtful, fine, found_at
+from core.parts import Check
+
+
+@pytest.mark.parametrize("state", [State.warning, State.error, State.absent])
+def test_a_finding_that_is_not_fine_says_what_to_do(state: State) -> None:
+    with pytest.raises(ValueError, match="does not say what to do"):
+        Finding("driver", state, "none")
+
+
+def test_the_four_kinds_of_finding() -> None:
+    found = [fine("a", "x", version="1"), doubtful("b", "x", "do"), broken("c", "x", "do"), absent("d", "x", "do")]
+    assert [finding.state for finding in found] == [State.ok, State.warning, State.error, State.absent]
+    assert found[0].facts == {"version": "1"}
+
+
+def look(asked: Asked) -> list[Finding]:
+    return [fine("backend", asked.backend)]
+
+
+def test_a_check_is_imported_when_it_is_loaded(tmp_path: object) -> None:
+    check = Check(name="mine", summary="mine", load=found_at(f"{__name__}:look"))
+    (finding,) = check.load(None)(Asked("fake", "fake", "auto", tmp_path))  # type: ignore[arg-type]
+    assert finding.found == "fake"
