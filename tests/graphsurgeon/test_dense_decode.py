@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import onnx
 import pytest
 
 from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
+from tests.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.graphsurgeon.test_yolo_layer import run, twin
 from tests.heads_tools import images, write_heads
 
@@ -75,3 +79,17 @@ def test_no_size_depends_on_the_data(tmp_path, fixed_sizes, there):
     OnnxGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
     operators = {node.op_type for node in onnx.load(tmp_path / "decoded.onnx").graph.node}
     assert operators & DATA_DEPENDENT == there
+
+
+@pytest.mark.parametrize("threshold", [0.001, 0.25])
+def test_real_weights_give_the_rows_of_the_other_form(tmp_path, shared_data, threshold):
+    source = shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx"
+    model = cut_at_the_heads(source, tmp_path / "heads.onnx")
+    picture = cv2.resize(cv2.imread(str(shared_data / "photos" / "bus.jpg")), (640, 640))
+    feed = np.ascontiguousarray(picture[None, ..., ::-1].transpose(0, 3, 1, 2), np.float32) / 255
+    outputs = []
+    for form in (replace(model, fixed_sizes=True), model):
+        YoloLayerGraft().append(form, tmp_path / "d.onnx", score_threshold=threshold, namespace="hookline")
+        outputs.append(run(tmp_path / "d.onnx", feed))
+    assert outputs[1][NUM].item() > (500 if threshold < 0.25 else 20)
+    assert_same_rows(*outputs)
