@@ -45,6 +45,7 @@ BUILTINS: tuple[str, ...] = (
     "stages.predict",
     "stages.evaluate",
     "stages.compare",
+    "stages.doctor",
     "backends.yolov5.plugin",
     "backends.calibrators.plugin",
     "backends.graphsurgeon.plugin",

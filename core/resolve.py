@@ -30,7 +30,7 @@ def resolve_parts(config: Any, context: RunContext, problems: list[HooklineError
         for part in part_names(value):
             try:
                 if part == AUTO:
-                    changes[name], choice = _best(kind, context)
+                    changes[name], choice = best_part(kind, context)
                     choices.append(choice)
                 elif needs_usable(config, name):
                     _check_usable(kind, part, context)
@@ -47,7 +47,7 @@ def _check_usable(kind: str, name: str, context: RunContext) -> None:
         raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)
 
 
-def _best(kind: str, context: RunContext) -> tuple[str, str]:
+def best_part(kind: str, context: RunContext) -> tuple[str, str]:
     """Name of the usable part with the highest rank on the device that was asked for, and why it was picked."""
     ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
     device = context.device.split(":")[0]

@@ -1,0 +1,59 @@
+"""What was asked for, with ``auto`` resolved, and whether the registered parts can be used here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.checks import Asked, Finding, absent, broken, fine
+from core.context import cache_home
+from core.errors import HooklineError
+from core.resolve import AUTO, best_part
+from stages.doctor.running import Examined
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from stages.doctor import DoctorConfig
+
+_WORDS = {"runtimes": "backend", "processors": "processor"}
+
+
+def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Asked, list[Examined]]:
+    """What the machine is looked at for, and what came of each ``auto``."""
+    names, examined = {}, []
+    for kind, name in (("runtimes", config.backend), ("processors", config.processor)):
+        names[kind] = name
+        if name == AUTO:
+            names[kind], finding = _resolved(kind, context)
+            examined.append(Examined(_WORDS[kind], frozenset(), (finding,)))
+    store = Path(config.store).expanduser().resolve() if config.store else cache_home() / "store"
+    return Asked(names["runtimes"], names["processors"], context.device, store), examined
+
+
+def examine_parts(context: RunContext) -> list[Examined]:
+    """Whether each registered runtime and processor can be used here."""
+    return [
+        Examined(_WORDS[kind], frozenset({part.name}), (_availability(_WORDS[kind], part),))
+        for kind in _WORDS
+        for part in context.registry.parts(kind).values()
+    ]
+
+
+def _resolved(kind: str, context: RunContext) -> tuple[str, Finding]:
+    subject = f"{_WORDS[kind]}={AUTO}"
+    try:
+        name, _ = best_part(kind, context)
+    except HooklineError as error:
+        return "", broken(subject, error.message, error.hint or "name one that can be used here")
+    return name, fine(subject, f"takes {name}", name=name)
+
+
+def _availability(word: str, part: Any) -> Finding:
+    subject = f"{word} {part.name}"
+    try:
+        state = part.available()
+    except Exception as error:
+        return broken(subject, f"asking it failed: {type(error).__name__}: {error}", "reinstall what it is made for")
+    if state.usable:
+        return fine(subject, state.reason)
+    return absent(subject, state.reason, state.hint or f"{word}={AUTO} takes one that can be used here")

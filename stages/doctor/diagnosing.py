@@ -1,0 +1,46 @@
+"""From the checks to the report and the verdict."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.artifacts import Diagnosis
+from core.checks import Asked, Finding
+from stages.doctor.asking import examine_parts, what_is_asked
+from stages.doctor.report import write_report
+from stages.doctor.running import Examined, run_checks
+from stages.doctor.table import rendered
+from stages.doctor.weighing import counts, errors, weigh
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from stages.doctor import DoctorConfig
+
+WIDTH = 100
+"""Columns of report.txt, and of the table where it is not shown on a terminal."""
+
+
+def diagnose(config: DoctorConfig, context: RunContext) -> Diagnosis:
+    """Look at the machine, show what was found, and write report.json and report.txt."""
+    asked, choices = what_is_asked(config, context)
+    examined = [weigh(item, asked) for item in (*choices, *examine_parts(context), *run_checks(asked, context))]
+    columns = min(shutil.get_terminal_size((WIDTH, 24)).columns, 140)
+    context.note(rendered(examined, columns, coloured=sys.stderr.isatty() and "NO_COLOR" not in os.environ))
+    path = write_report(examined, asked, context.workdir, rendered(examined, WIDTH, coloured=False))
+    problem, remedy = _verdict(asked, errors(examined))
+    values = {name: float(count) for name, count in counts(examined).items()}
+    return Diagnosis(path=path, values=values, problem=problem, remedy=remedy)
+
+
+def _verdict(asked: Asked, found: Sequence[Finding]) -> tuple[str, str]:
+    """Why what was asked for cannot work, and what to do first."""
+    if not found:
+        return "", ""
+    subjects = ", ".join(dict.fromkeys(finding.subject for finding in found))
+    what = f"backend={asked.backend} with processor={asked.processor}" if asked.backend else "no backend"
+    verb = "cannot work here" if asked.backend else "can be used here"
+    return f"{what} {verb}: {subjects}", f"first: {found[0].remedy}"
