@@ -1,0 +1,149 @@
+// Letterbox: pictures of any sizes to network input, a whole batch in one launch (docs/contracts.md, Input: letterbox).
+//
+// uint8 BGR [height, width, 3] is resized (bilinear), surrounded by a border, reordered to planes and scaled, in one pass:
+// every source byte is read and every value of the input written once.
+//
+// One source for NVRTC and nvcc; needs no header. Compile with --fmad=false: coordinates then round as in the NumPy twin
+// (cuda_plugins/letterbox.py), and both agree bit for bit. Weights have 11 bits, sums are cut as in OpenCV's resize.
+//
+// Grid (columns / TILE_WIDTH, rows / TILE_HEIGHT, pictures), block (32, 8). A thread makes every 32nd pixel of every eighth
+// row of the tile: neighbouring threads read neighbouring bytes and store neighbouring values, so that a warp's
+// access falls into few lines of the cache. (Four neighbours a thread would store at once, but read over four times as
+// many lines.) Where the pixels of a tile come from is worked out once, by column and by row.
+
+#define MAX_PICTURES 64
+#define TILE_WIDTH 128
+#define TILE_HEIGHT 16
+#define LANES 32
+#define ROWS 8
+#define THREADS (LANES * ROWS)
+#define PIXELS (TILE_WIDTH / LANES)  // of a thread, in a row
+#define ONE 2048  // a weight of one
+
+struct Picture {
+    const unsigned char *pixels;
+    long long pitch;  // bytes from row to row
+    int height, width;
+    int top, left, bottom, right;  // where it lies in the network input; bottom and right are the first outside
+    double step_y, step_x;         // picture pixels a network pixel
+};
+
+struct Letterbox {
+    Picture pictures[MAX_PICTURES];
+    void *images;  // [pictures, 3, height, width]
+    int height, width;
+    int border;  // value around the picture, 0..255
+    int swap;    // the first plane is the last channel: BGR to RGB
+    double scale;
+};
+
+// Where a network pixel's value comes from along one axis: two source pixels, as numbers or offsets, and their weights.
+// In the border, pixel 0 without weight: it may be read, and is not used.
+struct Source {
+    int first, second;
+    int weight_first, weight_second;
+    bool inside;
+};
+
+struct Half {
+    unsigned short bits;
+};
+
+static __device__ __forceinline__ void convert(double value, float &result) { result = (float)value; }
+
+// To the nearest half, ties to even. Values are not negative.
+static __device__ __forceinline__ void convert(double value, Half &result) {
+    float number = (float)value;
+    unsigned int bits = __float_as_uint(number);
+    unsigned int normal = (bits - 0x38000000u + 0xfffu + (bits >> 13 & 1u)) >> 13;
+    unsigned int subnormal = __float_as_uint(number + 0.5f) - 0x3f000000u;  // a step of the sum is 2^-24
+    bool is_subnormal = bits < 0x38800000u;
+    result.bits = (unsigned short)(bits >= 0x477ff000u ? 0x7c00u : is_subnormal ? subnormal : normal);
+}
+
+// Where network pixel `position` of an axis comes from; `stop` pixels of the axis follow `start`.
+// Beyond the edge OpenCV repeats the last column with the whole weight, but keeps both weights of a row.
+static __device__ Source locate(int position, int start, int stop, int count, double step, bool is_column) {
+    if (position < start || position >= stop) return {0, 0, 0, 0, false};
+    float exact = (float)(((double)(position - start) + 0.5) * step - 0.5);
+    int first = __float2int_rd(exact);
+    float fraction = exact - (float)first;
+    if (is_column && (first < 0 || first >= count - 1)) fraction = 0.0f;
+    int near = min(max(first, 0), count - 1), far = min(max(first + 1, 0), count - 1);
+    return {near, far, __float2int_rn((1.0f - fraction) * (float)ONE), __float2int_rn(fraction * (float)ONE), true};
+}
+
+static __device__ __forceinline__ int mix(const unsigned char *row, const Source &column) {
+    return __ldg(row + column.first) * column.weight_first + __ldg(row + column.second) * column.weight_second;
+}
+
+static __device__ __forceinline__ int blend(int upper, int lower, const Source &row) {
+    return ((row.weight_first * (upper >> 4) >> 16) + (row.weight_second * (lower >> 4) >> 16) + 2) >> 2;
+}
+
+template <typename T>
+static __device__ __forceinline__ void letterbox(const Letterbox &layout) {
+    __shared__ T table[256];  // of the 256 values, scaled
+    __shared__ Source columns[TILE_WIDTH], rows[TILE_HEIGHT];
+    const Picture &picture = layout.pictures[blockIdx.z];
+    int tile_x = blockIdx.x * TILE_WIDTH, tile_y = blockIdx.y * TILE_HEIGHT;
+    int thread = threadIdx.y * LANES + threadIdx.x;
+
+    convert((double)thread * layout.scale, table[thread]);
+    if (thread < TILE_WIDTH) {
+        Source column = locate(tile_x + thread, picture.left, picture.right, picture.width, picture.step_x, true);
+        column.first *= 3;
+        column.second *= 3;
+        columns[thread] = column;
+    } else if (thread < TILE_WIDTH + TILE_HEIGHT) {
+        int row = thread - TILE_WIDTH;
+        rows[row] = locate(tile_y + row, picture.top, picture.bottom, picture.height, picture.step_y, false);
+    }
+    __syncthreads();
+
+    Source sources[PIXELS];
+#pragma unroll
+    for (int i = 0; i < PIXELS; ++i) sources[i] = columns[threadIdx.x + i * LANES];
+    T border = table[layout.border];
+    size_t plane = (size_t)layout.height * layout.width;
+    T *image = (T *)layout.images + blockIdx.z * 3 * plane;
+
+#pragma unroll
+    for (int step = 0; step < TILE_HEIGHT; step += ROWS) {
+        int y = tile_y + step + threadIdx.y;
+        if (y >= layout.height) return;
+        Source row = rows[step + threadIdx.y];
+        T values[3][PIXELS];
+#pragma unroll
+        for (int i = 0; i < 3 * PIXELS; ++i) values[i / PIXELS][i % PIXELS] = border;
+        if (row.inside) {  // the same for all threads of a warp
+            const unsigned char *upper = picture.pixels + row.first * picture.pitch;
+            const unsigned char *lower = picture.pixels + row.second * picture.pitch;
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i)
+#pragma unroll
+                for (int channel = 0; channel < 3; ++channel) {
+                    T value = table[blend(mix(upper + channel, sources[i]), mix(lower + channel, sources[i]), row)];
+                    values[channel][i] = sources[i].inside ? value : border;
+                }
+        }
+#pragma unroll
+        for (int channel = 0; channel < 3; ++channel) {
+            int target = layout.swap ? 2 - channel : channel;
+            T *line = image + target * plane + (size_t)y * layout.width;
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) {
+                int x = tile_x + threadIdx.x + i * LANES;
+                if (x < layout.width) line[x] = values[channel][i];
+            }
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) letterbox_float(const Letterbox layout) {
+    letterbox<float>(layout);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) letterbox_half(const Letterbox layout) {
+    letterbox<Half>(layout);
+}

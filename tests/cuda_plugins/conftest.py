@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.cuda_plugins.devices import EVERY_DEVICE
+
+
+@pytest.fixture(params=EVERY_DEVICE)
+def device(request: pytest.FixtureRequest):
+    """A kernel test runs on the CPU, and with ``-m gpu`` on a GPU."""
+    return request.param()

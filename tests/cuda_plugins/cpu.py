@@ -1,0 +1,66 @@
+"""The kernels' own sources, compiled by g++ with ``shim/shim.h`` and run on the CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cuda_plugins import sources
+from cuda_plugins.launches import Launch, Triple
+
+SHIM = Path(__file__).parent / "shim" / "shim.h"
+OPTIONS = ["-std=c++17", "-O2", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas", "-shared", "-fPIC"]
+ENTRY = """
+extern "C" void run(const unsigned int *grid, const unsigned int *block, void *const *arguments) {{
+    shim::launch({{grid[0], grid[1], grid[2]}}, {{block[0], block[1], block[2]}},
+                 [=] {{ shim::call({kernel}, arguments); }});
+}}
+extern "C" size_t size() {{ return shim::size({kernel}); }}
+"""
+
+
+@functools.cache
+def library(source: str, kernel: str, *defines: str) -> ctypes.CDLL:
+    """One compiled kernel of a source; the test is skipped where there is no g++."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ to run the kernels on the CPU")
+    folder = Path(tempfile.mkdtemp(prefix="hookline-shim-"))
+    code, target = folder / f"{source}.cpp", folder / f"{source}.so"
+    entry = ENTRY.format(kernel=kernel)
+    code.write_text(f'#include "{SHIM}"\n#line 1 "{source}.cu"\n{sources.source(source)}\n{entry}', encoding="utf-8")
+    subprocess.run([compiler, *OPTIONS, *defines, str(code), "-o", str(target)], check=True)
+    loaded = ctypes.CDLL(str(target))
+    loaded.size.restype = ctypes.c_size_t
+    shutil.rmtree(folder)
+    return loaded
+
+
+def run(launch: Launch) -> None:
+    """Run one launch; device addresses are those of NumPy arrays."""
+    compiled = library(launch.source, launch.kernel)
+    run_with(compiled, launch.grid, launch.block, [launch.argument])
+
+
+def run_with(compiled: ctypes.CDLL, grid: Triple, block: Triple, arguments: Sequence[np.ndarray]) -> None:
+    """Run a kernel of any arguments, each an array of one element."""
+    assert compiled.size() == sum(argument.itemsize for argument in arguments), "the kernel has other arguments"
+    triple = ctypes.c_uint * 3
+    addresses = (ctypes.c_void_p * len(arguments))(*(argument.ctypes.data for argument in arguments))
+    compiled.run(triple(*grid), triple(*block), addresses)
+
+
+def dirty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """An array aligned to 16 bytes whose every byte is set, as device memory that nobody has cleared."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.full(size + 16, 0xAB, np.uint8)
+    start = -memory.ctypes.data % 16
+    return memory[start : start + size].view(dtype).reshape(shape)
