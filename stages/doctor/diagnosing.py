@@ -12,7 +12,7 @@ from core.artifacts import Diagnosis
 from core.checks import Asked, Finding
 from stages.doctor.asking import examine_parts, what_is_asked
 from stages.doctor.report import write_report
-from stages.doctor.running import Examined, run_checks
+from stages.doctor.running import run_checks
 from stages.doctor.table import rendered
 from stages.doctor.weighing import counts, errors, weigh
 

@@ -37,7 +37,7 @@ def run_checks(asked: Asked, context: RunContext) -> list[Examined]:
     """The findings of all registered checks, in the order of registration."""
     start = time.monotonic()
     running = [_start(check, asked, context) for check in context.registry.parts("checks").values()]
-    return [_finish(item, start, context) for item in running]
+    return [_finish(item, start) for item in running]
 
 
 def _start(check: Check, asked: Asked, context: RunContext) -> _Running:
@@ -50,7 +50,7 @@ def _start(check: Check, asked: Asked, context: RunContext) -> _Running:
     return item
 
 
-def _finish(item: _Running, start: float, context: RunContext) -> Examined:
+def _finish(item: _Running, start: float) -> Examined:
     check = item.check
     item.thread.join(max(0.0, start + check.limit - time.monotonic()))
     findings: Iterable[Finding] = item.findings
