@@ -46,6 +46,7 @@ BUILTINS: tuple[str, ...] = (
     "stages.evaluate",
     "stages.compare",
     "stages.doctor",
+    "backends.system.plugin",
     "backends.yolov5.plugin",
     "backends.calibrators.plugin",
     "backends.graphsurgeon.plugin",

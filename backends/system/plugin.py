@@ -1,0 +1,26 @@
+"""Checks of the machine itself, for ``+stage=doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.checks import found_at
+from core.hookspecs import hookimpl
+from core.parts import Check
+
+_CHECKS = {
+    "system": ("operating system, C library, container", "surroundings:operating_system"),
+    "python": ("the interpreter against the range of the package", "surroundings:python"),
+    "packages": ("the packages that hookline needs, against their ranges", "packages:dependencies"),
+    "opencv": ("one OpenCV package, which can be imported", "packages:opencv"),
+    "video": ("PyAV: decoders of usual streams, the encoder libx264", "packages:video"),
+    "shared_memory": ("shared memory, for the processes that load pictures for a training", "room:shared_memory"),
+    "disk": ("room on the disk of the store", "room:disk"),
+}
+
+
+@hookimpl
+def hookline_checks() -> Iterable[Check]:
+    """Register the checks."""
+    for name, (summary, place) in _CHECKS.items():
+        yield Check(name=name, summary=summary, load=found_at(f"backends.system.{place}"))
