@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 CACHE_NAME = "digests.sqlite"
+COLUMNS = "path BLOB, size INTEGER, mtime_ns INTEGER, sha256 TEXT"
 CHUNK = 1 << 20
 # A file changed this short a time ago may change again within the same time stamp.
 SETTLED_NS = 2_000_000_000
@@ -114,23 +115,11 @@ def _read(path: Path) -> str:
 def _cache(cache_dir: Path | None) -> Iterator[_Cache]:
     import sqlite3
 
-    cache = _Cache(_connect(cache_dir) if cache_dir else None)
+    from core.cache_file import open_cache
+
+    cache = _Cache(open_cache(cache_dir / CACHE_NAME, "digests", COLUMNS, "path") if cache_dir else None)
     try:
         yield cache
     finally:
         with suppress(sqlite3.Error):
             cache.close()
-
-
-def _connect(cache_dir: Path) -> sqlite3.Connection | None:
-    import sqlite3
-
-    columns = "path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT"
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(cache_dir / CACHE_NAME, timeout=30)
-        connection.execute(f"CREATE TABLE IF NOT EXISTS digests ({columns})")
-        connection.execute("SELECT path, size, mtime_ns, sha256 FROM digests LIMIT 1")
-    except (OSError, sqlite3.Error):
-        return None
-    return connection

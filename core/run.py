@@ -130,6 +130,8 @@ def _job(config: DictConfig) -> None:
 
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
+    if settings.mode is RunMode.RUN:  # a job of a sweep is gone on with by itself
+        overrides += [item for item in settings.overrides.hydra if not item.startswith("hydra.mode=")]
     run_dir = Path(settings.runtime.output_dir)
     console = Console() if RANKS.leader else SilentConsole()
     try:

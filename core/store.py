@@ -94,14 +94,16 @@ class Store:
         self._sweep()
         workdir = self._unfinished / uuid.uuid4().hex
         lock = FileLock(self._locks / f"{workdir.name}.work")
-        with lock:
-            workdir.mkdir()
-            try:
-                yield workdir
-            finally:
-                for left in (workdir, workdir.with_name(f"{workdir.name}.former")):
-                    shutil.rmtree(left, ignore_errors=True)
-        Path(lock.lock_file).unlink(missing_ok=True)
+        try:
+            with lock:
+                workdir.mkdir()
+                try:
+                    yield workdir
+                finally:
+                    for left in (workdir, workdir.with_name(f"{workdir.name}.former")):
+                        shutil.rmtree(left, ignore_errors=True)
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Remove what killed runs left behind."""

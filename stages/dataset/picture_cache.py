@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from core.cache_file import open_cache
+
 CACHE_NAME = "pictures.sqlite"
 COLUMNS = "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT"
 BATCH = 512
@@ -79,7 +81,7 @@ class PictureCache:
 @contextmanager
 def picture_cache(cache_dir: Path, checks: str) -> Iterator[PictureCache]:
     """The cache in ``cache_dir``; what was found is written also when the block is left by an error or Ctrl-C."""
-    connection = _connect(cache_dir)
+    connection = open_cache(cache_dir / CACHE_NAME, "pictures", COLUMNS, "sha256, checks")
     cache = PictureCache(connection, checks)
     try:
         yield cache
@@ -87,17 +89,3 @@ def picture_cache(cache_dir: Path, checks: str) -> Iterator[PictureCache]:
         cache.write()
         if connection is not None:
             connection.close()
-
-
-def _connect(cache_dir: Path) -> sqlite3.Connection | None:
-    connection = None
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(cache_dir / CACHE_NAME, timeout=30)
-        connection.execute(f"CREATE TABLE IF NOT EXISTS pictures ({COLUMNS}, PRIMARY KEY (sha256, checks))")
-        connection.execute("SELECT width, height, orientation, kind, reason FROM pictures LIMIT 1")
-    except (OSError, sqlite3.Error):
-        if connection is not None:
-            connection.close()
-        return None
-    return connection

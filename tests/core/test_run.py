@@ -194,6 +194,12 @@ def test_interrupt(run: Run, tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert summary(tmp_path)["status"] == "interrupted"
     assert not list(tmp_path.rglob("raw.txt"))
+    assert not list(tmp_path.rglob("*.work"))
+
+
+def test_the_run_goes_on_in_the_directory_that_was_asked_for(run: Run) -> None:
+    result = run("+stage=taste", "raw.fail=user", "hydra.run.dir=here")
+    assert "then go on with: python -m core.run +stage=taste raw.fail=user hydra.run.dir=here  " in result.stderr
 
 
 def test_two_runs_at_once_work_once(run: Run, tmp_path: Path) -> None:
