@@ -15,6 +15,7 @@ PACKAGED = ("nvidia/*/lib", "tensorrt_libs", "tensorrt_rtx_libs", "tensorrt_lean
 
 USUAL = (
     "/usr/local/cuda/lib64",
+    "/usr/local/cuda/lib",
     "/usr/local/cuda/compat",
     "/usr/lib/wsl/lib",
     "/usr/lib/x86_64-linux-gnu",

@@ -1,0 +1,201 @@
+"""CUDA of torch, CuPy and TensorRT beside each other and against the driver; the runtime, NVRTC and nvcc."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from backends.nvidia.facts import cuda_version, driver_cuda, driver_facts, library_major
+from backends.system.here import Here
+from backends.system.libraries import find_libraries
+from backends.system.native import ask
+from core.checks import Asked, Finding, absent, broken, doubtful, fine
+
+CUPY = r"cupy-cuda(\d\d)(?:x|\d)"
+TENSORRT = r"tensorrt-(?:rtx-|lean-|dispatch-)?cu(\d\d)(?:-libs|-bindings)?"
+USES = "CuPy, TensorRT and their libraries are to be made for one CUDA"
+
+
+def majors(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+    """One major version of CUDA for all, not newer than the driver's."""
+    here = here or Here()
+    users = cuda_users(here)
+    if not users:
+        return
+    shown = ", ".join(f"{name} for CUDA {version}" for name, version in users.items())
+    numbers = {name: int(version.split(".")[0]) for name, version in users.items()}
+    if len(set(numbers.values())) > 1:
+        yield doubtful("CUDA majors", f"they differ: {shown}", _one_major(numbers), **users)
+    else:
+        yield fine("CUDA majors", shown, **users)
+    yield from _too_new(numbers, here)
+
+
+def torch_build(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+    """Whether PyTorch, which trains, can use the GPU."""
+    here = here or Here()
+    package = here.packages.get("torch")
+    if package is None or not driver_facts(here).there:
+        return
+    cuda = _torch_cuda(here)
+    if cuda:
+        yield fine("torch", f"{package.version}, built for CUDA {cuda}", version=package.version, cuda=cuda)
+        return
+    yield doubtful(
+        "torch",
+        f"{package.version} is built without CUDA: training runs on the CPU",
+        "install PyTorch for CUDA as https://pytorch.org/get-started says",
+        version=package.version,
+    )
+
+
+def runtime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+    """The CUDA runtime, one file for each major version."""
+    here = here or Here()
+    paths = _by_major(find_libraries("libcudart.so*", here))
+    if not paths:
+        yield absent(
+            "CUDA runtime",
+            "libcudart is nowhere",
+            "pip install nvidia-cuda-runtime (nvidia-cuda-runtime-cu12 for CUDA 12)",
+        )
+    for major, path in paths.items():
+        answer = ask(path, function="cudaRuntimeGetVersion", arguments=1)
+        if answer.error or answer.status:
+            found = f"{path} cannot be used: {answer.error or f'CUDA error {answer.status}'}"
+            yield broken("CUDA runtime", found, f"pip install --force-reinstall {_packaged('runtime', major)}")
+        else:
+            version = "{}.{}".format(*cuda_version(answer.values[0]))
+            yield fine("CUDA runtime", f"{version} at {path}", version=version, path=str(path))
+
+
+def nvrtc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+    """NVRTC, with which CuPy compiles kernels, of CuPy's major version, and the headers that kernels include."""
+    here = here or Here()
+    paths = _by_major([path for path in find_libraries("libnvrtc.so*", here) if "alt" not in path.name])
+    wanted = cupy_major(here)
+    if wanted and wanted not in paths:
+        others = ", ".join(map(str, paths.values())) or "none"
+        found = f"no libnvrtc.so.{wanted} for CuPy, which compiles its kernels with it (found: {others})"
+        yield broken("NVRTC", found, f"pip install 'cupy-cuda{wanted}x[ctk]'")
+        return
+    if not paths:
+        yield absent("NVRTC", "libnvrtc is nowhere", "pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12)")
+        return
+    major = wanted or max(paths)
+    yield _asked_nvrtc(paths[major], major)
+    if wanted and not _headers(here):
+        found = "cuda_fp16.h is nowhere: kernels with half precision cannot be compiled"
+        yield broken(
+            "CUDA headers", found, f"pip install {_packaged('runtime', wanted)}, or set CUDA_PATH to a toolkit"
+        )
+
+
+def nvcc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+    """The compiler, which only compiling ahead of time needs."""
+    here = here or Here()
+    path = shutil.which(
+        "nvcc", path=":".join([here.environment.get("PATH", ""), str(here.path("/usr/local/cuda/bin"))])
+    )
+    if path is None:
+        yield absent(
+            "nvcc", "not found; hookline does not need it", "install a CUDA toolkit to compile kernels ahead of time"
+        )
+        return
+    try:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield doubtful("nvcc", f"{path} does not run: {error}", "reinstall the CUDA toolkit, or take it off PATH")
+        return
+    match = re.search(r"release ([\d.]+)", said)
+    version = match.group(1) if match else "of unknown version"
+    yield fine("nvcc", f"{version} at {path}", version=version, path=path)
+
+
+def cuda_users(here: Here) -> dict[str, str]:
+    """Name -> version of CUDA of each installed package that is made for one."""
+    found = {}
+    if torch := _torch_cuda(here):
+        found["torch"] = torch
+    if cupy := cupy_major(here):
+        found["CuPy"] = str(cupy)
+    for package in here.packages_like(TENSORRT):
+        match = re.fullmatch(TENSORRT, package.name)
+        assert match is not None
+        found["TensorRT-RTX" if "-rtx-" in package.name else "TensorRT"] = match.group(1)
+    return found
+
+
+def cupy_major(here: Here) -> int:
+    """Major version of CUDA that the installed CuPy is for; 0 where there is none, or it was built from source."""
+    numbers = [int(match.group(1)) for name in here.packages if (match := re.fullmatch(CUPY, name))]
+    return max(numbers, default=0)
+
+
+def _torch_cuda(here: Here) -> str:
+    """What ``torch.version.cuda`` will say, read from its file."""
+    package = here.packages.get("torch")
+    file = package.site / "torch" / "version.py" if package else None
+    text = file.read_text(encoding="utf-8", errors="replace") if file and file.is_file() else ""
+    match = re.search(r"^cuda\b[^=]*=\s*['\"]([\d.]+)", text, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def _one_major(numbers: Mapping[str, int]) -> str:
+    """TensorRT is the hardest to exchange, so the others follow it."""
+    major = numbers.get("TensorRT") or numbers.get("TensorRT-RTX") or max(numbers.values())
+    steps = []
+    if (cupy := numbers.get("CuPy", major)) != major:
+        steps.append(f"pip uninstall -y cupy-cuda{cupy}x && pip install 'cupy-cuda{major}x[ctk]'")
+    if numbers.get("torch", major) != major:
+        steps.append(f"install PyTorch for CUDA {major} as https://pytorch.org/get-started says")
+    if not steps:
+        steps.append(f"pip install tensorrt-cu{major} tensorrt-rtx-cu{major}, whichever is there for another")
+    return f"{USES}: {'; '.join(steps)}"
+
+
+def _too_new(numbers: Mapping[str, int], here: Here) -> Iterator[Finding]:
+    facts = driver_facts(here)
+    _, served = driver_cuda(facts) if facts.libraries else (None, None)
+    late = [name for name, major in numbers.items() if served and major > served[0]]
+    if served and late:
+        yield broken(
+            "CUDA of the driver",
+            f"the driver serves CUDA up to {served[0]}.{served[1]}; {', '.join(late)} need {max(numbers.values())}",
+            f"update the driver, or install cupy-cuda{served[0]}x and tensorrt-cu{served[0]} in place of those",
+        )
+
+
+def _asked_nvrtc(path: Path, major: int) -> Finding:
+    answer = ask(path, function="nvrtcVersion", arguments=2)
+    if answer.error or answer.status:
+        found = f"{path} cannot be used: {answer.error or f'status {answer.status}'}"
+        return broken("NVRTC", found, f"pip install --force-reinstall {_packaged('nvrtc', major)}")
+    version = "{}.{}".format(*answer.values)
+    return fine("NVRTC", f"{version} at {path}", version=version, path=str(path))
+
+
+def _by_major(paths: list[Path]) -> dict[int, Path]:
+    """The first file of each major version; what a program gets by that name."""
+    found: dict[int, Path] = {}
+    for path in paths:
+        found.setdefault(library_major(path), path)
+    return found
+
+
+def _packaged(what: str, major: int) -> str:
+    """NVIDIA's package of a library; since CUDA 13 the major version is not in its name."""
+    return f"nvidia-cuda-{what}" if major >= 13 else f"nvidia-cuda-{what}-cu{major}"
+
+
+def _headers(here: Here) -> Path | None:
+    folders = [site / "nvidia" for site in here.site]
+    packaged = [path for folder in folders for path in sorted(folder.glob("*/include/cuda_fp16.h"))]
+    toolkits = [Path(given) for name in ("CUDA_PATH", "CUDA_HOME") if (given := here.environment.get(name))]
+    usual = [*toolkits, here.path("/usr/local/cuda")]
+    return next(
+        (path for path in [*packaged, *(folder / "include/cuda_fp16.h" for folder in usual)] if path.is_file()), None
+    )

@@ -1,0 +1,42 @@
+"""CuPy: one package, which can be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backends.nvidia.cuda import cuda_users
+from backends.system.here import Here, listed
+from backends.system.native import ask_python
+from core.checks import Asked, Finding, absent, broken, fine
+
+_IMPORT = "import cupy, json; print(json.dumps([cupy.__version__, cupy.__file__]))"
+
+
+def cupy(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+    """One CuPy package for CUDA, which can be imported."""
+    here = here or Here()
+    packages = here.packages_like(r"cupy(-cuda\d+x?|-rocm[-\d]+)?")
+    wanted = f"cupy-cuda{_major(here)}x"
+    if not packages:
+        yield absent("CuPy", "not installed; kernels and processor=cupy need it", f"pip install '{wanted}[ctk]'")
+    elif len(packages) > 1:
+        names = " ".join(package.name for package in packages)
+        found = f"{len(packages)} packages write the same folder cupy: {listed(packages)}"
+        yield broken("CuPy", found, f"pip uninstall -y {names} && pip install '{wanted}[ctk]'")
+    elif "rocm" in packages[0].name:
+        remedy = f"pip uninstall -y {packages[0].name} && pip install '{wanted}[ctk]'"
+        yield broken("CuPy", f"{listed(packages)} is made for AMD", remedy)
+    else:
+        said, error = ask_python(_IMPORT)
+        if error:
+            name = packages[0].name
+            remedy = f"pip install --force-reinstall '{name}[ctk]'" if "-cuda" in name else "build CuPy again"
+            yield broken("CuPy", f"{listed(packages)} cannot be imported: {error}", remedy)
+        else:
+            yield fine("CuPy", f"{listed(packages)} at {said[1]}", version=said[0], package=packages[0].name)
+
+
+def _major(here: Here) -> str:
+    """The CUDA that the rest is made for."""
+    users = {name: version for name, version in cuda_users(here).items() if name != "CuPy"}
+    return (users.get("TensorRT") or users.get("TensorRT-RTX") or users.get("torch") or "13").split(".")[0]

@@ -1,0 +1,32 @@
+"""Checks of NVIDIA's driver, CUDA and CuPy, for ``+stage=doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.checks import found_at
+from core.hookspecs import hookimpl
+from core.parts import Check
+
+GPU = frozenset({"tensorrt", "cupy"})
+"""What cannot work without a GPU. ``tensorrt_rtx`` builds without one."""
+
+_CHECKS = {
+    "nvidia_driver": ("kernel module, libcuda and the CUDA they serve; containers, WSL, Jetson", "driver:driver", GPU),
+    "nvidia_devices": ("/dev/nvidia*: there, and permitted", "driver:device_files", GPU),
+    "cuda_visible": ("CUDA_VISIBLE_DEVICES and the container's variables", "variables:visible_devices", GPU),
+    "cuda_loading": ("CUDA_MODULE_LOADING, and switches for debugging left on", "variables:module_loading", GPU),
+    "cuda_majors": ("CUDA of torch, CuPy and TensorRT: one major, not newer than the driver's", "cuda:majors", GPU),
+    "torch_cuda": ("PyTorch is built for CUDA where there is a GPU", "cuda:torch_build", frozenset()),
+    "cuda_runtime": ("libcudart: where, and of which version", "cuda:runtime", GPU),
+    "nvrtc": ("NVRTC of CuPy's major version, and CUDA's headers", "cuda:nvrtc", GPU),
+    "cupy": ("one CuPy package, which can be imported", "cupy_package:cupy", GPU),
+    "nvcc": ("the CUDA compiler; hookline does not need it", "cuda:nvcc", frozenset()),
+}
+
+
+@hookimpl
+def hookline_checks() -> Iterable[Check]:
+    """Register the checks."""
+    for name, (summary, place, needed_by) in _CHECKS.items():
+        yield Check(name=name, summary=summary, load=found_at(f"backends.nvidia.{place}"), needed_by=needed_by)
