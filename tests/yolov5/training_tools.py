@@ -25,17 +25,27 @@ def tiny_network(seed=0, config=TINY):
     return YOLOv5(config)
 
 
+def furthest(one, other):
+    """The largest difference between the weights and statistics of two states."""
+    assert one.keys() == other.keys()
+    return max(float((one[name] - other[name]).abs().max()) for name in one if one[name].is_floating_point())
+
+
 class MadeUpBatches:
-    """Random pictures, each with one box; the same for the same epoch, or for all of them."""
+    """Random pictures, each with one box; the same for the same epoch, or for all of them.
+
+    ``asked``: the epochs and class scores they were asked for.
+    """
 
     def __init__(self, count=4, size=2, *, rank=0, world=1, imgsz=64, before=None, repeated=False):
-        self.pictures, self.repeated = count * size * world, repeated
+        self.pictures, self.repeated, self.asked = count * size * world, repeated, []
         self.count, self.size, self.rank, self.world, self.imgsz, self.before = count, size, rank, world, imgsz, before
 
     def __len__(self):
         return self.count
 
     def epoch(self, number, class_scores):
+        self.asked.append((number, dict(class_scores)))
         for index in range(self.count):
             generator = torch.Generator().manual_seed(1000 * number * (not self.repeated) + index)
             whole = self.size * self.world
