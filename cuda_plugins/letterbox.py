@@ -61,7 +61,7 @@ def letterbox(
 
 def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Bilinear, in whole numbers: rows of 11-bit sums, cut to 15 bits, weighted, cut to 10, rounded to 8."""
-    left, right, weight_left, weight_right = _sources(width, picture.shape[1], repeat=True)
+    left, right, weight_left, weight_right = _sources(width, picture.shape[1])
     above, below, weight_above, weight_below = (values[..., None, None] for values in _sources(height, len(picture)))
     wide = picture.astype(np.int32)
     sums = wide[:, left] * weight_left[:, None] + wide[:, right] * weight_right[:, None] >> 4
@@ -70,16 +70,11 @@ def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return (mixed + 2 >> 2).astype(np.uint8)
 
 
-def _sources(target: int, count: int, *, repeat: bool = False) -> tuple[Ints, Ints, Ints, Ints]:
-    """Of each pixel along an axis: the two source pixels, and their weights.
-
-    Beyond the edge both are the last one; with ``repeat`` the first of them then has the whole weight.
-    """
+def _sources(target: int, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Of each pixel along an axis: the two source pixels, both the last one beyond the edge, and their weights."""
     step = 1.0 / (target / count)
     exact = ((np.arange(target) + 0.5) * step - 0.5).astype(np.float32)
     first = np.floor(exact).astype(np.int32)
     fraction = exact - first.astype(np.float32)
-    if repeat:
-        fraction[(first < 0) | (first >= count - 1)] = 0
     weights = [np.rint(part * np.float32(1 << BITS)).astype(np.int32) for part in (1 - fraction, fraction)]
     return first.clip(0, count - 1), (first + 1).clip(0, count - 1), weights[0], weights[1]

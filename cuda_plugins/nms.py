@@ -101,4 +101,5 @@ def _overlap(one: Floats, others: Floats, iou: float) -> NDArray[np.bool_]:
 def _restored(boxes: Floats, origin: Origin) -> Floats:
     offset = np.asarray([origin.left, origin.top] * 2, np.float32)
     limit = np.asarray([origin.width, origin.height] * 2, np.float32)
-    return np.clip((boxes - offset) / np.float32(origin.ratio), 0, limit)
+    restored: Floats = np.clip((boxes - offset) / np.float32(origin.ratio), 0, limit)
+    return restored

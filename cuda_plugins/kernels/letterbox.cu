@@ -61,14 +61,12 @@ static __device__ __forceinline__ void convert(double value, Half &result) {
     result.bits = (unsigned short)(bits >= 0x477ff000u ? 0x7c00u : is_subnormal ? subnormal : normal);
 }
 
-// Where network pixel `position` of an axis comes from; `stop` pixels of the axis follow `start`.
-// Beyond the edge OpenCV repeats the last column with the whole weight, but keeps both weights of a row.
-static __device__ Source locate(int position, int start, int stop, int count, double step, bool is_column) {
+// Where network pixel `position` of an axis comes from: the picture's `count` pixels lie from `start` to before `stop`.
+static __device__ Source locate(int position, int start, int stop, int count, double step) {
     if (position < start || position >= stop) return {0, 0, 0, 0, false};
     float exact = (float)(((double)(position - start) + 0.5) * step - 0.5);
     int first = __float2int_rd(exact);
     float fraction = exact - (float)first;
-    if (is_column && (first < 0 || first >= count - 1)) fraction = 0.0f;
     int near = min(max(first, 0), count - 1), far = min(max(first + 1, 0), count - 1);
     return {near, far, __float2int_rn((1.0f - fraction) * (float)ONE), __float2int_rn(fraction * (float)ONE), true};
 }
@@ -91,13 +89,13 @@ static __device__ __forceinline__ void letterbox(const Letterbox &layout) {
 
     convert((double)thread * layout.scale, table[thread]);
     if (thread < TILE_WIDTH) {
-        Source column = locate(tile_x + thread, picture.left, picture.right, picture.width, picture.step_x, true);
+        Source column = locate(tile_x + thread, picture.left, picture.right, picture.width, picture.step_x);
         column.first *= 3;
         column.second *= 3;
         columns[thread] = column;
     } else if (thread < TILE_WIDTH + TILE_HEIGHT) {
         int row = thread - TILE_WIDTH;
-        rows[row] = locate(tile_y + row, picture.top, picture.bottom, picture.height, picture.step_y, false);
+        rows[row] = locate(tile_y + row, picture.top, picture.bottom, picture.height, picture.step_y);
     }
     __syncthreads();
 
