@@ -69,7 +69,7 @@ def runtime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
             yield broken("CUDA runtime", found, f"pip install --force-reinstall {_packaged('runtime', major)}")
         else:
             version = "{}.{}".format(*cuda_version(answer.values[0]))
-            yield fine("CUDA runtime", f"{version} at {path}", version=version, path=str(path))
+            yield fine("CUDA runtime", f"{version} at {here.brief(path)}", version=version, path=str(path))
 
 
 def nvrtc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def nvrtc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield absent("NVRTC", "libnvrtc is nowhere", "pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12)")
         return
     major = wanted or max(paths)
-    yield _asked_nvrtc(paths[major], major)
+    yield _asked_nvrtc(paths[major], major, here)
     if wanted and not _headers(here):
         found = "cuda_fp16.h is nowhere: kernels with half precision cannot be compiled"
         yield broken(
@@ -169,13 +169,13 @@ def _too_new(numbers: Mapping[str, int], here: Here) -> Iterator[Finding]:
         )
 
 
-def _asked_nvrtc(path: Path, major: int) -> Finding:
+def _asked_nvrtc(path: Path, major: int, here: Here) -> Finding:
     answer = ask(path, function="nvrtcVersion", arguments=2)
     if answer.error or answer.status:
         found = f"{path} cannot be used: {answer.error or f'status {answer.status}'}"
         return broken("NVRTC", found, f"pip install --force-reinstall {_packaged('nvrtc', major)}")
     version = "{}.{}".format(*answer.values)
-    return fine("NVRTC", f"{version} at {path}", version=version, path=str(path))
+    return fine("NVRTC", f"{version} at {here.brief(path)}", version=version, path=str(path))
 
 
 def _by_major(paths: list[Path]) -> dict[int, Path]:

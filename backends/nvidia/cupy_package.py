@@ -33,7 +33,9 @@ def cupy(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
             remedy = f"pip install --force-reinstall '{name}[ctk]'" if "-cuda" in name else "build CuPy again"
             yield broken("CuPy", f"{listed(packages)} cannot be imported: {error}", remedy)
         else:
-            yield fine("CuPy", f"{listed(packages)} at {said[1]}", version=said[0], package=packages[0].name)
+            yield fine(
+                "CuPy", f"{listed(packages)} at {here.brief(said[1])}", version=said[0], package=packages[0].name
+            )
 
 
 def _major(here: Here) -> str:

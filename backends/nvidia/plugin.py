@@ -1,4 +1,4 @@
-"""Checks of NVIDIA's driver, CUDA and CuPy, for ``+stage=doctor``."""
+"""Checks of NVIDIA's driver, CUDA, CuPy, TensorRT and TensorRT-RTX, for ``+stage=doctor``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,34 @@ GPU = frozenset({"tensorrt", "cupy"})
 """What cannot work without a GPU. ``tensorrt_rtx`` builds without one."""
 
 _CHECKS = {
-    "nvidia_driver": ("kernel module, libcuda and the CUDA they serve; containers, WSL, Jetson", "driver:driver", GPU),
-    "nvidia_devices": ("/dev/nvidia*: there, and permitted", "driver:device_files", GPU),
-    "cuda_visible": ("CUDA_VISIBLE_DEVICES and the container's variables", "variables:visible_devices", GPU),
-    "cuda_loading": ("CUDA_MODULE_LOADING, and switches for debugging left on", "variables:module_loading", GPU),
-    "cuda_majors": ("CUDA of torch, CuPy and TensorRT: one major, not newer than the driver's", "cuda:majors", GPU),
-    "torch_cuda": ("PyTorch is built for CUDA where there is a GPU", "cuda:torch_build", frozenset()),
-    "cuda_runtime": ("libcudart: where, and of which version", "cuda:runtime", GPU),
-    "nvrtc": ("NVRTC of CuPy's major version, and CUDA's headers", "cuda:nvrtc", GPU),
-    "cupy": ("one CuPy package, which can be imported", "cupy_package:cupy", GPU),
-    "nvcc": ("the CUDA compiler; hookline does not need it", "cuda:nvcc", frozenset()),
+    "nvidia_driver": (
+        "kernel module, libcuda and the CUDA they serve; containers, WSL, Jetson",
+        "nvidia.driver:driver",
+        GPU,
+    ),
+    "nvidia_devices": ("/dev/nvidia*: there, and permitted", "nvidia.driver:device_files", GPU),
+    "cuda_visible": ("CUDA_VISIBLE_DEVICES and the container's variables", "nvidia.variables:visible_devices", GPU),
+    "cuda_loading": ("CUDA_MODULE_LOADING, and switches for debugging left on", "nvidia.variables:module_loading", GPU),
+    "cuda_majors": (
+        "CUDA of torch, CuPy and TensorRT: one major, not newer than the driver's",
+        "nvidia.cuda:majors",
+        GPU,
+    ),
+    "torch_cuda": ("PyTorch is built for CUDA where there is a GPU", "nvidia.cuda:torch_build", frozenset()),
+    "cuda_runtime": ("libcudart: where, and of which version", "nvidia.cuda:runtime", GPU),
+    "nvrtc": ("NVRTC of CuPy's major version, and CUDA's headers", "nvidia.cuda:nvrtc", GPU),
+    "cupy": ("one CuPy package, which can be imported", "nvidia.cupy_package:cupy", GPU),
+    "tensorrt": (
+        "TensorRT, its parser, plugin library and builder resource, of one release",
+        "trt.checks:tensorrt",
+        frozenset({"tensorrt"}),
+    ),
+    "tensorrt_rtx": (
+        "TensorRT-RTX and its parser, of one release",
+        "trt_rtx.checks:tensorrt_rtx",
+        frozenset({"tensorrt_rtx"}),
+    ),
+    "nvcc": ("the CUDA compiler; hookline does not need it", "nvidia.cuda:nvcc", frozenset()),
 }
 
 
@@ -29,4 +47,4 @@ _CHECKS = {
 def hookline_checks() -> Iterable[Check]:
     """Register the checks."""
     for name, (summary, place, needed_by) in _CHECKS.items():
-        yield Check(name=name, summary=summary, load=found_at(f"backends.nvidia.{place}"), needed_by=needed_by)
+        yield Check(name=name, summary=summary, load=found_at(f"backends.{place}"), needed_by=needed_by)

@@ -9,10 +9,11 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from core.artifacts import Precision
+from core.checks import found_at
 from core.config import presentation
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.parts import Availability, Runtime
+from core.parts import Availability, Check, Runtime
 
 if TYPE_CHECKING:
     from backends.ort.runtime import OrtRuntime
@@ -83,4 +84,15 @@ def hookline_runtimes() -> Iterable[Runtime]:
         device="cpu",
         precisions=frozenset(Precision),
         rank=10,
+    )
+
+
+@hookimpl
+def hookline_checks() -> Iterable[Check]:
+    """Register the check."""
+    yield Check(
+        name="onnxruntime",
+        summary="one ONNX Runtime package, which can be imported, and its execution providers",
+        load=found_at("backends.ort.checks:onnxruntime"),
+        needed_by=frozenset({"onnxruntime"}),
     )

@@ -63,6 +63,13 @@ class Here:
         except OSError:
             return ""
 
+    def brief(self, path: str | Path) -> str:
+        """A path without the long way to the folder of the Python packages."""
+        for folder in self.site:
+            if folder.name in {"site-packages", "dist-packages"} and Path(path).is_relative_to(folder):
+                return str(Path(folder.name) / Path(path).relative_to(folder))
+        return str(path)
+
     @cached_property
     def packages(self) -> Mapping[str, Package]:
         """Installed distributions by normalised name; of two, the one that is imported."""

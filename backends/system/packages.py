@@ -59,7 +59,7 @@ def opencv(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     if error:
         yield broken("OpenCV", f"{listed(packages)} cannot be imported: {error}", _opencv_remedy(error))
     else:
-        yield fine("OpenCV", f"{said[0]} at {said[1]}", version=said[0])
+        yield fine("OpenCV", f"{said[0]} at {here.brief(said[1])}", version=said[0], path=said[1])
 
 
 def video(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
