@@ -13,7 +13,7 @@ import torch
 from backends.yolov5 import checkpoint
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.state import STATE, load_state, save_state
-from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, Notes, course
+from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, Notes, course, furthest, tiny_network
 
 
 def losses(notes):
@@ -88,6 +88,38 @@ def test_the_best_weights_are_those_of_the_best_epoch(tmp_path):
     assert (done.best_epoch, round(done.best, 6)) == (1, 0.5)
     best, last = (checkpoint.load(tmp_path / f"{name}.safetensors").state for name in ("best", "last"))
     assert any(not torch.equal(best[key], last[key]) for key in best)
+
+
+def test_what_is_validated_and_written_are_the_averaged_weights(tmp_path):
+    notes = Notes([0.1, 0.5, 0.2])
+    done = course(tmp_path, listener=notes)
+    done.run()
+    best, last = (checkpoint.load(tmp_path / f"{name}.safetensors").state for name in ("best", "last"))
+    averaged = done.loop.ema.model.state_dict()
+    assert furthest(best, notes.validated[1]) == furthest(last, notes.validated[2]) == furthest(last, averaged) == 0
+    assert furthest(averaged, done.loop.model.state_dict()) > 0
+
+
+def test_scores_of_classes_weigh_the_next_epoch_also_after_an_interruption(tmp_path):
+    first, second = MadeUpBatches(), MadeUpBatches()
+    with pytest.raises(KeyboardInterrupt):
+        course(tmp_path, listener=Notes([0.1, 0.3], stop_in=(2, 1)), batches=first).run()
+    assert first.asked == [(0, {}), (1, {0: 0.1}), (2, {0: 0.3})]
+    resumed = course(tmp_path, batches=second)
+    resumed.resume(load_state(tmp_path, TINY.to_dict()))
+    resumed.run()
+    assert second.asked == first.asked[2:]
+
+
+def test_hours_before_an_interruption_count(tmp_path):
+    course(tmp_path, epochs=1).run()
+    state, notes = load_state(tmp_path, TINY.to_dict()), Notes()
+    assert state.seconds > 0
+    resumed = course(tmp_path, listener=notes, hours=1.0)
+    resumed.resume(replace(state, seconds=3600.0))
+    resumed.run()
+    assert notes.epochs == []
+    assert "stops after epoch 1" in notes.lines[-1]
 
 
 def test_patience_stops_early(tmp_path):
@@ -170,9 +202,10 @@ with processes(torch.device("cpu")) as mine:
     notes = Notes()
     batches = MadeUpBatches(size=4 // mine.world, rank=mine.rank, world=mine.world)
     done = course(Path(sys.argv[1]), listener=notes, batches=batches, processes=mine, batch=4,
-                  optimisation=Optimisation(nominal_batch=8, warmup_epochs=0.0))
+                  optimisation=Optimisation(nominal_batch=8, warmup_epochs=0.0, lr0=0.03))
     done.loop._set_training = done.loop.model.eval  # with batch statistics half of a batch is another network
     done.run()
+    torch.save(done.loop.model.state_dict(), Path(sys.argv[1]) / f"{mine.rank}.pt")
     if mine.leader:
         print(([sum(epoch.losses.values()) for epoch in notes.epochs], notes.epochs[0].pictures))
 """
@@ -194,3 +227,6 @@ def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path, repo_root):
     (one, one_seen), (two, two_seen) = outputs
     assert one_seen == two_seen == 16
     assert two == pytest.approx(one, rel=0.02)  # a mean over the positives of each process is not quite that over all
+    alone, first, second = (torch.load(tmp_path / name) for name in ("1/0.pt", "2/0.pt", "2/1.pt"))
+    assert furthest(first, second) == 0
+    assert furthest(alone, first) < 1e-6 < 0.01 < furthest(alone, tiny_network().state_dict())

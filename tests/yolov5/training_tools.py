@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -63,10 +64,11 @@ class MadeUpBatches:
 
 
 class Notes:
-    """A listener that remembers; ``scores`` gives fitness by epoch."""
+    """A listener that remembers; ``scores`` gives fitness by epoch. ``validated``: the states it was shown."""
 
     def __init__(self, scores=(), *, stop_in=None):
         self.lines, self.epochs, self.scores, self.stop_in, self.batches = [], [], list(scores), stop_in, 0
+        self.validated = []
 
     def begin(self, epoch, pictures):
         self.current = epoch
@@ -77,6 +79,7 @@ class Notes:
             raise KeyboardInterrupt
 
     def validate(self, averaged):
+        self.validated.append(copy.deepcopy(averaged.state_dict()))
         value = self.scores[self.current] if self.current < len(self.scores) else 0.1
         return Scores(value, value, {0: value})
 

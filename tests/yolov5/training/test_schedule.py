@@ -19,8 +19,8 @@ def applied(schedule: Schedule, step: int, epoch: int, kind: str = "sgd") -> tup
     accumulate = schedule.apply(optimizer, step, epoch)
     groups = {group["name"]: group for group in optimizer.param_groups}
     assert groups["weights"]["lr"] == groups["norms"]["lr"]
-    momenta = {group["momentum"] if kind == "sgd" else group["betas"][0] for group in optimizer.param_groups}
-    return accumulate, groups["weights"]["lr"], groups["biases"]["lr"], momenta.pop()
+    (momentum,) = {group["momentum"] if kind == "sgd" else group["betas"][0] for group in optimizer.param_groups}
+    return accumulate, groups["weights"]["lr"], groups["biases"]["lr"], momentum
 
 
 @pytest.mark.parametrize(
