@@ -14,7 +14,7 @@ from cuda_plugins.launches import Launch
 def launch(wanted: Launch, stream: int) -> None:
     """Launch a kernel on a stream of the current device. Returns at once; allocates and waits for nothing.
 
-    The first launch on a device compiles the source, so it must not lie in the capture of a CUDA graph.
+    The first launch on a device compiles the source; :func:`load` does that before a CUDA graph is captured.
 
     Args:
         wanted: What to launch. All its addresses belong to the current device.
@@ -23,16 +23,25 @@ def launch(wanted: Launch, stream: int) -> None:
     Raises:
         UnavailableError: CuPy is not installed, or finds no GPU.
     """
-    cupy = import_cupy()
-    function = kernel(wanted.source, wanted.kernel, cupy.cuda.runtime.getDevice())
-    with cupy.cuda.ExternalStream(stream):
+    function = load(wanted.source, wanted.kernel)
+    with import_cupy().cuda.ExternalStream(stream):
         function(wanted.grid, wanted.block, (wanted.argument,))
 
 
+def load(source: str, kernel: str) -> Any:
+    """The ``cupy.RawKernel`` of a function, compiled and on the current device.
+
+    Raises:
+        UnavailableError: CuPy is not installed, or finds no GPU.
+    """
+    return _function(source, kernel, import_cupy().cuda.runtime.getDevice())
+
+
 @functools.cache
-def kernel(source: str, name: str, device: int) -> Any:
-    """The compiled ``cupy.RawKernel``; ``device`` is the current one."""
-    return _module(source, device).get_function(name)
+def _function(source: str, kernel: str, device: int) -> Any:
+    function = _module(source, device).get_function(kernel)
+    function.num_regs  # noqa: B018  # asking loads the code even where CUDA loads lazily, which a capture would forbid
+    return function
 
 
 @functools.cache

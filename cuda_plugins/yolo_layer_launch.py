@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import HooklineError
 from cuda_plugins.launches import Launch, struct
+from cuda_plugins.yolo_layer_settings import MAX_ANCHORS, MAX_LEVELS, Settings
 
-MAX_LEVELS = 4
-MAX_ANCHORS = 8
-"""Anchors a level."""
+SOURCE = "yolo_layer"
+KERNELS = {False: "yolo_layer_float", True: "yolo_layer_half"}
+"""By whether the heads are float16."""
 THREADS = 512
 CELLS_A_PART = 1024
 MAX_PARTS = 32
@@ -36,10 +36,7 @@ YOLO_LAYER = struct(
     ("class_count", np.int32),
     ("cell_count", np.int32),
     ("threshold", np.float32),
-    ("counts", np.uintp),
-    ("boxes", np.uintp),
-    ("scores", np.uintp),
-    ("classes", np.uintp),
+    ("outputs", np.uintp, 4),
 )
 
 
@@ -54,7 +51,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Addresses of the outputs of ``YoloLayer_TRT`` on the device."""
+    """Addresses on the device of contiguous int32 [B, 1], float32 [B, N, 4], float32 [B, N], int32 [B, N]."""
 
     counts: int
     boxes: int
@@ -78,11 +75,11 @@ def yolo_layer_launch(
     threshold: float,
     half: bool = False,
 ) -> Launch:
-    """Decode all levels of a batch; semantics and order of :func:`cuda_plugins.yolo_layer.yolo_layer`.
+    """Decode all levels of a batch.
 
     Args:
         heads: Small stride first; contiguous [B, A*(5+nc), H, W].
-        outputs: Contiguous int32 [B, 1], float32 [B, N, 4] (aligned to 16 bytes), float32 [B, N], int32 [B, N].
+        outputs: Where the results go.
         batch: B.
         max_stride: Stride of the last level in pixels.
         num_classes: nc.
@@ -91,42 +88,46 @@ def yolo_layer_launch(
         half: The heads are float16 instead of float32.
 
     Raises:
-        HooklineError: Levels or anchors that the kernel does not hold.
+        HooklineError: Levels or anchors that the kernel does not hold, or boxes that are not aligned.
     """
-    pairs = _pairs(anchors, len(heads))
+    pairs = Settings(max_stride, num_classes, tuple(anchors), threshold).pairs(len(heads))
     argument = np.zeros(1, YOLO_LAYER)
     network = np.asarray([heads[-1].width, heads[-1].height], np.float32) * np.float32(max_stride)
     for level, head in enumerate(heads):
         entry = argument["levels"][0, level]
-        entry["head"], entry["height"], entry["width"] = head.address, head.height, head.width
+        entry["height"], entry["width"] = head.height, head.width
         entry["first"] = cells(heads[:level], pairs.shape[1])
         entry["stride"] = network / np.asarray([head.width, head.height], np.float32)
         entry["anchors"][: pairs[level].size] = pairs[level].ravel()
     count = cells(heads, pairs.shape[1])
-    values = (len(heads), pairs.shape[1], num_classes, count, threshold)
-    argument[["level_count", "anchor_count", "class_count", "cell_count", "threshold"]] = values
-    argument[["counts", "boxes", "scores", "classes"]] = (
-        outputs.counts, outputs.boxes, outputs.scores, outputs.classes,
-    )  # fmt: skip
-    return Launch(
-        source="yolo_layer",
-        kernel="yolo_layer_half" if half else "yolo_layer_float",
+    argument["level_count"], argument["anchor_count"], argument["class_count"] = *pairs.shape[:2], num_classes
+    argument["cell_count"], argument["threshold"] = count, threshold
+    launch = Launch(
+        source=SOURCE,
+        kernel=KERNELS[half],
         grid=(parts(count, batch), batch, 1),
         block=(THREADS, 1, 1),
         argument=argument,
     )
+    place(launch, [head.address for head in heads], outputs)
+    return launch
 
 
-def _pairs(anchors: Sequence[float], levels: int) -> NDArray[np.float32]:
-    """float32 [levels, A, 2]."""
-    if not 1 <= levels <= MAX_LEVELS:
-        raise HooklineError(f"{levels} heads", f"the kernel decodes 1 to {MAX_LEVELS}")
-    values = np.asarray(anchors, np.float32)
-    if not values.size or values.size % (2 * levels):
-        raise HooklineError(f"{values.size} numbers in anchors", f"{levels} heads need the same number of pairs each")
-    if values.size > 2 * MAX_ANCHORS * levels:
-        raise HooklineError(f"{values.size // (2 * levels)} anchors a level", f"the kernel holds {MAX_ANCHORS}")
-    return values.reshape(levels, -1, 2)
+def place(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
+    """Point a launch at other data of the same shapes, in place; one that is under way keeps its own.
+
+    Args:
+        launch: From :func:`yolo_layer_launch`.
+        heads: Addresses on the device of contiguous [B, A*(5+nc), H, W], one a level.
+        outputs: Where the results go.
+
+    Raises:
+        HooklineError: The boxes are not aligned to 16 bytes, as the kernel writes each at once.
+    """
+    if outputs.boxes % 16:
+        raise HooklineError(f"boxes at the address {outputs.boxes:#x}", "the kernel needs them aligned to 16 bytes")
+    launch.argument["levels"]["head"][0, : len(heads)] = heads
+    launch.argument["outputs"][0] = (outputs.counts, outputs.boxes, outputs.scores, outputs.classes)
 
 
 def parts(count: int, batch: int) -> int:

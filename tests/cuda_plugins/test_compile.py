@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -12,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cuda_plugins import sources
+from core.errors import UnavailableError
+from cuda_plugins import nvrtc, sources
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 
@@ -29,29 +27,17 @@ def test_every_kernel_compiles_for_every_gpu(tmp_path: Path) -> None:
     assert sorted(path.stem for path in tmp_path.glob("*.fatbin")) == list(sources.names())
 
 
-def nvrtc() -> ctypes.CDLL:
-    """The library: of the system, or of the package ``nvidia-cuda-nvrtc``."""
-    names = [ctypes.util.find_library("nvrtc")]
-    package = importlib.util.find_spec("nvidia")
-    for folder in package.submodule_search_locations or [] if package else []:
-        names += map(str, sorted(Path(folder).glob("**/libnvrtc.so.*")))
-    for name in filter(None, names):
-        return ctypes.CDLL(name)
-    pytest.skip("no NVRTC (libnvrtc, or the package nvidia-cuda-nvrtc)")
-
-
 @pytest.mark.parametrize("name", sources.names())
 def test_every_kernel_compiles_by_nvrtc_without_headers(name: str) -> None:
-    library, program = nvrtc(), ctypes.c_void_p()
-    text = sources.source(name).encode()
-    assert library.nvrtcCreateProgram(ctypes.byref(program), text, f"{name}.cu".encode(), 0, None, None) == 0
-    options = [option.encode() for option in (*sources.OPTIONS, "-arch=sm_80")]
-    failed = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
-    size = ctypes.c_size_t()
-    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    library.nvrtcGetProgramLog(program, log)
-    assert not failed, log.value.decode()
+    try:
+        nvrtc.library()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    text = nvrtc.ptx(sources.source(name), f"{name}.cu", (*sources.OPTIONS, "--gpu-architecture=compute_75"))
+    assert b".entry" in text
+    assert not text.endswith(b"\0")
+    with pytest.raises(RuntimeError, match=r"NVRTC cannot compile wrong.cu:\nwrong.cu\(1\): error"):
+        nvrtc.ptx("no C", "wrong.cu", sources.OPTIONS)
 
 
 @pytest.mark.parametrize("name", sources.names())

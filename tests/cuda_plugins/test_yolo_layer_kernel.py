@@ -10,7 +10,7 @@ import pytest
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from cuda_plugins.yolo_layer import yolo_layer
-from cuda_plugins.yolo_layer_launch import Decoded, Head, cells, yolo_layer_launch
+from cuda_plugins.yolo_layer_launch import Decoded, Head, cells, place, yolo_layer_launch
 
 ANCHORS = {3: [10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326]}
 ANCHORS[4] = [*ANCHORS[3], 436, 615, 739, 380, 925, 792]
@@ -148,28 +148,21 @@ def test_two_runs_are_equal_to_the_last_bit(device):
 )
 def test_what_the_kernel_does_not_hold_is_refused(levels, anchors, message):
     with pytest.raises(HooklineError, match=message):
-        yolo_layer_launch(
-            [Head(0, 2, 2)] * levels,
-            Decoded(0, 0, 0, 0),
-            batch=1,
-            max_stride=32,
-            num_classes=1,
-            anchors=[1.0] * anchors,
-            threshold=0.25,
-        )
+        launch_of([Head(0, 2, 2)] * levels, anchors=[1.0] * anchors)
+
+
+def launch_of(heads, **options):
+    defaults = {"batch": 1, "max_stride": 8, "num_classes": 1, "anchors": [1.0] * 6, "threshold": 0.25}
+    return yolo_layer_launch(heads, Decoded(0, 0, 0, 0), **(defaults | options))
+
+
+def test_boxes_that_are_not_aligned_are_refused():
+    with pytest.raises(HooklineError, match=r"0x108; .*16 bytes"):
+        place(launch_of([Head(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
 
 
 @pytest.mark.parametrize(
     ("size", "batch", "parts"), [((2, 2), 1, 1), ((80, 80), 1, 19), ((80, 80), 32, 17), ((80, 80), 600, 1)]
 )
 def test_parts_fill_the_gpu_and_no_more(size, batch, parts):
-    launch = yolo_layer_launch(
-        [Head(0, *size)],
-        Decoded(0, 0, 0, 0),
-        batch=batch,
-        max_stride=8,
-        num_classes=1,
-        anchors=[1.0] * 6,
-        threshold=0.25,
-    )
-    assert launch.grid == (parts, batch, 1)
+    assert launch_of([Head(0, *size)], batch=batch).grid == (parts, batch, 1)
