@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.cv.placement import placement, resized_size
 from core.artifacts import InputContract
 from core.detections import Letterbox
-from core.errors import HooklineError
 
 ORDERS = {"rgb": (2, 1, 0), "bgr": (0, 1, 2)}
 
@@ -47,29 +47,6 @@ def letterbox(
     return images, placed
 
 
-def placement(
-    height: int, width: int, contract: InputContract, *, upscale: bool, fit: tuple[int, int] | None = None
-) -> Letterbox:
-    """Where a picture of this size goes: r = min(H/h, W/w), centred, left = round(pad/2 - 0.1).
-
-    H and W are those of ``fit``, never more than the input's.
-    """
-    if not height or not width:
-        raise HooklineError(f"a picture of {width}x{height} pixels", "every side must have at least one pixel")
-    rows, columns = fit or (contract.height, contract.width)
-    ratio = min(min(rows, contract.height) / height, min(columns, contract.width) / width)
-    ratio = ratio if upscale else min(ratio, 1.0)
-    new_height, new_width = _resized(height, width, ratio)
-    top = round((contract.height - new_height) / 2 - 0.1)
-    left = round((contract.width - new_width) / 2 - 0.1)
-    return Letterbox(ratio=ratio, left=left, top=top, height=height, width=width)
-
-
-def _resized(height: int, width: int, ratio: float) -> tuple[int, int]:
-    """Size in network pixels; a picture thousands of times longer than wide keeps one pixel."""
-    return max(1, round(height * ratio)), max(1, round(width * ratio))
-
-
 def _fill(
     planes: NDArray[np.float32],
     picture: NDArray[np.uint8],
@@ -77,7 +54,7 @@ def _fill(
     table: NDArray[np.float32],
     contract: InputContract,
 ) -> None:
-    height, width = _resized(place.height, place.width, place.ratio)
+    height, width = resized_size(place)
     if (height, width) != picture.shape[:2]:
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     bottom, right = place.top + height, place.left + width

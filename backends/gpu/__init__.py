@@ -1,0 +1,1 @@
+"""Pre- and post-processing on an NVIDIA GPU through CuPy."""

@@ -1,0 +1,92 @@
+"""A GPU through CuPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backends.gpu.device import Bytes
+from core.parts import DeviceArray
+from cuda_plugins import loading
+from cuda_plugins.launches import Launch
+
+
+class CupyMark:
+    """An event."""
+
+    def __init__(self, cupy: Any, stream: int) -> None:
+        self._event = cupy.cuda.Event(block=False, disable_timing=True)
+        cupy.cuda.runtime.eventRecord(self._event.ptr, stream)
+
+    def wait(self) -> None:
+        """Return when the stream has come past it."""
+        self._event.synchronize()
+
+
+class CupyDevice:
+    """One GPU: see :class:`backends.gpu.device.Device`.
+
+    The current device and stream of CuPy belong to a thread, so each call sets what it needs.
+
+    Args:
+        number: As the CUDA runtime counts in this process.
+
+    Raises:
+        UnavailableError: CuPy cannot be imported or finds no GPU.
+    """
+
+    def __init__(self, number: int = 0) -> None:
+        self._cupy = loading.import_cupy()
+        self._runtime = self._cupy.cuda.runtime
+        self._number = number
+        self._streams: list[Any] = []
+
+    def new_stream(self) -> int:
+        """A non-blocking stream."""
+        with self._here():
+            self._streams.append(self._cupy.cuda.Stream(non_blocking=True))
+        pointer: int = self._streams[-1].ptr
+        return pointer
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
+        """From CuPy's pool, which keeps memory by stream."""
+        with self._here(), self._cupy.cuda.ExternalStream(stream, self._number):
+            array: DeviceArray = self._cupy.empty(shape, dtype)
+        return array
+
+    def pinned(self, size: int) -> Bytes:
+        """Page-locked."""
+        with self._here():
+            memory = self._cupy.cuda.alloc_pinned_memory(size)
+        return np.frombuffer(memory, np.uint8, size)
+
+    def upload(self, source: Bytes, address: int, stream: int) -> None:
+        """Asynchronous where ``source`` is pinned."""
+        self._copy(address, source.ctypes.data, source.nbytes, self._runtime.memcpyHostToDevice, stream)
+
+    def download(self, address: int, target: Bytes, stream: int) -> None:
+        """Asynchronous where ``target`` is pinned."""
+        self._copy(target.ctypes.data, address, target.nbytes, self._runtime.memcpyDeviceToHost, stream)
+
+    def launch(self, launch: Launch, stream: int) -> None:
+        """Compiled by NVRTC at the first launch of a source."""
+        with self._here():
+            loading.launch(launch, stream)
+
+    def mark(self, stream: int) -> CupyMark:
+        """An event behind all that was begun on ``stream``."""
+        with self._here():
+            return CupyMark(self._cupy, stream)
+
+    def wait(self, stream: int) -> None:
+        """Synchronise with the stream."""
+        with self._here():
+            self._runtime.streamSynchronize(stream)
+
+    def _copy(self, target: int, source: int, size: int, kind: int, stream: int) -> None:
+        with self._here():
+            self._runtime.memcpyAsync(target, source, size, kind, stream)
+
+    def _here(self) -> Any:
+        return self._cupy.cuda.Device(self._number)

@@ -1,0 +1,116 @@
+"""The processor ``cupy``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.cv.processor import OpenCvProcessor
+from backends.gpu.device import Device, fetch
+from backends.gpu.pictures import Pictures
+from backends.gpu.suppression import Suppressor
+from core.artifacts import InputContract
+from core.detections import Detections, Filter, Letterbox
+from core.parts import DeviceArray, DeviceSession, Session
+
+
+class CupyProcessor:
+    """Letterbox on a GPU for any session; for one on a GPU too, see :meth:`beside`.
+
+    Outputs that lie in the host's memory are filtered there, as the processor ``opencv`` does: to carry all of
+    them to the GPU would take longer.
+
+    Args:
+        device: Opens the GPU of a number. Called when it is first needed.
+    """
+
+    def __init__(self, device: Callable[[int], Device]) -> None:
+        self._open = device
+        self._host = OpenCvProcessor()
+
+    def prepare(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        contract: InputContract,
+        *,
+        upscale: bool = True,
+        fit: tuple[int, int] | None = None,
+    ) -> tuple[NDArray[np.float32], list[Letterbox]]:
+        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W] in the host's memory."""
+        images, letterboxes = self._pictures.prepare(pictures, contract, upscale=upscale, fit=fit)
+        return fetch(images, self._device, self._pictures.stream), letterboxes
+
+    def detect(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        session: Session,
+        letterboxes: Sequence[Letterbox],
+        wanted: Filter,
+    ) -> list[Detections]:
+        """As the processor ``opencv``."""
+        return self._host.detect(outputs, session, letterboxes, wanted)
+
+    def beside(self, session: DeviceSession) -> BesideSession:
+        """The processor for a session on a GPU: nothing but pictures and boxes passes through the host."""
+        return BesideSession(self._open(session.device), session)
+
+    @cached_property
+    def _device(self) -> Device:
+        return self._open(0)
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return Pictures(self._device, half=False)
+
+
+class BesideSession:
+    """Letterbox and NMS in the memory of a session's device.
+
+    Pictures are prepared on a stream of their own, since another thread does it while the session works or captures a
+    graph; boxes are found on the session's stream, behind the inference.
+    """
+
+    def __init__(self, device: Device, session: DeviceSession) -> None:
+        self._device, self._session = device, session
+        self._pictures = Pictures(device, half=session.input_dtype == "float16")
+        self._suppressor = Suppressor(device, session.stream)
+        self._host = OpenCvProcessor()
+
+    def prepare(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        contract: InputContract,
+        *,
+        upscale: bool = True,
+        fit: tuple[int, int] | None = None,
+    ) -> tuple[Any, list[Letterbox]]:
+        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to [B, 3, H, W] of the session's type, on the device."""
+        images, letterboxes = self._pictures.prepare(pictures, contract, upscale=upscale, fit=fit)
+        self._device.wait(self._pictures.stream)
+        return images, letterboxes
+
+    def detect(
+        self,
+        outputs: Mapping[str, Any],
+        session: Session,
+        letterboxes: Sequence[Letterbox],
+        wanted: Filter,
+    ) -> list[Detections]:
+        """Filter, NMS and rescaling on the device, decoding before where the outputs are heads.
+
+        On the host, after a download: outputs that lie there, the layout ``classic``, ``multi_label``, outputs
+        in float16 behind a decode, and class numbers that the kernel does not hold.
+        """
+        if self._suppressor.holds(outputs, session, wanted):
+            return self._suppressor.detect(outputs, session, letterboxes, wanted)
+        return self._host.detect(self._downloaded(outputs), session, letterboxes, wanted)
+
+    def _downloaded(self, outputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        return {
+            name: fetch(value, self._device, self._session.stream) if isinstance(value, DeviceArray) else value
+            for name, value in outputs.items()
+        }
