@@ -1,0 +1,191 @@
+"""The stage: checks side by side, findings weighed by what is asked for, report, table, exit code."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.artifacts import Precision
+from core.checks import Asked, Finding, State, absent, broken, doubtful, fine
+from core.parts import Availability, Check, Processor, Runtime
+from core.plugins import load_plugins
+from stages.doctor import DoctorConfig, check, doctor
+from stages.doctor.running import Examined
+from stages.doctor.table import rendered
+from tests.stage_tools import Memory, make_context
+
+YES = Availability(usable=True, reason="it is here")
+NO = Availability(usable=False, reason="the chip is missing", hint="plug it in")
+
+
+def runtime(name: str, available: Callable[[], Availability], rank: int = 0) -> Runtime:
+    return Runtime(
+        name=name,
+        summary=name,
+        load=lambda options: None,  # type: ignore[arg-type,return-value]
+        available=available,
+        device="cpu",
+        precisions=frozenset(Precision),
+        rank=rank,
+    )
+
+
+def processor(name: str, available: Callable[[], Availability] = lambda: YES) -> Processor:
+    return Processor(name=name, summary=name, load=lambda options: None, available=available, device="cpu")  # type: ignore[arg-type,return-value]
+
+
+def looking(name: str, look: Callable[[Asked], Iterable[Finding]], *needed_by: str, limit: float = 20.0) -> Check:
+    return Check(name=name, summary=name, load=lambda options: look, needed_by=frozenset(needed_by), limit=limit)
+
+
+def run(folder: Path, *checks: Check, **words: Any) -> tuple[dict[str, Any], Any, Memory]:
+    """report.json, the artifact, and what was said."""
+    context, memory = make_context(
+        folder,
+        runtimes=[runtime("plain", lambda: YES, 1), runtime("chip", lambda: NO, 2)],
+        processors=[processor("cpu")],
+        checks=checks,
+    )
+    config = DoctorConfig(**({"backend": "auto", "processor": "auto", "store": str(folder / "store")} | words))
+    assert list(check(config, context)) == []
+    artifact = doctor(config, context)
+    return json.loads(artifact.path.read_text(encoding="utf-8")), artifact, memory
+
+
+def by_check(report: dict[str, Any], name: str) -> dict[str, str]:
+    (found,) = [item for item in report["findings"] if item["check"] == name]
+    return found
+
+
+def test_auto_takes_what_can_be_used_and_says_so(tmp_path: Path) -> None:
+    report, artifact, memory = run(tmp_path)
+    assert (report["asked"]["backend"], report["asked"]["processor"]) == ("plain", "cpu")
+    assert "takes plain" in memory.notes[0]
+    assert artifact.problem == ""
+    assert artifact.values["error"] == 0
+
+
+@pytest.mark.parametrize(
+    ("finding", "backend", "state", "bad"),
+    [
+        (broken("x", "bad", "mend it"), "plain", State.warning, False),
+        (broken("x", "bad", "mend it"), "chip", State.error, True),
+        (absent("x", "none", "get it"), "plain", State.absent, False),
+        (absent("x", "none", "get it"), "chip", State.error, True),
+        (doubtful("x", "old", "update it"), "chip", State.warning, True),
+        (fine("x", "good"), "chip", State.ok, True),
+    ],
+)
+def test_findings_weigh_what_they_mean_for_what_is_asked(
+    tmp_path: Path, finding: Finding, backend: str, state: State, bad: bool
+) -> None:
+    report, artifact, _ = run(tmp_path, looking("x", lambda asked: [finding], "chip"), backend=backend)
+    assert by_check(report, "x")["state"] == state.value
+    assert bool(artifact.problem) is bad  # the backend 'chip' itself cannot be used
+
+
+def test_an_error_that_everything_needs_ends_every_run(tmp_path: Path) -> None:
+    _, artifact, _ = run(tmp_path, looking("disk", lambda asked: [broken("disk", "full", "make room")]))
+    assert artifact.problem == "backend=plain with processor=cpu cannot work here: disk"
+    assert artifact.remedy == "first: make room"
+
+
+def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
+    def look(asked: Asked) -> Iterable[Finding]:
+        yield fine("seen", "before")
+        raise ZeroDivisionError("by zero")
+
+    report, artifact, _ = run(tmp_path, looking("mine", look))
+    found = by_check(report, "mine")
+    assert found["state"] == "warning"
+    assert "ZeroDivisionError: by zero (test_doctor_stage.py:" in found["found"]
+    assert "plugins.disable=[tests]" in found["remedy"]
+    assert artifact.problem == ""
+
+
+def test_a_finding_without_a_remedy_is_the_checks_fault(tmp_path: Path) -> None:
+    report, _, _ = run(tmp_path, looking("mine", lambda asked: [Finding("x", State.error, "bad")]))
+    assert "does not say what to do" in by_check(report, "mine")["found"]
+
+
+def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    def look(asked: Asked) -> Iterable[Finding]:
+        time.sleep(60)
+        return []
+
+    start = time.monotonic()
+    report, _, _ = run(tmp_path, looking("stuck", look, limit=0.2))
+    assert time.monotonic() - start < 5
+    found = by_check(report, "stuck")
+    assert found["state"] == "error"
+    assert "0.2 s" in found["found"]
+
+
+def test_checks_run_side_by_side_and_are_told_in_order(tmp_path: Path) -> None:
+    def slow(asked: Asked) -> Iterable[Finding]:
+        time.sleep(0.3)
+        return [fine("slow", "good")]
+
+    start = time.monotonic()
+    report, _, _ = run(tmp_path, *(looking(f"check{number}", slow) for number in range(8)))
+    assert time.monotonic() - start < 1.5
+    checks = [item["check"] for item in report["findings"] if item["check"].startswith("check")]
+    assert checks == [f"check{number}" for number in range(8)]
+
+
+def test_availability_that_raises_is_a_finding(tmp_path: Path) -> None:
+    def probe() -> Availability:
+        raise OSError("libchip.so")
+
+    context, _ = make_context(
+        tmp_path, runtimes=[runtime("plain", lambda: YES), runtime("odd", probe)], processors=[processor("cpu")]
+    )
+    artifact = doctor(DoctorConfig("plain", "cpu", None), context)
+    report = json.loads(artifact.path.read_text(encoding="utf-8"))
+    odd = next(item for item in report["findings"] if item["subject"] == "backend odd")
+    assert (odd["state"], artifact.problem) == ("warning", "")
+
+
+def test_nothing_can_be_used(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path, runtimes=[runtime("chip", lambda: NO)], processors=[processor("cpu")])
+    artifact = doctor(DoctorConfig("auto", "auto", None), context)
+    assert artifact.problem == "no backend can be used here: backend=auto"
+
+
+def test_names_that_nobody_registered(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path, runtimes=[runtime("tensorrt", lambda: YES)], processors=[processor("cpu")])
+    (problem,) = check(DoctorConfig("tensort", "cpu", None), context)
+    assert str(problem) == "unknown backend 'tensort'; did you mean tensorrt? possible: tensorrt"
+
+
+def test_report_for_people(tmp_path: Path) -> None:
+    _, artifact, _ = run(tmp_path, looking("x", lambda asked: [doubtful("thing [x]", "old", "do [this]")]))
+    text = (artifact.path.parent / "report.txt").read_text(encoding="utf-8")
+    assert "!  thing [x]" in text
+    assert "→ do [this]" in text
+    assert text.splitlines()[-1] == "4 ok · 1 warning · 0 errors · 1 not applicable"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("coloured", [False, True])
+def test_table_keeps_its_width(width: int, coloured: bool) -> None:
+    long = "a/very/long/path" * 20
+    findings = tuple(make("subject of many words", long, long) for make in (absent, broken, doubtful))
+    text = rendered([Examined("x", frozenset(), findings)], width, coloured=coloured)
+    assert ("\x1b[" in text) is coloured
+    plain = "".join(part.partition("m")[2] if index else part for index, part in enumerate(text.split("\x1b[")))
+    assert max(map(len, plain.splitlines())) <= width
+    assert plain.replace("\n", "").replace(" ", "").count("a/very") >= 6
+
+
+def test_every_shipped_check_is_light_and_explained() -> None:
+    checks = load_plugins().registry.parts("checks")
+    assert len(checks) > 15
+    known = {name for kind in ("runtimes", "processors") for name in load_plugins().registry.parts(kind)} | {"cupy"}
+    assert {name: item.needed_by - known for name, item in checks.items() if item.needed_by - known} == {}
+    assert [name for name, item in checks.items() if len(item.summary) < 20] == []
