@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.artifacts import Artifact, Checkpoint
 from core.config import shaping_parts
 from core.errors import HooklineError, PlanError
-from core.resolve import resolve_parts
+from core.resolve import named_runtime, resolve_parts
 from core.serial import digest, encode
 from core.stage import Input, Stage
 from core.versions import versions
@@ -132,6 +132,7 @@ class _Planner:
         self.steps: list[Step] = []
         self.problems: list[HooklineError] = []
         self.choices: list[str] = []
+        self._runtime = named_runtime(configs.values())
         self._newest: dict[type[Artifact], int] = {}
         self._adding: list[str] = []
 
@@ -150,7 +151,9 @@ class _Planner:
             return None
         self._adding.append(stage.name)
         try:
-            config = resolve_parts(self.configs[stage.name], self.context, self.problems, self.choices)
+            config = resolve_parts(
+                self.configs[stage.name], self.context, self.problems, self.choices, runtime=self._runtime
+            )
             self._check(stage, config)
             inputs = {item.name: self._bind(stage, config, item) for item in stage.signature.inputs}
         finally:

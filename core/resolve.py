@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-def resolve_parts(config: Any, context: RunContext, problems: list[HooklineError], choices: list[str]) -> Any:
+def resolve_parts(
+    config: Any, context: RunContext, problems: list[HooklineError], choices: list[str], *, runtime: str = AUTO
+) -> Any:
     """The options of a stage with every ``auto`` replaced.
 
     Args:
         config: Dataclass of options.
         context: For the registered parts and the device.
+        runtime: Name of the runtime of this run, for processors that work on its device.
         problems: Grows by one for each part that does not exist, cannot be used, or has no route for the precision.
         choices: Grows by one line for each ``auto``: what was picked and why.
     """
@@ -30,7 +34,7 @@ def resolve_parts(config: Any, context: RunContext, problems: list[HooklineError
         for part in part_names(value):
             try:
                 if part == AUTO:
-                    changes[name], choice = best_part(kind, context)
+                    changes[name], choice = best_part(kind, context, runtime)
                     choices.append(choice)
                 elif needs_usable(config, name):
                     _check_usable(kind, part, context)
@@ -47,17 +51,43 @@ def _check_usable(kind: str, name: str, context: RunContext) -> None:
         raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)
 
 
-def best_part(kind: str, context: RunContext) -> tuple[str, str]:
-    """Name of the usable part with the highest rank on the device that was asked for, and why it was picked."""
+def named_runtime(configs: Iterable[Any]) -> str:
+    """The runtime that the options of the stages name, ``auto`` where none does."""
+    named = (
+        value
+        for config in configs
+        if is_dataclass(config)
+        for kind, value in parts_of(config).values()
+        if kind == "runtimes"
+    )
+    return next(named, AUTO)
+
+
+def best_part(kind: str, context: RunContext, runtime: str = AUTO) -> tuple[str, str]:
+    """Name of the usable part with the highest rank on the device that was asked for, and why it was picked.
+
+    Where any device will do, a processor on that of ``runtime`` comes before the others.
+    """
     ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
     device = context.device.split(":")[0]
     fitting = [part for part in ranked if device in {AUTO, part.device}]
-    for part in sorted(fitting, key=lambda part: -part.rank):
+    near = _device_of(runtime, context) if kind == "processors" else AUTO
+    for part in sorted(fitting, key=lambda part: (part.device != near, -part.rank)):
         state = part.available()
         if state.usable:
             return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
     names = ", ".join(f"{part.name} (on {part.device})" for part in ranked)
     raise UnavailableError(f"no {kind[:-1]} can be used with device={context.device}", f"registered: {names or 'none'}")
+
+
+def _device_of(runtime: str, context: RunContext) -> str:
+    """The device of a runtime, of the best one for ``auto``; ``auto`` where there is none."""
+    try:
+        name = best_part("runtimes", context)[0] if runtime == AUTO else runtime
+        device: str = context.registry.part("runtimes", name).device
+    except HooklineError:
+        return AUTO
+    return device
 
 
 def _check_route(config: Any, kind: str, name: str, context: RunContext) -> None:
