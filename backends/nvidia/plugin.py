@@ -18,6 +18,7 @@ _CHECKS = {
         GPU,
     ),
     "nvidia_devices": ("/dev/nvidia*: there, and permitted", "nvidia.driver:device_files", GPU),
+    "nvidia_gpus": ("NVML, and the GPUs it lists: capability, memory, MIG", "nvidia.nvml:gpus", GPU),
     "cuda_visible": ("CUDA_VISIBLE_DEVICES and the container's variables", "nvidia.variables:visible_devices", GPU),
     "cuda_loading": ("CUDA_MODULE_LOADING, and switches for debugging left on", "nvidia.variables:module_loading", GPU),
     "cuda_majors": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backends.nvidia.nvml import capabilities
 from backends.system.here import Here
 from backends.trt.library_checks import Product, examine_library, examine_resources
 from core.checks import Asked, Finding, doubtful
@@ -25,7 +26,8 @@ def tensorrt(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     """TensorRT, its parser, its plugin library and its builder resource, of one release."""
     here = here or Here()
     yield from examine_library(TENSORRT, here)
-    yield from examine_resources(TENSORRT, here)
+    for capability in capabilities(here) or [""]:
+        yield from examine_resources(TENSORRT, here, capability)
     yield from numpy_beside(here)
 
 

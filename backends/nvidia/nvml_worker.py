@@ -1,0 +1,126 @@
+"""Run as a script, in a process of its own: asks NVML for driver and GPUs. Opens no CUDA context.
+
+The argument is the path of ``libnvidia-ml.so.1``. Prints JSON: ``driver`` and ``gpus``; or ``code`` and ``text`` of
+what NVML refused, ``call`` being the function; or ``error`` where the library cannot be loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from typing import Any
+
+_TEXT = 96
+"""Bytes of the longest name that NVML gives."""
+
+
+class RefusedError(Exception):
+    """NVML refused a call."""
+
+    def __init__(self, call: str, code: int) -> None:
+        super().__init__(call, code)
+        self.call, self.code = call, code
+
+
+class Memory(ctypes.Structure):
+    """``nvmlMemory_t``, bytes."""
+
+    _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+class Nvml:
+    """The calls that are needed."""
+
+    def __init__(self, path: str) -> None:
+        self.library = ctypes.CDLL(path)
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a function that returns ``nvmlReturn_t``."""
+        code = getattr(self.library, name)(*arguments)
+        if code:
+            raise RefusedError(name, code)
+
+    def text(self, name: str, *before: Any) -> str:
+        """A function that fills a buffer of characters."""
+        buffer = ctypes.create_string_buffer(_TEXT)
+        self.call(name, *before, buffer, ctypes.c_uint(_TEXT))
+        return buffer.value.decode(errors="replace")
+
+    def number(self, name: str, *before: Any) -> int:
+        """A function that writes one number."""
+        value = ctypes.c_uint()
+        self.call(name, *before, ctypes.byref(value))
+        return value.value
+
+    def handle(self, name: str, *before: Any) -> ctypes.c_void_p:
+        """A function that writes the handle of a device."""
+        value = ctypes.c_void_p()
+        self.call(name, *before, ctypes.byref(value))
+        return value
+
+    def reason(self, code: int) -> str:
+        """What NVML calls an error."""
+        try:
+            self.library.nvmlErrorString.restype = ctypes.c_char_p
+            return (self.library.nvmlErrorString(code) or b"").decode(errors="replace")
+        except AttributeError:
+            return ""
+
+
+def gpu(nvml: Nvml, index: int) -> dict[str, Any]:
+    """One GPU; ``lost`` holds the error of one that does not answer."""
+    try:
+        handle = nvml.handle("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(index))
+        memory, major, minor = Memory(), ctypes.c_int(), ctypes.c_int()
+        nvml.call("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(memory))
+        nvml.call("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
+        return {
+            "name": nvml.text("nvmlDeviceGetName", handle),
+            "uuid": nvml.text("nvmlDeviceGetUUID", handle),
+            "capability": f"{major.value}.{minor.value}",
+            "total": memory.total,
+            "free": memory.free,
+            "mig": mig(nvml, handle),
+        }
+    except RefusedError as error:
+        return {"lost": nvml.reason(error.code) or f"error {error.code}"}
+
+
+def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[str] | None:
+    """UUIDs of the MIG devices; None where MIG is off or unknown to the GPU."""
+    current, pending = ctypes.c_uint(), ctypes.c_uint()
+    try:
+        nvml.call("nvmlDeviceGetMigMode", handle, ctypes.byref(current), ctypes.byref(pending))
+        if not current.value:
+            return None
+        most = nvml.number("nvmlDeviceGetMaxMigDeviceCount", handle)
+    except (RefusedError, AttributeError):
+        return None
+    found = []
+    for index in range(most):
+        try:
+            device = nvml.handle("nvmlDeviceGetMigDeviceHandleByIndex", handle, ctypes.c_uint(index))
+            found.append(nvml.text("nvmlDeviceGetUUID", device))
+        except RefusedError:
+            continue  # no instance in this place
+    return found
+
+
+def main() -> None:
+    """Ask and print."""
+    said: dict[str, Any]
+    try:
+        nvml = Nvml(sys.argv[1])
+        nvml.call("nvmlInit_v2")
+        count = nvml.number("nvmlDeviceGetCount_v2")
+        said = {"driver": nvml.text("nvmlSystemGetDriverVersion"), "gpus": [gpu(nvml, index) for index in range(count)]}
+    except RefusedError as error:
+        said = {"call": error.call, "code": error.code, "text": nvml.reason(error.code)}
+    except (OSError, AttributeError) as error:
+        said = {"error": str(error)}
+    print(json.dumps(said))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
