@@ -10,6 +10,8 @@ import pytest
 from core.errors import HooklineError
 from cuda_plugins.nms import DETECTION, Origin, Suppression, nms
 from cuda_plugins.nms_launch import Candidates, nms_launches
+from tests.cuda_plugins import cpu
+from tests.cuda_plugins.devices import Cpu
 
 ORIGIN = Origin(ratio=0.37, left=3, top=20, width=500, height=400)
 WANTED = Suppression(conf=0.25, iou=0.45)
@@ -96,6 +98,16 @@ def test_portions_of_scores_that_differ_in_their_last_bit(device):
 @pytest.mark.parametrize("threads", [64, 128, 640, 1024])
 def test_the_result_does_not_depend_on_the_launch(device, threads):
     assert_equals_twin(device, random_rows(700, equal=20), threads=threads)
+
+
+@pytest.mark.parametrize("rows", [70, 200, 5000])
+def test_no_warp_relies_on_another_being_ahead(rows):
+    """The shim lets the last warp run ahead of the others; all other tests have the first ahead."""
+    cpu.library("nms", "nms").shim_backwards(1)
+    try:
+        assert_equals_twin(Cpu(), random_rows(rows, batch=2, equal=50), replace(WANTED, conf=0.001), threads=1024)
+    finally:
+        cpu.library("nms", "nms").shim_backwards(0)
 
 
 @pytest.mark.parametrize("classes", [(0,), (1, 2), (31, 32, 63, 64), (79,), (2047,), tuple(range(2048))])

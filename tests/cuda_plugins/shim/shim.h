@@ -2,7 +2,8 @@
 //
 // The threads of a block are fibres on one thread of the machine, which take turns where they wait: at __syncthreads and
 // in warp functions. Blocks run one after another. A wait that can never end is reported, not waited for, and
-// so is a warp function whose mask names a lane that has ended.
+// so is a warp function whose mask names a lane that has ended. A warp runs as far ahead of the others as it can, the
+// first before the second, or the last before the one before it.
 #pragma once
 
 #include <setjmp.h>
@@ -58,6 +59,8 @@ struct Machine {
     Barrier block, warps[MAX_THREADS / WARP];
     unsigned long long slots[MAX_THREADS];
     int current, running, idle;
+    unsigned long long steps;  // barriers that a thread has come to, and threads that have ended
+    bool backwards;
     jmp_buf scheduler;
     std::function<void()> body;
     dim3 grid, threads;
@@ -82,6 +85,7 @@ inline void yield() {
 
 inline void wait(Barrier &barrier, int expected) {
     unsigned int generation = barrier.generation;
+    ++machine.steps;
     if (++barrier.arrived == expected) {
         barrier.arrived = 0;
         ++barrier.generation;
@@ -95,6 +99,7 @@ inline void run_fibre() {
     machine.body();
     here().ended = true;
     --machine.running;
+    ++machine.steps;
     machine.idle = 0;
     _longjmp(machine.scheduler, 1);
 }
@@ -113,6 +118,16 @@ inline void resume(int number) {
     setcontext(&fibre.entry);
 }
 
+// One warp for as long as it needs no other: where a __syncthreads is missing, it is far ahead of the rest.
+inline void run_warp(int warp, int count) {
+    unsigned long long before;
+    do {
+        before = machine.steps;
+        for (int number = warp * WARP; number < count && number < (warp + 1) * WARP; ++number)
+            if (!machine.fibres[number].ended) resume(number);
+    } while (machine.steps != before);
+}
+
 inline void run_block() {
     int count = machine.threads.x * machine.threads.y * machine.threads.z;
     machine.block = Barrier();
@@ -126,9 +141,9 @@ inline void run_block() {
     }
     machine.running = count;
     machine.idle = 0;
+    int warps = (count + WARP - 1) / WARP;
     while (machine.running > 0)
-        for (int number = 0; number < count; ++number)
-            if (!machine.fibres[number].ended) resume(number);
+        for (int turn = 0; turn < warps; ++turn) run_warp(machine.backwards ? warps - 1 - turn : turn, count);
 }
 
 inline void launch(dim3 grid, dim3 threads, std::function<void()> body) {
@@ -175,6 +190,8 @@ auto exchange(unsigned int mask, unsigned long long value, Read read) {
 }
 
 }  // namespace shim
+
+extern "C" void shim_backwards(int yes) { shim::machine.backwards = yes != 0; }
 
 #define threadIdx (shim::here().thread)
 #define blockIdx (shim::machine.block_index)
