@@ -53,6 +53,7 @@ BUILTINS: tuple[str, ...] = (
     "backends.graphsurgeon.plugin",
     "backends.ort.plugin",
     "backends.trt.plugin",
+    "backends.trt_rtx.plugin",
     "backends.cv.plugin",
     "backends.trackers.plugin",
 )

@@ -36,6 +36,11 @@ class OrtRuntime:
 
     def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:  # noqa: ARG002
         """Optimise the graph for this machine, write it to ``target`` and warm it up."""
+        if config.compute_capabilities:
+            raise HooklineError(
+                "build.compute_capabilities is for GPUs, onnxruntime builds for this CPU",
+                "leave it out, or set backend=tensorrt_rtx",
+            )
         return build_engine(model, target, self.options, warmup=config.warmup)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> OrtSession:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.artifacts import Engine, GraftedModel
@@ -23,10 +23,13 @@ class BuildConfig:
     Attributes:
         backend: The runtime that the engine is for.
         warmup: How many times the finished engine is run before it is handed on.
+        compute_capabilities: Cards that TensorRT-RTX builds for, e.g. ``[sm86,sm89,sm120]``; none leaves it to the
+            library: Ampere and later. ``[current]`` is the card of this machine.
     """
 
     backend: str = shared("backend", kind="runtimes")
     warmup: int = 3
+    compute_capabilities: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.warmup < 0:

@@ -54,6 +54,12 @@ def test_bare_node_is_told_at_build(tmp_path, context):
         build(BuildConfig(backend="onnxruntime"), decoded, context)
 
 
+def test_cards_are_not_for_a_cpu(tmp_path, context):
+    decoded = graft(GraftConfig(name="onnx"), write_heads(tmp_path / "heads.onnx"), context)
+    with pytest.raises(HooklineError, match="for GPUs, onnxruntime builds for this CPU"):
+        build(BuildConfig(backend="onnxruntime", compute_capabilities=["sm86"]), decoded, context)
+
+
 def test_model_of_another_runtime_is_refused(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx", runtime="tensorrt", precision=Precision.int8)
     decoded = graft(GraftConfig(name="onnx"), model, context)

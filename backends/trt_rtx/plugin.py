@@ -1,0 +1,45 @@
+"""The runtime ``tensorrt_rtx``: engines for RTX cards from a machine that needs no GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from core.artifacts import Precision
+from core.hookspecs import hookimpl
+from core.parts import Availability, NoOptions, Runtime
+
+if TYPE_CHECKING:
+    from backends.trt_rtx.runtime import TensorRtRtx
+
+INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); building needs no GPU"
+
+
+def probe() -> Availability:
+    """Look for the package without importing it."""
+    if importlib.util.find_spec("tensorrt_rtx") is None:
+        return Availability(usable=False, reason="TensorRT-RTX is not installed", hint=INSTALL)
+    return Availability(usable=True, reason="the package tensorrt_rtx is installed")
+
+
+def load(_: NoOptions) -> TensorRtRtx:
+    """Import the heavy half."""
+    from backends.trt_rtx.runtime import TensorRtRtx
+
+    return TensorRtRtx()
+
+
+@hookimpl
+def hookline_runtimes() -> Iterable[Runtime]:
+    """Register the runtime; its rank keeps ``backend=auto`` from an engine that the machine may not open."""
+    yield Runtime(
+        name="tensorrt_rtx",
+        summary="NVIDIA TensorRT for RTX: engines for RTX cards, built on any machine, compiled further on the card",
+        load=load,
+        available=probe,
+        device="cuda",
+        precisions=frozenset(Precision),
+        rank=5,
+        fixed_sizes=True,
+    )

@@ -1,0 +1,49 @@
+"""The heavy half of the runtime ``tensorrt_rtx``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from backends.graphsurgeon.quantize import quantize
+from backends.trt_rtx.engine import build_engine, check_engine, this_release
+from backends.trt_rtx.style import STYLE
+from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
+from core.context import RunContext
+from core.errors import HooklineError, UnavailableError
+from core.parts import Session
+
+
+class TensorRtRtx:
+    """Quantises by TensorRT's rules, builds for RTX cards on any machine, and opens engines on the cards."""
+
+    def machine(self) -> Mapping[str, str]:
+        """The release: an engine is for it alone. The machine that builds has no say."""
+        return this_release()
+
+    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
+        """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
+        quantize(model, table, target, precision=precision, style=STYLE)
+
+    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
+        """Build the engine ahead of time for the cards of ``build.compute_capabilities``."""
+        return build_engine(model, config, target, context)
+
+    def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
+        """Open an engine on this machine's GPU, where it is compiled for the card.
+
+        Raises:
+            HooklineError: It is no engine of this release, or there is no GPU.
+        """
+        check_engine(model)
+        raise UnavailableError(
+            f"'{model.path.name}' runs on an NVIDIA RTX card, and device={device} has none",
+            "open it where the card is, or look at the same model with backend=onnxruntime",
+        )
+
+    def tap(self, model: OnnxModel) -> NoReturn:
+        """Refused: activations are observed with ONNX Runtime."""
+        raise HooklineError(
+            f"tensorrt_rtx cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
+        )

@@ -1,0 +1,180 @@
+"""TensorRT-RTX really parses and builds, on the CPU: in a process of its own, as the stage does."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import onnx
+import pytest
+
+from backends.trt_rtx.callbacks import plain
+from backends.trt_rtx.plugin import hookline_runtimes
+from core.artifacts import Engine, Layout, Precision
+from core.errors import HooklineError
+from stages.build import BuildConfig, build, fingerprint
+from tests.stage_tools import make_context
+from tests.trt_rtx.rtx_tools import graft, official, tiny
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
+
+CARDS = ["sm86", "sm89", "sm120"]
+WEIGHTS = {"yolov5n": "yolov5n-v7.0.pt", "yolov5s": "yolov5s-v6.0.pt"}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, shared_data):
+    """An official network with its ranges, exported once."""
+
+    @functools.cache
+    def export(variant, dynamic):
+        return official(tmp_path_factory.mktemp(variant), shared_data / "weights" / WEIGHTS[variant], dynamic=dynamic)
+
+    return export
+
+
+def built(folder, model, **options):
+    context, memory = make_context(folder, runtimes=list(hookline_runtimes()))
+    engine = build(BuildConfig(backend="tensorrt_rtx", **options), model, context)
+    assert memory.steps > 5  # the phases that the monitor was told of
+    return engine
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("precision", list(Precision))
+def test_small_network(tmp_path, precision, dynamic):
+    model = tiny(tmp_path, precision, dynamic=dynamic)
+    engine = built(tmp_path, model, compute_capabilities=CARDS)
+    assert engine.path.name == f"tiny-{precision.value}.engine"
+    assert engine.path.stat().st_size > 100_000
+    assert (engine.precision, engine.layout, engine.score_threshold) == (precision, Layout.decoded, 0.25)
+    assert engine.settings["compute_capabilities"] == "sm86,sm89,sm120"
+    assert engine.runtime == "tensorrt_rtx"
+    assert set(engine.machine) == {"tensorrt_rtx", "system"}
+
+
+@pytest.mark.parametrize("variant", WEIGHTS)
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("precision", list(Precision))
+def test_official_networks(tmp_path, exported, variant, precision, dynamic):
+    model = graft(*exported(variant, dynamic), precision, tmp_path)
+    engine = built(tmp_path, model, compute_capabilities=CARDS)
+    assert engine.path.name == f"{variant}-{precision.value}.engine"
+    parameters = {"yolov5n": 1.8e6, "yolov5s": 7.2e6}[variant]
+    weights = parameters * {Precision.fp32: 4, Precision.fp16: 2, Precision.int8: 1}[precision]
+    assert weights < engine.path.stat().st_size < 3 * weights + 8e6
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_two_builds_of_a_static_network_are_one_file(tmp_path, precision):
+    model = tiny(tmp_path, precision)
+    first, second = (built(tmp_path / name, model).path.read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def test_cards_change_the_engine(tmp_path):
+    model = tiny(tmp_path, Precision.fp16)
+    turing = built(tmp_path / "a", model, compute_capabilities=["sm75"]).path.read_bytes()
+    assert turing != built(tmp_path / "b", model, compute_capabilities=["sm120"]).path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        (["sm85"], r"unknown compute capability 'sm85'; did you mean .*possible: current, sm120"),
+        (["current", "sm86"], "holds 'current' beside others"),
+    ],
+)
+def test_cards_that_are_not_there(tmp_path, cards, message):
+    with pytest.raises(HooklineError, match=message):
+        built(tmp_path, tiny(tmp_path, Precision.fp32), compute_capabilities=cards)
+
+
+def test_current_card_without_a_driver(tmp_path):
+    with pytest.raises(HooklineError, match=r"needs an NVIDIA driver, and none answers here; name the cards instead"):
+        built(tmp_path, tiny(tmp_path, Precision.fp32), compute_capabilities=["current"])
+
+
+def test_operator_that_is_not_there(tmp_path):
+    model = tiny(tmp_path, Precision.fp32)
+    graph = onnx.load(model.path)
+    graph.graph.node[0].op_type, graph.graph.node[0].domain = "Wobble", "elsewhere"
+    graph.opset_import.add(domain="elsewhere", version=1)
+    onnx.save(graph, model.path)
+    with pytest.raises(HooklineError, match=r"cannot read 'tiny-fp32-decoded.onnx': node '/stem.x/Conv' \(Wobble\)"):
+        built(tmp_path, model)
+
+
+def test_form_of_the_decode_that_it_does_not_know(tmp_path):
+    model = tiny(tmp_path, Precision.fp32, fixed_sizes=False)
+    with pytest.raises(HooklineError, match=r"NonZero.*make the file again with \+stage=graft backend=tensorrt_rtx"):
+        built(tmp_path, model)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 5000])
+def test_damaged_file(tmp_path, kept):
+    model = tiny(tmp_path, Precision.fp32)
+    model.path.write_bytes(model.path.read_bytes()[:kept])
+    with pytest.raises(HooklineError, match=r"cannot read 'tiny-fp32-decoded\.onnx'"):
+        built(tmp_path, model)
+
+
+def test_bare_node_needs_a_plugin(tmp_path):
+    model = replace(tiny(tmp_path, Precision.fp32), operators=("YoloLayer_TRT",))
+    with pytest.raises(HooklineError, match=r"needs the plugin YoloLayer_TRT.*graft\.namespace=hookline"):
+        built(tmp_path, model)
+
+
+def test_key_of_an_engine_holds_the_release(tmp_path):
+    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
+    import tensorrt_rtx
+
+    assert fingerprint(BuildConfig(backend="tensorrt_rtx"), context) == {"tensorrt_rtx": tensorrt_rtx.__version__}
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (
+            "IBuilder::build: Error Code 4: API Usage Error (No profile has been defined. In f at /_src/a.cpp:4)",
+            "No profile has been defined",
+        ),
+        ("something\n  else", "something else"),
+    ],
+)
+def test_sentences_of_the_log(message, sentence):
+    assert plain(message) == sentence
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engine")
+    return built(folder, tiny(folder, Precision.fp32))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"runtime": "tensorrt"}, "is an engine of 'tensorrt'; set backend=tensorrt"),
+        ({"sha256": "0" * 64}, "is not the file that was built"),
+        ({"machine": {"tensorrt_rtx": "1.6.0"}}, "was built by TensorRT-RTX 1.6.0, here is .*; build it again with"),
+        ({"path": None}, "does not exist; build it"),
+        ({}, "runs on an NVIDIA RTX card, and device=auto has none"),
+    ],
+)
+def test_engines_that_cannot_be_opened(tmp_path, engine, change, message):
+    if change.get("path", "") is None:
+        change = {"path": tmp_path / "gone.engine"}
+    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
+    assert isinstance(engine, Engine)
+    with pytest.raises(HooklineError, match=message):
+        context.runtime("tensorrt_rtx").open(replace(engine, **change), device="auto")
+
+
+def test_models_are_not_opened(tmp_path):
+    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
+    runtime, model = context.runtime("tensorrt_rtx"), tiny(tmp_path, Precision.fp32)
+    with pytest.raises(HooklineError, match="opens engines only"):
+        runtime.open(model, device="auto")
+    with pytest.raises(HooklineError, match=r"set calibrate\.runtime=onnxruntime"):
+        runtime.tap(model)
