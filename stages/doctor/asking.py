@@ -20,11 +20,12 @@ _WORDS = {"runtimes": "backend", "processors": "processor"}
 
 def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Asked, list[Examined]]:
     """What the machine is looked at for, and what came of each ``auto``."""
-    names, examined = {}, []
+    names: dict[str, str] = {}
+    examined = []
     for kind, name in (("runtimes", config.backend), ("processors", config.processor)):
         names[kind] = name
         if name == AUTO:
-            names[kind], finding = _resolved(kind, context)
+            names[kind], finding = _resolved(kind, context, names["runtimes"])
             examined.append(Examined(_WORDS[kind], frozenset(), (finding,)))
     store = Path(config.store).expanduser().resolve() if config.store else cache_home() / "store"
     return Asked(names["runtimes"], names["processors"], context.device, store), examined
@@ -39,10 +40,10 @@ def examine_parts(context: RunContext) -> list[Examined]:
     ]
 
 
-def _resolved(kind: str, context: RunContext) -> tuple[str, Finding]:
+def _resolved(kind: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
     subject = f"{_WORDS[kind]}={AUTO}"
     try:
-        name, _ = best_part(kind, context)
+        name, _ = best_part(kind, context, runtime)
     except HooklineError as error:
         return "", broken(subject, error.message, error.hint or "name one that can be used here")
     return name, fine(subject, f"takes {name}", name=name)

@@ -189,3 +189,8 @@ def test_every_shipped_check_is_light_and_explained() -> None:
     known = {name for kind in ("runtimes", "processors") for name in load_plugins().registry.parts(kind)} | {"cupy"}
     assert {name: item.needed_by - known for name, item in checks.items() if item.needed_by - known} == {}
     assert [name for name, item in checks.items() if len(item.summary) < 20] == []
+
+
+def test_every_shipped_check_is_in_the_document(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [name for name in load_plugins().registry.parts("checks") if f"| `{name}` |" not in text] == []
