@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.config import needs_usable, part_names, parts_of
 from core.errors import HooklineError, UnavailableError
+from core.registry import KINDS
 
 if TYPE_CHECKING:
     from core.context import RunContext
 
 AUTO = "auto"
+DOCTOR = "doctor"
+"""The stage that looks closer at what cannot be used."""
 
 
 def resolve_parts(
@@ -45,10 +48,19 @@ def resolve_parts(
 
 
 def _check_usable(kind: str, name: str, context: RunContext) -> None:
-    available = getattr(context.registry.part(kind, name), "available", None)
+    part = context.registry.part(kind, name)
+    available = getattr(part, "available", None)
     state = available() if available else None
     if state is not None and not state.usable:
-        raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint)
+        pointer = _doctor(kind, part, context) if DOCTOR not in state.hint else ""
+        raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint + pointer)
+
+
+def _doctor(kind: str, part: Any, context: RunContext) -> str:
+    """Where to read on about a part on a GPU, whose driver, libraries and packages may all be the cause."""
+    if getattr(part, "device", "") != "cuda" or DOCTOR not in context.registry.parts("stages"):
+        return ""
+    return f"; +stage={DOCTOR} {KINDS[kind][1]}={part.name} looks closer"
 
 
 def named_runtime(configs: Iterable[Any]) -> str:

@@ -17,16 +17,12 @@ INSTALL = "install NVIDIA's driver (on Ubuntu: sudo ubuntu-drivers install), the
 def driver(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     """Whether there is a driver whose two halves fit, and which CUDA it serves."""
     facts = driver_facts(here or Here())
-    if not facts.there:
-        yield _none(facts)
-    elif not facts.libraries:
-        yield _no_library(facts)
-    elif not facts.module and not facts.shared:
-        yield _no_module(facts)
-    elif mismatch := _mismatch(facts):
-        yield mismatch
-    else:
-        yield _versions(facts)
+    yield _problem(facts) or _versions(facts)
+
+
+def driver_problem(here: Here | None = None) -> Finding | None:
+    """What is wrong with the driver as far as files tell; None where it looks whole. Cheap: loads and starts nothing."""
+    return _problem(driver_facts(here or Here()))
 
 
 def device_files(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -52,6 +48,16 @@ def device_files(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         )
     else:
         yield fine("device files", ", ".join(places))
+
+
+def _problem(facts: Driver) -> Finding | None:
+    if not facts.there:
+        return _none(facts)
+    if not facts.libraries:
+        return _no_library(facts)
+    if not facts.module and not facts.shared:
+        return _no_module(facts)
+    return _mismatch(facts)
 
 
 def _none(facts: Driver) -> Finding:

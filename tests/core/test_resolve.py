@@ -16,6 +16,7 @@ from core.parts import Availability, Processor, Runtime
 from core.plan import make_plan
 from core.registry import Origin, Registry
 from core.resolve import named_runtime, resolve_parts
+from core.stage import Stage
 from tests.core import toys
 
 
@@ -102,3 +103,14 @@ def test_no_processor_on_the_device_asked_for_is_told(tmp_path):
 def test_the_runtime_is_the_one_that_the_stages_name():
     assert named_runtime([object(), Options(), BuildOptions()]) == "tensorrt"
     assert named_runtime([Options()]) == "auto"
+
+
+def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) -> None:
+    machine = context(tmp_path, "tensorrt", "onnxruntime")
+    doctor = Stage(name="doctor", summary="toy", run=toys.weights)
+    machine.registry.add("stages", doctor, Origin("toys", "toys", "1"))
+    problems: list[HooklineError] = []
+    resolve_parts(BuildOptions("tensorrt"), machine, problems, [])
+    resolve_parts(BuildOptions("onnxruntime"), machine, problems, [])
+    assert str(problems[0]).endswith("; +stage=doctor backend=tensorrt looks closer")
+    assert "doctor" not in str(problems[1])

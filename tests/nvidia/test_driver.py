@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.nvidia.driver import device_files, driver
+from backends.nvidia.driver import device_files, driver, driver_problem
 from backends.nvidia.facts import driver_facts, module_version
 from core.checks import Finding, State
 from tests.machine_tools import MODULE, Machine, asked, library, only
@@ -186,3 +186,12 @@ def test_device_files_that_are_refused(machine: Machine, monkeypatch: pytest.Mon
     assert finding.state is State.error
     assert "/dev/nvidia0" in finding.found
     assert "usermod" in finding.remedy
+
+
+def test_the_short_look_for_probes(machine: Machine) -> None:
+    missing = driver_problem(machine.here())
+    assert missing is not None
+    assert missing == look(machine)
+    machine.gpus()
+    machine.write("/usr/lib64/libcuda.so.580.95.05", "not asked")
+    assert driver_problem(machine.here()) is None
