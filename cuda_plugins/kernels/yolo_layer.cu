@@ -223,7 +223,7 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) yolo_layer_half(const 
 }
 
 // The same for an engine that runs without Python: constants instead of parameters, plain arguments in TensorRT's order.
-// -DAOT_LEVELS=3 -DAOT_HALF=0 -DAOT_CLASSES=80 -DAOT_MAX_STRIDE=32 -DAOT_THRESHOLD=0.25f -DAOT_ANCHORS=10.0f,13.0f,...
+// AOT_LEVELS 3, AOT_HALF 0, AOT_CLASSES 80, AOT_MAX_STRIDE 32, AOT_THRESHOLD 0.25f, AOT_ANCHORS 10.0f, 13.0f, ...
 #ifdef AOT_LEVELS
 
 #if AOT_HALF

@@ -28,16 +28,17 @@ extern "C" size_t size() {{ return shim::size({kernel}); }}
 
 
 @functools.cache
-def library(source: str, kernel: str, *defines: str) -> ctypes.CDLL:
-    """One compiled kernel of a source; the test is skipped where there is no g++."""
+def library(source: str, kernel: str, prefix: str = "") -> ctypes.CDLL:
+    """One compiled kernel of a source, with ``prefix`` before it; the test is skipped where there is no g++."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ to run the kernels on the CPU")
     folder = Path(tempfile.mkdtemp(prefix="hookline-shim-"))
     code, target = folder / f"{source}.cpp", folder / f"{source}.so"
     entry = ENTRY.format(kernel=kernel)
-    code.write_text(f'#include "{SHIM}"\n#line 1 "{source}.cu"\n{sources.source(source)}\n{entry}', encoding="utf-8")
-    subprocess.run([compiler, *OPTIONS, *defines, str(code), "-o", str(target)], check=True)
+    text = f'{prefix}\n#line 1 "{source}.cu"\n{sources.source(source)}'
+    code.write_text(f'#include "{SHIM}"\n{text}\n{entry}', encoding="utf-8")
+    subprocess.run([compiler, *OPTIONS, str(code), "-o", str(target)], check=True)
     loaded = ctypes.CDLL(str(target))
     loaded.size.restype = ctypes.c_size_t
     shutil.rmtree(folder)

@@ -74,6 +74,11 @@ class Registry:
         self.all_creators.append(creator)
         return True
 
+    def get_creator(self, name: str, version: str, plugin_namespace: str = ""):
+        wanted = (name, version, plugin_namespace)
+        found = [one for one in self.all_creators if (one.name, one.plugin_version, one.plugin_namespace) == wanted]
+        return found[0] if found else None
+
 
 class ExprBuilder:
     """Expressions are the numbers themselves."""
