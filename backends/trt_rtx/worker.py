@@ -19,7 +19,7 @@ def main() -> int:
     reports = _private_output()
     try:
         plan = build_plan(job, lambda **message: _report(reports, **message))
-        Path(job["target"]).write_bytes(plan)
+        _write(Path(job["target"]), plan)
     except HooklineError as error:
         _report(reports, failed=error.message, hint=error.hint)
         return REFUSED
@@ -31,6 +31,16 @@ def _private_output() -> IO[str]:
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return reports
+
+
+def _write(target: Path, plan: bytes) -> None:
+    try:
+        target.write_bytes(plan)
+    except OSError as error:
+        raise HooklineError(
+            f"the engine of {len(plan) / 1e6:.0f} MB cannot be written to '{target}' ({error.strerror})",
+            "make room, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME for all",
+        ) from error
 
 
 def _report(reports: IO[str], **message: Any) -> None:
