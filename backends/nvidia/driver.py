@@ -21,7 +21,7 @@ def driver(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
 
 
 def driver_problem(here: Here | None = None) -> Finding | None:
-    """What is wrong with the driver as far as files tell; None where it looks whole. Cheap: loads and starts nothing."""
+    """What is wrong with the driver as far as files tell, None where it looks whole. Cheap: nothing is loaded."""
     return _problem(driver_facts(here or Here()))
 
 

@@ -1,4 +1,7 @@
-"""Where the shared libraries of CUDA and TensorRT lie: on the loader's path, in Python packages, in usual folders."""
+"""Where the shared libraries of CUDA and TensorRT lie: in Python packages, on the loader's path, in usual folders.
+
+Python packages come first: torch, CuPy and TensorRT load what was installed with them before they ask the loader.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def find_libraries(name: str, here: Here) -> list[Path]:
     Returns:
         Paths with links resolved, each once; stub libraries, which only link, are left out.
     """
-    folders = [*loader_folders(here), *packaged_folders(here), *(here.path(folder) for folder in USUAL)]
+    folders = [*packaged_folders(here), *loader_folders(here), *(here.path(folder) for folder in USUAL)]
     found = (path.resolve() for folder in dict.fromkeys(folders) for path in sorted(folder.glob(name), key=_shortest))
     return list(dict.fromkeys(path for path in found if path.is_file() and "stubs" not in path.parts))
 

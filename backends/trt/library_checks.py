@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.system.here import Here, Package, listed
-from backends.system.libraries import find_libraries, packaged_folders, version_of
+from backends.system.libraries import find_libraries, version_of
 from backends.system.native import ask, ask_python
 from core.checks import Finding, absent, broken, fine
 
@@ -51,11 +51,7 @@ class Product:
 
     def files(self, name: str, here: Here) -> list[Path]:
         """The files of one of its libraries; those of the Python package come first, as they do when it is imported."""
-        pattern = f"lib{name}.so*"
-        packaged = [
-            path for folder in packaged_folders(here) for path in folder.glob(pattern) if folder.name == self.folder
-        ]
-        return [*packaged, *(path for path in find_libraries(pattern, here) if path not in packaged)]
+        return find_libraries(f"lib{name}.so*", here)
 
 
 def examine_library(product: Product, here: Here) -> Iterator[Finding]:
@@ -123,7 +119,7 @@ def _clash(product: Product, packages: Sequence[Package]) -> Finding | None:
     if len(cudas) > 1:
         found = f"packages for {' and '.join(cudas)} share one folder: {listed(list(packages))}"
         return broken(product.title, found, uninstall)
-    if len({package.version for package in packages}) > 1:
+    if len({tuple(package.version.split(".")[:3]) for package in packages}) > 1:
         found = f"packages of different releases: {listed(list(packages))}"
         return broken(product.title, found, uninstall)
     return None

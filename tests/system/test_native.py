@@ -45,7 +45,7 @@ def test_python_in_another_process() -> None:
     assert ask_python("raise ValueError('no')") == (None, "ValueError: no")
 
 
-def test_libraries_in_the_order_of_the_loader(tmp_path: Path) -> None:
+def test_libraries_in_the_order_in_which_they_are_taken(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     usual = machine.write("/usr/lib64/libx.so.1")
     packaged = machine.site / "nvidia/x/lib/libx.so.2"
@@ -54,7 +54,7 @@ def test_libraries_in_the_order_of_the_loader(tmp_path: Path) -> None:
     given = machine.write("/opt/x/libx.so.3.1")
     given.with_name("libx.so").symlink_to(given)
     machine.environment["LD_LIBRARY_PATH"] = f":{given.parent}"
-    assert find_libraries("libx.so*", machine.here()) == [given, packaged, usual]
+    assert find_libraries("libx.so*", machine.here()) == [packaged, given, usual]
     assert [version_of(path) for path in (given, usual, Path("libx.so"))] == [(3, 1), (1,), ()]
 
 
