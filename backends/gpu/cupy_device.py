@@ -69,8 +69,13 @@ class CupyDevice:
         """Asynchronous where ``target`` is pinned."""
         self._copy(target.ctypes.data, address, target.nbytes, self._runtime.memcpyDeviceToHost, stream)
 
+    def load(self, source: str, kernel: str) -> None:
+        """By NVRTC; CuPy keeps what it has compiled on disk."""
+        with self._here():
+            loading.load(source, kernel)
+
     def launch(self, launch: Launch, stream: int) -> None:
-        """Compiled by NVRTC at the first launch of a source."""
+        """Of what has been compiled."""
         with self._here():
             loading.launch(launch, stream)
 

@@ -50,6 +50,10 @@ class Device(Protocol):
         """Begin to copy from an address of the device to contiguous memory of the host."""
         ...
 
+    def load(self, source: str, kernel: str) -> None:
+        """Compile a kernel, so that its first launch need not."""
+        ...
+
     def launch(self, launch: Launch, stream: int) -> None:
         """Begin to run a kernel."""
         ...

@@ -29,6 +29,7 @@ class Pictures:
         self._device = device
         self._half = half
         self._uploads = Uploads(device, self.stream)
+        device.load("letterbox", "letterbox_half" if half else "letterbox_float")
 
     def prepare(
         self,

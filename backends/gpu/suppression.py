@@ -27,6 +27,7 @@ class Suppressor:
     def __init__(self, device: Device, stream: int) -> None:
         self._device, self._stream = device, stream
         self._result: Bytes = np.empty(0, np.uint8)
+        device.load("nms", "nms")
 
     def holds(self, outputs: Mapping[str, Any], session: Session, wanted: Filter) -> bool:
         """Whether the kernels can do it."""

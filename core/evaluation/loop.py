@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from core.evaluation.batches import Batch, Size, plain_batches, read_sizes, rect
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_picture
 from core.media.tolerance import Tolerance, Unreadable
-from core.parts import ProcessorBackend, Session
+from core.parts import ProcessorBackend, Session, beside
 
 PHASES = ("read", "prepare", "inference", "detect")
 
@@ -95,19 +97,20 @@ def evaluate_session(
     Raises:
         HooklineError: Rectangular batches for a model of one size, or too many pictures that cannot be read.
     """
-    result = Evaluation()
+    result, fit = Evaluation(), (session.contract.height, session.contract.width)
+    processor = beside(processor, session)
+    prepare = partial(processor.prepare, upscale=upscale, fit=fit)
     if rectangular:
         batches = rectangular_batches(sizes or read_sizes(samples), batch, session.contract, session.facts.max_stride)
     else:
         batches = plain_batches(len(samples), batch, session.contract)
     if batches:
-        _warm_up(session, batches[0])
-    fit = (session.contract.height, session.contract.width)
+        _warm_up(session, prepare, batches[0])
     start = time.perf_counter()
     with ahead(_read(samples, batches, tolerance, result)) as items:
         for indices, pictures, contract in items:
             with result.clock("prepare"):
-                images, letterboxes = processor.prepare(pictures, contract, upscale=upscale, fit=fit)
+                images, letterboxes = prepare(pictures, contract)
             with result.clock("inference"):
                 outputs = session.run(images)
             with result.clock("detect"):
@@ -121,10 +124,12 @@ def evaluate_session(
     return result
 
 
-def _warm_up(session: Session, batch: Batch) -> None:
+def _warm_up(session: Session, prepare: Callable[..., tuple[Any, Any]], batch: Batch) -> None:
     """The first inference allocates memory; it is not part of the time that is measured."""
     count = 1 if "batch" in session.contract.dynamic else session.contract.batch
-    session.run(np.zeros((count, 3, batch.contract.height, batch.contract.width), np.float32))
+    black = np.zeros((batch.contract.height, batch.contract.width, 3), np.uint8)
+    images, _ = prepare([black] * count, batch.contract)
+    session.run(images)
 
 
 def _read(

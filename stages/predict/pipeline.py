@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.detections import Detections, Filter, Letterbox
 from core.media.ahead import ahead
 from core.media.frame import Frame
-from core.parts import ProcessorBackend, Session
+from core.parts import ProcessorBackend, Session, beside
 from stages.predict.behind import behind
 from stages.predict.clock import Clock
 
@@ -45,6 +45,7 @@ def run_pipeline(
         clock: Phases ``decode``, ``prepare``, ``inference``, ``detect``; the sink's own are its own.
         batch: Frames an inference.
     """
+    processor = beside(processor, session)
     batches = _prepared(clock.each("decode", frames), session, processor, clock, batch)
     with behind(sink, DEPTH) as put, ahead(batches, max(1, DEPTH // batch)) as prepared:
         for taken, images, letterboxes in prepared:

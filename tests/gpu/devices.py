@@ -7,6 +7,7 @@ changes memory that is still on its way, gives wrong results.
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,14 @@ from backends.gpu.device import fetch, view
 from core.artifacts import InputContract, Layout
 from core.errors import UnavailableError
 from tests.cuda_plugins import cpu
+
+_SHIM = threading.Lock()
+"""The shim is one machine, and threads share it."""
+
+
+def _run(launch: Any) -> None:
+    with _SHIM:
+        cpu.run(launch)
 
 
 class ShimArray:
@@ -49,6 +58,7 @@ class ShimDevice:
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self.launched: list[tuple[str, int]] = []
+        self.loaded: set[tuple[str, str]] = set()
         self._work: dict[int, list[Callable[[], None]]] = {}
         self._memory: list[np.ndarray] = []
 
@@ -73,9 +83,12 @@ class ShimDevice:
         assert target.flags.c_contiguous
         self._work[stream].append(lambda: ctypes.memmove(target.ctypes.data, address, target.nbytes))
 
+    def load(self, source: str, kernel: str) -> None:
+        self.loaded.add((source, kernel))
+
     def launch(self, launch: Any, stream: int) -> None:
         self.launched.append((launch.kernel, stream))
-        self._work[stream].append(lambda: cpu.run(launch))
+        self._work[stream].append(lambda: _run(launch))
 
     def mark(self, stream: int) -> ShimMark:
         return ShimMark(self._work[stream])
