@@ -22,6 +22,7 @@ imports: $(VENV)/.installed
 	$(VENV)/bin/lint-imports
 
 pytest: $(VENV)/.installed
+	$(PY) -m tests.trt.bindings
 	$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
 
 docs: $(VENV)/.installed
