@@ -55,6 +55,7 @@ BUILTINS: tuple[str, ...] = (
     "backends.trt.plugin",
     "backends.trt_rtx.plugin",
     "backends.cv.plugin",
+    "backends.gpu.plugin",
     "backends.trackers.plugin",
 )
 """What the package ships, by module name: the core has no static import of a stage or a backend."""
