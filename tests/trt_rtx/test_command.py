@@ -1,0 +1,52 @@
+"""From weights to an INT8 engine for cards that are not here, by the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.media_tools import write_pictures
+from tests.yolov5_tools import tiny_checkpoint
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
+
+INT8 = ("+stage=build", "precision=int8", "calibrate.source=pictures", "build.compute_capabilities=[sm86,sm120]")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, repo_root):
+    folder = tmp_path_factory.mktemp("job")
+    tiny_checkpoint(folder / "tiny.safetensors")
+    write_pictures(folder / "pictures", ["0.png", "1.png"], 96, 128)
+
+    def call(name, *overrides):
+        settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
+        fixed = ["backend=tensorrt_rtx", "weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir={name}"]
+        line = [sys.executable, "-m", "core.run", *fixed, *overrides]
+        result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+        summary = json.loads((folder / name / "summary.json").read_text())
+        return result, folder / name, {stage["name"]: stage["status"] for stage in summary["stages"]}
+
+    return call
+
+
+def test_engine_with_sidecar_then_from_the_store(run):
+    result, folder, _ = run("first", *INT8)
+    assert result.returncode == 0, result.stderr
+    (engine,) = (folder / "build").glob("*-int8.engine")
+    sidecar = json.loads(engine.with_name(f"{engine.name}.json").read_text())
+    assert (sidecar["runtime"], sidecar["precision"]) == ("tensorrt_rtx", "int8")
+    assert sidecar["settings"]["compute_capabilities"] == "sm86,sm120"
+    result, _, stages = run("second", *INT8)
+    assert (result.returncode, stages["build"]) == (0, "reused")
+
+
+def test_opening_needs_a_card(run):
+    result, _, stages = run("third", "+stage=predict", "source=pictures")
+    assert result.returncode == 2
+    assert stages == stages | {"build": "ran", "predict": "failed"}
+    assert "runs on an NVIDIA RTX card" in result.stderr
