@@ -27,11 +27,13 @@ def majors(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         return
     shown = ", ".join(f"{name} for CUDA {version}" for name, version in users.items())
     numbers = {name: int(version.split(".")[0]) for name, version in users.items()}
+    late = _too_new(numbers, here)
     if len(set(numbers.values())) > 1:
-        yield doubtful("CUDA majors", f"they differ: {shown}", _one_major(numbers), **users)
+        yield doubtful("CUDA majors", f"they differ: {shown}", late.remedy if late else _one_major(numbers), **users)
     else:
         yield fine("CUDA majors", shown, **users)
-    yield from _too_new(numbers, here)
+    if late:
+        yield late
 
 
 def torch_build(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -157,16 +159,17 @@ def _one_major(numbers: Mapping[str, int]) -> str:
     return f"{USES}: {'; '.join(steps)}"
 
 
-def _too_new(numbers: Mapping[str, int], here: Here) -> Iterator[Finding]:
+def _too_new(numbers: Mapping[str, int], here: Here) -> Finding | None:
     facts = driver_facts(here)
     _, served = driver_cuda(facts) if facts.libraries else (None, None)
     late = [name for name, major in numbers.items() if served and major > served[0]]
-    if served and late:
-        yield broken(
-            "CUDA of the driver",
-            f"the driver serves CUDA up to {served[0]}.{served[1]}; {', '.join(late)} need {max(numbers.values())}",
-            f"update the driver, or install cupy-cuda{served[0]}x and tensorrt-cu{served[0]} in place of those",
-        )
+    if served is None or not late:
+        return None
+    return broken(
+        "CUDA of the driver",
+        f"the driver serves CUDA up to {served[0]}.{served[1]}; {', '.join(late)} need {max(numbers.values())}",
+        f"update the driver, or install cupy-cuda{served[0]}x and tensorrt-cu{served[0]} in place of those",
+    )
 
 
 def _asked_nvrtc(path: Path, major: int, here: Here) -> Finding:

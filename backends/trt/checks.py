@@ -40,6 +40,6 @@ def numpy_beside(here: Here) -> Iterator[Finding]:
         yield doubtful(
             "NumPy",
             f"{numpy.version} beside TensorRT {packages[0].version}: plugins of tensorrt.plugin with int or float"
-            " attributes fail",
+            " attributes fail (YoloLayer_TRT has none)",
             "pip install 'numpy<2.4', or TensorRT 11",
         )

@@ -51,3 +51,13 @@ def test_warnings_are_coloured_on_a_terminal_and_remembered_once() -> None:
     console.warn("mind")
     assert console.warnings == ["mind"]
     assert "\x1b[33mwarning: mind" in stream.getvalue()
+
+
+def test_colours_of_a_note_are_for_terminals_only(caplog: pytest.LogCaptureFixture) -> None:
+    plain, terminal = io.StringIO(), Terminal()
+    for stream in (plain, terminal):
+        with caplog.at_level("INFO", logger="hookline"):
+            Console(stream).note("\x1b[1;32mgood\x1b[0m")
+    assert plain.getvalue() == "good\n"
+    assert terminal.getvalue() == "\x1b[1;32mgood\x1b[0m\n"
+    assert {record.getMessage() for record in caplog.records} <= {"good"}
