@@ -70,7 +70,7 @@ def import_cupy() -> Any:
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise UnavailableError(f"CuPy finds no usable GPU ({error})", "+stage=doctor backend=tensorrt says why") from error
+        raise UnavailableError(f"CuPy finds no usable GPU ({error})", "+stage=doctor says why") from error
     if not count:
         raise UnavailableError("CuPy finds no GPU", "is CUDA_VISIBLE_DEVICES empty?")
     return cupy

@@ -89,12 +89,12 @@ def _problem(value: str, entries: list[str], facts: Driver) -> Finding | None:
 
 
 def _known(entry: str, facts: Driver) -> bool:
-    """UUIDs may be shortened; MIG devices and boards without a list are taken as they are."""
+    """UUIDs may be shortened as long as they tell; MIG devices and boards without a list are taken as they are."""
     if entry.startswith("MIG-") or not facts.gpus:
         return True
     if entry.isdecimal():
         return int(entry) < len(facts.gpus)
-    return any(uuid.startswith(entry) for uuid in facts.gpus)
+    return sum(uuid.lower().startswith(entry.lower()) for uuid in facts.gpus) == 1
 
 
 def _number(device: str) -> int:

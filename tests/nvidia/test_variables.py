@@ -33,6 +33,8 @@ def machine(tmp_path: Path) -> Machine:
         ("0,7", State.error, "'7'"),
         ("GPU-9999", State.error, "GPU-9999"),
         ("0,0", State.error, "twice"),
+        ("gpu-1111", State.ok, "gpu-1111"),
+        ("GPU-", State.error, "'GPU-'"),
     ],
 )
 def test_cuda_visible_devices(machine: Machine, value: str | None, state: State, said: str) -> None:
