@@ -29,15 +29,23 @@ def gpus(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     if not facts.there:
         return
     said, error = ask_nvml(here)
-    if error:
-        yield _no_library(facts, error)
-    elif "code" in said:
-        yield _refused(facts, said)
-    elif not said["gpus"]:
-        yield broken("GPUs", f"NVML of driver {said['driver']} lists none", _none_remedy(facts))
+    if problem := trouble(here, said, error):
+        yield problem
     else:
         yield fine("NVML", f"driver {said['driver']}, {len(said['gpus'])} listed", driver=said["driver"])
         yield from _enough([_gpu(f"GPU {index}", gpu) for index, gpu in enumerate(said["gpus"])])
+
+
+def trouble(here: Here, said: Mapping[str, Any], error: str) -> Finding | None:
+    """Why what :func:`ask_nvml` gave lists no GPU, None where it does."""
+    facts = driver_facts(here)
+    if error:
+        return _no_library(facts, error)
+    if "code" in said:
+        return _refused(facts, said)
+    if not said["gpus"]:
+        return broken("GPUs", f"NVML of driver {said['driver']} lists none", _none_remedy(facts))
+    return None
 
 
 def ask_nvml(here: Here) -> tuple[dict[str, Any], str]:
