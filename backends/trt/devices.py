@@ -1,6 +1,6 @@
-"""Which GPU to use: by NVML, without a CUDA context on any of them, and by UUID, since CUDA counts in an order of its own.
+"""Which GPU to use: by NVML, without a CUDA context on any, and by UUID, since CUDA counts in an order of its own.
 
-``cuda:N`` counts as CUDA does with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, among the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves.
+``cuda:N`` counts as CUDA does with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, among those that ``CUDA_VISIBLE_DEVICES`` leaves.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def load_lazily() -> None:
 def visible(found: Sequence[Gpu], value: str) -> list[Gpu]:
     """Those that ``CUDA_VISIBLE_DEVICES=value`` leaves, in its order.
 
-    Numbers, UUIDs and beginnings of UUIDs are understood; as in CUDA the list ends at the first entry that names no GPU.
+    Numbers, UUIDs and beginnings of UUIDs count; as in CUDA the list ends at the first entry that names no GPU.
     """
     seen: list[Gpu] = []
     for entry in (part.strip() for part in value.split(",")):
