@@ -178,6 +178,10 @@ def _asked_nvrtc(path: Path, major: int, here: Here) -> Finding:
         found = f"{path} cannot be used: {answer.error or f'status {answer.status}'}"
         return broken("NVRTC", found, f"pip install --force-reinstall {_packaged('nvrtc', major)}")
     version = "{}.{}".format(*answer.values)
+    builtins = f"libnvrtc-builtins.so.{version}"
+    if not find_libraries(f"{builtins}*", here):
+        found = f"{version} at {here.brief(path)} without {builtins}, which every compilation loads"
+        return broken("NVRTC", found, f"pip install --force-reinstall {_packaged('nvrtc', major)}")
     return fine("NVRTC", f"{version} at {here.brief(path)}", version=version, path=str(path))
 
 

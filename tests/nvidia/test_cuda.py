@@ -27,6 +27,15 @@ def torch(machine: Machine, cuda: str | None) -> None:
     (machine.site / "torch" / "version.py").write_text(text)
 
 
+def nvrtc_library(machine: Machine, package: str, major: int, minor: int) -> Path:
+    """NVRTC and its builtins; gives the path of the latter."""
+    folder = machine.site / "nvidia" / package / "lib"
+    library(folder / f"libnvrtc.so.{major}", NVRTC.format(major, minor))
+    builtins = folder / f"libnvrtc-builtins.so.{major}.{minor}"
+    builtins.touch()
+    return builtins
+
+
 def test_users_of_cuda_are_read_without_importing_them(machine: Machine) -> None:
     torch(machine, "12.8")
     machine.install("cupy-cuda13x", "14.2.0")
@@ -100,7 +109,7 @@ def test_runtime_that_cannot_be_loaded(machine: Machine) -> None:
 
 
 def test_nvrtc_must_be_of_cupys_major(machine: Machine) -> None:
-    library(machine.site / "nvidia/cuda_nvrtc/lib/libnvrtc.so.12", NVRTC.format(12, 9))
+    nvrtc_library(machine, "cuda_nvrtc", 12, 9)
     assert only(nvrtc(asked(machine.root), machine.here())).state is State.ok
     machine.install("cupy-cuda13x", "14.2.0")
     finding = only(nvrtc(asked(machine.root), machine.here()))
@@ -109,9 +118,16 @@ def test_nvrtc_must_be_of_cupys_major(machine: Machine) -> None:
     assert "cupy-cuda13x[ctk]" in finding.remedy
 
 
+def test_nvrtc_without_its_builtins(machine: Machine) -> None:
+    nvrtc_library(machine, "cu13", 13, 0).unlink()
+    finding = only(nvrtc(asked(machine.root), machine.here()))
+    assert finding.state is State.error
+    assert "libnvrtc-builtins.so.13.0" in finding.found
+
+
 def test_headers_for_half_precision(machine: Machine) -> None:
     machine.install("cupy-cuda13x", "14.2.0")
-    library(machine.site / "nvidia/cu13/lib/libnvrtc.so.13", NVRTC.format(13, 0))
+    nvrtc_library(machine, "cu13", 13, 0)
     found = nvrtc(asked(machine.root), machine.here())
     assert states(found) == {"NVRTC": State.ok, "CUDA headers": State.error}
     machine.write("/usr/local/cuda/include/cuda_fp16.h")
