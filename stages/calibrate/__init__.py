@@ -65,18 +65,14 @@ def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
 
 def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:
     """The content of the pictures or of the cache."""
-    from core.assets import ASSETS
+    from core.calibration_pictures import source_digest
     from core.digest import file_digest
-    from core.media.source import list_source
-    from stages.calibrate.sources import DEFAULT
 
     if config.cache:
         from pathlib import Path
 
         return {"cache": file_digest(Path(config.cache))}
-    if config.source:
-        return {"source": list_source(config.source).digest(context.cache_dir)}
-    return {} if config.data else {"source": ASSETS[DEFAULT].sha256}
+    return source_digest(config, context)
 
 
 def check(config: CalibrateConfig, _context: RunContext) -> Iterable[HooklineError]:

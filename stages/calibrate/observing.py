@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from itertools import islice
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +14,13 @@ from numpy.typing import NDArray
 
 from core.artifacts import CalibrationTable, Dataset, InputContract, OnnxModel
 from core.calibration import Ranges
+from core.calibration_pictures import choose_source, prepared_batches, preprocessing_digest
 from core.context import RunContext
-from core.digest import file_digest, text_digest
+from core.digest import file_digest
 from core.errors import HooklineError
-from core.media.ahead import ahead
-from core.media.reader import frame_count, sample_frames
-from core.media.source import Source
+from core.media.reader import frame_count
 from core.media.tolerance import Tolerance
 from core.parts import RangeObserver, Tap
-from stages.calibrate.sources import choose_source
 from stages.calibrate.tables import write_table
 
 if TYPE_CHECKING:
@@ -45,7 +41,8 @@ def observe_pictures(
     total = min(frame_count(source) or 0, config.pictures)
     tolerance = Tolerance(total, context.warn)
     observer = context.calibrator(config.calibrator)
-    batches = prepared_batches(config, model.contract, source, tolerance, context)
+    size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
+    batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)
     with (
         context.runtime(config.runtime).tap(model) as tap,
         context.progress("calibrate", total, "pictures") as progress,
@@ -99,33 +96,6 @@ def padded(images: Floats, contract: InputContract) -> Floats:
     if "batch" in contract.dynamic or missing <= 0:
         return images
     return np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
-
-
-def prepared_batches(
-    config: CalibrateConfig, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
-) -> Iterator[tuple[Floats, int]]:
-    """Network inputs and how many pictures each holds; read and letterboxed ahead of the inference."""
-    processor = context.processor(config.processor)
-    size = config.batch if "batch" in contract.dynamic else contract.batch
-    frames = sample_frames(source, config.pictures, context.seed, tolerance)
-
-    def prepare() -> Iterator[tuple[Floats, int]]:
-        while batch := list(islice(frames, size)):
-            # A processor may reuse its buffer, and the next batch is prepared while this one is in use.
-            images, _ = processor.prepare([frame.picture for frame in batch], contract)
-            yield images.copy(), len(batch)
-
-    return _closing(prepare())
-
-
-def _closing(batches: Iterator[tuple[Floats, int]]) -> Iterator[tuple[Floats, int]]:
-    with ahead(batches, depth=2) as ready:
-        yield from ready
-
-
-def preprocessing_digest(contract: InputContract, processor: str) -> str:
-    """Digest of all that turns a picture into the network's input."""
-    return text_digest(json.dumps({"contract": asdict(contract), "processor": processor}, sort_keys=True))
 
 
 def skipped_note(tolerance: Tolerance) -> tuple[str, ...]:

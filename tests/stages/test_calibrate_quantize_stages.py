@@ -170,7 +170,7 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
 
 
 def test_default_video_is_said_loudly(context, model, folder, monkeypatch):
-    monkeypatch.setattr("stages.calibrate.sources.asset", lambda *_: folder / "0.png")
+    monkeypatch.setattr("core.calibration_pictures.asset", lambda *_: folder / "0.png")
     table = calibrate(config(), model, None, context[0])
     assert "default street video" in table.notes[0]
     assert "calibrate.source=" in table.notes[0]

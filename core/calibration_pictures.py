@@ -1,0 +1,133 @@
+"""The pictures of a calibration: where they come from, and how they become batches for the network.
+
+The stages ``calibrate`` and ``build`` feed the same pictures by this, the one to the float model, the other to a
+runtime that calibrates by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from core.artifacts import Dataset, InputContract
+from core.assets import ASSETS, asset
+from core.dataset import load_split, split_problems
+from core.digest import text_digest
+from core.errors import HooklineError
+from core.media.ahead import ahead
+from core.media.reader import sample_frames
+from core.media.source import Source, SourceKind, list_source
+from core.media.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.context import RunContext
+
+DEFAULT = "street"
+ADVICE = "give pictures of your own task: calibrate.source=<folder, glob, .txt list or video> or data=<data.yaml>"
+
+
+class PictureOptions(Protocol):
+    """Options of a stage that say which pictures are taken.
+
+    Attributes:
+        source: Pictures or video; None for the data set.
+        data: Path of the data.yaml.
+        split: Of the data set.
+        pictures: At most this many.
+        processor: Letterbox and normalisation.
+    """
+
+    source: Any
+    data: str | None
+    split: str
+    pictures: int
+    processor: str
+
+
+@dataclass(frozen=True)
+class CalibrationFeed:
+    """What a runtime gets that calibrates while it builds. Nothing is read before it asks.
+
+    Attributes:
+        method: ``minmax`` or ``entropy``: how it is to find the ranges; ``table``: they are in ``table``.
+        digest: Of the pictures, their number and order, and of how they are prepared.
+        table: The JSON of a calibration table, where ``method`` says so.
+        batches: For a contract, the network's inputs, float32 [B, 3, H, W] of its batch; the last one may be smaller.
+        advice: What to do where the pictures were nobody's choice, else empty.
+    """
+
+    method: str
+    digest: str
+    table: Path | None
+    batches: Callable[[InputContract], Iterator[NDArray[np.float32]]]
+    advice: str = ""
+
+
+def choose_source(
+    options: PictureOptions, dataset: Dataset | None, context: RunContext
+) -> tuple[Source, tuple[str, ...]]:
+    """The source, and notes that must travel with what is made of it."""
+    if options.source:
+        return list_source(options.source), ()
+    if dataset is not None:
+        return list_source([str(sample.picture) for sample in load_split(dataset, options.split)]), ()
+    note = f"calibrated on the default street video, since no pictures were given; {ADVICE}"
+    context.note("calibrate: no pictures were given, taking the default street video")
+    return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)
+
+
+def source_digest(options: PictureOptions, context: RunContext) -> dict[str, str]:
+    """What a key needs of the pictures: their content where the options name them. A data set is an input itself."""
+    if options.source:
+        return {"source": list_source(options.source).digest(context.cache_dir)}
+    return {} if options.data else {"source": ASSETS[DEFAULT].sha256}
+
+
+def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineError]:
+    """What is wrong with the source or the split, ``word`` being the stage that names them."""
+    if options.data and not options.source:
+        yield from split_problems(options.data, options.split, f"{word}.split")
+    if not options.source:
+        return
+    try:
+        source = list_source(options.source)
+    except HooklineError as problem:
+        yield problem
+        return
+    if source.kind is SourceKind.stream:
+        yield HooklineError(
+            f"cannot calibrate on the stream '{source.text}'", "record it and give the video file or its pictures"
+        )
+
+
+def prepared_batches(
+    options: PictureOptions, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Network inputs of the contract's batch, and how many pictures each holds; read and letterboxed ahead."""
+    processor = context.processor(options.processor)
+    frames = sample_frames(source, options.pictures, context.seed, tolerance)
+
+    def prepare() -> Iterator[tuple[NDArray[np.float32], int]]:
+        while batch := list(islice(frames, contract.batch)):
+            # A processor may reuse its buffer, and the next batch is prepared while this one is in use.
+            images, _ = processor.prepare([frame.picture for frame in batch], contract)
+            yield images.copy(), len(batch)
+
+    return _closing(prepare())
+
+
+def preprocessing_digest(contract: InputContract, processor: str) -> str:
+    """Digest of all that turns a picture into the network's input."""
+    return text_digest(json.dumps({"contract": asdict(contract), "processor": processor}, sort_keys=True))
+
+
+def _closing(batches: Iterator[tuple[NDArray[np.float32], int]]) -> Iterator[tuple[NDArray[np.float32], int]]:
+    with ahead(batches, depth=2) as ready:
+        yield from ready
