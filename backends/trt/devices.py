@@ -18,6 +18,7 @@ from core.errors import HooklineError, UnavailableError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LAZY = "CUDA_MODULE_LOADING"
+CLOSER = "+stage=doctor backend=tensorrt looks closer"
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,12 @@ def _named(found: Sequence[Gpu], entry: str) -> Gpu | None:
 def _listed(here: Here) -> list[Gpu]:
     facts = driver_facts(here)
     if problem := driver_problem(here):
-        raise UnavailableError(f"no GPU can be used: {problem.found}", problem.remedy)
+        raise UnavailableError(f"no GPU can be used: {problem.found}", f"{problem.remedy}; {CLOSER}")
     said, error = ask_nvml(here)
     if error and facts.shared:  # NVML is not on every Jetson, which has one GPU
         return [Gpu("", facts.jetson or "the GPU of Windows", "", 0, 0, "")]
     if problem := trouble(here, said, error):
-        raise UnavailableError(f"no GPU can be used: {problem.found}", problem.remedy)
+        raise UnavailableError(f"no GPU can be used: {problem.found}", f"{problem.remedy}; {CLOSER}")
     return [gpu for entry in said["gpus"] if "lost" not in entry for gpu in _instances(entry, said["driver"])]
 
 
