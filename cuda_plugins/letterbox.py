@@ -61,8 +61,8 @@ def letterbox(
 
 def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Bilinear, in whole numbers: rows of 11-bit sums, cut to 15 bits, weighted, cut to 10, rounded to 8."""
-    left, right, weight_left, weight_right = _sources(width, picture.shape[1])
-    above, below, weight_above, weight_below = (values[..., None, None] for values in _sources(height, len(picture)))
+    left, right, weight_left, weight_right = sources(width, picture.shape[1])
+    above, below, weight_above, weight_below = (values[..., None, None] for values in sources(height, len(picture)))
     wide = picture.astype(np.int32)
     sums = wide[:, left] * weight_left[:, None] + wide[:, right] * weight_right[:, None] >> 4
     upper, lower = sums[above[:, 0, 0]], sums[below[:, 0, 0]]
@@ -70,8 +70,11 @@ def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return (mixed + 2 >> 2).astype(np.uint8)
 
 
-def _sources(target: int, count: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Of each pixel along an axis: the two source pixels, both the last one beyond the edge, and their weights."""
+def sources(target: int, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Of each of ``target`` pixels along an axis: the two of ``count`` source pixels, and their weights.
+
+    Beyond the edge both are the last one.
+    """
     step = 1.0 / (target / count)
     exact = ((np.arange(target) + 0.5) * step - 0.5).astype(np.float32)
     first = np.floor(exact).astype(np.int32)

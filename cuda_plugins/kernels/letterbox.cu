@@ -68,7 +68,9 @@ static __device__ Source locate(int position, int start, int stop, int count, do
     int first = __float2int_rd(exact);
     float fraction = exact - (float)first;
     int near = min(max(first, 0), count - 1), far = min(max(first + 1, 0), count - 1);
-    return {near, far, __float2int_rn((1.0f - fraction) * (float)ONE), __float2int_rn(fraction * (float)ONE), true};
+    int weight = __float2int_rn(fraction * (float)ONE);
+    if (weight == 0) far = near;  // at a third of 1080p every row: half of the picture need not be read
+    return {near, far, __float2int_rn((1.0f - fraction) * (float)ONE), weight, true};
 }
 
 static __device__ __forceinline__ int mix(const unsigned char *row, const Source &column) {

@@ -94,7 +94,6 @@ static __device__ __forceinline__ void each_key(const Nms &nms, size_t first, Ta
 // How many keys lie in [begin, end); as many of them as fit stand in `shared.keys`, in no order.
 static __device__ int collect(const Nms &nms, size_t first, Key begin, Key end, Shared &shared) {
     int lane = threadIdx.x % WARP;
-    __syncthreads();
     if (threadIdx.x == 0) shared.found = 0;
     __syncthreads();
     each_key(nms, first, [&](Key key) {
