@@ -113,12 +113,12 @@ def test_instances_of_a_divided_gpu(machine: Machine) -> None:
 
 def test_a_container_that_lost_its_devices(machine: Machine) -> None:
     library(machine.root / "usr/lib64/libnvidia-ml.so.1", NVML % {"init": 999, "mig": 0})
-    with pytest.raises(UnavailableError, match="Failed to initialize NVML: Unknown Error.*stage=doctor"):
+    with pytest.raises(UnavailableError, match=r"Failed to initialize NVML: Unknown Error.*stage=doctor"):
         choose("auto", machine.here())
 
 
 def test_no_driver(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="no GPU can be used.*stage=doctor"):
+    with pytest.raises(UnavailableError, match=r"no GPU can be used.*stage=doctor"):
         choose("auto", Machine(tmp_path).here())
 
 
