@@ -70,7 +70,7 @@ def from_arrays(fields: Iterable[tuple[str, Any]]) -> Settings:
     Raises:
         HooklineError: A field is missing, empty or impossible.
     """
-    found = {name: np.array(data).ravel().tolist() for name, data in fields if name in TYPES}
+    found = {name: np.asarray(data).ravel().tolist() for name, data in fields if name in TYPES}
     found.setdefault(THRESHOLD, [DEFAULT_THRESHOLD])
     missing = [name for name in TYPES if not found.get(name)]
     if missing:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.errors import HooklineError
-from cuda_plugins import yolo_layer_aot, yolo_layer_plugin
+from cuda_plugins import yolo_layer_aot, yolo_layer_launch, yolo_layer_plugin
 from cuda_plugins.signature import OUTPUTS
 from tests.cuda_plugins.fake_trt import Registry
 from tests.cuda_plugins.test_yolo_layer_aot import settings_for
@@ -131,12 +131,13 @@ def test_float_and_half_are_offered(trt, levels):
     assert {desc.format for desc in found} == {trt.TensorFormat.LINEAR}
 
 
-@pytest.mark.parametrize("levels", [3, 4])
+@pytest.mark.parametrize(("levels", "batch", "scale", "parts"), [(3, 2, 1, 30), (4, 2, 2, 32), (3, 40, 1, 14)])
 @pytest.mark.parametrize("half", [False, True])
-def test_launch_and_kernel(trt, levels, half, monkeypatch):
+def test_launch_and_kernel(trt, levels, batch, scale, parts, half, monkeypatch):  # noqa: PLR0917
     seen = []
     monkeypatch.setattr(yolo_layer_aot, "compiled", lambda *wanted: seen.append(wanted) or b"ptx")
-    plugin, shapes = make(trt, settings_for(levels)), SHAPES[:levels]
+    plugin = make(trt, settings_for(levels))
+    shapes = [(batch, 27, scale * height, scale * width) for _, _, height, width in SHAPES[:levels]]
     kind = trt.DataType.HALF if half else trt.DataType.FLOAT
     _, outputs = describe(trt, plugin, shapes, kind)
     kinds = [kind] * levels + plugin.output_types
@@ -146,8 +147,8 @@ def test_launch_and_kernel(trt, levels, half, monkeypatch):
     plugin.set_tactic(0)
     plugin.get_launch_params(None, tensors, levels, launch, extra, Builder(trt))
     assert (launch.block_x, launch.block_y, launch.block_z, launch.shared_mem) == (512, 1, 1, 0)
-    rows = outputs[2][1].value
-    assert (launch.grid_x, launch.grid_y, launch.grid_z) == (min(-(-rows // 1024), 32), 2, 1)
+    assert (launch.grid_x, launch.grid_y, launch.grid_z) == (parts, batch, 1)
+    assert parts == yolo_layer_launch.parts(outputs[2][1].value, batch)
     assert extra.nbSymExprs == 2 * levels
     assert list(extra.values()) == [size for shape in shapes for size in shape[2:]]
     assert seen == [(settings_for(levels), levels, half)]

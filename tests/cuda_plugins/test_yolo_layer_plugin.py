@@ -227,6 +227,12 @@ def test_enqueue_decodes_any_shape_in_turn(trt, creator, streams, dtype, setting
     assert streams == [5, 5, 5]
 
 
+def test_another_type_of_the_same_shape_is_another_kernel(trt, creator, streams):
+    plugin = make(trt, creator)
+    for dtype in (np.float32, np.float16):
+        assert_decodes(trt, plugin, random_heads(shapes_of(), dtype))
+
+
 def test_a_launch_is_made_once_a_shape(trt, creator, streams):
     plugin = make(trt, creator)
     plugin.on_shape_change(described_all(trt, shapes_of()), [])
