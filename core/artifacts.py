@@ -22,6 +22,13 @@ class Precision(str, Enum):
     int8 = "int8"
 
 
+class Int8Route(str, Enum):
+    """How a model comes to int8: ``qdq``, in the graph; or by the ``calibrator`` of a runtime while it builds."""
+
+    qdq = "qdq"
+    calibrator = "calibrator"
+
+
 class Layout(str, Enum):
     """What a model gives (docs/contracts.md).
 

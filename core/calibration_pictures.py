@@ -60,14 +60,12 @@ class CalibrationFeed:
         digest: Of the pictures, their number and order, and of how they are prepared.
         table: The JSON of a calibration table, where ``method`` says so.
         batches: For a contract, the network's inputs, float32 [B, 3, H, W] of its batch; the last one may be smaller.
-        advice: What to do where the pictures were nobody's choice, else empty.
     """
 
     method: str
     digest: str
     table: Path | None
     batches: Callable[[InputContract], Iterator[NDArray[np.float32]]]
-    advice: str = ""
 
 
 def choose_source(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.calibration import TensorRange
+    from core.calibration_pictures import CalibrationFeed
     from core.context import RunContext
     from core.detections import Detections, Filter, Letterbox
     from core.trackers import RunInfo
@@ -265,8 +266,8 @@ class Tap(Protocol):
 class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
-    def machine(self) -> Mapping[str, str]:
-        """What an engine built here depends on: versions, processor or GPU. Part of the store's key."""
+    def machine(self, device: str = "auto") -> Mapping[str, str]:
+        """What an engine built here for ``device`` depends on: versions, processor or GPU. Part of the store's key."""
         ...
 
     def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
@@ -276,8 +277,18 @@ class RuntimeBackend(Protocol):
         """
         ...
 
-    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
-        """Build an engine into the file ``target`` and warm it up."""
+    def build(
+        self,
+        model: GraftedModel,
+        config: Any,
+        target: Path,
+        context: RunContext,
+        calibration: CalibrationFeed | None = None,
+    ) -> Engine:
+        """Build an engine into the file ``target`` and warm it up.
+
+        ``calibration`` is given exactly where the runtime is to quantise a float32 model by itself.
+        """
         ...
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
@@ -304,6 +315,9 @@ class Runtime(Part[RuntimeBackend]):
         rank: ``backend=auto`` takes the available runtime with the highest rank.
         fixed_sizes: It has no operators whose result's size depends on the data, as NonZero is. Grafts then
             keep a row for each cell and write zeros where there is no box.
+        engine_suffix: Of the files of its engines.
+        build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
+            others are refused before anything runs.
     """
 
     available: Callable[[], Availability]
@@ -311,6 +325,8 @@ class Runtime(Part[RuntimeBackend]):
     precisions: frozenset[Precision]
     rank: int = 0
     fixed_sizes: bool = False
+    engine_suffix: str = ".engine"
+    build_options: frozenset[str] = frozenset()
 
 
 # --- processors -------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         device="cpu",
         precisions=frozenset(Precision),
         rank=10,
+        engine_suffix=".onnx",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends.ort.engine import build_engine, check_engine, open_engine
 from backends.ort.loading import Level, load_session, session_options
@@ -16,6 +16,9 @@ from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Pr
 from core.context import RunContext
 from core.errors import HooklineError
 
+if TYPE_CHECKING:
+    from core.calibration_pictures import CalibrationFeed
+
 
 class OrtRuntime:
     """Quantises for, builds for and opens with ONNX Runtime on the CPU."""
@@ -23,7 +26,7 @@ class OrtRuntime:
     def __init__(self, options: OrtOptions) -> None:
         self.options = options
 
-    def machine(self) -> dict[str, str]:
+    def machine(self, device: str = "auto") -> dict[str, str]:  # noqa: ARG002
         """What an engine of this runtime depends on."""
         return this_machine()
 
@@ -34,13 +37,15 @@ class OrtRuntime:
 
         quantize(model, table, target, precision=precision, style=STYLE)
 
-    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:  # noqa: ARG002
+    def build(
+        self,
+        model: GraftedModel,
+        config: Any,
+        target: Path,
+        context: RunContext,  # noqa: ARG002
+        calibration: CalibrationFeed | None = None,  # noqa: ARG002
+    ) -> Engine:
         """Optimise the graph for this machine, write it to ``target`` and warm it up."""
-        if config.compute_capabilities:
-            raise HooklineError(
-                "build.compute_capabilities is for GPUs, onnxruntime builds for this CPU",
-                "leave it out, or set backend=tensorrt_rtx",
-            )
         return build_engine(model, target, self.options, warmup=config.warmup)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> OrtSession:

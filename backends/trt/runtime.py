@@ -21,11 +21,18 @@ class TensorRtRules:
         """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
         quantize(model, table, target, precision=precision, style=STYLE)
 
-    def machine(self) -> Mapping[str, str]:
+    def machine(self, device: str = "auto") -> Mapping[str, str]:  # noqa: ARG002
         """Refused."""
         _refuse()
 
-    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:  # noqa: ARG002
+    def build(
+        self,
+        model: GraftedModel,  # noqa: ARG002
+        config: Any,  # noqa: ARG002
+        target: Path,  # noqa: ARG002
+        context: RunContext,  # noqa: ARG002
+        calibration: Any = None,  # noqa: ARG002
+    ) -> Engine:
         """Refused."""
         _refuse()
 

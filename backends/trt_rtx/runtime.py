@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from backends.graphsurgeon.quantize import quantize
 from backends.trt_rtx.engine import build_engine, check_engine, this_release
@@ -14,11 +14,14 @@ from core.context import RunContext
 from core.errors import HooklineError, UnavailableError
 from core.parts import Session
 
+if TYPE_CHECKING:
+    from core.calibration_pictures import CalibrationFeed
+
 
 class TensorRtRtx:
     """Quantises by TensorRT's rules, builds for RTX cards on any machine, and opens engines on the cards."""
 
-    def machine(self) -> Mapping[str, str]:
+    def machine(self, device: str = "auto") -> Mapping[str, str]:  # noqa: ARG002
         """The release: an engine is for it alone. The machine that builds has no say."""
         return this_release()
 
@@ -26,7 +29,14 @@ class TensorRtRtx:
         """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
         quantize(model, table, target, precision=precision, style=STYLE)
 
-    def build(self, model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
+    def build(
+        self,
+        model: GraftedModel,
+        config: Any,
+        target: Path,
+        context: RunContext,
+        calibration: CalibrationFeed | None = None,  # noqa: ARG002
+    ) -> Engine:
         """Build the engine ahead of time for the cards of ``build.compute_capabilities``."""
         return build_engine(model, config, target, context)
 

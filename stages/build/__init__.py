@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
-from core.artifacts import Engine, GraftedModel
+from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel, Int8Route, Precision
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
@@ -16,45 +17,133 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 
+class Method(str, Enum):
+    """How a runtime that calibrates by itself finds the ranges; ``table`` takes those of the stage calibrate."""
+
+    minmax = "minmax"
+    entropy = "entropy"
+    table = "table"
+
+
 @dataclass
 class BuildConfig:
-    """Options of the stage. Batch and size are those of the model.
+    """Options of the stage.
 
     Attributes:
         backend: The runtime that the engine is for.
         warmup: How many times the finished engine is run before it is handed on.
+        precision: What the engine is to be; with ``int8=calibrator`` the runtime makes it so, else the model is.
+        batch: Pictures a call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
+        imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
+        int8: ``qdq``: the stage quantize puts int8 into the graph. ``calibrator``: TensorRT up to 10 does it
+            while it builds, from the same pictures, which are those of ``calibrate``.
+        method: For ``int8=calibrator``: ``minmax`` or ``entropy`` of TensorRT; ``table``: the ranges of ``calibrate``.
+        source: Pictures for ``int8=calibrator``.
+        data: Path of the data.yaml, where ``source`` is null.
+        split: Of the data set.
+        pictures: At most this many; of more, so many are drawn by ``seed``.
+        processor: Letterbox and normalisation of these pictures.
         compute_capabilities: Cards that TensorRT-RTX builds for, e.g. ``[sm86,sm89,sm120]``; none leaves it to the
             library: Ampere and later. ``[current]`` is the card of this machine.
     """
 
     backend: str = shared("backend", kind="runtimes")
     warmup: int = 3
+    precision: Precision = shared("precision")
+    batch: Any = None
+    imgsz: Any = None
+    int8: Int8Route = Int8Route.qdq
+    method: Method = Method.minmax
+    source: Any = shared("calibrate.source", presentation=True)
+    data: str | None = shared("data", presentation=True)
+    split: str = shared("calibrate.split", presentation=True)
+    pictures: int = shared("calibrate.pictures", presentation=True)
+    processor: str = shared("processor", kind="processors", presentation=True)
     compute_capabilities: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.warmup < 0:
             raise HooklineError(f"build.warmup is {self.warmup}", "give a number of runs, 0 for none")
 
+    @property
+    def calibrated(self) -> bool:
+        """The runtime is to quantise a float32 model by itself."""
+        return self.int8 is Int8Route.calibrator
 
-def build(config: BuildConfig, model: GraftedModel, context: RunContext) -> Engine:
+
+def build(
+    config: BuildConfig,
+    model: GraftedModel,
+    dataset: Dataset | None,
+    table: CalibrationTable | None,
+    context: RunContext,
+) -> Engine:
     """Build the engine and warm it up."""
+    for problem in check(config, context):
+        raise problem
     if model.runtime != config.backend:
         raise HooklineError(
             f"'{model.path.name}' was quantised by the rules of '{model.runtime}', the backend is '{config.backend}'",
             f"quantise it again with backend={config.backend}, or build with backend={model.runtime}",
         )
-    target = context.workdir / f"{model.facts.variant}-{model.precision.value}.onnx"
-    return context.runtime(config.backend).build(model, config, target, context)
+    runtime = context.registry.part("runtimes", config.backend)
+    precision = Precision.int8 if config.calibrated else model.precision
+    target = context.workdir / f"{model.facts.variant}-{precision.value}{runtime.engine_suffix}"
+    backend = context.runtime(config.backend)
+    if not config.calibrated:
+        return backend.build(model, config, target, context)
+    from stages.build.feeding import feed
+
+    check_float(model)
+    calibration, notes = feed(config, dataset, table, context)
+    engine = backend.build(model, config, target, context, calibration)
+    return replace(engine, notes=(*engine.notes, *notes))
+
+
+def check_float(model: GraftedModel) -> None:
+    """Refuse a model that has its precision already."""
+    if model.precision is not Precision.fp32:
+        raise HooklineError(
+            f"'{model.path.name}' is {model.precision.value} already, a calibrator takes a float32 model",
+            "set build.int8=qdq, or start from a float32 model",
+        )
+
+
+def select(config: BuildConfig) -> Collection[type[Artifact]]:
+    """The model, and for a calibrator the table, or the data set where the pictures come from nowhere else."""
+    if not config.calibrated:
+        return {GraftedModel}
+    if config.method is Method.table:
+        return {GraftedModel, CalibrationTable}
+    return {GraftedModel} if config.source else {GraftedModel, Dataset}
 
 
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """The machine: an engine in a store that several machines share is never reused on the wrong one."""
-    return context.runtime(config.backend).machine()
+    facts = dict(context.runtime(config.backend).machine(context.device))
+    if config.calibrated and config.method is not Method.table:
+        from core.calibration_pictures import source_digest
+
+        facts |= {"pictures": str(config.pictures), "split": config.split, "processor": config.processor}
+        facts |= source_digest(config, context)
+    return facts
+
+
+def check(config: BuildConfig, context: RunContext) -> Iterable[HooklineError]:
+    """Numbers out of range, and options that the runtime does not take."""
+    from stages.build.checking import problems
+
+    return problems(config, context)
 
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
     yield Stage(
-        name="build", summary="build an engine for this machine and warm it up", run=build, fingerprint=fingerprint
+        name="build",
+        summary="build an engine for this machine and warm it up",
+        run=build,
+        select=select,
+        fingerprint=fingerprint,
+        check=check,
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.artifacts import Artifact, CalibrationTable, Layout, OnnxModel, Precision, QuantizedModel
+from core.artifacts import Artifact, CalibrationTable, Int8Route, Layout, OnnxModel, Precision, QuantizedModel
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
@@ -24,35 +24,45 @@ class QuantizeConfig:
         precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
             ``int8`` needs a calibration.
         backend: The runtime whose rules the model follows.
+        int8: ``qdq`` quantises here. With ``calibrator`` the runtime does it in the stage build, and a model for
+            int8 stays float32 here.
     """
 
     precision: Precision = shared("precision")
     backend: str = shared("backend", kind="runtimes", usable=False)
+    int8: Int8Route = shared("build.int8")
+
+    @property
+    def here(self) -> Precision:
+        """The precision that this stage gives."""
+        later = self.precision is Precision.int8 and self.int8 is Int8Route.calibrator
+        return Precision.fp32 if later else self.precision
 
 
 def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
-    """Write ``model`` in ``config.precision``."""
-    if model.precision not in {Precision.fp32, config.precision}:
+    """Write ``model`` in the precision that was asked for, or float32 for a calibrator."""
+    precision = config.here
+    if model.precision not in {Precision.fp32, precision}:
         raise HooklineError(
-            f"'{model.path.name}' is {model.precision.value} already, it cannot become {config.precision.value}",
+            f"'{model.path.name}' is {model.precision.value} already, it cannot become {precision.value}",
             f"start from a float32 model, or set precision={model.precision.value}",
         )
-    if config.precision is not model.precision and model.layout is not Layout.heads:
+    if precision is not model.precision and model.layout is not Layout.heads:
         raise HooklineError(
-            f"a model of layout {model.layout.value} cannot become {config.precision.value}",
+            f"a model of layout {model.layout.value} cannot become {precision.value}",
             "boxes need float32: set export.layout=heads",
         )
-    target = context.workdir / f"{model.path.stem}-{config.precision.value}.onnx"
-    needed = table if config.precision is Precision.int8 else None
-    context.runtime(config.backend).quantize(model, needed, target, precision=config.precision)
+    target = context.workdir / f"{model.path.stem}-{precision.value}.onnx"
+    needed = table if precision is Precision.int8 else None
+    context.runtime(config.backend).quantize(model, needed, target, precision=precision)
     return QuantizedModel(
         path=target,
         facts=model.facts,
         contract=model.contract,
         layout=model.layout,
-        precision=config.precision,
+        precision=precision,
         runtime=config.backend,
         fixed_sizes=context.registry.part("runtimes", config.backend).fixed_sizes,
     )
@@ -60,7 +70,7 @@ def quantize(
 
 def select(config: QuantizeConfig) -> Collection[type[Artifact]]:
     """The calibration table, where it is needed."""
-    return {OnnxModel, CalibrationTable} if config.precision is Precision.int8 else {OnnxModel}
+    return {OnnxModel, CalibrationTable} if config.here is Precision.int8 else {OnnxModel}
 
 
 @hookimpl

@@ -8,9 +8,9 @@ import pytest
 
 from backends.graphsurgeon.plugin import hookline_grafts
 from backends.ort.plugin import hookline_runtimes, probe
-from core.artifacts import Engine, GraftedModel, Layout, Precision, QuantizedModel
+from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, Int8Route, Layout, Precision, QuantizedModel
 from core.errors import HooklineError
-from stages.build import BuildConfig, build, fingerprint
+from stages.build import BuildConfig, Method, build, check, fingerprint, select
 from stages.build import hookline_stages as build_stages
 from stages.graft import GraftConfig, graft
 from stages.graft import hookline_stages as graft_stages
@@ -29,7 +29,7 @@ def test_signatures():
     assert [item.types for item in stage.signature.inputs] == [(QuantizedModel,)]
     (stage,) = build_stages()
     assert (stage.name, stage.signature.provides) == ("build", (Engine,))
-    assert [item.types for item in stage.signature.inputs] == [(GraftedModel,)]
+    assert [item.types for item in stage.signature.inputs] == [(GraftedModel,), (Dataset,), (CalibrationTable,)]
 
 
 @pytest.mark.parametrize("name", ["yolo_layer", "onnx"])
@@ -38,7 +38,7 @@ def test_from_heads_to_boxes(tmp_path, context, name):
     decoded = graft(GraftConfig(name=name, score_threshold=0.3), model, context)
     assert decoded.path == context.workdir / "tiny-fp32-decoded.onnx"
     assert (decoded.graft, decoded.score_threshold, decoded.operators) == (name, 0.3, ())
-    engine = build(BuildConfig(backend="onnxruntime", warmup=1), decoded, context)
+    engine = build(BuildConfig(backend="onnxruntime", warmup=1), decoded, None, None, context)
     assert engine.path == context.workdir / "tiny-fp32.onnx"
     assert engine.notes == model.notes
     assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, Layout.decoded, 0.3)
@@ -51,20 +51,52 @@ def test_bare_node_is_told_at_build(tmp_path, context):
     decoded = graft(GraftConfig(name="yolo_layer", namespace=""), model, context)
     assert decoded.operators == ("YoloLayer_TRT",)
     with pytest.raises(HooklineError, match=r"graft\.namespace=hookline"):
-        build(BuildConfig(backend="onnxruntime"), decoded, context)
+        build(BuildConfig(backend="onnxruntime"), decoded, None, None, context)
 
 
-def test_cards_are_not_for_a_cpu(tmp_path, context):
-    decoded = graft(GraftConfig(name="onnx"), write_heads(tmp_path / "heads.onnx"), context)
-    with pytest.raises(HooklineError, match="for GPUs, onnxruntime builds for this CPU"):
-        build(BuildConfig(backend="onnxruntime", compute_capabilities=["sm86"]), decoded, context)
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("batch", 8),
+        ("imgsz", {"min": 32, "opt": 64, "max": 64}),
+        ("int8", Int8Route.calibrator),
+        ("compute_capabilities", ["sm86"]),
+    ],
+)
+def test_what_a_runtime_does_not_take_is_told_before_anything_runs(context, word, value):
+    config = BuildConfig(backend="onnxruntime", precision=Precision.int8, method=Method.table, **{word: value})
+    assert [str(problem) for problem in check(config, context)] == [f"onnxruntime takes no build.{word}; leave it out"]
+
+
+def test_problems_of_sizes_and_precision(tmp_path):
+    runtimes = [replace(part, build_options=frozenset({"batch", "imgsz", "int8"})) for part in hookline_runtimes()]
+    context, _ = make_context(tmp_path, runtimes=runtimes)
+    sizes = BuildConfig(backend="onnxruntime", batch={"min": 4, "opt": 2, "max": 8}, imgsz=0)
+    assert [str(problem).split(";")[0] for problem in check(sizes, context)] == [
+        "build.batch={min: 4, opt: 2, max: 8} is not in order",
+        "build.imgsz=0: imgsz=0 is no size",
+    ]
+    calibrated = BuildConfig(
+        backend="onnxruntime", precision=Precision.fp16, int8=Int8Route.calibrator, source=None, data=None, pictures=0
+    )
+    told = [str(problem) for problem in check(calibrated, context)]
+    assert told[0].startswith("build.int8=calibrator makes int8, and precision=fp16 was asked for; set precision=int8")
+    assert told[1:] == ["build.pictures is 0; give a whole number from 1"]
+
+
+def test_what_a_calibrator_needs():
+    config = BuildConfig(int8=Int8Route.calibrator, source=None)
+    assert set(select(config)) == {GraftedModel, Dataset}
+    assert set(select(replace(config, source="pictures"))) == {GraftedModel}
+    assert set(select(replace(config, method=Method.table))) == {GraftedModel, CalibrationTable}
+    assert set(select(BuildConfig())) == {GraftedModel}
 
 
 def test_model_of_another_runtime_is_refused(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx", runtime="tensorrt", precision=Precision.int8)
     decoded = graft(GraftConfig(name="onnx"), model, context)
     with pytest.raises(HooklineError, match="by the rules of 'tensorrt', the backend is 'onnxruntime'"):
-        build(BuildConfig(backend="onnxruntime"), decoded, context)
+        build(BuildConfig(backend="onnxruntime"), decoded, None, None, context)
 
 
 def test_key_of_an_engine_holds_the_machine(context):

@@ -1,0 +1,79 @@
+"""What ``build.batch=`` and ``build.imgsz=`` mean: one number, or ``{min: 1, opt: 8, max: 16}``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from core.errors import HooklineError
+from core.imgsz import network_size
+
+T = TypeVar("T")
+WORDS = ("min", "opt", "max")
+
+
+@dataclass(frozen=True)
+class Span(Generic[T]):
+    """From the least to the greatest value, and the one that the engine is to be fastest at."""
+
+    min: T
+    opt: T
+    max: T
+
+    @property
+    def fixed(self) -> bool:
+        """There is one value only."""
+        return self.min == self.max
+
+
+def read_batch(value: Any) -> Span[int]:
+    """Pictures a call.
+
+    Raises:
+        HooklineError: No whole numbers from 1, words other than min, opt and max, or not in this order.
+    """
+    return _read(value, "build.batch", _batch)
+
+
+def read_size(value: Any, max_stride: int = 1) -> Span[tuple[int, int]]:
+    """Height and width of the input, multiples of ``max_stride``.
+
+    Raises:
+        HooklineError: As :func:`read_batch`, and where a size is no multiple.
+    """
+    return _read(value, "build.imgsz", lambda size: network_size(size, max_stride))
+
+
+def _batch(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise HooklineError(f"{value} is no number of pictures", "give 1 or more")
+    return value
+
+
+def _read(value: Any, word: str, one: Callable[[Any], T]) -> Span[T]:
+    try:
+        if not isinstance(value, Mapping):
+            only = one(value)
+            return Span(only, only, only)
+        if set(value) != set(WORDS):
+            raise HooklineError(f"it names {', '.join(map(str, value)) or 'nothing'}", "give min, opt and max")
+        span = Span(*(one(value[name]) for name in WORDS))
+    except HooklineError as error:
+        raise HooklineError(f"{word}={_shown(value)}: {error.message}", error.hint) from None
+    if not (_within(span.min, span.opt) and _within(span.opt, span.max)):
+        raise HooklineError(f"{word}={_shown(value)} is not in order", "it must be min <= opt <= max")
+    return span
+
+
+def _within(least: Any, greatest: Any) -> bool:
+    if isinstance(least, tuple):
+        return all(one <= other for one, other in zip(least, greatest, strict=True))
+    return bool(least <= greatest)
+
+
+def _shown(value: Any) -> str:
+    """As it is written on a command line."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return "{" + ", ".join(f"{name}: {item}" for name, item in value.items()) + "}"

@@ -1,0 +1,61 @@
+"""What can be told of the options of a build before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from core.artifacts import Precision
+from core.errors import HooklineError
+from core.spans import read_batch, read_size
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from stages.build import BuildConfig
+
+
+def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError]:
+    """Every problem, one after the other."""
+    yield from _refused(config, context)
+    for value, read in ((config.batch, read_batch), (config.imgsz, read_size)):
+        try:
+            if value is not None:
+                read(value)
+        except HooklineError as problem:
+            yield problem
+    if config.calibrated:
+        yield from _calibration_problems(config)
+
+
+def _calibration_problems(config: BuildConfig) -> Iterator[HooklineError]:
+    from core.calibration_pictures import source_problems
+    from stages.build import Method
+
+    if config.precision is not Precision.int8:
+        yield HooklineError(
+            f"build.int8=calibrator makes int8, and precision={config.precision.value} was asked for",
+            "set precision=int8, or leave build.int8 out",
+        )
+    if config.method is Method.table:
+        return
+    if config.pictures < 1:
+        yield HooklineError(f"build.pictures is {config.pictures}", "give a whole number from 1")
+    yield from source_problems(config, "build")
+
+
+def _refused(config: BuildConfig, context: RunContext) -> Iterator[HooklineError]:
+    """Options that only other runtimes have."""
+    runtimes = context.registry.parts("runtimes")
+    if config.backend not in runtimes:
+        return  # told already
+    given = {
+        "batch": config.batch is not None,
+        "imgsz": config.imgsz is not None,
+        "int8": config.calibrated,
+        "compute_capabilities": bool(config.compute_capabilities),
+    }
+    for word in (word for word, there in given.items() if there):
+        takers = sorted(name for name, runtime in runtimes.items() if word in runtime.build_options)
+        if config.backend not in takers:
+            others = f", or set backend={' or '.join(takers)}" if takers else ""
+            yield HooklineError(f"{config.backend} takes no build.{word}", f"leave it out{others}")

@@ -1,0 +1,47 @@
+"""The pictures for a runtime that calibrates by itself: the same that the stage calibrate takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import CalibrationTable, Dataset, InputContract
+from core.calibration_pictures import CalibrationFeed, choose_source, prepared_batches
+from core.context import RunContext
+from core.digest import file_digest, text_digest
+from core.media.reader import frame_count
+from core.media.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from stages.build import BuildConfig
+
+
+def feed(
+    config: BuildConfig, dataset: Dataset | None, table: CalibrationTable | None, context: RunContext
+) -> tuple[CalibrationFeed, tuple[str, ...]]:
+    """What the runtime gets, and notes that must travel with the engine."""
+    if table is not None:
+        return CalibrationFeed("table", file_digest(table.path), table.path, _nothing), table.notes
+    source, notes = choose_source(config, dataset, context)
+
+    def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
+        total = min(frame_count(source) or 0, config.pictures)
+        tolerance = Tolerance(total, context.warn)
+        for images, _ in prepared_batches(config, contract, source, tolerance, context):
+            yield images
+
+    taken = {
+        "source": source.digest(context.cache_dir),
+        "pictures": config.pictures,
+        "seed": context.seed,
+        "processor": config.processor,
+    }
+    return CalibrationFeed(config.method.value, text_digest(json.dumps(taken)), None, batches), notes
+
+
+def _nothing(_contract: InputContract) -> Iterator[NDArray[np.float32]]:
+    return iter(())
