@@ -112,7 +112,7 @@ static __device__ int block_sum(int value, int *warps) {
     return sum;
 }
 
-// How many threads before this one hold a true flag; the block's total goes to `total`.
+// How many threads before this one hold a true flag; the block's total goes to `total`. Between two calls the block meets.
 static __device__ int rank_among(bool flag, int *warps, int &total) {
     int lane = threadIdx.x % WARP;
     unsigned int flags = __ballot_sync(ALL_LANES, flag);
@@ -123,7 +123,6 @@ static __device__ int rank_among(bool flag, int *warps, int &total) {
         if (warp < threadIdx.x / WARP) before += warps[warp];
         sum += warps[warp];
     }
-    __syncthreads();
     total = sum;
     return before + __popc(flags & ((1u << lane) - 1u));
 }
@@ -208,8 +207,7 @@ static __device__ __forceinline__ void decode(const YoloLayer &layer) {
         if (!keeps && number < end) write_zero(layer, rows + cells - 1 - (number - kept - rank));
         __syncthreads();
         write_kept<T>(layer, kept_cells, found, rows + kept);
-        kept += found;
-        __syncthreads();
+        kept += found;  // whoever is here first waits in rank_among before it writes kept_cells again
     }
     if (blockIdx.x == gridDim.x - 1 && threadIdx.x == 0) layer.counts[blockIdx.y] = kept;
 }

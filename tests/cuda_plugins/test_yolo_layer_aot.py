@@ -23,7 +23,7 @@ def settings_for(levels):
     return Settings(16, 4, ANCHORS[: 6 * levels], 0.375)
 
 
-def decode(heads, settings, grid, threads):
+def decode(heads, settings, grid, threads, *, last_warp_first=False):
     """Launch the entry with the arguments that TensorRT gives it: inputs, heights and widths, outputs."""
     levels, half = len(heads), heads[0].dtype == np.float16
     compiled = cpu.library("yolo_layer", "yolo_layer_aot", yolo_layer_aot.defines(settings, levels, half))
@@ -36,19 +36,21 @@ def decode(heads, settings, grid, threads):
     arguments = [np.array([array.ctypes.data], np.uintp) for array in memory]
     arguments += [np.array([size], np.int32) for head in heads for size in head.shape[2:]]
     arguments += [np.array([array.ctypes.data], np.uintp) for array in outputs]
+    compiled.shim_backwards(int(last_warp_first))
     cpu.run_with(compiled, grid, threads, arguments)
     return dict(zip(OUTPUTS, outputs, strict=True))
 
 
+@pytest.mark.parametrize("last_warp_first", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("levels", [1, 3, 4])
 @pytest.mark.parametrize("parts", [1, 5])
-def test_kernel_equals_the_twin(dtype, levels, parts):
+def test_kernel_equals_the_twin(dtype, levels, parts, last_warp_first):
     rng = np.random.default_rng(2)
     sizes = [(17, 9), (8, 5), (4, 3), (2, 2)][-levels:]
     heads = [rng.random((2, 27, *size), dtype=np.float32).astype(dtype) for size in sizes]
     settings = settings_for(levels)
-    found = decode(heads, settings, (parts, 2, 1), (64, 1, 1))
+    found = decode(heads, settings, (parts, 2, 1), (64, 1, 1), last_warp_first=last_warp_first)
     expected = yolo_layer(
         [head.astype(np.float32) for head in heads],
         max_stride=16,

@@ -11,6 +11,8 @@ from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from cuda_plugins.yolo_layer import yolo_layer
 from cuda_plugins.yolo_layer_launch import Decoded, Head, cells, place, yolo_layer_launch
+from tests.cuda_plugins import cpu
+from tests.cuda_plugins.devices import Cpu
 
 ANCHORS = {3: [10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326]}
 ANCHORS[4] = [*ANCHORS[3], 436, 615, 739, 380, 925, 792]
@@ -83,6 +85,21 @@ def test_any_number_of_classes(device, classes, threshold):
 def test_the_result_does_not_depend_on_the_launch(device, parts, threads):
     heads = random_heads(batch=2, height=3, width=5)
     assert_equals_twin(decode(device, heads, 0.6, parts=parts, threads=threads), heads, 0.6)
+
+
+@pytest.fixture
+def last_warp_first():
+    kernel = cpu.library("yolo_layer", "yolo_layer_float")
+    kernel.shim_backwards(1)
+    yield
+    kernel.shim_backwards(0)
+
+
+def test_no_warp_waits_too_little(last_warp_first):
+    heads = random_heads(batch=2, height=6, width=5)
+    for parts, threads in ((1, 128), (3, 512), (40, 64)):
+        found = decode(Cpu(), heads, 0.6, parts=parts, threads=threads)
+        assert_equals_twin(found, heads, 0.6)
 
 
 def test_a_real_network_input_of_several_parts(device):
