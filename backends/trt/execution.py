@@ -1,0 +1,197 @@
+"""One execution context of an engine on one stream: enqueues batches that its profile holds, as CUDA graphs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from backends.gpu.device import view
+from backends.trt.memory import EngineDevice, Graph
+from core.errors import HooklineError
+from core.parts import DeviceArray
+from cuda_plugins.callbacks import take_errors
+
+Shape = tuple[int, ...]
+KeyT = TypeVar("KeyT")
+ItemT = TypeVar("ItemT")
+
+TYPES = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int64", "INT8": "int8", "UINT8": "uint8"}
+"""NumPy's names of the element types of tensors; the others cannot cross the border of an engine of ours."""
+KEPT = 4
+"""Input shapes whose outputs are kept, and graphs a shape."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A deserialised engine.
+
+    Attributes:
+        trt: The module ``tensorrt`` or ``tensorrt_rtx``.
+        runtime: ``trt.Runtime``; must outlive the engine.
+        engine: ``trt.ICudaEngine``.
+        reason: What the library logged last as an error, for messages.
+    """
+
+    trt: Any
+    runtime: Any
+    engine: Any
+    reason: Callable[[], str]
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Element type of an input or output.
+
+        Raises:
+            HooklineError: NumPy has no such type.
+        """
+        kind = self.engine.get_tensor_dtype(name).name
+        if kind not in TYPES:
+            raise HooklineError(
+                f"the engine's tensor '{name}' is of type {kind}", f"it can be one of {', '.join(TYPES)}"
+            )
+        return np.dtype(TYPES[kind])
+
+    def names(self, *, inputs: bool) -> list[str]:
+        """Of all inputs, or all outputs, in the engine's order."""
+        mode = self.trt.TensorIOMode.INPUT if inputs else self.trt.TensorIOMode.OUTPUT
+        every = [self.engine.get_tensor_name(index) for index in range(self.engine.num_io_tensors)]
+        return [name for name in every if self.engine.get_tensor_mode(name) == mode]
+
+
+class _Recent(OrderedDict[KeyT, ItemT]):
+    """The few items that were used last."""
+
+    def __init__(self, most: int, drop: Callable[[ItemT], object]) -> None:
+        super().__init__()
+        self._most, self._drop = most, drop
+
+    def use(self, key: KeyT) -> ItemT | None:
+        """The item, which then counts as used."""
+        if key in self:
+            self.move_to_end(key)
+        return self.get(key)
+
+    def keep(self, key: KeyT, item: ItemT) -> None:
+        """Take one in, and drop the one that was used longest ago where there are too many."""
+        self[key] = item
+        while len(self) > self._most:
+            self._drop(self.popitem(last=False)[1])
+
+
+class Execution:
+    """Enqueues inference of one batch after another; each call's outputs are valid until the next.
+
+    When a shape comes at the same address for the second time, the work is captured as a CUDA graph right after it
+    was enqueued in the plain way, which does what is done once only for a shape; from then on the graph is launched.
+
+    Args:
+        opened: The engine.
+        device: Where it was deserialised.
+        stream: All work is enqueued here.
+        graphs: Whether to capture.
+
+    Raises:
+        HooklineError: There is not enough memory for the context.
+    """
+
+    def __init__(self, opened: Opened, device: EngineDevice, stream: int, *, graphs: bool) -> None:
+        self._opened, self._device, self._stream, self._captures = opened, device, stream, graphs
+        (self._input,) = opened.names(inputs=True)
+        self._types = {name: opened.dtype(name) for name in opened.names(inputs=False)}
+        with device.here():
+            self._context = opened.engine.create_execution_context()
+        if self._context is None:
+            raise HooklineError(
+                f"TensorRT cannot make room to run the engine: {opened.reason()}",
+                "end what else runs on the GPU, take a freer one with device=cuda:N, or build with a smaller batch",
+            )
+        self._outputs: _Recent[Shape, dict[str, DeviceArray]] = _Recent(KEPT, lambda _: None)
+        self._graphs: _Recent[tuple[Shape, int], Graph] = _Recent(2 * KEPT, self._forget)
+        self._seen: _Recent[tuple[Shape, int], bool] = _Recent(8 * KEPT, lambda _: None)
+
+    def enqueue(self, shape: Shape, address: int) -> Mapping[str, DeviceArray]:
+        """Begin the inference of images [B, 3, H, W] that lie at ``address``, and tell where its outputs will be.
+
+        Raises:
+            HooklineError: The shape does not fit, memory ran out, or TensorRT refuses; says why.
+        """
+        key = (shape, address)
+        with self._device.here():
+            outputs = self._outputs.use(shape)
+            if outputs and (graph := self._graphs.use(key)):
+                graph.launch(self._stream)
+                return outputs
+            outputs = self._bind(shape, address, outputs)
+            self._execute()
+            if self._captures and self._seen.use(key):
+                self._graphs.keep(key, self._captured())
+            else:
+                self._seen.keep(key, True)  # noqa: FBT003
+            return outputs
+
+    def close(self) -> None:
+        """Wait for the work and give everything back."""
+        self._device.wait(self._stream)
+        with self._device.here():
+            for graph in self._graphs.values():
+                graph.free()
+            self._graphs.clear()
+            self._outputs.clear()
+            self._context = None
+
+    def _bind(self, shape: Shape, address: int, outputs: dict[str, DeviceArray] | None) -> dict[str, DeviceArray]:
+        context = self._context
+        self._accepted(context.set_input_shape(self._input, shape), f"the input shape {list(shape)}")
+        if missing := context.infer_shapes():
+            raise HooklineError(f"the engine needs the shapes of {', '.join(missing)} too", "build it with hookline")
+        if outputs is None:
+            self._forget_shape()
+            outputs = {name: self._empty(name) for name in self._types}
+            self._outputs.keep(shape, outputs)
+        addresses = {self._input: address, **{name: view(array).address for name, array in outputs.items()}}
+        for name, place in addresses.items():
+            self._accepted(context.set_tensor_address(name, place), f"the address of '{name}'")
+        return outputs
+
+    def _forget_shape(self) -> None:
+        """Make room for the outputs of another shape: the graphs that write to those that go, go with them."""
+        if len(self._outputs) < KEPT:
+            return
+        oldest = next(iter(self._outputs))
+        for key in [key for key in self._graphs if key[0] == oldest]:
+            self._forget(self._graphs.pop(key))
+
+    def _empty(self, name: str) -> DeviceArray:
+        shape = tuple(self._context.get_tensor_shape(name))
+        if min(shape, default=0) < 0:
+            raise HooklineError(
+                f"the size of the engine's output '{name}' depends on the data", "graft with graft=yolo_layer"
+            )
+        return self._device.empty(shape, self._types[name], self._stream)
+
+    def _captured(self) -> Graph:
+        try:
+            return self._device.capture(self._stream, self._execute)
+        except RuntimeError as error:
+            raise HooklineError(
+                f"the engine cannot be captured as a CUDA graph ({error})", "set runtimes.tensorrt.cuda_graph=false"
+            ) from error
+
+    def _forget(self, graph: Graph) -> None:
+        self._device.wait(self._stream)
+        graph.free()
+
+    def _execute(self) -> None:
+        done = self._context.execute_async_v3(self._stream)
+        if errors := take_errors():
+            raise errors[0]
+        self._accepted(done, "the work")
+
+    def _accepted(self, accepted: bool, what: str) -> None:  # noqa: FBT001
+        if not accepted:
+            raise HooklineError(
+                f"TensorRT refuses {what}: {self._opened.reason()}", "build the engine again with +stage=build"
+            )

@@ -1,0 +1,227 @@
+"""Sessions on engines that compute: any batch, from anywhere, plainly or as graphs, gives what the engine gives."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from backends.gpu.device import fetch, view
+from core.errors import HooklineError
+from core.parts import DeviceSession
+from cuda_plugins import callbacks
+from tests.gpu.devices import put
+from tests.trt.engines import expected, memory, opened_session
+
+
+def pictures(count, height=8, width=8, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).random((count, 3, height, width)).astype(dtype)
+
+
+def same(found, images):
+    for name, values in expected(images).items():
+        np.testing.assert_allclose(found[name], values, atol=1e-6, err_msg=name)
+
+
+def run_on_device(session, device, images):
+    """Outputs of images that were put on the device."""
+    outputs = session.run_device(put(device, images, session.stream))
+    return {name: fetch(array, device, session.stream) for name, array in outputs.items()}
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
+def test_any_batch_of_the_host(count, graphs):
+    session, engine, _ = opened_session(graphs=graphs)
+    with session:
+        for seed in range(4):
+            images = pictures(count, seed=seed)
+            same(session.run(images), images)
+    runs = engine.contexts[0].runs
+    pieces = -(-count // 4)
+    assert runs == 4 * pieces if not graphs else runs < 4 * pieces + 3
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
+def test_any_batch_of_the_device(count, graphs):
+    session, _, device = opened_session(graphs=graphs)
+    with session:
+        for seed in range(4):
+            images = pictures(count, seed=seed)
+            same(run_on_device(session, device, images), images)
+
+
+@pytest.mark.parametrize(("count", "copies"), [(1, 1), (2, 0), (4, 0), (5, 5)])
+def test_what_the_profile_holds_is_not_copied(count, copies):
+    session, _, device = opened_session()
+    with session:
+        session.run_device(put(device, pictures(count), session.stream))
+    assert device.copies == copies  # of five: the second piece is filled up, two outputs of two pieces gathered
+
+
+def test_run_takes_arrays_of_the_device_and_waits():
+    session, _, device = opened_session()
+    with session:
+        images = pictures(3)
+        outputs = session.run(put(device, images, session.stream))
+        abouts = {name: view(array) for name, array in outputs.items()}
+        same({name: memory(about.address, about.shape, about.dtype) for name, about in abouts.items()}, images)
+    assert isinstance(session, DeviceSession)
+
+
+def test_half_images():
+    session, _, device = opened_session(kind="HALF")
+    with session:
+        assert session.input_dtype == "float16"
+        images = pictures(3, dtype=np.float16)
+        same(session.run(images.astype(np.float32)), images)
+        same(run_on_device(session, device, images), images)
+        with pytest.raises(ValueError, match="takes float16, the array is float32"):
+            session.run_device(put(device, images.astype(np.float32), session.stream))
+
+
+def test_the_second_time_is_captured_and_the_third_is_a_graph():
+    session, engine, device = opened_session()
+    with session:
+        place = put(device, pictures(2), session.stream)
+        for number, seed in enumerate((1, 2, 3, 4)):
+            images = pictures(2, seed=seed)
+            device.upload(images.reshape(-1).view(np.uint8), view(place).address, session.stream)
+            outputs = session.run_device(place)
+            same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
+            assert device.graph_launches == max(number - 1, 0)
+        assert engine.contexts[0].runs == 3  # two plainly, one into the graph
+    assert [graph.freed for graph in device.graphs] == [True]
+
+
+def test_an_address_that_never_comes_again_is_never_captured():
+    session, _, device = opened_session()
+    with session:
+        for seed in range(5):
+            images = pictures(2, seed=seed)
+            same(run_on_device(session, device, images), images)
+    assert device.graphs == []
+
+
+def test_shapes_take_turns():
+    session, _, device = opened_session()
+    sizes = [(8, 8), (8, 16), (16, 8), (16, 16), (12, 8), (8, 12)]
+    with session:
+        for seed, some in enumerate((3, 3, 3, 6, 3, 3, 3)):
+            for height, width in sizes[:some]:
+                images = pictures(3, height, width, seed)
+                same(session.run(images), images)
+    assert device.graph_launches > 3  # before and after the six, which drop what was kept
+    assert all(graph.freed for graph in device.graphs)
+
+
+def test_results_lie_in_memory_that_is_used_again():
+    session, _, _ = opened_session()
+    with session:
+        first = session.run(pictures(2))["boxes"]
+        second = session.run(pictures(2, seed=1))["boxes"]
+        assert np.shares_memory(first, second)
+
+
+def test_another_context_runs_beside_in_another_thread():
+    session, engine, _ = opened_session()
+    first, second = pictures(2), pictures(4, seed=1)
+    with session, session.another() as other:
+        assert session.stream != other.stream
+        session.run(first)
+        found = session.run(first)
+        thread = threading.Thread(target=other.run, args=(second,))
+        thread.start()
+        thread.join()
+        same(found, first)
+    assert len(engine.contexts) == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((2, 3, 8, 17), r"\[2, 3, 8, 17\] does not fit the engine, which takes \[any, 3, 8, 8\] to \[any, 3, 16, 16\]"),
+        ((2, 3, 4, 8), "does not fit"),
+        ((2, 4, 8, 8), "does not fit"),
+        ((0, 3, 8, 8), "does not fit"),
+        ((3, 8, 8), r"build.imgsz=\{min"),
+    ],
+)
+def test_a_size_that_the_profile_does_not_hold(shape, told):
+    session, _, device = opened_session()
+    images = np.zeros(shape, np.float32)
+    with session:
+        with pytest.raises(HooklineError, match=told):
+            session.run(images)
+        if images.size:
+            with pytest.raises(HooklineError, match="does not fit"):
+                session.run_device(put(device, images, session.stream))
+
+
+def test_a_static_engine():
+    session, _, _ = opened_session(static=True, profile=((2, 3, 8, 8),) * 3)
+    with session:
+        images = pictures(5)
+        same(session.run(images), images)
+        with pytest.raises(HooklineError, match=r"takes \[any, 3, 8, 8\];"):
+            session.run(pictures(2, 16, 16))
+
+
+def test_no_room_for_a_context():
+    with pytest.raises(HooklineError, match="cannot make room to run the engine: out of memory; end what else"):
+        opened_session(room=False)
+
+
+def test_tensorrt_refuses():
+    session, _, _ = opened_session(works=False)
+    with session, pytest.raises(HooklineError, match="TensorRT refuses the work: out of memory"):
+        session.run(pictures(2))
+
+
+def test_the_error_of_a_plugin_is_the_cause():
+    session, engine, _ = opened_session(works=False)
+
+    @callbacks.reported
+    def enqueue():
+        raise ZeroDivisionError("in the plugin")
+
+    engine_run = engine.contexts[0].execute_async_v3
+
+    def run(stream):
+        with pytest.raises(ZeroDivisionError):
+            enqueue()
+        return engine_run(stream)
+
+    engine.contexts[0].execute_async_v3 = run
+    with session, pytest.raises(ZeroDivisionError, match="in the plugin"):
+        session.run(pictures(2))
+
+
+def test_work_that_cannot_be_captured():
+    session, engine, _ = opened_session()
+    with session:
+        session.run(pictures(2))
+        context = engine.contexts[0]
+        context.execute_async_v3 = lambda stream: (
+            setattr(context, "settled", False) or type(context).execute_async_v3(context, stream)
+        )
+        with pytest.raises(HooklineError, match=r"cannot be captured.*runtimes.tensorrt.cuda_graph=false"):
+            session.run(pictures(2))
+
+
+def test_an_output_whose_size_depends_on_the_data():
+    session, _, _ = opened_session(data_dependent=True)
+    with session, pytest.raises(HooklineError, match="'boxes' depends on the data"):
+        session.run(pictures(2))
+
+
+def test_a_closed_session_is_a_bug():
+    session, _, _ = opened_session()
+    with session:
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        session.run(pictures(2))
+    with session:
+        pass
