@@ -100,10 +100,14 @@ class FakeCupy(ModuleType):
         on_host = source if kind == self.runtime.memcpyHostToDevice else target
         memory = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_uint8 * size).from_address(on_host))
         if kind == self.runtime.memcpyHostToDevice:
-            assert any(block.ctypes.data <= source < block.ctypes.data + block.size for block in self.pinned)
+            assert self.is_pinned(source)
             self.device.upload(memory, target, stream)
         else:
+            assert not self.is_pinned(source)
             self.device.download(source, memory, stream)
+
+    def is_pinned(self, address: int) -> bool:
+        return any(block.ctypes.data <= address < block.ctypes.data + block.size for block in self.pinned)
 
     def RawModule(self, *, code: str, options: tuple[str, ...]) -> Any:
         assert options == sources.OPTIONS

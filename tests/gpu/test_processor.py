@@ -159,6 +159,11 @@ def test_boxes_of_heads_are_those_of_opencv(device, wanted, dtype):
     assert_detects_as_opencv(device, heads, Layout.heads, wanted)
 
 
+def test_without_a_threshold_heads_give_boxes_without_a_score_too(device):
+    heads = {name: np.where(head < 0.9, np.float32(0), head) for name, head in make_heads().items()}
+    assert_detects_as_opencv(device, heads, Layout.heads, Filter(conf=0.0, max_det=500))
+
+
 def test_the_classic_output_is_filtered_on_the_host(device):
     rng = np.random.default_rng(0)
     rows = rng.random((2, 60, 8), np.float32) * np.asarray([90, 60, 30, 30, 1, 1, 1, 1], np.float32)
