@@ -12,7 +12,7 @@ from backends.ort.machine import check_machine, this_machine
 from backends.ort.plugin import Optimisation, OrtOptions
 from backends.ort.session import OrtSession
 from core.artifacts import Engine, GraftedModel
-from core.digest import file_digest
+from core.engine_file import check_engine_file
 from core.errors import HooklineError
 from core.serial import encode
 
@@ -73,15 +73,7 @@ def check_engine(engine: Engine) -> None:
     Raises:
         HooklineError: Says which, and how to rebuild it.
     """
-    if engine.runtime != RUNTIME:
-        raise HooklineError(f"'{engine.path.name}' is an engine of '{engine.runtime}'", f"set backend={engine.runtime}")
-    if not engine.path.is_file():
-        raise HooklineError(f"engine '{engine.path}' does not exist", "build it with +stage=build")
-    if engine.sha256 and file_digest(engine.path) != engine.sha256:
-        raise HooklineError(
-            f"engine '{engine.path}' is not the file that was built: its sha256 differs from the sidecar's",
-            "build it again with +stage=build reuse=false",
-        )
+    check_engine_file(engine, RUNTIME)
     check_machine(engine, this_machine())
 
 

@@ -33,7 +33,7 @@ class Opened:
         trt: The module ``tensorrt`` or ``tensorrt_rtx``.
         runtime: ``trt.Runtime``; must outlive the engine.
         engine: ``trt.ICudaEngine``.
-        reason: What the library logged last as an error, for messages.
+        reason: Why the library refuses, by its log.
     """
 
     trt: Any
@@ -177,7 +177,7 @@ class Execution:
             return self._device.capture(self._stream, self._execute)
         except RuntimeError as error:
             raise HooklineError(
-                f"the engine cannot be captured as a CUDA graph ({error})", "set runtimes.tensorrt.cuda_graph=false"
+                f"the engine cannot be captured as a CUDA graph ({error})", "set runtimes.tensorrt.graphs=false"
             ) from error
 
     def _forget(self, graph: Graph) -> None:

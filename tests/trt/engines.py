@@ -166,11 +166,9 @@ TRT = SimpleNamespace(TensorIOMode=SimpleNamespace(INPUT="input", OUTPUT="output
 FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), ((1.0,) * 6,) * 3)
 
 
-def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, FakeEngine, EngineShim]:
-    """A session, its engine and its device."""
-    device = EngineShim()
-    engine = FakeEngine(device, **changes)
-    about = Engine(
+def about() -> Engine:
+    """What is known of the engine."""
+    return Engine(
         path=Path("a.engine"),
         facts=FACTS,
         contract=InputContract(2, 8, 8, dynamic=("batch", "height", "width")),
@@ -180,5 +178,11 @@ def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, 
         score_threshold=0.25,
         machine={},
     )
+
+
+def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, FakeEngine, EngineShim]:
+    """A session, its engine and its device."""
+    device = EngineShim()
+    engine = FakeEngine(device, **changes)
     opened = Opened(TRT, object(), engine, lambda: "out of memory")
-    return TrtSession(opened, about, device, graphs=graphs), engine, device
+    return TrtSession(opened, about(), device, graphs=graphs), engine, device

@@ -207,7 +207,7 @@ def test_work_that_cannot_be_captured():
         context.execute_async_v3 = lambda stream: (
             setattr(context, "settled", False) or type(context).execute_async_v3(context, stream)
         )
-        with pytest.raises(HooklineError, match=r"cannot be captured.*runtimes.tensorrt.cuda_graph=false"):
+        with pytest.raises(HooklineError, match=r"cannot be captured.*runtimes.tensorrt.graphs=false"):
             session.run(pictures(2))
 
 

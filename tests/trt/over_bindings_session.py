@@ -1,0 +1,55 @@
+"""What sessions use of TensorRT, looked up in its real bindings (run by test_opening.py)."""
+
+from __future__ import annotations
+
+import pytest
+import tensorrt as trt
+
+from backends.trt.execution import TYPES
+from backends.trt.library import adopt
+from backends.trt.opening import _runtime
+from core.errors import HooklineError
+from tests.trt.engines import FakeContext, FakeEngine
+
+
+def public(kind: type) -> list[str]:
+    return [name for name in vars(kind) if not name.startswith("_") and callable(getattr(kind, name))]
+
+
+@pytest.mark.parametrize("name", public(FakeEngine))
+def test_engine(name: str) -> None:
+    assert callable(getattr(trt.ICudaEngine, name))
+
+
+def test_engine_counts_its_tensors() -> None:
+    assert isinstance(trt.ICudaEngine.num_io_tensors, property)
+
+
+@pytest.mark.parametrize("name", public(FakeContext))
+def test_context(name: str) -> None:
+    assert callable(getattr(trt.IExecutionContext, name))
+
+
+@pytest.mark.parametrize(
+    ("function", "signature"),
+    [
+        (trt.IExecutionContext.execute_async_v3, "stream_handle"),
+        (trt.IExecutionContext.set_tensor_address, "name: str, memory: "),
+        (trt.IExecutionContext.set_input_shape, "name: str, shape: "),
+        (trt.ICudaEngine.get_tensor_profile_shape, "name: str, profile_index: "),
+        (trt.Runtime.deserialize_cuda_engine, "serialized_engine"),
+    ],
+)
+def test_arguments(function: object, signature: str) -> None:
+    assert signature in str(function.__doc__)
+
+
+def test_types() -> None:
+    assert set(TYPES) <= set(trt.DataType.__members__)
+    assert {"INPUT", "OUTPUT"} <= set(trt.TensorIOMode.__members__)
+    assert isinstance(trt.Runtime.engine_host_code_allowed, property)
+
+
+def test_a_runtime_that_does_not_start() -> None:
+    with pytest.raises(HooklineError, match="does not start"):
+        _runtime(adopt(trt))
