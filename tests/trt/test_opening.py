@@ -80,7 +80,7 @@ def test_host_code_runs_only_where_the_engine_was_built_with_it(monkeypatch, eng
 @pytest.mark.parametrize(
     ("says", "told"),
     [
-        ("magicTag is wrong", r"cannot be opened: magicTag is wrong; build it again here with \+stage=build"),
+        ("magicTag is wrong", r"cannot be opened: magicTag is wrong; build it again: \+stage=build"),
         ("Requested amount of GPU memory could not be allocated", "not enough memory.*device=cuda:N"),
         ("Cannot find plugin YoloLayer_TRT", r"needs a plugin that is not registered \(YoloLayer_TRT\)"),
     ],
