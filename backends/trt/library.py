@@ -1,0 +1,76 @@
+"""The module ``tensorrt``, or ``tensorrt_rtx``, which has the same classes."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from backends.trt.capabilities import Capabilities, read_capabilities
+from backends.trt.devices import load_lazily
+from backends.trt.logger import Journal, make_logger
+from core.errors import UnavailableError
+
+TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
+NEEDED = ("IProgressMonitor", "EngineInspector", "OnnxParser", "ExecutionContextAllocationStrategy")
+"""Without these a release is too old; they came with TensorRT 10 at the latest."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A module that has been imported.
+
+    Attributes:
+        trt: The module.
+        title: As NVIDIA writes it.
+        version: E.g. ``10.16.1.11``.
+        capabilities: What it can do.
+        logger: The ``ILogger`` of this process.
+    """
+
+    trt: Any
+    title: str
+    version: str
+    capabilities: Capabilities
+    logger: Any
+
+    @property
+    def journal(self) -> Journal:
+        """What it has said."""
+        journal: Journal = self.logger.journal
+        return journal
+
+
+@functools.cache
+def load(name: str = "tensorrt") -> Library:
+    """Import a module, once.
+
+    Raises:
+        UnavailableError: It is not installed, one of its libraries is not there, or it is too old.
+    """
+    load_lazily()  # CUDA reads this when it starts, which the import may do
+    title = TITLES[name]
+    try:
+        trt = importlib.import_module(name)
+    except ImportError as error:
+        why = " ".join(str(error).split())
+        raise UnavailableError(
+            f"{title} cannot be loaded: {why}", f"+stage=doctor looks closer; pip install {name.replace('_', '-')}-cu13"
+        ) from error
+    return adopt(trt, title)
+
+
+def adopt(trt: Any, title: str = "TensorRT") -> Library:
+    """Take a module that has been imported.
+
+    Raises:
+        UnavailableError: It is too old.
+    """
+    version = str(getattr(trt, "__version__", "of an unknown version"))
+    if missing := [name for name in NEEDED if not hasattr(trt, name)]:
+        raise UnavailableError(
+            f"{title} {version} is too old: it has no {missing[0]}",
+            "pip install -U tensorrt-cu13 (tensorrt-cu12 for CUDA 12)",
+        )
+    return Library(trt, title, version, read_capabilities(trt), make_logger(trt))

@@ -1,0 +1,58 @@
+"""Options of the runtime ``tensorrt``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from core.config import presentation
+from core.errors import HooklineError
+
+LEVELS = range(6)
+
+
+class Hardware(str, Enum):
+    """Which GPUs an engine is for; ``this``: those of this kind. The others are slower."""
+
+    this = "this"
+    ampere_plus = "ampere_plus"
+    same_compute_capability = "same_compute_capability"
+
+
+@dataclass
+class TrtOptions:
+    """Options of the runtime ``tensorrt``. null leaves a choice to TensorRT.
+
+    Attributes:
+        workspace: GiB that a kernel may use for scratch at most; null: all of the GPU's memory.
+        optimization_level: 0 to 5: how long to search for kernels; null: 3.
+        tactic_sources: Names of the libraries that kernels are taken from, e.g. ``[CUBLAS_LT]``; null: its own choice.
+        tf32: float32 convolutions may use TF32, with 10 bits of mantissa, on GPUs that have it.
+        hardware: GPUs that the engine is for.
+        version_compatible: The engine may be opened by later releases too; it is larger, and runs host code from the
+            plan when it is opened.
+        dla: Number of a DLA core to run on; what it does not take runs on the GPU.
+        timing_cache: Keep measurements of kernels for later builds.
+        graphs: Launch repeated work as CUDA graphs.
+    """
+
+    workspace: float | None = None
+    optimization_level: int | None = None
+    tactic_sources: list[str] | None = None
+    tf32: bool = True
+    hardware: Hardware = Hardware.this
+    version_compatible: bool = False
+    dla: int | None = None
+    timing_cache: bool = presentation(default=True)
+    graphs: bool = presentation(default=True)
+
+    def __post_init__(self) -> None:
+        word = "runtimes.tensorrt"
+        if self.workspace is not None and self.workspace <= 0:
+            raise HooklineError(f"{word}.workspace is {self.workspace}", "give GiB above 0, or null for all memory")
+        if self.optimization_level is not None and self.optimization_level not in LEVELS:
+            raise HooklineError(
+                f"{word}.optimization_level is {self.optimization_level}", f"possible: {LEVELS[0]} to {LEVELS[-1]}"
+            )
+        if self.dla is not None and self.dla < 0:
+            raise HooklineError(f"{word}.dla is {self.dla}", "give the number of a DLA core, or null for the GPU")

@@ -1,0 +1,71 @@
+"""Which sizes of input an engine takes: ``build.batch`` and ``build.imgsz`` over the model's own axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.artifacts import GraftedModel, InputContract
+from core.errors import HooklineError
+from core.spans import Span, read_batch, read_size
+
+Shape = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An optimisation profile.
+
+    Attributes:
+        name: Of the input tensor.
+        min, opt, max: [B, 3, H, W]: the least, the one to be fastest at, the greatest.
+    """
+
+    name: str
+    min: Shape
+    opt: Shape
+    max: Shape
+
+    def __str__(self) -> str:
+        return " ".join("x".join(map(str, shape)) for shape in (self.min, self.opt, self.max))
+
+
+def read_profile(model: GraftedModel, batch: Any = None, imgsz: Any = None) -> tuple[Profile | None, InputContract]:
+    """The profile of an engine and the contract of its sessions; None where every axis is static.
+
+    Args:
+        model: The grafted model.
+        batch, imgsz: As ``build.batch`` and ``build.imgsz``; None: what the model's contract says.
+
+    Raises:
+        HooklineError: A size is out of order or no multiple of the stride, or the model's axis is static; names the
+            option of export that changes that.
+    """
+    contract = model.contract
+    batches = read_batch(contract.batch if batch is None else batch)
+    size = [contract.height, contract.width] if imgsz is None else imgsz
+    sizes = read_size(size, model.facts.max_stride)
+    heights = Span(sizes.min[0], sizes.opt[0], sizes.max[0])
+    widths = Span(sizes.min[1], sizes.opt[1], sizes.max[1])
+    spans = {"batch": batches, "height": heights, "width": widths}
+    for axis, span in spans.items():
+        _check_axis(model, axis, span, "batch" if axis == "batch" else "imgsz")
+    free = tuple(axis for axis in contract.dynamic if not spans[axis].fixed)
+    opened = replace(contract, batch=batches.opt, height=heights.opt, width=widths.opt, dynamic=free)
+    if not contract.dynamic:
+        return None, opened
+    shapes = ((getattr(batches, at), 3, getattr(heights, at), getattr(widths, at)) for at in ("min", "opt", "max"))
+    return Profile(contract.name, *shapes), opened
+
+
+def _check_axis(model: GraftedModel, axis: str, span: Span[int], word: str) -> None:
+    static = getattr(model.contract, axis)
+    if axis in model.contract.dynamic or (span.fixed and span.opt == static):
+        return
+    asked = str(span.opt) if span.fixed else f"{span.min} to {span.max}"
+    axes = ",".join([*model.contract.dynamic, *(["batch"] if word == "batch" else ["height", "width"])])
+    other = f"{'export.batch' if word == 'batch' else 'imgsz'}={span.opt} exports it so, " if span.fixed else ""
+    raise HooklineError(
+        f"build.{word} asks for a {axis} of {asked}, and that of '{model.path.name}' is {static} for good",
+        f"{other}export.dynamic=[{axes}] leaves it open",
+    )
