@@ -14,7 +14,9 @@
 #define MAX_ANCHORS 8
 #define MAX_THREADS 512
 #define WARP 32
-#define LANES 8  // threads that share the classes of one cell
+#define LANES 8        // threads that share the classes of one cell
+#define LOADS 8        // of objectness at once in a thread
+#define CLASS_LOADS 5  // of classes at once in a thread: 80 classes are two turns of 8 threads
 #define ALL_LANES 0xffffffffu
 
 struct Level {
@@ -84,7 +86,8 @@ static __device__ __forceinline__ bool is_kept(const YoloLayer &layer, int numbe
     return widen(planes_of<T>(layer, cell.level, cell.anchor)[objectness + cell.position]) >= layer.threshold;
 }
 
-// This thread's share of the kept cells before `end`, plane by plane: nothing is divided, and loads do not wait for loads.
+// This thread's share of the kept cells before `end`, plane by plane, so that nothing is divided. Past the end of a plane its
+// last cell is read again instead of branching, which would let each load wait for the one before.
 template <typename T>
 static __device__ int count_kept(const YoloLayer &layer, int end) {
     int kept = 0;
@@ -93,8 +96,14 @@ static __device__ int count_kept(const YoloLayer &layer, int end) {
         for (int anchor = 0; anchor < layer.anchor_count; ++anchor) {
             int cells = min(plane, end - layer.levels[level].first - anchor * plane);
             const T *objectness = planes_of<T>(layer, level, anchor) + 4 * (size_t)plane;
-#pragma unroll 8
-            for (int i = threadIdx.x; i < cells; i += blockDim.x) kept += widen(objectness[i]) >= layer.threshold;
+            for (int first = threadIdx.x; first < cells; first += LOADS * blockDim.x) {
+#pragma unroll
+                for (int load = 0; load < LOADS; ++load) {
+                    int i = first + load * blockDim.x;
+                    float value = widen(objectness[min(i, cells - 1)]);
+                    kept += (i < cells) & (value >= layer.threshold);
+                }
+            }
         }
     }
     return kept;
@@ -132,12 +141,15 @@ template <typename T>
 static __device__ __forceinline__ int best_class(const T *classes, size_t plane, int count, float &best) {
     int label = threadIdx.x % LANES;
     best = __uint_as_float(0xff800000u);
-#pragma unroll 4
-    for (int k = label; k < count; k += LANES) {
-        float score = widen(classes[k * plane]);
-        if (score > best) {
-            best = score;
-            label = k;
+    for (int first = label; first < count; first += CLASS_LOADS * LANES) {
+#pragma unroll
+        for (int load = 0; load < CLASS_LOADS; ++load) {
+            int k = min(first + load * LANES, count - 1);  // the last one again, rather than a branch
+            float score = widen(classes[k * plane]);
+            if (score > best) {
+                best = score;
+                label = k;
+            }
         }
     }
     for (int distance = LANES / 2; distance > 0; distance /= 2) {
