@@ -1,32 +1,93 @@
-"""From a plan file to an engine in memory."""
+"""From a plan file and its sidecar to a session. What calls this has checked both: a plan can run any code."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from backends.trt.devices import Gpu, ordinal
 from backends.trt.execution import Opened
 from backends.trt.library import Library
+from backends.trt.memory import CupyEngineDevice, EngineDevice
+from backends.trt.session import TrtSession
+from core.artifacts import Engine
 from core.errors import HooklineError
+from cuda_plugins import loading
+from cuda_plugins.signature import OPERATOR
 
 
-def deserialise(library: Library, plan: bytes, title: str, *, host_code: bool = False) -> Opened:
-    """The engine of a plan, on the current device of this thread; plugins it needs are registered already.
-
-    Args:
-        library: TensorRT.
-        plan: Content of a plan file from a place that is trusted: an engine is executable.
-        title: Of the engine, for messages.
-        host_code: The plan may run code of its own on the CPU, as version-compatible ones do.
+def open_on(gpu: Gpu) -> CupyEngineDevice:
+    """A GPU through CuPy.
 
     Raises:
-        HooklineError: It is damaged, or does not fit this TensorRT or GPU.
+        UnavailableError: CuPy is not there, or CUDA does not see the GPU.
     """
+    return CupyEngineDevice(ordinal(gpu, loading.import_cupy().cuda.runtime))
+
+
+def open_session(engine: Engine, library: Library, device: EngineDevice, *, graphs: bool) -> TrtSession:
+    """Deserialise a plan, which was checked, on a device.
+
+    Args:
+        engine: Its file holds the plan.
+        library: TensorRT, or TensorRT-RTX.
+        device: Where it is to run.
+        graphs: Launch repeated work as CUDA graphs.
+
+    Raises:
+        HooklineError: The plan is damaged or needs a plugin that is not there, or memory is short; says what to do.
+    """
+    with device.here():
+        if library.capabilities.plugins and OPERATOR in plugins_of(engine):
+            register(library)
+        begun = library.journal.count
+        runtime = _runtime(library)
+        if engine.settings.get("version_compatible") == "True":
+            runtime.engine_host_code_allowed = True  # the lean runtime in the plan; its sha256 has been checked
+        content = engine.path.read_bytes()
+        plan = runtime.deserialize_cuda_engine(content)
+    if plan is None:
+        raise _refused(engine, library.journal.reason(begun))
+    opened = Opened(library.trt, runtime, plan, lambda: library.journal.reason(begun))
+    return TrtSession(opened, engine, device, graphs=graphs)
+
+
+def _runtime(library: Library) -> Any:
     begun = library.journal.count
-    runtime = library.trt.Runtime(library.logger)
-    if host_code:
-        runtime.engine_host_code_allowed = True
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
+    try:
+        return library.trt.Runtime(library.logger)
+    except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
+        reason = library.journal.reason(begun) if library.journal.since(begun) else str(error).splitlines()[0]
         raise HooklineError(
-            f"{library.title} {library.version} cannot open {title}: {library.journal.reason(begun)}",
-            "build it again here with +stage=build reuse=false",
+            f"{library.title} {library.version} does not start: {reason}", "+stage=doctor looks at driver and GPU"
+        ) from error
+
+
+def plugins_of(engine: Engine) -> tuple[str, ...]:
+    """Names of the plugins that an engine needs, by its sidecar."""
+    return tuple(filter(None, engine.machine.get("plugins", "").split(",")))
+
+
+def register(library: Library) -> None:
+    """Make the plugins of this project known."""
+    from cuda_plugins.yolo_layer_plugin import register as register_yolo_layer
+
+    register_yolo_layer(library.trt)
+
+
+def _refused(engine: Engine, reason: str) -> HooklineError:
+    name, low = engine.path.name, reason.lower()
+    if "memory" in low:
+        return HooklineError(
+            f"there is not enough memory to open '{name}': {reason}",
+            "end what else runs on the GPU, or take a freer one with device=cuda:N",
         )
-    return Opened(library.trt, runtime, engine, lambda: library.journal.reason(begun))
+    if "plugin" in low or "creator" in low:
+        needs = ", ".join(plugins_of(engine)) or "none by its sidecar"
+        return HooklineError(
+            f"'{name}' needs a plugin that is not registered ({needs}): {reason}",
+            "a package that brings plugins must be installed here too; or graft and build it again",
+        )
+    return HooklineError(
+        f"'{name}' cannot be opened: {reason}",
+        f"build it again here with +stage=build backend={engine.runtime} precision={engine.precision.value} reuse=false",
+    )
