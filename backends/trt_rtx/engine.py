@@ -6,20 +6,23 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from backends.trt.library import load
+from backends.trt.profiles import read_profile
+from backends.trt_rtx.job import Job
 from backends.trt_rtx.process import run_worker
-from core.artifacts import Engine, GraftedModel, InputContract, OnnxModel
+from backends.trt_rtx.targets import read_targets
+from core.artifacts import Engine, GraftedModel, OnnxModel
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.serial import encode
 
 RUNTIME = "tensorrt_rtx"
 
 
 def this_release() -> dict[str, str]:
     """Of the library: an engine is for the release that built it and for no other."""
-    import tensorrt_rtx
-
-    return {"tensorrt_rtx": str(tensorrt_rtx.__version__)}
+    return {RUNTIME: load(RUNTIME).version}
 
 
 def build_engine(model: GraftedModel, config: Any, target: Path, context: RunContext) -> Engine:
@@ -33,27 +36,22 @@ def build_engine(model: GraftedModel, config: Any, target: Path, context: RunCon
             f"'{model.path.name}' needs the plugin {', '.join(model.operators)}, and TensorRT-RTX takes none",
             "graft with graft.namespace=hookline, or with graft=onnx",
         )
-    plan = target.with_suffix(".engine")
-    job = {
-        "model": str(model.path),
-        "target": str(plan),
-        "compute_capabilities": list(config.compute_capabilities),
-        "input": model.contract.name,
-        "profile": _profile(model.contract),
-    }
-    with context.progress(f"build {plan.name}") as progress:
-        run_worker(job, f"'{model.path.name}'", lambda message: progress.advance(note=message["phase"]))
+    cards = read_targets(config.compute_capabilities, load(RUNTIME).trt, context.device)
+    profile, contract = read_profile(model, config.batch, config.imgsz)
+    job = Job(model.path, target, cards, profile)
+    with context.progress(f"build {target.name}") as progress:
+        run_worker(encode(job), f"'{model.path.name}'", lambda message: progress.advance(note=message["phase"]))
     return Engine(
-        path=plan,
+        path=target,
         notes=model.notes,
         facts=model.facts,
-        contract=model.contract,
+        contract=contract,
         layout=model.layout,
         precision=model.precision,
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
         machine={**this_release(), "system": platform.platform(terse=True)},
-        settings={"compute_capabilities": ",".join(config.compute_capabilities)},
+        settings={"compute_capabilities": ",".join(cards), "profile": str(profile or "")},
     )
 
 
@@ -80,10 +78,3 @@ def check_engine(model: OnnxModel | Engine) -> None:
             f"engine '{model.path.name}' was built by TensorRT-RTX {there}, here is {here}, which cannot open it",
             f"build it again with +stage=build backend=tensorrt_rtx precision={model.precision.value}",
         )
-
-
-def _profile(contract: InputContract) -> list[tuple[int, int, int, int]] | None:
-    """Least, usual and greatest size of the input where it may change."""
-    if not contract.dynamic:
-        return None
-    return [(contract.batch, 3, contract.height, contract.width)] * 3

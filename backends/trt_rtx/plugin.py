@@ -42,5 +42,5 @@ def hookline_runtimes() -> Iterable[Runtime]:
         precisions=frozenset(Precision),
         rank=5,
         fixed_sizes=True,
-        build_options=frozenset({"compute_capabilities"}),
+        build_options=frozenset({"batch", "imgsz", "compute_capabilities"}),
     )

@@ -5,51 +5,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from backends.trt.devices import Gpu, choose
 from core.errors import HooklineError, unknown
 
-CURRENT = "CURRENT"
-_NO_TARGETS = {"NONE"}
+CURRENT = "current"
+_NOT_NAMED = {"NONE", "CURRENT"}
 
 
-def set_targets(trt: Any, config: Any, names: Sequence[str]) -> None:
-    """Tell the builder which compute capabilities the engine is for; no names leave the choice to TensorRT-RTX.
+def read_targets(names: Sequence[str], trt: Any, device: str = "auto") -> tuple[str, ...]:
+    """The compute capabilities that the user named, each once, as ``sm86``.
+
+    Args:
+        names: ``sm86``, ``8.6`` or ``86``; or ``current`` alone, for the GPU of this machine.
+        trt: The module ``tensorrt_rtx``, which knows the possible ones.
+        device: Which GPU ``current`` is.
+
+    Raises:
+        HooklineError: A name that this release does not know, ``current`` beside others, or no GPU for it.
+    """
+    known = [name.lower() for name in trt.ComputeCapability.__members__ if name not in _NOT_NAMED]
+    targets = tuple(dict.fromkeys(_target(str(name)) for name in names))
+    if targets == (CURRENT,):
+        return (_of_gpu(choose(device), known),)
+    if CURRENT in targets:
+        raise HooklineError(
+            "build.compute_capabilities holds 'current' beside others", "name the cards, or leave 'current' alone"
+        )
+    for given, target in zip(names, map(_target, map(str, names)), strict=True):
+        if target not in known:
+            raise unknown("compute capability", given, [CURRENT, *known])
+    return targets
+
+
+def set_targets(trt: Any, config: Any, targets: Sequence[str]) -> None:
+    """Tell the builder which cards the engine is for; none leaves the choice to TensorRT-RTX.
 
     Args:
         trt: The module ``tensorrt_rtx``.
         config: Its ``IBuilderConfig``.
-        names: ``sm86``, ``8.6`` or ``86``; or ``current`` alone, for the card of this machine.
+        targets: As :func:`read_targets` gives them.
 
     Raises:
-        HooklineError: A name that this release does not know, or ``current`` beside others.
+        HooklineError: TensorRT-RTX refuses them.
     """
-    targets = parse_targets(names, [*trt.ComputeCapability.__members__])
     if not targets:
         return
     config.num_compute_capabilities = len(targets)
-    for index, name in enumerate(targets):
-        if not config.set_compute_capability(trt.ComputeCapability.__members__[name], index):
-            raise HooklineError(f"TensorRT-RTX refuses build.compute_capabilities={list(names)}", "name fewer cards")
+    for index, target in enumerate(targets):
+        if not config.set_compute_capability(trt.ComputeCapability.__members__[target.upper()], index):
+            raise HooklineError(f"TensorRT-RTX refuses the compute capabilities {', '.join(targets)}", "name fewer")
 
 
-def parse_targets(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The enum's names for what the user wrote, each once.
+def target_of(gpu: Gpu) -> str:
+    """``sm89`` for 8.9."""
+    return _target(gpu.capability)
 
-    Raises:
-        HooklineError: A name that is not known, or ``current`` beside others.
-    """
-    possible = [name for name in known if name not in _NO_TARGETS]
-    targets = list(dict.fromkeys(_member(str(name)) for name in names))
-    for given, target in zip(names, map(_member, map(str, names)), strict=True):
-        if target not in possible:
-            raise unknown("compute capability", given, map(str.lower, possible))
-    if CURRENT in targets and len(targets) > 1:
+
+def _of_gpu(gpu: Gpu, known: Sequence[str]) -> str:
+    if (target := target_of(gpu)) not in known:
         raise HooklineError(
-            "build.compute_capabilities holds 'current' beside others", "name the cards, or leave 'current' alone"
+            f"TensorRT-RTX builds nothing for the {gpu.name} here, of compute capability {gpu.capability}",
+            f"possible: {', '.join(known)}; backend=tensorrt builds for it",
         )
-    return targets
+    return target
 
 
-def _member(name: str) -> str:
+def _target(name: str) -> str:
     """``8.6``, ``86``, ``sm_86`` and ``SM86`` are the same."""
-    short = name.strip().upper().removeprefix("SM").removeprefix("_").replace(".", "")
-    return f"SM{short}" if short.isdigit() else short
+    short = name.strip().lower().removeprefix("sm").removeprefix("_").replace(".", "")
+    return f"sm{short}" if short.isdigit() else name.strip().lower()

@@ -3,34 +3,64 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import IO, Any
 
-from backends.trt_rtx.building import build_plan
+from backends.trt.building import Recipe, build_plan
+from backends.trt.library import Library, load
+from backends.trt.monitor import Course
+from backends.trt_rtx.job import Job
 from backends.trt_rtx.process import REFUSED
+from backends.trt_rtx.targets import set_targets
 from core.errors import HooklineError
+from core.serial import decode
+
+
+class Reports:
+    """Progress in lines for the program that waits; without it the build ends."""
+
+    def __init__(self, output: IO[str]) -> None:
+        self.output = output
+        self.course = Course(self)
+        self._phase = ""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
+        """A phase begins, or goes on."""
+        phase = note.rpartition(" ")[0] if note[-1:].isdigit() else note
+        if phase == self._phase:
+            return
+        self._phase = phase
+        try:
+            self.tell(phase=phase)
+        except OSError:
+            self.course.cancelled.set()
+
+    def tell(self, **message: Any) -> None:
+        """Write one line."""
+        print(json.dumps(message), file=self.output, flush=True)
 
 
 def main() -> int:
     """Build one engine; 0, or :data:`REFUSED` when the last line says what is wrong."""
-    job = json.load(sys.stdin)
-    reports = _private_output()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    job = decode(Job, json.load(sys.stdin))
+    reports = Reports(_private_output())
     try:
-        plan = build_plan(job, lambda **message: _report(reports, **message))
-        _write(Path(job["target"]), plan)
+        _write(job.target, _build(load("tensorrt_rtx"), job, reports.course))
     except HooklineError as error:
-        _report(reports, failed=error.message, hint=error.hint)
+        reports.tell(failed=error.message, hint=error.hint)
         return REFUSED
     return 0
 
 
-def _private_output() -> IO[str]:
-    """The standard output for reports alone; what the library prints joins its log on standard error."""
-    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return reports
+def _build(library: Library, job: Job, course: Course) -> bytes:
+    def name_cards(_network: Any, config: Any) -> None:
+        set_targets(library.trt, config, job.cards)
+
+    return build_plan(library, Recipe(job.model, job.profile, prepare=(name_cards,)), course)
 
 
 def _write(target: Path, plan: bytes) -> None:
@@ -43,8 +73,11 @@ def _write(target: Path, plan: bytes) -> None:
         ) from error
 
 
-def _report(reports: IO[str], **message: Any) -> None:
-    print(json.dumps(message), file=reports, flush=True)
+def _private_output() -> IO[str]:
+    """The standard output for reports alone; what the library prints joins its log on standard error."""
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return reports
 
 
 if __name__ == "__main__":

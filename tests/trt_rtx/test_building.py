@@ -8,7 +8,6 @@ from dataclasses import replace
 import onnx
 import pytest
 
-from backends.trt_rtx.callbacks import plain
 from backends.trt_rtx.plugin import hookline_runtimes
 from core.artifacts import Engine, Layout, Precision
 from core.errors import HooklineError
@@ -65,6 +64,16 @@ def test_official_networks(tmp_path, exported, variant, precision, dynamic):
     assert weights < engine.path.stat().st_size < 3 * weights + 8e6
 
 
+def test_profile(tmp_path):
+    model = tiny(tmp_path, Precision.int8, dynamic=True)
+    sizes = {"batch": {"min": 1, "opt": 2, "max": 4}, "imgsz": {"min": 32, "opt": 64, "max": [64, 96]}}
+    engine = built(tmp_path, model, **sizes)
+    assert engine.settings["profile"] == "1x3x32x32 2x3x64x64 4x3x64x96"
+    assert engine.contract == replace(model.contract, batch=2)
+    with pytest.raises(HooklineError, match=r"asks for a batch of 4, .* export\.batch=4 exports it so"):
+        built(tmp_path, tiny(tmp_path, Precision.int8), batch=4)
+
+
 @pytest.mark.parametrize("precision", list(Precision))
 def test_two_builds_of_a_static_network_are_one_file(tmp_path, precision):
     model = tiny(tmp_path, precision)
@@ -90,11 +99,6 @@ def test_cards_that_are_not_there(tmp_path, cards, message):
         built(tmp_path, tiny(tmp_path, Precision.fp32), compute_capabilities=cards)
 
 
-def test_current_card_without_a_driver(tmp_path):
-    with pytest.raises(HooklineError, match=r"needs an NVIDIA driver, and none answers here; name the cards instead"):
-        built(tmp_path, tiny(tmp_path, Precision.fp32), compute_capabilities=["current"])
-
-
 def test_operator_that_is_not_there(tmp_path):
     model = tiny(tmp_path, Precision.fp32)
     graph = onnx.load(model.path)
@@ -107,7 +111,7 @@ def test_operator_that_is_not_there(tmp_path):
 
 def test_form_of_the_decode_that_it_does_not_know(tmp_path):
     model = tiny(tmp_path, Precision.fp32, fixed_sizes=False)
-    with pytest.raises(HooklineError, match=r"NonZero.*make the file again with \+stage=graft backend=tensorrt_rtx"):
+    with pytest.raises(HooklineError, match=r"NonZero.*make the file again with \+stage=graft"):
         built(tmp_path, model)
 
 
@@ -130,20 +134,6 @@ def test_key_of_an_engine_holds_the_release(tmp_path):
     import tensorrt_rtx
 
     assert fingerprint(BuildConfig(backend="tensorrt_rtx"), context) == {"tensorrt_rtx": tensorrt_rtx.__version__}
-
-
-@pytest.mark.parametrize(
-    ("message", "sentence"),
-    [
-        (
-            "IBuilder::build: Error Code 4: API Usage Error (No profile has been defined. In f at /_src/a.cpp:4)",
-            "No profile has been defined",
-        ),
-        ("something\n  else", "something else"),
-    ],
-)
-def test_sentences_of_the_log(message, sentence):
-    assert plain(message) == sentence
 
 
 @pytest.fixture(scope="module")

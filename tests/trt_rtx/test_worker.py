@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from backends.trt.profiles import Profile
+from backends.trt_rtx.job import Job
 from backends.trt_rtx.process import REFUSED, run_worker
 from core.artifacts import Precision
 from core.errors import HooklineError
+from core.serial import encode
 from tests.trt_rtx.rtx_tools import tiny
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
@@ -18,8 +23,11 @@ pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux
 
 def job(folder, **changes):
     model = tiny(folder, Precision.fp32, dynamic="profile" in changes)
-    given = {"model": str(model.path), "target": str(folder / "x.engine"), "compute_capabilities": []}
-    return given | {"input": "images", "profile": None} | changes
+    return encode(replace(Job(model.path, folder / "x.engine"), **changes))
+
+
+def profile(*shapes):
+    return Profile("images", *((batch, 3, size, size) for batch, size in shapes))
 
 
 def test_phases_are_reported_while_it_builds(tmp_path):
@@ -30,25 +38,25 @@ def test_phases_are_reported_while_it_builds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("profile", "message"),
+    ("sizes", "message"),
     [
         (
-            [[2, 3, 64, 64], [1, 3, 64, 64], [4, 3, 64, 64]],
-            r"refuses the sizes \[2, 3, 64, 64\] to .*min <= opt <= max",
+            profile((2, 64), (1, 64), (4, 64)),
+            "refuses the sizes 2x3x64x64 1x3x64x64 4x3x64x64: .*min <= opt <= max",
         ),
-        ([[1, 3, 64, 64], [2, 3, 64, 64], [1, 3, 64, 64]], "refuses the sizes"),
+        (profile((1, 64), (2, 64), (1, 64)), "refuses the sizes"),
         (None, "cannot build .* no optimization profile has been defined; "),
     ],
 )
-def test_sizes_that_do_not_go(tmp_path, profile, message):
+def test_sizes_that_do_not_go(tmp_path, sizes, message):
     with pytest.raises(HooklineError, match=message):
-        run_worker(job(tmp_path, profile=profile), "'x'", lambda heard: None)
+        run_worker(job(tmp_path, profile=sizes), "'x'", lambda heard: None)
     assert not (tmp_path / "x.engine").exists()
 
 
 def test_full_disk(tmp_path):
     with pytest.raises(HooklineError, match=r"engine of \d+ MB cannot be written to '/dev/full' \(No space left"):
-        run_worker(job(tmp_path, target="/dev/full"), "'x'", lambda heard: None)
+        run_worker(job(tmp_path, target=Path("/dev/full")), "'x'", lambda heard: None)
 
 
 def test_build_stops_when_the_program_is_gone(tmp_path, repo_root):
