@@ -89,5 +89,5 @@ def _refused(engine: Engine, reason: str) -> HooklineError:
         )
     return HooklineError(
         f"'{name}' cannot be opened: {reason}",
-        f"build it again here with +stage=build backend={engine.runtime} precision={engine.precision.value} reuse=false",
+        f"build it again: +stage=build backend={engine.runtime} precision={engine.precision.value} reuse=false",
     )
