@@ -21,8 +21,8 @@ ItemT = TypeVar("ItemT")
 
 TYPES = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int64", "INT8": "int8", "UINT8": "uint8"}
 """NumPy's names of the element types of tensors; the others cannot cross the border of an engine of ours."""
-KEPT = 4
-"""Input shapes whose outputs are kept, and graphs a shape."""
+SHAPES, GRAPHS, ADDRESSES = 4, 8, 32
+"""Input shapes whose outputs and graphs are kept; graphs a shape, and addresses that are known again."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,15 @@ class _Recent(OrderedDict[KeyT, ItemT]):
             self._drop(self.popitem(last=False)[1])
 
 
+class _Prepared:
+    """What is kept for one input shape: its outputs, the graphs that write them, and the addresses seen so far."""
+
+    def __init__(self, outputs: dict[str, DeviceArray], drop: Callable[[Graph], None]) -> None:
+        self.outputs = outputs
+        self.graphs: _Recent[int, Graph] = _Recent(GRAPHS, drop)
+        self.seen: _Recent[int, bool] = _Recent(ADDRESSES, lambda _: None)
+
+
 class Execution:
     """Enqueues inference of one batch after another; each call's outputs are valid until the next.
 
@@ -108,9 +117,7 @@ class Execution:
                 f"TensorRT cannot make room to run the engine: {opened.reason()}",
                 "end what else runs on the GPU, take a freer one with device=cuda:N, or build with a smaller batch",
             )
-        self._outputs: _Recent[Shape, dict[str, DeviceArray]] = _Recent(KEPT, lambda _: None)
-        self._graphs: _Recent[tuple[Shape, int], Graph] = _Recent(2 * KEPT, self._forget)
-        self._seen: _Recent[tuple[Shape, int], bool] = _Recent(8 * KEPT, lambda _: None)
+        self._shapes: _Recent[Shape, _Prepared] = _Recent(SHAPES, self._drop_shape)
 
     def enqueue(self, shape: Shape, address: int) -> Mapping[str, DeviceArray]:
         """Begin the inference of images [B, 3, H, W] that lie at ``address``, and tell where its outputs will be.
@@ -118,51 +125,40 @@ class Execution:
         Raises:
             HooklineError: The shape does not fit, memory ran out, or TensorRT refuses; says why.
         """
-        key = (shape, address)
         with self._device.here():
-            outputs = self._outputs.use(shape)
-            if outputs and (graph := self._graphs.use(key)):
+            prepared = self._shapes.use(shape)
+            if prepared and (graph := prepared.graphs.use(address)):
                 graph.launch(self._stream)
-                return outputs
-            outputs = self._bind(shape, address, outputs)
+                return prepared.outputs
+            prepared = self._bind(shape, address, prepared)
             self._execute()
-            if self._captures and self._seen.use(key):
-                self._graphs.keep(key, self._captured())
+            if self._captures and prepared.seen.use(address):
+                prepared.graphs.keep(address, self._captured())
             else:
-                self._seen.keep(key, True)  # noqa: FBT003
-            return outputs
+                prepared.seen.keep(address, True)  # noqa: FBT003
+            return prepared.outputs
 
     def close(self) -> None:
         """Wait for the work and give everything back."""
-        self._device.wait(self._stream)
         with self._device.here():
-            for graph in self._graphs.values():
-                graph.free()
-            self._graphs.clear()
-            self._outputs.clear()
+            for prepared in self._shapes.values():
+                self._drop_shape(prepared)
+            self._shapes.clear()
+            self._device.wait(self._stream)
             self._context = None
 
-    def _bind(self, shape: Shape, address: int, outputs: dict[str, DeviceArray] | None) -> dict[str, DeviceArray]:
+    def _bind(self, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
         context = self._context
         self._accepted(context.set_input_shape(self._input, shape), f"the input shape {list(shape)}")
         if missing := context.infer_shapes():
             raise HooklineError(f"the engine needs the shapes of {', '.join(missing)} too", "build it with hookline")
-        if outputs is None:
-            self._forget_shape()
-            outputs = {name: self._empty(name) for name in self._types}
-            self._outputs.keep(shape, outputs)
-        addresses = {self._input: address, **{name: view(array).address for name, array in outputs.items()}}
+        if prepared is None:
+            prepared = _Prepared({name: self._empty(name) for name in self._types}, self._drop)
+            self._shapes.keep(shape, prepared)
+        addresses = {self._input: address, **{name: view(array).address for name, array in prepared.outputs.items()}}
         for name, place in addresses.items():
             self._accepted(context.set_tensor_address(name, place), f"the address of '{name}'")
-        return outputs
-
-    def _forget_shape(self) -> None:
-        """Make room for the outputs of another shape: the graphs that write to those that go, go with them."""
-        if len(self._outputs) < KEPT:
-            return
-        oldest = next(iter(self._outputs))
-        for key in [key for key in self._graphs if key[0] == oldest]:
-            self._forget(self._graphs.pop(key))
+        return prepared
 
     def _empty(self, name: str) -> DeviceArray:
         shape = tuple(self._context.get_tensor_shape(name))
@@ -180,9 +176,13 @@ class Execution:
                 f"the engine cannot be captured as a CUDA graph ({error})", "set runtimes.tensorrt.graphs=false"
             ) from error
 
-    def _forget(self, graph: Graph) -> None:
+    def _drop(self, graph: Graph) -> None:
         self._device.wait(self._stream)
         graph.free()
+
+    def _drop_shape(self, prepared: _Prepared) -> None:
+        for graph in prepared.graphs.values():
+            self._drop(graph)
 
     def _execute(self) -> None:
         done = self._context.execute_async_v3(self._stream)

@@ -97,15 +97,14 @@ class _Staging:
         self._busy: Mark | None = None
 
     def send(self, images: NDArray[np.float32], rows: int) -> int:
-        """Begin the upload of ``rows`` rows, ``images`` first and black ones to fill up; its address."""
+        """Begin the upload of ``rows`` rows, ``images`` first; what fills up is of no matter. Its address."""
         if self._busy:
             self._busy.wait()
         shape = (rows, *images.shape[1:])
         size = prod(shape) * self._dtype.itemsize
         if len(self._pinned) < size:
             self._pinned = self._device.pinned(size)
-        held = self._pinned[:size].view(self._dtype).reshape(shape)
-        held[: len(images)], held[len(images) :] = images, 0
+        self._pinned[:size].view(self._dtype).reshape(shape)[: len(images)] = images
         address = self._room.address(size)
         self._device.upload(self._pinned[:size], address, self._stream)
         self._busy = self._device.mark(self._stream)

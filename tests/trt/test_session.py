@@ -117,6 +117,21 @@ def test_shapes_take_turns():
     assert all(graph.freed for graph in device.graphs)
 
 
+def test_a_graph_goes_with_the_outputs_that_it_writes():
+    session, _, device = opened_session()
+    first, second = pictures(2), pictures(2, seed=1)
+    with session:
+        place, other = (put(device, images, session.stream) for images in (first, second))
+        for _ in range(3):
+            session.run_device(place)
+        for side in (9, 10, 11, 12):
+            session.run(pictures(2, side, side))
+        session.run_device(other)
+        outputs = session.run_device(place)
+        same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, first)
+    assert [graph.freed for graph in device.graphs] == [True]
+
+
 def test_results_lie_in_memory_that_is_used_again():
     session, _, _ = opened_session()
     with session:
