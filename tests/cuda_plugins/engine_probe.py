@@ -30,13 +30,16 @@ def register(form: str):
     return trt
 
 
-def node_alone(kind: int = TensorProto.FLOAT) -> bytes:
-    """ONNX of the node between inputs and outputs."""
+def node_alone(*without: str) -> bytes:
+    """ONNX of the node between inputs and outputs, less some attributes."""
     attributes = {"max_stride": 32, "num_classes": CLASSES, "anchors": [float(value) for value in ANCHORS]}
     attributes |= {"prenms_score_threshold": THRESHOLD, "plugin_namespace": "hookline", "plugin_version": "1"}
+    attributes = {name: value for name, value in attributes.items() if name not in without}
     node = helper.make_node("YoloLayer_TRT", NAMES, OUTPUTS, name="decode", domain="hookline", **attributes)
     shape = ["batch", 3 * (5 + CLASSES)]
-    inputs = [helper.make_tensor_value_info(name, kind, [*shape, f"h{name}", f"w{name}"]) for name in NAMES]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [*shape, f"h{name}", f"w{name}"]) for name in NAMES
+    ]
     kinds = (TensorProto.INT32, TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.INT32)
     outputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(OUTPUTS, kinds, strict=True)]
     graph = helper.make_graph([node], "node", inputs, outputs)
