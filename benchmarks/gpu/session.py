@@ -1,0 +1,116 @@
+"""What a session of an engine costs, with and without CUDA graphs, from the host's memory and from the device's.
+
+``python -m benchmarks.gpu.session outputs/.../build/yolov5s-int8.engine`` opens an engine that ``+stage=build`` made
+(its sidecar lies beside it), infers random pictures in the size that it was built for, and prints a Markdown table:
+``host`` copies a NumPy batch there and the outputs back, ``device`` takes a batch that lies on the GPU and waits for
+the result, ``device, in a row`` waits once at the end. Milliseconds a batch, median over the rounds, and pictures a
+second. Needs TensorRT (or TensorRT-RTX), CuPy and a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from backends.trt.devices import Gpu, choose
+from backends.trt.library import Library, load
+from backends.trt.opening import open_on, open_session
+from backends.trt.session import TrtSession
+from core.artifacts import Engine
+from core.engine_file import check_engine_file
+from core.errors import HooklineError
+from core.store import read_artifact
+
+ROW = 20
+"""Batches before the wait at the end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Open, time, print."""
+    asked = read_arguments(arguments)
+    try:
+        engine = read_engine(asked.engine)
+        library, gpu = load(engine.runtime), choose(asked.device)
+        rows = list(measure(engine, library, gpu, asked))
+    except HooklineError as error:
+        sys.exit(str(error))
+    print(
+        f"{gpu.name}, driver {gpu.driver}, {library.title} {library.version}; {asked.engine.name}, batch {asked.batch}"
+    )
+    print(f"median of {asked.rounds} rounds; python -m benchmarks.gpu.session {' '.join(sys.argv[1:])}\n")
+    print("| way | graphs | ms a batch | pictures a second |\n| --- | --- | ---: | ---: |")
+    for way, graphs, milliseconds in rows:
+        print(f"| {way} | {'yes' if graphs else 'no'} | {milliseconds:.3f} | {asked.batch / milliseconds * 1e3:.0f} |")
+
+
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("engine", type=Path)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--device", default="auto")
+    return parser.parse_args(arguments)
+
+
+def read_engine(path: Path) -> Engine:
+    """The engine whose plan is ``path``.
+
+    Raises:
+        HooklineError: There is none, or it is not the file that was built.
+    """
+    artifact = read_artifact(path)
+    if not isinstance(artifact, Engine):
+        raise HooklineError(f"'{path}' has no sidecar of an engine beside it", "give an engine that +stage=build made")
+    return check_engine_file(artifact, artifact.runtime)
+
+
+def measure(engine: Engine, library: Library, gpu: Gpu, asked: argparse.Namespace) -> Iterator[tuple[str, bool, float]]:
+    """Way, whether with graphs, and milliseconds a batch."""
+    device = open_on(gpu)
+    contract = engine.contract
+    images = np.random.default_rng(0).random((asked.batch, 3, contract.height, contract.width), np.float32)
+    for graphs in (False, True):
+        with open_session(engine, library, device, graphs=graphs) as session:
+            there = device.empty(images.shape, np.dtype(session.input_dtype), session.stream)
+            address = there.__cuda_array_interface__["data"][0]
+            device.upload(images.astype(session.input_dtype).reshape(-1).view(np.uint8), address, session.stream)
+            for way, work, batches in ways(session, images, there):
+                yield way, graphs, timed(work, asked.rounds) / batches
+
+
+def ways(session: TrtSession, images: np.ndarray, there: Any) -> list[tuple[str, Callable[[], object], int]]:
+    """Name, work, and how many batches it infers."""
+
+    def in_a_row() -> None:
+        for _ in range(ROW - 1):
+            session.run_device(there)
+        session.run(there)
+
+    return [
+        ("host", lambda: session.run(images), 1),
+        ("device", lambda: session.run(there), 1),
+        ("device, in a row", in_a_row, ROW),
+    ]
+
+
+def timed(work: Callable[[], object], rounds: int) -> float:
+    """Median milliseconds, after some runs that are not counted."""
+    times = []
+    for number in range(rounds + 5):
+        start = time.perf_counter()
+        work()
+        if number >= 5:
+            times.append((time.perf_counter() - start) * 1e3)
+    return median(times)
+
+
+if __name__ == "__main__":
+    main()
