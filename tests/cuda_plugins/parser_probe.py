@@ -1,7 +1,7 @@
 """Shows the plugin to the real parser of TensorRT-RTX, in a process of its own, by test_parser.py.
 
-``python -m tests.cuda_plugins.parser_probe [attribute to leave out ...]`` prints what the parser gives to the plugin. TensorRT-RTX
-takes no plugins written in Python: its parser ends the process once it has one.
+``python -m tests.cuda_plugins.parser_probe [attribute to leave out ...]`` prints what the parser gives to the plugin.
+TensorRT-RTX takes no plugins written in Python: its parser ends the process once it has one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
         return made(settings)
 
     yolo_layer_plugin.plugin_class = lambda _: show
-    logger = trt.Logger(trt.Logger.ERROR)
+    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
     network = trt.Builder(logger).create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     print("parsed:", trt.OnnxParser(network, logger).parse(engine_probe.node_alone(*sys.argv[1:])))
     print("errors:", *callbacks.take_errors())
