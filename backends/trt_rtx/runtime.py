@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from backends.graphsurgeon.quantize import quantize
-from backends.trt_rtx.engine import build_engine, check_engine, this_release
+from backends.trt_rtx.engine import build_engine
+from backends.trt_rtx.opening import open_engine, this_release
 from backends.trt_rtx.style import STYLE
 from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
 from core.context import RunContext
-from core.errors import HooklineError, UnavailableError
+from core.errors import HooklineError
 from core.parts import Session
 
 if TYPE_CHECKING:
@@ -46,11 +47,7 @@ class TensorRtRtx:
         Raises:
             HooklineError: It is no engine of this release, or there is no GPU.
         """
-        check_engine(model)
-        raise UnavailableError(
-            f"'{model.path.name}' runs on an NVIDIA RTX card, and device={device} has none",
-            "open it where the card is, or look at the same model with backend=onnxruntime",
-        )
+        return open_engine(model, device)
 
     def tap(self, model: OnnxModel) -> NoReturn:
         """Refused: activations are observed with ONNX Runtime."""

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from backends.trt_rtx.plugin import hookline_runtimes
-from core.artifacts import Engine, Layout, Precision
+from core.artifacts import Layout, Precision
 from core.errors import HooklineError
 from stages.build import BuildConfig, build, fingerprint
 from tests.stage_tools import make_context
@@ -134,37 +134,3 @@ def test_key_of_an_engine_holds_the_release(tmp_path):
     import tensorrt_rtx
 
     assert fingerprint(BuildConfig(backend="tensorrt_rtx"), context) == {"tensorrt_rtx": tensorrt_rtx.__version__}
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("engine")
-    return built(folder, tiny(folder, Precision.fp32))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"runtime": "tensorrt"}, "is an engine of 'tensorrt'; set backend=tensorrt"),
-        ({"sha256": "0" * 64}, "is not the file that was built"),
-        ({"machine": {"tensorrt_rtx": "1.6.0"}}, "was built by TensorRT-RTX 1.6.0, here is .*; build it again with"),
-        ({"path": None}, "does not exist; build it"),
-        ({}, "runs on an NVIDIA RTX card, and device=auto has none"),
-    ],
-)
-def test_engines_that_cannot_be_opened(tmp_path, engine, change, message):
-    if change.get("path", "") is None:
-        change = {"path": tmp_path / "gone.engine"}
-    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
-    assert isinstance(engine, Engine)
-    with pytest.raises(HooklineError, match=message):
-        context.runtime("tensorrt_rtx").open(replace(engine, **change), device="auto")
-
-
-def test_models_are_not_opened(tmp_path):
-    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
-    runtime, model = context.runtime("tensorrt_rtx"), tiny(tmp_path, Precision.fp32)
-    with pytest.raises(HooklineError, match="opens engines only"):
-        runtime.open(model, device="auto")
-    with pytest.raises(HooklineError, match=r"set calibrate\.runtime=onnxruntime"):
-        runtime.tap(model)

@@ -1,0 +1,84 @@
+"""Engines of TensorRT-RTX on the card, where they are compiled for it: what they must fit, opening, warming up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backends.trt.devices import Gpu, choose
+from backends.trt.library import load
+from backends.trt.opening import open_on, open_session
+from backends.trt.session import TrtSession
+from backends.trt_rtx.targets import target_of
+from core.artifacts import Engine, OnnxModel
+from core.context import RunContext
+from core.engine_file import check_engine_file
+from core.errors import HooklineError
+
+RUNTIME = "tensorrt_rtx"
+CARDS = "compute_capabilities"
+"""The entry of an engine's settings that names the cards; empty where TensorRT-RTX chose them."""
+
+
+def this_release() -> dict[str, str]:
+    """Of the library: an engine is for the release that built it and for no other."""
+    return {RUNTIME: load(RUNTIME).version}
+
+
+def open_engine(model: OnnxModel | Engine, device: str) -> TrtSession:
+    """Open an engine on a GPU of this machine.
+
+    CUDA graphs are left out: TensorRT-RTX goes on compiling while an engine runs, which nobody has tried here.
+
+    Raises:
+        HooklineError: It is no engine of this release or not for this card, or there is no GPU.
+    """
+    engine = check_engine_file(model, RUNTIME)
+    check_release(engine)
+    gpu = choose(device)
+    check_card(engine, gpu)
+    return open_session(engine, load(RUNTIME), open_on(gpu), graphs=False)
+
+
+def check_release(engine: Engine) -> None:
+    """Refuse an engine of another release.
+
+    Raises:
+        HooklineError: Names both, and how to rebuild.
+    """
+    here, there = load(RUNTIME).version, engine.machine.get(RUNTIME, "an unknown release")
+    if here != there:
+        raise HooklineError(
+            f"'{engine.path.name}' was built by TensorRT-RTX {there}, here is {here}, which cannot open it",
+            f"build it again with +stage=build backend=tensorrt_rtx precision={engine.precision.value}",
+        )
+
+
+def check_card(engine: Engine, gpu: Gpu) -> None:
+    """Refuse a card that the engine was not built for.
+
+    Raises:
+        HooklineError: Names the cards, and how to rebuild.
+    """
+    cards = [card for card in engine.settings.get(CARDS, "").split(",") if card]
+    if cards and target_of(gpu) not in cards:
+        raise HooklineError(
+            f"'{engine.path.name}' was built for {', '.join(cards)}, the {gpu.name} here is {target_of(gpu)}",
+            f"build it again with build.compute_capabilities=[{','.join([*cards, target_of(gpu)])}]",
+        )
+
+
+def warm_up(engine: Engine, context: RunContext, runs: int) -> None:
+    """Run a fresh engine where there is a card for it; where there is none, say so."""
+    if not runs:
+        return
+    try:
+        check_card(engine, choose(context.device))
+    except HooklineError as problem:
+        context.note(f"build: the engine was not run here: {problem.message}")
+        return
+    contract = engine.contract
+    size = (contract.batch, 3, contract.height, contract.width)
+    grey = np.full(size, contract.pad_value * contract.scale, np.float32)
+    with open_engine(engine, context.device) as session:
+        for _ in range(runs):
+            session.run(grey)

@@ -1,0 +1,172 @@
+"""Engines of TensorRT-RTX at the door: what fits is handed to the session of TensorRT, the rest is told."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.trt.devices import Gpu
+from backends.trt.library import load
+from backends.trt.opening import open_session
+from backends.trt_rtx import opening
+from backends.trt_rtx.opening import open_engine, this_release, warm_up
+from backends.trt_rtx.runtime import TensorRtRtx
+from core.artifacts import Engine, Layout, Precision
+from core.errors import HooklineError, UnavailableError
+from tests.heads_tools import facts, write_heads
+from tests.stage_tools import make_context
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
+
+
+class FakeSession:
+    """Counts the batches it runs."""
+
+    def __init__(self):
+        self.batches, self.closed = [], False
+
+    def run(self, images):
+        self.batches.append(images)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.closed = True
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """An engine for two cards; its plan is nothing that could be opened."""
+    (tmp_path / "tiny.engine").write_bytes(b"plan")
+    return Engine(
+        path=tmp_path / "tiny.engine",
+        facts=facts(),
+        contract=write_heads(tmp_path / "heads.onnx").contract,
+        layout=Layout.decoded,
+        precision=Precision.int8,
+        runtime="tensorrt_rtx",
+        score_threshold=0.25,
+        machine=this_release(),
+        settings={"compute_capabilities": "sm86,sm120"},
+    )
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A machine with an Ampere card, whose sessions are not real; gives them."""
+    made = []
+
+    def session(engine, library, device, *, graphs):
+        made.append((FakeSession(), engine, library.title, device, graphs))
+        return made[-1][0]
+
+    monkeypatch.setattr(opening, "choose", lambda device: Gpu("GPU-1", "NVIDIA A10", "8.6", 0, 0, ""))
+    monkeypatch.setattr(opening, "open_on", lambda gpu: gpu.uuid)
+    monkeypatch.setattr(opening, "open_session", session)
+    return made
+
+
+@pytest.fixture
+def no_card(monkeypatch):
+    def refuse(device):
+        raise UnavailableError("no GPU can be used: there is no driver", "see +stage=doctor")
+
+    monkeypatch.setattr(opening, "choose", refuse)
+
+
+def test_engine_for_this_card_is_opened_without_graphs(engine, card):
+    session = TensorRtRtx().open(engine, device="auto")
+    assert card == [(session, engine, "TensorRT-RTX", "GPU-1", False)]
+
+
+def test_cards_that_tensorrt_rtx_chose_are_left_to_it(engine, card):
+    assert open_engine(replace(engine, settings={}), "auto") is card[0][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"runtime": "tensorrt"}, "is an engine of 'tensorrt'"),
+        ({"sha256": "0" * 64}, "is not the file that was built"),
+        (
+            {"machine": {"tensorrt_rtx": "1.6.0"}},
+            r"by TensorRT-RTX 1\.6\.0, here is .*; build it again with \+stage=build",
+        ),
+        ({"machine": {}}, "by TensorRT-RTX an unknown release"),
+        (
+            {"settings": {"compute_capabilities": "sm89,sm120"}},
+            r"was built for sm89, sm120, the NVIDIA A10 here is sm86; .*=\[sm89,sm120,sm86\]",
+        ),
+    ],
+)
+def test_engines_that_do_not_fit(engine, card, change, message):
+    with pytest.raises(HooklineError, match=message):
+        open_engine(replace(engine, **change), "auto")
+    assert card == []
+
+
+def test_engine_without_a_card(engine, no_card):
+    with pytest.raises(UnavailableError, match=r"no GPU can be used: there is no driver; see \+stage=doctor"):
+        open_engine(engine, "auto")
+
+
+def test_models_are_not_opened(tmp_path):
+    model = write_heads(tmp_path / "heads.onnx")
+    with pytest.raises(HooklineError, match=r"opens engines only, not .heads\.onnx"):
+        TensorRtRtx().open(model, device="auto")
+    with pytest.raises(HooklineError, match=r"set calibrate\.runtime=onnxruntime"):
+        TensorRtRtx().tap(model)
+
+
+def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
+    context, memory = make_context(tmp_path)
+    warm_up(engine, context, 2)
+    session = card[0][0]
+    assert [batch.shape for batch in session.batches] == [(1, 3, 64, 96)] * 2
+    assert np.unique(session.batches[0]) == pytest.approx(114 / 255)
+    assert (session.closed, memory.notes) == (True, [])
+
+
+def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
+    context, memory = make_context(tmp_path)
+    warm_up(engine, context, 3)
+    assert memory.notes == ["build: the engine was not run here: no GPU can be used: there is no driver"]
+    warm_up(engine, context, 0)
+    assert len(memory.notes) == 1
+
+
+class Here:
+    """A device to name only."""
+
+    def here(self):
+        return nullcontext()
+
+
+@pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="says what happens where there is no driver")
+def test_library_itself_refuses_without_a_driver(engine):
+    with pytest.raises(HooklineError, match=r"'tiny\.engine' cannot be opened: .*cudaError 35"):
+        open_session(engine, load("tensorrt_rtx"), Here(), graphs=False)
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (
+            "ICudaEngine",
+            ["num_io_tensors", "get_tensor_name", "get_tensor_mode", "get_tensor_dtype", "get_tensor_profile_shape"],
+        ),
+        ("ICudaEngine", ["create_execution_context"]),
+        (
+            "IExecutionContext",
+            ["set_input_shape", "get_tensor_shape", "set_tensor_address", "infer_shapes", "execute_async_v3"],
+        ),
+        ("Runtime", ["deserialize_cuda_engine"]),
+    ],
+)
+def test_calls_of_the_session_are_there(owner, names):
+    assert [name for name in names if not hasattr(getattr(load("tensorrt_rtx").trt, owner), name)] == []
