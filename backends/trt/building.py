@@ -152,8 +152,9 @@ def not_built(library: Library, model: Path, begun: int) -> HooklineError:
     from cuda_plugins.callbacks import take_errors
 
     if failed := take_errors():
-        cause = failed[0]
-        hint = cause.hint if isinstance(cause, HooklineError) else "the log has the rest"
+        cause, hint = str(failed[0]), "the log has the rest"
+        if isinstance(failed[0], HooklineError):
+            cause, hint = failed[0].message, failed[0].hint
         return HooklineError(f"{library.title} cannot build '{model.name}': a plugin failed: {cause}", hint)
     reason = library.journal.reason(begun)
     return HooklineError(f"{library.title} cannot build '{model.name}': {reason}", _remedy(reason))
@@ -161,7 +162,9 @@ def not_built(library: Library, model: Path, begun: int) -> HooklineError:
 
 def _remedy(reason: str) -> str:
     low = reason.lower()
-    if "memory" in low or "outofmemory" in low.replace(" ", ""):
+    if "insufficient workspace" in low or "find any implementation" in low:
+        return "give kernels more room with runtimes.tensorrt.workspace=null; +stage=doctor looks at the installation"
+    if "memory" in low:
         return "free memory of the GPU, choose another with device=, or build a smaller build.batch or build.imgsz"
     if "cudaerror 35" in low or "driver" in low:
         return "+stage=doctor looks at the driver"

@@ -18,7 +18,7 @@ TOLD = 2
 ERROR, WARNING = 1, 2
 _LEVELS = {0: logging.ERROR, ERROR: logging.ERROR, WARNING: logging.WARNING}
 
-ENVELOPE = re.compile(r"Error Code \d+: [\w ]+ \((?P<text>.*?)\.?(?: In \w+ at [^ )]*)?\)+$")
+ENVELOPE = re.compile(r"Error Code \d+: (?P<kind>[\w ]+) \((?P<text>.*?)\.?(?: In \w+ at [^ )]*)?\)+$")
 """Around what the library says: the call, a code, a function and a source file of its own."""
 
 
@@ -76,4 +76,7 @@ def plain(message: str) -> str:
     """The sentence in a message, without the library's own places around it."""
     text = " ".join(message.split())
     found = ENVELOPE.search(text)
-    return found["text"] if found else text
+    if not found:
+        return text
+    # The only kind that says more than its sentence, which may be a number of bytes alone.
+    return f"out of memory: {found['text']}" if found["kind"] == "OutOfMemory" else found["text"]
