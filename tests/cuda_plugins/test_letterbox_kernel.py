@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import HooklineError
 from cuda_plugins.letterbox import Place, letterbox, resize
-from cuda_plugins.letterbox_launch import Picture, letterbox_launches
+from cuda_plugins.letterbox_launch import LETTERBOX, Picture, letterbox_launches
 
 SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (3, 500), (400, 2), (47, 63), (64, 64), (90, 121), (200, 333)]
 
@@ -106,6 +106,10 @@ def test_every_value_is_rounded_to_the_nearest_half(device, scale):
 )
 def test_anywhere_in_the_input(device, place):
     assert_equals_twin(device, [random_picture(25, 30)], [place], height=32, width=32)
+
+
+def test_the_argument_fits_every_driver():
+    assert LETTERBOX.itemsize <= 4096
 
 
 def test_a_picture_of_the_size_of_its_place_is_copied(device):

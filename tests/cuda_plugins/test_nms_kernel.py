@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import HooklineError
 from cuda_plugins.nms import DETECTION, Origin, Suppression, nms
-from cuda_plugins.nms_launch import Candidates, nms_launches
+from cuda_plugins.nms_launch import NMS, Candidates, nms_launches
 from tests.cuda_plugins import cpu
 from tests.cuda_plugins.devices import Cpu
 
@@ -161,6 +161,10 @@ def test_each_picture_goes_back_to_its_own_pixels(device):
 def test_a_batch_of_more_pictures_than_one_launch_holds(device, batch):
     origins = [replace(ORIGIN, left=number) for number in range(batch)]
     assert_equals_twin(device, random_rows(20, batch=batch), replace(WANTED, max_det=5), origins, threads=64)
+
+
+def test_the_argument_fits_every_driver():
+    assert NMS.itemsize <= 4096
 
 
 def test_two_runs_are_equal_to_the_last_bit(device):
