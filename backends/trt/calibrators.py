@@ -1,0 +1,164 @@
+"""TensorRT's own INT8 calibration, for releases that have it: pictures in, ranges into a cache.
+
+The classes are made at run time, since TensorRT 11 has no bases for them. TensorRT learns of failures in callbacks by
+None only, so what they raise is kept and raised after the build.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.gpu.device import Device, view
+from core.errors import HooklineError
+
+T = TypeVar("T")
+BASES = {"minmax": "IInt8MinMaxCalibrator", "entropy": "IInt8EntropyCalibrator2"}
+"""TensorRT's class by our word."""
+
+
+@dataclass(frozen=True)
+class CalibrationCache:
+    """What TensorRT found, in its own form; the file's name holds the digest of model, pictures and method."""
+
+    path: Path
+
+    def read(self) -> bytes | None:
+        """None where nothing was kept yet."""
+        return self.path.read_bytes() if self.path.is_file() else None
+
+    def write(self, content: bytes) -> None:
+        """Keep it; another process never sees a part of it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, self.path)
+
+
+@dataclass(frozen=True)
+class GivenCache:
+    """Ranges that TensorRT found elsewhere; they are read and never written."""
+
+    content: bytes
+
+    def read(self) -> bytes | None:
+        """The content."""
+        return self.content
+
+    def write(self, content: bytes) -> None:
+        """What was given stays as it is. An engine that is no INT8 engine for it is refused after the build."""
+
+
+class Feeder:
+    """Carries batches to the device, one at a time, all of one size.
+
+    Args:
+        batches: float32 [B, 3, H, W]; one with fewer than B pictures, the last, is left out: TensorRT takes no other.
+        batch: B.
+        device: Where TensorRT builds.
+        done: Told after each batch how many pictures it held.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[NDArray[np.float32]],
+        batch: int,
+        device: Device,
+        done: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.batch = batch
+        self.used = 0
+        self._batches, self._device, self._done = batches, device, done
+        self._stream: int | None = None
+        self._memory: Any = None
+
+    def next(self) -> int | None:
+        """Address of the next batch, None after the last. It is valid until the next call.
+
+        Raises:
+            HooklineError: Not even one batch is full.
+        """
+        images = next(self._batches, None)
+        if images is None or len(images) < self.batch:
+            if not self.used:
+                raise HooklineError(
+                    f"the calibration has {0 if images is None else len(images)} pictures, a batch holds {self.batch}",
+                    "give more pictures, or a smaller build.batch",
+                )
+            return None
+        self.used += len(images)
+        self._done(len(images))
+        return self._send(np.ascontiguousarray(images))
+
+    def _send(self, images: NDArray[np.float32]) -> int:
+        if self._stream is None:
+            self._stream = self._device.new_stream()
+            self._memory = self._device.empty(images.shape, images.dtype, self._stream)
+        address = view(self._memory).address
+        self._device.upload(images.reshape(-1).view(np.uint8), address, self._stream)
+        self._device.wait(self._stream)
+        return address
+
+
+class Failure:
+    """The first thing that a callback raised."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def guard(self, callback: Callable[[], T]) -> T | None:
+        """What ``callback`` gives; None once one has failed."""
+        if self.error is not None:
+            return None
+        try:
+            return callback()
+        except Exception as error:
+            self.error = error
+            return None
+
+    def reraise(self) -> None:
+        """Raise it, where there is one."""
+        if self.error is not None:
+            raise self.error
+
+
+def make_calibrator(
+    trt: Any, method: str, feeder: Feeder | None, cache: CalibrationCache | GivenCache, failure: Failure
+) -> Any:
+    """A calibrator for ``IBuilderConfig.int8_calibrator``; keep it until the build is over.
+
+    Args:
+        trt: A TensorRT with calibrators.
+        method: ``minmax`` or ``entropy``.
+        feeder: Gives the pictures; None where the cache is all there is.
+        cache: Is asked first, and keeps what was found.
+        failure: Keeps what a callback raises.
+    """
+    base = getattr(trt, BASES[method])
+
+    class Calibrator(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            base.__init__(self)  # the bindings crash without it
+
+        def get_batch_size(self) -> int:
+            return feeder.batch if feeder else 1
+
+        def get_batch(self, names: list[str]) -> list[int] | None:  # noqa: ARG002 - there is one input
+            address = failure.guard(feeder.next) if feeder else None
+            return None if address is None else [address]
+
+        def read_calibration_cache(self) -> bytes | None:
+            return failure.guard(cache.read)
+
+        def write_calibration_cache(self, cache_content: Any) -> None:
+            content = bytes(cache_content)
+            failure.guard(lambda: cache.write(content))
+
+    return Calibrator()

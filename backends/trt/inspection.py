@@ -1,0 +1,159 @@
+"""In which precision the layers of an engine really run, by TensorRT's engine inspector.
+
+TensorRT 10 gives a tensor's layout and type in one text, ``Format/Datatype``; TensorRT 11 in two, ``Format`` and
+``DataType``. Only engines built with detailed verbosity say either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backends.trt.execution import Opened
+from backends.trt.profiles import Profile
+from core.artifacts import Precision
+from core.errors import HooklineError
+
+UNKNOWN = "unknown"
+TYPES = (
+    ("int8", r"int8"),
+    ("fp16", r"fp16|half|float16"),
+    ("bf16", r"bf16|bfloat16"),
+    ("fp32", r"fp32|float"),
+)
+"""Our word for a type, and how TensorRT's texts name it. The first that fits counts."""
+HIGHER = {Precision.int8: {"fp16", "bf16", "fp32"}, Precision.fp16: {"fp32"}, Precision.fp32: set[str]()}
+HEAVY = re.compile(r"conv|gemm|matmul|matrixmultiply", re.IGNORECASE)
+MOVES = {"reformat", "noop", "constant", "shuffle", "copy"}
+NAMED = 5
+"""Layers that a line names; the file beside the engine has all."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of an engine.
+
+    Attributes:
+        name: As TensorRT calls it: names of the operators in it.
+        kind: As TensorRT calls it, e.g. ``CaskConvolution``.
+        precision: ``int8``, ``fp16``, ``bf16``, ``fp32``, or ``unknown``: type of what it computes with.
+        heavy: A convolution or product of matrices, where the work is.
+    """
+
+    name: str
+    kind: str
+    precision: str
+    heavy: bool
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """What an inspection found.
+
+    Attributes:
+        layers: Those that compute.
+        higher: Names of the heavy layers that stayed in higher precision than was asked for.
+        doubt: What the user must be told, else empty.
+    """
+
+    layers: tuple[Layer, ...]
+    higher: tuple[str, ...]
+    doubt: str = ""
+
+    def __str__(self) -> str:
+        counted = Counter(layer.precision for layer in self.layers if layer.heavy)
+        shown = ", ".join(f"{count} in {precision}" for precision, count in counted.most_common()) or "none told"
+        return f"convolutions: {shown}{_named(self.higher)}"
+
+
+def inspect(opened: Opened, profile: Profile | None) -> str:
+    """The inspector's JSON of an engine. Types in one with free sizes are settled by the profile's usual size.
+
+    Raises:
+        HooklineError: TensorRT makes no context for that.
+    """
+    inspector = opened.engine.create_engine_inspector()
+    if profile is not None:
+        strategy = opened.trt.ExecutionContextAllocationStrategy.USER_MANAGED  # no memory: nothing is run
+        context = opened.engine.create_execution_context(strategy)
+        if context is None or not context.set_input_shape(profile.name, profile.opt):
+            raise HooklineError(f"the engine takes no input of {profile}: {opened.reason()}", "build another size")
+        inspector.execution_context = context
+    return str(inspector.get_engine_information(opened.trt.LayerInformationFormat.JSON))
+
+
+def read_layers(text: str) -> tuple[Layer, ...]:
+    """The layers of an inspector's JSON, of TensorRT 10 or 11, without those that only move data.
+
+    Raises:
+        HooklineError: It is no such JSON.
+    """
+    try:
+        entries = json.loads(text)["Layers"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise HooklineError(
+            f"TensorRT's description of the engine cannot be read ({error})", "tell the maintainers"
+        ) from error
+    layers = [_layer(entry) for entry in entries]
+    return tuple(layer for layer in layers if layer.kind.lower() not in MOVES)
+
+
+def judge(layers: Sequence[Layer], wanted: Precision) -> Precisions:
+    """Refuse an engine none of whose convolutions runs in the precision that was asked for.
+
+    Raises:
+        HooklineError: It is not what was asked for.
+    """
+    heavy = [layer for layer in layers if layer.heavy]
+    known = [layer for layer in heavy or layers if layer.precision != UNKNOWN]
+    higher = tuple(layer.name for layer in heavy if layer.precision in HIGHER[wanted])
+    right = [layer for layer in known if layer.precision not in HIGHER[wanted]]
+    if not known:
+        return Precisions(tuple(layers), higher, "TensorRT does not say in which precision the layers run")
+    if not right:
+        others = ", ".join(sorted({layer.precision for layer in known}))
+        raise HooklineError(
+            f"TensorRT built no {wanted.value} engine: all of its {len(known)} layers that compute run in {others}",
+            "is this GPU made for it? docs/tensorrt.md tells more; another precision= can be built",
+        )
+    few = 2 * len(right) < len(known)
+    doubt = f"only {len(right)} of {len(known)} convolutions run in {wanted.value}{_named(higher)}" if few else ""
+    return Precisions(tuple(layers), higher, doubt)
+
+
+def _layer(entry: Any) -> Layer:
+    if not isinstance(entry, Mapping):  # the engine tells names only
+        return Layer(str(entry), "", UNKNOWN, heavy=bool(HEAVY.search(str(entry))))
+    kind = str(entry.get("LayerType", ""))
+    described = f"{kind} {entry.get('ParameterType', '')}"
+    return Layer(str(entry.get("Name", "")), kind, _precision(entry), heavy=bool(HEAVY.search(described)))
+
+
+def _precision(entry: Mapping[str, Any]) -> str:
+    """Of the first input whose type is told, the activations; else of the weights, else of the output."""
+    tensors = [*entry.get("Inputs", ()), *entry.get("Outputs", ())]
+    texts = [_type_text(tensor) for tensor in tensors if isinstance(tensor, Mapping)]
+    weights = entry.get("Weights")
+    if isinstance(weights, Mapping):
+        texts.insert(len(entry.get("Inputs", ())), str(weights.get("Type", "")))
+    return next((found for text in texts if (found := _word(text))), UNKNOWN)
+
+
+def _type_text(tensor: Mapping[str, Any]) -> str:
+    """TensorRT 11 names the type by itself, TensorRT 10 within the layout."""
+    return str(tensor.get("DataType") or tensor.get("Datatype") or tensor.get("Format/Datatype") or "")
+
+
+def _word(text: str) -> str:
+    return next((word for word, pattern in TYPES if re.search(pattern, text, re.IGNORECASE)), "")
+
+
+def _named(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"; in higher precision: {', '.join(names[:NAMED])}{more}"

@@ -1,0 +1,147 @@
+"""``build.int8=calibrator``: TensorRT chooses the precisions of a float32 network by itself, up to TensorRT 10."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backends.gpu.device import Device
+from backends.trt.calibrators import CalibrationCache, Failure, Feeder, GivenCache, make_calibrator
+from backends.trt.library import Library
+from backends.trt.profiles import Profile
+from core.artifacts import InputContract
+from core.calibration import Ranges, write_tensorrt_cache
+from core.calibration_pictures import CalibrationFeed
+from core.digest import text_digest
+from core.errors import HooklineError, UnavailableError
+
+STEPS = 127
+HEADER = "TRT-"
+METHODS = {"MinMaxCalibration": "minmax", "EntropyCalibration2": "entropy"}
+"""Our word by the end of the first line of a cache."""
+
+
+def check_calibrators(library: Library) -> None:
+    """Refuse where TensorRT cannot do it; called before anything else is done.
+
+    Raises:
+        UnavailableError: This release has no calibrators.
+    """
+    if not library.capabilities.calibrators:
+        raise UnavailableError(
+            f"{library.title} {library.version} has no calibrators: TensorRT removed them after release 10",
+            "leave build.int8 out: the model itself is then quantised (qdq), with the same pictures",
+        )
+
+
+@dataclass
+class Quantising:
+    """Sets up a builder for calibration; :attr:`failure` holds what went wrong in it.
+
+    Attributes:
+        library: A TensorRT with calibrators.
+        feed: Pictures or a table.
+        contract: Of the engine; its batch and size are what the network is calibrated with.
+        profile: Of the engine, None where it is static.
+        device: Where TensorRT builds.
+        cache_dir: Where what TensorRT finds is kept.
+        model: Digest of the ONNX file.
+        done: Told after each batch how many pictures it held.
+    """
+
+    library: Library
+    feed: CalibrationFeed
+    contract: InputContract
+    profile: Profile | None
+    device: Device
+    cache_dir: Path
+    model: str
+    done: Callable[[int], None] = lambda _: None
+    failure: Failure = field(default_factory=Failure)
+    _kept: list[Any] = field(default_factory=list)
+
+    def prepare(self, network: Any, config: Any) -> None:
+        """Last changes before the build: flags, and a calibrator or ranges.
+
+        Raises:
+            HooklineError: The table was made for another model, or TensorRT refuses a part of it.
+        """
+        flags = self.library.trt.BuilderFlag
+        config.set_flag(flags.INT8)
+        config.set_flag(flags.FP16)
+        if self.feed.table is None:
+            feeder = Feeder(self._batches(), self.contract.batch, self.device, self.done)
+            self._calibrate(network, config, self.feed.method, feeder, self.cache)
+            return
+        ranges = Ranges.read(self.feed.table)
+        check_names(network, ranges)
+        method = next((word for end, word in METHODS.items() if ranges.header.endswith(end)), None)
+        if ranges.header.startswith(HEADER) and method:
+            scales = {name: found.amax / STEPS for name, found in ranges.tensors.items()}
+            given = GivenCache(write_tensorrt_cache(scales, ranges.header).encode())
+            self._calibrate(network, config, method, None, given)
+        else:
+            set_ranges(network, ranges)
+
+    @property
+    def cache(self) -> CalibrationCache:
+        """For this model, these pictures, this method, size and release."""
+        parts = (self.model, self.feed.digest, self.feed.method, str(self.contract), self.library.version)
+        return CalibrationCache(self.cache_dir / "tensorrt" / "calibration" / f"{text_digest(' '.join(parts))}.cache")
+
+    def _batches(self) -> Iterator[Any]:
+        """Nothing is read where TensorRT finds all it needs in the cache."""
+        yield from self.feed.batches(self.contract)
+
+    def _calibrate(
+        self, network: Any, config: Any, method: str, feeder: Feeder | None, cache: CalibrationCache | GivenCache
+    ) -> None:
+        calibrator = make_calibrator(self.library.trt, method, feeder, cache, self.failure)
+        self._kept.append(calibrator)  # the configuration does not keep it alive
+        config.int8_calibrator = calibrator
+        if self.profile is None:
+            return
+        usual = network.builder.create_optimization_profile()
+        usual.set_shape(self.profile.name, self.profile.opt, self.profile.opt, self.profile.opt)
+        if not config.set_calibration_profile(usual):
+            raise HooklineError(f"TensorRT does not calibrate at {self.profile.opt}", "give another build.imgsz")
+
+
+def set_ranges(network: Any, ranges: Ranges) -> None:
+    """Tell TensorRT the range of every tensor that was observed.
+
+    Raises:
+        HooklineError: It refuses one.
+    """
+    for tensor in tensors_of(network):
+        found = ranges.tensors.get(tensor.name)
+        # A tensor that is always zero has no scale; TensorRT then leaves what it belongs to in higher precision.
+        if found and found.amax > 0 and not tensor.set_dynamic_range(-found.amax, found.amax):
+            raise HooklineError(f"TensorRT refuses the range {found.amax} of '{tensor.name}'", "calibrate again")
+
+
+def check_names(network: Any, ranges: Ranges) -> None:
+    """Refuse ranges of tensors that the network does not have.
+
+    Raises:
+        HooklineError: They were made for another model.
+    """
+    names = {tensor.name for tensor in tensors_of(network)}
+    if missing := [name for name in ranges.tensors if name not in names]:
+        raise HooklineError(
+            f"the calibration was made for another model: {len(missing)} of its {len(ranges.tensors)} tensors are not"
+            f" in this one, as '{missing[0]}'",
+            "calibrate this model: leave calibrate.cache out, or build.method=minmax",
+        )
+
+
+def tensors_of(network: Any) -> Iterator[Any]:
+    """Every tensor of a network, the inputs first."""
+    for index in range(network.num_inputs):
+        yield network.get_input(index)
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        for output in range(layer.num_outputs):
+            yield layer.get_output(output)
