@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backends.trt.devices import Gpu, choose
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError, UnavailableError, unknown
 
 CURRENT = "current"
 _NOT_NAMED = {"NONE", "CURRENT"}
@@ -26,7 +26,7 @@ def read_targets(names: Sequence[str], trt: Any, device: str = "auto") -> tuple[
     known = [name.lower() for name in trt.ComputeCapability.__members__ if name not in _NOT_NAMED]
     targets = tuple(dict.fromkeys(_target(str(name)) for name in names))
     if targets == (CURRENT,):
-        return (_of_gpu(choose(device), known),)
+        return (_of_gpu(_gpu_here(device), known),)
     if CURRENT in targets:
         raise HooklineError(
             "build.compute_capabilities holds 'current' beside others", "name the cards, or leave 'current' alone"
@@ -59,6 +59,15 @@ def set_targets(trt: Any, config: Any, targets: Sequence[str]) -> None:
 def target_of(gpu: Gpu) -> str:
     """``sm89`` for 8.9."""
     return _target(gpu.capability)
+
+
+def _gpu_here(device: str) -> Gpu:
+    try:
+        return choose(device)
+    except UnavailableError as problem:
+        raise UnavailableError(
+            f"build.compute_capabilities=[current]: {problem.message}", "name the cards instead, e.g. [sm86,sm89,sm120]"
+        ) from problem
 
 
 def _of_gpu(gpu: Gpu, known: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from backends.trt.devices import Gpu
 from backends.trt_rtx import targets
 from backends.trt_rtx.targets import read_targets, set_targets
-from core.errors import HooklineError
+from core.errors import HooklineError, UnavailableError
 
 KNOWN = ["NONE", "CURRENT", "SM75", "SM80", "SM86", "SM89", "SM120", "SM121"]
 TRT = SimpleNamespace(ComputeCapability=SimpleNamespace(__members__={name: name for name in KNOWN}))
@@ -67,6 +67,15 @@ def test_current_is_the_gpu_of_the_device(monkeypatch):
 def test_current_where_nothing_is_built_for_it(monkeypatch):
     monkeypatch.setattr(targets, "choose", lambda device: gpu("9.0"))
     with pytest.raises(HooklineError, match=r"builds nothing for the NVIDIA Some here, of compute capability 9.0"):
+        read_targets(["current"], TRT)
+
+
+def test_current_without_a_gpu(monkeypatch):
+    def refuse(device):
+        raise UnavailableError("no GPU can be used", "install a driver")
+
+    monkeypatch.setattr(targets, "choose", refuse)
+    with pytest.raises(UnavailableError, match=r"=\[current\]: no GPU can be used; name the cards instead"):
         read_targets(["current"], TRT)
 
 
