@@ -1,71 +1,64 @@
-"""What an engine of TensorRT was built with and for, and whether that fits where it is opened."""
+"""What an engine of TensorRT was built on, and whether it fits where it is opened, by NVIDIA's rules for plans.
+
+By default a plan is for the release, the platform and the model of GPU that built it; another card of the same model
+does as well. ``runtimes.tensorrt.hardware`` and ``version_compatible`` widen that at build time, and stand in the
+settings of the engine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import platform
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from backends.trt.devices import Gpu
 from backends.trt.library import Library
 from backends.trt.options import Hardware
-from core.artifacts import Engine
+from core.artifacts import Engine, Int8Route
 from core.errors import HooklineError
 
+RELEASE, PLATFORM, MODEL, CAPABILITY = "tensorrt", "platform", "gpu", "capability"
+WORDS = {RELEASE: "TensorRT", PLATFORM: "platform", MODEL: "GPU", CAPABILITY: "compute capability"}
+ACROSS = {10: 11}
+"""Major releases whose version-compatible plans another major release takes."""
 AMPERE = (8, 0)
 
 
 def this_machine(library: Library, gpu: Gpu) -> dict[str, str]:
-    """What an engine built here depends on. GPUs of one kind share engines, so it names no single one."""
+    """What decides whether an engine fits; all that the key of the store takes from the machine.
+
+    Cards of one model share engines. Instances of MIG count as a model of their own: they are smaller.
+    """
+    instance = ", instance of MIG" if gpu.uuid.startswith("MIG-") else ""
     return {
-        "tensorrt": library.version,
-        "cuda": cuda_of_package(),
-        "driver": gpu.driver,
-        "gpu": gpu.name,
-        "capability": gpu.capability,
+        RELEASE: library.version,
+        PLATFORM: f"{platform.system()} {platform.machine()}",
+        MODEL: f"{gpu.name}{instance}",
+        CAPABILITY: gpu.capability,
     }
 
 
-def check_fits(engine: Engine, here: Mapping[str, str]) -> None:
-    """Refuse an engine that this TensorRT or GPU cannot run, or would run badly.
+def machine_facts(library: Library, gpu: Gpu, plugins: Sequence[str] = ()) -> dict[str, str]:
+    """What the sidecar of an engine says of the machine: :func:`this_machine`, and what helps to find faults.
 
     Args:
-        engine: From its sidecar.
-        here: :func:`this_machine`.
-
-    Raises:
-        HooklineError: Names each difference and how to rebuild.
+        library: TensorRT.
+        gpu: On which the engine was built.
+        plugins: Names of the operators that must be registered before the plan is opened.
     """
-    differences = [
-        f"{title} {engine.machine.get(key) or 'unknown'} (here {here.get(key) or 'unknown'})"
-        for key, title in _compared(engine, here)
-    ]
-    if differences:
-        raise HooklineError(
-            f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
-            f"rebuild it here with +stage=build backend={engine.runtime} precision={engine.precision.value}",
-        )
-
-
-def _compared(engine: Engine, here: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Keys in which the machines differ so that it matters, and their titles. The driver does not."""
-    built, now = engine.machine.get("tensorrt", ""), here.get("tensorrt", "")
-    later = engine.settings.get("version_compatible") == "True" and _numbers(now) >= _numbers(built)
-    if built != now and not later:
-        yield "tensorrt", "TensorRT"
-    hardware = engine.settings.get("hardware", Hardware.this.value)
-    same_card = engine.machine.get("capability", "") == here.get("capability", "")
-    if hardware == Hardware.ampere_plus.value:
-        if _numbers(here.get("capability", "")) < AMPERE:
-            yield "capability", "compute capability"
-    elif not same_card:
-        yield "capability", "compute capability"
-    if hardware == Hardware.this.value and engine.machine.get("gpu", "") != here.get("gpu", ""):
-        yield "gpu", "GPU"
+    return {
+        **this_machine(library, gpu),
+        "uuid": gpu.uuid,
+        "driver": gpu.driver,
+        "cuda": cuda_of_package(),
+        "system": platform.platform(terse=True),
+        "plugins": ",".join(plugins),
+    }
 
 
 def cuda_of_package() -> str:
     """Major version of CUDA that the installed package of TensorRT is for; empty where no package tells."""
-    for major in ("13", "12", "11"):
+    for major in ("13", "12"):
         for name in (f"tensorrt-cu{major}", f"tensorrt-cu{major}-bindings"):
             try:
                 version(name)
@@ -75,5 +68,70 @@ def cuda_of_package() -> str:
     return ""
 
 
+def check_fits(engine: Engine, here: Mapping[str, str]) -> None:
+    """Refuse an engine that was built for another machine.
+
+    Args:
+        engine: By its sidecar; ``settings`` holds the options ``hardware`` and ``version_compatible``.
+        here: As :func:`this_machine` gives it.
+
+    Raises:
+        HooklineError: Names each difference, how to rebuild, and what makes engines that fit more machines.
+    """
+    wrong = [key for key, fits in _verdicts(engine, here) if not fits]
+    if not wrong:
+        return
+    differences = (
+        f"{WORDS[key]} {engine.machine.get(key) or 'unknown'} (here {here[key] or 'unknown'})" for key in wrong
+    )
+    wider = "".join(f"; {advice}" for advice in _wider(engine, here, wrong))
+    raise HooklineError(
+        f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
+        f"rebuild it here with {rebuild_command(engine)}{wider}",
+    )
+
+
+def rebuild_command(engine: Engine) -> str:
+    """The words that build the engine again."""
+    words = ["+stage=build", f"backend={engine.runtime}", f"precision={engine.precision.value}"]
+    route, _, method = engine.settings.get("int8", "").partition(" ")
+    if route == Int8Route.calibrator:
+        words += [f"build.int8={route}", f"build.method={method}"]
+    return " ".join(words)
+
+
+def _verdicts(engine: Engine, here: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    there = engine.machine
+    hardware = engine.settings.get("hardware", Hardware.this)
+    wide = engine.settings.get("version_compatible") == "True"
+    yield RELEASE, there.get(RELEASE) == here[RELEASE] or (wide and _takes(here[RELEASE], there.get(RELEASE, "")))
+    yield PLATFORM, there.get(PLATFORM) == here[PLATFORM]
+    if hardware == Hardware.ampere_plus:
+        yield CAPABILITY, _numbers(here[CAPABILITY]) >= AMPERE
+        return
+    if hardware == Hardware.this:
+        yield MODEL, there.get(MODEL) == here[MODEL]
+    yield CAPABILITY, there.get(CAPABILITY) == here[CAPABILITY]
+
+
+def _wider(engine: Engine, here: Mapping[str, str], wrong: Sequence[str]) -> Iterator[str]:
+    """Options with which the engine would have fitted."""
+    there = engine.machine
+    if MODEL in wrong and CAPABILITY not in wrong and here[CAPABILITY]:
+        yield f"runtimes.tensorrt.hardware=same_compute_capability fits every GPU of {here[CAPABILITY]}"
+    if CAPABILITY in wrong and min(_numbers(there.get(CAPABILITY, "")), _numbers(here[CAPABILITY])) >= AMPERE:
+        yield "runtimes.tensorrt.hardware=ampere_plus fits GPUs of 8.0 and later"
+    if RELEASE in wrong and _takes(here[RELEASE], there.get(RELEASE, "")):
+        yield "runtimes.tensorrt.version_compatible=true fits later releases too"
+
+
+def _takes(release: str, plan: str) -> bool:
+    """Whether a release opens the version-compatible plans of another: later ones do, within bounds."""
+    running, built = _numbers(release), _numbers(plan)
+    return bool(built) and running >= built and running[0] in {built[0], ACROSS.get(built[0])}
+
+
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+    """``10.16.1.11`` -> (10, 16, 1, 11); empty where it is no such thing."""
+    parts = text.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
