@@ -25,6 +25,7 @@ from core.artifacts import (
     QuantizedModel,
 )
 from core.checks import CheckFunction
+from core.errors import HooklineError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -263,6 +264,10 @@ class Tap(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
+def _no_problems(_config: Any) -> tuple[HooklineError, ...]:
+    return ()
+
+
 class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
@@ -318,6 +323,7 @@ class Runtime(Part[RuntimeBackend]):
         engine_suffix: Of the files of its engines.
         build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
             others are refused before anything runs.
+        check_build: Problems with the options of ``build`` that can be told before anything runs.
     """
 
     available: Callable[[], Availability]
@@ -327,6 +333,7 @@ class Runtime(Part[RuntimeBackend]):
     fixed_sizes: bool = False
     engine_suffix: str = ".engine"
     build_options: frozenset[str] = frozenset()
+    check_build: Callable[[Any], Iterable[HooklineError]] = _no_problems
 
 
 # --- processors -------------------------------------------------------------------------------

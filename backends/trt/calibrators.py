@@ -141,7 +141,7 @@ def make_calibrator(
         cache: Is asked first, and keeps what was found.
         failure: Keeps what a callback raises.
     """
-    base = getattr(trt, BASES[method])
+    base: Any = getattr(trt, BASES[method])
 
     class Calibrator(base):  # type: ignore[misc]
         def __init__(self) -> None:

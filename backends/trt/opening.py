@@ -36,6 +36,11 @@ def open_session(engine: Engine, library: Library, device: EngineDevice, *, grap
     Raises:
         HooklineError: The plan is damaged or needs a plugin that is not there, or memory is short; says what to do.
     """
+    return TrtSession(deserialise(engine, library, device), engine, device, graphs=graphs)
+
+
+def deserialise(engine: Engine, library: Library, device: EngineDevice) -> Opened:
+    """The engine of a plan; arguments and errors as those of :func:`open_session`."""
     with device.here():
         if library.capabilities.plugins and OPERATOR in plugins_of(engine):
             register(library)
@@ -47,8 +52,7 @@ def open_session(engine: Engine, library: Library, device: EngineDevice, *, grap
         plan = runtime.deserialize_cuda_engine(content)
     if plan is None:
         raise _refused(engine, library.journal.reason(begun))
-    opened = Opened(library.trt, runtime, plan, lambda: library.journal.reason(begun))
-    return TrtSession(opened, engine, device, graphs=graphs)
+    return Opened(library.trt, runtime, plan, lambda: library.journal.reason(begun))
 
 
 def _runtime(library: Library) -> Any:

@@ -1,34 +1,57 @@
-"""The runtime ``tensorrt``. This version writes models for it and builds no engines (see the README)."""
+"""The runtime ``tensorrt``: engines for NVIDIA GPUs."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.artifacts import Precision
+from backends.trt.options import TrtOptions
+from core.artifacts import Int8Route, Precision
+from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
 
 if TYPE_CHECKING:
-    from backends.trt.runtime import TensorRtRules
+    from backends.trt.runtime import TensorRt
 
 ELSEWHERE = "+stage=graft backend=tensorrt writes the ONNX file to build with trtexec where TensorRT is"
+DEVICES = (Path("/dev/nvidiactl"), Path("/dev/nvhost-ctrl"), Path("/dev/dxg"))
+"""What a driver leaves on a machine: of a card, of a Jetson, and of Windows' own Linux."""
 
 
 def probe() -> Availability:
-    """Engines cannot be built or opened here; says what is missing for it."""
+    """Look for the package and for a driver; imports neither."""
     if importlib.util.find_spec("tensorrt") is None:
         install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12) on a machine with an NVIDIA GPU"
         return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}; {ELSEWHERE}")
-    return Availability(usable=False, reason="this version of hookline builds no TensorRT engines", hint=ELSEWHERE)
+    if importlib.util.find_spec("cupy") is None:
+        hint = "pip install cupy-cuda13x (cupy-cuda12x for CUDA 12)"
+        return Availability(usable=False, reason="CuPy, which its memory goes through, is not installed", hint=hint)
+    if not any(path.exists() for path in DEVICES):
+        return Availability(usable=False, reason="there is no NVIDIA GPU with a driver here", hint=ELSEWHERE)
+    return Availability(usable=True, reason="the package tensorrt and an NVIDIA driver are installed")
 
 
-def load(options: Any) -> TensorRtRules:  # noqa: ARG001
+def check_build(config: Any) -> Iterable[HooklineError]:
+    """What this release cannot do; TensorRT is imported only where it must be asked."""
+    if config.int8 is not Int8Route.calibrator:
+        return
+    from backends.trt.library import load as load_library
+    from backends.trt.quantising import check_calibrators
+
+    try:
+        check_calibrators(load_library())
+    except HooklineError as problem:
+        yield problem
+
+
+def load(options: TrtOptions) -> TensorRt:
     """Import the heavy half."""
-    from backends.trt.runtime import TensorRtRules
+    from backends.trt.runtime import TensorRt
 
-    return TensorRtRules()
+    return TensorRt(options)
 
 
 @hookimpl
@@ -36,10 +59,13 @@ def hookline_runtimes() -> Iterable[Runtime]:
     """Register the runtime."""
     yield Runtime(
         name="tensorrt",
-        summary="models by the rules of NVIDIA TensorRT (no engines yet)",
+        summary="engines of NVIDIA TensorRT 10 and 11 for the GPU of this machine",
         load=load,
+        options=TrtOptions,
         available=probe,
         device="cuda",
         precisions=frozenset(Precision),
         rank=20,
+        build_options=frozenset({"batch", "imgsz", "int8"}),
+        check_build=check_build,
     )

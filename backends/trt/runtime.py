@@ -4,47 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from backends.graphsurgeon.quantize import quantize
-from backends.trt.plugin import probe
+from backends.trt.options import TrtOptions
 from backends.trt.style import STYLE
 from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
 from core.context import RunContext
-from core.errors import UnavailableError
+from core.engine_file import check_engine_file
+from core.errors import HooklineError
+from core.parts import Session
+
+if TYPE_CHECKING:
+    from backends.trt.engine import Place
+    from core.calibration_pictures import CalibrationFeed
+
+RUNTIME = "tensorrt"
 
 
-class TensorRtRules:
-    """Quantises by TensorRT's rules, which needs no TensorRT; refuses the rest with the reason."""
+class TensorRt:
+    """Quantises by TensorRT's rules, which needs no TensorRT; builds for and runs on NVIDIA GPUs."""
+
+    def __init__(self, options: TrtOptions) -> None:
+        self.options = options
+
+    def machine(self, device: str = "auto") -> Mapping[str, str]:
+        """Release, driver and kind of GPU; no CUDA context is opened for it."""
+        from backends.trt.devices import choose
+        from backends.trt.library import load
+        from backends.trt.machine import this_machine
+
+        return this_machine(load(), choose(device))
 
     def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
         """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
-        quantize(model, table, target, precision=precision, style=STYLE)
+        from backends.graphsurgeon.quantize import quantize
 
-    def machine(self, device: str = "auto") -> Mapping[str, str]:  # noqa: ARG002
-        """Refused."""
-        _refuse()
+        quantize(model, table, target, precision=precision, style=STYLE)
 
     def build(
         self,
-        model: GraftedModel,  # noqa: ARG002
-        config: Any,  # noqa: ARG002
-        target: Path,  # noqa: ARG002
-        context: RunContext,  # noqa: ARG002
-        calibration: Any = None,  # noqa: ARG002
+        model: GraftedModel,
+        config: Any,
+        target: Path,
+        context: RunContext,
+        calibration: CalibrationFeed | None = None,
     ) -> Engine:
-        """Refused."""
-        _refuse()
+        """Build an engine for the GPU of the context's device, look into it, and warm it up."""
+        from backends.trt.engine import Order, build_engine
 
-    def open(self, model: OnnxModel | Engine, *, device: str) -> NoReturn:  # noqa: ARG002
-        """Refused."""
-        _refuse()
+        order = Order(model, target, config.batch, config.imgsz, config.warmup, self.options, calibration)
+        return build_engine(order, _place(context.device), context)
 
-    def tap(self, model: OnnxModel) -> NoReturn:  # noqa: ARG002
-        """Refused."""
-        _refuse()
+    def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
+        """Open an engine.
+
+        Raises:
+            HooklineError: It is no engine of TensorRT, does not fit this machine, or was changed after it was built.
+        """
+        from backends.trt.machine import check_fits, this_machine
+        from backends.trt.opening import open_session
+
+        engine = check_engine_file(model, RUNTIME)
+        place = _place(device)
+        check_fits(engine, this_machine(place.library, place.gpu))
+        return open_session(engine, place.library, place.device, graphs=self.options.graphs)
+
+    def tap(self, model: OnnxModel) -> NoReturn:
+        """Refused: activations are observed with ONNX Runtime."""
+        raise HooklineError(
+            f"tensorrt cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
+        )
 
 
-def _refuse() -> NoReturn:
-    state = probe()
-    raise UnavailableError(f"tensorrt cannot be used here: {state.reason}", state.hint)
+def _place(device: str) -> Place:
+    """The GPU for ``device``; CUDA starts here."""
+    from backends.trt.devices import choose
+    from backends.trt.engine import Place
+    from backends.trt.library import load
+    from backends.trt.opening import open_on
+
+    library, gpu = load(), choose(device)
+    return Place(library, gpu, open_on(gpu))

@@ -54,6 +54,7 @@ def _refused(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
         "int8": config.calibrated,
         "compute_capabilities": bool(config.compute_capabilities),
     }
+    yield from runtimes[config.backend].check_build(config)
     for word in (word for word, there in given.items() if there):
         takers = sorted(name for name, runtime in runtimes.items() if word in runtime.build_options)
         if config.backend not in takers:

@@ -1,0 +1,174 @@
+"""Engines of TensorRT: build, look into, warm up; the facts that the sidecar states."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.graphsurgeon.files import read_onnx
+from backends.trt import opening
+from backends.trt.building import Recipe, build_plan
+from backends.trt.devices import Gpu
+from backends.trt.inspection import Precisions, inspect, judge, read_layers
+from backends.trt.library import Library
+from backends.trt.machine import this_machine
+from backends.trt.memory import EngineDevice
+from backends.trt.monitor import Course
+from backends.trt.options import TrtOptions
+from backends.trt.profiles import Profile, read_profile
+from backends.trt.quantising import Quantising, check_calibrators
+from backends.trt.session import TrtSession
+from backends.trt.timing_cache import TimingCache, timing_cache
+from core.artifacts import Engine, GraftedModel, InputContract, Precision
+from core.calibration_pictures import CalibrationFeed
+from core.context import RunContext
+from core.digest import file_digest
+from core.serial import encode
+from cuda_plugins.signature import OPERATOR
+
+RUNTIME = "tensorrt"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an engine is built.
+
+    Attributes:
+        library: TensorRT.
+        gpu: The GPU, by NVML.
+        device: The same for CUDA.
+    """
+
+    library: Library
+    gpu: Gpu
+    device: EngineDevice
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be built.
+
+    Attributes:
+        model: The grafted model.
+        target: The plan file to write.
+        batch, imgsz: As ``build.batch`` and ``build.imgsz``.
+        warmup: How often the engine is run.
+        options: Of the runtime.
+        calibration: Pictures, where TensorRT is to quantise by itself.
+    """
+
+    model: GraftedModel
+    target: Path
+    batch: Any = None
+    imgsz: Any = None
+    warmup: int = 0
+    options: TrtOptions = field(default_factory=TrtOptions)
+    calibration: CalibrationFeed | None = None
+
+
+def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
+    """Build the plan, look into it, and run it.
+
+    Raises:
+        HooklineError: The model, the sizes or the options cannot be built here, or the engine is not what was asked.
+    """
+    library, model = place.library, order.model
+    if order.calibration is not None:
+        check_calibrators(library)
+    profile, contract = read_profile(model, order.batch, order.imgsz)
+    plugins = plugins_in(model.path)
+    recipe = Recipe(
+        model=model.path,
+        profile=profile,
+        options=order.options,
+        register=(lambda _: opening.register(library)) if plugins else None,
+        timing=_timing(order.options, place, context),
+        here=place.device.here,
+    )
+    order.target.write_bytes(_plan(order, recipe, contract, place, context))
+    engine = Engine(
+        path=order.target,
+        notes=model.notes,
+        facts=model.facts,
+        contract=contract,
+        layout=model.layout,
+        precision=Precision.int8 if order.calibration else model.precision,
+        runtime=RUNTIME,
+        score_threshold=model.score_threshold,
+        machine={
+            **this_machine(library, place.gpu),
+            "uuid": place.gpu.uuid,
+            "system": platform.platform(terse=True),
+            "plugins": ",".join(plugins),
+            "profile": str(profile or ""),
+            "model": file_digest(model.path),
+        },
+        settings=_settings(order),
+    )
+    return _tried(engine, profile, order.warmup, place, context)
+
+
+def plugins_in(model: Path) -> tuple[str, ...]:
+    """Plugins of this project that a graph needs in TensorRT, though it may carry a function for others."""
+    return (OPERATOR,) if any(node.op_type == OPERATOR for node in read_onnx(model).graph.node) else ()
+
+
+def _timing(options: TrtOptions, place: Place, context: RunContext) -> TimingCache | None:
+    if not (options.timing_cache and place.library.capabilities.timing_cache):
+        return None
+    return timing_cache(context.cache_dir, place.gpu.name, place.gpu.capability, place.library.version)
+
+
+def _plan(order: Order, recipe: Recipe, contract: InputContract, place: Place, context: RunContext) -> bytes:
+    with context.progress(f"build {order.target.name}") as progress:
+        course = Course(progress)
+        if order.calibration is None:
+            return build_plan(place.library, recipe, course)
+        quantising = Quantising(
+            library=place.library,
+            feed=order.calibration,
+            contract=contract,
+            profile=recipe.profile,
+            device=place.device,
+            cache_dir=context.cache_dir,
+            model=file_digest(order.model.path),
+            done=lambda count: progress.advance(count, note="calibrating"),
+        )
+        try:
+            return build_plan(place.library, replace(recipe, weak=True, prepare=(quantising.prepare,)), course)
+        finally:
+            quantising.failure.reraise()  # what failed in a callback is the cause of what failed after it
+
+
+def _tried(engine: Engine, profile: Profile | None, warmup: int, place: Place, context: RunContext) -> Engine:
+    """The engine with what its layers and its first runs tell."""
+    opened = opening.deserialise(engine, place.library, place.device)
+    with place.device.here():
+        text = inspect(opened, profile)
+    found = judge(read_layers(text), engine.precision)
+    _write_layers(engine.path, text, found, context)
+    contract = engine.contract
+    grey = np.full(
+        (contract.batch, 3, contract.height, contract.width), contract.pad_value * contract.scale, np.float32
+    )
+    with TrtSession(opened, engine, place.device, graphs=False) as session:
+        for _ in range(warmup):
+            session.run(grey)
+    notes = (*engine.notes, found.doubt) if found.doubt else engine.notes
+    return replace(engine, notes=notes, settings={**engine.settings, "layers": str(found)})
+
+
+def _write_layers(path: Path, text: str, found: Precisions, context: RunContext) -> None:
+    path.with_suffix(".layers.json").write_text(text, encoding="utf-8")
+    context.note(f"build: {found}")
+    if found.doubt:
+        context.warn(f"build: {found.doubt}")
+
+
+def _settings(order: Order) -> dict[str, str]:
+    settings = {name: str(value) for name, value in encode(order.options).items()}
+    return settings | {"int8": f"calibrator {order.calibration.method}"} if order.calibration else settings
