@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -37,11 +38,13 @@ class Journal:
     def __init__(self) -> None:
         self.messages: deque[Message] = deque(maxlen=KEPT)
         self.count = 0
+        self._lock = threading.Lock()
 
     def add(self, severity: int, text: str) -> None:
         """Keep a message, and pass it on to the log of the run. Called from any thread."""
-        self.count += 1
-        self.messages.append(Message(self.count, severity, text))
+        with self._lock:
+            self.count += 1
+            self.messages.append(Message(self.count, severity, text))
         log.log(_LEVELS.get(severity, logging.DEBUG), "TensorRT: %s", text)
 
     def since(self, number: int, severity: int = ERROR) -> list[str]:
