@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 
 import pytest
 
@@ -133,19 +132,6 @@ def test_the_newest_messages_are_kept():
     made = journal(*((1, str(number)) for number in range(KEPT + 5)))
     assert made.count == KEPT + 5
     assert made.since(0)[0] == "5"
-
-
-def test_messages_of_several_threads_are_all_counted():
-    made, usual = Journal(), sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    threads = [threading.Thread(target=lambda: [made.add(3, "x") for _ in range(400)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    sys.setswitchinterval(usual)
-    assert made.count == 1600
-    assert len({message.number for message in made.messages}) == 1600
 
 
 @pytest.mark.parametrize(
