@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from backends.trt.building import Recipe, build_plan
 from backends.trt.devices import Gpu
 from backends.trt.inspection import Precisions, inspect, judge, read_layers
 from backends.trt.library import Library
-from backends.trt.machine import this_machine
+from backends.trt.machine import machine_facts
 from backends.trt.memory import EngineDevice
 from backends.trt.monitor import Course
 from backends.trt.options import TrtOptions
@@ -100,10 +99,7 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
         machine={
-            **this_machine(library, place.gpu),
-            "uuid": place.gpu.uuid,
-            "system": platform.platform(terse=True),
-            "plugins": ",".join(plugins),
+            **machine_facts(library, place.gpu, plugins),
             "profile": str(profile or ""),
             "model": file_digest(model.path),
         },

@@ -36,7 +36,7 @@ def probe() -> Availability:
 
 def check_build(config: Any) -> Iterable[HooklineError]:
     """What this release cannot do; TensorRT is imported only where it must be asked."""
-    if config.int8 is not Int8Route.calibrator:
+    if config.int8 is not Int8Route.calibrator or not probe().usable:  # the latter is told already
         return
     from backends.trt.library import load as load_library
     from backends.trt.quantising import check_calibrators
