@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+
+log = logging.getLogger("hookline")
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,7 @@ class TimingCache:
 
         None where TensorRT takes none.
         """
-        content = self.path.read_bytes() if self.path.is_file() else b""
-        for blob in dict.fromkeys((content, b"")):
+        for blob in dict.fromkeys((self._read(), b"")):
             cache = config.create_timing_cache(blob)
             # Measurements of another GPU are refused, not bent: they would choose slow kernels.
             if cache is not None and config.set_timing_cache(cache, False):  # noqa: FBT003
@@ -32,16 +33,27 @@ class TimingCache:
         return None
 
     def keep(self, config: Any, cache: Any) -> None:
-        """Add what a build has measured to the file, and to what other processes have added meanwhile."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_suffix(".lock")):
-            if self.path.is_file():
-                others = config.create_timing_cache(self.path.read_bytes())
-                if others is not None:
-                    cache.combine(others, False)  # noqa: FBT003 - false: of another release, then it is replaced
-            content = cache.serialize()
-            if content is not None:
-                _replace(self.path, bytes(content))
+        """Add what a build has measured to the file, and to what other processes have added meanwhile.
+
+        Where the file cannot be written, that is told in the log: the engine has been built.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_suffix(".lock")):
+                if known := self._read():
+                    _combine(cache, config.create_timing_cache(known))
+                content = cache.serialize()
+                if content is not None:
+                    _replace(self.path, bytes(content))
+        except OSError as error:
+            log.warning("measurements of kernels cannot be kept in '%s': %s", self.path, error.strerror)
+
+    def _read(self) -> bytes:
+        """The file, empty where there is none that can be read."""
+        try:
+            return self.path.read_bytes()
+        except OSError:
+            return b""
 
 
 def timing_cache(cache_dir: Path, gpu: str, capability: str, version: str) -> TimingCache:
@@ -50,7 +62,16 @@ def timing_cache(cache_dir: Path, gpu: str, capability: str, version: str) -> Ti
     return TimingCache(cache_dir / "tensorrt" / "timing" / f"{name}.cache")
 
 
+def _combine(cache: Any, others: Any) -> None:
+    """Those that are damaged, or of another release, are left out."""
+    if others is not None:
+        cache.combine(others, False)  # noqa: FBT003
+
+
 def _replace(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    unfinished = path.with_suffix(".unfinished")  # the lock is held: there is one writer
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
