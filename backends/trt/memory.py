@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import Device
+from core.parts import DeviceArray
 
 THREAD_LOCAL = 1
 """``cudaStreamCaptureModeThreadLocal``: other threads may allocate and wait while this one captures."""
@@ -40,6 +41,10 @@ class EngineDevice(Device, Protocol):
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
         """Begin to copy bytes from one address of the device to another."""
+        ...
+
+    def adopt(self, array: Any) -> DeviceArray:
+        """The same memory, of any array of this device that speaks DLPack."""
         ...
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
@@ -93,6 +98,13 @@ class CupyEngineDevice(CupyDevice):
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
         """Asynchronous."""
         self._copy(target, source, size, self._runtime.memcpyDeviceToDevice, stream)
+
+    def adopt(self, array: Any) -> DeviceArray:
+        """As an array of CuPy, for which its owner lets CuPy's current stream, the default one, wait."""
+        with self._here():
+            adopted: DeviceArray = self._cupy.from_dlpack(array)
+            self._cupy.cuda.get_current_stream().synchronize()
+        return adopted
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
         """Through the CUDA runtime, whose errors are ``CUDARuntimeError``."""

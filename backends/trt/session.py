@@ -143,7 +143,7 @@ class TrtSession:
         return TrtSession(self._opened, self._engine, self._memory, graphs=self._graphs)
 
     def run(self, images: Any) -> dict[str, Any]:
-        """Infer one batch: float32 [B, 3, H, W] of the host, or an array of the device; see :meth:`run_device`.
+        """Infer one batch: float32 [B, 3, H, W] of the host, or an array of the device (CuPy, torch, any with DLPack).
 
         Returns:
             The outputs with B rows, in the same memory as the images; they may be overwritten by the next call.
@@ -164,6 +164,8 @@ class TrtSession:
             HooklineError: As :meth:`run`.
             ValueError: The array is not contiguous, or of another type.
         """
+        if not isinstance(images, DeviceArray):
+            images = self._memory.adopt(images)
         given = view(images)
         if given.dtype != self.input_dtype:
             raise ValueError(f"the engine takes {self.input_dtype}, the array is {given.dtype}")

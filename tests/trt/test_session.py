@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,17 @@ def test_run_takes_arrays_of_the_device_and_waits():
         abouts = {name: view(array) for name, array in outputs.items()}
         same({name: memory(about.address, about.shape, about.dtype) for name, about in abouts.items()}, images)
     assert isinstance(session, DeviceSession)
+
+
+def test_arrays_that_speak_dlpack_alone():
+    session, _, device = opened_session()
+    images = pictures(2)
+    with session:
+        jax = SimpleNamespace(array=put(device, images, session.stream), __dlpack__=lambda: "capsule")
+        outputs = session.run(jax)
+        same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
+        with pytest.raises(AttributeError, match="__dlpack__"):
+            session.run([1, 2])
 
 
 def test_half_images():
