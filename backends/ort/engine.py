@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-import numpy as np
-
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import check_machine, this_machine
 from backends.ort.plugin import Optimisation, OrtOptions
@@ -15,6 +13,7 @@ from core.artifacts import Engine, GraftedModel
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
 from core.serial import encode
+from core.warming import warm_up
 
 RUNTIME = "onnxruntime"
 WRITTEN = {
@@ -57,7 +56,8 @@ def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warm
         settings={name: str(value) for name, value in encode(options).items()},
         machine={**this_machine(), "optimisation": options.optimisation.value, "system": platform.platform(terse=True)},
     )
-    _warm_up(engine, options, warmup)
+    with open_engine(engine, options) as session:
+        warm_up(session, warmup)
     return engine
 
 
@@ -75,13 +75,3 @@ def check_engine(engine: Engine) -> None:
     """
     check_engine_file(engine, RUNTIME)
     check_machine(engine, this_machine())
-
-
-def _warm_up(engine: Engine, options: OrtOptions, runs: int) -> None:
-    contract = engine.contract
-    grey = np.full(
-        (contract.batch, 3, contract.height, contract.width), contract.pad_value * contract.scale, np.float32
-    )
-    with open_engine(engine, options) as session:
-        for _ in range(runs):
-            session.run(grey)

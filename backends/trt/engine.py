@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backends.graphsurgeon.files import read_onnx
 from backends.trt import opening
 from backends.trt.building import Recipe, build_plan
@@ -27,6 +25,7 @@ from core.calibration_pictures import CalibrationFeed
 from core.context import RunContext
 from core.digest import file_digest
 from core.serial import encode
+from core.warming import warm_up
 from cuda_plugins.signature import OPERATOR
 
 RUNTIME = "tensorrt"
@@ -147,13 +146,8 @@ def _tried(engine: Engine, profile: Profile | None, warmup: int, place: Place, c
         text = inspect(opened, profile)
     found = judge(read_layers(text), engine.precision)
     _write_layers(engine.path, text, found, context)
-    contract = engine.contract
-    grey = np.full(
-        (contract.batch, 3, contract.height, contract.width), contract.pad_value * contract.scale, np.float32
-    )
     with TrtSession(opened, engine, place.device, graphs=False) as session:
-        for _ in range(warmup):
-            session.run(grey)
+        warm_up(session, warmup)
     notes = (*engine.notes, found.doubt) if found.doubt else engine.notes
     return replace(engine, notes=notes, settings={**engine.settings, "layers": str(found)})
 

@@ -9,7 +9,7 @@ from typing import Any
 from backends.trt.library import load
 from backends.trt.profiles import read_profile
 from backends.trt_rtx.job import Job
-from backends.trt_rtx.opening import RUNTIME, this_release, warm_up
+from backends.trt_rtx.opening import CARDS, RUNTIME, this_release, try_out
 from backends.trt_rtx.process import run_worker
 from backends.trt_rtx.targets import read_targets
 from core.artifacts import Engine, GraftedModel
@@ -43,8 +43,12 @@ def build_engine(model: GraftedModel, config: Any, target: Path, context: RunCon
         precision=model.precision,
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
-        machine={**this_release(), "system": platform.platform(terse=True)},
-        settings={"compute_capabilities": ",".join(cards), "profile": str(profile or "")},
+        machine={
+            **this_release(),
+            CARDS: ",".join(cards),
+            "profile": str(profile or ""),
+            "system": platform.platform(terse=True),
+        },
     )
-    warm_up(engine, context, config.warmup)
+    try_out(engine, context, config.warmup)
     return engine

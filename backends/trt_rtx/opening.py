@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from backends.trt.devices import Gpu, choose
 from backends.trt.library import load
 from backends.trt.opening import open_on, open_session
@@ -13,10 +11,11 @@ from core.artifacts import Engine, OnnxModel
 from core.context import RunContext
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
+from core.warming import warm_up
 
 RUNTIME = "tensorrt_rtx"
 CARDS = "compute_capabilities"
-"""The entry of an engine's settings that names the cards; empty where TensorRT-RTX chose them."""
+"""The entry of an engine's machine that names the cards; empty where TensorRT-RTX chose them."""
 
 
 def this_release() -> dict[str, str]:
@@ -59,7 +58,7 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
     Raises:
         HooklineError: Names the cards, and how to rebuild.
     """
-    cards = [card for card in engine.settings.get(CARDS, "").split(",") if card]
+    cards = [card for card in engine.machine.get(CARDS, "").split(",") if card]
     if cards and target_of(gpu) not in cards:
         raise HooklineError(
             f"'{engine.path.name}' was built for {', '.join(cards)}, the {gpu.name} here is {target_of(gpu)}",
@@ -67,7 +66,7 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
         )
 
 
-def warm_up(engine: Engine, context: RunContext, runs: int) -> None:
+def try_out(engine: Engine, context: RunContext, runs: int) -> None:
     """Run a fresh engine where there is a card for it; where there is none, say so."""
     if not runs:
         return
@@ -76,9 +75,5 @@ def warm_up(engine: Engine, context: RunContext, runs: int) -> None:
     except HooklineError as problem:
         context.note(f"build: the engine was not run here: {problem.message}")
         return
-    contract = engine.contract
-    size = (contract.batch, 3, contract.height, contract.width)
-    grey = np.full(size, contract.pad_value * contract.scale, np.float32)
     with open_engine(engine, context.device) as session:
-        for _ in range(runs):
-            session.run(grey)
+        warm_up(session, runs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Precision
+from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, NoOptions, Runtime
 
@@ -21,6 +22,19 @@ def probe() -> Availability:
     if importlib.util.find_spec("tensorrt_rtx") is None:
         return Availability(usable=False, reason="TensorRT-RTX is not installed", hint=INSTALL)
     return Availability(usable=True, reason="the package tensorrt_rtx is installed")
+
+
+def check_build(config: Any) -> Iterable[HooklineError]:
+    """Cards that the library does not know, or that are not here."""
+    if not (config.compute_capabilities and probe().usable):
+        return
+    from backends.trt.library import load as load_library
+    from backends.trt_rtx.targets import read_targets
+
+    try:
+        read_targets(config.compute_capabilities, load_library("tensorrt_rtx").trt)
+    except HooklineError as problem:
+        yield problem
 
 
 def load(_: NoOptions) -> TensorRtRtx:
@@ -43,4 +57,5 @@ def hookline_runtimes() -> Iterable[Runtime]:
         rank=5,
         fixed_sizes=True,
         build_options=frozenset({"batch", "imgsz", "compute_capabilities"}),
+        check_build=check_build,
     )

@@ -47,9 +47,9 @@ def test_small_network(tmp_path, precision, dynamic):
     assert engine.path.name == f"tiny-{precision.value}.engine"
     assert engine.path.stat().st_size > 100_000
     assert (engine.precision, engine.layout, engine.score_threshold) == (precision, Layout.decoded, 0.25)
-    assert engine.settings["compute_capabilities"] == "sm86,sm89,sm120"
     assert engine.runtime == "tensorrt_rtx"
-    assert set(engine.machine) == {"tensorrt_rtx", "system"}
+    assert engine.machine["compute_capabilities"] == "sm86,sm89,sm120"
+    assert set(engine.machine) == {"tensorrt_rtx", "compute_capabilities", "profile", "system"}
 
 
 @pytest.mark.parametrize("variant", WEIGHTS)
@@ -68,7 +68,7 @@ def test_profile(tmp_path):
     model = tiny(tmp_path, Precision.int8, dynamic=True)
     sizes = {"batch": {"min": 1, "opt": 2, "max": 4}, "imgsz": {"min": 32, "opt": 64, "max": [64, 96]}}
     engine = built(tmp_path, model, **sizes)
-    assert engine.settings["profile"] == "1x3x32x32 2x3x64x64 4x3x64x96"
+    assert engine.machine["profile"] == "1x3x32x32 2x3x64x64 4x3x64x96"
     assert engine.contract == replace(model.contract, batch=2)
     with pytest.raises(HooklineError, match=r"asks for a batch of 4, .* export\.batch=4 exports it so"):
         built(tmp_path, tiny(tmp_path, Precision.int8), batch=4)

@@ -28,8 +28,9 @@ def run(tmp_path_factory, repo_root):
         fixed = ["backend=tensorrt_rtx", "weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir={name}"]
         line = [sys.executable, "-m", "core.run", *fixed, *overrides]
         result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
-        summary = json.loads((folder / name / "summary.json").read_text())
-        return result, folder / name, {stage["name"]: stage["status"] for stage in summary["stages"]}
+        written = folder / name / "summary.json"
+        stages = json.loads(written.read_text())["stages"] if written.exists() else []
+        return result, folder / name, {stage["name"]: stage["status"] for stage in stages}
 
     return call
 
@@ -40,7 +41,7 @@ def test_engine_with_sidecar_then_from_the_store(run):
     (engine,) = (folder / "build").glob("*-int8.engine")
     sidecar = json.loads(engine.with_name(f"{engine.name}.json").read_text())
     assert (sidecar["runtime"], sidecar["precision"]) == ("tensorrt_rtx", "int8")
-    assert sidecar["settings"]["compute_capabilities"] == "sm86,sm120"
+    assert sidecar["machine"]["compute_capabilities"] == "sm86,sm120"
     result, _, stages = run("second", *INT8)
     assert (result.returncode, stages["build"]) == (0, "reused")
 
@@ -51,3 +52,9 @@ def test_opening_needs_a_card(run, monkeypatch):
     assert result.returncode == 2
     assert stages == stages | {"build": "ran", "predict": "failed"}
     assert "no GPU can be used" in result.stderr
+
+
+def test_card_that_is_not_there_is_told_before_anything_runs(run):
+    result, _, stages = run("fourth", *INT8[:-1], "build.compute_capabilities=[sm86,sm85]")
+    assert (result.returncode, stages) == (2, {})
+    assert "unknown compute capability 'sm85'" in result.stderr

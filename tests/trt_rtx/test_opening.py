@@ -13,7 +13,7 @@ from backends.trt.devices import Gpu
 from backends.trt.library import load
 from backends.trt.opening import open_session
 from backends.trt_rtx import opening
-from backends.trt_rtx.opening import open_engine, this_release, warm_up
+from backends.trt_rtx.opening import open_engine, this_release, try_out
 from backends.trt_rtx.runtime import TensorRtRtx
 from core.artifacts import Engine, Layout, Precision
 from core.errors import HooklineError, UnavailableError
@@ -26,8 +26,8 @@ pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux
 class FakeSession:
     """Counts the batches it runs."""
 
-    def __init__(self):
-        self.batches, self.closed = [], False
+    def __init__(self, contract):
+        self.contract, self.batches, self.closed = contract, [], False
 
     def run(self, images):
         self.batches.append(images)
@@ -51,8 +51,7 @@ def engine(tmp_path):
         precision=Precision.int8,
         runtime="tensorrt_rtx",
         score_threshold=0.25,
-        machine=this_release(),
-        settings={"compute_capabilities": "sm86,sm120"},
+        machine={**this_release(), "compute_capabilities": "sm86,sm120"},
     )
 
 
@@ -62,7 +61,7 @@ def card(monkeypatch):
     made = []
 
     def session(engine, library, device, *, graphs):
-        made.append((FakeSession(), engine, library.title, device, graphs))
+        made.append((FakeSession(engine.contract), engine, library.title, device, graphs))
         return made[-1][0]
 
     monkeypatch.setattr(opening, "choose", lambda device: Gpu("GPU-1", "NVIDIA A10", "8.6", 0, 0, ""))
@@ -85,7 +84,7 @@ def test_engine_for_this_card_is_opened_without_graphs(engine, card):
 
 
 def test_cards_that_tensorrt_rtx_chose_are_left_to_it(engine, card):
-    assert open_engine(replace(engine, settings={}), "auto") is card[0][0]
+    assert open_engine(replace(engine, machine=this_release()), "auto") is card[0][0]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_cards_that_tensorrt_rtx_chose_are_left_to_it(engine, card):
         ),
         ({"machine": {}}, "by TensorRT-RTX an unknown release"),
         (
-            {"settings": {"compute_capabilities": "sm89,sm120"}},
+            {"machine": {**this_release(), "compute_capabilities": "sm89,sm120"}},
             r"was built for sm89, sm120, the NVIDIA A10 here is sm86; .*=\[sm89,sm120,sm86\]",
         ),
     ],
@@ -125,7 +124,7 @@ def test_models_are_not_opened(tmp_path):
 
 def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
     context, memory = make_context(tmp_path)
-    warm_up(engine, context, 2)
+    try_out(engine, context, 2)
     session = card[0][0]
     assert [batch.shape for batch in session.batches] == [(1, 3, 64, 96)] * 2
     assert np.unique(session.batches[0]) == pytest.approx(114 / 255)
@@ -134,9 +133,9 @@ def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
 
 def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
     context, memory = make_context(tmp_path)
-    warm_up(engine, context, 3)
+    try_out(engine, context, 3)
     assert memory.notes == ["build: the engine was not run here: no GPU can be used: there is no driver"]
-    warm_up(engine, context, 0)
+    try_out(engine, context, 0)
     assert len(memory.notes) == 1
 
 

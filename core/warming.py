@@ -1,0 +1,16 @@
+"""The first runs of an engine, which are slower than all that follow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.parts import Session
+
+
+def warm_up(session: Session, runs: int) -> None:
+    """Run ``session`` on a batch of grey pictures, as often as asked."""
+    contract = session.contract
+    size = (contract.batch, 3, contract.height, contract.width)
+    grey = np.full(size, contract.pad_value * contract.scale, np.float32)
+    for _ in range(runs):
+        session.run(grey)
