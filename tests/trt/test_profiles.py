@@ -74,8 +74,10 @@ def test_the_contract_says_what_the_engine_leaves_open():
         (
             (),
             {"batch": {"min": 1, "opt": 2, "max": 4}},
-            "build.batch asks for a batch of 1 to 4, and that of 'best.onnx' is 2 for good;"
-            " export.dynamic=[batch] leaves it open",
+            (
+                "build.batch asks for a batch of 1 to 4, and that of 'best.onnx' is 2 for good;"
+                " export.dynamic=[batch] leaves it open"
+            ),
         ),
         (
             (),
