@@ -76,6 +76,7 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         config = builder.create_builder_config()
         # A Python object that the configuration does not keep alive.
         config.progress_monitor = monitor = make_monitor(trt, course)
+        check_cores(library, builder, recipe.options)
         apply_options(library, config, recipe.options)
         if recipe.profile:
             add_profile(library, builder, config, recipe.profile)
@@ -110,6 +111,21 @@ def make_builder(library: Library) -> Any:
             f"{library.title} {library.version} makes no builder: {why}", "+stage=doctor looks at driver and GPU"
         )
     return builder
+
+
+def check_cores(library: Library, builder: Any, options: TrtOptions) -> None:
+    """Refuse a DLA core that this machine does not have.
+
+    Raises:
+        HooklineError: Says how many there are.
+    """
+    if options.dla is None or not library.capabilities.dla:
+        return  # what a release does not know is refused with the other options
+    if options.dla >= builder.num_DLA_cores:
+        raise HooklineError(
+            f"runtimes.tensorrt.dla is {options.dla}, and this machine has {builder.num_DLA_cores} DLA cores",
+            "they are counted from 0; null runs all on the GPU",
+        )
 
 
 def parse(library: Library, network: Any, model: Path) -> None:

@@ -66,6 +66,10 @@ class Builder:
         assert logger.begun
         self.logger, self.trt = logger, None
 
+    @property
+    def num_DLA_cores(self) -> int:
+        return 0
+
     def create_network(self, flags: int = 0) -> INetworkDefinition:
         self.trt.told.append(f"network {flags}")
         return INetworkDefinition(self.trt)

@@ -52,6 +52,8 @@ class Inspected(FakeEngine):
 class Builder(fake.Builder):
     """Calibrates as TensorRT does: the cache first, else all batches."""
 
+    num_DLA_cores = 0
+
     def build_serialized_network(self, network: Any, config: Any) -> bytes | None:
         calibrator = config.settings.get("int8_calibrator")
         if calibrator is not None and calibrator.read_calibration_cache() is None:
@@ -156,6 +158,15 @@ def test_sizes_that_the_model_does_not_leave_open(tmp_path, monkeypatch):
     with pytest.raises(HooklineError, match=r"export\.dynamic=\[batch\]"):
         bench.build(model_of(tmp_path), batch={"min": 1, "opt": 4, "max": 8})
     assert bench.trt.told == []
+
+
+def test_a_dla_core_that_is_not_there(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"))
+    monkeypatch.setattr(Builder, "num_DLA_cores", 1)
+    bench.build(model_of(tmp_path), options=TrtOptions(dla=0))
+    assert bench.trt.configs[0].settings["DLA_core"] == 0
+    with pytest.raises(HooklineError, match="dla is 1, and this machine has 1 DLA cores; they are counted from 0"):
+        bench.build(model_of(tmp_path), options=TrtOptions(dla=1))
 
 
 def test_calibration_by_tensorrt_and_a_second_build_without_pictures(tmp_path, monkeypatch):
