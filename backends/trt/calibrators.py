@@ -6,6 +6,7 @@ None only, so what they raise is kept and raised after the build.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
+from core.calibration import read_tensorrt_cache
 from core.errors import HooklineError
+
+log = logging.getLogger("hookline")
 
 T = TypeVar("T")
 BASES = {"minmax": "IInt8MinMaxCalibrator", "entropy": "IInt8EntropyCalibrator2"}
@@ -31,8 +35,17 @@ class CalibrationCache:
     path: Path
 
     def read(self) -> bytes | None:
-        """None where nothing was kept yet."""
-        return self.path.read_bytes() if self.path.is_file() else None
+        """None where nothing was kept yet, or it is damaged: TensorRT would take what is left of it."""
+        if not self.path.is_file():
+            return None
+        content = self.path.read_bytes()
+        try:
+            _, scales = read_tensorrt_cache(content.decode())
+        except (HooklineError, UnicodeDecodeError):
+            scales = {}
+        if not scales:
+            log.warning("the calibration cache '%s' is damaged, calibrating anew", self.path)
+        return content if scales else None
 
     def write(self, content: bytes) -> None:
         """Keep it; another process never sees a part of it."""
@@ -40,20 +53,6 @@ class CalibrationCache:
         with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
             file.write(content)
         os.replace(file.name, self.path)
-
-
-@dataclass(frozen=True)
-class GivenCache:
-    """Ranges that TensorRT found elsewhere; they are read and never written."""
-
-    content: bytes
-
-    def read(self) -> bytes | None:
-        """The content."""
-        return self.content
-
-    def write(self, content: bytes) -> None:
-        """What was given stays as it is. An engine that is no INT8 engine for it is refused after the build."""
 
 
 class Feeder:
@@ -129,16 +128,14 @@ class Failure:
             raise self.error
 
 
-def make_calibrator(
-    trt: Any, method: str, feeder: Feeder | None, cache: CalibrationCache | GivenCache, failure: Failure
-) -> Any:
+def make_calibrator(trt: Any, method: str, feeder: Feeder, cache: CalibrationCache, failure: Failure) -> Any:
     """A calibrator for ``IBuilderConfig.int8_calibrator``; keep it until the build is over.
 
     Args:
         trt: A TensorRT with calibrators.
         method: ``minmax`` or ``entropy``.
-        feeder: Gives the pictures; None where the cache is all there is.
-        cache: Is asked first, and keeps what was found.
+        feeder: Gives the pictures.
+        cache: Is asked first, and keeps what was found; no pictures are asked for then.
         failure: Keeps what a callback raises.
     """
     base: Any = getattr(trt, BASES[method])
@@ -148,17 +145,16 @@ def make_calibrator(
             base.__init__(self)  # the bindings crash without it
 
         def get_batch_size(self) -> int:
-            return feeder.batch if feeder else 1
+            return feeder.batch
 
         def get_batch(self, names: list[str]) -> list[int] | None:  # noqa: ARG002 - there is one input
-            address = failure.guard(feeder.next) if feeder else None
+            address = failure.guard(feeder.next)
             return None if address is None else [address]
 
         def read_calibration_cache(self) -> bytes | None:
             return failure.guard(cache.read)
 
-        def write_calibration_cache(self, cache_content: Any) -> None:
-            content = bytes(cache_content)
-            failure.guard(lambda: cache.write(content))
+        def write_calibration_cache(self, content: Any) -> None:
+            failure.guard(lambda: cache.write(bytes(content)))
 
     return Calibrator()

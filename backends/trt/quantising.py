@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from backends.gpu.device import Device
-from backends.trt.calibrators import CalibrationCache, Failure, Feeder, GivenCache, make_calibrator
+from backends.trt.calibrators import CalibrationCache, Failure, Feeder, make_calibrator
 from backends.trt.library import Library
 from backends.trt.profiles import Profile
 from core.artifacts import InputContract
-from core.calibration import Ranges, write_tensorrt_cache
+from core.calibration import Ranges
 from core.calibration_pictures import CalibrationFeed
 from core.digest import text_digest
 from core.errors import HooklineError, UnavailableError
 
-STEPS = 127
-HEADER = "TRT-"
-METHODS = {"MinMaxCalibration": "minmax", "EntropyCalibration2": "entropy"}
-"""Our word by the end of the first line of a cache."""
+FEW = 0.1
+"""Share of a table's tensors that a network may lack: the parser makes none of constants, as the factors of Resize."""
 
 
 def check_calibrators(library: Library) -> None:
@@ -29,7 +27,8 @@ def check_calibrators(library: Library) -> None:
     Raises:
         UnavailableError: This release has no calibrators.
     """
-    if not library.capabilities.calibrators:
+    able = library.capabilities
+    if not (able.calibrators and able.dynamic_ranges):
         raise UnavailableError(
             f"{library.title} {library.version} has no calibrators: TensorRT removed them after release 10",
             "leave build.int8 out: the model itself is then quantised (qdq), with the same pictures",
@@ -72,18 +71,9 @@ class Quantising:
         config.set_flag(flags.INT8)
         config.set_flag(flags.FP16)
         if self.feed.table is None:
-            feeder = Feeder(self._batches(), self.contract.batch, self.device, self.done)
-            self._calibrate(network, config, self.feed.method, feeder, self.cache)
+            self._calibrate(network, config)
             return
-        ranges = Ranges.read(self.feed.table)
-        check_names(network, ranges)
-        method = next((word for end, word in METHODS.items() if ranges.header.endswith(end)), None)
-        if ranges.header.startswith(HEADER) and method:
-            scales = {name: found.amax / STEPS for name, found in ranges.tensors.items()}
-            given = GivenCache(write_tensorrt_cache(scales, ranges.header).encode())
-            self._calibrate(network, config, method, None, given)
-        else:
-            set_ranges(network, ranges)
+        apply_ranges(network, Ranges.read(self.feed.table))
 
     @property
     def cache(self) -> CalibrationCache:
@@ -95,10 +85,9 @@ class Quantising:
         """Nothing is read where TensorRT finds all it needs in the cache."""
         yield from self.feed.batches(self.contract)
 
-    def _calibrate(
-        self, network: Any, config: Any, method: str, feeder: Feeder | None, cache: CalibrationCache | GivenCache
-    ) -> None:
-        calibrator = make_calibrator(self.library.trt, method, feeder, cache, self.failure)
+    def _calibrate(self, network: Any, config: Any) -> None:
+        feeder = Feeder(self._batches(), self.contract.batch, self.device, self.done)
+        calibrator = make_calibrator(self.library.trt, self.feed.method, feeder, self.cache, self.failure)
         self._kept.append(calibrator)  # the configuration does not keep it alive
         config.int8_calibrator = calibrator
         if self.profile is None:
@@ -109,32 +98,29 @@ class Quantising:
             raise HooklineError(f"TensorRT does not calibrate at {self.profile.opt}", "give another build.imgsz")
 
 
-def set_ranges(network: Any, ranges: Ranges) -> None:
-    """Tell TensorRT the range of every tensor that was observed.
+def apply_ranges(network: Any, ranges: Ranges) -> tuple[list[str], list[str]]:
+    """Tell TensorRT the ranges of a table; what has none stays in higher precision.
+
+    Returns:
+        The tensors whose range was set, and those of the table that the network does not have.
 
     Raises:
-        HooklineError: It refuses one.
+        HooklineError: The table was made for another model, or TensorRT refuses a range.
     """
-    for tensor in tensors_of(network):
-        found = ranges.tensors.get(tensor.name)
-        # A tensor that is always zero has no scale; TensorRT then leaves what it belongs to in higher precision.
-        if found and found.amax > 0 and not tensor.set_dynamic_range(-found.amax, found.amax):
-            raise HooklineError(f"TensorRT refuses the range {found.amax} of '{tensor.name}'", "calibrate again")
-
-
-def check_names(network: Any, ranges: Ranges) -> None:
-    """Refuse ranges of tensors that the network does not have.
-
-    Raises:
-        HooklineError: They were made for another model.
-    """
-    names = {tensor.name for tensor in tensors_of(network)}
-    if missing := [name for name in ranges.tensors if name not in names]:
+    tensors = {tensor.name: tensor for tensor in tensors_of(network)}
+    missing = [name for name in ranges.tensors if name not in tensors]
+    if len(missing) > FEW * len(ranges.tensors):
         raise HooklineError(
             f"the calibration was made for another model: {len(missing)} of its {len(ranges.tensors)} tensors are not"
             f" in this one, as '{missing[0]}'",
-            "calibrate this model: leave calibrate.cache out, or build.method=minmax",
+            "calibrate this model: leave calibrate.cache out, or set build.method=minmax",
         )
+    # A tensor that was always zero has no scale.
+    known = {name: found.amax for name, found in ranges.tensors.items() if name in tensors and found.amax > 0}
+    for name, amax in known.items():
+        if not tensors[name].set_dynamic_range(-amax, amax):
+            raise HooklineError(f"TensorRT refuses the range {amax} of '{name}'", "calibrate again")
+    return list(known), missing
 
 
 def tensors_of(network: Any) -> Iterator[Any]:
