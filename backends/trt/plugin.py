@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.gpu.plugin import probe as probe_gpu
 from backends.trt.options import TrtOptions
 from core.artifacts import Int8Route, Precision
 from core.errors import HooklineError
@@ -17,21 +17,17 @@ if TYPE_CHECKING:
     from backends.trt.runtime import TensorRt
 
 ELSEWHERE = "+stage=graft backend=tensorrt writes the ONNX file to build with trtexec where TensorRT is"
-DEVICES = (Path("/dev/nvidiactl"), Path("/dev/nvhost-ctrl"), Path("/dev/dxg"))
-"""What a driver leaves on a machine: of a card, of a Jetson, and of Windows' own Linux."""
 
 
 def probe() -> Availability:
-    """Look for the package and for a driver; imports neither."""
+    """Look for the packages without importing them, and for the driver without starting CUDA."""
     if importlib.util.find_spec("tensorrt") is None:
         install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12) on a machine with an NVIDIA GPU"
         return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}; {ELSEWHERE}")
-    if importlib.util.find_spec("cupy") is None:
-        hint = "pip install cupy-cuda13x (cupy-cuda12x for CUDA 12)"
-        return Availability(usable=False, reason="CuPy, which its memory goes through, is not installed", hint=hint)
-    if not any(path.exists() for path in DEVICES):
-        return Availability(usable=False, reason="there is no NVIDIA GPU with a driver here", hint=ELSEWHERE)
-    return Availability(usable=True, reason="the package tensorrt and an NVIDIA driver are installed")
+    gpu = probe_gpu()
+    if not gpu.usable:
+        return gpu
+    return Availability(usable=True, reason="TensorRT, CuPy and NVIDIA's driver are installed")
 
 
 def check_build(config: Any) -> Iterable[HooklineError]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from backends.trt import library, plugin
-from backends.trt.plugin import DEVICES, check_build, hookline_runtimes, probe
+from backends.trt.plugin import check_build, hookline_runtimes, probe
 from core.artifacts import Int8Route, Precision
 from core.errors import HooklineError, UnavailableError
 from stages.build import BuildConfig, check
@@ -19,9 +19,12 @@ CALIBRATED = BuildConfig(
 
 
 def there(monkeypatch, packages: set[str], *, driver: bool) -> None:
+    def load(name: str) -> None:
+        if not driver:
+            raise OSError(name)
+
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in packages else None)
-    exists = SimpleNamespace(exists=lambda: driver)
-    monkeypatch.setattr(plugin, "DEVICES", (exists,) * len(DEVICES))
+    monkeypatch.setattr("ctypes.CDLL", load)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +32,7 @@ def there(monkeypatch, packages: set[str], *, driver: bool) -> None:
     [
         (set(), True, "TensorRT is not installed"),
         ({"tensorrt"}, True, "CuPy"),
-        ({"tensorrt", "cupy"}, False, "no NVIDIA GPU with a driver"),
+        ({"tensorrt", "cupy"}, False, "driver is not there"),
     ],
 )
 def test_what_is_missing_is_named(monkeypatch, packages, driver, reason):
@@ -62,7 +65,11 @@ def test_options_of_a_build(tmp_path):
 @pytest.mark.parametrize(("calibrators", "problems"), [(True, 0), (False, 1)])
 def test_calibrators_are_asked_for_before_anything_runs(monkeypatch, tmp_path, calibrators, problems):
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
-    release = SimpleNamespace(title="TensorRT", version="11.4", capabilities=SimpleNamespace(calibrators=calibrators))
+    release = SimpleNamespace(
+        title="TensorRT",
+        version="11.4",
+        capabilities=SimpleNamespace(calibrators=calibrators, dynamic_ranges=calibrators),
+    )
     monkeypatch.setattr(library, "load", lambda: release)
     told = list(check(CALIBRATED, context_with_runtime(tmp_path)))
     assert len(told) == problems
