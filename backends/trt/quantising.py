@@ -27,8 +27,7 @@ def check_calibrators(library: Library) -> None:
     Raises:
         UnavailableError: This release has no calibrators.
     """
-    able = library.capabilities
-    if not (able.calibrators and able.dynamic_ranges):
+    if not library.capabilities.calibrators:
         raise UnavailableError(
             f"{library.title} {library.version} has no calibrators: TensorRT removed them after release 10",
             "leave build.int8 out: the model itself is then quantised (qdq), with the same pictures",
@@ -73,6 +72,10 @@ class Quantising:
         if self.feed.table is None:
             self._calibrate(network, config)
             return
+        if not self.library.capabilities.dynamic_ranges:
+            raise UnavailableError(
+                f"{self.library.title} {self.library.version} takes no ranges from outside", "set build.method=minmax"
+            )
         apply_ranges(network, Ranges.read(self.feed.table))
 
     @property

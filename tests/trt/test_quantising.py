@@ -124,11 +124,10 @@ def quantising(tmp_path, **changes: Any) -> Quantising:
     return Quantising(**facts | changes)
 
 
-@pytest.mark.parametrize("missing", ["calibrators", "dynamic_ranges"])
-def test_refused_where_tensorrt_cannot(missing):
+def test_refused_where_tensorrt_cannot():
     check_calibrators(library())
     with pytest.raises(UnavailableError, match=r"TensorRT 11\.4\.0\.106 has no calibrators: .*; leave build\.int8 out"):
-        check_calibrators(library("11.4.0.106", **{missing: False}))
+        check_calibrators(library("11.4.0.106", calibrators=False))
 
 
 def test_with_pictures_the_builder_gets_flags_calibrator_and_the_usual_size(tmp_path):
@@ -176,6 +175,13 @@ def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
     quantising(tmp_path, feed=feed).prepare(net, config)
     assert [tensor.range for tensor in net.tensors] == [(-1.0, 1.0), (-2.5, 2.5), None]
     assert (config.flags, config.int8_calibrator) == (["INT8", "FP16"], None)
+
+
+def test_a_table_where_no_ranges_are_taken(tmp_path):
+    table(images=1.0).write(tmp_path / "table.json")
+    feed = CalibrationFeed("table", "", tmp_path / "table.json", lambda _: iter(()))
+    with pytest.raises(UnavailableError, match=r"takes no ranges from outside; set build\.method=minmax"):
+        quantising(tmp_path, feed=feed, library=library(dynamic_ranges=False)).prepare(network("images"), Config())
 
 
 def test_ranges_of_zero_are_left_out_and_constants_may_be_missing():
