@@ -1,1 +1,1 @@
-"""The runtime ``tensorrt``: so far, models written by TensorRT's rules."""
+"""The runtime ``tensorrt``: engines for NVIDIA GPUs, built and opened by TensorRT 10 or 11."""

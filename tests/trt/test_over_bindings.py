@@ -5,5 +5,13 @@ from __future__ import annotations
 from tests.trt.bindings import Bindings
 
 
+def test_names(bindings: Bindings) -> None:
+    bindings.pytest("-W", "ignore", "tests/trt/over_bindings_names.py")
+
+
 def test_building(bindings: Bindings) -> None:
     bindings.pytest("-W", "ignore", "tests/trt/over_bindings_building.py")
+
+
+def test_names(bindings: Bindings) -> None:
+    bindings.pytest("-W", "ignore", "tests/trt/over_bindings_names.py")
