@@ -11,7 +11,3 @@ def test_names(bindings: Bindings) -> None:
 
 def test_building(bindings: Bindings) -> None:
     bindings.pytest("-W", "ignore", "tests/trt/over_bindings_building.py")
-
-
-def test_names(bindings: Bindings) -> None:
-    bindings.pytest("-W", "ignore", "tests/trt/over_bindings_names.py")
