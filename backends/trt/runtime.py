@@ -15,7 +15,6 @@ from core.errors import HooklineError
 from core.parts import Session
 
 if TYPE_CHECKING:
-    from backends.trt.engine import Place
     from core.calibration_pictures import CalibrationFeed
 
 RUNTIME = "tensorrt"
@@ -50,10 +49,14 @@ class TensorRt:
         calibration: CalibrationFeed | None = None,
     ) -> Engine:
         """Build an engine for the GPU of the context's device, look into it, and warm it up."""
-        from backends.trt.engine import Order, build_engine
+        from backends.trt.devices import choose
+        from backends.trt.engine import Order, Place, build_engine
+        from backends.trt.library import load
+        from backends.trt.opening import open_on
 
+        library, gpu = load(), choose(context.device)
         order = Order(model, target, config.batch, config.imgsz, config.warmup, self.options, calibration)
-        return build_engine(order, _place(context.device), context)
+        return build_engine(order, Place(library, gpu, open_on(gpu)), context)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.
@@ -61,27 +64,18 @@ class TensorRt:
         Raises:
             HooklineError: It is no engine of TensorRT, does not fit this machine, or was changed after it was built.
         """
+        from backends.trt.devices import choose
+        from backends.trt.library import load
         from backends.trt.machine import check_fits, this_machine
-        from backends.trt.opening import open_session
+        from backends.trt.opening import open_on, open_session
 
         engine = check_engine_file(model, RUNTIME)
-        place = _place(device)
-        check_fits(engine, this_machine(place.library, place.gpu))
-        return open_session(engine, place.library, place.device, graphs=self.options.graphs)
+        library, gpu = load(), choose(device)
+        check_fits(engine, this_machine(library, gpu))
+        return open_session(engine, library, open_on(gpu), graphs=self.options.graphs)
 
     def tap(self, model: OnnxModel) -> NoReturn:
         """Refused: activations are observed with ONNX Runtime."""
         raise HooklineError(
             f"tensorrt cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
         )
-
-
-def _place(device: str) -> Place:
-    """The GPU for ``device``; CUDA starts here."""
-    from backends.trt.devices import choose
-    from backends.trt.engine import Place
-    from backends.trt.library import load
-    from backends.trt.opening import open_on
-
-    library, gpu = load(), choose(device)
-    return Place(library, gpu, open_on(gpu))
