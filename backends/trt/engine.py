@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,9 @@ def _tried(engine: Engine, profile: Profile | None, warmup: int, place: Place, c
 
 
 def _write_layers(path: Path, text: str, found: Precisions, context: RunContext) -> None:
+    """TensorRT's own description, which its tools read, and what was read from it."""
     path.with_suffix(".layers.json").write_text(text, encoding="utf-8")
+    path.with_suffix(".precision.json").write_text(json.dumps(found.content(), indent=1) + "\n", encoding="utf-8")
     context.note(f"build: {found}")
     if found.doubt:
         context.warn(f"build: {found.doubt}")

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from backends.trt.execution import Opened
@@ -20,15 +20,17 @@ from core.errors import HooklineError
 
 UNKNOWN = "unknown"
 TYPES = (
-    ("int8", r"int8"),
-    ("fp16", r"fp16|half|float16"),
+    ("int8", r"(?<![a-z])int8"),
+    ("fp8", r"fp8"),
     ("bf16", r"bf16|bfloat16"),
+    ("fp16", r"fp16|half|float16"),
     ("fp32", r"fp32|float"),
 )
-"""Our word for a type, and how TensorRT's texts name it. The first that fits counts."""
+"""Our word for a type, lowest first, and how TensorRT's texts name it. The first that fits counts."""
+ORDER = [word for word, _ in TYPES]
 HIGHER = {Precision.int8: {"fp16", "bf16", "fp32"}, Precision.fp16: {"fp32"}, Precision.fp32: set[str]()}
-HEAVY = re.compile(r"conv|gemm|matmul|matrixmultiply", re.IGNORECASE)
-MOVES = {"reformat", "noop", "constant", "shuffle", "copy"}
+HEAVY = re.compile(r"conv(?!er)|correlation|fprop|gemm|matmul|matrixmultiply", re.IGNORECASE)
+MOVES = {"reformat", "noop", "constant", "shuffle", "copy", "signal", "wait", "trainstation"}
 NAMED = 5
 """Layers that a line names; the file beside the engine has all."""
 
@@ -40,7 +42,7 @@ class Layer:
     Attributes:
         name: As TensorRT calls it: names of the operators in it.
         kind: As TensorRT calls it, e.g. ``CaskConvolution``.
-        precision: ``int8``, ``fp16``, ``bf16``, ``fp32``, or ``unknown``: type of what it computes with.
+        precision: ``int8``, ``fp8``, ``bf16``, ``fp16``, ``fp32``, or ``unknown``: type of what it computes with.
         heavy: A convolution or product of matrices, where the work is.
     """
 
@@ -55,19 +57,34 @@ class Precisions:
     """What an inspection found.
 
     Attributes:
+        wanted: What was asked for.
         layers: Those that compute.
         higher: Names of the heavy layers that stayed in higher precision than was asked for.
         doubt: What the user must be told, else empty.
     """
 
+    wanted: Precision
     layers: tuple[Layer, ...]
     higher: tuple[str, ...]
     doubt: str = ""
 
     def __str__(self) -> str:
-        counted = Counter(layer.precision for layer in self.layers if layer.heavy)
-        shown = ", ".join(f"{count} in {precision}" for precision, count in counted.most_common()) or "none told"
-        return f"convolutions: {shown}{_named(self.higher)}"
+        shown = ", ".join(f"{count} in {precision}" for precision, count in self.counts(heavy=True).items())
+        return f"convolutions: {shown or 'none'}{_named(self.higher)}"
+
+    def counts(self, *, heavy: bool) -> dict[str, int]:
+        """Number of layers by precision, the most first; of all, or of the heavy ones."""
+        return dict(Counter(layer.precision for layer in self.layers if layer.heavy or not heavy).most_common())
+
+    def content(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return {
+            "precision": self.wanted.value,
+            "convolutions": self.counts(heavy=True),
+            "all": self.counts(heavy=False),
+            "higher": list(self.higher),
+            "layers": [asdict(layer) for layer in self.layers],
+        }
 
 
 def inspect(opened: Opened, profile: Profile | None) -> str:
@@ -93,7 +110,7 @@ def read_layers(text: str) -> tuple[Layer, ...]:
         HooklineError: It is no such JSON.
     """
     try:
-        entries = json.loads(text)["Layers"]
+        entries = list(json.loads(text)["Layers"])
     except (ValueError, KeyError, TypeError) as error:
         raise HooklineError(
             f"TensorRT's description of the engine cannot be read ({error})", "tell the maintainers"
@@ -106,45 +123,59 @@ def judge(layers: Sequence[Layer], wanted: Precision) -> Precisions:
     """Refuse an engine none of whose convolutions runs in the precision that was asked for.
 
     Raises:
-        HooklineError: It is not what was asked for.
+        HooklineError: It is not what was asked for, or TensorRT does not tell.
     """
     heavy = [layer for layer in layers if layer.heavy]
-    known = [layer for layer in heavy or layers if layer.precision != UNKNOWN]
     higher = tuple(layer.name for layer in heavy if layer.precision in HIGHER[wanted])
+    known = [layer for layer in heavy or layers if layer.precision != UNKNOWN]
     right = [layer for layer in known if layer.precision not in HIGHER[wanted]]
-    if not known:
-        return Precisions(tuple(layers), higher, "TensorRT does not say in which precision the layers run")
-    if not right:
-        others = ", ".join(sorted({layer.precision for layer in known}))
-        raise HooklineError(
-            f"TensorRT built no {wanted.value} engine: all of its {len(known)} layers that compute run in {others}",
-            "is this GPU made for it? docs/tensorrt.md tells more; another precision= can be built",
-        )
+    if not right and wanted is not Precision.fp32:
+        raise _not_built(known, wanted)
     few = 2 * len(right) < len(known)
     doubt = f"only {len(right)} of {len(known)} convolutions run in {wanted.value}{_named(higher)}" if few else ""
-    return Precisions(tuple(layers), higher, doubt)
+    return Precisions(wanted, tuple(layers), higher, doubt)
+
+
+def _not_built(known: Sequence[Layer], wanted: Precision) -> HooklineError:
+    if not known:
+        return HooklineError(
+            f"whether the engine runs in {wanted.value} cannot be told: TensorRT names no types of its layers, as of"
+            " engines whose ProfilingVerbosity is not DETAILED",
+            "set precision=fp32, or take a release of TensorRT that docs/tensorrt.md names",
+        )
+    others = ", ".join(sorted({layer.precision for layer in known}))
+    return HooklineError(
+        f"TensorRT built no {wanted.value} engine: all of its {len(known)} layers that compute run in {others}",
+        "is this GPU made for it? docs/tensorrt.md tells more; another precision= can be built",
+    )
 
 
 def _layer(entry: Any) -> Layer:
     if not isinstance(entry, Mapping):  # the engine tells names only
         return Layer(str(entry), "", UNKNOWN, heavy=bool(HEAVY.search(str(entry))))
     kind = str(entry.get("LayerType", ""))
-    described = f"{kind} {entry.get('ParameterType', '')}"
+    described = " ".join(str(entry.get(key, "")) for key in ("LayerType", "ParameterType", "TacticName"))
     return Layer(str(entry.get("Name", "")), kind, _precision(entry), heavy=bool(HEAVY.search(described)))
 
 
 def _precision(entry: Mapping[str, Any]) -> str:
-    """Of the first input whose type is told, the activations; else of the weights, else of the output."""
-    tensors = [*entry.get("Inputs", ()), *entry.get("Outputs", ())]
-    texts = [_type_text(tensor) for tensor in tensors if isinstance(tensor, Mapping)]
+    """The lowest of the inputs' types: a fused sum may add a tensor in higher precision. Else weights, else outputs."""
     weights = entry.get("Weights")
-    if isinstance(weights, Mapping):
-        texts.insert(len(entry.get("Inputs", ())), str(weights.get("Type", "")))
-    return next((found for text in texts if (found := _word(text))), UNKNOWN)
+    told = (
+        [_type_text(tensor) for tensor in entry.get("Inputs", ())],
+        [str(weights.get("Type", ""))] if isinstance(weights, Mapping) else [],
+        [_type_text(tensor) for tensor in entry.get("Outputs", ())],
+    )
+    for texts in told:
+        if words := list(filter(None, map(_word, texts))):
+            return min(words, key=ORDER.index)
+    return UNKNOWN
 
 
-def _type_text(tensor: Mapping[str, Any]) -> str:
+def _type_text(tensor: Any) -> str:
     """TensorRT 11 names the type by itself, TensorRT 10 within the layout."""
+    if not isinstance(tensor, Mapping):
+        return ""
     return str(tensor.get("DataType") or tensor.get("Datatype") or tensor.get("Format/Datatype") or "")
 
 

@@ -137,6 +137,7 @@ def test_from_model_to_sidecar(tmp_path, monkeypatch):
     assert "p3" in engine.settings["layers"]
     assert any("p3" in note for note in bench.said.notes)
     assert json.loads(bench.target.with_suffix(".layers.json").read_text())["Layers"][0]["Name"] == "stem"
+    assert json.loads(bench.target.with_suffix(".precision.json").read_text())["higher"] == ["p3"]
     assert [context.runs for context in bench.engine.contexts] == [2]
     assert len(list((tmp_path / "cache" / "tensorrt" / "timing").glob("*.cache"))) == 1
 
