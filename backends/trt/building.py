@@ -76,7 +76,7 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         config = builder.create_builder_config()
         # A Python object that the configuration does not keep alive.
         config.progress_monitor = monitor = make_monitor(trt, course)
-        check_cores(library, builder, recipe.options)
+        check_dla(library, builder, recipe)
         apply_options(library, config, recipe.options)
         if recipe.profile:
             add_profile(library, builder, config, recipe.profile)
@@ -88,7 +88,7 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         if plan is None:
             raise not_built(library, recipe.model, begun)
         if recipe.timing and cache is not None:
-            recipe.timing.keep(config, cache)
+            recipe.timing.keep(config)
         return bytes(plan)
 
 
@@ -113,18 +113,24 @@ def make_builder(library: Library) -> Any:
     return builder
 
 
-def check_cores(library: Library, builder: Any, options: TrtOptions) -> None:
-    """Refuse a DLA core that this machine does not have.
+def check_dla(library: Library, builder: Any, recipe: Recipe) -> None:
+    """Refuse a DLA core that this machine does not have, or sizes that none takes.
 
     Raises:
-        HooklineError: Says how many there are.
+        HooklineError: Says which.
     """
-    if options.dla is None or not library.capabilities.dla:
+    core, profile = recipe.options.dla, recipe.profile
+    if core is None or not library.capabilities.dla:
         return  # what a release does not know is refused with the other options
-    if options.dla >= builder.num_DLA_cores:
+    if core >= builder.num_DLA_cores:
         raise HooklineError(
-            f"runtimes.tensorrt.dla is {options.dla}, and this machine has {builder.num_DLA_cores} DLA cores",
+            f"runtimes.tensorrt.dla is {core}, and this machine has {builder.num_DLA_cores} DLA cores",
             "they are counted from 0; null runs all on the GPU",
+        )
+    if profile and profile.min != profile.max:
+        raise HooklineError(
+            f"a DLA core takes one size, and the engine is for {profile}",
+            "give build.batch and build.imgsz one value each",
         )
 
 
@@ -155,8 +161,12 @@ def add_profile(library: Library, builder: Any, config: Any, profile: Profile) -
     """
     begun = library.journal.count
     made = builder.create_optimization_profile()
-    made.set_shape(profile.name, profile.min, profile.opt, profile.max)
-    if config.add_optimization_profile(made) < 0:
+    try:
+        made.set_shape(profile.name, profile.min, profile.opt, profile.max)
+        refused = config.add_optimization_profile(made) < 0
+    except (ValueError, RuntimeError):  # what the bindings see themselves; the log says more
+        refused = True
+    if refused:
         raise HooklineError(
             f"{library.title} refuses the sizes {profile}: {library.journal.reason(begun)}",
             "build.batch and build.imgsz say them: min <= opt <= max",

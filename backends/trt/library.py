@@ -53,7 +53,7 @@ def load(name: str = "tensorrt") -> Library:
     title = TITLES[name]
     try:
         trt = importlib.import_module(name)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # its package opens libraries by their paths too
         why = " ".join(str(error).split())
         raise UnavailableError(
             f"{title} cannot be loaded: {why}", f"+stage=doctor looks closer; pip install {name.replace('_', '-')}-cu13"

@@ -32,11 +32,14 @@ class TimingCache:
                 return cache
         return None
 
-    def keep(self, config: Any, cache: Any) -> None:
+    def keep(self, config: Any) -> None:
         """Add what a build has measured to the file, and to what other processes have added meanwhile.
 
         Where the file cannot be written, that is told in the log: the engine has been built.
         """
+        cache = config.get_timing_cache()  # the builder may have taken a copy of what was attached
+        if cache is None:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path.with_suffix(".lock")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -155,6 +155,8 @@ class IOptimizationProfile:
     shapes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:  # noqa: A002
+        if -1 in min:
+            raise ValueError("Shape provided for min is inconsistent with other shapes.")
         self.shapes[input] = (min, opt, max)
 
 
@@ -233,8 +235,11 @@ class IBuilderConfig:
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
         assert not ignore_mismatch
         if cache.fits:
-            self.timing = cache
+            self.timing = replace(cache)
         return cache.fits
+
+    def get_timing_cache(self) -> ITimingCache | None:
+        return self.timing
 
 
 class IBuilderConfig10(IBuilderConfig):

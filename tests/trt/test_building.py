@@ -14,6 +14,7 @@ import pytest
 from backends.trt.building import Recipe, build_plan
 from backends.trt.library import adopt
 from backends.trt.monitor import Course
+from backends.trt.options import TrtOptions
 from backends.trt.profiles import Profile
 from backends.trt.timing_cache import TimingCache
 from core.errors import HooklineError
@@ -124,6 +125,24 @@ def failure(folder: Path, major: int = 10, **script: Any) -> str:
 )
 def test_refusals(tmp_path, script, words):
     assert words in failure(tmp_path, **script)
+
+
+def test_sizes_that_the_bindings_refuse(tmp_path):
+    odd = Profile("images", (-1, 3, 64, 64), (4, 3, 64, 64), (8, 3, 64, 64))
+    with pytest.raises(HooklineError, match=r"refuses the sizes -1x3x64x64 .*; build\.batch and build\.imgsz"):
+        build_plan(adopt(fake_tensorrt()), recipe(tmp_path, profile=odd))
+
+
+def test_a_dla_core_takes_one_size(tmp_path):
+    trt = fake_tensorrt()
+    trt.Builder.num_DLA_cores = 1
+    options = TrtOptions(dla=0)
+    with pytest.raises(
+        HooklineError, match="takes one size, and the engine is for 1x3x64x64 4x3x64x64 8x3x96x96; give"
+    ):
+        build_plan(adopt(trt), recipe(tmp_path, profile=PROFILE, options=options))
+    fixed = Profile("images", *[(4, 3, 64, 64)] * 3)
+    assert build_plan(adopt(trt), recipe(tmp_path, profile=fixed, options=options)) == b"a plan"
 
 
 def test_a_file_cut_to_nothing(tmp_path):

@@ -47,9 +47,10 @@ def test_a_module_that_is_not_there(monkeypatch):
         library.load()
 
 
-def test_a_library_that_is_not_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["ImportError", "OSError"])
+def test_a_library_that_is_not_there(tmp_path, monkeypatch, kind):
     tmp_path.joinpath("tensorrt.py").write_text(
-        "raise ImportError('libnvinfer.so.11: cannot open shared object file:\\n No such file')", encoding="utf-8"
+        f"raise {kind}('libnvinfer.so.11: cannot open shared object file:\\n No such file')", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
