@@ -11,6 +11,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from backends.trt import devices
 from backends.trt.devices import Gpu
 from backends.trt.library import Library
 from backends.trt.options import Hardware
@@ -89,6 +90,34 @@ def check_fits(engine: Engine, here: Mapping[str, str]) -> None:
         f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
         f"rebuild it here with {rebuild_command(engine)}{wider}",
     )
+
+
+def fitting_gpu(engine: Engine, library: Library, device: str) -> Gpu:
+    """The GPU to open an engine on: the one that ``device`` chooses, or for ``auto`` the freest that it fits.
+
+    On machines with GPUs of several models the freest of all may be another one now than when the engine was built.
+
+    Raises:
+        HooklineError: It fits none; of several GPUs the differences to the freest are told.
+        UnavailableError: There is no GPU.
+    """
+    chosen = devices.choose(device)
+    refused = _refusal(engine, library, chosen)
+    if refused is None:
+        return chosen
+    others = sorted(devices.gpus(), key=lambda gpu: gpu.free, reverse=True) if device in {"auto", "cuda"} else []
+    for gpu in others:
+        if _refusal(engine, library, gpu) is None:
+            return gpu
+    raise refused
+
+
+def _refusal(engine: Engine, library: Library, gpu: Gpu) -> HooklineError | None:
+    try:
+        check_fits(engine, this_machine(library, gpu))
+    except HooklineError as refused:
+        return refused
+    return None
 
 
 def rebuild_command(engine: Engine) -> str:

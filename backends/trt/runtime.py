@@ -64,14 +64,12 @@ class TensorRt:
         Raises:
             HooklineError: It is no engine of TensorRT, does not fit this machine, or was changed after it was built.
         """
-        from backends.trt.devices import choose
         from backends.trt.library import load
-        from backends.trt.machine import check_fits, this_machine
+        from backends.trt.machine import fitting_gpu
         from backends.trt.opening import open_on, open_session
 
-        engine = check_engine_file(model, RUNTIME)
-        library, gpu = load(), choose(device)
-        check_fits(engine, this_machine(library, gpu))
+        engine, library = check_engine_file(model, RUNTIME), load()
+        gpu = fitting_gpu(engine, library, device)
         return open_session(engine, library, open_on(gpu), graphs=self.options.graphs)
 
     def tap(self, model: OnnxModel) -> NoReturn:

@@ -47,7 +47,7 @@ class Native:
         """Address of a batch as TensorRT gets it."""
         bindings, names = (POINTER * 1)(), (ctypes.c_char_p * 1)(b"images")
         given = self.call("get_batch", ctypes.c_bool, bindings, names, ctypes.c_int32(1))
-        return bindings[0] if given else None
+        return int(bindings[0] or 0) if given else None
 
     def cache(self) -> bytes | None:
         length = (ctypes.c_size_t * 1)()

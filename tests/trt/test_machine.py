@@ -12,7 +12,7 @@ from backends.trt import machine
 from backends.trt.capabilities import Capabilities
 from backends.trt.devices import Gpu
 from backends.trt.library import Library
-from backends.trt.machine import check_fits, cuda_of_package, machine_facts, this_machine
+from backends.trt.machine import check_fits, cuda_of_package, fitting_gpu, machine_facts, this_machine
 from core.artifacts import Engine
 from core.errors import HooklineError
 from tests.trt.engines import about
@@ -166,3 +166,37 @@ def test_a_refusal_tells_what_would_have_fitted(engine, machine, advice):
 def test_an_engine_of_a_calibrator_is_rebuilt_by_it():
     told = refusal(built(int8="calibrator entropy"), here(A10))
     assert "precision=fp16 build.int8=calibrator build.method=entropy" in told.hint
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """Says which GPUs this machine has."""
+
+    def there(*found: Gpu) -> None:
+        def choose(device: str) -> Gpu:
+            return found[int(device.partition(":")[2])] if ":" in device else max(found, key=lambda gpu: gpu.free)
+
+        monkeypatch.setattr(machine.devices, "gpus", lambda: found)
+        monkeypatch.setattr(machine.devices, "choose", choose)
+
+    return there
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_an_engine_is_opened_on_the_freest_gpu_that_it_fits(several, device):
+    busy, freer = replace(L4, uuid="GPU-8", free=1), replace(L4, uuid="GPU-9", free=10)
+    several(busy, freer, replace(A10, free=20))
+    assert fitting_gpu(built(), library(), device) == freer
+
+
+def test_a_gpu_that_was_named_is_not_changed_for_another(several):
+    several(A10, L4)
+    assert fitting_gpu(built(), library(), "cuda:1") == L4
+    with pytest.raises(HooklineError, match=r"GPU NVIDIA L4 \(here NVIDIA A10\)"):
+        fitting_gpu(built(), library(), "cuda:0")
+
+
+def test_an_engine_that_fits_no_gpu_is_compared_with_the_freest(several):
+    several(T4, replace(A10, free=21))
+    with pytest.raises(HooklineError, match=r"GPU NVIDIA L4 \(here NVIDIA A10\)"):
+        fitting_gpu(built(), library(), "auto")
