@@ -15,6 +15,7 @@ class Capabilities:
         dynamic_ranges: It takes ranges of tensors from outside for that.
         weak_typing: It can choose precisions by itself.
         plugins: Python plugins can be part of a network.
+        ahead_of_time: Their code can be put into the engine.
         timing_cache: Measurements are kept from build to build.
         compute_capabilities: Engines are built for cards that are named.
         dla: It knows DLA cores.
@@ -26,6 +27,7 @@ class Capabilities:
     dynamic_ranges: bool
     weak_typing: bool
     plugins: bool
+    ahead_of_time: bool
     timing_cache: bool
     compute_capabilities: bool
     dla: bool
@@ -42,6 +44,7 @@ def read_capabilities(trt: Any) -> Capabilities:
         dynamic_ranges=_has(trt, "ITensor", "set_dynamic_range"),
         weak_typing=_has(trt, "BuilderFlag", "INT8"),
         plugins=_has(trt, "INetworkDefinition", "add_plugin_v3"),
+        ahead_of_time=hasattr(trt, "IPluginCreatorV3Quick") and hasattr(trt, "QuickPluginCreationRequest"),
         # Where cards are named nothing is measured: the calls for a timing cache are there and do nothing.
         timing_cache=_has(trt, "IBuilderConfig", "create_timing_cache") and not named_cards,
         compute_capabilities=named_cards,

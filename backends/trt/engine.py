@@ -16,7 +16,7 @@ from backends.trt.library import Library
 from backends.trt.machine import machine_facts
 from backends.trt.memory import EngineDevice
 from backends.trt.monitor import Course
-from backends.trt.options import TrtOptions
+from backends.trt.options import PluginForm, TrtOptions
 from backends.trt.profiles import Profile, read_profile
 from backends.trt.quantising import Quantising, check_calibrators
 from backends.trt.session import TrtSession
@@ -79,12 +79,14 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
     if order.calibration is not None:
         check_calibrators(library)
     profile, contract = read_profile(model, order.batch, order.imgsz)
-    plugins = plugins_in(model.path)
+    plugins, register = plugins_in(model.path), opening.register
+    if order.options.plugin is PluginForm.ahead_of_time:
+        plugins, register = (), opening.register_ahead_of_time
     recipe = Recipe(
         model=model.path,
         profile=profile,
         options=order.options,
-        register=(lambda _: opening.register(library)) if plugins else None,
+        register=(lambda _: register(library)) if plugins_in(model.path) else None,
         timing=_timing(order.options, place, context),
         here=place.device.here,
     )

@@ -10,7 +10,7 @@ from backends.trt.library import Library
 from backends.trt.memory import CupyEngineDevice, EngineDevice
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
-from core.errors import HooklineError
+from core.errors import HooklineError, UnavailableError
 from cuda_plugins import loading
 from cuda_plugins.signature import OPERATOR
 
@@ -72,9 +72,26 @@ def plugins_of(engine: Engine) -> tuple[str, ...]:
 
 
 def register(library: Library) -> None:
-    """Make the plugins of this project known."""
+    """Make the plugins of this project known, before a model is parsed or a plan opened that needs them."""
     from cuda_plugins.yolo_layer_plugin import register as register_yolo_layer
 
+    register_yolo_layer(library.trt)
+
+
+def register_ahead_of_time(library: Library) -> None:
+    """Make the form of the plugins known whose code goes into the plan, before a model is parsed.
+
+    Raises:
+        UnavailableError: This TensorRT takes no such plugins.
+        HooklineError: This process has opened or built an engine with the other form.
+    """
+    from cuda_plugins.yolo_layer_aot import register as register_yolo_layer
+
+    if not library.capabilities.ahead_of_time:
+        raise UnavailableError(
+            f"{library.title} {library.version} takes no plugins whose code goes into the engine",
+            "set runtimes.tensorrt.plugin=python, or use a later release",
+        )
     register_yolo_layer(library.trt)
 
 

@@ -19,6 +19,13 @@ class Hardware(str, Enum):
     same_compute_capability = "same_compute_capability"
 
 
+class PluginForm(str, Enum):
+    """Where the code of ``YoloLayer_TRT`` is: in this package, or in the engine itself."""
+
+    python = "python"
+    ahead_of_time = "ahead_of_time"
+
+
 @dataclass
 class TrtOptions:
     """Options of the runtime ``tensorrt``. null leaves a choice to TensorRT.
@@ -32,6 +39,8 @@ class TrtOptions:
         version_compatible: The engine may be opened by later releases too; it is larger, and runs host code from the
             plan when it is opened.
         dla: Number of a DLA core to run on; what it does not take runs on the GPU.
+        plugin: With `python` an engine runs where hookline is; `ahead_of_time` puts the code of the plugin into the
+            engine, for trtexec, Triton and C++.
         timing_cache: Keep measurements of kernels for later builds.
         graphs: Launch repeated work as CUDA graphs.
     """
@@ -43,6 +52,7 @@ class TrtOptions:
     hardware: Hardware = Hardware.this
     version_compatible: bool = False
     dla: int | None = None
+    plugin: PluginForm = PluginForm.python
     timing_cache: bool = presentation(default=True)
     graphs: bool = presentation(default=True)
 

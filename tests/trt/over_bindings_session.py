@@ -7,7 +7,7 @@ import tensorrt as trt
 
 from backends.trt.execution import TYPES
 from backends.trt.library import adopt
-from backends.trt.opening import _runtime
+from backends.trt.opening import _runtime, register_ahead_of_time
 from core.errors import HooklineError
 from tests.trt.engines import FakeContext, FakeEngine
 
@@ -53,3 +53,9 @@ def test_types() -> None:
 def test_a_runtime_that_does_not_start() -> None:
     with pytest.raises(HooklineError, match="does not start"):
         _runtime(adopt(trt))
+
+
+def test_the_plugin_can_be_put_into_the_engine() -> None:
+    assert adopt(trt).capabilities.ahead_of_time
+    with pytest.raises(AttributeError, match="all_creators"):  # of the registry, which the empty libraries do not have
+        register_ahead_of_time(adopt(trt))

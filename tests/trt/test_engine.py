@@ -17,7 +17,7 @@ from backends.trt import opening
 from backends.trt.devices import Gpu
 from backends.trt.engine import Order, Place, build_engine, plugins_in
 from backends.trt.library import adopt
-from backends.trt.options import TrtOptions
+from backends.trt.options import PluginForm, TrtOptions
 from core.artifacts import Engine, GraftedModel, InputContract, Precision
 from core.calibration_pictures import CalibrationFeed
 from core.errors import HooklineError, UnavailableError
@@ -140,6 +140,15 @@ def test_from_model_to_sidecar(tmp_path, monkeypatch):
     assert json.loads(bench.target.with_suffix(".precision.json").read_text())["higher"] == ["p3"]
     assert [context.runs for context in bench.engine.contexts] == [2]
     assert len(list((tmp_path / "cache" / "tensorrt" / "timing").glob("*.cache"))) == 1
+
+
+def test_the_plugin_in_the_engine_is_needed_nowhere_else(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"))
+    monkeypatch.setattr(opening, "register_ahead_of_time", lambda library: bench.trt.told.append("ahead of time"))
+    engine = bench.build(model_of(tmp_path), options=TrtOptions(plugin=PluginForm.ahead_of_time))
+    assert bench.trt.told == ["ahead of time", "network 2", "parse", "build", "deserialise"]
+    assert engine.machine["plugins"] == ""
+    assert engine.settings["plugin"] == "ahead_of_time"
 
 
 def test_no_timing_cache_where_none_is_wanted(tmp_path, monkeypatch):

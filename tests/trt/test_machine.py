@@ -25,7 +25,7 @@ ORIN = Gpu("", "NVIDIA Jetson AGX Orin", "", 0, 0, "")
 
 
 def library(version: str = "10.16.1.11") -> Library:
-    return Library(None, "TensorRT", version, Capabilities(*[False] * 8, (), ()), None)
+    return Library(None, "TensorRT", version, Capabilities(*[False] * 9, (), ()), None)
 
 
 def built(gpu: Gpu = L4, version: str = "10.16.1.11", **settings: str) -> Engine:

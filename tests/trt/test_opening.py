@@ -13,11 +13,11 @@ from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
 from backends.trt.logger import Journal
 from core.artifacts import Engine
-from core.errors import HooklineError
+from core.errors import HooklineError, UnavailableError
 from tests.trt.conftest import Bindings
 from tests.trt.engines import TRT, EngineShim, FakeEngine, about, expected
 
-NOTHING = Capabilities(*[False] * 8, (), ())
+NOTHING = Capabilities(*[False] * 9, (), ())
 
 
 class Fake:
@@ -100,6 +100,11 @@ def test_tensorrt_that_does_not_start(monkeypatch, engine):
     told = r"does not start: pybind11::init\(\): factory function returned nullptr; \+stage=doctor"
     with pytest.raises(HooklineError, match=told):
         Fake(monkeypatch, starts=False).open(engine)
+
+
+def test_a_release_without_plugins_in_the_engine(monkeypatch):
+    with pytest.raises(UnavailableError, match=r"TensorRT 10\.16\.1 takes no plugins whose code.*plugin=python"):
+        opening.register_ahead_of_time(Fake(monkeypatch).library)
 
 
 def test_over_bindings(bindings: Bindings) -> None:

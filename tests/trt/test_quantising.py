@@ -25,7 +25,7 @@ from tests.trt_rtx.rtx_tools import official
 from tests.yolov5_tools import tiny_checkpoint
 
 PROFILE = Profile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
-NOTHING = Capabilities(*[False] * 8, (), ())
+NOTHING = Capabilities(*[False] * 9, (), ())
 PARSE = """
 import json, sys
 import tensorrt_rtx as trt

@@ -20,7 +20,7 @@ from tests.trt.engines import about
 
 L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24, 20, "580.95.05")
 T4 = replace(L4, uuid="GPU-2", name="Tesla T4", capability="7.5")
-RELEASE = Library(None, "TensorRT", "10.16.1.11", Capabilities(*[False] * 8, (), ()), None)
+RELEASE = Library(None, "TensorRT", "10.16.1.11", Capabilities(*[False] * 9, (), ()), None)
 
 
 @pytest.fixture
