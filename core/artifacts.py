@@ -171,7 +171,7 @@ class QuantizedModel(OnnxModel):
 
     Attributes:
         runtime: The runtime whose rules the graph follows.
-        fixed_sizes: That runtime has no operators whose result's size depends on the data.
+        fixed_sizes: That runtime wants no operators whose result's size depends on the data.
     """
 
     runtime: str

@@ -318,8 +318,8 @@ class Runtime(Part[RuntimeBackend]):
         device: ``cpu`` or ``cuda``.
         precisions: What it has a route for.
         rank: ``backend=auto`` takes the available runtime with the highest rank.
-        fixed_sizes: It has no operators whose result's size depends on the data, as NonZero is. Grafts then
-            keep a row for each cell and write zeros where there is no box.
+        fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
+            cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
         engine_suffix: Of the files of its engines.
         build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
             others are refused before anything runs.

@@ -62,6 +62,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         device="cuda",
         precisions=frozenset(Precision),
         rank=20,
+        fixed_sizes=True,
         build_options=frozenset({"batch", "imgsz", "int8"}),
         check_build=check_build,
     )
