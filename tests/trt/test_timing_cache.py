@@ -86,6 +86,7 @@ def test_a_full_disk_keeps_what_was_there(cache, caplog, monkeypatch):
     cache.path.write_bytes(b"before")
 
     def full(path: Path, content: bytes) -> int:
+        path.touch()
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(Path, "write_bytes", full)
@@ -94,4 +95,5 @@ def test_a_full_disk_keeps_what_was_there(cache, caplog, monkeypatch):
     cache.keep(config)
     monkeypatch.undo()
     assert cache.path.read_bytes() == b"before"
+    assert {path.suffix for path in cache.path.parent.iterdir()} <= {".cache", ".lock"}
     assert "No space left on device" in caplog.text
