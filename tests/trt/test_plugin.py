@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.trt import library, plugin
+from backends.trt import library
 from backends.trt.plugin import check_build, hookline_runtimes, probe
 from core.artifacts import Int8Route, Precision
-from core.errors import HooklineError, UnavailableError
+from core.errors import UnavailableError
 from stages.build import BuildConfig, check
 from tests.stage_tools import make_context
 
@@ -92,16 +92,3 @@ def test_tensorrt_is_not_loaded_for_what_needs_no_question(monkeypatch):
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
     monkeypatch.setattr(library, "load", lambda: pytest.fail("it was loaded"))
     assert list(check_build(BuildConfig(backend="tensorrt"))) == []
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "words"),
-    [
-        ("workspace", 0, r"workspace is 0; give GiB above 0"),
-        ("optimization_level", 6, "possible: 0 to 5"),
-        ("dla", -1, "number of a DLA core"),
-    ],
-)
-def test_options_out_of_range(option, value, words):
-    with pytest.raises(HooklineError, match=rf"runtimes\.tensorrt\.{option} is {value}; |{words}"):
-        plugin.TrtOptions(**{option: value})
