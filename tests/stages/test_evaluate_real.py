@@ -26,7 +26,9 @@ def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
         contract=InputContract(1, 640, 640),
         layout=Layout.classic,
     )
-    config = EvaluateConfig(conf=None, iou=None, max_det=300, classes=None, imgsz=640, processor="opencv")
+    config = EvaluateConfig(
+        conf=None, iou=None, max_det=300, classes=None, single_class=False, imgsz=640, processor="opencv"
+    )
     values = measure(config, model, dataset(DatasetConfig(str(file)), context), context).values
     assert values["map50_95"] == pytest.approx(0.339, abs=0.001)
     assert values["map50"] == pytest.approx(0.523, abs=0.001)

@@ -103,7 +103,8 @@ def test_the_files_give_the_same_with_pycocotools_alone(tmp_path: Path) -> None:
 def test_rectangular(tmp_path: Path) -> None:
     config = make_config(rectangular=True, upscale=False, batch=2)
     metrics, memory, processor = run(tmp_path, config=config, dynamic=("height", "width"))
-    assert [(contract.height, contract.width) for contract, _, _ in processor.prepared] == [(64, 64)] * 2
+    shapes = [(contract.height, contract.width) for contract, _, _ in processor.prepared]
+    assert shapes == [(64, 64)] * 3  # the warm-up and two batches
     assert {(fit, upscale) for _, fit, upscale in processor.prepared} == {((32, 32), False)}
     assert metrics.values["map50"] == pytest.approx(1)
     protocol = json.loads(metrics.path.read_text())["protocol"]

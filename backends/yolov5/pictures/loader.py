@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -179,7 +181,14 @@ def _as_it_is(made: _Made) -> _Made:
 
 
 def _prepare_worker(_number: int) -> None:
-    """One thread each; Ctrl-C is the parent's to act on, which then ends its workers."""
+    """One thread each; Ctrl-C is the parent's to act on, which then ends its workers.
+
+    PyTorch ends a worker whose parent changes, but takes whoever is the parent now for its own: one that was killed
+    while the worker started would never be missed.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

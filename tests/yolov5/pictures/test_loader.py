@@ -10,13 +10,15 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.pictures.loader import Loader
+from backends.yolov5.pictures.loader import Loader, _prepare_worker
 from backends.yolov5.pictures.sampler import EpochSampler, smallest_shapes
 from backends.yolov5.pictures.samples import Labelled
 from backends.yolov5.pictures.training import TrainingPictures
@@ -206,6 +208,19 @@ def test_workers_end_when_their_parent_is_killed(repo_root):
     program.kill()
     program.communicate()
     assert all_gone(workers, 15)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_worker_whose_parent_is_gone_before_it_begins_ends(monkeypatch, alive):
+    ended = []
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(is_alive=lambda: alive))
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("signal.pthread_sigmask", lambda *_: None)
+    threads = cv2.getNumThreads()
+    _prepare_worker(0)
+    cv2.setNumThreads(threads)
+    assert ended == ([] if alive else [1])
 
 
 def test_memory_does_not_grow_from_epoch_to_epoch():
