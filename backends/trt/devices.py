@@ -89,20 +89,23 @@ def ordinal(gpu: Gpu, runtime: Any) -> int:
     count = runtime.getDeviceCount()
     if not gpu.uuid:
         return 0
-    for number in range(count):
-        if uuid_of(runtime.getDeviceProperties(number)["uuid"]) == gpu.uuid.partition("-")[2].lower():
-            return number
+    numbers = [number for number in range(count) if is_uuid(gpu.uuid, runtime.getDeviceProperties(number)["uuid"])]
+    if len(numbers) == 1:
+        return numbers[0]
     if gpu.uuid.startswith("MIG-") and count == 1:
         return 0  # a process sees one instance at most; drivers differ in the UUID that they give for it
-    raise UnavailableError(
-        f"CUDA does not see {gpu.name} ({gpu.uuid}), only {count} others", f"set {VISIBLE} to its UUID, or unset it"
-    )
+    trouble = f"cannot be told from {len(numbers) - 1} other(s) by CuPy" if numbers else f"is not among CUDA's {count}"
+    raise UnavailableError(f"{gpu.name} ({gpu.uuid}) {trouble}", f"set {VISIBLE} to its UUID, or unset it")
 
 
-def uuid_of(content: bytes) -> str:
-    """Sixteen bytes as ``xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx``."""
-    text = bytes(content[:16]).hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+def is_uuid(uuid: str, content: bytes) -> bool:
+    """Whether ``content`` is the UUID of a device as CuPy gives it.
+
+    CuPy reads the sixteen bytes as a C string, which ends at their first zero, or behind them where there is none.
+    """
+    told = content[:16].partition(b"\0")[0].hex()
+    known = uuid.partition("-")[2].replace("-", "").lower()
+    return known == told or known.startswith(f"{told}00")
 
 
 def load_lazily() -> None:

@@ -131,22 +131,47 @@ def test_a_jetson_without_nvml(machine: Machine) -> None:
     assert ordinal(gpu, cuda(UUIDS[0])) == 0
 
 
+def as_cupy_tells(uuid: str) -> bytes:
+    """CuPy takes the bytes for a C string: what follows in memory comes along, up to the first zero."""
+    return (bytes.fromhex(uuid.partition("-")[2].replace("-", "")) + b"luid").partition(b"\0")[0]
+
+
 def cuda(*uuids: str) -> SimpleNamespace:
     """The CUDA runtime with these GPUs in this order."""
-    known = [{"uuid": bytes.fromhex(uuid.partition("-")[2].replace("-", ""))} for uuid in uuids]
+    known = [{"uuid": as_cupy_tells(uuid)} for uuid in uuids]
     return SimpleNamespace(getDeviceCount=lambda: len(known), getDeviceProperties=known.__getitem__)
 
 
-def test_cuda_counts_in_an_order_of_its_own(machine: Machine) -> None:
-    first, second = gpus(machine.here())
-    faster_first = cuda(second.uuid, first.uuid)
-    assert (ordinal(first, faster_first), ordinal(second, faster_first)) == (1, 0)
+def numbered(uuid: str) -> Gpu:
+    return Gpu(uuid, "NVIDIA L4", "8.9", 24 << 30, 1 << 30, "580.95.05")
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    [
+        "GPU-22222222-aaaa-bbbb-cccc-123456789abc",
+        "GPU-22222222-aaaa-bbbb-cccc-123400789abc",
+        "GPU-22222222-aaaa-bbbb-cccc-123456789a00",
+        "GPU-00222222-aaaa-bbbb-cccc-123456789abc",
+        "GPU-2222220a-0aaa-bbbb-cccc-123456789abc",
+    ],
+)
+def test_cuda_counts_in_an_order_of_its_own(uuid: str) -> None:
+    other = "GPU-11111111-aaaa-bbbb-cccc-123456789abc"
+    faster_first = cuda(other, uuid)
+    assert (ordinal(numbered(other), faster_first), ordinal(numbered(uuid), faster_first)) == (0, 1)
 
 
 def test_cuda_does_not_see_it(machine: Machine) -> None:
     first, second = gpus(machine.here())
-    with pytest.raises(UnavailableError, match=r"CUDA does not see NVIDIA L4 \(GPU-1.*CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(UnavailableError, match=r"L4 \(GPU-1.*\) is not among CUDA's 1; set CUDA_VISIBLE_DEVICES"):
         ordinal(first, cuda(second.uuid))
+
+
+def test_gpus_that_cupy_cannot_tell_apart() -> None:
+    twins = [f"GPU-1100{number}222-aaaa-bbbb-cccc-123456789abc" for number in (1, 2)]
+    with pytest.raises(UnavailableError, match=r"cannot be told from 1 other\(s\) by CuPy; set CUDA_VISIBLE_DEVICES"):
+        ordinal(numbered(twins[0]), cuda(*twins))
 
 
 def test_kernels_are_loaded_lazily_unless_something_else_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
