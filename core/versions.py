@@ -9,8 +9,8 @@ from functools import lru_cache
 from core.version import __version__
 
 PACKAGES = (
-    "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "cupy-cuda13x", "cupy-cuda12x",
-    "opencv-python", "av", "numpy", "hydra-core", "pluggy", "pycocotools",
+    "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt-cu13", "tensorrt-cu12",
+    "tensorrt-rtx-cu13", "cupy-cuda13x", "cupy-cuda12x", "opencv-python", "av", "numpy", "hydra-core", "pluggy", "pycocotools",
 )  # fmt: skip
 
 
