@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backends.gpu.device import Bytes
+from core.errors import HooklineError
 from core.parts import DeviceArray
 from cuda_plugins import loading
 from cuda_plugins.launches import Launch
@@ -52,7 +53,13 @@ class CupyDevice:
     def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
         """From CuPy's pool, which keeps memory by stream."""
         with self._here(), self._cupy.cuda.ExternalStream(stream, self._number):
-            array: DeviceArray = self._cupy.empty(shape, dtype)
+            try:
+                array: DeviceArray = self._cupy.empty(shape, dtype)
+            except MemoryError as error:
+                raise HooklineError(
+                    f"the GPU has no memory left: {error}",
+                    "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches",
+                ) from error
         return array
 
     def pinned(self, size: int) -> Bytes:

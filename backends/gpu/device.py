@@ -35,7 +35,11 @@ class Device(Protocol):
         ...
 
     def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
-        """Memory that is used on ``stream``, and on others only until they have finished; aligned to 256 bytes."""
+        """Memory that is used on ``stream``, and on others only until they have finished; aligned to 256 bytes.
+
+        Raises:
+            HooklineError: There is not enough.
+        """
         ...
 
     def pinned(self, size: int) -> Bytes:

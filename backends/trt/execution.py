@@ -21,7 +21,7 @@ ItemT = TypeVar("ItemT")
 
 TYPES = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int64", "INT8": "int8", "UINT8": "uint8"}
 """NumPy's names of the element types of tensors; the others cannot cross the border of an engine of ours."""
-SHAPES, GRAPHS, ADDRESSES = 4, 8, 32
+SHAPES, GRAPHS, ADDRESSES = 4, 4, 32
 """Input shapes whose outputs and graphs are kept; graphs a shape, and addresses that are known again."""
 
 
@@ -81,12 +81,20 @@ class _Recent(OrderedDict[KeyT, ItemT]):
             self._drop(self.popitem(last=False)[1])
 
 
+@dataclass(frozen=True)
+class _Recorded:
+    """A graph and the context that it was recorded from, which must stay as it was for as long as the graph is used."""
+
+    context: Any
+    graph: Graph
+
+
 class _Prepared:
     """What is kept for one input shape: its outputs, the graphs that write them, and the addresses seen so far."""
 
-    def __init__(self, outputs: dict[str, DeviceArray], drop: Callable[[Graph], None]) -> None:
+    def __init__(self, outputs: dict[str, DeviceArray], drop: Callable[[_Recorded], None]) -> None:
         self.outputs = outputs
-        self.graphs: _Recent[int, Graph] = _Recent(GRAPHS, drop)
+        self.graphs: _Recent[int, _Recorded] = _Recent(GRAPHS, drop)
         self.seen: _Recent[int, bool] = _Recent(ADDRESSES, lambda _: None)
 
 
@@ -95,6 +103,8 @@ class Execution:
 
     When a shape comes at the same address for the second time, the work is captured as a CUDA graph right after it
     was enqueued in the plain way, which does what is done once only for a shape; from then on the graph is launched.
+    Each graph has a context of its own, since graphs are good only while their context is not changed. All contexts
+    compute in the same memory, one after the other.
 
     Args:
         opened: The engine.
@@ -111,12 +121,8 @@ class Execution:
         (self._input,) = opened.names(inputs=True)
         self._types = {name: opened.dtype(name) for name in opened.names(inputs=False)}
         with device.here():
-            self._context = opened.engine.create_execution_context()
-        if self._context is None:
-            raise HooklineError(
-                f"TensorRT cannot make room to run the engine: {opened.reason()}",
-                "end what else runs on the GPU, take a freer one with device=cuda:N, or build with a smaller batch",
-            )
+            self._scratch: DeviceArray | None = device.empty((opened.engine.device_memory_size_v2,), np.uint8, stream)
+            self._context = self._new_context()
         self._shapes: _Recent[Shape, _Prepared] = _Recent(SHAPES, self._drop_shape)
 
     def enqueue(self, shape: Shape, address: int) -> Mapping[str, DeviceArray]:
@@ -127,14 +133,15 @@ class Execution:
         """
         with self._device.here():
             prepared = self._shapes.use(shape)
-            if prepared and (graph := prepared.graphs.use(address)):
-                graph.launch(self._stream)
+            if prepared and (recorded := prepared.graphs.use(address)):
+                recorded.graph.launch(self._stream)
                 return prepared.outputs
-            prepared = self._bind(shape, address, prepared)
-            self._execute()
-            if self._captures and prepared.seen.use(address):
-                prepared.graphs.keep(address, self._captured())
+            if self._captures and prepared and prepared.seen.use(address):
+                context = self._new_context()
+                self._begin(context, shape, address, prepared)
+                prepared.graphs.keep(address, _Recorded(context, self._captured(context)))
             else:
+                prepared = self._begin(self._context, shape, address, prepared)
                 prepared.seen.keep(address, True)  # noqa: FBT003
             return prepared.outputs
 
@@ -145,47 +152,62 @@ class Execution:
                 self._drop_shape(prepared)
             self._shapes.clear()
             self._device.wait(self._stream)
-            self._context = None
+            self._context = self._scratch = None
 
-    def _bind(self, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
-        context = self._context
+    def _new_context(self) -> Any:
+        if self._scratch is None:
+            raise RuntimeError("the execution is closed")
+        strategy = self._opened.trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = self._opened.engine.create_execution_context(strategy)
+        if context is None:
+            raise HooklineError(
+                f"TensorRT cannot make room to run the engine: {self._opened.reason()}",
+                "end what else runs on the GPU, take a freer one with device=cuda:N, or build with a smaller batch",
+            )
+        room = view(self._scratch)
+        context.set_device_memory(room.address, room.size)
+        return context
+
+    def _begin(self, context: Any, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
+        """Enqueue on a context; makes the outputs where there are none for the shape."""
         self._accepted(context.set_input_shape(self._input, shape), f"the input shape {list(shape)}")
         if missing := context.infer_shapes():
             raise HooklineError(f"the engine needs the shapes of {', '.join(missing)} too", "build it with hookline")
         if prepared is None:
-            prepared = _Prepared({name: self._empty(name) for name in self._types}, self._drop)
+            prepared = _Prepared({name: self._empty(context, name) for name in self._types}, self._drop)
             self._shapes.keep(shape, prepared)
         addresses = {self._input: address, **{name: view(array).address for name, array in prepared.outputs.items()}}
         for name, place in addresses.items():
             self._accepted(context.set_tensor_address(name, place), f"the address of '{name}'")
+        self._execute(context)
         return prepared
 
-    def _empty(self, name: str) -> DeviceArray:
-        shape = tuple(self._context.get_tensor_shape(name))
+    def _empty(self, context: Any, name: str) -> DeviceArray:
+        shape = tuple(context.get_tensor_shape(name))
         if min(shape, default=0) < 0:
             raise HooklineError(
                 f"the size of the engine's output '{name}' depends on the data", "graft with graft=yolo_layer"
             )
         return self._device.empty(shape, self._types[name], self._stream)
 
-    def _captured(self) -> Graph:
+    def _captured(self, context: Any) -> Graph:
         try:
-            return self._device.capture(self._stream, self._execute)
+            return self._device.capture(self._stream, lambda: self._execute(context))
         except RuntimeError as error:
             raise HooklineError(
                 f"the engine cannot be captured as a CUDA graph ({error})", "set runtimes.tensorrt.graphs=false"
             ) from error
 
-    def _drop(self, graph: Graph) -> None:
+    def _drop(self, recorded: _Recorded) -> None:
         self._device.wait(self._stream)
-        graph.free()
+        recorded.graph.free()
 
     def _drop_shape(self, prepared: _Prepared) -> None:
-        for graph in prepared.graphs.values():
-            self._drop(graph)
+        for recorded in prepared.graphs.values():
+            self._drop(recorded)
 
-    def _execute(self) -> None:
-        done = self._context.execute_async_v3(self._stream)
+    def _execute(self, context: Any) -> None:
+        done = context.execute_async_v3(self._stream)
         if errors := take_errors():
             raise errors[0]
         self._accepted(done, "the work")

@@ -56,7 +56,7 @@ class DecodingEngine(FakeEngine):
     def get_tensor_dtype(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(name={"images": self.kind, **KINDS}[name])
 
-    def create_execution_context(self) -> FakeContext:
+    def create_execution_context(self, strategy: str) -> FakeContext:
         self.contexts.append(DecodingContext(self))
         return self.contexts[-1]
 

@@ -92,9 +92,17 @@ class FakeContext:
     def __init__(self, engine: FakeEngine) -> None:
         self.engine, self.shape, self.addresses = engine, (), {}
         self.settled, self.runs = False, 0
+        self.captured = False  # TensorRT's graphs are good only while nothing of their context is changed
+        self.scratch: np.ndarray | None = None
+
+    def set_device_memory(self, memory: int, size: int) -> None:
+        assert memory % 256 == 0
+        assert size >= self.engine.device_memory_size_v2
+        self.scratch = np.frombuffer((ctypes.c_uint8 * size).from_address(memory), np.uint8)
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         assert name == "images"
+        assert not self.captured
         least, greatest = self.engine.profile[0], self.engine.profile[2]
         fits = all(low <= size <= high for low, size, high in zip(least, shape, greatest, strict=True))
         self.settled = self.settled and shape == self.shape
@@ -111,17 +119,22 @@ class FakeContext:
 
     def set_tensor_address(self, name: str, address: int) -> bool:
         assert address % 256 == 0
+        assert not self.captured
         self.addresses[name] = address
         return True
 
     def execute_async_v3(self, stream: int) -> bool:
-        if self.engine.device.capturing and not self.settled:
+        if self.engine.device.capturing and not (self.settled and self.engine.capturable):
             raise RuntimeError("operation not permitted when stream is capturing")
-        self.settled, self.runs = True, self.runs + 1
-        shape, places = self.shape, dict(self.addresses)
+        self.settled, self.runs, self.captured = True, self.runs + 1, self.engine.device.capturing
+        self.engine.runs += 1
+        shape, places, scratch = self.shape, dict(self.addresses), self.scratch
+        kind = TYPES[self.engine.kind]  # what is at work keeps no context alive
+        assert scratch is not None
 
         def compute() -> None:
-            outputs = expected(memory(places["images"], shape, TYPES[self.engine.kind]))
+            scratch[:] = 0
+            outputs = expected(memory(places["images"], shape, kind))
             for name, values in outputs.items():
                 memory(places[name], values.shape, values.dtype)[:] = values
 
@@ -135,11 +148,14 @@ class FakeEngine:
 
     num_io_tensors = 3
     profile = ((2, 3, 8, 8), (3, 3, 8, 8), (4, 3, 16, 16))
+    device_memory_size_v2 = 1000
 
     def __init__(self, device: EngineShim, **changes: Any) -> None:
         self.device, self.kind = device, "FLOAT"
         self.works, self.room, self.data_dependent, self.static = True, True, False, False
+        self.capturable = True
         self.contexts: list[FakeContext] = []
+        self.runs = 0
         for name, value in changes.items():
             setattr(self, name, value)
 
@@ -159,14 +175,18 @@ class FakeEngine:
         assert profile == 0
         return list(self.profile)
 
-    def create_execution_context(self) -> FakeContext | None:
+    def create_execution_context(self, strategy: str) -> FakeContext | None:
+        assert strategy == "user's"
         if not self.room:
             return None
         self.contexts.append(FakeContext(self))
         return self.contexts[-1]
 
 
-TRT = SimpleNamespace(TensorIOMode=SimpleNamespace(INPUT="input", OUTPUT="output"))
+TRT = SimpleNamespace(
+    TensorIOMode=SimpleNamespace(INPUT="input", OUTPUT="output"),
+    ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"),
+)
 FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), ((1.0,) * 6,) * 3)
 
 

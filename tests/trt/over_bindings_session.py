@@ -21,8 +21,9 @@ def test_engine(name: str) -> None:
     assert callable(getattr(trt.ICudaEngine, name))
 
 
-def test_engine_counts_its_tensors() -> None:
-    assert isinstance(trt.ICudaEngine.num_io_tensors, property)
+@pytest.mark.parametrize("name", ["num_io_tensors", "device_memory_size_v2"])
+def test_facts_of_an_engine(name: str) -> None:
+    assert isinstance(getattr(trt.ICudaEngine, name), property)
 
 
 @pytest.mark.parametrize("name", public(FakeContext))
@@ -34,6 +35,8 @@ def test_context(name: str) -> None:
     ("function", "signature"),
     [
         (trt.IExecutionContext.execute_async_v3, "stream_handle"),
+        (trt.IExecutionContext.set_device_memory, "memory: typing.SupportsInt, size: "),
+        (trt.ICudaEngine.create_execution_context, "strategy: tensorrt.tensorrt.ExecutionContextAllocationStrategy"),
         (trt.IExecutionContext.set_tensor_address, "name: str, memory: "),
         (trt.IExecutionContext.set_input_shape, "name: str, shape: "),
         (trt.ICudaEngine.get_tensor_profile_shape, "name: str, profile_index: "),

@@ -24,7 +24,7 @@ from core.errors import HooklineError, UnavailableError
 from tests.heads_tools import grafted, write_heads
 from tests.stage_tools import make_context
 from tests.trt import fake_tensorrt as fake
-from tests.trt.engines import TRT, EngineShim, FakeContext, FakeEngine, memory
+from tests.trt.engines import TRT, EngineShim, FakeEngine, memory
 
 L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24, 20, "580.95.05")
 SIZE = 64
@@ -44,9 +44,6 @@ class Inspected(FakeEngine):
     def create_engine_inspector(self) -> SimpleNamespace:
         text = json.dumps({"Layers": list(self.layers)})
         return SimpleNamespace(get_engine_information=lambda form: text, execution_context=None)
-
-    def create_execution_context(self, strategy: str = "") -> FakeContext | None:
-        return super().create_execution_context()
 
 
 class Builder(fake.Builder):
@@ -77,7 +74,7 @@ class Bench:
         self.trt.Builder = self.builder
         self.trt.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=self.deserialise)
         self.trt.TensorIOMode = TRT.TensorIOMode
-        self.trt.ExecutionContextAllocationStrategy.USER_MANAGED = "no memory"
+        self.trt.ExecutionContextAllocationStrategy = TRT.ExecutionContextAllocationStrategy
         self.trt.LayerInformationFormat = SimpleNamespace(JSON="json")
         if major == 10:
             self.trt.IInt8MinMaxCalibrator = type("IInt8MinMaxCalibrator", (fake.ILogger,), {})

@@ -28,7 +28,7 @@ class Fake:
         self.device, self.says, self.starts = EngineShim(), says, starts
         self.runtime = SimpleNamespace(engine_host_code_allowed=False, deserialize_cuda_engine=self.deserialize)
         logger = SimpleNamespace(journal=Journal())
-        trt = SimpleNamespace(Runtime=self.start, TensorIOMode=TRT.TensorIOMode)
+        trt = SimpleNamespace(Runtime=self.start, **vars(TRT))
         capabilities = replace(NOTHING, plugins=True)
         self.library = Library(trt, "TensorRT", "10.16.1", capabilities, logger)
         monkeypatch.setattr(opening, "register", lambda library: self.done.append("register"))

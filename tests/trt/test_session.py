@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,14 +36,14 @@ def run_on_device(session, device, images):
 @pytest.mark.parametrize("graphs", [True, False])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
 def test_any_batch_of_the_host(count, graphs):
-    session, engine, _ = opened_session(graphs=graphs)
+    session, engine, device = opened_session(graphs=graphs)
     with session:
         for seed in range(4):
             images = pictures(count, seed=seed)
             same(session.run(images), images)
-    runs = engine.contexts[0].runs
     pieces = -(-count // 4)
-    assert runs == 4 * pieces if not graphs else runs < 4 * pieces + 3
+    assert engine.runs == 4 * pieces if not graphs else engine.runs < 4 * pieces + 3
+    assert len(engine.contexts) == 1 + len(device.graphs)
 
 
 @pytest.mark.parametrize("graphs", [True, False])
@@ -104,7 +106,7 @@ def test_the_second_time_is_captured_and_the_third_is_a_graph():
             outputs = session.run_device(place)
             same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
             assert device.graph_launches == max(number - 1, 0)
-        assert engine.contexts[0].runs == 3  # two plainly, one into the graph
+        assert [context.runs for context in engine.contexts] == [1, 2]  # the second: plainly, and into the graph
     assert [graph.freed for graph in device.graphs] == [True]
 
 
@@ -115,6 +117,36 @@ def test_an_address_that_never_comes_again_is_never_captured():
             images = pictures(2, seed=seed)
             same(run_on_device(session, device, images), images)
     assert device.graphs == []
+
+
+def test_addresses_take_turns():
+    session, engine, device = opened_session()
+    with session:
+        places = [put(device, pictures(2), session.stream) for _ in range(6)]
+        for seed, some in enumerate((2, 2, 2, 6, 6, 2, 2)):
+            for number, place in enumerate(places[:some]):
+                images = pictures(2, seed=10 * seed + number)
+                device.upload(images.reshape(-1).view(np.uint8), view(place).address, session.stream)
+                outputs = session.run_device(place)
+                same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
+        assert device.graph_launches > 5
+        assert len(engine.contexts) == 1 + len(device.graphs) > 6
+    assert all(graph.freed for graph in device.graphs)
+
+
+def test_contexts_are_kept_as_long_as_their_graphs():
+    session, engine, _ = opened_session()
+    with session:
+        for _ in range(3):
+            session.run(pictures(2))
+            session.run(pictures(2, 16, 16))
+        kept = [weakref.ref(context) for context in engine.contexts]
+        engine.contexts.clear()
+        gc.collect()
+        assert len(kept) == 3
+        assert all(reference() for reference in kept)
+    gc.collect()
+    assert not any(reference() for reference in kept)
 
 
 def test_shapes_take_turns():
@@ -163,7 +195,8 @@ def test_another_context_runs_beside_in_another_thread():
         thread.start()
         thread.join()
         same(found, first)
-    assert len(engine.contexts) == 2
+    first, beside, graph = (context.scratch.ctypes.data for context in (engine.contexts))
+    assert first == graph != beside
 
 
 @pytest.mark.parametrize(
@@ -227,13 +260,9 @@ def test_the_error_of_a_plugin_is_the_cause():
 
 
 def test_work_that_cannot_be_captured():
-    session, engine, _ = opened_session()
+    session, _, _ = opened_session(capturable=False)
     with session:
         session.run(pictures(2))
-        context = engine.contexts[0]
-        context.execute_async_v3 = lambda stream: (
-            setattr(context, "settled", False) or type(context).execute_async_v3(context, stream)
-        )
         with pytest.raises(HooklineError, match=r"cannot be captured.*runtimes.tensorrt.graphs=false"):
             session.run(pictures(2))
 

@@ -159,10 +159,15 @@ def test_library_itself_refuses_without_a_driver(engine):
             "ICudaEngine",
             ["num_io_tensors", "get_tensor_name", "get_tensor_mode", "get_tensor_dtype", "get_tensor_profile_shape"],
         ),
-        ("ICudaEngine", ["create_execution_context"]),
+        ("ICudaEngine", ["create_execution_context", "device_memory_size_v2"]),
+        ("ExecutionContextAllocationStrategy", ["USER_MANAGED"]),
         (
             "IExecutionContext",
             ["set_input_shape", "get_tensor_shape", "set_tensor_address", "infer_shapes", "execute_async_v3"],
+        ),
+        (
+            "IExecutionContext",
+            ["set_device_memory"],
         ),
         ("Runtime", ["deserialize_cuda_engine"]),
     ],
