@@ -95,7 +95,9 @@ def ordinal(gpu: Gpu, runtime: Any) -> int:
     if gpu.uuid.startswith("MIG-") and count == 1:
         return 0  # a process sees one instance at most; drivers differ in the UUID that they give for it
     trouble = f"cannot be told from {len(numbers) - 1} other(s) by CuPy" if numbers else f"is not among CUDA's {count}"
-    raise UnavailableError(f"{gpu.name} ({gpu.uuid}) {trouble}", f"set {VISIBLE} to its UUID, or unset it")
+    raise UnavailableError(
+        f"{gpu.name} ({gpu.uuid}) {trouble}", f"set {VISIBLE} to its UUID, or CUDA_DEVICE_ORDER=PCI_BUS_ID"
+    )
 
 
 def is_uuid(uuid: str, content: bytes) -> bool:

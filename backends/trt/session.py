@@ -86,6 +86,10 @@ class _Room:
             self._memory = self._device.empty((size,), np.uint8, self._stream)
         return view(self._memory).address
 
+    def clear(self) -> None:
+        """Give it back."""
+        self._memory = self._device.empty((0,), np.uint8, self._stream)
+
 
 class _Staging:
     """A pinned buffer and its place on the device, for one piece of a batch at a time."""
@@ -236,6 +240,7 @@ class TrtSession:
             self._execution.close()
         self._execution = None
         self._staging, self._results = [], {}
+        self._filled.clear()
         with self._memory.here():
             self._opened = replace(self._opened, engine=None)
 

@@ -164,7 +164,9 @@ def test_cuda_counts_in_an_order_of_its_own(uuid: str) -> None:
 
 def test_cuda_does_not_see_it(machine: Machine) -> None:
     first, second = gpus(machine.here())
-    with pytest.raises(UnavailableError, match=r"L4 \(GPU-1.*\) is not among CUDA's 1; set CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(
+        UnavailableError, match=r"L4 \(GPU-1.*\) is not among CUDA's 1; set CUDA_VISIBLE_DEVICES.*PCI_BUS_ID"
+    ):
         ordinal(first, cuda(second.uuid))
 
 

@@ -15,7 +15,7 @@ from core.errors import HooklineError
 from core.parts import DeviceSession
 from cuda_plugins import callbacks
 from tests.gpu.devices import put
-from tests.trt.engines import expected, memory, opened_session
+from tests.trt.engines import EngineShim, expected, memory, opened_session
 
 
 def pictures(count, height=8, width=8, seed=0, dtype=np.float32):
@@ -147,6 +147,33 @@ def test_contexts_are_kept_as_long_as_their_graphs():
         assert all(reference() for reference in kept)
     gc.collect()
     assert not any(reference() for reference in kept)
+
+
+def test_leaving_the_session_frees_the_memory_of_the_device(monkeypatch):
+    made = []
+
+    def empty(device, shape, dtype, stream):
+        array = allocate(device, shape, dtype, stream)
+        made.append(weakref.ref(array))
+        return array
+
+    allocate = EngineShim.empty
+    monkeypatch.setattr(EngineShim, "empty", empty)
+    session, _, device = opened_session()
+    with session:
+        for count in (1, 3, 5):
+            session.run(pictures(count))
+            session.run_device(put(device, pictures(count), session.stream))
+        gc.collect()
+        assert sum(held(reference) for reference in made) > 1000
+    gc.collect()
+    assert sum(held(reference) for reference in made) == 0
+
+
+def held(reference):
+    """Bytes that are still held."""
+    array = reference()
+    return view(array).size if array else 0
 
 
 def test_shapes_take_turns():
