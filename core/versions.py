@@ -10,7 +10,8 @@ from core.version import __version__
 
 PACKAGES = (
     "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt-cu13", "tensorrt-cu12",
-    "tensorrt-rtx-cu13", "cupy-cuda13x", "cupy-cuda12x", "opencv-python", "av", "numpy", "hydra-core", "pluggy", "pycocotools",
+    "tensorrt-rtx-cu13", "cupy-cuda13x", "cupy-cuda12x", "opencv-python", "av", "numpy", "hydra-core", "pluggy",
+    "pycocotools",
 )  # fmt: skip
 
 
