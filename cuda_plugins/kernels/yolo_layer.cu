@@ -44,12 +44,13 @@ struct Half {
 
 static __device__ __forceinline__ float widen(float value) { return value; }
 
-// Exact for every half: the exponent is rebiased by a multiplication, which also handles subnormals.
+// Exact for every half. A subnormal one is the distance between two normal numbers: compilers may flush subnormal float32.
 static __device__ __forceinline__ float widen(Half value) {
-    unsigned int magnitude = value.bits & 0x7fffu;
-    float number = __uint_as_float(magnitude << 13) * __uint_as_float(0x77800000u);
-    unsigned int bits = __float_as_uint(number) | ((value.bits & 0x8000u) << 16);
-    return __uint_as_float(magnitude >= 0x7c00u ? bits | 0x7f800000u : bits);
+    unsigned int magnitude = value.bits & 0x7fffu, bits = magnitude << 13;
+    float normal = __uint_as_float(bits + (magnitude >= 0x7c00u ? 0x70000000u : 0x38000000u));
+    float subnormal = __uint_as_float(bits | 0x38800000u) - __uint_as_float(0x38800000u);
+    float number = magnitude < 0x400u ? subnormal : normal;
+    return __uint_as_float(__float_as_uint(number) | ((value.bits & 0x8000u) << 16));
 }
 
 struct Cell {
