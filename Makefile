@@ -23,6 +23,7 @@ imports: $(VENV)/.installed
 
 pytest: $(VENV)/.installed
 	$(PY) -m tests.trt.bindings
+	$(PY) -m tests.stand_in_cuda.building
 	$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
 
 docs: $(VENV)/.installed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "kernels"
 OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=true")
-"""For NVRTC and nvcc. Without contraction to fused operations a kernel rounds as its NumPy twin does. Subnormal float32,
-below 1.2e-38, count as zero: CuPy compiles so whatever it is told, and every other compiler is to do the same."""
+"""For NVRTC and nvcc. Without contraction to fused operations a kernel rounds as its NumPy twin does. Subnormal float32
+count as zero: CuPy compiles so whatever it is told, and every other compiler is to do the same."""
 
 
 def names() -> tuple[str, ...]:

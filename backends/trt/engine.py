@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from backends.graphsurgeon.files import read_onnx
+from backends.nvidia.devices import Gpu
 from backends.trt import opening
 from backends.trt.building import Recipe, build_plan
-from backends.trt.devices import Gpu
 from backends.trt.inspection import Precisions, inspect, judge, read_layers
 from backends.trt.library import Library
 from backends.trt.machine import machine_facts

@@ -7,8 +7,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from backends.nvidia.devices import load_lazily
 from backends.trt.capabilities import Capabilities, read_capabilities
-from backends.trt.devices import load_lazily
 from backends.trt.logger import Journal, make_logger
 from core.errors import UnavailableError
 

@@ -11,8 +11,8 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from backends.trt import devices
-from backends.trt.devices import Gpu
+from backends.nvidia import devices
+from backends.nvidia.devices import Gpu
 from backends.trt.library import Library
 from backends.trt.options import Hardware
 from core.artifacts import Engine, Int8Route

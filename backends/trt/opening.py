@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.trt.devices import Gpu, ordinal
+from backends.nvidia.devices import Gpu, ordinal
 from backends.trt.execution import Opened
 from backends.trt.library import Library
 from backends.trt.memory import CupyEngineDevice, EngineDevice

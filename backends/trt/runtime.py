@@ -28,7 +28,7 @@ class TensorRt:
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """Release, driver and kind of GPU; no CUDA context is opened for it."""
-        from backends.trt.devices import choose
+        from backends.nvidia.devices import choose
         from backends.trt.library import load
         from backends.trt.machine import this_machine
 
@@ -49,7 +49,7 @@ class TensorRt:
         calibration: CalibrationFeed | None = None,
     ) -> Engine:
         """Build an engine for the GPU of the context's device, look into it, and warm it up."""
-        from backends.trt.devices import choose
+        from backends.nvidia.devices import choose
         from backends.trt.engine import Order, Place, build_engine
         from backends.trt.library import load
         from backends.trt.opening import open_on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.trt.devices import Gpu, choose
+from backends.nvidia.devices import Gpu, choose
 from backends.trt.library import load
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backends.trt.devices import Gpu, choose
+from backends.nvidia.devices import Gpu, choose
 from core.errors import HooklineError, UnavailableError, unknown
 
 CURRENT = "current"

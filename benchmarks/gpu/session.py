@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.trt.devices import Gpu, choose
+from backends.nvidia.devices import Gpu, choose
 from backends.trt.library import Library, load
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession

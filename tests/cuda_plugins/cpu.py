@@ -30,6 +30,15 @@ extern "C" size_t size() {{ return shim::size({kernel}); }}
 @functools.cache
 def library(source: str, kernel: str, prefix: str = "") -> ctypes.CDLL:
     """One compiled kernel of a source, with ``prefix`` before it; the test is skipped where there is no g++."""
+    path = compiled(source, kernel, prefix)
+    loaded = ctypes.CDLL(str(path))
+    loaded.size.restype = ctypes.c_size_t
+    shutil.rmtree(path.parent)
+    return loaded
+
+
+def compiled(source: str, kernel: str, prefix: str = "") -> Path:
+    """The shared library of a kernel, in a folder of its own."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ to run the kernels on the CPU")
@@ -39,10 +48,7 @@ def library(source: str, kernel: str, prefix: str = "") -> ctypes.CDLL:
     text = f'{prefix}\n#line 1 "{source}.cu"\n{sources.source(source)}'
     code.write_text(f'#include "{SHIM}"\n{text}\n{entry}', encoding="utf-8")
     subprocess.run([compiler, *OPTIONS, str(code), "-o", str(target)], check=True)
-    loaded = ctypes.CDLL(str(target))
-    loaded.size.restype = ctypes.c_size_t
-    shutil.rmtree(folder)
-    return loaded
+    return target
 
 
 def run(launch: Launch) -> None:

@@ -8,21 +8,15 @@ Python subclasses of its interfaces can be made, filled and called. ``Builder()`
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import sys
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from tests.wheels import CACHE, REPO, TAG, Unobtainable, check_platform, compiler, prepared, unpack_wheel
 
-REPO = Path(__file__).resolve().parents[2]
-CACHE = REPO / ".cache" / "tensorrt-bindings"
 PACKAGE = "tensorrt-cu13-bindings"
 WHEELS = {
     "10.16.1.11": {
@@ -52,10 +46,6 @@ LIBRARIES = {
     "nvonnxparser": ("createNvOnnxParser_INTERNAL", "createNvOnnxParserRefitter_INTERNAL", "getNvOnnxParserVersion"),
 }
 """What the bindings take from each library."""
-
-
-class Unobtainable(Exception):
-    """The bindings cannot be had here; says why."""
 
 
 @dataclass(frozen=True)
@@ -108,52 +98,27 @@ def obtain(version: str) -> Bindings:
     Raises:
         Unobtainable: No such wheel for this machine and Python, no package index, or no C compiler.
     """
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    if sys.platform != "linux" or platform.machine() != "x86_64" or tag not in WHEELS[version]:
-        raise Unobtainable(f"no pinned wheel of {PACKAGE} {version} for {tag} on {sys.platform} {platform.machine()}")
-    folder = CACHE / f"{version}-{tag}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with FileLock(CACHE / f"{folder.name}.lock"):
-        if not folder.is_dir():
-            _prepare(version, WHEELS[version][tag], folder)
-    return Bindings(version, folder)
+    check_platform()
+    if TAG not in WHEELS[version]:
+        raise Unobtainable(f"no pinned wheel of {PACKAGE} {version} for {TAG}")
 
-
-def _prepare(version: str, sha256: str, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=CACHE) as place:
-        wheel = _download(version, Path(place))
-        found = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        if found != sha256:
-            raise AssertionError(f"{wheel.name} has the sha256 {found}, expected {sha256}")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(place)
-        ready = Path(place, "ready")
+    def prepare(place: Path, ready: Path) -> None:
+        unpack_wheel(PACKAGE, version, WHEELS[version][TAG], place, place)
         # The package 'tensorrt' itself is not a wheel of its own: it gives these bindings another name.
-        shutil.copytree(Path(place, "tensorrt_bindings"), ready / "tensorrt")
+        shutil.copytree(place / "tensorrt_bindings", ready / "tensorrt")
         _stand_ins(version.split(".", maxsplit=1)[0], ready / "lib")
-        ready.rename(folder)
 
-
-def _download(version: str, folder: Path) -> Path:
-    options = ["--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=20", "--disable-pip-version-check", "-q"]
-    command = [sys.executable, "-m", "pip", "download", *options, f"{PACKAGE}=={version}", "-d", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip download failed")
-        raise Unobtainable(f"{PACKAGE} {version} cannot be downloaded: {why}")
-    return next(folder.glob("*.whl"))
+    return Bindings(version, prepared(CACHE / "tensorrt-bindings" / f"{version}-{TAG}", prepare))
 
 
 def _stand_ins(major: str, folder: Path) -> None:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        raise Unobtainable("no C compiler for the stand-in libraries")
+    command = compiler("gcc", "cc")
     folder.mkdir()
     for name, functions in LIBRARIES.items():
         source = "".join(f"void *{function}(void) {{ return 0; }}\n" for function in functions)
         soname = f"lib{name}.so.{major}"
         subprocess.run(
-            [compiler, "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-o", str(folder / soname), "-xc", "-"],
+            [command, "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-o", str(folder / soname), "-xc", "-"],
             input=source,
             text=True,
             check=True,

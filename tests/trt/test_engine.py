@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
+from backends.nvidia.devices import Gpu
 from backends.trt import opening
-from backends.trt.devices import Gpu
 from backends.trt.engine import Order, Place, build_engine, plugins_in
 from backends.trt.library import adopt
 from backends.trt.options import PluginForm, TrtOptions

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
+from backends.nvidia.devices import Gpu
 from backends.trt import machine
 from backends.trt.capabilities import Capabilities
-from backends.trt.devices import Gpu
 from backends.trt.library import Library
 from backends.trt.machine import check_fits, cuda_of_package, fitting_gpu, machine_facts, this_machine
 from core.artifacts import Engine

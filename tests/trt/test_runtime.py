@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.trt import devices, library, opening
+from backends.nvidia import devices
+from backends.nvidia.devices import Gpu
+from backends.trt import library, opening
 from backends.trt.capabilities import Capabilities
-from backends.trt.devices import Gpu
 from backends.trt.library import Library
 from backends.trt.machine import machine_facts
 from backends.trt.options import TrtOptions

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.trt.devices import Gpu, choose, gpus, load_lazily, ordinal, visible
+from backends.nvidia.devices import Gpu, choose, gpus, load_lazily, ordinal, visible
 from core.errors import HooklineError, UnavailableError
 from tests.machine_tools import UUIDS, Machine, library
 

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stand_in_cuda.building import StandIn, obtain
+from tests.wheels import Unobtainable
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[StandIn]:
+    """The real CuPy over a stand-in for CUDA; tests use it in a process of its own."""
+    try:
+        found = obtain()
+    except Unobtainable as error:
+        pytest.skip(str(error))
+    yield found
+    shutil.rmtree(found.kernels)
