@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+from contextlib import AbstractContextManager
 from typing import Any
 
 from core.errors import UnavailableError
 from cuda_plugins import sources
 from cuda_plugins.launches import Launch
+
+INSTALL = "pip install 'cupy-cuda13x[ctk]' ('cupy-cuda12x[ctk]' for CUDA 12)"
 
 
 def launch(wanted: Launch, stream: int) -> None:
@@ -21,18 +24,39 @@ def launch(wanted: Launch, stream: int) -> None:
         stream: The ``cudaStream_t`` as a number, as TensorRT gives it and as ``cupy.cuda.Stream.ptr``.
 
     Raises:
-        UnavailableError: CuPy is not installed, or finds no GPU.
+        UnavailableError: CuPy is not installed, finds no GPU, or cannot compile.
     """
     function = load(wanted.source, wanted.kernel)
-    with import_cupy().cuda.ExternalStream(stream):
+    with on(stream):
         function(wanted.grid, wanted.block, (wanted.argument,))
+
+
+def on(stream: int) -> AbstractContextManager[Any]:
+    """CuPy's current stream while the block runs: a ``cudaStream_t`` of the current device that is kept alive."""
+    cuda = import_cupy().cuda
+    if hasattr(cuda.Stream, "from_external"):
+        foreign: AbstractContextManager[Any] = cuda.Stream.from_external(_Foreign(stream))
+        return foreign
+    external: AbstractContextManager[Any] = cuda.ExternalStream(stream)  # before CuPy 14
+    return external
+
+
+class _Foreign:
+    """A stream by CUDA's stream protocol."""
+
+    def __init__(self, pointer: int) -> None:
+        self._pointer = pointer
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        """Version of the protocol, and the ``cudaStream_t``."""
+        return 0, self._pointer
 
 
 def load(source: str, kernel: str) -> Any:
     """The ``cupy.RawKernel`` of a function, compiled and on the current device.
 
     Raises:
-        UnavailableError: CuPy is not installed, or finds no GPU.
+        UnavailableError: CuPy is not installed, finds no GPU, or cannot compile.
     """
     return _function(source, kernel, import_cupy().cuda.runtime.getDevice())
 
@@ -49,7 +73,14 @@ def _module(source: str, device: int) -> Any:
     del device  # a module belongs to the device that was current when it was loaded
     cupy = import_cupy()
     module = cupy.RawModule(code=sources.source(source), options=sources.OPTIONS)
-    module.compile()
+    try:
+        module.compile()
+    except (RuntimeError, OSError) as error:  # an error in the source is neither, and a bug
+        why = " ".join(str(error).split())
+        raise UnavailableError(
+            f"CuPy cannot compile the kernels of {source}.cu: {type(error).__name__}: {why}",
+            f"{INSTALL} brings NVRTC, the compiler; +stage=doctor processor=cupy looks closer",
+        ) from error
     return module
 
 
@@ -65,7 +96,7 @@ def import_cupy() -> Any:
     except ImportError as error:
         raise UnavailableError(
             f"the CUDA kernels need the package CuPy, which cannot be imported ({error})",
-            "pip install cupy-cuda13x or cupy-cuda12x, whichever fits the driver",
+            f"{INSTALL}, whichever fits the driver",
         ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()

@@ -19,6 +19,7 @@ import numpy as np
 
 from core.errors import HooklineError
 from cuda_plugins import nvrtc, sources
+from cuda_plugins.callbacks import reported
 from cuda_plugins.signature import NAMESPACE, OPERATOR
 from cuda_plugins.yolo_layer_launch import BLOCKS, CELLS_A_PART, MAX_PARTS, SOURCE, THREADS
 from cuda_plugins.yolo_layer_plugin import check_channels, output_types, registered_form
@@ -82,11 +83,12 @@ def _array_of(dtype: Any) -> Any:
 
 
 def _declared(function: Any, parameters: dict[str, Any], result: Any) -> Any:
-    """Give a function the signature that TensorRT wants to read; its own is more lenient."""
+    """Give a function the signature that TensorRT wants to read, its own is more lenient; keep what it raises."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     listed = [inspect.Parameter(name, kind, annotation=annotation) for name, annotation in parameters.items()]
-    function.__signature__ = inspect.Signature(listed, return_annotation=result)
-    return function
+    declared: Any = reported(function)
+    declared.__signature__ = inspect.Signature(listed, return_annotation=result)
+    return declared
 
 
 def describe_outputs(trt: Any, plugin: Any, heads: Any, settings: Settings) -> tuple[Any, ...]:

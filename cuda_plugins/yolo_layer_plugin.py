@@ -51,11 +51,11 @@ def register(trt: ModuleType) -> None:
 
 def registered_form(trt: Any) -> Literal["python", "ahead of time"] | None:
     """Which form of the plugin is registered in this process. Asking logs nothing, as ``get_creator`` would."""
-    wanted = (OPERATOR, VERSION, NAMESPACE)
+    wanted, quick = (OPERATOR, VERSION, NAMESPACE), getattr(trt, "IPluginCreatorV3Quick", ())  # since TensorRT 10.6
     for one in trt.get_plugin_registry().all_creators:
         names = (getattr(one, name, "") for name in ("name", "plugin_version", "plugin_namespace"))
         if tuple(names) == wanted:
-            return "ahead of time" if isinstance(one, trt.IPluginCreatorV3Quick) else "python"
+            return "ahead of time" if isinstance(one, quick) else "python"
     return None
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from backends.gpu.cuda_errors import MEMORY, in_one_line
 from backends.gpu.device import Bytes
 from core.errors import HooklineError
 from core.parts import DeviceArray
@@ -28,13 +31,15 @@ class CupyMark:
 class CupyDevice:
     """One GPU: see :class:`backends.gpu.device.Device`.
 
-    The current device and stream of CuPy belong to a thread, so each call sets what it needs.
+    The current device and stream of CuPy belong to a thread, so each call sets what it needs. The device stays set:
+    to set the one before again would open a context on it, which takes memory of a GPU that is not used.
 
     Args:
         number: As the CUDA runtime counts in this process.
 
     Raises:
-        UnavailableError: CuPy cannot be imported or finds no GPU.
+        UnavailableError: CuPy cannot be imported, finds no GPU, or the GPU cannot be used.
+        HooklineError: The GPU has no memory left for a context.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -42,6 +47,8 @@ class CupyDevice:
         self._runtime = self._cupy.cuda.runtime
         self._number = number
         self._streams: list[Any] = []
+        with self._here():
+            self._runtime.free(0)  # opens the context, so that what is in its way is told now
 
     def new_stream(self) -> int:
         """A non-blocking stream."""
@@ -52,12 +59,12 @@ class CupyDevice:
 
     def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
         """From CuPy's pool, which keeps memory by stream."""
-        with self._here(), self._cupy.cuda.ExternalStream(stream, self._number):
+        with self._here(), loading.on(stream):
             try:
                 array: DeviceArray = self._cupy.empty(shape, dtype)
             except MemoryError as error:
                 raise HooklineError(
-                    f"the GPU has no memory left: {error}",
+                    f"cuda:{self._number} has no memory left: {error}",
                     "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches",
                 ) from error
         return array
@@ -65,7 +72,15 @@ class CupyDevice:
     def pinned(self, size: int) -> Bytes:
         """Page-locked."""
         with self._here():
-            memory = self._cupy.cuda.alloc_pinned_memory(size)
+            try:
+                memory = self._cupy.cuda.alloc_pinned_memory(size)
+            except self._runtime.CUDARuntimeError as error:
+                if error.status != MEMORY:
+                    raise
+                raise HooklineError(
+                    f"the host has no page-locked memory left for {size / 2**20:.0f} MiB ({error})",
+                    "use smaller batches or pictures, or raise the limit (ulimit -l; docker run --ulimit memlock=-1)",
+                ) from error
         return np.frombuffer(memory, np.uint8, size)
 
     def upload(self, source: Bytes, address: int, stream: int) -> None:
@@ -100,5 +115,14 @@ class CupyDevice:
         with self._here():
             self._runtime.memcpyAsync(target, source, size, kind, stream)
 
-    def _here(self) -> Any:
-        return self._cupy.cuda.Device(self._number)
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        """Make it the current device, and tell in one line what is wrong with the machine."""
+        try:
+            if self._runtime.getDevice() != self._number:
+                self._runtime.setDevice(self._number)
+            yield
+        except self._runtime.CUDARuntimeError as error:
+            if told := in_one_line(error, f"cuda:{self._number}"):
+                raise told from error
+            raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.trt.capabilities import network_flags
+from backends.trt.failures import Watch
 from backends.trt.library import Library
 from backends.trt.monitor import Course, cancellable, make_monitor
 from backends.trt.options import TrtOptions
@@ -66,7 +67,7 @@ def build_plan(library: Library, recipe: Recipe, course: Course | None = None) -
 
 
 def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
-    trt, begun = library.trt, library.journal.count
+    trt = library.trt
     with recipe.here():
         if recipe.register:
             recipe.register(trt)
@@ -74,8 +75,7 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         network = builder.create_network(network_flags(trt, weak=recipe.weak))
         parse(library, network, recipe.model)
         config = builder.create_builder_config()
-        # A Python object that the configuration does not keep alive.
-        config.progress_monitor = monitor = make_monitor(trt, course)
+        config.progress_monitor = make_monitor(trt, course)
         check_dla(library, builder, recipe)
         apply_options(library, config, recipe.options)
         if recipe.profile:
@@ -83,10 +83,10 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         for change in recipe.prepare:
             change(network, config)
         cache = recipe.timing.attach(config) if recipe.timing else None
+        watch = Watch(library)
         plan = builder.build_serialized_network(network, config)
-        del monitor
         if plan is None:
-            raise not_built(library, recipe.model, begun)
+            raise watch.error(f"{library.title} cannot build '{recipe.model.name}'", _remedy(watch.reason))
         if recipe.timing and cache is not None:
             recipe.timing.keep(config)
         return bytes(plan)
@@ -98,7 +98,7 @@ def make_builder(library: Library) -> Any:
     Raises:
         HooklineError: CUDA or TensorRT does not start.
     """
-    begun = library.journal.count
+    watch = Watch(library)
     try:
         builder = library.trt.Builder(library.logger)
     except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
@@ -106,7 +106,7 @@ def make_builder(library: Library) -> Any:
     else:
         said = ""
     if builder is None:
-        why = library.journal.reason(begun) if library.journal.since(begun) else said or "it does not say why"
+        why = watch.reason if watch.has_words else said or watch.reason
         raise HooklineError(
             f"{library.title} {library.version} makes no builder: {why}", "+stage=doctor looks at driver and GPU"
         )
@@ -140,12 +140,13 @@ def parse(library: Library, network: Any, model: Path) -> None:
     Raises:
         HooklineError: It is damaged, or holds what TensorRT does not take; names the node.
     """
-    begun = library.journal.count
+    watch = Watch(library)
     parser = library.trt.OnnxParser(network, library.logger)
     if not parser.parse(model.read_bytes()):
-        raise HooklineError(
-            f"{library.title} cannot read '{model.name}': {_parser_error(library, parser, begun)}",
+        raise watch.error(
+            f"{library.title} cannot read '{model.name}'",
             "make the file again with +stage=graft; docs/tensorrt.md says what TensorRT takes",
+            said=_parser_error(parser),
         )
     if not network.num_outputs:
         raise HooklineError(
@@ -159,7 +160,7 @@ def add_profile(library: Library, builder: Any, config: Any, profile: Profile) -
     Raises:
         HooklineError: TensorRT refuses them.
     """
-    begun = library.journal.count
+    watch = Watch(library)
     made = builder.create_optimization_profile()
     try:
         made.set_shape(profile.name, profile.min, profile.opt, profile.max)
@@ -168,22 +169,9 @@ def add_profile(library: Library, builder: Any, config: Any, profile: Profile) -
         refused = True
     if refused:
         raise HooklineError(
-            f"{library.title} refuses the sizes {profile}: {library.journal.reason(begun)}",
+            f"{library.title} refuses the sizes {profile}: {watch.reason}",
             "build.batch and build.imgsz say them: min <= opt <= max",
         )
-
-
-def not_built(library: Library, model: Path, begun: int) -> HooklineError:
-    """Why there is no plan: what failed in a plugin of ours, else what the log says."""
-    from cuda_plugins.callbacks import take_errors
-
-    if failed := take_errors():
-        cause, hint = str(failed[0]), "the log has the rest"
-        if isinstance(failed[0], HooklineError):
-            cause, hint = failed[0].message, failed[0].hint
-        return HooklineError(f"{library.title} cannot build '{model.name}': a plugin failed: {cause}", hint)
-    reason = library.journal.reason(begun)
-    return HooklineError(f"{library.title} cannot build '{model.name}': {reason}", _remedy(reason))
 
 
 def _remedy(reason: str) -> str:
@@ -197,9 +185,10 @@ def _remedy(reason: str) -> str:
     return "docs/tensorrt.md tells what is known; +stage=doctor looks at the installation"
 
 
-def _parser_error(library: Library, parser: Any, begun: int) -> str:
+def _parser_error(parser: Any) -> str:
+    """The first of its errors; empty where it tells none."""
     if not parser.num_errors:
-        return library.journal.reason(begun)
+        return ""
     error = parser.get_error(0)
     where = f"node '{error.node_name()}' ({error.node_operator()}): " if error.node_operator() else ""
     return f"{where}{error.desc()}"

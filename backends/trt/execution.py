@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from backends.gpu.device import view
+from backends.trt.failures import Watch
+from backends.trt.library import Library
 from backends.trt.memory import EngineDevice, Graph
 from core.errors import HooklineError
 from core.parts import DeviceArray
-from cuda_plugins.callbacks import take_errors
+
+log = logging.getLogger("hookline")
 
 Shape = tuple[int, ...]
 KeyT = TypeVar("KeyT")
@@ -21,8 +25,10 @@ ItemT = TypeVar("ItemT")
 
 TYPES = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int64", "INT8": "int8", "UINT8": "uint8"}
 """NumPy's names of the element types of tensors; the others cannot cross the border of an engine of ours."""
-SHAPES, GRAPHS, ADDRESSES = 4, 4, 32
+SHAPES, GRAPHS, ADDRESSES = 4, 8, 32
 """Input shapes whose outputs and graphs are kept; graphs a shape, and addresses that are known again."""
+IDLE = 64
+"""Batches of a shape after which a graph that none of them used gives way to another."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +36,14 @@ class Opened:
     """A deserialised engine.
 
     Attributes:
-        trt: The module ``tensorrt`` or ``tensorrt_rtx``.
+        library: TensorRT, or TensorRT-RTX.
         runtime: ``trt.Runtime``; must outlive the engine.
         engine: ``trt.ICudaEngine``.
-        reason: Why the library refuses, by its log.
     """
 
-    trt: Any
+    library: Library
     runtime: Any
     engine: Any
-    reason: Callable[[], str]
 
     def dtype(self, name: str) -> np.dtype[Any]:
         """Element type of an input or output.
@@ -56,7 +60,8 @@ class Opened:
 
     def names(self, *, inputs: bool) -> list[str]:
         """Of all inputs, or all outputs, in the engine's order."""
-        mode = self.trt.TensorIOMode.INPUT if inputs else self.trt.TensorIOMode.OUTPUT
+        trt = self.library.trt
+        mode = trt.TensorIOMode.INPUT if inputs else trt.TensorIOMode.OUTPUT
         every = [self.engine.get_tensor_name(index) for index in range(self.engine.num_io_tensors)]
         return [name for name in every if self.engine.get_tensor_mode(name) == mode]
 
@@ -81,12 +86,16 @@ class _Recent(OrderedDict[KeyT, ItemT]):
             self._drop(self.popitem(last=False)[1])
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Recorded:
-    """A graph and the context that it was recorded from, which must stay as it was for as long as the graph is used."""
+    """A graph and the context that it was recorded from, which must stay as it was for as long as the graph is used.
+
+    ``used``: number of the batch of its shape that used it last.
+    """
 
     context: Any
     graph: Graph
+    used: int
 
 
 class _Prepared:
@@ -96,6 +105,21 @@ class _Prepared:
         self.outputs = outputs
         self.graphs: _Recent[int, _Recorded] = _Recent(GRAPHS, drop)
         self.seen: _Recent[int, bool] = _Recent(ADDRESSES, lambda _: None)
+        self.batches = 0
+
+    def recorded(self, address: int) -> _Recorded | None:
+        """The graph for an address, which then counts as used."""
+        self.batches += 1
+        if found := self.graphs.use(address):
+            found.used = self.batches
+        return found
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another graph may be recorded. Those in use do not give way: more addresses in turn than graphs that
+        are kept would let each batch record one that is dropped before it is used.
+        """
+        return len(self.graphs) < GRAPHS or next(iter(self.graphs.values())).used < self.batches - IDLE
 
 
 class Execution:
@@ -104,7 +128,8 @@ class Execution:
     When a shape comes at the same address for the second time, the work is captured as a CUDA graph right after it
     was enqueued in the plain way, which does what is done once only for a shape; from then on the graph is launched.
     Each graph has a context of its own, since graphs are good only while their context is not changed. All contexts
-    compute in the same memory, one after the other.
+    compute in the same memory, one after the other. Where an engine cannot be captured, that is told once, and all work
+    is enqueued in the plain way.
 
     Args:
         opened: The engine.
@@ -133,13 +158,10 @@ class Execution:
         """
         with self._device.here():
             prepared = self._shapes.use(shape)
-            if prepared and (recorded := prepared.graphs.use(address)):
+            if prepared and (recorded := prepared.recorded(address)):
                 recorded.graph.launch(self._stream)
-                return prepared.outputs
-            if self._captures and prepared and prepared.seen.use(address):
-                context = self._new_context()
-                self._begin(context, shape, address, prepared)
-                prepared.graphs.keep(address, _Recorded(context, self._captured(context)))
+            elif prepared and self._captures and prepared.seen.use(address) and prepared.has_room:
+                self._capture(shape, address, prepared)
             else:
                 prepared = self._begin(self._context, shape, address, prepared)
                 prepared.seen.keep(address, True)  # noqa: FBT003
@@ -157,11 +179,12 @@ class Execution:
     def _new_context(self) -> Any:
         if self._scratch is None:
             raise RuntimeError("the execution is closed")
-        strategy = self._opened.trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        trt, watch = self._opened.library.trt, Watch(self._opened.library)
+        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
         context = self._opened.engine.create_execution_context(strategy)
         if context is None:
-            raise HooklineError(
-                f"TensorRT cannot make room to run the engine: {self._opened.reason()}",
+            raise watch.error(
+                "TensorRT cannot make room to run the engine",
                 "end what else runs on the GPU, take a freer one with device=cuda:N, or build with a smaller batch",
             )
         room = view(self._scratch)
@@ -170,15 +193,14 @@ class Execution:
 
     def _begin(self, context: Any, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
         """Enqueue on a context; makes the outputs where there are none for the shape."""
-        self._accepted(context.set_input_shape(self._input, shape), f"the input shape {list(shape)}")
-        if missing := context.infer_shapes():
-            raise HooklineError(f"the engine needs the shapes of {', '.join(missing)} too", "build it with hookline")
+        self._accept(f"the input shape {list(shape)}", context.set_input_shape, self._input, shape)
+        self._accept(f"the input shape {list(shape)} alone", lambda: not context.infer_shapes())
         if prepared is None:
             prepared = _Prepared({name: self._empty(context, name) for name in self._types}, self._drop)
             self._shapes.keep(shape, prepared)
         addresses = {self._input: address, **{name: view(array).address for name, array in prepared.outputs.items()}}
         for name, place in addresses.items():
-            self._accepted(context.set_tensor_address(name, place), f"the address of '{name}'")
+            self._accept(f"the address of '{name}'", context.set_tensor_address, name, place)
         self._execute(context)
         return prepared
 
@@ -190,13 +212,17 @@ class Execution:
             )
         return self._device.empty(shape, self._types[name], self._stream)
 
-    def _captured(self, context: Any) -> Graph:
+    def _capture(self, shape: Shape, address: int, prepared: _Prepared) -> None:
+        """Enqueue on a new context, and record that for the next time."""
+        context = self._new_context()
+        self._begin(context, shape, address, prepared)
         try:
-            return self._device.capture(self._stream, lambda: self._execute(context))
-        except RuntimeError as error:
-            raise HooklineError(
-                f"the engine cannot be captured as a CUDA graph ({error})", "set runtimes.tensorrt.graphs=false"
-            ) from error
+            graph = self._device.capture(self._stream, lambda: self._execute(context))
+        except (HooklineError, RuntimeError) as error:
+            self._captures = False
+            log.warning("the engine cannot be captured as a CUDA graph, kernels are launched one by one: %s", error)
+        else:
+            prepared.graphs.keep(address, _Recorded(context, graph, prepared.batches))
 
     def _drop(self, recorded: _Recorded) -> None:
         self._device.wait(self._stream)
@@ -207,13 +233,14 @@ class Execution:
             self._drop(recorded)
 
     def _execute(self, context: Any) -> None:
-        done = context.execute_async_v3(self._stream)
-        if errors := take_errors():
-            raise errors[0]
-        self._accepted(done, "the work")
+        self._accept("the work", context.execute_async_v3, self._stream)
 
-    def _accepted(self, accepted: bool, what: str) -> None:  # noqa: FBT001
+    def _accept(self, what: str, call: Callable[..., bool], *arguments: Any) -> None:
+        """Do what TensorRT answers with false, or with an error of the bindings, where it refuses."""
+        watch = Watch(self._opened.library)
+        try:
+            accepted, said = call(*arguments), ""
+        except RuntimeError as error:
+            accepted, said = False, f" ({' '.join(str(error).split())})"
         if not accepted:
-            raise HooklineError(
-                f"TensorRT refuses {what}: {self._opened.reason()}", "build the engine again with +stage=build"
-            )
+            raise watch.error(f"TensorRT refuses {what}{said}", "build the engine again with +stage=build")

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from backends.trt.execution import Opened
+from backends.trt.failures import Watch
 from backends.trt.profiles import Profile
 from core.artifacts import Precision
 from core.errors import HooklineError
@@ -93,14 +94,15 @@ def inspect(opened: Opened, profile: Profile | None) -> str:
     Raises:
         HooklineError: TensorRT makes no context for that.
     """
+    trt, watch = opened.library.trt, Watch(opened.library)
     inspector = opened.engine.create_engine_inspector()
     if profile is not None:
-        strategy = opened.trt.ExecutionContextAllocationStrategy.USER_MANAGED  # no memory: nothing is run
+        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED  # no memory: nothing is run
         context = opened.engine.create_execution_context(strategy)
         if context is None or not context.set_input_shape(profile.name, profile.opt):
-            raise HooklineError(f"the engine takes no input of {profile}: {opened.reason()}", "build another size")
+            raise watch.error(f"the engine takes no input of {profile}", "build another size")
         inspector.execution_context = context
-    return str(inspector.get_engine_information(opened.trt.LayerInformationFormat.JSON))
+    return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
 def read_layers(text: str) -> tuple[Layer, ...]:
@@ -110,7 +112,7 @@ def read_layers(text: str) -> tuple[Layer, ...]:
         HooklineError: It is no such JSON.
     """
     try:
-        entries = list(json.loads(text)["Layers"])
+        entries = list(json.loads(text, strict=False)["Layers"])  # names of layers may hold control characters
     except (ValueError, KeyError, TypeError) as error:
         raise HooklineError(
             f"TensorRT's description of the engine cannot be read ({error})", "tell the maintainers"

@@ -13,8 +13,16 @@ from backends.trt.logger import Journal, make_logger
 from core.errors import UnavailableError
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
-NEEDED = ("IProgressMonitor", "EngineInspector", "OnnxParser", "ExecutionContextAllocationStrategy")
-"""Without these a release is too old; they came with TensorRT 10 at the latest."""
+NEEDED = (
+    "IProgressMonitor",
+    "EngineInspector",
+    "OnnxParser",
+    "ExecutionContextAllocationStrategy",
+    "IPluginV3",
+    "ICudaEngine.device_memory_size_v2",
+    "IExecutionContext.set_device_memory",
+)
+"""Without these a release is too old; they came with TensorRT 10.1 at the latest."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,14 @@ def adopt(trt: Any, title: str = "TensorRT") -> Library:
         UnavailableError: It is too old.
     """
     version = str(getattr(trt, "__version__", "of an unknown version"))
-    if missing := [name for name in NEEDED if not hasattr(trt, name)]:
+    if missing := [name for name in NEEDED if not _has(trt, name)]:
         raise UnavailableError(
             f"{title} {version} is too old: it has no {missing[0]}",
             "pip install -U tensorrt-cu13 (tensorrt-cu12 for CUDA 12)",
         )
     return Library(trt, title, version, read_capabilities(trt), make_logger(trt))
+
+
+def _has(trt: Any, path: str) -> bool:
+    owner, _, name = path.partition(".")
+    return hasattr(trt, owner) and (not name or hasattr(getattr(trt, owner), name))

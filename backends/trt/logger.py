@@ -25,7 +25,7 @@ ENVELOPE = re.compile(r"Error Code \d+: (?P<kind>[\w ]+) \((?P<text>.*?)\.?(?: I
 
 @dataclass(frozen=True)
 class Message:
-    """One message; severity 0 and 1 are errors, 2 a warning, 3 and 4 information."""
+    """One message; severity 0 and 1 are errors, 2 a warning."""
 
     number: int
     severity: int
@@ -33,7 +33,7 @@ class Message:
 
 
 class Journal:
-    """The newest messages, oldest first."""
+    """The newest warnings and errors, oldest first. Of what TensorRT says besides there are thousands in a build."""
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque(maxlen=KEPT)
@@ -41,10 +41,11 @@ class Journal:
         self._lock = threading.Lock()
 
     def add(self, severity: int, text: str) -> None:
-        """Keep a message, and pass it on to the log of the run. Called from any thread."""
-        with self._lock:
-            self.count += 1
-            self.messages.append(Message(self.count, severity, text))
+        """Keep a warning or error, and pass any message on to the log of the run. Called from any thread."""
+        if severity <= WARNING:
+            with self._lock:
+                self.count += 1
+                self.messages.append(Message(self.count, severity, text))
         log.log(_LEVELS.get(severity, logging.DEBUG), "TensorRT: %s", text)
 
     def since(self, number: int, severity: int = ERROR) -> list[str]:

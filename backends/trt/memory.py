@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import Device
+from core.errors import HooklineError
 from core.parts import DeviceArray
 
 THREAD_LOCAL = 1
@@ -35,8 +36,8 @@ class EngineDevice(Device, Protocol):
 
     number: int
 
-    def here(self) -> AbstractContextManager[Any]:
-        """Make it the current device of this thread while the block runs."""
+    def here(self) -> AbstractContextManager[None]:
+        """Make it the current device of this thread; it may stay so."""
         ...
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
@@ -44,7 +45,19 @@ class EngineDevice(Device, Protocol):
         ...
 
     def adopt(self, array: Any) -> DeviceArray:
-        """The same memory, of any array of this device that speaks DLPack."""
+        """The same memory of anybody's array, complete.
+
+        Args:
+            array: On this device; with ``__cuda_array_interface__`` or DLPack.
+
+        Raises:
+            HooklineError: It lies on another device.
+            TypeError: It is no such array.
+        """
+        ...
+
+    def trim(self) -> None:
+        """Give memory that is free back to the driver, for whoever takes it from there."""
         ...
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
@@ -90,21 +103,38 @@ class CupyEngineDevice(CupyDevice):
         super().__init__(number)
         self.number = number
 
-    def here(self) -> AbstractContextManager[Any]:
-        """As CuPy's own context manager."""
-        found: AbstractContextManager[Any] = self._here()
-        return found
+    def here(self) -> AbstractContextManager[None]:
+        """What is wrong with the machine is told in one line."""
+        return self._here()
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
         """Asynchronous."""
         self._copy(target, source, size, self._runtime.memcpyDeviceToDevice, stream)
 
     def adopt(self, array: Any) -> DeviceArray:
-        """As an array of CuPy, for which its owner lets CuPy's current stream, the default one, wait."""
+        """By the array's own stream where it names one, else through DLPack, which lets CuPy's current stream wait."""
         with self._here():
-            adopted: DeviceArray = self._cupy.from_dlpack(array)
-            self._cupy.cuda.get_current_stream().synchronize()
+            about = getattr(array, "__cuda_array_interface__", {})
+            if "stream" not in about and hasattr(array, "__dlpack__"):
+                array = self._cupy.from_dlpack(array)
+                about = array.__cuda_array_interface__
+            if not about:
+                raise TypeError(f"{type(array).__name__} is no array of a GPU: it has no __dlpack__")
+            place = self._runtime.pointerGetAttributes(about["data"][0]).device
+            if place != self._number:
+                raise HooklineError(
+                    f"the array lies on cuda:{place}, the engine on cuda:{self._number}",
+                    f"move it there, or open the engine with device=cuda:{place}",
+                )
+            if stream := about.get("stream"):
+                self._runtime.streamSynchronize(stream)
+        adopted: DeviceArray = array
         return adopted
+
+    def trim(self) -> None:
+        """Of CuPy's pool."""
+        with self._here():
+            self._cupy.get_default_memory_pool().free_all_blocks()
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
         """Through the CUDA runtime, whose errors are ``CUDARuntimeError``."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from backends.nvidia.devices import Gpu, ordinal
 from backends.trt.execution import Opened
+from backends.trt.failures import Watch
 from backends.trt.library import Library
 from backends.trt.memory import CupyEngineDevice, EngineDevice
 from backends.trt.session import TrtSession
@@ -44,23 +45,24 @@ def deserialise(engine: Engine, library: Library, device: EngineDevice) -> Opene
     with device.here():
         if library.capabilities.plugins and OPERATOR in plugins_of(engine):
             register(library)
-        begun = library.journal.count
         runtime = _runtime(library)
         if engine.settings.get("version_compatible") == "True":
             runtime.engine_host_code_allowed = True  # the lean runtime in the plan; its sha256 has been checked
-        content = engine.path.read_bytes()
-        plan = runtime.deserialize_cuda_engine(content)
-    if plan is None:
-        raise _refused(engine, library.journal.reason(begun))
-    return Opened(library.trt, runtime, plan, lambda: library.journal.reason(begun))
+        if (core := engine.settings.get("dla", "None")).isdecimal():
+            runtime.DLA_core = int(core)
+        watch = Watch(library)
+        plan = runtime.deserialize_cuda_engine(engine.path.read_bytes())
+        if plan is None:
+            raise _refused(engine, watch)
+    return Opened(library, runtime, plan)
 
 
 def _runtime(library: Library) -> Any:
-    begun = library.journal.count
+    watch = Watch(library)
     try:
         return library.trt.Runtime(library.logger)
     except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
-        reason = library.journal.reason(begun) if library.journal.since(begun) else str(error).splitlines()[0]
+        reason = watch.reason if watch.has_words else str(error).splitlines()[0]
         raise HooklineError(
             f"{library.title} {library.version} does not start: {reason}", "+stage=doctor looks at driver and GPU"
         ) from error
@@ -95,20 +97,20 @@ def register_ahead_of_time(library: Library) -> None:
     register_yolo_layer(library.trt)
 
 
-def _refused(engine: Engine, reason: str) -> HooklineError:
-    name, low = engine.path.name, reason.lower()
+def _refused(engine: Engine, watch: Watch) -> Exception:
+    name, low = engine.path.name, watch.reason.lower()
     if "memory" in low:
-        return HooklineError(
-            f"there is not enough memory to open '{name}': {reason}",
+        return watch.error(
+            f"there is not enough memory to open '{name}'",
             "end what else runs on the GPU, or take a freer one with device=cuda:N",
         )
     if "plugin" in low or "creator" in low:
         needs = ", ".join(plugins_of(engine)) or "none by its sidecar"
-        return HooklineError(
-            f"'{name}' needs a plugin that is not registered ({needs}): {reason}",
+        return watch.error(
+            f"'{name}' needs a plugin that is not registered ({needs})",
             "a package that brings plugins must be installed here too; or graft and build it again",
         )
-    return HooklineError(
-        f"'{name}' cannot be opened: {reason}",
+    return watch.error(
+        f"'{name}' cannot be opened",
         f"build it again: +stage=build backend={engine.runtime} precision={engine.precision.value} reuse=false",
     )

@@ -153,11 +153,12 @@ class TrtSession:
             The outputs with B rows, in the same memory as the images; they may be overwritten by the next call.
 
         Raises:
-            HooklineError: The engine does not take pictures of this size, or TensorRT fails; says why.
+            HooklineError: The engine does not take pictures of this size, the array lies on another GPU, or TensorRT
+                fails; says why.
         """
         if isinstance(images, np.ndarray):
             return self._run_host(images)
-        outputs = self.run_device(images)
+        outputs = self.run_device(self._memory.adopt(images))
         self._memory.wait(self.stream)
         return outputs
 
@@ -243,6 +244,7 @@ class TrtSession:
         self._filled.clear()
         with self._memory.here():
             self._opened = replace(self._opened, engine=None)
+        self._memory.trim()
 
 
 def profile_of(opened: Opened, name: str) -> Profile:

@@ -30,7 +30,7 @@ class Cupy(ModuleType):
         runtime = SimpleNamespace(
             getDevice=lambda: self.device, getDeviceCount=lambda: self.devices, CUDARuntimeError=CudaError
         )
-        self.cuda = SimpleNamespace(runtime=runtime, ExternalStream=self.external)
+        self.cuda = SimpleNamespace(runtime=runtime, Stream=SimpleNamespace(from_external=self.foreign))
 
     def RawModule(self, *, code, options):
         def compiled():
@@ -55,8 +55,9 @@ class Cupy(ModuleType):
         return Kernel()
 
     @contextmanager
-    def external(self, address):
-        self.stream = address
+    def foreign(self, stream):
+        version, self.stream = stream.__cuda_stream__()
+        assert version == 0
         yield
         self.stream = None
 
@@ -84,6 +85,19 @@ def test_a_launch_goes_to_the_stream_with_its_argument_by_value(cupy):
     ]
 
 
+def test_before_cupy_14_streams_are_wrapped_otherwise(cupy):
+    cupy.cuda.Stream = object
+
+    @contextmanager
+    def external(address):
+        cupy.stream = address
+        yield
+
+    cupy.cuda.ExternalStream = external
+    loading.launch(LAUNCH, 77)
+    assert cupy.seen[-1][-1] == 77
+
+
 def test_after_loading_nothing_but_the_launch_is_done(cupy):
     loading.load("yolo_layer", "yolo_layer_float")
     cupy.seen.clear()
@@ -102,7 +116,7 @@ def test_every_device_has_code_of_its_own_and_both_kernels_one_module(cupy):
 
 def test_without_cupy(cupy, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(UnavailableError, match=r"need the package CuPy.*pip install cupy-cuda13x"):
+    with pytest.raises(UnavailableError, match=r"need the package CuPy.*pip install 'cupy-cuda13x\[ctk\]'"):
         loading.launch(LAUNCH, 0)
 
 

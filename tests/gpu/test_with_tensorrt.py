@@ -21,7 +21,7 @@ from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from stages.predict.clock import Clock
 from stages.predict.pipeline import run_pipeline
 from tests.gpu.test_stages import infer, pictures
-from tests.trt.engines import TRT, TYPES, EngineShim, FakeContext, FakeEngine, about, memory
+from tests.trt.engines import LIBRARY, TYPES, EngineShim, FakeContext, FakeEngine, about, memory
 
 SHAPES = {NUM: (1,), BOXES: (6, 4), SCORES: (6,), CLASSES: (6,)}
 KINDS = {NUM: "INT32", BOXES: "FLOAT", SCORES: "FLOAT", CLASSES: "INT32"}
@@ -42,7 +42,7 @@ class DecodingContext(FakeContext):
             for name, values in infer(images).items():
                 memory(places[name], values.shape, values.dtype)[:] = values
 
-        self.engine.device._work[stream].append(compute)
+        self.engine.device.begin(stream, compute)
         return True
 
 
@@ -64,7 +64,7 @@ class DecodingEngine(FakeEngine):
 def opened(kind: str, **options: Any) -> tuple[TrtSession, DecodingEngine]:
     engine = DecodingEngine(EngineShim(), kind=kind)
     facts = replace(about(), contract=InputContract(1, 32, 64, dynamic=("batch",)), score_threshold=0.0)
-    return TrtSession(Opened(TRT, object(), engine, lambda: "no reason"), facts, engine.device, **options), engine
+    return TrtSession(Opened(LIBRARY, object(), engine), facts, engine.device, **options), engine
 
 
 def predicted(session: TrtSession, processor: Any, batch: int) -> list[Any]:

@@ -16,6 +16,7 @@ import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.digest import text_digest
 from tests.cuda_plugins import cpu
@@ -62,13 +63,16 @@ class StandIn:
     folder: Path
     kernels: Path
 
-    def environment(self, *, devices: int = 1, memory: int = 4096, pinned: int = 4096) -> dict[str, str]:
+    def environment(
+        self, *, devices: int = 1, memory: int = 4096, pinned: int = 4096, taken: str = ""
+    ) -> dict[str, str]:
         """For a process in which ``import cupy`` finds this one.
 
         Args:
             devices: How many GPUs there are.
             memory: MiB of each.
             pinned: MiB of page-locked memory that are had at once.
+            taken: Numbers of GPUs that other processes have for themselves.
         """
         libraries = [self.folder / "lib", self.folder / TOOLKIT / "lib", os.environ.get("LD_LIBRARY_PATH", "")]
         return {
@@ -80,9 +84,10 @@ class StandIn:
             "HOOKLINE_STAND_IN_DEVICES": str(devices),
             "HOOKLINE_STAND_IN_MIB": str(memory),
             "HOOKLINE_STAND_IN_PINNED_MIB": str(pinned),
+            "HOOKLINE_STAND_IN_TAKEN": taken,
         }
 
-    def pytest(self, *arguments: str, **machine: int) -> str:
+    def pytest(self, *arguments: str, **machine: Any) -> str:
         """Run tests over it; what pytest prints.
 
         Args:

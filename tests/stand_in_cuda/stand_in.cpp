@@ -5,6 +5,9 @@
 // way, gets wrong results. A kernel is a shared library that the tests have made of its .cu file with g++ and shim.h;
 // $HOOKLINE_STAND_IN_KERNELS names their folder. What cannot be captured into a graph ends a capture, as in CUDA.
 //
+// A context of a device is opened where CUDA opens one; stand_in_contexts tells where, and a device of the list
+// $HOOKLINE_STAND_IN_TAKEN has none to give, as one that another process has for itself.
+//
 // It has the functions of the CUDA runtime and driver that we are seen to need, as NVIDIA's headers declare them. Those that
 // CuPy could call besides are made by packages.py, and give cudaErrorNotSupported.
 
@@ -86,13 +89,13 @@ struct Machine {
     size_t pinned_memory = number_of("HOOKLINE_STAND_IN_PINNED_MIB", 4096) << 20;
     std::map<int, Stream> defaults;
     std::set<Stream *> streams;
+    std::set<int> contexts;
     Blocks device_blocks, pinned_blocks;
     std::map<int, size_t> used;
 };
 
 Machine &machine = *new Machine;  // outlives what is freed at the exit
 thread_local int current = 0;
-thread_local bool has_context = false;
 thread_local cudaError_t last = cudaSuccess;
 
 #define LOCKED std::lock_guard<std::recursive_mutex> guard(machine.lock)
@@ -101,6 +104,18 @@ cudaError_t told(cudaError_t error) {
     if (error != cudaSuccess) last = error;
     return error;
 }
+
+// Opens the context of the current device, which most functions do by themselves.
+cudaError_t open_context() {
+    const char *taken = std::getenv("HOOKLINE_STAND_IN_TAKEN");
+    if (taken && std::strchr(taken, '0' + current)) return told(cudaErrorDevicesUnavailable);
+    machine.contexts.insert(current);
+    return cudaSuccess;
+}
+
+#define IN_CONTEXT \
+    LOCKED;        \
+    if (cudaError_t refused = open_context()) return refused
 
 Stream &stream_of(void *handle) {
     if ((size_t)handle > 2) return *(Stream *)handle;
@@ -167,9 +182,9 @@ RUNTIME cudaGetDevice(int *device) {
 
 RUNTIME cudaSetDevice(int device) {
     if (device < 0 || device >= machine.devices) return told(cudaErrorInvalidDevice);
+    LOCKED;
     current = device;
-    has_context = true;
-    return cudaSuccess;
+    return open_context();
 }
 
 // The UUID holds a zero byte, as that of one GPU in sixteen does: 10001110-1111-1111-1111-11111111110N.
@@ -205,7 +220,7 @@ RUNTIME cudaRuntimeGetVersion(int *version) {
 }
 
 RUNTIME cudaDeviceSynchronize() {
-    LOCKED;
+    IN_CONTEXT;
     if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
     run_all();
     return cudaSuccess;
@@ -224,6 +239,7 @@ extern "C" const char *cudaGetErrorName(cudaError_t error) {
            : error == cudaErrorStreamCaptureUnsupported ? "cudaErrorStreamCaptureUnsupported"
            : error == cudaErrorStreamCaptureInvalidated ? "cudaErrorStreamCaptureInvalidated"
            : error == cudaErrorNotSupported             ? "cudaErrorNotSupported"
+           : error == cudaErrorDevicesUnavailable       ? "cudaErrorDevicesUnavailable"
                                                         : "another error";
 }
 extern "C" const char *cudaGetErrorString(cudaError_t) { return "told by the stand-in for CUDA"; }
@@ -231,7 +247,7 @@ extern "C" const char *cudaGetErrorString(cudaError_t) { return "told by the sta
 // ---- Memory -----------------------------------------------------------------------------------------------------------
 
 RUNTIME cudaMalloc(void **address, size_t size) {
-    LOCKED;
+    IN_CONTEXT;
     if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
     size_t &used = machine.used[current];
     if (used + size > machine.memory) return told(cudaErrorMemoryAllocation);
@@ -241,7 +257,7 @@ RUNTIME cudaMalloc(void **address, size_t size) {
 }
 
 RUNTIME cudaFree(void *address) {
-    LOCKED;
+    IN_CONTEXT;
     if (!address) return cudaSuccess;
     if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
     auto block = machine.device_blocks.find((const char *)address);
@@ -252,7 +268,7 @@ RUNTIME cudaFree(void *address) {
 }
 
 RUNTIME cudaHostAlloc(void **address, size_t size, unsigned int) {
-    LOCKED;
+    IN_CONTEXT;
     if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
     if (size > machine.pinned_memory) return told(cudaErrorMemoryAllocation);
     *address = take(machine.pinned_blocks, size);
@@ -268,7 +284,7 @@ RUNTIME cudaFreeHost(void *address) {
 }
 
 RUNTIME cudaMemGetInfo(size_t *free, size_t *total) {
-    LOCKED;
+    IN_CONTEXT;
     *total = machine.memory;
     *free = machine.memory - machine.used[current];
     return cudaSuccess;
@@ -287,7 +303,7 @@ RUNTIME cudaPointerGetAttributes(cudaPointerAttributes *attributes, const void *
 
 // As late as CUDA allows: copies from and to memory that is not pinned are done at once, behind what was begun before.
 RUNTIME cudaMemcpyAsync(void *target, const void *source, size_t size, cudaMemcpyKind kind, cudaStream_t handle) {
-    LOCKED;
+    IN_CONTEXT;
     if (!size) return cudaSuccess;
     bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
     bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
@@ -327,7 +343,7 @@ RUNTIME cudaMemsetAsync(void *target, int value, size_t size, cudaStream_t handl
 // ---- Streams, events, graphs ------------------------------------------------------------------------------------------
 
 RUNTIME cudaStreamCreateWithPriority(cudaStream_t *handle, unsigned int flags, int) {
-    LOCKED;
+    IN_CONTEXT;
     Stream *stream = new Stream{current, flags, {}, 0, nullptr, false};
     machine.streams.insert(stream);
     *handle = (cudaStream_t)stream;
@@ -377,6 +393,7 @@ RUNTIME cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned int
 }
 
 RUNTIME cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int) {
+    IN_CONTEXT;
     *event = (cudaEvent_t) new Event;
     return cudaSuccess;
 }
@@ -539,3 +556,19 @@ DRIVER cuGetErrorName(CUresult, const char **text) {
 }
 
 DRIVER cuGetErrorString(CUresult error, const char **text) { return cuGetErrorName(error, text); }
+
+// ---- For tests --------------------------------------------------------------------------------------------------------
+
+// The devices that have a context, as bits.
+extern "C" __attribute__((visibility("default"))) unsigned int stand_in_contexts() {
+    LOCKED;
+    unsigned int bits = 0;
+    for (int device : machine.contexts) bits |= 1u << device;
+    return bits;
+}
+
+// Begin work of a test's own on a stream.
+extern "C" __attribute__((visibility("default"))) void stand_in_begin(void *stream, void (*work)()) {
+    LOCKED;
+    stream_of(stream).begin(work);
+}

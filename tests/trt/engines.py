@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from backends.trt.capabilities import Capabilities
 from backends.trt.execution import Opened
+from backends.trt.library import Library
+from backends.trt.logger import Journal
 from backends.trt.session import TrtSession
 from core.artifacts import Engine, InputContract, Layout, ModelFacts, Precision
 from tests.gpu.devices import ShimArray, ShimDevice
@@ -37,7 +40,7 @@ class EngineShim(ShimDevice):
 
     def __init__(self) -> None:
         super().__init__()
-        self.copies, self.graph_launches, self.capturing = 0, 0, False
+        self.copies, self.graph_launches, self.capturing, self.trimmed = 0, 0, False, 0
         self.graphs: list[ShimGraph] = []
 
     def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> ShimArray:
@@ -53,8 +56,20 @@ class EngineShim(ShimDevice):
         yield
 
     def adopt(self, array: Any) -> Any:
+        if hasattr(array, "__cuda_array_interface__"):
+            return array
         array.__dlpack__()
         return array.array
+
+    def trim(self) -> None:
+        self.trimmed += 1
+
+    def begin(self, stream: int, work: Callable[[], None]) -> None:
+        """What engines of tests do."""
+        self._work[stream].append(work)
+
+    def is_capturing(self, stream: int) -> bool:
+        return self.capturing
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
         self.copies += 1
@@ -124,9 +139,11 @@ class FakeContext:
         return True
 
     def execute_async_v3(self, stream: int) -> bool:
-        if self.engine.device.capturing and not (self.settled and self.engine.capturable):
-            raise RuntimeError("operation not permitted when stream is capturing")
-        self.settled, self.runs, self.captured = True, self.runs + 1, self.engine.device.capturing
+        capturing = self.engine.device.is_capturing(stream)
+        if capturing and not (self.settled and self.engine.capturable):
+            LIBRARY.journal.add(1, "operation not permitted when stream is capturing")
+            return False
+        self.settled, self.runs, self.captured = True, self.runs + 1, capturing
         self.engine.runs += 1
         shape, places, scratch = self.shape, dict(self.addresses), self.scratch
         kind = TYPES[self.engine.kind]  # what is at work keeps no context alive
@@ -139,7 +156,9 @@ class FakeContext:
                 memory(places[name], values.shape, values.dtype)[:] = values
 
         if self.engine.works:
-            self.engine.device._work[stream].append(compute)
+            self.engine.device.begin(stream, compute)
+        else:
+            LIBRARY.journal.add(1, "the cause")
         return self.engine.works
 
 
@@ -150,7 +169,7 @@ class FakeEngine:
     profile = ((2, 3, 8, 8), (3, 3, 8, 8), (4, 3, 16, 16))
     device_memory_size_v2 = 1000
 
-    def __init__(self, device: EngineShim, **changes: Any) -> None:
+    def __init__(self, device: Any, **changes: Any) -> None:
         self.device, self.kind = device, "FLOAT"
         self.works, self.room, self.data_dependent, self.static = True, True, False, False
         self.capturable = True
@@ -178,6 +197,7 @@ class FakeEngine:
     def create_execution_context(self, strategy: str) -> FakeContext | None:
         assert strategy == "user's"
         if not self.room:
+            LIBRARY.journal.add(1, "out of memory")
             return None
         self.contexts.append(FakeContext(self))
         return self.contexts[-1]
@@ -187,6 +207,8 @@ TRT = SimpleNamespace(
     TensorIOMode=SimpleNamespace(INPUT="input", OUTPUT="output"),
     ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"),
 )
+NOTHING = Capabilities(*[False] * 9, (), ())
+LIBRARY = Library(TRT, "TensorRT", "10.16", NOTHING, SimpleNamespace(journal=Journal()))
 FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), ((1.0,) * 6,) * 3)
 
 
@@ -207,6 +229,10 @@ def about() -> Engine:
 def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, FakeEngine, EngineShim]:
     """A session, its engine and its device."""
     device = EngineShim()
+    return *session_on(device, graphs=graphs, **changes), device
+
+
+def session_on(device: Any, *, graphs: bool = True, **changes: Any) -> tuple[TrtSession, FakeEngine]:
+    """A session and its engine on a device that has ``begin`` and ``is_capturing`` too."""
     engine = FakeEngine(device, **changes)
-    opened = Opened(TRT, object(), engine, lambda: "out of memory")
-    return TrtSession(opened, about(), device, graphs=graphs), engine, device
+    return TrtSession(Opened(LIBRARY, object(), engine), about(), device, graphs=graphs), engine

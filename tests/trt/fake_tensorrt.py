@@ -265,6 +265,19 @@ class ITensor10(ITensor):
         raise NotImplementedError
 
 
+class ICudaEngine:
+    """Is only asked whether it tells how much memory contexts need."""
+
+    device_memory_size_v2 = 0
+
+
+class IExecutionContext:
+    """Is only asked whether it takes memory."""
+
+    def set_device_memory(self, memory: int, size: int) -> None:
+        raise NotImplementedError
+
+
 COMMON = {
     "NetworkDefinitionCreationFlag": {"STRONGLY_TYPED": 1},
     "ProfilingVerbosity": {"LAYER_NAMES_ONLY": 0, "NONE": 1, "DETAILED": 2},
@@ -274,6 +287,7 @@ COMMON = {
     "BuilderFlag": {"GPU_FALLBACK": 3, "TF32": 7, "VERSION_COMPATIBLE": 13},
     "TacticSource": {"EDGE_MASK_CONVOLUTIONS": 3, "JIT_CONVOLUTIONS": 4},
 }
+ONLY_10_CLASSES = ("IInt8MinMaxCalibrator",)
 ONLY_10 = {
     "BuilderFlag": {"FP16": 0, "INT8": 2},
     "TacticSource": {"CUBLAS": 0, "CUBLAS_LT": 1, "CUDNN": 2},
@@ -286,9 +300,14 @@ def fake_tensorrt(major: int = 10, **script: Any) -> Any:
     trt.script, trt.told, trt.configs = Script(**script), [], []
     for name, members in COMMON.items():
         setattr(trt, name, enum.IntEnum(name, members | (ONLY_10.get(name, {}) if major == 10 else {})))
-    for kind in (ILogger, IProgressMonitor, INetworkDefinition, OnnxParser):
+    for kind in (ILogger, IProgressMonitor, INetworkDefinition, OnnxParser, ICudaEngine, IExecutionContext):
         setattr(trt, kind.__name__, kind)
-    for name in ("EngineInspector", "ExecutionContextAllocationStrategy", *(["IInt8MinMaxCalibrator"] * (major == 10))):
+    for name in (
+        "EngineInspector",
+        "ExecutionContextAllocationStrategy",
+        "IPluginV3",
+        *(ONLY_10_CLASSES * (major == 10)),
+    ):
         setattr(trt, name, type(name, (), {}))
     trt.IBuilderConfig, trt.ITensor = (IBuilderConfig10, ITensor10) if major == 10 else (IBuilderConfig, ITensor)
     trt.Builder = _builder_of(trt)

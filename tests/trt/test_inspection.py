@@ -10,10 +10,13 @@ import pytest
 
 from backends.trt.execution import Opened
 from backends.trt.inspection import Layer, inspect, judge, read_layers
+from backends.trt.library import Library
+from backends.trt.logger import Journal
 from backends.trt.profiles import Profile
 from core.artifacts import Precision
 from core.errors import HooklineError
 from tests.trt.bindings import Bindings
+from tests.trt.engines import NOTHING
 
 PROFILE = Profile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
 LONG = {
@@ -203,15 +206,21 @@ class Context:
 
 def opened(context: Context | None = None) -> tuple[Opened, SimpleNamespace]:
     inspector = SimpleNamespace(execution_context=None, get_engine_information=lambda form: f"told in {form}")
-    engine = SimpleNamespace(
-        create_engine_inspector=lambda: inspector,
-        create_execution_context=lambda strategy: context if strategy == "user's" else None,
-    )
+    engine = SimpleNamespace(create_engine_inspector=lambda: inspector)
     trt = SimpleNamespace(
         LayerInformationFormat=SimpleNamespace(JSON="JSON"),
         ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"),
     )
-    return Opened(trt, None, engine, lambda: "its reason"), inspector
+    journal = Journal()
+
+    def create_execution_context(strategy: str) -> Context | None:
+        assert strategy == "user's"
+        journal.add(1, "its reason")
+        return context
+
+    engine.create_execution_context = create_execution_context
+    library = Library(trt, "TensorRT", "10.16", NOTHING, SimpleNamespace(journal=journal))
+    return Opened(library, None, engine), inspector
 
 
 def test_free_sizes_are_settled_for_the_inspection():

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from backends.gpu.device import fetch, view
+from backends.trt.execution import IDLE
 from core.errors import HooklineError
 from core.parts import DeviceSession
 from cuda_plugins import callbacks
 from tests.gpu.devices import put
-from tests.trt.engines import EngineShim, expected, memory, opened_session
+from tests.trt.engines import LIBRARY, EngineShim, expected, memory, opened_session
 
 
 def pictures(count, height=8, width=8, seed=0, dtype=np.float32):
@@ -263,7 +264,31 @@ def test_no_room_for_a_context():
 
 def test_tensorrt_refuses():
     session, _, _ = opened_session(works=False)
-    with session, pytest.raises(HooklineError, match="TensorRT refuses the work: out of memory"):
+    with session, pytest.raises(HooklineError, match="TensorRT refuses the work: the cause"):
+        session.run(pictures(2))
+
+
+def test_an_older_error_does_not_explain_a_new_one():
+    session, engine, _ = opened_session()
+    with session:
+        session.run(pictures(2))
+        LIBRARY.journal.add(1, "long ago")
+        engine.works = False
+        with pytest.raises(HooklineError, match="TensorRT refuses the work: the cause; "):
+            session.run(pictures(3))
+
+
+def test_shapes_that_the_bindings_refuse():
+    session, engine, _ = opened_session()
+
+    def infer_shapes():
+        raise RuntimeError("shape inference\nfailed")
+
+    engine.contexts[0].infer_shapes = infer_shapes
+    with (
+        session,
+        pytest.raises(HooklineError, match=r"the input shape \[2, 3, 8, 8\] alone \(shape inference failed\)"),
+    ):
         session.run(pictures(2))
 
 
@@ -286,12 +311,66 @@ def test_the_error_of_a_plugin_is_the_cause():
         session.run(pictures(2))
 
 
-def test_work_that_cannot_be_captured():
-    session, _, _ = opened_session(capturable=False)
+def test_an_error_that_tensorrt_did_not_mind_is_nobodys():
+    session, _, _ = opened_session()
+
+    @callbacks.reported
+    def supports_format_combination():
+        raise ZeroDivisionError("while kernels are tried")
+
+    with pytest.raises(ZeroDivisionError):
+        supports_format_combination()
+    with session:
+        images = pictures(2)
+        same(session.run(images), images)
+
+
+def test_work_that_cannot_be_captured_is_enqueued_plainly(caplog):
+    session, engine, device = opened_session(capturable=False)
+    with session:
+        for seed in range(5):
+            images = pictures(2, seed=seed)
+            same(session.run(images), images)
+    assert (device.graphs, device.graph_launches) == ([], 0)
+    assert len(engine.contexts) == 2
+    told = [record.getMessage() for record in caplog.records if "CUDA graph" in record.getMessage()]
+    assert len(told) == 1
+    assert "captured as a CUDA graph, kernels are launched one by one: TensorRT refuses the work: operation" in told[0]
+
+
+@pytest.mark.parametrize(("buffers", "graphs"), [(6, 6), (8, 8), (12, 8)])
+def test_addresses_in_turn_share_the_graphs_there_are(buffers, graphs):
+    """A queue of batches before a slow session: each is in memory of its own, and comes again."""
+    session, engine, device = opened_session()
+    with session:
+        places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(buffers)]
+        for turn in range(120):
+            images = pictures(2, seed=turn)
+            place = places[turn % buffers]
+            device.upload(images.reshape(-1).view(np.uint8), view(place).address, session.stream)
+            outputs = session.run_device(place)
+            same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
+        assert (len(device.graphs), len(engine.contexts)) == (graphs, 1 + graphs)
+        assert device.graph_launches >= (120 - 2 * buffers) * graphs // buffers
+        assert not any(graph.freed for graph in device.graphs)
+
+
+def test_graphs_of_addresses_that_come_no_more_give_way():
+    session, _, device = opened_session()
+    with session:
+        for first in (0, 8):
+            places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(first, first + 8)]
+            for turn in range(8 * (2 + IDLE // 8)):
+                session.run_device(places[turn % 8])
+        assert [graph.freed for graph in device.graphs] == [True] * 8 + [False] * 8
+
+
+def test_a_closed_session_leaves_no_memory_in_the_pool():
+    session, _, device = opened_session()
     with session:
         session.run(pictures(2))
-        with pytest.raises(HooklineError, match=r"cannot be captured.*runtimes.tensorrt.graphs=false"):
-            session.run(pictures(2))
+        assert device.trimmed == 0
+    assert device.trimmed == 1
 
 
 def test_an_output_whose_size_depends_on_the_data():

@@ -1,0 +1,28 @@
+"""What hookline asks of CuPy, by the real one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.stand_in_cuda.building import TOOLKIT, StandIn
+from tests.wheels import REPO
+
+
+def test_devices(stand_in: StandIn) -> None:
+    stand_in.pytest("tests/stand_in_cuda/over_cupy.py", devices=3, memory=64, pinned=16, taken="1")
+
+
+def test_without_nvrtc(stand_in: StandIn) -> None:
+    """As ``pip install cupy-cuda13x`` leaves it, without [ctk]."""
+    code = "from cuda_plugins import loading; loading.load('nms', 'nms')"
+    environment = stand_in.environment()
+    environment["LD_LIBRARY_PATH"] = environment["LD_LIBRARY_PATH"].replace(str(stand_in.folder / TOOLKIT / "lib"), "")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPO, env=environment, capture_output=True, text=True, check=False
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        "core.errors.UnavailableError: CuPy cannot compile the kernels of nms.cu: DynamicLibNotFound"
+    )
+    assert "pip install 'cupy-cuda13x[ctk]'" in last
