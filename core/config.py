@@ -8,7 +8,7 @@ and put the part's version and options into the store's key.
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import field, fields, is_dataclass
 from typing import Any
 
 
@@ -41,11 +41,18 @@ def needs_usable(config: Any, name: str) -> bool:
 
 def parts_of(config: Any) -> dict[str, tuple[str, Any]]:
     """Field name -> (kind, value) of every field that names a part, or a list of parts."""
+    if not is_dataclass(config):
+        return {}
     return {
         item.name: (item.metadata["kind"], getattr(config, item.name))
         for item in fields(config)
         if item.metadata.get("kind")
     }
+
+
+def named_runtime(config: Any) -> str:
+    """The runtime that a stage's options name; empty where they name none."""
+    return next((str(value) for kind, value in parts_of(config).values() if kind == "runtimes"), "")
 
 
 def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:

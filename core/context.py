@@ -49,7 +49,7 @@ class RunContext:
         run_dir: The Hydra output directory of the run.
         cache_dir: Downloads and digests, shared by all runs of this user.
         seed: Of every random choice.
-        device: ``auto``, ``cpu`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         registry: All parts by kind and name.
         options: Typed options of a part, by kind and name.
         reporter: Where notes, warnings and progress go.
@@ -92,9 +92,11 @@ class RunContext:
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:
-        """The heavy half of a processor."""
+        """The heavy half of a processor, on the device of the run where it can be on several."""
+        from core.parts import PlacedProcessor
+
         backend: ProcessorBackend = self._load("processors", name)
-        return backend
+        return backend.on_device(self.device) if isinstance(backend, PlacedProcessor) else backend
 
     def check(self, name: str) -> CheckFunction:
         """The function of a check."""

@@ -1,12 +1,13 @@
-"""One way to open whatever can be asked for boxes: for predict, evaluate and compare."""
+"""One way to open whatever can be asked for boxes: for predict, evaluate and compare; and who opens what."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from core.artifacts import (
     AnyModel,
+    Artifact,
     Checkpoint,
     Engine,
     GraftedModel,
@@ -16,10 +17,14 @@ from core.artifacts import (
     QuantizedModel,
 )
 from core.context import RunContext
+from core.devices import device_problems, family_problems
+from core.errors import HooklineError
 from core.imgsz import network_size
-from core.parts import Session
+from core.parts import Session, TellingSession
 
 ONNX_RUNTIME = "onnxruntime"
+HOST = ""
+"""In place of a runtime: a model family opens the model itself, and its session takes and gives arrays of the host."""
 
 
 class ModelForm(str, Enum):
@@ -45,6 +50,34 @@ ARTIFACTS: dict[ModelForm, type[AnyModel]] = {
     ModelForm.checkpoint: Checkpoint,
 }
 """The artifact type of each form, for ``Stage.select``."""
+
+
+def opener(kind: type[Artifact], engine: str) -> str:
+    """The runtime with which :func:`open_model` opens an artifact, or :data:`HOST`.
+
+    Args:
+        kind: Its type.
+        engine: The runtime that engines are of.
+    """
+    if issubclass(kind, Engine):
+        return engine
+    return ONNX_RUNTIME if issubclass(kind, OnnxModel) else HOST
+
+
+def opening_problems(kind: type[Artifact], engine: str, context: RunContext, what: str = "") -> Iterator[HooklineError]:
+    """Why a model cannot be opened on the device of the run, as far as that can be told before there is one.
+
+    Args:
+        kind, engine: As for :func:`opener`.
+        context: For the parts and the device.
+        what: Which model it is, in messages; empty for an engine that the runtime of the run builds.
+    """
+    name = opener(kind, engine)
+    runtime = context.registry.parts("runtimes").get(name)
+    if name == HOST:
+        yield from family_problems(context)
+    elif runtime is not None:
+        yield from device_problems("runtimes", runtime, context, f"{name}, which opens {what}," if what else "")
 
 
 def open_model(
@@ -74,4 +107,16 @@ def open_model(
     height, width = network_size(imgsz, model.facts.max_stride)
     contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
     family = context.model(model.facts.family)
-    return family.open(model, contract, layout=layout, device=context.device)
+    session = family.open(model, contract, layout=layout, device=context.device)
+    _tell(session, f"'{model.path.name}'", context)
+    return session
+
+
+def _tell(session: Session, name: str, context: RunContext) -> None:
+    """What a session has to say of where it computes."""
+    if not isinstance(session, TellingSession):
+        return
+    if session.place:
+        context.note(f"{name} runs on {session.place}")
+    if session.doubt:
+        context.warn(session.doubt)

@@ -46,6 +46,10 @@ class NoOptions:
     """The options of a part that has none."""
 
 
+def _no_problems(_given: Any) -> tuple[HooklineError, ...]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part(Generic[ImplT]):
     """Base of the descriptors that a name in the config chooses.
@@ -85,6 +89,19 @@ class Session(Protocol):
     def __enter__(self) -> Session: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+
+@runtime_checkable
+class TellingSession(Session, Protocol):
+    """A session that may say where it computes; told when it is opened.
+
+    Attributes:
+        place: Where, e.g. ``cuda:1 (NVIDIA L40)``; noted. Empty where that goes without saying.
+        doubt: Why it is not where one would expect it, and what to do; warned of. Empty where it is.
+    """
+
+    place: str
+    doubt: str
 
 
 @runtime_checkable
@@ -192,10 +209,13 @@ class ModelFamily(Part[ModelBackend]):
     Attributes:
         variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
+        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
+            Cheap: imports nothing heavy, starts nothing on the device.
     """
 
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
+    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- calibrators ------------------------------------------------------------------------------
@@ -264,10 +284,6 @@ class Tap(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-def _no_problems(_config: Any) -> tuple[HooklineError, ...]:
-    return ()
-
-
 class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
@@ -324,6 +340,9 @@ class Runtime(Part[RuntimeBackend]):
         build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
             others are refused before anything runs.
         check_build: Problems with the options of ``build`` that can be told before anything runs.
+        builds_anywhere: Building needs no device, only opening does.
+        check_device: Problems with ``device=`` of what builds or opens, e.g. a GPU that is not there, that can be told
+            before anything runs. Cheap: starts nothing on the device.
     """
 
     available: Callable[[], Availability]
@@ -334,6 +353,8 @@ class Runtime(Part[RuntimeBackend]):
     engine_suffix: str = ".engine"
     build_options: frozenset[str] = frozenset()
     check_build: Callable[[Any], Iterable[HooklineError]] = _no_problems
+    builds_anywhere: bool = False
+    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- processors -------------------------------------------------------------------------------
@@ -374,7 +395,7 @@ class ProcessorBackend(Protocol):
 
 @runtime_checkable
 class DeviceProcessor(ProcessorBackend, Protocol):
-    """The heavy half of a processor that can work on the device of a session."""
+    """The heavy half of a processor that can work on the device of a session; optional."""
 
     def beside(self, session: DeviceSession) -> ProcessorBackend:
         """The same processor for one session, on its device.
@@ -382,6 +403,18 @@ class DeviceProcessor(ProcessorBackend, Protocol):
         What its ``prepare`` gives is a :class:`DeviceArray` for that session's ``run``, complete when it returns; its
         ``detect`` takes the outputs where they are, on the device or the host. ``prepare`` may be called in
         another thread than ``detect``. What it holds is freed with it.
+        """
+        ...
+
+
+@runtime_checkable
+class PlacedProcessor(ProcessorBackend, Protocol):
+    """The heavy half of a processor that works on a device for sessions on the host, too; optional."""
+
+    def on_device(self, device: str) -> ProcessorBackend:
+        """The same processor on the device that ``device=`` names: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+        It is asked before the processor is used, and starts nothing on the device by itself.
         """
         ...
 
@@ -395,11 +428,21 @@ def beside(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
 
 @dataclass(frozen=True, kw_only=True)
 class Processor(Part[ProcessorBackend]):
-    """Pre- and post-processing on one kind of device. ``rank`` as for :class:`Runtime`."""
+    """Pre- and post-processing on one kind of device.
+
+    Attributes:
+        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
+        device: ``cpu`` or ``cuda``. One on ``cpu`` serves sessions on every device.
+        rank: ``processor=auto`` takes the available processor with the highest rank on the device of the session, else
+            on any that the run may use.
+        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
+            Cheap: starts nothing on the device.
+    """
 
     available: Callable[[], Availability]
     device: str
     rank: int = 0
+    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- trackers ---------------------------------------------------------------------------------

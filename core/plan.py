@@ -7,16 +7,17 @@ made from it, so a third party's stage between two others is really between them
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint
 from core.config import shaping_parts
+from core.devices import word_problem
 from core.errors import HooklineError, PlanError
-from core.resolve import named_runtime, resolve_parts
+from core.resolve import resolve_parts
 from core.serial import digest, encode
+from core.sessions import engine_runtime, placing_problems, session_runtime
 from core.stage import Input, Stage
 from core.versions import versions
 
@@ -73,11 +74,9 @@ def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunCont
     Raises:
         PlanError: Holds every problem that was found.
     """
+    if wrong := word_problem(context.device):
+        raise PlanError([wrong])  # every part would find fault with it
     planner = _Planner(configs, context)
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", context.device):
-        planner.problems.append(
-            HooklineError(f"unknown device '{context.device}'", "possible: auto, cpu, cuda, cuda:0")
-        )
     if context.seed < 0:
         planner.problems.append(HooklineError(f"seed={context.seed} is out of range", "it is at least 0"))
     if not asked:
@@ -85,6 +84,7 @@ def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunCont
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
     for name in asked:
         planner.ask(name)
+    planner.problems.extend(placing_problems(planner.steps, context))
     if planner.problems:
         raise PlanError(_unique(planner.problems))
     return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
@@ -132,7 +132,7 @@ class _Planner:
         self.steps: list[Step] = []
         self.problems: list[HooklineError] = []
         self.choices: list[str] = []
-        self._runtime = named_runtime(configs.values())
+        self._runtime = engine_runtime(self.registry, configs)
         self._newest: dict[type[Artifact], int] = {}
         self._adding: list[str] = []
 
@@ -149,16 +149,16 @@ class _Planner:
             chain = " → ".join([*self._adding, stage.name])
             self.problems.append(HooklineError(f"the stages need each other: {chain}", "name the one to start with"))
             return None
+        given = self.configs[stage.name]
         self._adding.append(stage.name)
         try:
-            config = resolve_parts(
-                self.configs[stage.name], self.context, self.problems, self.choices, runtime=self._runtime
-            )
-            self._check(stage, config)
-            inputs = {item.name: self._bind(stage, config, item) for item in stage.signature.inputs}
+            inputs = {item.name: self._bind(stage, given, item) for item in stage.signature.inputs}
         finally:
             self._adding.pop()
         known = {name: index for name, index in inputs.items() if index is not None}
+        runtime = session_runtime(stage, given, known, self.steps, self._runtime)
+        config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
+        self._check(stage, config)
         step = Step(stage, config, asked, known, self._provides(stage, config), shaping_parts(config))
         self.steps.append(step)
         self._replace(step.provides, len(self.steps) - 1)

@@ -25,6 +25,11 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
 )
 """Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""
 
+AUTO = "auto"
+"""The name that stands for the best part of a kind that can be used."""
+RANKED = frozenset({"runtimes", "processors"})
+"""Kinds of which ``auto`` takes the best."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -91,7 +96,8 @@ class Registry:
 
     def not_found(self, kind: str, name: str) -> HooklineError:
         """The error for a name that nobody registered; a broken plugin may have wanted to."""
-        error = unknown(KINDS[kind][1], name, self._parts[kind])
+        automatic = [AUTO] if kind in RANKED else []
+        error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]])
         if self.broken:
             error.hint += f"; broken plugins may have brought it: {'; '.join(self.broken)}"
         return error

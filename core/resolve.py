@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from core import registry
 from core.config import needs_usable, part_names, parts_of
+from core.devices import contradicts, device_problems, place_of
 from core.errors import HooklineError, UnavailableError
+from core.opening import HOST
 from core.registry import KINDS
 
 if TYPE_CHECKING:
     from core.context import RunContext
 
-AUTO = "auto"
+AUTO = registry.AUTO
 DOCTOR = "doctor"
 """The stage that looks closer at what cannot be used."""
 
@@ -26,7 +29,7 @@ def resolve_parts(
     Args:
         config: Dataclass of options.
         context: For the registered parts and the device.
-        runtime: Name of the runtime of this run, for processors that work on its device.
+        runtime: Name of the runtime whose session the stage uses, for processors that work on its device.
         problems: Grows by one for each part that does not exist, cannot be used, or has no route for the precision.
         choices: Grows by one line for each ``auto``: what was picked and why.
     """
@@ -41,6 +44,7 @@ def resolve_parts(
                     choices.append(choice)
                 elif needs_usable(config, name):
                     _check_usable(kind, part, context)
+                    problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
                 problems.append(problem)
@@ -63,42 +67,61 @@ def _doctor(kind: str, part: Any, context: RunContext) -> str:
     return f"; +stage={DOCTOR} {KINDS[kind][1]}={part.name} looks closer"
 
 
-def named_runtime(configs: Iterable[Any]) -> str:
-    """The runtime that the options of the stages name, ``auto`` where none does."""
-    named = (
-        value
-        for config in configs
-        if is_dataclass(config)
-        for kind, value in parts_of(config).values()
-        if kind == "runtimes"
-    )
-    return next(named, AUTO)
+def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineError]:
+    """Why a processor cannot work on the device of the run. Of a runtime the plan asks where it builds or opens."""
+    if kind == "processors":
+        yield from device_problems(kind, context.registry.part(kind, name), context)
 
 
 def best_part(kind: str, context: RunContext, runtime: str = AUTO) -> tuple[str, str]:
-    """Name of the usable part with the highest rank on the device that was asked for, and why it was picked.
+    """Name of the usable part with the highest rank for the device that was asked for, and why it was picked.
 
-    Where any device will do, a processor on that of ``runtime`` comes before the others.
+    A processor on the device of the session comes before the others.
+
+    Args:
+        kind: ``runtimes`` or ``processors``.
+        context: For the parts and the device.
+        runtime: Whose session it is; :data:`core.opening.HOST` for one that no runtime opens.
+
+    Raises:
+        UnavailableError: None can be used; names what is wrong with each and what to do.
     """
     ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
-    device = context.device.split(":")[0]
-    fitting = [part for part in ranked if device in {AUTO, part.device}]
-    near = _device_of(runtime, context) if kind == "processors" else AUTO
-    for part in sorted(fitting, key=lambda part: (part.device != near, -part.rank)):
-        state = part.available()
-        if state.usable:
-            return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
-    names = ", ".join(f"{part.name} (on {part.device})" for part in ranked)
-    raise UnavailableError(f"no {kind[:-1]} can be used with device={context.device}", f"registered: {names or 'none'}")
+    near = _device_of(runtime, context) if kind == "processors" else ""
+    refused = []
+    for part in sorted(ranked, key=lambda part: (part.device != near, -part.rank)):
+        usable, reason = _verdict(part, context)
+        if usable:
+            return part.name, f"{kind[:-1]}: {part.name} ({reason})"
+        refused.append(f"{part.name}: {reason}")
+    raise UnavailableError(
+        f"no {KINDS[kind][1]} can be used with device={context.device}",
+        " | ".join(refused) or "no loaded plugin has any",
+    )
+
+
+def _verdict(part: Any, context: RunContext) -> tuple[bool, str]:
+    """Whether a part can be used on the device that was asked for, and why, or why not and what to do."""
+    if contradicts(part, context.device):
+        return False, f"it works on {place_of(part)}, set device=auto"
+    state = part.available()
+    if not state.usable:
+        return False, f"{state.reason}, {state.hint}" if state.hint else state.reason
+    problem = next(iter(part.check_device(context.device)), None)
+    if problem is not None:
+        return False, f"{problem.message}, {problem.hint}" if problem.hint else problem.message
+    return True, state.reason
 
 
 def _device_of(runtime: str, context: RunContext) -> str:
-    """The device of a runtime, of the best one for ``auto``; ``auto`` where there is none."""
+    """The device of a runtime's sessions, for ``auto`` that of the best one; empty where there is none."""
+    if runtime == HOST:
+        return "cpu"
     try:
         name = best_part("runtimes", context)[0] if runtime == AUTO else runtime
         device: str = context.registry.part("runtimes", name).device
     except HooklineError:
-        return AUTO
+        return ""
     return device
 
 

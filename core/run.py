@@ -35,7 +35,9 @@ _LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
 USER_ERROR = 2
 INTERRUPTED = 130
 
-os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")  # read by CUDA when it starts, in whichever library that is
+# Read by CUDA when it starts, in whichever library that is; cuda:N is to be the GPU that nvidia-smi calls N for all.
+os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
 
 @lru_cache

@@ -34,7 +34,7 @@ _WORDS = """options at the top level:
   weights=yolov5s    official name or file          precision=fp32   fp32, fp16, int8
   data=<data.yaml>   labelled data set              calibrator=...   how int8 ranges are found
   source=<path>      pictures, video, stream        backend=auto     runtime
-  imgsz=640          network input                  device=auto      cpu, cuda:N
+  imgsz=640          network input                  device=auto      cpu, cuda, cuda:N
   conf= iou= max_det= classes=  which boxes         seed=0 store=<folder> reuse=true
 """
 

@@ -28,14 +28,14 @@ INTRODUCTION = (
 )
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
-    "models": (parts.ModelBackend, parts.Session),
+    "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
     "calibrators": (parts.RangeObserver,),
     "grafts": (parts.GraftBackend,),
-    "runtimes": (parts.RuntimeBackend, parts.Session, parts.Tap),
-    "processors": (parts.ProcessorBackend,),
+    "runtimes": (parts.RuntimeBackend, parts.Session, parts.DeviceSession, parts.TellingSession, parts.Tap),
+    "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),
     "trackers": (parts.TrackerBackend,),
 }
-"""What the heavy half behind ``load`` must be able to do, by kind."""
+"""What the heavy half behind ``load`` must be able to do, by kind, and what it may be able to do besides."""
 
 
 def hooks() -> dict[str, Callable[..., Any]]:
@@ -88,7 +88,7 @@ def pages() -> dict[Path, str]:
 def _prose(item: object) -> str:
     """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
     text = inspect.getdoc(item) or ""
-    text = re.sub(r":(?:class|func|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    text = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
     lines, fenced = [], False
     for line in text.splitlines():
         if line.strip() == "Example::":
@@ -108,6 +108,8 @@ def _descriptor(kind: type[Any]) -> str:
 
 def _protocol(protocol: type[Any]) -> str:
     lines = [f"## `{protocol.__name__}`", "", (inspect.getdoc(protocol) or "").splitlines()[0]]
+    rows = [f"- `{name}`: {text}" for name, text in _attributes(protocol).items()]
+    lines += ["", *rows] if rows else []
     for name, method in vars(protocol).items():
         if inspect.isfunction(method) and not name.startswith("_"):
             signature = re.sub(r"'", "", f"{name}{inspect.signature(method)}")

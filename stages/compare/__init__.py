@@ -11,6 +11,7 @@ from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.media.source import list_source
+from core.opening import opening_problems
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     return measure(config, engine, context)
 
 
-def check(config: CompareConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """What is missing or out of range."""
+def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
+    """What is missing or out of range, and a reference that is not for the device of the run."""
     from stages.compare.reference import read_reference
 
     try:
-        read_reference(config.reference)
+        reference = read_reference(config.reference)
+        yield from opening_problems(type(reference), getattr(reference, "runtime", ""), context, "compare.reference")
     except HooklineError as error:
         yield error
     if config.source is None:

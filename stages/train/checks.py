@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from core.context import RunContext
 from core.dataset import split_problems
+from core.devices import family_problems
 from core.errors import HooklineError, unknown
 from stages.train import TrainConfig
 
@@ -27,6 +28,7 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
         yield from split_problems(config.data, config.train_split, "train.train_split")
         yield from split_problems(config.data, config.val_split, "train.val_split")
     yield from _network(config, context)
+    yield from family_problems(context, variants_of(context).get(config.model or "", ""))
     yield from _ranges(config)
     if config.batch != "auto" and (not isinstance(config.batch, int) or config.batch < 1):
         yield HooklineError(f"train.batch={config.batch} is out of range", "it is at least 1, or auto")

@@ -1,4 +1,4 @@
-"""``auto`` for processors: on the device of the runtime."""
+"""``auto`` for runtimes and processors: the best one for the device of the run and of the session."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Precision
+from core.artifacts import Engine, Metrics, Precision
 from core.config import chosen
 from core.context import RunContext
 from core.errors import HooklineError
+from core.opening import HOST
 from core.parts import Availability, Processor, Runtime
 from core.plan import make_plan
 from core.registry import Origin, Registry
-from core.resolve import named_runtime, resolve_parts
+from core.resolve import resolve_parts
 from core.stage import Stage
 from tests.core import toys
 
@@ -35,6 +36,10 @@ class EvaluateOptions(toys.Plain):
     processor: str = chosen("auto", kind="processors")
 
 
+def two_gpus(device: str) -> list[HooklineError]:
+    return [HooklineError(f"no GPU for {device}", "possible: cuda:0, cuda:1")] if device == "cuda:7" else []
+
+
 def context(folder: Path, *unusable: str, device: str = "auto") -> RunContext:
     """A machine with runtimes and processors on both devices, some of which cannot be used."""
     registry = Registry()
@@ -44,7 +49,7 @@ def context(folder: Path, *unusable: str, device: str = "auto") -> RunContext:
         ("processors", Processor, "opencv", "cpu", 10),
         ("processors", Processor, "cupy", "cuda", 20),
     ):
-        state = Availability(name not in unusable, "toy")
+        state = Availability(True, "toy") if name not in unusable else Availability(False, "it is broken", "mend it")
         options: dict[str, Any] = {"precisions": frozenset(Precision)} if descriptor is Runtime else {}
         part = descriptor(
             name=name,
@@ -53,6 +58,7 @@ def context(folder: Path, *unusable: str, device: str = "auto") -> RunContext:
             available=lambda state=state: state,
             device=on,
             rank=rank,
+            check_device=two_gpus if on == "cuda" else lambda device: [],
             **options,
         )
         registry.add(kind, part, Origin("toys", "toys", "1"))
@@ -65,16 +71,22 @@ def context(folder: Path, *unusable: str, device: str = "auto") -> RunContext:
         ("auto", "auto", (), "cupy"),
         ("tensorrt", "auto", (), "cupy"),
         ("onnxruntime", "auto", (), "opencv"),
+        (HOST, "auto", (), "opencv"),
         ("auto", "auto", ("tensorrt",), "opencv"),
         ("auto", "auto", ("tensorrt", "onnxruntime"), "cupy"),
         ("no-such", "auto", ("cupy",), "opencv"),
         ("tensorrt", "auto", ("cupy",), "opencv"),
         ("onnxruntime", "auto", ("opencv",), "cupy"),
         ("tensorrt", "cpu", (), "opencv"),
-        ("onnxruntime", "cuda:1", (), "cupy"),
+        (HOST, "cuda:1", (), "opencv"),
+        (HOST, "cuda:1", ("cupy",), "opencv"),
+        (HOST, "cuda", ("opencv",), "cupy"),
+        ("tensorrt", "cuda:1", (), "cupy"),
+        ("tensorrt", "cuda:1", ("cupy",), "opencv"),
+        ("tensorrt", "cuda:7", (), "opencv"),
     ],
 )
-def test_a_processor_works_where_the_runtime_does(tmp_path, runtime, device, unusable, expected):
+def test_a_processor_works_where_the_session_does(tmp_path, runtime, device, unusable, expected):
     problems: list[HooklineError] = []
     choices: list[str] = []
     here = context(tmp_path, *unusable, device=device)
@@ -82,27 +94,86 @@ def test_a_processor_works_where_the_runtime_does(tmp_path, runtime, device, unu
     assert (found.processor, problems, choices) == (expected, [], [f"processor: {expected} (toy)"])
 
 
+@pytest.mark.parametrize(
+    ("device", "unusable", "expected"),
+    [
+        ("auto", (), "tensorrt"),
+        ("auto", ("tensorrt",), "onnxruntime"),
+        ("cpu", (), "onnxruntime"),
+        ("cuda:1", (), "tensorrt"),
+    ],
+)
+def test_the_best_runtime_for_the_device(tmp_path, device, unusable, expected):
+    problems: list[HooklineError] = []
+    found = resolve_parts(BuildOptions("auto"), context(tmp_path, *unusable, device=device), problems, [])
+    assert (found.backend, problems) == (expected, [])
+
+
 @pytest.mark.parametrize(("backend", "expected"), [("onnxruntime", "opencv"), ("tensorrt", "cupy")])
-def test_a_plan_tells_its_runtime(tmp_path, backend, expected):
+def test_a_plan_tells_whose_session_it_is(tmp_path, backend, expected):
     here = context(tmp_path)
-    for stage in toys.STAGES:
+    for stage in (*toys.STAGES[:-1], Stage(name="evaluate", summary="toy", run=evaluate)):
         here.registry.add("stages", stage, Origin("toys", "toys", "1"))
     quantize = toys.Quantize(backend=backend)
     plan = make_plan(["evaluate"], toys.configs(evaluate=EvaluateOptions(), quantize=quantize), here)
     assert plan.steps[-1].config.processor == expected
 
 
-def test_no_processor_on_the_device_asked_for_is_told(tmp_path):
+def evaluate(config: EvaluateOptions, context: RunContext, model: Engine) -> Metrics:
+    raise NotImplementedError
+
+
+ELSEWHERE = "onnxruntime: it works on the CPU, set device=auto"
+NO_GPU = "no GPU for cuda:7"
+HINT = "set device=auto (each part then takes what it can use), or processor=opencv"
+
+
+@pytest.mark.parametrize(
+    ("config", "unusable", "device", "told"),
+    [
+        (
+            Options(),
+            ("cupy", "opencv"),
+            "cuda",
+            "no processor can be used with device=cuda; cupy: it is broken, mend it | opencv: it is broken, mend it",
+        ),
+        (
+            BuildOptions("auto"),
+            ("tensorrt",),
+            "cuda:0",
+            f"no backend can be used with device=cuda:0; tensorrt: it is broken, mend it | {ELSEWHERE}",
+        ),
+        (
+            BuildOptions("auto"),
+            (),
+            "cuda:7",
+            f"no backend can be used with device=cuda:7; tensorrt: {NO_GPU}, possible: cuda:0, cuda:1 | {ELSEWHERE}",
+        ),
+    ],
+)
+def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, unusable, device, told):
     problems: list[HooklineError] = []
-    resolve_parts(Options(), context(tmp_path, "cupy", device="cuda"), problems, [])
-    assert [str(problem) for problem in problems] == [
-        "no processor can be used with device=cuda; registered: opencv (on cpu), cupy (on cuda)"
-    ]
+    resolve_parts(config, context(tmp_path, *unusable, device=device), problems, [])
+    assert [str(problem) for problem in problems] == [told]
 
 
-def test_the_runtime_is_the_one_that_the_stages_name():
-    assert named_runtime([object(), Options(), BuildOptions()]) == "tensorrt"
-    assert named_runtime([Options()]) == "auto"
+@pytest.mark.parametrize(
+    ("processor", "device", "told"),
+    [
+        ("opencv", "cuda:7", []),
+        ("cupy", "cuda:1", []),
+        ("cupy", "cuda:7", [f"{NO_GPU}; possible: cuda:0, cuda:1"]),
+        (
+            "cupy",
+            "cpu",
+            [f"processor=cupy works on NVIDIA GPUs, and device=cpu was asked for; {HINT}"],
+        ),
+    ],
+)
+def test_a_processor_that_was_named_fits_the_device(tmp_path, processor, device, told):
+    problems: list[HooklineError] = []
+    resolve_parts(Options(processor), context(tmp_path, device=device), problems, [])
+    assert [str(problem) for problem in problems] == told
 
 
 def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) -> None:

@@ -228,3 +228,19 @@ def test_start_imports_nothing_heavy(run: Run, repo_root: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_cuda_counts_as_nvidia_smi_does_unless_told_otherwise(repo_root: Path) -> None:
+    code = "import os, core.run; print(os.environ['CUDA_DEVICE_ORDER'], os.environ['CUDA_MODULE_LOADING'])"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CUDA_")}
+    for settings, said in (({}, "PCI_BUS_ID LAZY"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST LAZY")):
+        told = subprocess.check_output([sys.executable, "-c", code], cwd=repo_root, env=clean | settings, text=True)
+        assert told.strip() == said
+
+
+@pytest.mark.parametrize("device", ["gpu", "0"])
+def test_a_device_that_nobody_knows_is_one_line(run: Run, device: str) -> None:
+    result = run("+stage=taste", f"device={device}")
+    assert result.returncode == 2
+    assert result.stderr.count("error:") == 1
+    assert "possible: auto, cpu, cuda, cuda:N" in result.stderr

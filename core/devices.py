@@ -1,0 +1,83 @@
+"""The device that a run asks for: its word, and whether a part can work there. Nothing is started on it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from core.errors import HooklineError
+from core.parts import Processor
+from core.registry import KINDS
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+AUTO, CPU, CUDA = "auto", "cpu", "cuda"
+WORDS = "auto, cpu, cuda, cuda:N"
+_PLACES = {CPU: "the CPU", CUDA: "NVIDIA GPUs"}
+
+
+def word_problem(device: str) -> HooklineError | None:
+    """What is wrong with the word behind ``device=``, None where it is one of :data:`WORDS`."""
+    if re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
+        return None
+    meant = _meant(device.strip().lower())
+    return HooklineError(f"unknown device '{device}'", f"{f'did you mean {meant}? ' if meant else ''}possible: {WORDS}")
+
+
+def contradicts(part: Any, device: str) -> bool:
+    """Whether a part is for another kind of device than the run.
+
+    A processor on the CPU serves sessions on any device, and a part that names no device works on all.
+    """
+    asked, place = device.partition(":")[0], getattr(part, "device", AUTO)
+    if isinstance(part, Processor) and place == CPU:
+        return False
+    return AUTO not in {asked, place} and asked != place
+
+
+def device_problems(kind: str, part: Any, context: RunContext, subject: str = "") -> Iterator[HooklineError]:
+    """Why a part cannot work on the device of the run.
+
+    Args:
+        kind: Of the part, e.g. ``runtimes``.
+        part: Its descriptor. What cannot be used on this machine at all is told elsewhere.
+        context: For the device, and the other parts of the kind.
+        subject: What the part is called in messages; empty: by the option that names it.
+    """
+    if contradicts(part, context.device):
+        noun, parts = KINDS[kind][1], context.registry.parts(kind)
+        others = [name for name, other in parts.items() if not contradicts(other, context.device)]
+        other = f", or {noun}={' or '.join(others)}" if others and not subject else ""
+        yield HooklineError(
+            f"{subject or f'{noun}={part.name}'} works on {place_of(part)}, and device={context.device} was asked for",
+            f"set device=auto (each part then takes what it can use){other}",
+        )
+        return
+    available = getattr(part, "available", None)
+    if available is None or available().usable:
+        yield from part.check_device(context.device)
+
+
+def family_problems(context: RunContext, name: str = "") -> list[HooklineError]:
+    """Why a model family cannot work on the device of the run; where none is named, why none of them can."""
+    families = context.registry.parts("models")
+    found = [list(part.check_device(context.device)) for key, part in families.items() if name in {"", key}]
+    return found[0] if found and all(found) else []
+
+
+def place_of(part: Any) -> str:
+    """Where a part works, in words."""
+    device: str = part.device
+    return _PLACES.get(device, device)
+
+
+def _meant(word: str) -> str:
+    """The nearest device; YOLOv5 writes ``0`` where this program writes ``cuda:0``."""
+    if number := re.fullmatch(r"(?:cuda|gpu)?[:\s]*([0-9]+)", word):
+        return f"{CUDA}:{number.group(1)}"
+    if word.startswith(("gpu", CUDA)):
+        return CUDA
+    return next(iter(difflib.get_close_matches(word, [AUTO, CPU, CUDA], n=1, cutoff=0.5)), "")

@@ -1,0 +1,80 @@
+"""Which steps of a plan open models as sessions, by which runtime, and whether that suits the device of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+from core.artifacts import AnyModel, Artifact, Engine
+from core.config import named_runtime, parts_of
+from core.errors import HooklineError
+from core.opening import HOST, opener, opening_problems
+from core.registry import AUTO, Registry
+from core.stage import Input, Stage
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from core.plan import Step
+
+
+def engine_runtime(registry: Registry, configs: Mapping[str, Any]) -> str:
+    """The runtime that engines are built for, ``auto`` where no stage says; of a given engine the best guess."""
+    builders = (stage for stage in registry.stages() if Engine in stage.signature.provides)
+    return next(filter(None, (named_runtime(configs[stage.name]) for stage in builders)), AUTO)
+
+
+def session_runtime(stage: Stage, config: Any, inputs: Mapping[str, int], steps: Sequence[Step], engine: str) -> str:
+    """The runtime whose session a stage uses; :data:`core.opening.HOST` where its pictures stay on the host.
+
+    Args:
+        stage, config: The stage and its options.
+        inputs: Index of the step that makes the artifact, by parameter.
+        steps: Of the plan so far.
+        engine: The runtime of an engine that no step of the plan builds.
+    """
+    opened = _opened(stage, config)
+    if opened is None:
+        return HOST
+    if opened.name not in inputs:
+        return engine  # what is missing has been told
+    index = inputs[opened.name]
+    return opener(steps[index].provides, _runtime_of(index, steps) or engine)
+
+
+def placing_problems(steps: Sequence[Step], context: RunContext) -> list[HooklineError]:
+    """What the steps build or open on a device that it is not for, or that is not there."""
+    registry = context.registry
+    demands = dict.fromkeys(demand for step in steps for demand in _demands(step, steps, registry))  # each asked once
+    return [problem for demand in demands for problem in opening_problems(*demand[:2], context, demand[2])]
+
+
+def _demands(step: Step, steps: Sequence[Step], registry: Registry) -> Iterator[tuple[type[Artifact], str, str]]:
+    """Kind, runtime and description of what a step needs the device for, as :func:`opening_problems` takes them."""
+    built = named_runtime(step.config) if Engine in step.stage.signature.provides else ""
+    if (runtime := registry.parts("runtimes").get(built)) and not runtime.builds_anywhere:
+        yield Engine, built, ""
+    opened = _opened(step.stage, step.config)
+    if opened is None or opened.name not in step.inputs:
+        return
+    index = step.inputs[opened.name]
+    kind, name = steps[index].provides, _runtime_of(index, steps)
+    if not issubclass(kind, Engine):
+        yield kind, name, f"the {kind.__name__} for {step.stage.name}"
+    elif name:
+        yield kind, name, ""  # of an engine that was given only its file tells, when it is opened next
+
+
+def _opened(stage: Stage, config: Any) -> Input | None:
+    """The input that a stage opens as a session: the one that can be an engine, where it names a processor."""
+    if "processors" not in {kind for kind, _ in parts_of(config).values()}:
+        return None
+    return next((item for item in stage.signature.inputs if Engine in item.types), None)
+
+
+def _runtime_of(index: int, steps: Sequence[Step]) -> str:
+    """The runtime that a step names, or what its models were made for; empty where nothing says."""
+    step = steps[index]
+    if name := named_runtime(step.config):
+        return name
+    models = [item for item in step.inputs.values() if issubclass(steps[item].provides, get_args(AnyModel))]
+    return next(filter(None, (_runtime_of(item, steps) for item in models)), "")

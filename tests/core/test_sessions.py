@@ -1,0 +1,207 @@
+"""What steps of a plan build and open, and whether that suits the device of the run; told before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.artifacts import Checkpoint, Engine, Metrics, OnnxModel, Precision, QuantizedModel
+from core.config import chosen
+from core.context import RunContext
+from core.errors import HooklineError, PlanError
+from core.parts import Availability, ModelFamily, Processor, Runtime
+from core.plan import Plan, make_plan
+from core.registry import Origin, Registry
+from core.stage import Stage
+from tests.core import toys
+
+ASKED: list[str] = []
+
+
+@dataclass
+class Build:
+    backend: str = chosen("trt", kind="runtimes")
+
+
+@dataclass
+class Look(toys.Plain):
+    processor: str = chosen("auto", kind="processors")
+
+
+def build(config: Build, context: RunContext, model: QuantizedModel) -> Engine:
+    raise NotImplementedError
+
+
+def tune(config: toys.Plain, context: RunContext, engine: Engine) -> Engine:
+    raise NotImplementedError
+
+
+def look(config: Look, context: RunContext, model: Engine | OnnxModel | Checkpoint) -> Metrics:
+    raise NotImplementedError
+
+
+def publish(config: toys.Plain, context: RunContext, model: Engine) -> Metrics:
+    raise NotImplementedError
+
+
+def given(config: toys.Plain, context: RunContext) -> Engine | OnnxModel:
+    raise NotImplementedError
+
+
+STAGES = (
+    *toys.STAGES[:-2],
+    Stage(name="build", summary="toy", run=build),
+    Stage(name="tune", summary="toy", run=tune, automatic=False),
+    Stage(name="look", summary="toy", run=look, select=toys.select_model),
+    Stage(name="publish", summary="toy", run=publish),
+)
+GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config: [Engine])
+
+
+def one_gpu(name: str) -> Any:
+    def check(device: str) -> list[HooklineError]:
+        ASKED.append(name)
+        return [HooklineError(f"{name}: no GPU for {device}")] if device == "cuda:7" else []
+
+    return check
+
+
+def context(folder: Path, device: str, *stages: Stage) -> RunContext:
+    """Runtimes on the CPU, on the GPU of the machine, and for GPUs of others; processors on both."""
+    ASKED.clear()
+    registry, by, usable = Registry(), Origin("toys", "toys", "1"), Availability(True, "toy")
+    for name, place, rank in (("onnxruntime", "cpu", 10), ("trt", "cuda", 20), ("rtx", "cuda", 5)):
+        runtime = Runtime(
+            name=name,
+            summary="toy",
+            load=lambda _: None,
+            available=lambda: usable,
+            device=place,
+            precisions=frozenset(Precision),
+            rank=rank,
+            builds_anywhere=name == "rtx",
+            check_device=one_gpu(name) if place == "cuda" else lambda _: (),
+        )
+        registry.add("runtimes", runtime, by)
+    for name, place in (("opencv", "cpu"), ("cupy", "cuda")):
+        processor = Processor(
+            name=name,
+            summary="toy",
+            load=lambda _: None,
+            available=lambda: usable,
+            device=place,
+            rank=20 if place == "cuda" else 10,
+        )
+        registry.add("processors", processor, by)
+    registry.add(
+        "models", ModelFamily(name="toy", summary="toy", load=lambda _: None, check_device=one_gpu("family")), by
+    )
+    for stage in stages or STAGES:
+        registry.add("stages", stage, by)
+    return replace(toys.context(folder, registry), device=device)
+
+
+def planned(folder: Path, asked: list[str], device: str, backend: str = "trt", model: str = "engine") -> Plan:
+    configs = toys.configs(
+        quantize=toys.Quantize(backend=backend),
+        build=Build(backend),
+        tune=toys.Plain(),
+        look=Look(model),
+        publish=toys.Plain(),
+    )
+    return make_plan(asked, configs, context(folder, device))
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "backend", "model"),
+    [
+        (["look"], "auto", "trt", "engine"),
+        (["look"], "cuda:0", "trt", "engine"),
+        (["look"], "cpu", "onnxruntime", "engine"),
+        (["look"], "auto", "trt", "heads"),
+        (["look"], "cuda:0", "trt", "checkpoint"),
+        (["quantize"], "cpu", "trt", "engine"),
+        (["quantize"], "cuda:7", "trt", "engine"),
+        (["quantize"], "cuda:7", "onnxruntime", "engine"),
+        (["build"], "cpu", "rtx", "engine"),
+        (["build"], "cuda:7", "rtx", "engine"),
+        (["publish"], "cuda:7", "rtx", "engine"),
+    ],
+)
+def test_what_goes_together(tmp_path: Path, asked: list[str], device: str, backend: str, model: str) -> None:
+    planned(tmp_path, asked, device, backend, model)
+
+
+ON_CPU = "works on the CPU, and device=cuda:0 was asked for; set device=auto (each part then takes what it can use)"
+ON_GPU = "works on NVIDIA GPUs, and device=cpu was asked for; set device=auto (each part then takes what it can use)"
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ((["look"], "cuda:0", "onnxruntime", "engine"), f"backend=onnxruntime {ON_CPU}, or backend=trt or rtx"),
+        ((["build"], "cuda:0", "onnxruntime", "engine"), f"backend=onnxruntime {ON_CPU}, or backend=trt or rtx"),
+        ((["look"], "cuda:0", "trt", "heads"), f"onnxruntime, which opens the OnnxModel for look, {ON_CPU}"),
+        ((["look"], "cpu", "trt", "engine"), f"backend=trt {ON_GPU}, or backend=onnxruntime"),
+        ((["build"], "cpu", "trt", "engine"), f"backend=trt {ON_GPU}, or backend=onnxruntime"),
+        ((["publish"], "cpu", "trt", "engine"), f"backend=trt {ON_GPU}, or backend=onnxruntime"),
+        ((["look"], "cpu", "rtx", "engine"), f"backend=rtx {ON_GPU}, or backend=onnxruntime"),
+        ((["build"], "cuda:7", "trt", "engine"), "trt: no GPU for cuda:7"),
+        ((["look"], "cuda:7", "rtx", "engine"), "rtx: no GPU for cuda:7"),
+        ((["look"], "cuda:7", "trt", "checkpoint"), "family: no GPU for cuda:7"),
+        ((["build", "tune", "look"], "cuda:7", "rtx", "engine"), "rtx: no GPU for cuda:7"),
+    ],
+)
+def test_what_contradicts_is_told_by_the_plan(tmp_path: Path, what: tuple[list[str], str, str, str], told: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        planned(tmp_path, *what)
+    assert [str(problem) for problem in caught.value.problems] == [told]
+
+
+def test_each_is_asked_once(tmp_path: Path) -> None:
+    planned(tmp_path, ["build", "look", "look"], "cuda:0")
+    assert ASKED == ["trt"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "backend", "model", "processor"),
+    [
+        (["look"], "trt", "engine", "cupy"),
+        (["look"], "trt", "heads", "opencv"),
+        (["look"], "trt", "checkpoint", "opencv"),
+        (["look"], "onnxruntime", "engine", "opencv"),
+        (["build", "tune", "look"], "trt", "engine", "cupy"),
+    ],
+)
+def test_the_processor_is_beside_the_session(
+    tmp_path: Path, asked: list[str], backend: str, model: str, processor: str
+) -> None:
+    assert planned(tmp_path, asked, "auto", backend, model).steps[-1].config.processor == processor
+
+
+def test_pictures_of_a_stage_that_opens_no_engine_stay_on_the_host(tmp_path: Path) -> None:
+    """A training validates through its own framework."""
+
+    def train(config: Look, context: RunContext) -> Checkpoint:
+        raise NotImplementedError
+
+    machine = context(tmp_path, "cuda:0", Stage(name="train", summary="toy", run=train))
+    assert make_plan(["train"], {"train": Look()}, machine).steps[0].config.processor == "opencv"
+
+
+@pytest.mark.parametrize(("backend", "processor"), [("onnxruntime", "opencv"), ("trt", "cupy"), ("auto", "cupy")])
+def test_an_engine_that_was_given_is_taken_for_one_of_the_runtime_that_was_named(
+    tmp_path: Path, backend: str, processor: str
+) -> None:
+    machine = context(tmp_path, "auto", GIVEN, *STAGES[-4:])
+    configs = {"given": toys.Plain(), "build": Build(backend), "tune": toys.Plain(), "look": Look(), "publish": Look()}
+    assert make_plan(["look"], configs, machine).steps[-1].config.processor == processor
+
+
+def test_of_an_engine_that_was_given_only_its_file_tells_the_device(tmp_path: Path) -> None:
+    machine = context(tmp_path, "cpu", GIVEN, *STAGES[-4:])
+    configs = {"given": toys.Plain(), "build": Build("trt"), "tune": toys.Plain(), "look": Look(), "publish": Look()}
+    assert [step.stage.name for step in make_plan(["look"], configs, machine).steps] == ["given", "look"]
