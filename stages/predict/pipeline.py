@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Frames that wait between two threads, beyond those in work: enough to even out, little memory.
+# Frames that wait between two threads, beyond those in work: enough to even out, little memory. Also on a GPU, where
+# every prepared batch lies in device memory: at most 7 of one frame, 4 of four or more, counting the one at work and
+# the ones that are just made and given back. A session of TensorRT keeps CUDA graphs for 8 addresses.
 DEPTH = 4
 
 Batch = tuple[list[Frame], "NDArray[np.float32]", list[Letterbox]]

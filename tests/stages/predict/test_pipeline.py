@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,34 @@ def test_ctrl_c_ends_all_threads(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(frames(100), session, FakeProcessor({}), Filter(), lambda _: None, clock=Clock())
     assert workers() == []
+
+
+@pytest.mark.parametrize(("batch", "most"), [(1, 7), (2, 5), (4, 4), (16, 4)])
+def test_few_prepared_batches_are_alive_at_once(tmp_path: Path, batch: int, most: int) -> None:
+    """A processor on a GPU hands out device memory, and a session keeps CUDA graphs for a few addresses."""
+    alive: weakref.WeakSet[Images] = weakref.WeakSet()
+    counts: list[int] = []
+
+    class Images:
+        def __init__(self, count: int) -> None:
+            self.count = count
+            alive.add(self)
+            counts.append(len(alive))
+
+        def __len__(self) -> int:
+            return self.count
+
+    class Processor(FakeProcessor):
+        def prepare(self, pictures: Any, contract: Any, **options: Any) -> Any:
+            return Images(len(pictures)), super().prepare(pictures, contract, **options)[1]
+
+    def infer(images: Any) -> Any:
+        time.sleep(0.002)
+        return {"fake": None}
+
+    session, count = FakeSession(fake_engine(tmp_path)), 20 * batch
+    session.run = infer  # type: ignore[method-assign]
+    run_pipeline(
+        frames(count), session, Processor({"fake": found(count)}), Filter(), lambda _: None, clock=Clock(), batch=batch
+    )
+    assert 3 <= max(counts) <= most
