@@ -6,13 +6,15 @@ import logging
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import numpy_helper, version_converter
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from backends.graphsurgeon.exporting import export_like, import_copy
 from core.errors import HooklineError
 
 MOST = float(np.finfo(np.float16).max)
+QDQ_OPSET = 19
+"""From here on QuantizeLinear and DequantizeLinear know float16."""
 
 
 def convert_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -30,6 +32,16 @@ def convert_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     half = convert_float_to_float16(copy, keep_io_types=True, op_block_list=[])
     # The converter leaves its casts at the end of the list of nodes.
     return export_like(import_copy(half), model)
+
+
+def convert_rest_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """As :func:`convert_to_half` for a model with Q/DQ pairs, whose scales must be numbers of float16 already."""
+    opset = next(item.version for item in model.opset_import if item.domain in {"", "ai.onnx"})
+    if opset >= QDQ_OPSET:
+        return convert_to_half(model)
+    newer: onnx.ModelProto = version_converter.convert_version(model, QDQ_OPSET)
+    onnx.helper.set_model_props(newer, {item.key: item.value for item in model.metadata_props})
+    return convert_to_half(newer)
 
 
 def _check_weights(model: onnx.ModelProto) -> None:

@@ -17,9 +17,18 @@ BIAS_LIMIT = 2.0**30
 Scales = NDArray[np.float32]
 
 
-def symmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.int8]]:
-    """Scale amax / 127 and zero point 0 for int8 activations."""
-    return np.float32(max(found.amax / 127.0, SMALLEST_SCALE)), np.array(0, np.int8)
+def symmetric_scale(found: TensorRange, *, half: bool = False) -> tuple[np.float32, NDArray[np.int8]]:
+    """Scale amax / 127 and zero point 0 for int8 activations; with ``half`` as :func:`half_scales` has it."""
+    scale = np.array([max(found.amax / 127.0, SMALLEST_SCALE)], np.float32)
+    return np.float32((half_scales(scale) if half else scale)[0]), np.array(0, np.int8)
+
+
+def half_scales(scales: Scales) -> Scales:
+    """The next numbers of float16 that are not smaller: what is quantised with them has nothing to be converted for."""
+    near = scales.astype(np.float16)
+    next_ones = np.where(near < scales, np.nextafter(near, np.float16(np.inf)), near)
+    result: Scales = next_ones.astype(np.float32)
+    return result
 
 
 def asymmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.uint8]]:

@@ -11,12 +11,14 @@ import onnx_graphsurgeon as gs
 from backends.graphsurgeon.activation_ranges import activations, clip_silu_tails, join_ranges, range_of
 from backends.graphsurgeon.channels_last import quantise_channels_last
 from backends.graphsurgeon.exporting import export_like, import_copy
+from backends.graphsurgeon.half import convert_rest_to_half
 from backends.graphsurgeon.pairs import (
     BIAS_LIMIT,
     add_activation_pair,
     add_constant_pair,
     asymmetric_scale,
     constant_of,
+    half_scales,
     quantise,
     symmetric_scale,
     weight_scales,
@@ -33,7 +35,7 @@ MIN_OPSET = 13
 
 
 def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style: QdqStyle) -> onnx.ModelProto:
-    """A copy of ``model`` that computes in int8 up to its heads.
+    """A copy of ``model`` that computes in int8 up to its heads, and in float32 or float16 elsewhere.
 
     Args:
         model: Float32, opset 13 or later, static weights.
@@ -59,7 +61,8 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
         fuse_silus(graph)
     if style.channels_last:
         quantise_channels_last(graph)
-    return export_like(graph, model)
+    quantised = export_like(graph, model)
+    return convert_rest_to_half(quantised) if style.half else quantised
 
 
 def fuse_silus(graph: gs.Graph) -> None:
@@ -134,6 +137,8 @@ class _Insertion:
         bias = constant_of(node, 2, "bias") if rounded else None
         input_scale = self.scales[node.inputs[0].name]
         scales = weight_scales(weight.values, bias.values if bias else None, input_scale)
+        if self.style.half:
+            scales = half_scales(scales)
         integers = quantise(weight.values, scales, np.int8, 127)
         node.inputs[1] = add_constant_pair(self.graph, f"{node.name}/{weight.name}", integers, scales)
         if bias:
@@ -157,7 +162,8 @@ class _Insertion:
 
     def _pair(self, tensor: gs.Variable) -> gs.Variable:
         found = range_of(self.ranges, tensor.name)
-        scale, zero_point = symmetric_scale(found) if self.style.symmetric else asymmetric_scale(found)
+        style = self.style
+        scale, zero_point = symmetric_scale(found, half=style.half) if style.symmetric else asymmetric_scale(found)
         floats = add_activation_pair(self.graph, tensor, scale, zero_point)
         self.scales[floats.name] = float(scale)
         return floats

@@ -30,6 +30,7 @@ class QdqStyle:
         pointwise: Write a 1x1 convolution as ``com.microsoft.MatMulIntegerToFloat``: what it gives stays float.
         copied_pixels: Write nearest upsampling of integers to twice the size as copies; static sizes only.
         channels_last: Quantise in NHWC what comes from there or from a float convolution, with ``fused_silu``.
+        half: What stays in float is float16 between the input and the outputs, with ``symmetric``; else float32.
     """
 
     runtime: str
@@ -45,3 +46,4 @@ class QdqStyle:
     pointwise: bool = False
     copied_pixels: bool = False
     channels_last: bool = False
+    half: bool = False

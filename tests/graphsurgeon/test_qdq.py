@@ -12,6 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from backends.graphsurgeon.activation_ranges import vanishing_point
+from backends.graphsurgeon.pairs import half_scales
 from backends.graphsurgeon.qdq import insert_qdq
 from backends.ort.style import STYLE
 from backends.trt.style import STYLE as TENSORRT
@@ -88,8 +89,38 @@ def test_weights_are_int8_by_channel_and_scales_positive(model, ranges, style):
             assert scales.shape == (len(integers),)
             assert not values[node.input[2]].any()
             name = node.output[0].split("/")[-1].removesuffix("_dequantized")
-            restored = integers * scales[:, None, None, None]
+            restored = integers * scales.astype(np.float32)[:, None, None, None]
             assert np.abs(restored - original[name]).max() <= scales.max() / 2 * 1.001
+
+
+def test_tensorrt_computes_in_float16_what_is_not_int8(model, ranges):
+    """The network is strongly typed: what the graph leaves in float32 stays there."""
+    quantised = insert_qdq(model, ranges, TENSORRT)
+    assert [(item.domain, item.version) for item in quantised.opset_import] == [("", 19)]
+    floats = {name for name, value in constants(quantised).items() if value.dtype == np.float32}
+    assert floats == {"factors"}  # of Resize
+    casts = {node.input[0]: node.output[0] for node in nodes_of(quantised, "Cast")}
+    assert len(casts) == 3
+    assert "images" in casts
+    assert {"p3", "p4"} <= set(casts.values())
+    tensors = [*quantised.graph.input, *quantised.graph.output]
+    assert {item.type.tensor_type.elem_type for item in tensors} == {onnx.TensorProto.FLOAT}
+
+
+def test_a_scale_of_float16_is_the_next_one_that_is_not_smaller():
+    scales = np.array([1e-9, 1e-8, 6e-8, 9e-5, 0.0123, 1 / 127, 1.0, 2.0005], np.float32)
+    found = half_scales(scales)
+    assert (found >= scales).all()
+    assert (found == found.astype(np.float16)).all()
+    below = np.nextafter(found.astype(np.float16), np.float16(0)).astype(np.float32)
+    assert (below < scales).all()
+
+
+def test_a_newer_opset_is_kept(tmp_path):
+    newer = onnx.load(tiny_detector(tmp_path / "newer.onnx", opset=20).path)
+    quantised = insert_qdq(newer, seen_ranges(newer), TENSORRT)
+    assert quantised.opset_import[0].version == 20
+    assert {item.key for item in quantised.metadata_props} == {"stride", "names", "hookline"}
 
 
 @pytest.mark.parametrize("style", [PLAIN, TENSORRT], ids=IDS[1:])
