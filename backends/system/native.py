@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIMIT = 10.0
-"""Seconds that a process gets."""
+LIMIT = 60.0
+"""Seconds that a process gets. Without persistence mode NVIDIA's driver takes 1 to 3 s to wake each GPU, and a first
+import from a network disk takes longer still."""
+AGAIN = (
+    "run it again: from a cold or a network disk the first time takes long; hangs again: look for I/O errors in dmesg"
+)
+"""What helps where nothing is known to be wrong but the time that it took."""
+_LATE = "no answer within"
 _WORKER = Path(__file__).with_name("native_worker.py")
 
 
@@ -54,6 +60,16 @@ def ask_python(code: str) -> tuple[Any, str]:
     return (None, error) if error else (json.loads(output.splitlines()[-1]), "")
 
 
+def is_late(error: str) -> bool:
+    """Whether an error says that the answer came too late: nothing is known to be broken then."""
+    return _LATE in error
+
+
+def remedy_for(error: str, otherwise: str) -> str:
+    """What to do about an error: ``otherwise``, but not where the answer only came too late."""
+    return AGAIN if is_late(error) else otherwise
+
+
 def run_python(arguments: Sequence[str]) -> tuple[str, str]:
     """Standard output of a Python process with our search path, and why it failed, empty where it did not."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -67,7 +83,7 @@ def run_python(arguments: Sequence[str]) -> tuple[str, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "", f"it hangs: no answer within {LIMIT:g} s"
+        return "", f"it hangs or is slow: {_LATE} {LIMIT:g} s"
     if done.returncode < 0:
         return "", f"it crashed with {signal.Signals(-done.returncode).name}"
     if done.returncode:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from backends.system.here import Here, listed
-from backends.system.native import ask_python
+from backends.system.native import ask_python, remedy_for
 from backends.system.surroundings import metadata_text
 from core.checks import Asked, Finding, absent, broken, doubtful, fine
 
@@ -57,7 +57,9 @@ def opencv(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         return  # told with the packages that are missing
     said, error = ask_python("import cv2, json; print(json.dumps([cv2.__version__, cv2.__file__]))")
     if error:
-        yield broken("OpenCV", f"{listed(packages)} cannot be imported: {error}", _opencv_remedy(error))
+        yield broken(
+            "OpenCV", f"{listed(packages)} cannot be imported: {error}", remedy_for(error, _opencv_remedy(error))
+        )
     else:
         yield fine("OpenCV", f"{said[0]} at {here.brief(said[1])}", version=said[0], path=said[1])
 
@@ -70,7 +72,8 @@ def video(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     code = "import av, json; print(json.dumps([av.__version__, sorted(av.codecs_available)]))"
     said, error = ask_python(code)
     if error:
-        yield broken("video", f"PyAV cannot be imported: {error}", "pip install --force-reinstall av")
+        remedy = remedy_for(error, "pip install --force-reinstall av")
+        yield broken("video", f"PyAV cannot be imported: {error}", remedy)
         return
     version, codecs = said[0], set(said[1])
     missing = [name for name in ("h264", "hevc", "mjpeg", "av1", "vp9") if name not in codecs]

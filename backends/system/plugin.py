@@ -19,8 +19,12 @@ _CHECKS = {
 }
 
 
+PATIENCE = 90.0
+"""Seconds that a check gets: more than one import or library in a process of its own may take."""
+
+
 @hookimpl
 def hookline_checks() -> Iterable[Check]:
     """Register the checks."""
     for name, (summary, place) in _CHECKS.items():
-        yield Check(name=name, summary=summary, load=found_at(f"backends.system.{place}"))
+        yield Check(name=name, summary=summary, load=found_at(f"backends.system.{place}"), limit=PATIENCE)

@@ -14,6 +14,7 @@ from core.checks import Asked, Finding, doubtful, fine
 
 GLIBC = (2, 28)
 """Of the manylinux_2_28 wheels, in which PyTorch, ONNX Runtime and CuPy are published."""
+WSL, APPTAINER = "WSL", "Apptainer"
 
 
 def operating_system(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -58,17 +59,26 @@ def python(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
 
 
 def container(here: Here) -> str:
-    """What kind of container (or WSL) this is; empty where it is none."""
-    if "microsoft" in here.text("/proc/version").lower():
-        return "WSL"
+    """What kind of container (or WSL) this is; empty where it is none. A container under WSL is told as a container."""
     if "KUBERNETES_SERVICE_HOST" in here.environment:
         return "Kubernetes"
     if here.path("/.dockerenv").exists():
         return "Docker"
     if here.path("/run/.containerenv").exists():
         return "Podman"
+    if here.path("/.singularity.d").exists() or {"APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"} & set(
+        here.environment
+    ):
+        return APPTAINER
     match = re.search(r"docker|kubepods|containerd|libpod|lxc", here.text("/proc/1/cgroup"))
-    return here.environment.get("container", "") or (match.group() if match else "")
+    told = here.environment.get("container", "")
+    kind = ("" if told == "wsl" else told) or (match.group() if match else "")  # systemd counts WSL as a container
+    return kind or (WSL if is_wsl(here) else "")
+
+
+def is_wsl(here: Here) -> bool:
+    """Whether the kernel is that of WSL, on which containers may run in turn."""
+    return "microsoft" in here.text("/proc/version").lower()
 
 
 def required_python(here: Here) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.system import room, surroundings
+from backends.system import native, room, surroundings
 from backends.system.packages import dependencies, opencv, video
 from backends.system.surroundings import container, operating_system, python
 from core.checks import State
@@ -56,6 +56,11 @@ def test_systems_that_wheels_are_not_made_for(
         ("/proc/1/cgroup", "0::/kubepods/besteffort", {}, "kubepods"),
         ("/.dockerenv", "", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Kubernetes"),
         ("/etc/nothing", "", {"container": "lxc"}, "lxc"),
+        ("/etc/nothing", "", {"APPTAINER_CONTAINER": "/a.sif"}, "Apptainer"),
+        ("/etc/nothing", "", {"SINGULARITY_CONTAINER": "/a.sif"}, "Apptainer"),
+        ("/.singularity.d/env", "", {}, "Apptainer"),
+        ("/proc/version", "Linux 6.6-Microsoft-standard-WSL2", {"container": "wsl"}, "WSL"),
+        ("/proc/version", "Linux 6.6-Microsoft-standard-WSL2", {"KUBERNETES_SERVICE_HOST": "1"}, "Kubernetes"),
     ],
 )
 def test_containers(machine: Machine, place: str, text: str, environment: dict[str, str], kind: str) -> None:
@@ -127,6 +132,16 @@ def test_video(machine: Machine, monkeypatch: pytest.MonkeyPatch, codecs: str, s
     machine.install("av", "18.1.0")
     machine.module("av", f"__version__ = '18.1.0'\ncodecs_available = set({codecs.split()!r})")
     assert only(video(asked(machine.root), machine.here())).state is state
+
+
+def test_an_import_that_takes_long_is_not_called_broken(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_from(machine, monkeypatch)
+    monkeypatch.setattr(native, "LIMIT", 0.5)
+    for name, module in (("opencv-python", "cv2"), ("av", "av")):
+        machine.install(name, "5.0.0")
+        machine.module(module, "import time; time.sleep(30)")
+    for check in (opencv, video):
+        assert only(check(asked(machine.root), machine.here())).remedy == native.AGAIN
 
 
 def test_broken_pyav(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

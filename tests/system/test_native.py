@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.system import native
+from backends.system import libraries, native
 from backends.system.here import Here
 from backends.system.libraries import find_libraries, version_of
 from backends.system.native import Answer, ask, ask_python
@@ -56,6 +56,43 @@ def test_libraries_in_the_order_in_which_they_are_taken(tmp_path: Path) -> None:
     machine.environment["LD_LIBRARY_PATH"] = f":{given.parent}"
     assert find_libraries("libx.so*", machine.here()) == [packaged, given, usual]
     assert [version_of(path) for path in (given, usual, Path("libx.so"))] == [(3, 1), (1,), ()]
+
+
+def test_conda_and_the_toolkits_that_the_environment_names(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    conda, cuda, home = (machine.write(f"/{name}/libx.so.1") for name in ("conda/lib", "cuda/lib64", "home/lib64"))
+    system = machine.write("/usr/lib64/libx.so.1")
+    for name, path in (("CONDA_PREFIX", conda), ("CUDA_PATH", cuda), ("CUDA_HOME", home)):
+        machine.environment[name] = str(path.parent.parent)
+    assert find_libraries("libx.so*", machine.here()) == [conda, system, cuda, home]
+
+
+def test_the_folder_of_forward_compatibility_counts_where_the_loader_is_told_of_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    path = machine.write("/usr/local/cuda/compat/libcuda.so.1")
+    assert find_libraries("libcuda.so*", machine.here()) == []
+    machine.environment["LD_LIBRARY_PATH"] = str(path.parent)
+    assert find_libraries("libcuda.so*", machine.here()) == [path]
+
+
+def test_the_driver_of_nixos(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    path = machine.write("/run/opengl-driver/lib/libcuda.so.1")
+    assert find_libraries("libcuda.so*", machine.here()) == [path]
+
+
+@pytest.mark.parametrize("flag", ["x86-64", "AArch64"])
+def test_the_cache_of_the_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    """32-bit libraries are left out, and each library has its own order."""
+    monkeypatch.setattr(libraries.platform, "machine", lambda: {"x86-64": "x86_64"}.get(flag, "aarch64"))
+    machine = Machine(tmp_path)
+    small, compat, usual = (machine.write(f"/{folder}/libcuda.so.1") for folder in ("lib32", "compat", "lib64"))
+    other = machine.write("/lib64/libz.so.1")
+    lines = [f"libz.so.1 (libc6,{flag}) => {other}", f"libcuda.so.1 (libc6) => {small}"]
+    lines += [f"libcuda.so.1 (libc6,{flag}, OS ABI: Linux 4.4.0) => {path}" for path in (compat, usual)]
+    script = "\n".join(f"echo '    {line}'" for line in lines)
+    machine.write("/sbin/ldconfig", f"#!/bin/sh\n{script}\n").chmod(0o755)
+    assert find_libraries("libcuda.so*", machine.here()) == [compat, usual]
 
 
 def test_packages_by_the_names_of_their_metadata(tmp_path: Path) -> None:
