@@ -1,17 +1,17 @@
-"""CUDA of torch, CuPy and TensorRT beside each other and against the driver; the runtime, NVRTC and nvcc."""
+"""CUDA of torch, CuPy and TensorRT beside each other and against the driver; the runtime and nvcc."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from backends.nvidia.facts import cuda_version, driver_cuda, driver_facts, library_major
 from backends.system.here import Here
 from backends.system.libraries import find_libraries
-from backends.system.native import ask
+from backends.system.native import ask, remedy_for
 from core.checks import Asked, Finding, absent, broken, doubtful, fine
 
 CUPY = r"cupy-cuda(\d\d)(?:x|\d)"
@@ -55,45 +55,24 @@ def torch_build(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
 
 
 def runtime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
-    """The CUDA runtime, one file for each major version."""
+    """The CUDA runtime, one file for each major version. Nothing here needs it: others hold one of their own."""
     here = here or Here()
-    paths = _by_major(find_libraries("libcudart.so*", here))
+    paths = by_major(find_libraries("libcudart.so*", here))
     if not paths:
         yield absent(
             "CUDA runtime",
-            "libcudart is nowhere",
+            "libcudart is nowhere; CuPy and TensorRT hold one of their own, CuPy asks this one for its version only",
             "pip install nvidia-cuda-runtime (nvidia-cuda-runtime-cu12 for CUDA 12)",
         )
     for major, path in paths.items():
         answer = ask(path, function="cudaRuntimeGetVersion", arguments=1)
         if answer.error or answer.status:
             found = f"{path} cannot be used: {answer.error or f'CUDA error {answer.status}'}"
-            yield broken("CUDA runtime", found, f"pip install --force-reinstall {_packaged('runtime', major)}")
+            remedy = f"pip install --force-reinstall {packaged('runtime', major)}"
+            yield doubtful("CUDA runtime", found, remedy_for(answer.error, remedy))
         else:
             version = "{}.{}".format(*cuda_version(answer.values[0]))
             yield fine("CUDA runtime", f"{version} at {here.brief(path)}", version=version, path=str(path))
-
-
-def nvrtc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
-    """NVRTC, with which CuPy compiles kernels, of CuPy's major version, and the headers that kernels include."""
-    here = here or Here()
-    paths = _by_major([path for path in find_libraries("libnvrtc.so*", here) if "alt" not in path.name])
-    wanted = cupy_major(here)
-    if wanted and wanted not in paths:
-        others = ", ".join(map(str, paths.values())) or "none"
-        found = f"no libnvrtc.so.{wanted} for CuPy, which compiles its kernels with it (found: {others})"
-        yield broken("NVRTC", found, f"pip install 'cupy-cuda{wanted}x[ctk]'")
-        return
-    if not paths:
-        yield absent("NVRTC", "libnvrtc is nowhere", "pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12)")
-        return
-    major = wanted or max(paths)
-    yield _asked_nvrtc(paths[major], major, here)
-    if wanted and not _headers(here):
-        found = "cuda_fp16.h is nowhere: kernels with half precision cannot be compiled"
-        yield broken(
-            "CUDA headers", found, f"pip install {_packaged('runtime', wanted)}, or set CUDA_PATH to a toolkit"
-        )
 
 
 def nvcc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -172,20 +151,7 @@ def _too_new(numbers: Mapping[str, int], here: Here) -> Finding | None:
     )
 
 
-def _asked_nvrtc(path: Path, major: int, here: Here) -> Finding:
-    answer = ask(path, function="nvrtcVersion", arguments=2)
-    if answer.error or answer.status:
-        found = f"{path} cannot be used: {answer.error or f'status {answer.status}'}"
-        return broken("NVRTC", found, f"pip install --force-reinstall {_packaged('nvrtc', major)}")
-    version = "{}.{}".format(*answer.values)
-    builtins = f"libnvrtc-builtins.so.{version}"
-    if not find_libraries(f"{builtins}*", here):
-        found = f"{version} at {here.brief(path)} without {builtins}, which every compilation loads"
-        return broken("NVRTC", found, f"pip install --force-reinstall {_packaged('nvrtc', major)}")
-    return fine("NVRTC", f"{version} at {here.brief(path)}", version=version, path=str(path))
-
-
-def _by_major(paths: list[Path]) -> dict[int, Path]:
+def by_major(paths: Iterable[Path]) -> dict[int, Path]:
     """The first file of each major version; what a program gets by that name."""
     found: dict[int, Path] = {}
     for path in paths:
@@ -193,16 +159,6 @@ def _by_major(paths: list[Path]) -> dict[int, Path]:
     return found
 
 
-def _packaged(what: str, major: int) -> str:
+def packaged(what: str, major: int) -> str:
     """NVIDIA's package of a library; since CUDA 13 the major version is not in its name."""
     return f"nvidia-cuda-{what}" if major >= 13 else f"nvidia-cuda-{what}-cu{major}"
-
-
-def _headers(here: Here) -> Path | None:
-    folders = [site / "nvidia" for site in here.site]
-    packaged = [path for folder in folders for path in sorted(folder.glob("*/include/cuda_fp16.h"))]
-    toolkits = [Path(given) for name in ("CUDA_PATH", "CUDA_HOME") if (given := here.environment.get(name))]
-    usual = [*toolkits, here.path("/usr/local/cuda")]
-    return next(
-        (path for path in [*packaged, *(folder / "include/cuda_fp16.h" for folder in usual)] if path.is_file()), None
-    )

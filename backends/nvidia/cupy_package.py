@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backends.nvidia.cuda import cuda_users
+from backends.nvidia.running import told_for
 from backends.system.here import Here, listed
-from backends.system.native import ask_python
+from backends.system.native import ask_python, remedy_for
 from core.checks import Asked, Finding, absent, broken, fine
 
 _IMPORT = "import cupy, json; print(json.dumps([cupy.__version__, cupy.__file__]))"
 
 
-def cupy(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def cupy(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     """One CuPy package for CUDA, which can be imported."""
     here = here or Here()
     packages = here.packages_like(r"cupy(-cuda\d+x?|-rocm[-\d]+)?")
     wanted = f"cupy-cuda{_major(here)}x"
     if not packages:
-        yield absent("CuPy", "not installed; kernels and processor=cupy need it", f"pip install '{wanted}[ctk]'")
+        found = "not installed; kernels and processor=cupy need it"
+        yield told_for(asked, absent("CuPy", found, f"pip install '{wanted}[ctk]'"))
     elif len(packages) > 1:
         names = " ".join(package.name for package in packages)
         found = f"{len(packages)} packages write the same folder cupy: {listed(packages)}"
@@ -31,7 +33,8 @@ def cupy(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         if error:
             name = packages[0].name
             remedy = f"pip install --force-reinstall '{name}[ctk]'" if "-cuda" in name else "build CuPy again"
-            yield broken("CuPy", f"{listed(packages)} cannot be imported: {error}", remedy)
+            found = f"{listed(packages)} cannot be imported: {error}"
+            yield told_for(asked, broken("CuPy", found, remedy_for(error, remedy)))
         else:
             yield fine(
                 "CuPy", f"{listed(packages)} at {here.brief(said[1])}", version=said[0], package=packages[0].name

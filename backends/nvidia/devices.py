@@ -1,24 +1,30 @@
 """Which GPU to use: by NVML, without a CUDA context on any, and by UUID, since CUDA counts in an order of its own.
 
-``cuda:N`` counts as CUDA does with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, among those that ``CUDA_VISIBLE_DEVICES`` leaves.
+``cuda:N`` counts as CUDA does with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, among those that ``CUDA_VISIBLE_DEVICES`` leaves;
+each instance of a GPU that MIG divides counts as one. Before driver 570 CUDA shows a process one instance only, and no
+whole GPU beside it, so :func:`prepare_environment` names the chosen one to it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.nvidia.driver import driver_problem
-from backends.nvidia.facts import driver_facts
-from backends.nvidia.nvml import ask_nvml, trouble
+from backends.nvidia import started
+from backends.nvidia.driver import problem_of
+from backends.nvidia.facts import Driver, driver_facts
+from backends.nvidia.hiding import VISIBLE, entries
+from backends.nvidia.nvml import NO_PERMISSION, ask_nvml, trouble
 from backends.system.here import Here
 from core.errors import HooklineError, UnavailableError
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 LAZY = "CUDA_MODULE_LOADING"
 CLOSER = "+stage=doctor backend=tensorrt looks closer"
+_given: dict[str, str | None] = {}
+"""What ``CUDA_VISIBLE_DEVICES`` was before :func:`prepare_environment` set it: ``cuda:N`` goes on counting by it."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +33,14 @@ class Gpu:
 
     Attributes:
         uuid: ``GPU-...``, or ``MIG-...`` of an instance; empty where NVML does not tell, as on some Jetsons.
-        name: E.g. ``NVIDIA L4``.
-        capability: Compute capability, e.g. ``8.9``.
-        total, free: Bytes of its memory; those of the whole GPU for an instance. 0 where NVML does not tell.
+        name: E.g. ``NVIDIA L4``; that of an instance ends with its profile, ``NVIDIA A100-SXM4-40GB MIG 3g.20gb``.
+        capability: Compute capability, e.g. ``8.9``; empty where NVML does not tell.
+        total, free: Bytes of its memory, of an instance its own; 0 where NVML does not tell.
         driver: Version of the driver; empty where NVML does not tell.
+        number: As nvidia-smi counts GPUs; the instances of one have the same.
+        parent: UUID of the GPU that it is an instance of; empty for a whole GPU.
+        place: Numbers of GPU instance and compute instance, e.g. ``1/0``; empty for a whole GPU.
+        beside_mig: MIG divides a GPU of this machine, so CUDA may not show this one unless it is named.
     """
 
     uuid: str
@@ -39,6 +49,10 @@ class Gpu:
     total: int
     free: int
     driver: str
+    number: int = 0
+    parent: str = ""
+    place: str = ""
+    beside_mig: bool = False
 
 
 def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
@@ -48,7 +62,7 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
         UnavailableError: There is no driver, it refuses, or nothing is visible; says what to do.
     """
     here = here or Here()
-    found = _listed(here)
+    found = listed(here)
     value = here.environment.get(VISIBLE)
     seen = found if value is None else visible(found, value)
     if not seen:
@@ -66,22 +80,39 @@ def choose(device: str, here: Here | None = None) -> Gpu:
     """
     if device == "cpu":
         raise HooklineError("device=cpu was asked for, and this runs on NVIDIA GPUs only", "set device=auto or cuda:0")
-    found = gpus(here)
+    here = here or Here()
     if device in {"auto", "cuda"}:
-        return max(found, key=lambda gpu: gpu.free)  # the first of several
+        return max(gpus(here), key=lambda gpu: gpu.free)  # the first of several
+    found = gpus(_as_given(here))
     number = int(device.partition(":")[2])
     if number >= len(found):
-        listed = ", ".join(f"cuda:{index} ({gpu.name})" for index, gpu in enumerate(found))
-        raise HooklineError(f"there is no GPU {number} for device={device}", f"possible: auto, {listed}")
+        raise HooklineError(f"there is no GPU {number} for device={device}", f"possible: auto, {in_words(found)}")
     return found[number]
 
 
-def ordinal(gpu: Gpu, runtime: Any) -> int:
+def in_words(found: Sequence[Gpu]) -> str:
+    """What ``device`` may be, with the names: ``cuda:0 (NVIDIA L4), cuda:1 (NVIDIA A10)``."""
+    return ", ".join(f"cuda:{number} ({gpu.name})" for number, gpu in enumerate(found))
+
+
+def prepare_environment(gpu: Gpu) -> None:
+    """Name a chosen GPU to CUDA where MIG divides one; to be called before anything starts CUDA in this process.
+
+    Sets ``CUDA_VISIBLE_DEVICES`` to its UUID. Does nothing where there is no MIG, or CUDA has started: it has read the
+    variable then, and :func:`ordinal` refuses what it does not show. From then on ``auto`` means this GPU.
+    """
+    if gpu.uuid and gpu.beside_mig and not started.has_started():
+        _given.setdefault(VISIBLE, os.environ.get(VISIBLE))
+        os.environ[VISIBLE] = gpu.uuid
+
+
+def ordinal(gpu: Gpu, runtime: Any, here: Here | None = None) -> int:
     """The number by which the CUDA runtime knows a GPU in this process. Opens no context.
 
     Args:
-        gpu: The chosen one.
+        gpu: The chosen one, after :func:`prepare_environment`.
         runtime: ``cupy.cuda.runtime``.
+        here: The machine.
 
     Raises:
         UnavailableError: CUDA does not see it.
@@ -92,12 +123,11 @@ def ordinal(gpu: Gpu, runtime: Any) -> int:
     numbers = [number for number in range(count) if is_uuid(gpu.uuid, runtime.getDeviceProperties(number)["uuid"])]
     if len(numbers) == 1:
         return numbers[0]
-    if gpu.uuid.startswith("MIG-") and count == 1:
-        return 0  # a process sees one instance at most; drivers differ in the UUID that they give for it
+    if count == 1 and _can_only_be(gpu, here or Here()):
+        return 0
     trouble = f"cannot be told from {len(numbers) - 1} other(s) by CuPy" if numbers else f"is not among CUDA's {count}"
-    raise UnavailableError(
-        f"{gpu.name} ({gpu.uuid}) {trouble}", f"set {VISIBLE} to its UUID, or CUDA_DEVICE_ORDER=PCI_BUS_ID"
-    )
+    remedy = f"set {VISIBLE} to its UUID" + ("" if gpu.beside_mig else ", or CUDA_DEVICE_ORDER=PCI_BUS_ID")
+    raise UnavailableError(f"{gpu.name} ({gpu.uuid}) {trouble}", f"{remedy}, and start anew")
 
 
 def is_uuid(uuid: str, content: bytes) -> bool:
@@ -106,7 +136,7 @@ def is_uuid(uuid: str, content: bytes) -> bool:
     CuPy reads the sixteen bytes as a C string, which ends at their first zero, or behind them where there is none.
     """
     told = content[:16].partition(b"\0")[0].hex()
-    known = uuid.partition("-")[2].replace("-", "").lower()
+    known = re.sub("^(GPU|MIG)-", "", uuid).replace("-", "").lower()
     return known == told or known.startswith(f"{told}00")
 
 
@@ -118,38 +148,99 @@ def load_lazily() -> None:
 def visible(found: Sequence[Gpu], value: str) -> list[Gpu]:
     """Those that ``CUDA_VISIBLE_DEVICES=value`` leaves, in its order.
 
-    Numbers, UUIDs and beginnings of UUIDs count; as in CUDA the list ends at the first entry that names no GPU.
+    Numbers count whole GPUs as nvidia-smi does. UUIDs and beginnings of UUIDs count too; a GPU that is divided stands
+    for its first instance. As in CUDA the list ends at the first entry that names no GPU, and is empty where one is
+    named twice.
     """
     seen: list[Gpu] = []
-    for entry in (part.strip() for part in value.split(",")):
-        gpu = _named(found, entry)
-        if gpu is None or gpu in seen:
+    for entry in entries(value):
+        gpu = named(found, entry)
+        if gpu is None:
             break
+        if gpu in seen:
+            return []
         seen.append(gpu)
     return seen
 
 
-def _named(found: Sequence[Gpu], entry: str) -> Gpu | None:
+def named(found: Sequence[Gpu], entry: str) -> Gpu | None:
+    """What one entry of ``CUDA_VISIBLE_DEVICES`` names; None for nothing, or more than one GPU."""
     if entry.isdecimal():
-        return found[int(entry)] if int(entry) < len(found) else None
-    matching = [gpu for gpu in found if entry and gpu.uuid.lower().startswith(entry.lower())]
-    return matching[0] if len(matching) == 1 else None
+        return next((gpu for gpu in found if gpu.number == int(entry)), None)
+    by_name: dict[str, Gpu] = {}
+    for gpu in found:
+        before_470 = f"MIG-{gpu.parent}/{gpu.place}" if gpu.parent else ""
+        for name in filter(None, (gpu.uuid, gpu.parent, before_470)):
+            by_name.setdefault(name.lower(), gpu)
+    if entry.lower() in by_name:
+        return by_name[entry.lower()]
+    matching = {gpu for name, gpu in by_name.items() if entry and name.startswith(entry.lower())}
+    return matching.pop() if len(matching) == 1 else None
 
 
-def _listed(here: Here) -> list[Gpu]:
+def listed(here: Here) -> list[Gpu]:
+    """All GPUs of the machine that answer, and instances in place of those that are divided.
+
+    Raises:
+        UnavailableError: There is no driver, or it refuses; says what to do.
+    """
     facts = driver_facts(here)
-    if problem := driver_problem(here):
+    if problem := problem_of(facts):
         raise UnavailableError(f"no GPU can be used: {problem.found}", f"{problem.remedy}; {CLOSER}")
     said, error = ask_nvml(here)
-    if error and facts.shared:  # NVML is not on every Jetson, which has one GPU
-        return [Gpu("", facts.jetson or "the GPU of Windows", "", 0, 0, "")]
+    if facts.shared and (error or "code" in said):
+        return [_shared(facts)]
     if problem := trouble(here, said, error):
         raise UnavailableError(f"no GPU can be used: {problem.found}", f"{problem.remedy}; {CLOSER}")
-    return [gpu for entry in said["gpus"] if "lost" not in entry for gpu in _instances(entry, said["driver"])]
+    answering = [entry for entry in said["gpus"] if not _of_others(entry)]
+    divided = any(entry.get("mig") is not None for entry in answering)
+    return [
+        replace(gpu, number=number, beside_mig=divided)
+        for number, entry in enumerate(answering)
+        if "lost" not in entry
+        for gpu in _instances(entry, said["driver"])
+    ]
+
+
+def _shared(facts: Driver) -> Gpu:
+    """The GPU of a Jetson, or the first one under WSL: NVML is not on every one of them."""
+    return Gpu("", facts.jetson or "the GPU of Windows", "", 0, 0, "")
+
+
+def _of_others(entry: Mapping[str, Any]) -> bool:
+    """A GPU that this process may not use at all, as those of other jobs: CUDA does not count it."""
+    return bool(entry.get("code") == NO_PERMISSION)
 
 
 def _instances(entry: Mapping[str, Any], driver: str) -> list[Gpu]:
     """A GPU, or the instances that it is divided into."""
-    uuids = [entry["uuid"]] if entry["mig"] is None else entry["mig"]
-    facts = {key: entry[key] for key in ("name", "capability", "total", "free")}
-    return [Gpu(uuid=uuid, driver=driver, **facts) for uuid in uuids]
+    shared = {"capability": entry["capability"], "driver": driver}
+    if entry["mig"] is None:
+        return [Gpu(**_own(entry), **shared)]
+    return [Gpu(**_own(item), **shared, parent=entry["uuid"], place=item["place"]) for item in entry["mig"]]
+
+
+def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: entry[key] for key in ("uuid", "name", "total", "free")}
+
+
+def _can_only_be(gpu: Gpu, here: Here) -> bool:
+    """Whether the one device that CUDA shows is this GPU, whatever UUID it gives: drivers differ in that, and boards.
+
+    So it is where the variable names nothing else, or where there is nothing else.
+    """
+    if here.environment.get(VISIBLE) == gpu.uuid:
+        return True
+    try:
+        return [item.uuid for item in listed(here)] == [gpu.uuid]
+    except UnavailableError:
+        return False
+
+
+def _as_given(here: Here) -> Here:
+    """The machine with ``CUDA_VISIBLE_DEVICES`` as it was before :func:`prepare_environment`."""
+    if here.environment is not os.environ or VISIBLE not in _given:
+        return here
+    environment = {name: value for name, value in os.environ.items() if name != VISIBLE}
+    value = _given[VISIBLE]
+    return replace(here, environment=environment if value is None else environment | {VISIBLE: value})

@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from backends.nvidia.facts import WITH_GPUS, Driver, driver_cuda, driver_facts, library_version
+from backends.nvidia.facts import ON_WINDOWS, Driver, driver_cuda, driver_facts, is_forward, library_version
+from backends.nvidia.hiding import hidden
+from backends.nvidia.running import told_for
 from backends.system.here import Here
-from core.checks import Asked, Finding, absent, broken, fine
+from backends.system.native import remedy_for
+from core.checks import Asked, Finding, absent, broken, doubtful, fine
 
 SUBJECT = "NVIDIA driver"
 INSTALL = "install NVIDIA's driver (on Ubuntu: sudo ubuntu-drivers install), then restart"
+OF_WINDOWS = "the driver of Windows"
 
 
-def driver(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def driver(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     """Whether there is a driver whose two halves fit, and which CUDA it serves."""
     facts = driver_facts(here or Here())
-    yield _problem(facts) or _versions(facts)
+    yield told_for(asked, problem_of(facts) or _versions(facts))
 
 
 def driver_problem(here: Here | None = None) -> Finding | None:
-    """What is wrong with the driver as far as files tell, None where it looks whole. Cheap: nothing is loaded."""
-    return _problem(driver_facts(here or Here()))
+    """Why no program reaches a GPU, as far as files and ``CUDA_VISIBLE_DEVICES`` tell; None where they allow it.
+
+    Cheap, some milliseconds: nothing is loaded.
+    """
+    here = here or Here()
+    return problem_of(driver_facts(here)) or hidden(here)
+
+
+def problem_of(facts: Driver) -> Finding | None:
+    """What is wrong with the driver as far as files tell, None where it looks whole."""
+    if not facts.there:
+        return _none(facts)
+    if not facts.own_libraries:
+        return _no_library(facts)
+    if not facts.module and not facts.shared:
+        return _no_module(facts)
+    return _shadowed(facts) or _mismatch(facts)
 
 
 def device_files(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     """``/dev/nvidia*``, through which every program reaches the GPUs."""
     here = here or Here()
     facts = driver_facts(here)
-    if facts.container == "WSL":
+    if facts.wsl:
         places = ["/dev/dxg"]
     elif facts.module and not facts.jetson:
         places = ["/dev/nvidiactl", "/dev/nvidia-uvm", *_gpu_files(here)]
@@ -38,9 +59,9 @@ def device_files(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     missing = [place for place in places if not here.path(place).exists()]
     refused = [place for place in places if place not in missing and not os.access(here.path(place), os.R_OK | os.W_OK)]
     if missing:
-        yield broken("device files", f"missing: {', '.join(missing)}", _missing_remedy(facts))
+        yield _missing(facts, missing, here)
     elif refused:
-        who = "the user of the container" if facts.container else "your user"
+        who = "the user of the container" if facts.in_container else "your user"
         yield broken(
             "device files",
             f"{who} may not read and write {', '.join(refused)}",
@@ -50,32 +71,27 @@ def device_files(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield fine("device files", ", ".join(places))
 
 
-def _problem(facts: Driver) -> Finding | None:
-    if not facts.there:
-        return _none(facts)
-    if not facts.libraries:
-        return _no_library(facts)
-    if not facts.module and not facts.shared:
-        return _no_module(facts)
-    return _mismatch(facts)
-
-
 def _none(facts: Driver) -> Finding:
-    if facts.pci and facts.container:
+    if facts.pci and facts.in_container:
         found = f"{facts.pci} NVIDIA GPU on the PCI bus, and no driver is loaded on the host of this container"
-        return broken(SUBJECT, found, f"on the host: {INSTALL}; then {WITH_GPUS}")
+        return broken(SUBJECT, found, f"on the host: {INSTALL}; then {facts.with_gpus}")
     if facts.pci and facts.nouveau:
         return broken(SUBJECT, f"{facts.pci} NVIDIA GPU served by nouveau, which has no CUDA", INSTALL)
     if facts.pci:
         return broken(SUBJECT, f"{facts.pci} NVIDIA GPU on the PCI bus, and no driver", INSTALL)
-    found = "no NVIDIA GPU and no driver are to be seen" + (" in this container" if facts.container else "")
-    return absent(SUBJECT, found, WITH_GPUS if facts.container else f"on a machine with an NVIDIA GPU {INSTALL}")
+    if facts.in_container:
+        return absent(SUBJECT, "no NVIDIA GPU and no driver are to be seen in this container", facts.with_gpus)
+    if facts.wsl:
+        return absent(SUBJECT, "Windows gives WSL no driver: no libcuda.so.1 in /usr/lib/wsl/lib", ON_WINDOWS)
+    return absent(SUBJECT, "no NVIDIA GPU and no driver are to be seen", f"on a machine with an NVIDIA GPU {INSTALL}")
 
 
 def _no_library(facts: Driver) -> Finding:
-    if facts.container:
-        found = f"the host has driver {facts.module}, and the container was started without it: no libcuda.so.1"
-        return broken(SUBJECT, found, f"{WITH_GPUS}; NVIDIA_DRIVER_CAPABILITIES must hold compute,utility")
+    if facts.in_container:
+        host = f"driver {facts.module}" if facts.module else facts.jetson
+        found = f"the host has {host}, and the container was started without it: no libcuda.so.1"
+        how = "docker run --runtime nvidia" if facts.jetson else facts.with_gpus
+        return broken(SUBJECT, found, f"{how}; NVIDIA_DRIVER_CAPABILITIES must hold compute,utility")
     if facts.jetson:
         return broken(SUBJECT, f"{facts.jetson} without libcuda.so.1", "sudo apt-get install nvidia-jetpack")
     major = facts.module.split(".")[0]
@@ -86,8 +102,8 @@ def _no_library(facts: Driver) -> Finding:
 
 
 def _no_module(facts: Driver) -> Finding:
-    found = f"{facts.libraries[0]} is there, and no kernel module is loaded"
-    if facts.container:
+    found = f"{facts.own_libraries[0]} is there, and no kernel module is loaded"
+    if facts.in_container:
         return broken(
             SUBJECT, f"{found} on the host", "does nvidia-smi work on the host? restart the host, then the container"
         )
@@ -97,41 +113,52 @@ def _no_module(facts: Driver) -> Finding:
     return broken(SUBJECT, found, remedy)
 
 
+def _shadowed(facts: Driver) -> Finding | None:
+    """A driver for Linux that was installed inside WSL hides that of Windows; only the former's name has a version."""
+    path = facts.libraries[0]
+    if not facts.wsl or not library_version(path):
+        return None
+    remedy = "inside WSL: sudo apt-get purge 'nvidia-driver-*' 'libnvidia-compute-*'; then in Windows: wsl --shutdown"
+    return broken(SUBJECT, f"{path} is of a driver for Linux, inside WSL, where that of Windows serves", remedy)
+
+
 def _mismatch(facts: Driver) -> Finding | None:
     """An update leaves the old module loaded beside the new library until a restart."""
     path = facts.libraries[0]
     version = library_version(path)
-    if not version or not facts.module or version == facts.module or _forward(path):
+    if not version or not facts.module or version == facts.module or _is_beside(facts, path):
         return None
     found = f"kernel module {facts.module} and library {version} ({path}) do not belong together"
     remedy = (
         "restart the container (the host's driver was updated)"
-        if facts.container
+        if facts.in_container
         else "restart: the driver was updated"
     )
     return broken(SUBJECT, found, remedy, module=facts.module, library=version)
 
 
-def _forward(path: Path) -> bool:
-    """NVIDIA's package cuda-compat is meant to be newer than the module."""
-    return "compat" in path.parts
+def _is_beside(facts: Driver, path: Path) -> bool:
+    """Whether a library is there for forward compatibility, with that of the kernel module left in its place.
+
+    The container toolkit may mount the image's one into the folder of the host's; an update leaves none of the old.
+    """
+    return is_forward(path) or path.with_name(f"libcuda.so.{facts.module}").exists()
 
 
 def _versions(facts: Driver) -> Finding:
     answer, cuda = driver_cuda(facts)
     path = facts.libraries[0]
-    name = facts.module or library_version(path) or facts.jetson
+    name = facts.module or library_version(path) or facts.jetson or OF_WINDOWS
     if cuda is None:
         found = f"{path} cannot be asked for its version: {answer.error or f'CUDA error {answer.status}'}"
-        return broken(SUBJECT, found, "reinstall the driver; does nvidia-smi answer?", module=facts.module)
+        repair = ON_WINDOWS if facts.wsl else "reinstall the driver; does nvidia-smi answer?"
+        return broken(SUBJECT, found, remedy_for(answer.error, repair), module=facts.module)
     version = f"{cuda[0]}.{cuda[1]}"
     parts = [name, f"serves CUDA up to {version}", str(path)]
     if facts.jetson and facts.jetson != name:
         parts.insert(1, facts.jetson)
-    if _forward(path):
+    if facts.module and library_version(path) not in {"", facts.module}:
         parts.append(f"forward compatibility over kernel module {facts.module}")
-    if facts.gpus:
-        parts.append(f"{len(facts.gpus)} GPU{'s' if len(facts.gpus) > 1 else ''}")
     return fine(SUBJECT, ", ".join(parts), version=name, cuda=version, library=str(path))
 
 
@@ -141,9 +168,20 @@ def _gpu_files(here: Here) -> list[str]:
     return [f"/dev/{name}" for name in found] or ["/dev/nvidia0"]
 
 
-def _missing_remedy(facts: Driver) -> str:
-    if facts.container == "WSL":
-        return "wsl --update in Windows, and NVIDIA's driver for Windows"
-    if facts.container:
-        return f"{WITH_GPUS}; where they were there before, restart the container"
-    return "sudo nvidia-modprobe -c 0 -u (nvidia-smi as root does the same)"
+def _missing(facts: Driver, places: list[str], here: Here) -> Finding:
+    found = f"missing: {', '.join(places)}"
+    if facts.in_container:
+        return broken("device files", found, f"{facts.with_gpus}; where they were there before, restart the container")
+    if facts.wsl:
+        return broken("device files", found, ON_WINDOWS)
+    remedy = "sudo nvidia-modprobe -c 0 -u (nvidia-smi as root does the same)"
+    if _makes_device_files(here):
+        return doubtful("device files", f"{found}; CUDA has nvidia-modprobe make them when it starts", remedy)
+    return broken("device files", found, remedy)
+
+
+def _makes_device_files(here: Here) -> bool:
+    """Whether CUDA can have device files made: by a program that runs as root whoever starts it."""
+    places = [here.environment.get("PATH", ""), str(here.path("/usr/bin"))]
+    path = shutil.which("nvidia-modprobe", path=os.pathsep.join(places))
+    return path is not None and (os.geteuid() == 0 or bool(Path(path).stat().st_mode & stat.S_ISUID))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from backends.system.here import Here
 from backends.system.libraries import find_libraries, version_of
 from backends.system.native import Answer, ask
-from backends.system.surroundings import container
+from backends.system.surroundings import APPTAINER, WSL, container, is_wsl
 
 WITH_GPUS = "docker run --gpus all (with nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
 """How a container gets GPUs."""
+WITH_NV = "apptainer run --nv (singularity run --nv)"
+ON_WINDOWS = "install NVIDIA's driver for Windows, then in Windows: wsl --update, wsl --shutdown, and start WSL again"
+"""What WSL needs: its GPUs are served by the driver of Windows."""
 
 
 @dataclass(frozen=True)
@@ -23,42 +27,63 @@ class Driver:
         module: Version of the kernel module; empty where none is loaded.
         libraries: Files ``libcuda.so*``, the one that a program gets at the front.
         pci: NVIDIA GPUs on the PCI bus.
-        gpus: UUIDs of the GPUs that the driver serves, in the order of the PCI bus.
         nouveau: The kernel's own driver is loaded.
         jetson: What the board calls itself; empty where it is none.
-        container: What kind of container this is; empty where it is none.
+        container: What kind of container this is, or ``WSL``; empty where it is neither.
+        wsl: The kernel is that of WSL, in a container or not.
     """
 
     module: str
     libraries: tuple[Path, ...]
     pci: int
-    gpus: tuple[str, ...]
     nouveau: bool
     jetson: str
     container: str
+    wsl: bool
+
+    @property
+    def in_container(self) -> bool:
+        """Whether this is a container, which gets its driver from a host; WSL is none."""
+        return self.container not in {"", WSL}
+
+    @property
+    def with_gpus(self) -> str:
+        """How this kind of container gets GPUs."""
+        return WITH_NV if self.container == APPTAINER else WITH_GPUS
+
+    @property
+    def own_libraries(self) -> tuple[Path, ...]:
+        """Those of a driver; images of CUDA hold one for forward compatibility, which serves nothing by itself."""
+        return tuple(path for path in self.libraries if not is_forward(path))
 
     @property
     def there(self) -> bool:
         """Whether anything of a driver is to be seen; without it most checks have nothing to look at."""
-        return bool(self.module or self.libraries or self.jetson)
+        return bool(self.module or self.own_libraries or self.jetson)
 
     @property
     def shared(self) -> bool:
         """The kernel side belongs to Windows or to the board, and is not told in the usual files."""
-        return self.container == "WSL" or bool(self.jetson)
+        return self.wsl or bool(self.jetson)
 
 
 def driver_facts(here: Here) -> Driver:
     """Read them."""
+    libraries = tuple(find_libraries("libcuda.so*", here))
     return Driver(
         module=module_version(here),
-        libraries=tuple(find_libraries("libcuda.so*", here)),
+        libraries=libraries,
         pci=_on_pci(here),
-        gpus=_uuids(here),
         nouveau=here.path("/sys/module/nouveau").exists(),
-        jetson=_jetson(here),
+        jetson=_jetson(here, libraries),
         container=container(here),
+        wsl=is_wsl(here),
     )
+
+
+def is_forward(path: Path) -> bool:
+    """Whether a library is of NVIDIA's package cuda-compat, which is meant to be newer than the kernel module."""
+    return "compat" in path.parts
 
 
 def module_version(here: Here) -> str:
@@ -103,18 +128,14 @@ def _on_pci(here: Here) -> int:
     return count
 
 
-def _uuids(here: Here) -> tuple[str, ...]:
-    texts = (
-        path.read_text(errors="replace") for path in sorted(here.path("/proc/driver/nvidia/gpus").glob("*/information"))
-    )
-    found = (re.search(r"^GPU UUID:\s*(\S+)", text, re.MULTILINE) for text in texts)
-    return tuple(match.group(1) if match else "" for match in found)
-
-
-def _jetson(here: Here) -> str:
+def _jetson(here: Here, libraries: Iterable[Path]) -> str:
+    """A container is not shown the tree of devices, but gets the files of the board."""
     model = here.text("/proc/device-tree/model")
     if release := here.text("/etc/nv_tegra_release"):
         numbers = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release)
         linux = f", Jetson Linux {numbers.group(1)}.{numbers.group(2)}" if numbers else ""
         return (model or "Jetson") + linux
-    return model if re.search(r"jetson|tegra", model, re.IGNORECASE) else ""
+    if re.search(r"jetson|tegra", model, re.IGNORECASE):
+        return model
+    on_board = any(here.path(place).exists() for place in ("/dev/nvgpu", "/dev/nvhost-gpu"))
+    return "Jetson" if on_board or any("tegra" in path.parts for path in libraries) else ""

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backends.nvidia.facts import WITH_GPUS, Driver, driver_facts
+from backends.nvidia.facts import ON_WINDOWS, Driver, driver_facts
 from backends.system.here import Here
 from backends.system.libraries import find_libraries
-from backends.system.native import run_python
+from backends.system.native import is_late, run_python
 from backends.system.room import size
 from core.checks import Asked, Finding, State, absent, broken, doubtful, fine
 
@@ -20,6 +20,10 @@ OLDEST = (7, 5)
 NO_PERMISSION, NOT_LOADED, LOST, MISMATCH, UNKNOWN = 4, 9, 15, 18, 999
 _WORKER = Path(__file__).with_name("nvml_worker.py")
 _LEAST_FREE = 2**30
+_AWAKE = (
+    "run it again; sudo nvidia-smi -pm 1 or the service nvidia-persistenced keeps the GPUs awake, see dmesg otherwise"
+)
+"""What helps where NVML is slow: without persistence mode each GPU is woken first."""
 
 
 def gpus(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -33,7 +37,7 @@ def gpus(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield problem
     else:
         yield fine("NVML", f"driver {said['driver']}, {len(said['gpus'])} listed", driver=said["driver"])
-        yield from _enough([_gpu(f"GPU {index}", gpu) for index, gpu in enumerate(said["gpus"])])
+        yield from _enough([_gpu(f"GPU {number}", gpu) for number, gpu in enumerate(said["gpus"])])
 
 
 def trouble(here: Here, said: Mapping[str, Any], error: str) -> Finding | None:
@@ -63,47 +67,69 @@ def ask_nvml(here: Here) -> tuple[dict[str, Any], str]:
 def capabilities(here: Here) -> list[str]:
     """Compute capabilities of the GPUs, e.g. ``8.9``; empty where NVML does not tell."""
     said, _ = ask_nvml(here)
-    return sorted({gpu["capability"] for gpu in said.get("gpus", []) if "capability" in gpu})
+    return sorted({gpu["capability"] for gpu in said.get("gpus", []) if gpu.get("capability")})
 
 
 def _enough(found: list[Finding]) -> list[Finding]:
-    """One GPU that works is enough: what is wrong with others is then a warning."""
-    if all(finding.state is State.error for finding in found):
+    """One GPU that works is enough: what is wrong with others is then a warning, and those of other jobs are fine."""
+    if not any(finding.state in {State.ok, State.warning} for finding in found):
         return found
-    return [replace(item, state=State.warning) if item.state is State.error else item for item in found]
+    change = {State.error: State.warning, State.absent: State.ok}
+    return [replace(item, state=change.get(item.state, item.state)) for item in found]
 
 
 def _gpu(subject: str, gpu: Mapping[str, Any]) -> Finding:
     if "lost" in gpu:
-        remedy = "look for Xid lines in dmesg; sudo nvidia-smi --gpu-reset, or restart the machine"
-        return broken(subject, f"it does not answer: {gpu['lost']}", remedy)
+        return _lost(subject, gpu)
     capability, mig = gpu["capability"], gpu["mig"]
-    room = f"{size(gpu['free'])} of {size(gpu['total'])} free"
-    found = f"{gpu['name']}, compute capability {capability}, {room}, {gpu['uuid']}"
+    known = f"compute capability {capability}" if capability else "compute capability not told"
+    found = ", ".join(filter(None, (gpu["name"], known, memory(gpu), gpu["uuid"])))
     facts = {key: str(gpu[key]) for key in ("name", "uuid", "capability", "total", "free")}
-    if tuple(map(int, capability.split("."))) < OLDEST:
+    if capability and tuple(map(int, capability.split("."))) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         return broken(subject, found, f"device=cpu, or a GPU of compute capability {oldest} or newer", **facts)
     if mig == []:
         remedy = "sudo nvidia-smi mig -cgi 0 -C makes an instance of all of it; sudo nvidia-smi -mig 0 switches MIG off"
         return broken(subject, f"{found}; MIG is on and has no instance: nothing can compute on it", remedy, **facts)
     if mig:
-        return fine(subject, f"{found}; MIG: {', '.join(mig)}", **facts)
-    if gpu["free"] < _LEAST_FREE:
+        instances = "; ".join(f"{item['name']}, {memory(item)}, {item['uuid']}" for item in mig)
+        return fine(subject, f"{found}; MIG: {instances}", **facts)
+    if gpu["total"] and gpu["free"] < _LEAST_FREE:
         return doubtful(
             subject, found, "end what else runs on it (nvidia-smi lists it), or device=cuda:N of another", **facts
         )
     return fine(subject, found, **facts)
 
 
-def _no_library(facts: Driver, error: str) -> Finding:
-    if facts.shared:
-        return absent(
-            "NVML", f"{error}; without it GPUs are taken in CUDA's order", "update JetPack, or Windows' driver"
+def memory(gpu: Mapping[str, Any]) -> str:
+    """Free and total memory in words."""
+    return f"{size(gpu['free'])} of {size(gpu['total'])} free" if gpu["total"] else "memory not told"
+
+
+def _lost(subject: str, gpu: Mapping[str, Any]) -> Finding:
+    if gpu["code"] == NO_PERMISSION:
+        remedy = (
+            "it may belong to another job or user: a scheduler gives GPUs; yours: sudo usermod -aG video,render $USER"
         )
-    if facts.container:
+        return absent(subject, f"this process may not use it: {gpu['lost']}", remedy)
+    remedy = "look for Xid lines in dmesg; sudo nvidia-smi --gpu-reset, or restart the machine"
+    return broken(subject, f"it does not answer: {gpu['lost']}", remedy)
+
+
+def _no_library(facts: Driver, error: str) -> Finding:
+    if is_late(error):
+        return broken("NVML", error, _AWAKE)
+    if facts.shared:
+        return _without(facts, error)
+    if facts.in_container:
         return broken("NVML", error, "docker run -e NVIDIA_DRIVER_CAPABILITIES=compute,utility: utility brings NVML")
     return broken("NVML", error, "reinstall NVIDIA's driver: NVML is a part of it")
+
+
+def _without(facts: Driver, why: str) -> Finding:
+    """NVML is not on every Jetson and does little under WSL: their one GPU is used without it."""
+    remedy = ON_WINDOWS if facts.wsl else "update JetPack, which brings NVML since release 6"
+    return doubtful("NVML", f"{why}; without it the first GPU is taken", remedy)
 
 
 def _refused(facts: Driver, said: Mapping[str, Any]) -> Finding:
@@ -111,6 +137,8 @@ def _refused(facts: Driver, said: Mapping[str, Any]) -> Finding:
     found = f"{said['call']}: {said['text'] or 'unknown'} (error {code})"
     if said["call"].startswith("nvmlInit"):
         found = f"Failed to initialize NVML: {said['text'] or 'unknown'} (error {code})"
+    if facts.shared:
+        return _without(facts, found)
     return broken(
         "NVML", found, _remedies(facts).get(code, "does nvidia-smi work? if not, reinstall the driver"), code=str(code)
     )
@@ -118,21 +146,25 @@ def _refused(facts: Driver, said: Mapping[str, Any]) -> Finding:
 
 def _remedies(facts: Driver) -> dict[int, str]:
     """What to do, by error of NVML."""
-    again = "restart the container" if facts.container else "restart the machine"
+    again = "restart the container" if facts.in_container else "restart the machine"
     lost = (
         "the container lost its devices (systemctl daemon-reload on the host does that): restart it; for good:"
         " --device=/dev/nvidia0 --device=/dev/nvidiactl --device=/dev/nvidia-uvm, CDI, or native.cgroupdriver=cgroupfs"
     )
     return {
         NO_PERMISSION: "sudo usermod -aG video,render $USER and log in again; may you read and write /dev/nvidia*?",
-        NOT_LOADED: WITH_GPUS if facts.container else "sudo modprobe nvidia, or reinstall the driver and restart",
+        NOT_LOADED: facts.with_gpus
+        if facts.in_container
+        else "sudo modprobe nvidia, or reinstall the driver and restart",
         LOST: f"look for Xid lines in dmesg; {again}; a GPU that is lost again is loose, hot or broken",
         MISMATCH: f"the driver was updated under a running kernel module: {again}",
         UNKNOWN: lost
-        if facts.container
+        if facts.in_container
         else "is /dev/nvidia* there and permitted? sudo nvidia-modprobe -c 0 -u; restart",
     }
 
 
 def _none_remedy(facts: Driver) -> str:
-    return WITH_GPUS if facts.container else "is the GPU seated and powered? lspci | grep -i nvidia lists it"
+    if facts.in_container:
+        return facts.with_gpus
+    return ON_WINDOWS if facts.wsl else "is the GPU seated and powered? lspci | grep -i nvidia lists it"

@@ -13,6 +13,9 @@ from typing import Any
 
 _TEXT = 96
 """Bytes of the longest name that NVML gives."""
+UNTOLD = (3, 4)
+"""``NVML_ERROR_NOT_SUPPORTED`` and ``NVML_ERROR_NO_PERMISSION``: GPUs that share the processor's memory have none of
+their own to tell of, and a container with an instance of MIG may not ask the GPU that it is an instance of."""
 
 
 class RefusedError(Exception):
@@ -40,6 +43,16 @@ class Nvml:
         code = getattr(self.library, name)(*arguments)
         if code:
             raise RefusedError(name, code)
+
+    def told(self, name: str, *arguments: Any) -> bool:
+        """Call a function; False where NVML does not tell this of a device that is well."""
+        try:
+            self.call(name, *arguments)
+        except RefusedError as error:
+            if error.code in UNTOLD:
+                return False
+            raise
+        return True
 
     def text(self, name: str, *before: Any) -> str:
         """A function that fills a buffer of characters."""
@@ -69,26 +82,42 @@ class Nvml:
 
 
 def gpu(nvml: Nvml, index: int) -> dict[str, Any]:
-    """One GPU; ``lost`` holds the error of one that does not answer."""
+    """One GPU; of one that does not answer ``lost`` holds the error, ``code`` its number."""
     try:
         handle = nvml.handle("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(index))
-        memory, major, minor = Memory(), ctypes.c_int(), ctypes.c_int()
-        nvml.call("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(memory))
-        nvml.call("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
-        return {
-            "name": nvml.text("nvmlDeviceGetName", handle),
-            "uuid": nvml.text("nvmlDeviceGetUUID", handle),
-            "capability": f"{major.value}.{minor.value}",
-            "total": memory.total,
-            "free": memory.free,
-            "mig": mig(nvml, handle),
-        }
+        return facts(nvml, handle) | {"capability": capability(nvml, handle), "mig": mig(nvml, handle)}
     except RefusedError as error:
-        return {"lost": nvml.reason(error.code) or f"error {error.code}"}
+        return {"lost": nvml.reason(error.code) or f"error {error.code}", "code": error.code}
 
 
-def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[str] | None:
-    """UUIDs of the MIG devices; None where MIG is off or unknown to the GPU."""
+def facts(nvml: Nvml, handle: ctypes.c_void_p) -> dict[str, Any]:
+    """What NVML tells of a GPU or of an instance of one; what it does not tell is empty or 0."""
+    memory = Memory()
+    if not nvml.told("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(memory)):
+        memory = Memory()
+    try:
+        uuid = nvml.text("nvmlDeviceGetUUID", handle)
+    except RefusedError as error:
+        if error.code not in UNTOLD:
+            raise
+        uuid = ""
+    return {
+        "name": nvml.text("nvmlDeviceGetName", handle),
+        "uuid": uuid,
+        "total": memory.total,
+        "free": memory.free,
+    }
+
+
+def capability(nvml: Nvml, handle: ctypes.c_void_p) -> str:
+    """Compute capability, e.g. ``8.9``; empty where NVML does not tell."""
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    told = nvml.told("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
+    return f"{major.value}.{minor.value}" if told else ""
+
+
+def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[dict[str, Any]] | None:
+    """The MIG devices, each with its own memory and with its profile in its name; None where MIG is off or unknown."""
     current, pending = ctypes.c_uint(), ctypes.c_uint()
     try:
         nvml.call("nvmlDeviceGetMigMode", handle, ctypes.byref(current), ctypes.byref(pending))
@@ -101,10 +130,19 @@ def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[str] | None:
     for index in range(most):
         try:
             device = nvml.handle("nvmlDeviceGetMigDeviceHandleByIndex", handle, ctypes.c_uint(index))
-            found.append(nvml.text("nvmlDeviceGetUUID", device))
+            found.append(facts(nvml, device) | {"place": place(nvml, device)})
         except RefusedError:
             continue  # no instance in this place
     return found
+
+
+def place(nvml: Nvml, device: ctypes.c_void_p) -> str:
+    """Numbers of GPU instance and compute instance, ``1/0``, by which older drivers name it; empty if not told."""
+    try:
+        names = ("nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetComputeInstanceId")
+        return "/".join(str(nvml.number(name, device)) for name in names)
+    except (RefusedError, AttributeError):
+        return ""
 
 
 def main() -> None:

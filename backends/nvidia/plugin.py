@@ -8,8 +8,12 @@ from core.checks import found_at
 from core.hookspecs import hookimpl
 from core.parts import Check
 
-GPU = frozenset({"tensorrt", "cupy"})
+SOFTWARE = frozenset({"tensorrt", "cupy"})
 """What cannot work without a GPU. ``tensorrt_rtx`` builds without one."""
+GPU = SOFTWARE | {"cuda"}
+"""With ``device=cuda`` a GPU is asked for by itself, for a training, whatever the backend."""
+PATIENCE = 90.0
+"""Seconds that a check gets: more than one library in a process of its own may take."""
 
 _CHECKS = {
     "nvidia_driver": (
@@ -24,12 +28,12 @@ _CHECKS = {
     "cuda_majors": (
         "CUDA of torch, CuPy and TensorRT: one major, not newer than the driver's",
         "nvidia.cuda:majors",
-        GPU,
+        SOFTWARE,
     ),
     "torch_cuda": ("PyTorch is built for CUDA where there is a GPU", "nvidia.cuda:torch_build", frozenset()),
-    "cuda_runtime": ("libcudart: where, and of which version", "nvidia.cuda:runtime", GPU),
-    "nvrtc": ("NVRTC of CuPy's major version, and CUDA's headers", "nvidia.cuda:nvrtc", GPU),
-    "cupy": ("one CuPy package, which can be imported", "nvidia.cupy_package:cupy", GPU),
+    "cuda_runtime": ("libcudart: where, and of which version", "nvidia.cuda:runtime", frozenset()),
+    "nvrtc": ("NVRTC of CuPy's major version, and CUDA's headers", "nvidia.nvrtc:nvrtc", SOFTWARE),
+    "cupy": ("one CuPy package, which can be imported", "nvidia.cupy_package:cupy", SOFTWARE),
     "tensorrt": (
         "TensorRT, its parser, plugin library and builder resource, of one release",
         "trt.checks:tensorrt",
@@ -48,4 +52,5 @@ _CHECKS = {
 def hookline_checks() -> Iterable[Check]:
     """Register the checks."""
     for name, (summary, place, needed_by) in _CHECKS.items():
-        yield Check(name=name, summary=summary, load=found_at(f"backends.{place}"), needed_by=needed_by)
+        load = found_at(f"backends.{place}")
+        yield Check(name=name, summary=summary, load=load, needed_by=needed_by, limit=PATIENCE)

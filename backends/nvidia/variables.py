@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from backends.nvidia.facts import WITH_GPUS, Driver, driver_facts
+from backends.nvidia.devices import Gpu, in_words, listed, named, visible
+from backends.nvidia.facts import driver_facts
+from backends.nvidia.hiding import SUBJECT, UNSET, VISIBLE, entries, hidden
 from backends.system.here import Here
 from core.checks import Asked, Finding, broken, doubtful, fine
-
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+from core.errors import UnavailableError
 
 
 def visible_devices(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     """Whether the GPUs that CUDA may see are there, and the one that ``device=`` names among them."""
     here = here or Here()
-    facts = driver_facts(here)
-    if not facts.there:
+    if not driver_facts(here).there:
         return
     yield from _of_container(here)
     value = here.environment.get(VISIBLE)
-    entries = None if value is None else [entry.strip() for entry in value.split(",") if entry.strip()]
-    problem = None if entries is None else _problem(value or "", entries, facts)
-    if problem:
+    if problem := hidden(here):
         yield problem
         return
-    count = len(facts.gpus) if entries is None else len(entries)
-    if count and _number(asked.device) >= count:
-        found = f"device={asked.device}, and CUDA may see {count}" + (f" ({VISIBLE}={value})" if value else "")
+    try:
+        found = listed(here)
+    except UnavailableError:
+        return  # nvidia_driver and nvidia_gpus say why; there is nothing to compare with
+    seen = found if value is None else visible(found, value)
+    if value is not None and (problem := _problem(value, found, seen)):
+        yield problem
+        return
+    if seen and _number(asked.device) >= len(seen):
+        told = f" ({VISIBLE}={value})" if value else ""
         yield broken(
-            "visible GPUs", found, f"device=cuda:0 to cuda:{count - 1}, or device=auto for the one with most room"
+            "device", f"device={asked.device}, and CUDA may see {len(seen)}{told}", f"device=auto, {in_words(seen)}"
         )
     elif value is None:
-        yield fine("visible GPUs", f"all: {VISIBLE} is not set")
+        yield fine(SUBJECT, f"all: {VISIBLE} is not set")
     else:
-        yield fine("visible GPUs", f"{VISIBLE}={value}", value=value)
+        yield fine(SUBJECT, f"{VISIBLE}={value}: {in_words(seen)}", value=value)
 
 
 def module_loading(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -63,8 +68,9 @@ _LEFT_ON = {
 
 def _of_container(here: Here) -> Iterator[Finding]:
     value = here.environment.get("NVIDIA_VISIBLE_DEVICES")
-    if value in {"void", "none"}:
-        yield broken("visible GPUs", f"NVIDIA_VISIBLE_DEVICES={value} keeps the GPUs out of this container", WITH_GPUS)
+    if value in {"void", "none"} and not _has_gpu_files(here):
+        found = f"NVIDIA_VISIBLE_DEVICES={value} keeps the GPUs out of this container"
+        yield broken(SUBJECT, found, driver_facts(here).with_gpus)
     capabilities = here.environment.get("NVIDIA_DRIVER_CAPABILITIES")
     if capabilities and not {"all", "compute"} & set(capabilities.split(",")):
         yield broken(
@@ -74,27 +80,22 @@ def _of_container(here: Here) -> Iterator[Finding]:
         )
 
 
-def _problem(value: str, entries: list[str], facts: Driver) -> Finding | None:
+def _has_gpu_files(here: Here) -> bool:
+    """Whether GPUs came in by another way: with CDI, NVIDIA's own files set ``void`` and bring them."""
+    places = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvgpu", "/dev/nvhost-gpu")
+    return any(here.path(place).exists() for place in places)
+
+
+def _problem(value: str, found: Sequence[Gpu], seen: Sequence[Gpu]) -> Finding | None:
     """What CUDA does not tell: at the first entry that it does not know it stops, without a word."""
-    subject, unset = "visible GPUs", f"unset {VISIBLE}, or name GPUs as nvidia-smi -L lists them"
-    if not entries or entries[0] == "-1":
-        return broken(subject, f"{VISIBLE}='{value}' hides every GPU", unset)
-    if len(set(entries)) < len(entries):
-        return broken(subject, f"{VISIBLE}={value} names a GPU twice: CUDA then shows none", unset)
-    wrong = next((entry for entry in entries if not _known(entry, facts)), None)
-    if wrong is None:
+    wanted = entries(value)
+    if len(seen) == len(wanted):
         return None
-    found = f"{VISIBLE}={value}: '{wrong}' is none of the {len(facts.gpus)} GPUs here, it and all after it are hidden"
-    return broken(subject, found, unset)
-
-
-def _known(entry: str, facts: Driver) -> bool:
-    """UUIDs may be shortened as long as they tell; MIG devices and boards without a list are taken as they are."""
-    if entry.startswith("MIG-") or not facts.gpus:
-        return True
-    if entry.isdecimal():
-        return int(entry) < len(facts.gpus)
-    return sum(uuid.lower().startswith(entry.lower()) for uuid in facts.gpus) == 1
+    wrong = next((entry for entry in wanted if named(found, entry) is None), None)
+    if not seen and named(found, wanted[0]):
+        return broken(SUBJECT, f"{VISIBLE}={value} names a GPU twice: CUDA then shows none", UNSET)
+    what = f"'{wrong}' is none of the {len(found)} GPUs here, it and all after it are hidden"
+    return broken(SUBJECT, f"{VISIBLE}={value}: {what}", UNSET)
 
 
 def _number(device: str) -> int:

@@ -28,9 +28,10 @@ AMPERE = (8, 0)
 def this_machine(library: Library, gpu: Gpu) -> dict[str, str]:
     """What decides whether an engine fits; all that the key of the store takes from the machine.
 
-    Cards of one model share engines. Instances of MIG count as a model of their own: they are smaller.
+    Cards of one model share engines. Instances of MIG are a model of their own for each profile, which the name tells.
     """
-    instance = ", instance of MIG" if gpu.uuid.startswith("MIG-") else ""
+    untold = gpu.uuid.startswith("MIG-") and "MIG" not in gpu.name
+    instance = f", instance of MIG of {gpu.total >> 20} MiB" if untold else ""
     return {
         RELEASE: library.version,
         PLATFORM: f"{platform.system()} {platform.machine()}",

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from backends.nvidia.devices import Gpu, choose, gpus, load_lazily, ordinal, visible
+from backends.nvidia import devices, started
+from backends.nvidia.devices import Gpu, choose, gpus, listed, load_lazily, ordinal, prepare_environment, visible
+from backends.system.here import Here
 from core.errors import HooklineError, UnavailableError
 from tests.machine_tools import UUIDS, Machine, library
-
-NVML = """
-#include <string.h>
-int nvmlInit_v2(void) { return %(init)d; }
-const char *nvmlErrorString(int code) { return "Unknown Error"; }
-int nvmlSystemGetDriverVersion(char *text, unsigned n) { strncpy(text, "580.95.05", n); return 0; }
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return 0; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) { *handle = (void *)(long)(i + 1); return 0; }
-int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *memory) {
-  memory[0] = 24ull << 30; memory[1] = handle == (void *)1 ? 1ull << 30 : 20ull << 30; return 0; }
-int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) { *major = 8; *minor = 9; return 0; }
-int nvmlDeviceGetName(void *handle, char *text, unsigned n) {
-  strncpy(text, handle == (void *)1 ? "NVIDIA L4" : "NVIDIA L40", n); return 0; }
-int nvmlDeviceGetUUID(void *handle, char *text, unsigned n) {
-  strncpy(text, (long)handle > 100 ? (long)handle == 101 ? "MIG-5a1b" : "MIG-5a1c"
-          : (long)handle == 1 ? "GPU-11111111-aaaa-bbbb-cccc-000000000000"
-          : "GPU-22222222-aaaa-bbbb-cccc-000000000000", n); return 0; }
-int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
-  *current = *pending = %(mig)d && handle == (void *)1; return 0; }
-int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) { *count = 2; return 0; }
-int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned i, void **device) {
-  *device = (void *)(long)(101 + i); return 0; }
-"""
+from tests.nvidia.fake_nvml import DIVIDED, NO_PERMISSION, NOT_SUPPORTED, PLAIN, SMALL, Card, install_nvml
 
 
 @pytest.fixture
@@ -42,8 +24,24 @@ def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
     machine.gpus(2)
     library(machine.root / "usr/lib64/libcuda.so.580.95.05", "int cuInit(int flags) { return 0; }")
-    library(machine.root / "usr/lib64/libnvidia-ml.so.1", NVML % {"init": 0, "mig": 0})
+    install_nvml(machine, Card(free=1024), PLAIN)
     return machine
+
+
+@pytest.fixture
+def divided(machine: Machine) -> Machine:
+    """A divided GPU beside a whole one."""
+    install_nvml(machine, DIVIDED, PLAIN)
+    return machine
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which CUDA has not started and the variable is as the test sets it."""
+    monkeypatch.setattr(devices, "_given", {})
+    monkeypatch.setattr(started, "has_started", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
 
 
 def test_the_freest_is_taken(machine: Machine) -> None:
@@ -81,7 +79,9 @@ def test_the_cpu_is_refused(machine: Machine) -> None:
         ("GPU-", []),
         ("0,7,1", [0]),
         ("1,-1,0", [1]),
-        ("0,0,1", [0]),
+        ("0,0,1", []),
+        ("0,GPU-1", []),
+        ("0,7,0", [0]),
         ("", []),
         ("NoDevFiles", []),
     ],
@@ -104,15 +104,111 @@ def test_nothing_is_visible(machine: Machine) -> None:
         choose("auto", machine.here())
 
 
-def test_instances_of_a_divided_gpu(machine: Machine) -> None:
-    library(machine.root / "usr/lib64/libnvidia-ml.so.1", NVML % {"init": 0, "mig": 1})
-    assert [gpu.uuid for gpu in gpus(machine.here())] == ["MIG-5a1b", "MIG-5a1c", UUIDS[1]]
-    machine.environment["CUDA_VISIBLE_DEVICES"] = "MIG-5a1c"
-    assert choose("auto", machine.here()).uuid == "MIG-5a1c"
+def test_instances_of_a_divided_gpu(divided: Machine) -> None:
+    found = gpus(divided.here())
+    assert [gpu.uuid for gpu in found] == ["MIG-5a1b", "MIG-5a1c", UUIDS[1]]
+    assert [(gpu.name, gpu.total >> 20, gpu.free >> 20) for gpu in found[:2]] == [
+        ("NVIDIA A100 MIG 1g.5gb", 4864, 4800),
+        ("NVIDIA A100 MIG 3g.20gb", 19968, 19000),
+    ]
+    assert found[0].capability == "8.0"
+    divided.environment["CUDA_VISIBLE_DEVICES"] = "MIG-5a1b,MIG-5a1c"
+    assert choose("auto", divided.here()).uuid == "MIG-5a1c"
+
+
+def test_a_container_may_not_ask_the_whole_gpu(machine: Machine) -> None:
+    install_nvml(machine, replace(DIVIDED, memory=NO_PERMISSION, mig=(SMALL,)))
+    (gpu,) = gpus(machine.here())
+    assert (gpu.uuid, gpu.total >> 20) == ("MIG-5a1b", 4864)
+
+
+@pytest.mark.parametrize("error", [NOT_SUPPORTED, NO_PERMISSION])
+def test_a_gpu_without_memory_of_its_own(machine: Machine, error: int) -> None:
+    install_nvml(machine, Card(name="NVIDIA GB10", capability="12.1", memory=error))
+    (gpu,) = gpus(machine.here())
+    assert (gpu.name, gpu.capability, gpu.total, gpu.free) == ("NVIDIA GB10", "12.1", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "uuids"),
+    [
+        ("MIG-5a1c", ["MIG-5a1c"]),
+        ("MIG-typo", []),
+        ("MIG-5a1", []),
+        (UUIDS[0], ["MIG-5a1b"]),
+        ("GPU-1111", ["MIG-5a1b"]),
+        (f"MIG-{UUIDS[0]}/2/0", ["MIG-5a1c"]),
+        ("0", ["MIG-5a1b"]),
+        ("1", [UUIDS[1]]),
+        ("1,0", [UUIDS[1], "MIG-5a1b"]),
+        ("2", []),
+    ],
+)
+def test_names_and_numbers_beside_a_divided_gpu(divided: Machine, value: str, uuids: list[str]) -> None:
+    assert [gpu.uuid for gpu in visible(listed(divided.here()), value)] == uuids
+
+
+def test_gpus_that_cannot_be_used_keep_their_numbers(machine: Machine) -> None:
+    install_nvml(machine, replace(DIVIDED, mig=()), PLAIN)
+    machine.environment["CUDA_VISIBLE_DEVICES"] = "1"
+    assert choose("cuda:0", machine.here()).uuid == UUIDS[1]
+    install_nvml(machine, Card(handle=15), PLAIN)
+    assert choose("cuda:0", machine.here()).uuid == UUIDS[1]
+
+
+def test_gpus_of_other_jobs_are_not_counted(machine: Machine) -> None:
+    install_nvml(machine, Card(handle=NO_PERMISSION), PLAIN)
+    machine.environment["CUDA_VISIBLE_DEVICES"] = "0"
+    assert choose("cuda:0", machine.here()).uuid == UUIDS[1]
+
+
+def test_a_chosen_instance_is_named_to_cuda(divided: Machine, process: None) -> None:
+    prepare_environment(choose("cuda:1", divided.here()))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "MIG-5a1c"
+
+
+def test_so_is_a_whole_gpu_beside_one_that_is_divided(divided: Machine, process: None) -> None:
+    prepare_environment(choose("cuda:2", divided.here()))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == UUIDS[1]
+
+
+def test_without_mig_the_environment_stays(machine: Machine, process: None) -> None:
+    prepare_environment(choose("auto", machine.here()))
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_once_cuda_has_started_the_environment_stays(
+    divided: Machine, process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(started, "has_started", lambda: True)
+    prepare_environment(choose("cuda:1", divided.here()))
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+@pytest.mark.parametrize("value", [None, "MIG-5a1b,MIG-5a1c"])
+def test_the_next_stage_finds_the_same_instance(
+    divided: Machine, process: None, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    here = Here(divided.root, site=())
+    prepare_environment(choose("cuda:1", here))
+    assert choose("cuda:1", here).uuid == choose("auto", here).uuid == "MIG-5a1c"
+    assert choose("cuda:0", here).uuid == "MIG-5a1b"
+
+
+def test_whether_cuda_has_started_is_asked_of_the_library_that_is_loaded(tmp_path: Path) -> None:
+    source = "int calls; int cuInit(int flags) { calls = 1; return 0; }"
+    path = library(tmp_path / "libcuda.so.1", f"{source} int cuDeviceGetCount(int *count) {{ return calls ? 0 : 3; }}")
+    assert not started.has_started(str(path))
+    driver = ctypes.CDLL(str(path))
+    assert not started.has_started(str(path))
+    driver.cuInit(0)
+    assert started.has_started(str(path))
 
 
 def test_a_container_that_lost_its_devices(machine: Machine) -> None:
-    library(machine.root / "usr/lib64/libnvidia-ml.so.1", NVML % {"init": 999, "mig": 0})
+    install_nvml(machine, init=999)
     with pytest.raises(UnavailableError, match=r"Failed to initialize NVML: Unknown Error.*stage=doctor"):
         choose("auto", machine.here())
 
@@ -129,6 +225,36 @@ def test_a_jetson_without_nvml(machine: Machine) -> None:
     (gpu,) = gpus(machine.here())
     assert "Orin" in gpu.name
     assert ordinal(gpu, cuda(UUIDS[0])) == 0
+    install_nvml(machine, init=NOT_SUPPORTED)
+    assert gpus(machine.here()) == (gpu,)
+
+
+def test_a_board_gives_another_uuid_by_nvml_than_by_cuda(machine: Machine) -> None:
+    install_nvml(machine, Card("1833c8b5-9aa0-5382-b784-68b7e77eb185", "Orin (nvgpu)", "8.7", memory=NOT_SUPPORTED))
+    (gpu,) = gpus(machine.here())
+    assert ordinal(gpu, cuda(UUIDS[0]), machine.here()) == 0
+
+
+def test_a_uuid_without_a_prefix(machine: Machine) -> None:
+    plain = UUIDS[0].removeprefix("GPU-")
+    assert ordinal(numbered(plain), cuda(UUIDS[1], UUIDS[0]), machine.here()) == 1
+
+
+def test_the_only_instance_is_found_whatever_uuid_cuda_gives(machine: Machine) -> None:
+    install_nvml(machine, replace(DIVIDED, mig=(SMALL,)))
+    (gpu,) = gpus(machine.here())
+    assert ordinal(gpu, cuda(UUIDS[0]), machine.here()) == 0
+
+
+def test_of_several_instances_only_the_named_one_is(divided: Machine) -> None:
+    small, large, _ = gpus(divided.here())
+    for gpu in (small, large):
+        with pytest.raises(UnavailableError, match=r"is not among CUDA's 1; set CUDA_VISIBLE_DEVICES to its UUID, and"):
+            ordinal(gpu, cuda(UUIDS[0]), divided.here())
+    divided.environment["CUDA_VISIBLE_DEVICES"] = large.uuid
+    assert ordinal(large, cuda(UUIDS[0]), divided.here()) == 0
+    with pytest.raises(UnavailableError, match="not among"):
+        ordinal(small, cuda(UUIDS[0]), divided.here())
 
 
 def as_cupy_tells(uuid: str) -> bytes:
@@ -167,7 +293,7 @@ def test_cuda_does_not_see_it(machine: Machine) -> None:
     with pytest.raises(
         UnavailableError, match=r"L4 \(GPU-1.*\) is not among CUDA's 1; set CUDA_VISIBLE_DEVICES.*PCI_BUS_ID"
     ):
-        ordinal(first, cuda(second.uuid))
+        ordinal(first, cuda(second.uuid), machine.here())
 
 
 def test_gpus_that_cupy_cannot_tell_apart() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.nvidia.driver import device_files, driver, driver_problem
-from backends.nvidia.facts import driver_facts, module_version
+from backends.nvidia.facts import Driver, driver_facts, module_version
 from core.checks import Finding, State
 from tests.machine_tools import MODULE, Machine, asked, library, only
 
@@ -101,15 +101,57 @@ def test_driver_that_works(machine: Machine) -> None:
     finding = look(machine)
     assert finding.state is State.ok
     assert finding.facts == {"version": "580.95.05", "cuda": "13.0", "library": str(path)}
-    assert "2 GPUs" in finding.found
+
+
+def compat(machine: Machine) -> None:
+    """NVIDIA's package cuda-compat, with the loader told of it."""
+    path = machine.driver_library(13020, "590.10.01", "/usr/local/cuda-13.2/compat")
+    machine.environment["LD_LIBRARY_PATH"] = str(path.parent)
 
 
 def test_forward_compatibility_is_no_mismatch(machine: Machine) -> None:
     machine.gpus()
-    machine.driver_library(13020, "590.10.01", "/usr/local/cuda/compat")
+    machine.driver_library()
+    compat(machine)
     finding = look(machine)
     assert finding.state is State.ok
-    assert "forward compatibility" in finding.found
+    assert finding.facts["cuda"] == "13.2"
+    assert "forward compatibility over kernel module 580.95.05" in finding.found
+
+
+def test_forward_compatibility_beside_the_library_of_the_host(machine: Machine) -> None:
+    machine.gpus()
+    machine.write("/.dockerenv")
+    machine.driver_library(13020, "590.10.01")
+    assert look(machine).state is State.error
+    machine.write("/usr/lib64/libcuda.so.580.95.05")
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert "forward compatibility over kernel module 580.95.05" in finding.found
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_image_of_cuda_on_a_host_without_a_gpu(machine: Machine, told: bool) -> None:
+    machine.write("/.dockerenv")
+    compat(machine)
+    if not told:
+        machine.environment.clear()
+    finding = look(machine)
+    assert finding.state is State.absent
+    assert "no driver" in finding.found
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_image_of_cuda_that_was_started_without_gpus(machine: Machine, told: bool) -> None:
+    machine.write("/.dockerenv")
+    machine.write("/proc/driver/nvidia/version", MODULE)
+    compat(machine)
+    if not told:
+        machine.environment.clear()
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "started without it" in finding.found
+    assert "--gpus all" in finding.remedy
 
 
 def test_library_that_cannot_be_loaded(machine: Machine) -> None:
@@ -142,15 +184,70 @@ def test_stubs_of_a_toolkit_are_no_driver(machine: Machine) -> None:
     assert look(machine).state is State.absent
 
 
+WSL = "Linux version 6.6.87.2-microsoft-standard-WSL2"
+
+
 def test_wsl_has_no_module_of_its_own(machine: Machine) -> None:
-    machine.write("/proc/version", "Linux version 6.6.87.2-microsoft-standard-WSL2")
+    machine.write("/proc/version", WSL)
     said = "int cuDriverGetVersion(int *v) { *v = 12080; return 0; }"
     library(machine.root / "usr/lib/wsl/lib/libcuda.so.1", said)
-    assert look(machine).state is State.ok
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert finding.found.startswith("the driver of Windows, serves CUDA up to 12.8, /")
     missing = only(device_files(asked(machine.root), machine.here()))
     assert "wsl --update" in missing.remedy
     machine.write("/dev/dxg")
     assert only(device_files(asked(machine.root), machine.here())).state is State.ok
+
+
+def test_wsl_without_a_driver(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    finding = look(machine)
+    assert finding.state is State.absent
+    assert "driver for Windows" in finding.remedy
+    assert "docker" not in finding.remedy
+
+
+def test_a_container_under_wsl_gets_the_advice_of_containers(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    machine.write("/.dockerenv")
+    assert "--gpus all" in look(machine).remedy
+    library(machine.root / "usr/lib64/libcuda.so.1")
+    assert "--gpus all" in only(device_files(asked(machine.root), machine.here())).remedy
+
+
+def test_a_driver_for_linux_inside_wsl(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    machine.driver_library()
+    machine.write("/usr/lib/wsl/lib/libcuda.so.1")
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "purge" in finding.remedy
+
+
+def facts_of(machine: Machine) -> Driver:
+    return driver_facts(machine.here())
+
+
+@pytest.mark.parametrize(
+    ("place", "jetson"),
+    [
+        ("/usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1.1", "Jetson"),
+        ("/dev/nvgpu/igpu0/ctrl", "Jetson"),
+        ("/dev/nvhost-gpu", "Jetson"),
+        ("/usr/lib/aarch64-linux-gnu/libcuda.so.1.1", ""),
+    ],
+)
+def test_a_jetson_whose_container_hides_its_model(machine: Machine, place: str, jetson: str) -> None:
+    machine.write("/.dockerenv")
+    machine.write(place)
+    assert facts_of(machine).jetson == jetson
+
+
+def test_a_jetson_whose_container_was_started_without_its_driver(machine: Machine) -> None:
+    machine.write("/.dockerenv")
+    machine.write("/dev/nvhost-gpu")
+    assert "--runtime nvidia" in look(machine).remedy
 
 
 def test_jetson(machine: Machine) -> None:
@@ -179,6 +276,44 @@ def test_device_files(machine: Machine) -> None:
     assert "restart the container" in look().remedy
 
 
+@pytest.mark.parametrize(
+    ("mode", "places", "state"),
+    [
+        (0o4755, [], State.warning),
+        (0o755, [], State.error),
+        (0o4755, ["/.dockerenv"], State.error),
+    ],
+)
+def test_device_files_that_are_made_when_cuda_starts(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, mode: int, places: list[str], state: State
+) -> None:
+    monkeypatch.setattr("backends.nvidia.driver.os.geteuid", lambda: 1000)
+    machine.write("/proc/driver/nvidia/version", MODULE)
+    machine.write("/usr/bin/nvidia-modprobe").chmod(mode)
+    for place in places:
+        machine.write(place)
+    assert only(device_files(asked(machine.root), machine.here())).state is state
+
+
+def test_apptainer_has_a_word_of_its_own(machine: Machine) -> None:
+    machine.environment["APPTAINER_CONTAINER"] = "/images/cuda.sif"
+    assert "--nv" in look(machine).remedy
+
+
+def test_what_only_running_needs_is_a_warning_where_engines_are_built(machine: Machine) -> None:
+    def look(**words: str) -> Finding:
+        given = {"backend": "tensorrt_rtx", "processor": "opencv"} | words
+        return only(driver(asked(machine.root, **given), machine.here()))
+
+    finding = look()
+    assert finding.state is State.warning
+    assert "building works here, running does not" in finding.found
+    assert look(processor="cupy").state is State.absent
+    assert look(device="cuda:0").state is State.absent
+    machine.on_pci()
+    assert look().state is State.warning
+
+
 def test_device_files_that_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.gpus()
     monkeypatch.setattr("backends.nvidia.driver.os.access", lambda path, mode: "nvidia0" not in str(path))
@@ -195,3 +330,12 @@ def test_the_short_look_for_probes(machine: Machine) -> None:
     machine.gpus()
     machine.write("/usr/lib64/libcuda.so.580.95.05", "not asked")
     assert driver_problem(machine.here()) is None
+
+
+@pytest.mark.parametrize(("value", "hides"), [("", True), ("-1", True), ("-1,0", True), (" ", True), ("0,-1", False)])
+def test_the_short_look_sees_that_everything_is_hidden(machine: Machine, value: str, hides: bool) -> None:
+    machine.gpus()
+    machine.write("/usr/lib64/libcuda.so.580.95.05", "not asked")
+    machine.environment["CUDA_VISIBLE_DEVICES"] = value
+    problem = driver_problem(machine.here())
+    assert (problem is not None and "hides every GPU" in problem.found) is hides

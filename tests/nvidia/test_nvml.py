@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backends.nvidia.nvml import capabilities, gpus
+from backends.system import native
 from core.checks import Finding, State
-from tests.machine_tools import Machine, asked, library, only, states
-
-NVML = """
-#include <string.h>
-int nvmlInit_v2(void) { return %(init)d; }
-const char *nvmlErrorString(int code) { return code == 999 ? "Unknown Error" : code == 15 ? "GPU is lost" : "Refused"; }
-int nvmlSystemGetDriverVersion(char *text, unsigned n) { strncpy(text, "580.95.05", n); return 0; }
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = %(count)d; return 0; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) { *handle = (void *)(long)(i + 1); return %(handle)d; }
-int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *memory) {
-  memory[0] = 24ull << 30; memory[1] = %(free)dull << 20; memory[2] = memory[0] - memory[1]; return 0; }
-int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
-  const char *capability = handle == (void *)1 ? "%(capability)s" : "8.9";
-  *major = capability[0] - '0'; *minor = capability[2] - '0'; return 0; }
-int nvmlDeviceGetName(void *handle, char *text, unsigned n) { strncpy(text, "NVIDIA L4", n); return 0; }
-int nvmlDeviceGetUUID(void *handle, char *text, unsigned n) {
-  strncpy(text, (long)handle > 100 ? "MIG-5a1b" : (long)handle == 1 ? "GPU-1111" : "GPU-2222", n); return 0; }
-int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
-  *current = *pending = %(mig)d >= 0; return 0; }
-int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) { *count = 7; return 0; }
-int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned i, void **device) {
-  *device = (void *)(long)(101 + i); return (int)i < %(mig)d ? 0 : 6; }
-"""
+from tests.machine_tools import UUIDS, Machine, asked, library, only, states
+from tests.nvidia.fake_nvml import DIVIDED, NO_PERMISSION, NOT_SUPPORTED, PLAIN, Card, install_nvml
 
 
 @pytest.fixture
@@ -38,12 +19,6 @@ def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
     machine.gpus()
     return machine
-
-
-def nvml(machine: Machine, *, init: int = 0, count: int = 1, handle: int = 0, free: int = 20000, mig: int = -1,
-         capability: str = "8.9") -> None:  # fmt: skip
-    words = {"init": init, "count": count, "handle": handle, "free": free, "mig": mig, "capability": capability}
-    library(machine.root / "usr/lib64/libnvidia-ml.so.1", NVML % words)
 
 
 def look(machine: Machine) -> list[Finding]:
@@ -55,11 +30,11 @@ def test_without_a_driver_there_is_nothing_to_ask(tmp_path: Path) -> None:
 
 
 def test_two_gpus(machine: Machine) -> None:
-    nvml(machine, count=2)
+    install_nvml(machine, Card("GPU-1111"), PLAIN)
     found = look(machine)
     assert states(found) == {"NVML": State.ok, "GPU 0": State.ok, "GPU 1": State.ok}
     assert found[1].found == "NVIDIA L4, compute capability 8.9, 19.5 GiB of 24.0 GiB free, GPU-1111"
-    assert found[2].facts["uuid"] == "GPU-2222"
+    assert found[2].facts["uuid"] == UUIDS[1]
     assert capabilities(machine.here()) == ["8.9"]
 
 
@@ -80,7 +55,7 @@ def test_two_gpus(machine: Machine) -> None:
 def test_refusals(machine: Machine, code: int, container: bool, said: str) -> None:
     if container:
         machine.write("/.dockerenv")
-    nvml(machine, init=code)
+    install_nvml(machine, init=code)
     finding = only(look(machine))
     assert finding.state is State.error
     assert finding.found.startswith("Failed to initialize NVML: ")
@@ -90,7 +65,7 @@ def test_refusals(machine: Machine, code: int, container: bool, said: str) -> No
 
 
 def test_the_words_that_people_search_for(machine: Machine) -> None:
-    nvml(machine, init=999)
+    install_nvml(machine, init=999)
     assert "Failed to initialize NVML: Unknown Error" in only(look(machine)).found
 
 
@@ -105,7 +80,30 @@ def test_no_library(machine: Machine, container: bool, said: str) -> None:
 
 def test_a_jetson_may_go_without(machine: Machine) -> None:
     machine.write("/proc/device-tree/model", "NVIDIA Jetson Nano")
-    assert only(look(machine)).state is State.absent
+    assert only(look(machine)).state is State.warning
+    install_nvml(machine, init=3)
+    finding = only(look(machine))
+    assert finding.state is State.warning
+    assert "JetPack" in finding.remedy
+
+
+def test_wsl_may_go_without(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.write("/proc/version", "Linux version 6.6.87.2-microsoft-standard-WSL2")
+    library(machine.root / "usr/lib/wsl/lib/libcuda.so.1")
+    install_nvml(machine, init=17)
+    finding = only(look(machine))
+    assert finding.state is State.warning
+    assert "wsl --update" in finding.remedy
+
+
+def test_a_slow_answer_has_a_remedy_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "LIMIT", 0.2)
+    sleeping = "#include <unistd.h>\nint nvmlInit_v2(void) { sleep(30); return 0; }"
+    library(machine.root / "usr/lib64/libnvidia-ml.so.1", sleeping)
+    finding = only(look(machine))
+    assert "no answer within 0.2 s" in finding.found
+    assert "nvidia-persistenced" in finding.remedy
 
 
 def test_library_that_cannot_be_loaded(machine: Machine) -> None:
@@ -114,31 +112,51 @@ def test_library_that_cannot_be_loaded(machine: Machine) -> None:
 
 
 def test_no_gpu(machine: Machine) -> None:
-    nvml(machine, count=0)
+    install_nvml(machine)
     assert only(look(machine)).state is State.error
 
 
 @pytest.mark.parametrize(
-    ("given", "state", "said"),
+    ("card", "state", "said"),
     [
-        ({"handle": 15}, State.error, "GPU is lost"),
-        ({"capability": "6.1"}, State.error, "6.1"),
-        ({"capability": "7.5"}, State.ok, "7.5"),
-        ({"mig": 0}, State.error, "no instance"),
-        ({"mig": 1}, State.ok, "MIG-5a1b"),
-        ({"free": 300}, State.warning, "300 MiB"),
+        (Card(handle=15), State.error, "GPU is lost"),
+        (Card(handle=NO_PERMISSION), State.absent, "may not use it"),
+        (Card(capability="6.1"), State.error, "6.1"),
+        (Card(capability="7.5"), State.ok, "7.5"),
+        (Card(mig=()), State.error, "no instance"),
+        (Card(free=300), State.warning, "300 MiB"),
+        (Card(memory=NOT_SUPPORTED), State.ok, "capability 8.9, memory not told, GPU-1111"),
+        (Card(memory=NO_PERMISSION), State.ok, "capability 8.9, memory not told, GPU-1111"),
+        (Card(memory=15), State.error, "GPU is lost"),
+        (Card(told=NOT_SUPPORTED), State.ok, "compute capability not told, 19.5 GiB"),
     ],
 )
-def test_gpus_and_what_is_wrong_with_them(
-    machine: Machine, given: dict[str, int | str], state: State, said: str
-) -> None:
-    nvml(machine, **given)  # type: ignore[arg-type]
+def test_gpus_and_what_is_wrong_with_them(machine: Machine, card: Card, state: State, said: str) -> None:
+    install_nvml(machine, card)
     found = {finding.subject: finding for finding in look(machine)}
     states(found.values())
     assert found["GPU 0"].state is state
     assert said in found["GPU 0"].found
 
 
+def test_instances_show_their_own_memory_and_profile(machine: Machine) -> None:
+    install_nvml(machine, replace(DIVIDED, memory=NO_PERMISSION))
+    finding = look(machine)[1]
+    assert finding.state is State.ok
+    assert finding.found == (
+        f"NVIDIA A100, compute capability 8.0, memory not told, {UUIDS[0]};"
+        " MIG: NVIDIA A100 MIG 1g.5gb, 4.7 GiB of 4.8 GiB free, MIG-5a1b;"
+        " NVIDIA A100 MIG 3g.20gb, 18.6 GiB of 19.5 GiB free, MIG-5a1c"
+    )
+
+
 def test_one_gpu_that_works_is_enough(machine: Machine) -> None:
-    nvml(machine, count=2, capability="6.1")
+    install_nvml(machine, Card(capability="6.1"), PLAIN)
     assert states(look(machine)) == {"NVML": State.ok, "GPU 0": State.warning, "GPU 1": State.ok}
+    install_nvml(machine, Card(handle=NO_PERMISSION), PLAIN)
+    assert states(look(machine)) == {"NVML": State.ok, "GPU 0": State.ok, "GPU 1": State.ok}
+
+
+def test_capabilities_that_are_told(machine: Machine) -> None:
+    install_nvml(machine, Card(told=NOT_SUPPORTED), PLAIN)
+    assert capabilities(machine.here()) == ["8.9"]

@@ -21,6 +21,8 @@ L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24, 20, "580.95.05")
 L40S = replace(L4, uuid="GPU-2", name="NVIDIA L40S")
 A10 = replace(L4, uuid="GPU-3", name="NVIDIA A10", capability="8.6")
 T4 = replace(L4, uuid="GPU-4", name="Tesla T4", capability="7.5")
+LARGE = replace(L4, uuid="MIG-1", name="NVIDIA A100-SXM4-40GB MIG 3g.20gb", capability="8.0")
+SMALL = replace(LARGE, uuid="MIG-2", name="NVIDIA A100-SXM4-40GB MIG 1g.5gb")
 ORIN = Gpu("", "NVIDIA Jetson AGX Orin", "", 0, 0, "")
 
 
@@ -96,6 +98,7 @@ def test_the_package_tells_its_cuda(monkeypatch, installed, cuda):
         pytest.param(built(version="10.9.0.34", version_compatible="True"), here(), id="numbers, not letters"),
         pytest.param(built(version_compatible="True"), here(version="11.4.0.106"), id="10 on 11"),
         pytest.param(built(ORIN), here(ORIN), id="a Jetson that tells nothing"),
+        pytest.param(built(LARGE), here(replace(LARGE, uuid="MIG-3", total=1)), id="an instance of the same profile"),
     ],
 )
 def test_fits(engine, machine):
@@ -111,8 +114,13 @@ def test_fits(engine, machine):
         (built(), {**here(), "platform": "Windows AMD64"}, "platform "),
         (
             built(),
-            here(replace(L4, uuid="MIG-1")),
-            "GPU NVIDIA L4 (here NVIDIA L4, instance of MIG)",
+            here(replace(L4, uuid="MIG-1", total=5 << 30)),
+            "GPU NVIDIA L4 (here NVIDIA L4, instance of MIG of 5120 MiB)",
+        ),
+        (
+            built(LARGE),
+            here(SMALL),
+            "GPU NVIDIA A100-SXM4-40GB MIG 3g.20gb (here NVIDIA A100-SXM4-40GB MIG 1g.5gb)",
         ),
         (
             built(hardware="same_compute_capability"),
