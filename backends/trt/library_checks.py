@@ -9,8 +9,8 @@ from pathlib import Path
 
 from backends.system.here import Here, Package, listed
 from backends.system.libraries import find_libraries, version_of
-from backends.system.native import ask, ask_python
-from core.checks import Finding, absent, broken, fine
+from backends.system.native import ask, ask_python, remedy_for
+from core.checks import Finding, absent, broken, doubtful, fine
 
 _ANEW = "--force-reinstall "
 
@@ -95,13 +95,26 @@ def examine_resources(product: Product, here: Here, capability: str = "") -> Ite
         )
         return
     names = sorted({match.group(1) for path in files if (match := re.search(r"_(sm\d+|ptx)\.so", path.name))})
-    wanted = {"8.7": "sm86"}.get(capability, f"sm{capability.replace('.', '')}")
     shown = f"{len(files)} files at {here.brief(folder)}" + (f" ({', '.join(names)})" if names else "")
-    if names and capability and wanted not in names:
-        found = f"{shown}: none for compute capability {capability}"
-        yield broken(subject, found, f"install a {product.title} that knows this GPU: {product.command(options='-U ')}")
-    else:
+    if not names or not capability or _own(capability) in names:
         yield fine(subject, shown, path=str(folder))
+        return
+    found = f"{shown}: none for compute capability {capability}"
+    remedy = f"install a {product.title} that knows this GPU: {product.command(options='-U ')}"
+    if "ptx" in names or any(_is_kin(name, capability) for name in names):
+        yield doubtful(subject, f"{found} alone; others may serve it", f"where a build fails for it, {remedy}")
+    else:
+        yield broken(subject, found, remedy)
+
+
+def _own(capability: str) -> str:
+    """The name of a GPU's own file; on Orin the builder loads that of its family."""
+    return {"8.7": "sm86"}.get(capability, f"sm{capability.replace('.', '')}")
+
+
+def _is_kin(name: str, capability: str) -> bool:
+    """Whether a file is for the same major number: ``sm120`` for 12.1."""
+    return name[2:-1] == capability.partition(".")[0]
 
 
 def _no_package(product: Product, found: dict[str, Path]) -> Finding:
@@ -156,7 +169,7 @@ def _imported(product: Product, packages: Sequence[Package], found: dict[str, Pa
     said, error = ask_python(f"import {product.module} as m, json; print(json.dumps([m.__version__, m.__file__]))")
     if error:
         shown = f"{listed(list(packages))} cannot be imported: {error}"
-        return broken(product.title, shown, product.command(packages, _ANEW))
+        return broken(product.title, shown, remedy_for(error, product.command(packages, _ANEW)))
     core = found[product.libraries[0]]
     others = ", ".join(found[name].name for name in product.libraries[1:])
     return fine(product.title, f"{said[0]}: {here.brief(core)}, with {others}", version=said[0], path=str(core.parent))
@@ -167,7 +180,7 @@ def _load_remedy(error: str, product: Product, packages: Sequence[Package]) -> s
         return f"this C library refuses old releases: {product.title} 10.8 or newer"
     if match := re.search(r"^(lib[\w.+-]+\.so[.\d]*): cannot open", error):
         return f"install what holds {match.group(1)}, or add its folder to LD_LIBRARY_PATH"
-    return product.command(packages, _ANEW)
+    return remedy_for(error, product.command(packages, _ANEW))
 
 
 def _numbers(version: int) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.system import native
 from backends.system.here import Here
 from backends.trt.checks import TENSORRT, tensorrt
 from backends.trt.library_checks import examine_resources
@@ -82,6 +83,15 @@ def test_module_that_cannot_be_imported(machine: Machine, monkeypatch: pytest.Mo
     assert states(look(machine))["TensorRT"] is State.error
 
 
+def test_module_that_is_slow_to_import(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_from(machine, monkeypatch)
+    monkeypatch.setattr(native, "LIMIT", 0.5)
+    packages(machine)
+    libraries(machine)
+    machine.module("tensorrt", "import time; time.sleep(30)")
+    assert look(machine)[0].remedy == native.AGAIN
+
+
 @pytest.mark.parametrize(
     ("name", "version"), [("tensorrt-cu13-libs", "11.4.0.106"), ("tensorrt-cu12-libs", "10.16.1.11")]
 )
@@ -136,11 +146,25 @@ def test_builder_resource_is_missing(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("capability", "state"), [("8.6", State.ok), ("8.7", State.ok), ("", State.ok), ("12.0", State.error)]
+    ("capability", "names", "state"),
+    [
+        ("8.6", "sm86 ptx", State.ok),
+        ("8.7", "sm86 ptx", State.ok),
+        ("", "sm86 ptx", State.ok),
+        ("12.0", "sm86 ptx", State.warning),
+        ("12.1", "sm86 sm120", State.warning),
+        ("10.3", "sm86 sm100", State.warning),
+        ("12.0", "sm86 sm100", State.error),
+        ("10.0", "sm75", State.error),
+    ],
 )
-def test_builder_resource_of_the_gpu(machine: Machine, capability: str, state: State) -> None:
+def test_builder_resource_of_the_gpu(machine: Machine, capability: str, names: str, state: State) -> None:
     packages(machine)
-    libraries(machine)
+    folder = libraries(machine)
+    for path in folder.glob("*resource*"):
+        path.unlink()
+    for name in names.split():
+        (folder / f"libnvinfer_builder_resource_{name}.so.10.16.1").touch()
     assert only(examine_resources(TENSORRT, machine.here(), capability)).state is state
 
 
