@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.checks import Asked, Finding, absent, broken, fine
+from core.checks import Asked, Finding, absent, broken, doubtful, fine
 from core.context import cache_home
 from core.errors import HooklineError
 from core.resolve import AUTO, best_part
 from stages.doctor.running import Examined
+from stages.doctor.weighing import kind_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
     from stages.doctor import DoctorConfig
 
 _WORDS = {"runtimes": "backend", "processors": "processor"}
+ANYWHERE = "compute_capabilities"
+"""A runtime with this option of ``build`` builds for cards that are named, on machines that have none."""
 
 
 def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Asked, list[Examined]]:
@@ -38,6 +41,28 @@ def examine_parts(context: RunContext) -> list[Examined]:
         for kind in _WORDS
         for part in context.registry.parts(kind).values()
     ]
+
+
+def examine_device(asked: Asked, context: RunContext) -> list[Examined]:
+    """Where the runtime or the processor do not work on the device that was asked for; on ``auto`` all do."""
+    named = (("runtimes", asked.backend), ("processors", asked.processor))
+    parts = {kind: context.registry.part(kind, name) for kind, name in named if name}
+    findings = [
+        _contradiction(kind, part, asked.device)
+        for kind, part in parts.items()
+        if kind_of(asked.device) not in {AUTO, part.device} and (kind, part.device) != ("processors", "cpu")
+    ]
+    return [Examined("device", frozenset(), tuple(findings))] if findings else []
+
+
+def _contradiction(kind: str, part: Any, device: str) -> Finding:
+    """What works on another kind of device is refused; some runtimes build all the same."""
+    word, where = _WORDS[kind], "NVIDIA GPUs" if part.device == "cuda" else "the CPU"
+    found = f"device={device}, and {word}={part.name} works on {where}"
+    remedy = f"device=auto, or another {word}"
+    if kind == "runtimes" and ANYWHERE in part.build_options:
+        return doubtful("device", f"{found}: engines are built here and cannot be run", remedy)
+    return broken("device", found, remedy)
 
 
 def _resolved(kind: str, context: RunContext, runtime: str) -> tuple[str, Finding]:

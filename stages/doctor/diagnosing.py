@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Diagnosis
 from core.checks import Asked, Finding
-from stages.doctor.asking import examine_parts, what_is_asked
+from core.resolve import AUTO
+from stages.doctor.asking import examine_device, examine_parts, what_is_asked
 from stages.doctor.report import write_report
 from stages.doctor.running import run_checks
 from stages.doctor.table import rendered
@@ -27,7 +28,8 @@ WIDTH = 100
 def diagnose(config: DoctorConfig, context: RunContext) -> Diagnosis:
     """Look at the machine, show what was found, and write report.json and report.txt."""
     asked, choices = what_is_asked(config, context)
-    examined = [weigh(item, asked) for item in (*choices, *examine_parts(context), *run_checks(asked, context))]
+    looked_at = (*choices, *examine_device(asked, context), *examine_parts(context), *run_checks(asked, context))
+    examined = [weigh(item, asked) for item in looked_at]
     columns = min(shutil.get_terminal_size((WIDTH, 24)).columns, 140)
     context.note(rendered(examined, columns, coloured=sys.stderr.isatty() and "NO_COLOR" not in os.environ))
     path = write_report(examined, asked, context.workdir, rendered(examined, WIDTH, coloured=False))
@@ -41,6 +43,8 @@ def _verdict(asked: Asked, found: Sequence[Finding]) -> tuple[str, str]:
     if not found:
         return "", ""
     subjects = ", ".join(dict.fromkeys(finding.subject for finding in found))
-    what = f"backend={asked.backend} with processor={asked.processor}" if asked.backend else "no backend"
-    verb = "cannot work here" if asked.backend else "can be used here"
-    return f"{what} {verb}: {subjects}", f"first: {found[0].remedy}"
+    processor = f" with processor={asked.processor}" if asked.processor else ""
+    what = f"backend={asked.backend}{processor} cannot work here" if asked.backend else "no backend can be used here"
+    # that nothing could be picked follows from what is found of the parts
+    causes = [finding for finding in found if not finding.subject.endswith(f"={AUTO}")] or found
+    return f"{what}: {subjects}", f"first: {causes[0].remedy}"

@@ -14,10 +14,15 @@ def weigh(examined: Examined, asked: Asked) -> Examined:
     """The same findings in the states that they have for what was asked."""
     if not examined.needed_by:
         return examined
-    needed = bool(examined.needed_by & {asked.backend, asked.processor})
+    needed = bool(examined.needed_by & {asked.backend, asked.processor, kind_of(asked.device)})
     change = {State.absent: State.error} if needed else {State.error: State.warning}
     findings = (replace(item, state=change.get(item.state, item.state)) for item in examined.findings)
     return replace(examined, findings=tuple(findings))
+
+
+def kind_of(device: str) -> str:
+    """``cuda`` for ``cuda:1``: checks of what any use of such a device needs name it beside runtimes and processors."""
+    return device.partition(":")[0]
 
 
 def counts(examined: Iterable[Examined]) -> dict[str, int]:

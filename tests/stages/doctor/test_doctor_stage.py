@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backends.system.native import LIMIT
 from core.artifacts import Precision
 from core.checks import Asked, Finding, State, absent, broken, doubtful, fine
 from core.parts import Availability, Check, Processor, Runtime
@@ -23,20 +26,20 @@ YES = Availability(usable=True, reason="it is here")
 NO = Availability(usable=False, reason="the chip is missing", hint="plug it in")
 
 
-def runtime(name: str, available: Callable[[], Availability], rank: int = 0) -> Runtime:
+def runtime(name: str, available: Callable[[], Availability], rank: int = 0, **words: Any) -> Runtime:
     return Runtime(
         name=name,
         summary=name,
         load=lambda options: None,  # type: ignore[arg-type,return-value]
         available=available,
-        device="cpu",
         precisions=frozenset(Precision),
         rank=rank,
+        **({"device": "cpu"} | words),
     )
 
 
-def processor(name: str, available: Callable[[], Availability] = lambda: YES) -> Processor:
-    return Processor(name=name, summary=name, load=lambda options: None, available=available, device="cpu")  # type: ignore[arg-type,return-value]
+def processor(name: str, available: Callable[[], Availability] = lambda: YES, device: str = "cpu") -> Processor:
+    return Processor(name=name, summary=name, load=lambda options: None, available=available, device=device)  # type: ignore[arg-type,return-value]
 
 
 def looking(name: str, look: Callable[[Asked], Iterable[Finding]], *needed_by: str, limit: float = 20.0) -> Check:
@@ -157,10 +160,75 @@ def test_nothing_can_be_used(tmp_path: Path) -> None:
     assert artifact.problem == "no backend can be used here: backend=auto"
 
 
+def on(folder: Path, device: str, *checks: Check, **words: Any) -> tuple[dict[str, Any], Any]:
+    """report.json and the artifact of a machine with a GPU backend, on which ``device=`` is given."""
+    gpu = {"device": "cuda", "available": lambda: NO}
+    context, _ = make_context(
+        folder,
+        runtimes=[
+            runtime("plain", lambda: YES),
+            runtime("chip", **gpu),
+            runtime("ahead", lambda: YES, device="cuda", build_options=frozenset({"compute_capabilities"})),
+        ],
+        processors=[processor("cpu"), processor("fast", device="cuda")],
+        checks=checks,
+    )
+    config = DoctorConfig(**({"backend": "plain", "processor": "cpu", "store": None} | words))
+    artifact = doctor(config, replace(context, device=device))
+    return json.loads(artifact.path.read_text(encoding="utf-8")), artifact
+
+
+@pytest.mark.parametrize(
+    ("device", "words", "state", "said"),
+    [
+        ("cpu", {"backend": "chip"}, "error", "backend=chip works on NVIDIA GPUs"),
+        ("cpu", {"backend": "ahead"}, "warning", "built here and cannot be run"),
+        ("cpu", {"processor": "fast"}, "error", "processor=fast works on NVIDIA GPUs"),
+        ("cuda:1", {}, "error", "device=cuda:1, and backend=plain works on the CPU"),
+    ],
+)
+def test_a_device_on_which_what_is_asked_does_not_work(
+    tmp_path: Path, device: str, words: dict[str, str], state: str, said: str
+) -> None:
+    report, artifact = on(tmp_path, device, **words)
+    found = next(item for item in report["findings"] if item["subject"] == "device")
+    assert found["state"] == state
+    assert said in found["found"]
+    assert ("device" in artifact.problem) is (state == "error")
+
+
+@pytest.mark.parametrize(
+    ("device", "backend"), [("auto", "chip"), ("auto", "plain"), ("cpu", "plain"), ("cuda:0", "chip")]
+)
+def test_a_device_that_fits(tmp_path: Path, device: str, backend: str) -> None:
+    report, _ = on(tmp_path, device, backend=backend)
+    assert [item for item in report["findings"] if item["subject"] == "device"] == []
+
+
+@pytest.mark.parametrize(("device", "state"), [("cuda:0", "error"), ("cuda", "error"), ("auto", "not applicable")])
+def test_whoever_asks_for_a_gpu_needs_its_checks(tmp_path: Path, device: str, state: str) -> None:
+    gpu = looking("gpu", lambda asked: [absent("gpu", "none", "get one")], "chip", "cuda")
+    report, _ = on(tmp_path, device, gpu)
+    assert by_check(report, "gpu")["state"] == state
+
+
+def test_a_processor_that_could_not_be_picked_has_no_name(tmp_path: Path) -> None:
+    gpu = looking("gpu", lambda asked: [absent("gpu", "none", "get one")], "chip", "cuda")
+    context, _ = make_context(
+        tmp_path,
+        runtimes=[runtime("chip", lambda: NO, device="cuda")],
+        processors=[processor("fast", lambda: NO, device="cuda")],
+        checks=[gpu],
+    )
+    artifact = doctor(DoctorConfig("chip", "auto", None), replace(context, device="cuda:0"))
+    assert artifact.problem == "backend=chip cannot work here: processor=auto, backend chip, gpu"
+    assert artifact.remedy == "first: plug it in"
+
+
 def test_names_that_nobody_registered(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, runtimes=[runtime("tensorrt", lambda: YES)], processors=[processor("cpu")])
     (problem,) = check(DoctorConfig("tensort", "cpu", None), context)
-    assert str(problem) == "unknown backend 'tensort'; did you mean tensorrt? possible: tensorrt"
+    assert str(problem).startswith("unknown backend 'tensort'; did you mean tensorrt? possible: ")
 
 
 def test_report_for_people(tmp_path: Path) -> None:
@@ -186,9 +254,16 @@ def test_table_keeps_its_width(width: int, coloured: bool) -> None:
 def test_every_shipped_check_is_light_and_explained() -> None:
     checks = load_plugins().registry.parts("checks")
     assert len(checks) > 15
-    known = {name for kind in ("runtimes", "processors") for name in load_plugins().registry.parts(kind)} | {"cupy"}
+    known = {name for kind in ("runtimes", "processors") for name in load_plugins().registry.parts(kind)}
+    known |= {"cuda"}
     assert {name: item.needed_by - known for name, item in checks.items() if item.needed_by - known} == {}
     assert [name for name, item in checks.items() if len(item.summary) < 20] == []
+
+
+@pytest.mark.parametrize("package", ["nvidia", "system"])
+def test_checks_outlast_what_they_ask(package: str) -> None:
+    plugin = importlib.import_module(f"backends.{package}.plugin")
+    assert [item.name for item in plugin.hookline_checks() if item.limit <= LIMIT] == []
 
 
 def test_every_shipped_check_is_in_the_document(repo_root: Path) -> None:
