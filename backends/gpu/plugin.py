@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, NoOptions, Processor
 
 if TYPE_CHECKING:
     from backends.gpu.processor import CupyProcessor
+    from backends.system.here import Here
 
-DRIVER = "libcuda.so.1"
 
-
-def probe() -> Availability:
-    """Look for the package without importing it, and for the driver without starting CUDA."""
+def probe(here: Here | None = None) -> Availability:
+    """Look for the package without importing it, and for a GPU as :func:`probe_gpu` does."""
     if importlib.util.find_spec("cupy") is None:
         return Availability(
             usable=False,
             reason="the package CuPy is not installed",
             hint="pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12) on a machine with an NVIDIA GPU",
         )
+    return probe_gpu(here) or Availability(usable=True, reason="CuPy and NVIDIA's driver are installed")
+
+
+def probe_gpu(here: Here | None = None) -> Availability | None:
+    """Why no GPU can be used, as far as files and ``CUDA_VISIBLE_DEVICES`` tell; None where they allow it.
+
+    Nothing of NVIDIA's is loaded into this process, so that a run on the CPU stays free of it.
+    """
+    from backends.nvidia.driver import driver_problem
+
+    problem = driver_problem(here)
+    return Availability(usable=False, reason=problem.found, hint=problem.remedy) if problem else None
+
+
+def check_device(device: str) -> Iterable[HooklineError]:
+    """A GPU that is not there. NVML is asked; nothing is started on any GPU."""
+    from backends.nvidia.devices import choose
+
     try:
-        ctypes.CDLL(DRIVER)
-    except OSError:
-        return Availability(
-            usable=False,
-            reason=f"NVIDIA's driver is not there ({DRIVER} cannot be loaded)",
-            hint="install the driver, or let the container see the GPU; +stage=doctor looks closer",
-        )
-    return Availability(usable=True, reason="CuPy and NVIDIA's driver are installed")
+        choose(device)
+    except HooklineError as problem:
+        yield problem
 
 
 def load(_: NoOptions) -> CupyProcessor:
@@ -53,4 +65,5 @@ def hookline_processors() -> Iterable[Processor]:
         available=probe,
         device="cuda",
         rank=20,
+        check_device=check_device,
     )

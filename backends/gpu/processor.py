@@ -13,9 +13,22 @@ from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import Device, fetch
 from backends.gpu.pictures import Pictures
 from backends.gpu.suppression import Suppressor
+from backends.nvidia import devices
 from core.artifacts import InputContract
 from core.detections import Detections, Filter, Letterbox
 from core.parts import DeviceArray, DeviceSession, Session
+from cuda_plugins import loading
+
+
+def gpu_number(device: str) -> int:
+    """The number by which CUDA knows the GPU that ``device=`` chooses: for ``auto`` the one with most free memory.
+
+    Raises:
+        HooklineError: It is not there, or CuPy cannot use it.
+    """
+    gpu = devices.choose(device)
+    devices.prepare_environment(gpu)
+    return devices.ordinal(gpu, loading.import_cupy().cuda.runtime)
 
 
 class CupyProcessor:
@@ -26,10 +39,15 @@ class CupyProcessor:
 
     Args:
         device: Opens the GPU of a number. Called when it is first needed.
+        word: What ``device=`` says; a session on a GPU is followed whatever it says.
+        number: Finds the number of the GPU that the word means.
     """
 
-    def __init__(self, device: Callable[[int], Device]) -> None:
-        self._open = device
+    def __init__(
+        self, device: Callable[[int], Device], word: str = "auto", number: Callable[[str], int] = gpu_number
+    ) -> None:
+        self.word = word
+        self._open, self._number = device, number
         self._host = OpenCvProcessor()
 
     def prepare(
@@ -54,13 +72,17 @@ class CupyProcessor:
         """As the processor ``opencv``."""
         return self._host.detect(outputs, session, letterboxes, wanted)
 
+    def on_device(self, device: str) -> CupyProcessor:
+        """The processor for sessions on the host, on the GPU that ``device=`` chooses."""
+        return CupyProcessor(self._open, device, self._number)
+
     def beside(self, session: DeviceSession) -> BesideSession:
         """The processor for a session on a GPU: nothing but pictures and boxes passes through the host."""
         return BesideSession(self._open(session.device), session)
 
     @cached_property
     def _device(self) -> Device:
-        return self._open(0)
+        return self._open(self._number(self.word))
 
     @cached_property
     def _pictures(self) -> Pictures:

@@ -6,7 +6,8 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from backends.gpu.plugin import probe as probe_gpu
+from backends.gpu.plugin import check_device
+from backends.gpu.plugin import probe as probe_cupy
 from backends.trt.options import TrtOptions
 from core.artifacts import Int8Route, Precision
 from core.errors import HooklineError
@@ -14,19 +15,20 @@ from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
 
 if TYPE_CHECKING:
+    from backends.system.here import Here
     from backends.trt.runtime import TensorRt
 
 ELSEWHERE = "+stage=graft backend=tensorrt writes the ONNX file to build with trtexec where TensorRT is"
 
 
-def probe() -> Availability:
-    """Look for the packages without importing them, and for the driver without starting CUDA."""
+def probe(here: Here | None = None) -> Availability:
+    """Look for the packages without importing them, and for a GPU without loading its driver."""
     if importlib.util.find_spec("tensorrt") is None:
         install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12) on a machine with an NVIDIA GPU"
         return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}; {ELSEWHERE}")
-    gpu = probe_gpu()
-    if not gpu.usable:
-        return gpu
+    cupy = probe_cupy(here)
+    if not cupy.usable:
+        return cupy
     return Availability(usable=True, reason="TensorRT, CuPy and NVIDIA's driver are installed")
 
 
@@ -65,4 +67,5 @@ def hookline_runtimes() -> Iterable[Runtime]:
         fixed_sizes=True,
         build_options=frozenset({"batch", "imgsz", "int8"}),
         check_build=check_build,
+        check_device=check_device,
     )

@@ -6,8 +6,9 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from backends.gpu.plugin import check_device as check_gpu
 from core.artifacts import Precision
-from core.errors import HooklineError
+from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.parts import Availability, NoOptions, Runtime
 
@@ -37,6 +38,15 @@ def check_build(config: Any) -> Iterable[HooklineError]:
         yield problem
 
 
+def check_device(device: str) -> Iterable[HooklineError]:
+    """Why there is no GPU to open an engine on. Nothing is started on any."""
+    for problem in check_gpu(device):
+        yield UnavailableError(
+            f"an engine of tensorrt_rtx cannot be opened here: {problem.message}",
+            f"{problem.hint}; +stage=build needs no GPU",
+        )
+
+
 def load(_: NoOptions) -> TensorRtRtx:
     """Import the heavy half."""
     from backends.trt_rtx.runtime import TensorRtRtx
@@ -58,4 +68,6 @@ def hookline_runtimes() -> Iterable[Runtime]:
         fixed_sizes=True,
         build_options=frozenset({"batch", "imgsz", "compute_capabilities"}),
         check_build=check_build,
+        builds_anywhere=True,
+        check_device=check_device,
     )

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from backends.yolov5 import checkpoint as own
 from backends.yolov5 import official
+from backends.yolov5.devices import Chosen, choose_device
 from backends.yolov5.errors import YOLOv5Error
 from backends.yolov5.onnx_export import export
 from backends.yolov5.outputs import Classic, Heads
 from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
-from core.errors import HooklineError, UnavailableError
+from core.errors import HooklineError
 from core.parts import Session
 from core.training import Trained, TrainingJob
 
@@ -52,7 +53,8 @@ class YOLOv5Backend:
 
     def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
         """Run the fused network in PyTorch."""
-        return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, choose_device(device))
+        chosen = choose_device(device)
+        return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, chosen)
 
 
 CPU_PIXELS = 1 << 20
@@ -61,7 +63,7 @@ memory anew: yolov5n took 36 ms a picture of 640x640 in batches of 8, 26 ms one 
 
 
 class TorchSession:
-    """Implements :class:`core.parts.Session`; takes any batch and any size that is a multiple of the stride.
+    """Implements :class:`core.parts.TellingSession`; takes any batch and any size that is a multiple of the stride.
 
     On a CPU features lie in NHWC order (yolov5n: 17 ms a picture of 640x640 instead of 26), and so do the outputs in
     memory, whatever their shape says; a batch is inferred in pieces.
@@ -75,14 +77,15 @@ class TorchSession:
         facts: ModelFacts,
         contract: InputContract,
         layout: Layout,
-        device: torch.device,
+        chosen: Chosen,
     ) -> None:
         self.facts = facts
         self.contract = contract
         self.layout = layout
-        self._device = device
-        self._model: Heads | Classic | None = model.to(device)
-        if device.type == "cpu":
+        self.place, self.doubt = chosen.place, chosen.doubt
+        self._device = chosen.device
+        self._model: Heads | Classic | None = model.to(self._device)
+        if self._device.type == "cpu":
             self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._outputs: tuple[Tensor, ...] = ()
 
@@ -146,19 +149,6 @@ def _opened(checkpoint: Checkpoint, layout: Layout) -> Heads | Classic:
     with told():
         network = own.load(checkpoint.path).network().fuse().requires_grad_(requires_grad=False)
     return Heads(network) if layout is Layout.heads else Classic(network)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that ``device=`` names.
-
-    Raises:
-        UnavailableError: It is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UnavailableError(f"device '{name}' is not there: PyTorch sees no CUDA GPU", "use device=cpu")
-    return torch.device(name)
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib.metadata
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from backends.yolov5.config import VARIANTS
+from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.parts import ModelFamily, Release
 
@@ -54,6 +56,31 @@ def load(_options: Any) -> YOLOv5Backend:
     return YOLOv5Backend()
 
 
+def check_device(device: str) -> Iterable[HooklineError]:
+    """A GPU that is not there, as far as that can be told without PyTorch, which tells the rest when it starts."""
+    if not device.startswith("cuda") or _for_amd():
+        return
+    from backends.gpu.plugin import check_device as check_by_nvml
+    from backends.gpu.plugin import probe_gpu
+
+    if missing := probe_gpu():
+        yield UnavailableError(
+            f"device={device} cannot be used: {missing.reason}", f"set device=cpu, or {missing.hint}"
+        )
+        return
+    for problem in check_by_nvml(device):
+        if not isinstance(problem, UnavailableError):  # NVML may be missing where CUDA is not
+            yield problem
+
+
+def _for_amd() -> bool:
+    """Whether the installed PyTorch calls AMD's GPUs ``cuda``, of which nothing is known here."""
+    try:
+        return "rocm" in importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
 @hookimpl
 def hookline_models() -> Iterator[ModelFamily]:
     """The family ``yolov5``."""
@@ -63,4 +90,5 @@ def hookline_models() -> Iterator[ModelFamily]:
         load=load,
         variants=VARIANTS,
         releases=RELEASES,
+        check_device=check_device,
     )

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from backends.yolov5 import checkpoint as own
-from backends.yolov5.backend import TorchSession, choose_device, facts_of, told
+from backends.yolov5.backend import TorchSession, facts_of, told
 from backends.yolov5.config import ModelConfig, official, variant_of
+from backends.yolov5.devices import Chosen, choose_device
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.outputs import Heads
@@ -43,7 +44,12 @@ PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory(
 
 def train(job: TrainingJob) -> Trained:
     """Train as ``job`` says; see :meth:`core.parts.ModelBackend.train`."""
-    with told(), processes(choose_device(job.device)) as mine:
+    chosen = choose_device(job.device)
+    if chosen.place:
+        job.watcher.note(f"training on {chosen.place}")
+    if chosen.doubt:
+        job.watcher.warn(chosen.doubt)
+    with told(), processes(chosen.device) as mine:
         torch.set_num_threads(max(usable_cores() // mine.beside, 1))
         torch.manual_seed(job.seed)
         if mine.device.type == "cpu":
@@ -178,7 +184,8 @@ class _Listener:
     def validate(self, averaged: YOLOv5) -> Scores | None:
         """Measure a fused copy of the averaged weights."""
         network = copy.deepcopy(averaged).float().fuse().eval()
-        with TorchSession(Heads(network), self._facts, self._contract, Layout.heads, self._device) as session:
+        place = Chosen(self._device)
+        with TorchSession(Heads(network), self._facts, self._contract, Layout.heads, place) as session:
             self._scores = self._watcher.validate(session)
         if self._scores is None:
             return None

@@ -11,7 +11,7 @@ from core.context import RunContext
 from core.errors import HooklineError
 from core.opening import ARTIFACTS, ModelForm, open_model
 from core.parts import Availability, ModelFamily, Runtime
-from tests.fake_parts import ANCHORS, FakeRuntime, fake_engine
+from tests.fake_parts import ANCHORS, FakeRuntime, FakeSession, fake_engine
 from tests.stage_tools import make_context
 
 FACTS = ModelFacts("fake", "fake", ("a",), ANCHORS, (8, 16, 32))
@@ -71,6 +71,29 @@ def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Pa
     ((contract, layout, device),) = family.asked
     assert (contract.height, contract.width, layout, device) == (64, 96, Layout.classic, "cpu")
     assert set(contract.dynamic) == {"batch", "height", "width"}
+
+
+@dataclass
+class PlacedFamily:
+    """Opens sessions that say where they compute."""
+
+    place: str = ""
+    doubt: str = ""
+
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Any:
+        session: Any = FakeSession(fake_engine(checkpoint.path.parent))
+        session.place, session.doubt = self.place, self.doubt
+        return session
+
+
+@pytest.mark.parametrize(("place", "doubt"), [("cuda:1 (NVIDIA L40)", ""), ("", "the driver is too old"), ("", "")])
+def test_it_is_told_where_a_checkpoint_runs(tmp_path: Path, place: str, doubt: str) -> None:
+    family: Any = PlacedFamily(place, doubt)
+    context = context_with(tmp_path, family)
+    memory: Any = context.reporter
+    open_model(Checkpoint(path=tmp_path / "best.safetensors", facts=FACTS), context)
+    assert memory.notes == ([f"'best.safetensors' runs on {place}"] if place else [])
+    assert memory.warnings == ([doubt] if doubt else [])
 
 
 def test_a_size_that_does_not_fit_the_strides_is_refused(tmp_path: Path) -> None:

@@ -5,27 +5,34 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from backends.cv import plugin as opencv_plugin
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu import plugin
 from backends.gpu.device import fetch
 from backends.gpu.processor import BesideSession, CupyProcessor
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
+from backends.nvidia import devices, driver
 from core.artifacts import InputContract, Layout
+from core.checks import broken
 from core.detections import Filter
 from core.errors import HooklineError
-from core.parts import DeviceProcessor, DeviceSession, NoOptions, beside
+from core.parts import Availability, DeviceProcessor, DeviceSession, NoOptions, beside
+from cuda_plugins import loading
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from tests.cv.test_decode import FACTS, make_heads
 from tests.gpu.devices import EVERY_DEVICE, FakeSession, ShimDevice, put
 from tests.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.graphsurgeon.test_yolo_layer import run as run_onnx
+from tests.machine_tools import Machine
 from tests.media_tools import make_picture
+from tests.stage_tools import make_context
 
 CONTRACT = InputContract(1, 64, 96)
 HOST = OpenCvProcessor()
@@ -207,7 +214,7 @@ def test_only_the_boxes_are_found_on_the_stream_of_the_session():
 
 
 def test_a_session_on_the_host_gets_arrays_of_numpy(device):
-    processor = CupyProcessor(lambda number: device)
+    processor = CupyProcessor(lambda number: device, number=lambda word: 0)
     session: Any = type("HostSession", (), {"layout": Layout.decoded, "facts": FACTS})()
     assert beside(processor, session) is processor
     pictures = [make_picture(33, 200), make_picture(5, 4)]
@@ -257,14 +264,67 @@ def test_the_descriptor_is_light(repo_root):
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("word", ["auto", "cuda:1"])
+def test_for_a_session_on_the_host_it_works_on_the_gpu_of_the_run(monkeypatch, word):
+    """CUDA's number of that GPU, which has been named to CUDA before CuPy starts it."""
+    chosen, opened, done = {"auto": "the freest", "cuda:1": "the second"}, [], []
+    monkeypatch.setattr(devices, "choose", chosen.get)
+    monkeypatch.setattr(devices, "prepare_environment", lambda gpu: done.append(f"{gpu} named"))
+    cupy = SimpleNamespace(cuda=SimpleNamespace(runtime="runtime"))
+    monkeypatch.setattr(loading, "import_cupy", lambda: done.append("CuPy started") or cupy)
+    monkeypatch.setattr(devices, "ordinal", lambda gpu, runtime: {"the freest": 3, "the second": 0}[gpu])
+    processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number)).on_device(word)
+    assert opened == []
+    processor.prepare([make_picture()], CONTRACT)
+    processor.prepare([make_picture()], CONTRACT)
+    assert opened == [3 if word == "auto" else 0]
+    assert done == [f"{chosen[word]} named", "CuPy started"]
+
+
+def test_a_session_on_a_gpu_is_followed_whatever_the_run_says():
+    opened = []
+    processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number), number=pytest.fail)
+    session = session_of(ShimDevice(), {})
+    session.device = 5
+    beside(processor.on_device("cuda:1"), session)
+    assert opened == [5]
+
+
+def test_the_run_tells_its_device(tmp_path):
+    """Only to processors that ask for it: those of others have ``prepare`` and ``detect`` alone."""
+    (cupy,) = plugin.hookline_processors()
+    (opencv,) = opencv_plugin.hookline_processors()
+    context, _ = make_context(tmp_path, processors=[cupy, opencv])
+    found = replace(context, device="cuda:3").processor("cupy")
+    assert isinstance(found, CupyProcessor)
+    assert found.word == "cuda:3"
+    assert isinstance(replace(context, device="cuda:3").processor("opencv"), OpenCvProcessor)
+
+
 def test_what_is_missing_is_told(monkeypatch):
-    monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda name: None)
+    there: list[str] = []
+    monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda name: object() if name in there else None)
+    monkeypatch.setattr("ctypes.CDLL", lambda name, *_, **__: pytest.fail(f"{name} was loaded"))
     assert "CuPy is not installed" in plugin.probe().reason
-    monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(plugin, "DRIVER", "libno-such-driver.so.1")
-    assert "libno-such-driver.so.1 cannot be loaded" in plugin.probe().reason
-    monkeypatch.setattr(plugin, "DRIVER", None)
+    there.append("cupy")
+    problem = broken("NVIDIA driver", "libcuda.so.1 is there, and no kernel module is loaded", "sudo modprobe nvidia")
+    monkeypatch.setattr(driver, "driver_problem", lambda here: problem)
+    assert plugin.probe() == Availability(usable=False, reason=problem.found, hint=problem.remedy)
+    monkeypatch.setattr(driver, "driver_problem", lambda here: None)
     assert plugin.probe().usable
+
+
+@pytest.mark.parametrize(("value", "usable"), [(None, True), ("0", True), ("GPU-11", True), ("", False), ("-1", False)])
+def test_gpus_that_are_hidden_cannot_be_used(monkeypatch, tmp_path, value, usable):
+    """The common way to keep a run on the CPU."""
+    machine = Machine(tmp_path)
+    machine.gpus()
+    machine.driver_library()
+    machine.environment |= {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
+    monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda name: object())
+    state = plugin.probe(machine.here())
+    assert state.usable is usable
+    assert usable or f"CUDA_VISIBLE_DEVICES='{value}' hides every GPU" in state.reason
 
 
 def test_the_part_is_registered():

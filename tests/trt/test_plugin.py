@@ -9,7 +9,8 @@ import pytest
 from backends.trt import library
 from backends.trt.plugin import check_build, hookline_runtimes, probe
 from core.artifacts import Int8Route, Precision
-from core.errors import UnavailableError
+from core.checks import broken
+from core.errors import HooklineError, UnavailableError
 from stages.build import BuildConfig, check
 from tests.stage_tools import make_context
 
@@ -19,12 +20,11 @@ CALIBRATED = BuildConfig(
 
 
 def there(monkeypatch, packages: set[str], *, driver: bool) -> None:
-    def load(name: str) -> None:
-        if not driver:
-            raise OSError(name)
-
+    """A machine with these packages; whatever has to do with the GPU, it is asked of files alone."""
+    problem = None if driver else broken("NVIDIA driver", "no kernel module is loaded", "sudo modprobe nvidia")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in packages else None)
-    monkeypatch.setattr("ctypes.CDLL", load)
+    monkeypatch.setattr("backends.nvidia.driver.driver_problem", lambda here: problem)
+    monkeypatch.setattr("ctypes.CDLL", lambda name, *_, **__: pytest.fail(f"{name} was loaded"))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def there(monkeypatch, packages: set[str], *, driver: bool) -> None:
     [
         (set(), True, "TensorRT is not installed"),
         ({"tensorrt"}, True, "CuPy"),
-        ({"tensorrt", "cupy"}, False, "driver is not there"),
+        ({"tensorrt", "cupy"}, False, "no kernel module is loaded"),
     ],
 )
 def test_what_is_missing_is_named(monkeypatch, packages, driver, reason):
@@ -46,6 +46,22 @@ def test_what_is_missing_is_named(monkeypatch, packages, driver, reason):
 def test_usable_where_all_is_there(monkeypatch):
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
     assert probe().usable
+
+
+def test_a_gpu_that_is_not_there_is_a_problem_of_the_plan(monkeypatch, tmp_path):
+    """Building and opening need it; the ONNX file for another machine does not."""
+    there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
+    missing = HooklineError("there is no GPU 7 for device=cuda:7", "possible: auto, cuda:0 (NVIDIA L4)")
+
+    def choose(device: str) -> None:
+        if device == "cuda:7":
+            raise missing
+
+    monkeypatch.setattr("backends.nvidia.devices.choose", choose)
+    (runtime,) = hookline_runtimes()
+    assert list(runtime.check_device("cuda:7")) == [missing]
+    assert list(runtime.check_device("auto")) == []
+    assert not runtime.builds_anywhere
 
 
 def context_with_runtime(folder):

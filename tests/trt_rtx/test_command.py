@@ -46,12 +46,26 @@ def test_engine_with_sidecar_then_from_the_store(run):
     assert (result.returncode, stages["build"]) == (0, "reused")
 
 
-def test_opening_needs_a_card(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("auto", "an engine of tensorrt_rtx cannot be opened here: no GPU can be used"),
+        ("cuda:0", "an engine of tensorrt_rtx cannot be opened here: no GPU can be used"),
+        ("cpu", "backend=tensorrt_rtx works on NVIDIA GPUs, and device=cpu was asked for"),
+    ],
+)
+def test_opening_needs_a_card_which_is_told_before_anything_runs(run, monkeypatch, device, told):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is one
-    result, _, stages = run("third", "+stage=predict", "source=pictures")
-    assert result.returncode == 2
-    assert stages == stages | {"build": "ran", "predict": "failed"}
-    assert "no GPU can be used" in result.stderr
+    result, _, stages = run(f"third-{device}", "+stage=predict", "source=pictures", f"device={device}")
+    assert (result.returncode, stages) == (2, {})
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_building_needs_none_whatever_the_device(run, monkeypatch, device):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    result, _, stages = run(f"built-{device}", "+stage=build", f"device={device}")
+    assert (result.returncode, stages["build"] in {"ran", "reused"}) == (0, True), result.stderr
 
 
 def test_card_that_is_not_there_is_told_before_anything_runs(run):
