@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from core.checks import Asked, Finding, absent, broken, doubtful, fine
 from core.context import cache_home
+from core.devices import contradicts, place_of
 from core.errors import HooklineError
 from core.resolve import AUTO, best_part
 from stages.doctor.running import Examined
-from stages.doctor.weighing import kind_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
     from stages.doctor import DoctorConfig
 
 _WORDS = {"runtimes": "backend", "processors": "processor"}
-ANYWHERE = "compute_capabilities"
-"""A runtime with this option of ``build`` builds for cards that are named, on machines that have none."""
 
 
 def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Asked, list[Examined]]:
@@ -48,19 +46,17 @@ def examine_device(asked: Asked, context: RunContext) -> list[Examined]:
     named = (("runtimes", asked.backend), ("processors", asked.processor))
     parts = {kind: context.registry.part(kind, name) for kind, name in named if name}
     findings = [
-        _contradiction(kind, part, asked.device)
-        for kind, part in parts.items()
-        if kind_of(asked.device) not in {AUTO, part.device} and (kind, part.device) != ("processors", "cpu")
+        _contradiction(kind, part, asked.device) for kind, part in parts.items() if contradicts(part, asked.device)
     ]
     return [Examined("device", frozenset(), tuple(findings))] if findings else []
 
 
 def _contradiction(kind: str, part: Any, device: str) -> Finding:
     """What works on another kind of device is refused; some runtimes build all the same."""
-    word, where = _WORDS[kind], "NVIDIA GPUs" if part.device == "cuda" else "the CPU"
-    found = f"device={device}, and {word}={part.name} works on {where}"
+    word = _WORDS[kind]
+    found = f"device={device}, and {word}={part.name} works on {place_of(part)}"
     remedy = f"device=auto, or another {word}"
-    if kind == "runtimes" and ANYWHERE in part.build_options:
+    if getattr(part, "builds_anywhere", False):
         return doubtful("device", f"{found}: engines are built here and cannot be run", remedy)
     return broken("device", found, remedy)
 

@@ -168,7 +168,7 @@ def on(folder: Path, device: str, *checks: Check, **words: Any) -> tuple[dict[st
         runtimes=[
             runtime("plain", lambda: YES),
             runtime("chip", **gpu),
-            runtime("ahead", lambda: YES, device="cuda", build_options=frozenset({"compute_capabilities"})),
+            runtime("ahead", lambda: YES, device="cuda", builds_anywhere=True),
         ],
         processors=[processor("cpu"), processor("fast", device="cuda")],
         checks=checks,
