@@ -3,7 +3,8 @@
 ``python -m benchmarks.int8_accuracy --data ../shared/data/coco_subset/data.yaml yolov5n.pt yolov5s.pt`` calibrates on
 the train split and measures the quantised heads (multi-label, conf 0.001, IoU 0.6) through ``+stage=evaluate``. mAP on
 some hundred pictures moves by a few thousandths with every change of rounding: a second split (``--splits val,train``)
-shows how much of a difference is luck.
+shows how much of a difference is luck. With ``--backend tensorrt`` the graphs are those that TensorRT gets, computed by
+ONNX Runtime on the CPU as they are written: their times tell nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def main() -> None:
     for weights in arguments.weights:
         for split in arguments.splits.split(","):
             options = [f"weights={weights}", f"data={arguments.data}", f"evaluate.split={split}"]
+            options.append(f"backend={arguments.backend}")
             print_rows(Path(weights).stem, split, options, arguments.calibrators.split(","))
 
 
@@ -35,6 +37,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
+    parser.add_argument("--backend", default="onnxruntime", help="whose rules the quantised graphs follow")
     parser.add_argument("--splits", default="val", help="separated by commas")
     parser.add_argument("--calibrators", default="percentile,minmax,entropy", help="separated by commas")
     return parser.parse_args()

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.ort.engine import build_engine, check_engine, open_engine
+from backends.ort.engine import RUNTIME, build_engine, check_engine, open_engine
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import this_machine
 from backends.ort.plugin import OrtOptions
 from backends.ort.session import OrtSession
 from backends.ort.tap import OrtTap
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
+from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision, QuantizedModel
 from core.context import RunContext
 from core.errors import HooklineError
 
@@ -59,6 +59,9 @@ class OrtRuntime:
             check_engine(model)
             return open_engine(model, self.options)
         settings = session_options(self.options, Level.ORT_ENABLE_ALL)
+        if isinstance(model, QuantizedModel) and model.runtime != RUNTIME:
+            # Computed as it is written: of float16 between Q/DQ pairs the fusions make graphs that are invalid.
+            settings.add_session_config_entry("session.disable_quant_qdq", "1")
         return OrtSession(load_session(model.path, settings, f"'{model.path}'"), model)
 
     def tap(self, model: OnnxModel, tensors: Sequence[str] | None = None) -> OrtTap:

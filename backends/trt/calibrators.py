@@ -7,8 +7,6 @@ None only, so what they raise is kept and raised after the build.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
+from backends.trt.files import write_whole
 from core.calibration import read_tensorrt_cache
 from core.errors import HooklineError
 
@@ -49,10 +48,7 @@ class CalibrationCache:
 
     def write(self, content: bytes) -> None:
         """Keep it; another process never sees a part of it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, self.path)
+        write_whole(self.path, content)
 
 
 class Feeder:

@@ -6,7 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,18 @@ IDLE = 64
 """Batches of a shape after which a graph that none of them used gives way to another."""
 
 
+class Kernels(Protocol):
+    """Where a library compiles kernels while an engine runs: what it has compiled is kept."""
+
+    def new_context(self) -> Any:
+        """``trt.IExecutionContext`` without memory of its own; None where there is no room."""
+        ...
+
+    def keep(self) -> None:
+        """Keep what has been compiled so far."""
+        ...
+
+
 @dataclass(frozen=True)
 class Opened:
     """A deserialised engine.
@@ -39,11 +51,20 @@ class Opened:
         library: TensorRT, or TensorRT-RTX.
         runtime: ``trt.Runtime``; must outlive the engine.
         engine: ``trt.ICudaEngine``.
+        kernels: What is compiled while it runs; None where all is in the plan.
     """
 
     library: Library
     runtime: Any
     engine: Any
+    kernels: Kernels | None = None
+
+    def new_context(self) -> Any:
+        """``trt.IExecutionContext``, to be given memory; None where there is no room."""
+        if self.kernels:
+            return self.kernels.new_context()
+        trt = self.library.trt
+        return self.engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
 
     def dtype(self, name: str) -> np.dtype[Any]:
         """Element type of an input or output.
@@ -179,9 +200,8 @@ class Execution:
     def _new_context(self) -> Any:
         if self._scratch is None:
             raise RuntimeError("the execution is closed")
-        trt, watch = self._opened.library.trt, Watch(self._opened.library)
-        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = self._opened.engine.create_execution_context(strategy)
+        watch = Watch(self._opened.library)
+        context = self._opened.new_context()
         if context is None:
             raise watch.error(
                 "TensorRT cannot make room to run the engine",

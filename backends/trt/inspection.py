@@ -97,8 +97,7 @@ def inspect(opened: Opened, profile: Profile | None) -> str:
     trt, watch = opened.library.trt, Watch(opened.library)
     inspector = opened.engine.create_engine_inspector()
     if profile is not None:
-        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED  # no memory: nothing is run
-        context = opened.engine.create_execution_context(strategy)
+        context = opened.new_context()  # it gets no memory: nothing is run
         if context is None or not context.set_input_shape(profile.name, profile.opt):
             raise watch.error(f"the engine takes no input of {profile}", "build another size")
         inspector.execution_context = context

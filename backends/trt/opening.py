@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from backends.nvidia.devices import Gpu, ordinal
-from backends.trt.execution import Opened
+from backends.trt.execution import Kernels, Opened
 from backends.trt.failures import Watch
 from backends.trt.library import Library
 from backends.trt.memory import CupyEngineDevice, EngineDevice
@@ -25,7 +26,13 @@ def open_on(gpu: Gpu) -> CupyEngineDevice:
     return CupyEngineDevice(ordinal(gpu, loading.import_cupy().cuda.runtime))
 
 
-def open_session(engine: Engine, library: Library, device: EngineDevice, *, graphs: bool) -> TrtSession:
+MakeKernels = Callable[[Any], Kernels]
+"""Gets the ``ICudaEngine``, in its CUDA context."""
+
+
+def open_session(
+    engine: Engine, library: Library, device: EngineDevice, *, graphs: bool, kernels: MakeKernels | None = None
+) -> TrtSession:
     """Deserialise a plan, which was checked, on a device.
 
     Args:
@@ -33,14 +40,15 @@ def open_session(engine: Engine, library: Library, device: EngineDevice, *, grap
         library: TensorRT, or TensorRT-RTX.
         device: Where it is to run.
         graphs: Launch repeated work as CUDA graphs.
+        kernels: Keeps what is compiled while the engine runs.
 
     Raises:
         HooklineError: The plan is damaged or needs a plugin that is not there, or memory is short; says what to do.
     """
-    return TrtSession(deserialise(engine, library, device), engine, device, graphs=graphs)
+    return TrtSession(deserialise(engine, library, device, kernels), engine, device, graphs=graphs)
 
 
-def deserialise(engine: Engine, library: Library, device: EngineDevice) -> Opened:
+def deserialise(engine: Engine, library: Library, device: EngineDevice, kernels: MakeKernels | None = None) -> Opened:
     """The engine of a plan; arguments and errors as those of :func:`open_session`."""
     with device.here():
         if library.capabilities.plugins and OPERATOR in plugins_of(engine):
@@ -54,7 +62,7 @@ def deserialise(engine: Engine, library: Library, device: EngineDevice) -> Opene
         plan = runtime.deserialize_cuda_engine(engine.path.read_bytes())
         if plan is None:
             raise _refused(engine, watch)
-    return Opened(library, runtime, plan)
+        return Opened(library, runtime, plan, kernels(plan) if kernels else None)
 
 
 def _runtime(library: Library) -> Any:

@@ -243,7 +243,9 @@ class TrtSession:
         self._staging, self._results = [], {}
         self._filled.clear()
         with self._memory.here():
-            self._opened = replace(self._opened, engine=None)
+            if self._opened.kernels:
+                self._opened.kernels.keep()
+            self._opened = replace(self._opened, engine=None, kernels=None)
         self._memory.trim()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+
+from backends.trt.files import write_whole
 
 log = logging.getLogger("hookline")
 
@@ -47,7 +48,7 @@ class TimingCache:
                     _combine(cache, config.create_timing_cache(known))
                 content = cache.serialize()
                 if content is not None:
-                    _replace(self.path, bytes(content))
+                    write_whole(self.path, bytes(content))
         except OSError as error:
             log.warning("measurements of kernels cannot be kept in '%s': %s", self.path, error.strerror)
 
@@ -69,12 +70,3 @@ def _combine(cache: Any, others: Any) -> None:
     """Those that are damaged, or of another release, are left out."""
     if others is not None:
         cache.combine(others, False)  # noqa: FBT003
-
-
-def _replace(path: Path, content: bytes) -> None:
-    unfinished = path.with_suffix(".unfinished")  # the lock is held: there is one writer
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 from backends.nvidia.devices import Gpu, choose
 from backends.trt.library import load
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession
+from backends.trt_rtx.compiled import CompiledKernels
 from backends.trt_rtx.targets import target_of
 from core.artifacts import Engine, OnnxModel
-from core.context import RunContext
+from core.context import RunContext, cache_home
+from core.digest import file_digest
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
 from core.warming import warm_up
@@ -16,6 +22,7 @@ from core.warming import warm_up
 RUNTIME = "tensorrt_rtx"
 CARDS = "compute_capabilities"
 """The entry of an engine's machine that names the cards; empty where TensorRT-RTX chose them."""
+AMPERE = 8.0
 
 
 def this_release() -> dict[str, str]:
@@ -26,16 +33,27 @@ def this_release() -> dict[str, str]:
 def open_engine(model: OnnxModel | Engine, device: str) -> TrtSession:
     """Open an engine on a GPU of this machine.
 
-    CUDA graphs are left out: TensorRT-RTX goes on compiling while an engine runs, which nobody has tried here.
+    What is compiled for the card is kept for the next time. CUDA graphs are left out: TensorRT-RTX goes on compiling
+    while an engine runs, which nobody has tried here.
 
     Raises:
         HooklineError: It is no engine of this release or not for this card, or there is no GPU.
     """
     engine = check_engine_file(model, RUNTIME)
     check_release(engine)
-    gpu = choose(device)
+    gpu, library = choose(device), load(RUNTIME)
     check_card(engine, gpu)
-    return open_session(engine, load(RUNTIME), open_on(gpu), graphs=False)
+
+    def kernels(plan: Any) -> CompiledKernels:
+        return CompiledKernels(library.trt, plan, compiled_path(engine, gpu))
+
+    return open_session(engine, library, open_on(gpu), graphs=False, kernels=kernels)
+
+
+def compiled_path(engine: Engine, gpu: Gpu) -> Path:
+    """Where it is kept what the card of this machine makes of an engine."""
+    name = re.sub(r"[^\w.]+", "-", gpu.name)
+    return cache_home() / "tensorrt_rtx" / "compiled" / f"{engine.sha256 or file_digest(engine.path)}-{name}.cache"
 
 
 def check_release(engine: Engine) -> None:
@@ -59,6 +77,11 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
         HooklineError: Names the cards, and how to rebuild.
     """
     cards = [card for card in engine.machine.get(CARDS, "").split(",") if card]
+    if not cards and gpu.capability and float(gpu.capability) < AMPERE:
+        raise HooklineError(
+            f"'{engine.path.name}' was built for Ampere and later, the {gpu.name} here is {target_of(gpu)}",
+            f"build it again with build.compute_capabilities=[{target_of(gpu)}]",
+        )
     if cards and target_of(gpu) not in cards:
         raise HooklineError(
             f"'{engine.path.name}' was built for {', '.join(cards)}, the {gpu.name} here is {target_of(gpu)}",
@@ -67,13 +90,13 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
 
 
 def try_out(engine: Engine, context: RunContext, runs: int) -> None:
-    """Run a fresh engine where there is a card for it; where there is none, say so."""
+    """Run a fresh engine where it can be run; elsewhere say why not: it may be for other cards, or machines."""
     if not runs:
         return
     try:
-        check_card(engine, choose(context.device))
+        session = open_engine(engine, context.device)
     except HooklineError as problem:
         context.note(f"build: the engine was not run here: {problem.message}")
         return
-    with open_engine(engine, context.device) as session:
+    with session:
         warm_up(session, runs)

@@ -10,6 +10,7 @@ from backends.graphsurgeon.quantize import quantize
 from backends.trt_rtx.engine import build_engine
 from backends.trt_rtx.opening import open_engine, this_release
 from backends.trt_rtx.style import STYLE
+from backends.trt_rtx.targets import card_here
 from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
 from core.context import RunContext
 from core.errors import HooklineError
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 class TensorRtRtx:
     """Quantises by TensorRT's rules, builds for RTX cards on any machine, and opens engines on the cards."""
 
-    def machine(self, device: str = "auto") -> Mapping[str, str]:  # noqa: ARG002
-        """The release: an engine is for it alone. The machine that builds has no say."""
-        return this_release()
+    def machine(self, device: str = "auto") -> Mapping[str, str]:
+        """The release, which an engine is for alone, and the card here, which ``[current]`` means."""
+        return {**this_release(), "card": card_here(device)}
 
     def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
         """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""

@@ -56,6 +56,14 @@ def set_targets(trt: Any, config: Any, targets: Sequence[str]) -> None:
             raise HooklineError(f"TensorRT-RTX refuses the compute capabilities {', '.join(targets)}", "name fewer")
 
 
+def card_here(device: str) -> str:
+    """The compute capability of the GPU that ``device`` means; empty where there is none."""
+    try:
+        return target_of(choose(device))
+    except HooklineError:
+        return ""
+
+
 def target_of(gpu: Gpu) -> str:
     """``sm89`` for 8.9."""
     return _target(gpu.capability)

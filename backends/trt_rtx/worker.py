@@ -57,10 +57,12 @@ def main() -> int:
 
 
 def _build(library: Library, job: Job, course: Course) -> bytes:
-    def name_cards(_network: Any, config: Any) -> None:
+    def settle(_network: Any, config: Any) -> None:
         set_targets(library.trt, config, job.cards)
+        if flag := getattr(library.trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None):
+            config.set_flag(flag)  # sessions give it the memory that it says it needs, and it takes no more
 
-    return build_plan(library, Recipe(job.model, job.profile, prepare=(name_cards,)), course)
+    return build_plan(library, Recipe(job.model, job.profile, prepare=(settle,)), course)
 
 
 def _write(target: Path, plan: bytes) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
+from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.plugin import OrtOptions, load
-from core.artifacts import Layout
+from backends.trt.style import STYLE as TENSORRT
+from core.artifacts import Layout, Precision, QuantizedModel
 from core.errors import HooklineError
 from cuda_plugins.signature import NUM
 from tests.heads_tools import grafted, images, write_heads
+from tests.quantize_tools import pictures, seen_ranges, tiny_detector
 
 
 @pytest.fixture
@@ -112,3 +116,20 @@ def test_input_of_another_name(tmp_path, runtime):
     other = replace(model, contract=replace(model.contract, name="data"))
     with pytest.raises(HooklineError, match="no input 'data'"):
         runtime.open(other, device="cpu")
+
+
+def test_a_model_in_int8_for_another_runtime_is_computed_as_it_is_written(tmp_path, runtime):
+    """TensorRT's has float16 between its Q/DQ pairs, of which ONNX Runtime's fusions make an invalid graph."""
+    model = tiny_detector(tmp_path / "tiny.onnx")
+    exact, target = onnx.load(model.path), tmp_path / "int8.onnx"
+    onnx.save(insert_qdq(exact, seen_ranges(exact), TENSORRT), target)
+    fields = {"facts": model.facts, "contract": model.contract, "layout": model.layout}
+    quantized = QuantizedModel(path=target, runtime="tensorrt", precision=Precision.int8, **fields)
+    with runtime.open(quantized, device="cpu") as session, runtime.open(model, device="cpu") as reference:
+        found, expected = session.run(pictures(1)), reference.run(pictures(1))
+        assert {name: values.dtype for name, values in found.items()} == {"p3": np.float32, "p4": np.float32}
+        for name, values in expected.items():
+            assert 0 < np.abs(found[name] - values).max() < 0.08
+    ours = replace(quantized, runtime="onnxruntime")
+    with pytest.raises(HooklineError, match="ONNX Runtime cannot open"):
+        runtime.open(ours, device="cpu")

@@ -232,7 +232,9 @@ def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, 
     return *session_on(device, graphs=graphs, **changes), device
 
 
-def session_on(device: Any, *, graphs: bool = True, **changes: Any) -> tuple[TrtSession, FakeEngine]:
+def session_on(
+    device: Any, *, graphs: bool = True, kernels: Callable[[Any], Any] = lambda _: None, **changes: Any
+) -> tuple[TrtSession, FakeEngine]:
     """A session and its engine on a device that has ``begin`` and ``is_capturing`` too."""
     engine = FakeEngine(device, **changes)
-    return TrtSession(Opened(LIBRARY, object(), engine), about(), device, graphs=graphs), engine
+    return TrtSession(Opened(LIBRARY, object(), engine, kernels(engine)), about(), device, graphs=graphs), engine

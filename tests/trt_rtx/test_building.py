@@ -8,6 +8,7 @@ from dataclasses import replace
 import onnx
 import pytest
 
+from backends.trt_rtx import runtime
 from backends.trt_rtx.plugin import hookline_runtimes
 from core.artifacts import Layout, Precision
 from core.errors import HooklineError
@@ -129,8 +130,10 @@ def test_bare_node_needs_a_plugin(tmp_path):
         built(tmp_path, model)
 
 
-def test_key_of_an_engine_holds_the_release(tmp_path):
+def test_key_of_an_engine_holds_the_release_and_the_card_here(tmp_path, monkeypatch):
     context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
     import tensorrt_rtx
 
-    assert fingerprint(BuildConfig(backend="tensorrt_rtx"), context) == {"tensorrt_rtx": tensorrt_rtx.__version__}
+    monkeypatch.setattr(runtime, "card_here", lambda device: f"card of {device}")
+    key = fingerprint(BuildConfig(backend="tensorrt_rtx"), context)
+    assert key == {"tensorrt_rtx": tensorrt_rtx.__version__, "card": f"card of {context.device}"}

@@ -12,7 +12,7 @@ import pytest
 from backends.nvidia.devices import Gpu
 from backends.trt.library import load
 from backends.trt.opening import open_session
-from backends.trt_rtx import opening
+from backends.trt_rtx import opening, targets
 from backends.trt_rtx.opening import open_engine, this_release, try_out
 from backends.trt_rtx.runtime import TensorRtRtx
 from core.artifacts import Engine, Layout, Precision
@@ -60,7 +60,7 @@ def card(monkeypatch):
     """A machine with an Ampere card, whose sessions are not real; gives them."""
     made = []
 
-    def session(engine, library, device, *, graphs):
+    def session(engine, library, device, *, graphs, kernels):
         made.append((FakeSession(engine.contract), engine, library.title, device, graphs))
         return made[-1][0]
 
@@ -109,6 +109,26 @@ def test_engines_that_do_not_fit(engine, card, change, message):
     assert card == []
 
 
+def test_cards_before_ampere_must_be_named(engine, card, monkeypatch):
+    monkeypatch.setattr(opening, "choose", lambda device: Gpu("GPU-1", "NVIDIA T4", "7.5", 0, 0, ""))
+    with pytest.raises(HooklineError, match=r"for Ampere and later, the NVIDIA T4 here is sm75; .*=\[sm75\]"):
+        open_engine(replace(engine, machine=this_release()), "auto")
+
+
+def test_an_engine_for_the_current_card_is_of_that_card(card, monkeypatch):
+    monkeypatch.setattr(targets, "choose", lambda device: Gpu("GPU-1", "a card", device[5:], 0, 0, ""))
+    assert TensorRtRtx().machine("cuda:8.6") == {**this_release(), "card": "sm86"}
+    assert TensorRtRtx().machine("cuda:12.0") == {**this_release(), "card": "sm120"}
+
+
+def test_without_a_card_there_is_none_in_the_key(monkeypatch):
+    def refuse(device):
+        raise UnavailableError("no GPU can be used", "")
+
+    monkeypatch.setattr(targets, "choose", refuse)
+    assert TensorRtRtx().machine() == {**this_release(), "card": ""}
+
+
 def test_engine_without_a_card(engine, no_card):
     with pytest.raises(UnavailableError, match=r"no GPU can be used: there is no driver; see \+stage=doctor"):
         open_engine(engine, "auto")
@@ -139,6 +159,18 @@ def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
     assert len(memory.notes) == 1
 
 
+def test_an_engine_that_cannot_be_run_here_is_built_all_the_same(tmp_path, engine, card, monkeypatch):
+    """CuPy runs engines, and building them needs none."""
+
+    def refuse(gpu):
+        raise UnavailableError("the CUDA kernels need the package CuPy", "install it")
+
+    monkeypatch.setattr(opening, "open_on", refuse)
+    context, memory = make_context(tmp_path)
+    try_out(engine, context, 3)
+    assert memory.notes == ["build: the engine was not run here: the CUDA kernels need the package CuPy"]
+
+
 class Here:
     """A device to name only."""
 
@@ -159,7 +191,9 @@ def test_library_itself_refuses_without_a_driver(engine):
             "ICudaEngine",
             ["num_io_tensors", "get_tensor_name", "get_tensor_mode", "get_tensor_dtype", "get_tensor_profile_shape"],
         ),
-        ("ICudaEngine", ["create_execution_context", "device_memory_size_v2"]),
+        ("ICudaEngine", ["create_execution_context", "create_runtime_config", "device_memory_size_v2"]),
+        ("IRuntimeConfig", ["set_execution_context_allocation_strategy", "create_runtime_cache", "set_runtime_cache"]),
+        ("IRuntimeCache", ["serialize", "deserialize"]),
         ("ExecutionContextAllocationStrategy", ["USER_MANAGED"]),
         (
             "IExecutionContext",
