@@ -144,23 +144,39 @@ def test_reference_without_sidecar(tmp_path: Path) -> None:
 
 
 def test_check(tmp_path: Path) -> None:
+    parts, _, _ = fake_parts([])
+    context, _ = make_context(tmp_path, **parts)
     wrong = make_config(tmp_path, reference=None, source=None, pictures=0, inferences=0, conf=2.0)
-    assert [str(problem).split(";")[0] for problem in check(wrong, None)] == [  # type: ignore[arg-type]
+    assert [str(problem).split(";")[0] for problem in check(wrong, context)] == [
         "no reference is given",
         "no pictures are given",
         "compare.pictures=0 is out of range",
         "compare.inferences=0 is out of range",
         "conf=2.0 is out of range",
     ]
-    missing, unseen = check(make_config(tmp_path), None)  # type: ignore[arg-type]
+    missing, unseen = check(make_config(tmp_path), context)
     assert "no file" in str(missing)
     assert "no such source" in str(unseen)
     write_picture(tmp_path / "pictures" / "a.png")
     engine = fake_engine(tmp_path, "reference")
-    (undescribed,) = check(make_config(tmp_path), None)  # type: ignore[arg-type]
+    (undescribed,) = check(make_config(tmp_path), context)
     assert "has no sidecar file (.json)" in str(undescribed)
     write_sidecar(complete(engine))
-    assert list(check(make_config(tmp_path), None)) == []  # type: ignore[arg-type]
+    assert list(check(make_config(tmp_path), context)) == []
+
+
+@pytest.mark.parametrize(("device", "told"), [("auto", 0), ("cpu", 0), ("cuda:0", 1)])
+def test_a_reference_on_another_device_is_told_before_anything_runs(tmp_path: Path, device: str, told: int) -> None:
+    parts, _, _ = fake_parts([])
+    context, _ = make_context(tmp_path, **parts)
+    write_picture(tmp_path / "pictures" / "a.png")
+    write_sidecar(complete(fake_engine(tmp_path, "reference")))
+    problems = [str(problem) for problem in check(make_config(tmp_path), replace(context, device=device))]
+    assert len(problems) == told
+    assert all(
+        problem.startswith("fake, which opens compare.reference, works on the CPU, and device=cuda:0 was asked for")
+        for problem in problems
+    )
 
 
 def test_stage() -> None:

@@ -1,0 +1,40 @@
+"""What is told of a training before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.errors import HooklineError
+from core.parts import ModelFamily
+from stages.train import TrainConfig
+from stages.train.checks import problems
+from tests.stage_tools import make_context
+
+
+def family(name: str, network: str, gpus: int) -> ModelFamily:
+    """A framework that sees so many GPUs."""
+
+    def check_device(device: str) -> list[HooklineError]:
+        return [HooklineError(f"{name}: no {device}")] if int(device.partition(":")[2] or 0) >= gpus else []
+
+    return ModelFamily(name=name, summary="toy", load=lambda _: None, variants=(network,), check_device=check_device)
+
+
+@pytest.mark.parametrize(
+    ("network", "device", "told"),
+    [
+        ("few_s", "cuda:1", ["few: no cuda:1"]),
+        ("many_s", "cuda:1", []),
+        (None, "cuda:1", []),
+        (None, "cuda:4", ["few: no cuda:4"]),
+        ("few_s", "auto", []),
+    ],
+)
+def test_a_gpu_that_is_not_there(tmp_path: Path, network: str | None, device: str, told: list[str]) -> None:
+    context, _ = make_context(tmp_path, models=[family("few", "few_s", 1), family("many", "many_s", 4)])
+    config = replace(TrainConfig(), model=network, data=None, imgsz=640)
+    found = problems(config, replace(context, device=device))
+    assert [str(problem) for problem in found] == told
