@@ -13,46 +13,46 @@ from core.errors import UnavailableError
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
+def library(major: str = "") -> ctypes.CDLL:
     """The library: as the linker finds it, or of the package ``nvidia-cuda-nvrtc``.
+
+    Args:
+        major: Of its CUDA, e.g. ``12``; empty for the newest. Drivers cannot read the PTX of a newer one.
 
     Raises:
         UnavailableError: There is none.
     """
-    for name in _candidates():
+    for name in _candidates(f".{major}" if major else ""):
         try:
             return ctypes.CDLL(name)
         except OSError:
             continue
+    package = "nvidia-cuda-nvrtc-cu12" if major == "12" else "nvidia-cuda-nvrtc"
+    wanted = f"no NVRTC of CUDA {major}" if major else "no NVRTC"
     raise UnavailableError(
-        "no NVRTC, the compiler of CUDA sources", "pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
+        f"{wanted}, the compiler of CUDA sources", f"pip install {package}, or install the CUDA toolkit"
     )
 
 
-def _candidates() -> Iterator[str]:
-    yield from ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
-    if found := ctypes.util.find_library("nvrtc"):
+def _candidates(ending: str) -> Iterator[str]:
+    yield from [f"libnvrtc.so{ending}"] if ending else ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
+    found = ctypes.util.find_library("nvrtc")
+    if found and found.endswith(ending):
         yield found
     package = importlib.util.find_spec("nvidia")
     for folder in (package.submodule_search_locations or []) if package else []:
-        yield from map(str, sorted(Path(folder).glob("**/libnvrtc.so.*"), reverse=True))
-
-
-def version() -> tuple[int, int]:
-    """Major and minor version of NVRTC; a driver reads PTX of its own CUDA version and older."""
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
-    return major.value, minor.value
+        yield from map(str, sorted(Path(folder).glob(f"**/libnvrtc.so{ending or '.*'}"), reverse=True))
 
 
 @functools.cache
-def ptx(source: str, name: str, options: tuple[str, ...]) -> bytes:
+def ptx(source: str, name: str, options: tuple[str, ...], major: str = "") -> bytes:
     """Compile a source that needs no headers.
 
     Args:
         source: The text.
         name: What messages call it.
         options: Options of NVRTC, e.g. ``--gpu-architecture=compute_75``.
+        major: Of NVRTC; empty for the newest.
 
     Returns:
         PTX, without the zero at the end.
@@ -61,13 +61,13 @@ def ptx(source: str, name: str, options: tuple[str, ...]) -> bytes:
         UnavailableError: There is no NVRTC.
         RuntimeError: It does not compile; holds the log.
     """
-    nvrtc, program = library(), ctypes.c_void_p()
+    nvrtc, program = library(major), ctypes.c_void_p()
     _check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), name.encode(), 0, None, None), name)
     try:
         failed = nvrtc.nvrtcCompileProgram(program, len(options), _strings(options))
         if failed:
-            raise RuntimeError(f"NVRTC cannot compile {name}:\n{_text(program, 'ProgramLog').decode()}")
-        return _text(program, "PTX")
+            raise RuntimeError(f"NVRTC cannot compile {name}:\n{_text(nvrtc, program, 'ProgramLog').decode()}")
+        return _text(nvrtc, program, "PTX")
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 
@@ -76,12 +76,12 @@ def _strings(values: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
     return (ctypes.c_char_p * len(values))(*(value.encode() for value in values))
 
 
-def _text(program: ctypes.c_void_p, what: str) -> bytes:
+def _text(nvrtc: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> bytes:
     """The log or the result of a program."""
     size = ctypes.c_size_t()
-    _check(getattr(library(), f"nvrtcGet{what}Size")(program, ctypes.byref(size)), what)
+    _check(getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size)), what)
     text = ctypes.create_string_buffer(size.value)
-    _check(getattr(library(), f"nvrtcGet{what}")(program, text), what)
+    _check(getattr(nvrtc, f"nvrtcGet{what}")(program, text), what)
     return text.value
 
 

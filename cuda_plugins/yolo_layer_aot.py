@@ -30,13 +30,14 @@ ARCHITECTURE = "--gpu-architecture=compute_75"
 """PTX for the oldest GPU of CUDA 13; the driver compiles it for the GPU at hand, and the kernel uses nothing newer."""
 
 
-def register(trt: ModuleType) -> None:
+def register(trt: ModuleType, cuda: str = "") -> None:
     """Make the ahead-of-time form known to TensorRT, once a process; before a network is parsed.
 
     Engines made with it need no registration where they run.
 
     Args:
         trt: The module ``tensorrt``.
+        cuda: Major version of CUDA that it is for, and NVRTC is to be of; empty for the newest NVRTC.
 
     Raises:
         HooklineError: The other form is registered in this process.
@@ -48,10 +49,10 @@ def register(trt: ModuleType) -> None:
             "one process holds one form: build ahead-of-time engines in a process of their own",
         )
     if form is None:
-        _define(trt, importlib.import_module(f"{trt.__name__}.plugin"))
+        _define(trt, importlib.import_module(f"{trt.__name__}.plugin"), cuda)
 
 
-def _define(trt: Any, plugin: Any) -> None:
+def _define(trt: Any, plugin: Any, cuda: str) -> None:
     """The three functions that TensorRT calls by their signatures; they take any number of heads."""
     name = f"{NAMESPACE}::{OPERATOR}"
     heads = dict.fromkeys(("p3", "p4", "p5"), plugin.TensorDesc)
@@ -64,7 +65,7 @@ def _define(trt: Any, plugin: Any) -> None:
     def implement(*arguments: Any) -> Any:
         descs = [argument for argument in arguments if isinstance(argument, plugin.TensorDesc)]
         values = arguments[len(descs) : -2]  # then the outputs and the tactic
-        return implementation(trt, plugin, descs, from_arrays(zip(TYPES, values, strict=False)))
+        return implementation(trt, plugin, descs, from_arrays(zip(TYPES, values, strict=False)), cuda)
 
     def tune(*arguments: Any) -> Any:
         return [plugin.AutoTuneCombination(combinations(len(arguments) - 1), "LINEAR")]
@@ -109,7 +110,9 @@ def _rows(heads: Any, settings: Settings) -> Any:
     return cells * int(settings.pairs(len(heads)).shape[1])
 
 
-def implementation(trt: Any, plugin: Any, heads: Any, settings: Settings) -> tuple[str, bytes, Any, Any]:
+def implementation(
+    trt: Any, plugin: Any, heads: Any, settings: Settings, cuda: str = ""
+) -> tuple[str, bytes, Any, Any]:
     """Name of the kernel, PTX, launch, and the integers between the inputs and the outputs: H and W of each level."""
     launch = plugin.KernelLaunchParams()
     batch = heads[0].shape_expr[0]
@@ -119,7 +122,7 @@ def implementation(trt: Any, plugin: Any, heads: Any, settings: Settings) -> tup
     launch.block_x = THREADS
     sizes = [head.shape_expr[axis] for head in heads for axis in (2, 3)]
     half = heads[0].dtype == trt.DataType.HALF
-    return KERNEL, compiled(settings, len(heads), half), launch, plugin.SymIntExprs.from_tuple(sizes)
+    return KERNEL, compiled(settings, len(heads), half, cuda), launch, plugin.SymIntExprs.from_tuple(sizes)
 
 
 def combinations(heads: int) -> str:
@@ -127,14 +130,14 @@ def combinations(heads: int) -> str:
     return ",".join(["FP32|FP16"] * heads + ["INT32", "FP32", "FP32", "INT32"])
 
 
-def compiled(settings: Settings, levels: int, half: bool) -> bytes:  # noqa: FBT001
-    """PTX of the entry for one node.
+def compiled(settings: Settings, levels: int, half: bool, cuda: str = "") -> bytes:  # noqa: FBT001
+    """PTX of the entry for one node, by the NVRTC of a major version of CUDA, or the newest.
 
     Raises:
         UnavailableError: There is no NVRTC.
     """
     text = defines(settings, levels, half) + sources.source(SOURCE)
-    return nvrtc.ptx(text, f"{SOURCE}.cu", (*sources.OPTIONS, ARCHITECTURE))
+    return nvrtc.ptx(text, f"{SOURCE}.cu", (*sources.OPTIONS, ARCHITECTURE), cuda)
 
 
 def defines(settings: Settings, levels: int, half: bool) -> str:  # noqa: FBT001

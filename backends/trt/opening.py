@@ -9,6 +9,7 @@ from backends.nvidia.devices import Gpu, ordinal
 from backends.trt.execution import Kernels, Opened
 from backends.trt.failures import Watch
 from backends.trt.library import Library
+from backends.trt.machine import cuda_of_package
 from backends.trt.memory import CupyEngineDevice, EngineDevice
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
@@ -102,7 +103,7 @@ def register_ahead_of_time(library: Library) -> None:
             f"{library.title} {library.version} takes no plugins whose code goes into the engine",
             "set runtimes.tensorrt.plugin=python, or use a later release",
         )
-    register_yolo_layer(library.trt)
+    register_yolo_layer(library.trt, cuda_of_package())
 
 
 def _refused(engine: Engine, watch: Watch) -> Exception:

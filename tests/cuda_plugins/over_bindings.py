@@ -64,8 +64,8 @@ def trt():
         patch.setattr(tensorrt, "IDimensionExpr", Expr)
         patch.setattr(tensorrt, "DimsExprs", lambda length: [None] * length)
         patch.setitem(symbols, "SymExprImpl", lambda symbol: symbol._expr.value)
-        yolo_layer_aot.register(tensorrt)
-        yolo_layer_aot.register(tensorrt)
+        yolo_layer_aot.register(tensorrt, "12")
+        yolo_layer_aot.register(tensorrt, "12")
         yield tensorrt
 
 
@@ -151,6 +151,6 @@ def test_launch_and_kernel(trt, levels, batch, scale, parts, half, monkeypatch):
     assert parts == yolo_layer_launch.parts(outputs[2][1].value, batch)
     assert extra.nbSymExprs == 2 * levels
     assert list(extra.values()) == [size for shape in shapes for size in shape[2:]]
-    assert seen == [(settings_for(levels), levels, half)]
+    assert seen == [(settings_for(levels), levels, half, "12")]
     descs = [tensor.desc for tensor in tensors]
     assert plugin.get_kernel(descs[:levels], descs[levels:]) == ("yolo_layer_aot", b"ptx")
