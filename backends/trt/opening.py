@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from backends.nvidia.devices import Gpu, ordinal
+from backends.nvidia.devices import Gpu, ordinal, prepare_environment
 from backends.trt.execution import Kernels, Opened
 from backends.trt.failures import Watch
 from backends.trt.library import Library
@@ -24,6 +24,7 @@ def open_on(gpu: Gpu) -> CupyEngineDevice:
     Raises:
         UnavailableError: CuPy is not there, or CUDA does not see the GPU.
     """
+    prepare_environment(gpu)  # names an instance of MIG to CUDA, which the import starts
     return CupyEngineDevice(ordinal(gpu, loading.import_cupy().cuda.runtime))
 
 

@@ -36,7 +36,7 @@ def names(asked):
 
 def test_the_newest_where_any_will_do(opened):
     with pytest.raises(
-        UnavailableError, match="^no NVRTC, the compiler of CUDA sources; pip install nvidia-cuda-nvrtc,"
+        UnavailableError, match=r"^no NVRTC, the compiler of CUDA sources; pip install nvidia-cuda-nvrtc,"
     ):
         nvrtc.library()
     assert names(opened[:3]) == ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"]
