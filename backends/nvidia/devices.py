@@ -74,20 +74,35 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
 def choose(device: str, here: Here | None = None) -> Gpu:
     """The GPU for ``device``: the one with the most free memory for ``auto`` and ``cuda``, or ``cuda:N``.
 
+    What ``auto`` took once it takes as long as the process lives: what the process itself has on a GPU must not drive it
+    to another, where engines may not fit, nor the jobs of a sweep to several.
+
     Raises:
         UnavailableError: None can be used.
         HooklineError: There is no such one.
     """
     if device == "cpu":
         raise HooklineError("device=cpu was asked for, and this runs on NVIDIA GPUs only", "set device=auto or cuda:0")
-    here = here or Here()
     if device in {"auto", "cuda"}:
-        return max(gpus(here), key=lambda gpu: gpu.free)  # the first of several
-    found = gpus(_as_given(here))
+        return _freest(gpus(here), _taken if here is None else [])
+    found = gpus(_as_given(here or Here()))
     number = int(device.partition(":")[2])
     if number >= len(found):
         raise HooklineError(f"there is no GPU {number} for device={device}", f"possible: auto, {in_words(found)}")
     return found[number]
+
+
+_taken: list[str] = []
+"""UUID of the GPU that ``auto`` took in this process."""
+
+
+def _freest(found: Sequence[Gpu], taken: list[str]) -> Gpu:
+    for gpu in found:
+        if gpu.uuid and gpu.uuid in taken:
+            return gpu
+    freest = max(found, key=lambda gpu: gpu.free)  # the first of several
+    taken[:] = [freest.uuid]
+    return freest
 
 
 def in_words(found: Sequence[Gpu]) -> str:

@@ -7,6 +7,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from backends.nvidia.devices import load_lazily
 from backends.trt.capabilities import Capabilities, read_capabilities
 from backends.trt.logger import Journal, make_logger
@@ -73,7 +75,7 @@ def adopt(trt: Any, title: str = "TensorRT") -> Library:
     """Take a module that has been imported.
 
     Raises:
-        UnavailableError: It is too old.
+        UnavailableError: It is too old, for us or for the NumPy that is here.
     """
     version = str(getattr(trt, "__version__", "of an unknown version"))
     if missing := [name for name in NEEDED if not _has(trt, name)]:
@@ -81,9 +83,24 @@ def adopt(trt: Any, title: str = "TensorRT") -> Library:
             f"{title} {version} is too old: it has no {missing[0]}",
             "pip install -U tensorrt-cu13 (tensorrt-cu12 for CUDA 12)",
         )
+    _check_arrays(trt, f"{title} {version}")
     return Library(trt, title, version, read_capabilities(trt), make_logger(trt))
 
 
 def _has(trt: Any, path: str) -> bool:
     owner, _, name = path.partition(".")
     return hasattr(trt, owner) and (not name or hasattr(getattr(trt, owner), name))
+
+
+def _check_arrays(trt: Any, title: str) -> None:
+    """Old bindings, seen up to TensorRT 10.7, give arrays as their first element repeated where NumPy is 2.0 or later.
+
+    The anchors of YoloLayer_TRT would be such an array, and every box wrong without an error.
+    """
+    given = np.arange(3, dtype=np.float32)
+    field = trt.PluginField("probe", given, trt.PluginFieldType.FLOAT32)
+    if not np.array_equal(np.asarray(field.data), given):
+        raise UnavailableError(
+            f"{title} misreads arrays of NumPy {np.__version__}: its bindings were made for another",
+            "pip install 'numpy<2', or a newer TensorRT",
+        )

@@ -123,7 +123,7 @@ def _refusal(engine: Engine, library: Library, gpu: Gpu) -> HooklineError | None
 
 def rebuild_command(engine: Engine) -> str:
     """The words that build the engine again."""
-    words = ["+stage=build", f"backend={engine.runtime}", f"precision={engine.precision.value}"]
+    words = ["+stage=build", "weights=<the same>", f"backend={engine.runtime}", f"precision={engine.precision.value}"]
     route, _, method = engine.settings.get("int8", "").partition(" ")
     if route == Int8Route.calibrator:
         words += [f"build.int8={route}", f"build.method={method}"]

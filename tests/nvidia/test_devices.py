@@ -310,3 +310,17 @@ def test_kernels_are_loaded_lazily_unless_something_else_is_set(monkeypatch: pyt
     monkeypatch.setenv("CUDA_MODULE_LOADING", "EAGER")
     load_lazily()
     assert os.environ["CUDA_MODULE_LOADING"] == "EAGER"
+
+
+def test_auto_stays_on_the_gpu_that_it_took_first(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the freest any more once an engine lies on it."""
+    monkeypatch.setattr(devices, "_taken", [])
+    now = list(gpus(machine.here()))
+    monkeypatch.setattr(devices, "gpus", lambda here=None: tuple(now))
+    first = choose("auto")
+    assert first.uuid == now[1].uuid
+    now[1] = replace(now[1], free=0)
+    assert choose("cuda").uuid == choose("auto").uuid == first.uuid
+    assert choose("auto", machine.here()).uuid == now[0].uuid  # of another machine nothing is remembered
+    del now[1]
+    assert choose("auto").uuid == now[0].uuid

@@ -33,6 +33,15 @@ WHEELS = {
     },
 }
 """SHA-256 of the wheel by release and Python."""
+OLDER_PACKAGE = "tensorrt-cu12-bindings"
+OLDER = {
+    "10.3.0": {
+        "cp310": "1d6e4cf08ef1f54f6fd44a33cf6b253050af2fc6e9a1d92e40e1436a1d858eb0",
+        "cp311": "59ace22d7f2ca1e9dcde2cb0cb5916912cb3cd5a9d72dd7852be0160d9b3a0ee",
+        "cp312": "f5c2582aeaa7f5628d2c4d4148a701ebe97be78f7ff3b46a617f0ee0cb5460f2",
+    },
+}
+"""The release of JetPack 6, before plugins ahead of time; not all tests are for it."""
 
 LIBRARIES = {
     "nvinfer": (
@@ -99,11 +108,12 @@ def obtain(version: str) -> Bindings:
         Unobtainable: No such wheel for this machine and Python, no package index, or no C compiler.
     """
     check_platform()
-    if TAG not in WHEELS[version]:
-        raise Unobtainable(f"no pinned wheel of {PACKAGE} {version} for {TAG}")
+    package, sha256 = (OLDER_PACKAGE, OLDER[version]) if version in OLDER else (PACKAGE, WHEELS[version])
+    if TAG not in sha256:
+        raise Unobtainable(f"no pinned wheel of {package} {version} for {TAG}")
 
     def prepare(place: Path, ready: Path) -> None:
-        unpack_wheel(PACKAGE, version, WHEELS[version][TAG], place, place)
+        unpack_wheel(package, version, sha256[TAG], place, place)
         # The package 'tensorrt' itself is not a wheel of its own: it gives these bindings another name.
         shutil.copytree(place / "tensorrt_bindings", ready / "tensorrt")
         _stand_ins(version.split(".", maxsplit=1)[0], ready / "lib")
@@ -126,8 +136,8 @@ def _stand_ins(major: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Fetch both, for ``make test``; says what cannot be had, for the tests then skip."""
-    for version in WHEELS:
+    """Fetch all, for ``make test``; says what cannot be had, for the tests then skip."""
+    for version in (*WHEELS, *OLDER):
         try:
             obtain(version)
         except Unobtainable as error:

@@ -16,12 +16,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trt.bindings import WHEELS, Bindings, Unobtainable, obtain
+from tests.trt.bindings import OLDER, WHEELS, Bindings, obtain
+from tests.wheels import Unobtainable
 
 
 @pytest.fixture(scope="session", params=WHEELS)
 def bindings(request: pytest.FixtureRequest) -> Bindings:
     """The bindings of one release."""
+    try:
+        return obtain(request.param)
+    except Unobtainable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session", params=OLDER)
+def older_bindings(request: pytest.FixtureRequest) -> Bindings:
+    """The bindings of a release that cannot do all."""
     try:
         return obtain(request.param)
     except Unobtainable as error:

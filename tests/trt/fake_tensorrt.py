@@ -265,6 +265,13 @@ class ITensor10(ITensor):
         raise NotImplementedError
 
 
+class PluginField:
+    """Keeps what it is given."""
+
+    def __init__(self, name: str, data: Any, type: Any) -> None:  # noqa: A002
+        self.name, self.data, self.type = name, data, type
+
+
 class ICudaEngine:
     """Is only asked whether it tells how much memory contexts need."""
 
@@ -284,6 +291,7 @@ COMMON = {
     "MemoryPoolType": {"WORKSPACE": 0},
     "HardwareCompatibilityLevel": {"NONE": 0, "AMPERE_PLUS": 1, "SAME_COMPUTE_CAPABILITY": 2},
     "DeviceType": {"GPU": 0, "DLA": 1},
+    "PluginFieldType": {"FLOAT32": 2},
     "BuilderFlag": {"GPU_FALLBACK": 3, "TF32": 7, "VERSION_COMPATIBLE": 13},
     "TacticSource": {"EDGE_MASK_CONVOLUTIONS": 3, "JIT_CONVOLUTIONS": 4},
 }
@@ -300,7 +308,15 @@ def fake_tensorrt(major: int = 10, **script: Any) -> Any:
     trt.script, trt.told, trt.configs = Script(**script), [], []
     for name, members in COMMON.items():
         setattr(trt, name, enum.IntEnum(name, members | (ONLY_10.get(name, {}) if major == 10 else {})))
-    for kind in (ILogger, IProgressMonitor, INetworkDefinition, OnnxParser, ICudaEngine, IExecutionContext):
+    for kind in (
+        ILogger,
+        IProgressMonitor,
+        INetworkDefinition,
+        OnnxParser,
+        PluginField,
+        ICudaEngine,
+        IExecutionContext,
+    ):
         setattr(trt, kind.__name__, kind)
     for name in (
         "EngineInspector",

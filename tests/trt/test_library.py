@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+import numpy as np
 import pytest
 
 from backends.trt import library
@@ -63,6 +64,13 @@ def test_a_release_that_is_too_old():
     trt = fake_tensorrt()
     del trt.IProgressMonitor
     with pytest.raises(UnavailableError, match=r"TensorRT 10\.0\.0\.0 is too old: it has no IProgressMonitor; pip"):
+        library.adopt(trt)
+
+
+def test_bindings_that_misread_arrays_of_this_numpy(monkeypatch):
+    trt = fake_tensorrt()
+    monkeypatch.setattr(trt.PluginField, "data", property(lambda _: np.zeros(3), lambda *_: None), raising=False)
+    with pytest.raises(UnavailableError, match=r"TensorRT 10\.0\.0\.0 misreads arrays of NumPy .*numpy<2"):
         library.adopt(trt)
 
 

@@ -152,7 +152,7 @@ def test_fits(engine, machine):
 def test_refused(engine, machine, differences):
     told = refusal(engine, machine)
     assert told.message.startswith(f"engine 'a.engine' was built for another machine: {differences}")
-    assert told.hint.startswith("rebuild it here with +stage=build backend=tensorrt precision=fp16")
+    assert told.hint.startswith("rebuild it here with +stage=build weights=<the same> backend=tensorrt precision=fp16")
     assert "\n" not in str(told)
 
 
