@@ -494,7 +494,8 @@ class Check(Part[CheckFunction]):
     """A look at this machine by ``+stage=doctor``; ``load`` gives a function from ``Asked`` to its findings.
 
     Attributes:
-        needed_by: Names of the runtimes and processors that need what it looks at; empty: all of them.
+        needed_by: Names of the runtimes and processors that need what it looks at, or ``cuda``: whoever asks for a GPU;
+            empty: all of them.
         limit: Seconds after which it is told as hanging and no longer waited for.
     """
 

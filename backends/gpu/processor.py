@@ -11,24 +11,12 @@ from numpy.typing import NDArray
 
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import Device, fetch
+from backends.gpu.numbering import chosen_number
 from backends.gpu.pictures import Pictures
 from backends.gpu.suppression import Suppressor
-from backends.nvidia import devices
 from core.artifacts import InputContract
 from core.detections import Detections, Filter, Letterbox
 from core.parts import DeviceArray, DeviceSession, Session
-from cuda_plugins import loading
-
-
-def gpu_number(device: str) -> int:
-    """The number by which CUDA knows the GPU that ``device=`` chooses: for ``auto`` the one with most free memory.
-
-    Raises:
-        HooklineError: It is not there, or CuPy cannot use it.
-    """
-    gpu = devices.choose(device)
-    devices.prepare_environment(gpu)
-    return devices.ordinal(gpu, loading.import_cupy().cuda.runtime)
 
 
 class CupyProcessor:
@@ -44,7 +32,7 @@ class CupyProcessor:
     """
 
     def __init__(
-        self, device: Callable[[int], Device], word: str = "auto", number: Callable[[str], int] = gpu_number
+        self, device: Callable[[int], Device], word: str = "auto", number: Callable[[str], int] = chosen_number
     ) -> None:
         self.word = word
         self._open, self._number = device, number

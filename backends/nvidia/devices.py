@@ -74,8 +74,8 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
 def choose(device: str, here: Here | None = None) -> Gpu:
     """The GPU for ``device``: the one with the most free memory for ``auto`` and ``cuda``, or ``cuda:N``.
 
-    What ``auto`` took once it takes as long as the process lives: what the process itself has on a GPU must not drive it
-    to another, where engines may not fit, nor the jobs of a sweep to several.
+    What ``auto`` took once it takes as long as the process lives: what the process itself has on a GPU must not drive
+    it to another, where engines may not fit, nor the jobs of a sweep to several.
 
     Raises:
         UnavailableError: None can be used.

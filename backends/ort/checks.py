@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backends.system.here import Here, listed
-from backends.system.native import ask_python
+from backends.system.native import ask_python, remedy_for
 from core.checks import Asked, Finding, absent, broken, fine
 
 _IMPORT = "import onnxruntime as ort, json; print(json.dumps([ort.__version__, ort.get_available_providers()]))"
@@ -25,7 +25,7 @@ def onnxruntime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         return
     said, error = ask_python(_IMPORT)
     if error:
-        remedy = f"pip install --force-reinstall {packages[0].name}"
+        remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
         yield broken("ONNX Runtime", f"{listed(packages)} cannot be imported: {error}", remedy)
         return
     version, providers = said

@@ -96,4 +96,5 @@ def hookline_checks() -> Iterable[Check]:
         summary="one ONNX Runtime package, which can be imported, and its execution providers",
         load=found_at("backends.ort.checks:onnxruntime"),
         needed_by=frozenset({"onnxruntime"}),
+        limit=90,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from backends.nvidia.devices import Gpu, ordinal, prepare_environment
+from backends.gpu.numbering import cuda_number
+from backends.nvidia.devices import Gpu
 from backends.trt.execution import Kernels, Opened
 from backends.trt.failures import Watch
 from backends.trt.library import Library
@@ -14,7 +15,6 @@ from backends.trt.memory import CupyEngineDevice, EngineDevice
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
 from core.errors import HooklineError, UnavailableError
-from cuda_plugins import loading
 from cuda_plugins.signature import OPERATOR
 
 
@@ -24,8 +24,7 @@ def open_on(gpu: Gpu) -> CupyEngineDevice:
     Raises:
         UnavailableError: CuPy is not there, or CUDA does not see the GPU.
     """
-    prepare_environment(gpu)  # names an instance of MIG to CUDA, which the import starts
-    return CupyEngineDevice(ordinal(gpu, loading.import_cupy().cuda.runtime))
+    return CupyEngineDevice(cuda_number(gpu))
 
 
 MakeKernels = Callable[[Any], Kernels]

@@ -10,6 +10,7 @@ import torch
 
 from backends.nvidia import devices
 from backends.nvidia.devices import Gpu
+from backends.nvidia.hiding import VISIBLE
 from core.errors import HooklineError, UnavailableError
 
 
@@ -79,7 +80,8 @@ def _index_of(gpu: Gpu | None, count: int) -> int | None:
     uuids = [_digits(str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))) for index in range(count)]
     if gpu.uuid and _digits(gpu.uuid) in uuids:
         return uuids.index(_digits(gpu.uuid))
-    return 0 if gpu.uuid.startswith("MIG-") and count == 1 else None  # drivers differ in the UUID of an instance
+    # Drivers differ in the UUID of an instance: it is the one where it alone was named to CUDA.
+    return 0 if gpu.uuid.startswith("MIG-") and os.environ.get(VISIBLE) == gpu.uuid else None
 
 
 def _digits(uuid: str) -> str:

@@ -88,11 +88,20 @@ def test_where_uuids_do_not_tell_pytorch_counts(make: Make, monkeypatch: pytest.
     assert choose_device("cuda:1").device == torch.device("cuda", 1)
 
 
-def test_the_one_instance_that_cuda_shows_is_the_chosen_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
     make((FIRST,))
     instance = Gpu("MIG-1", "NVIDIA A100 MIG 3g.20gb", "8.0", 20, 20, "580.95.05")
     monkeypatch.setattr(nvml, "choose", lambda word: instance)
-    assert choose_device("cuda:3").device == torch.device("cuda", 0)
+    if named:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
+        assert choose_device("cuda:3").device == torch.device("cuda", 0)
+    else:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        with pytest.raises(UnavailableError, match="there is no GPU 3"):
+            choose_device("cuda:3")
 
 
 @pytest.mark.parametrize("by_nvml", [True, False])
