@@ -36,13 +36,18 @@ class CupyDevice:
 
     Args:
         number: As the CUDA runtime counts in this process.
+        name: Of the GPU, for messages.
+
+    Attributes:
+        title: What messages call it, e.g. ``cuda:1 (NVIDIA L40)``.
 
     Raises:
         UnavailableError: CuPy cannot be imported, finds no GPU, or the GPU cannot be used.
         HooklineError: The GPU has no memory left for a context.
     """
 
-    def __init__(self, number: int = 0) -> None:
+    def __init__(self, number: int = 0, name: str = "") -> None:
+        self.title = f"cuda:{number} ({name})" if name else f"cuda:{number}"
         self._cupy = loading.import_cupy()
         self._runtime = self._cupy.cuda.runtime
         self._number = number
@@ -64,7 +69,7 @@ class CupyDevice:
                 array: DeviceArray = self._cupy.empty(shape, dtype)
             except MemoryError as error:
                 raise HooklineError(
-                    f"cuda:{self._number} has no memory left: {error}",
+                    f"{self.title} has no memory left: {error}",
                     "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches",
                 ) from error
         return array
@@ -123,6 +128,6 @@ class CupyDevice:
                 self._runtime.setDevice(self._number)
             yield
         except self._runtime.CUDARuntimeError as error:
-            if told := in_one_line(error, f"cuda:{self._number}"):
+            if told := in_one_line(error, self.title):
                 raise told from error
             raise

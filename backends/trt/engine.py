@@ -16,7 +16,7 @@ from backends.trt.library import Library
 from backends.trt.machine import machine_facts
 from backends.trt.memory import EngineDevice
 from backends.trt.monitor import Course
-from backends.trt.options import PluginForm, TrtOptions
+from backends.trt.options import Hardware, PluginForm, TrtOptions
 from backends.trt.profiles import Profile, read_profile
 from backends.trt.quantising import Quantising, check_calibrators
 from backends.trt.session import TrtSession
@@ -25,11 +25,14 @@ from core.artifacts import Engine, GraftedModel, InputContract, Precision
 from core.calibration_pictures import CalibrationFeed
 from core.context import RunContext
 from core.digest import file_digest
+from core.errors import HooklineError
 from core.serial import encode
 from core.warming import warm_up
 from cuda_plugins.signature import OPERATOR
 
 RUNTIME = "tensorrt"
+FIRST = {Hardware.ampere_plus: "8.0", Hardware.same_compute_capability: "7.5"}
+"""The first compute capability of a group of GPUs, by NVIDIA's ``HardwareCompatibilityLevel``."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
     library, model = place.library, order.model
     if order.calibration is not None:
         check_calibrators(library)
+    check_hardware(order.options.hardware, place.gpu)
+    if order.options.dla is not None and model.precision is Precision.fp32 and order.calibration is None:
+        raise HooklineError("a DLA core computes in float16 and int8 only", "set precision=fp16 or int8")
     profile, contract = read_profile(model, order.batch, order.imgsz)
     plugins, register = plugins_in(model.path), opening.register
     if order.options.plugin is PluginForm.ahead_of_time:
@@ -108,6 +114,21 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
         settings=_settings(order),
     )
     return _tried(engine, profile, order.warmup, place, context)
+
+
+def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
+    """Refuse engines for a group of GPUs that this one is not of, before they are built.
+
+    Raises:
+        HooklineError: Says from which compute capability on the group begins.
+    """
+    least = FIRST.get(hardware)
+    if least and gpu.capability and float(gpu.capability) < float(least):
+        raise HooklineError(
+            f"runtimes.tensorrt.hardware={hardware.value} begins at compute capability {least}, the {gpu.name} here has"
+            f" {gpu.capability}",
+            "leave it out, or build on a newer GPU",
+        )
 
 
 def plugins_in(model: Path) -> tuple[str, ...]:

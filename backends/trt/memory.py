@@ -32,9 +32,11 @@ class EngineDevice(Device, Protocol):
 
     Attributes:
         number: As the CUDA runtime counts in this process.
+        title: What messages call it.
     """
 
     number: int
+    title: str
 
     def here(self) -> AbstractContextManager[None]:
         """Make it the current device of this thread; it may stay so."""
@@ -99,8 +101,8 @@ class CudaGraph:
 class CupyEngineDevice(CupyDevice):
     """One GPU through CuPy: see :class:`EngineDevice`."""
 
-    def __init__(self, number: int = 0) -> None:
-        super().__init__(number)
+    def __init__(self, number: int = 0, name: str = "") -> None:
+        super().__init__(number, name)
         self.number = number
 
     def here(self) -> AbstractContextManager[None]:

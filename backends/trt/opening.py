@@ -24,7 +24,7 @@ def open_on(gpu: Gpu) -> CupyEngineDevice:
     Raises:
         UnavailableError: CuPy is not there, or CUDA does not see the GPU.
     """
-    return CupyEngineDevice(cuda_number(gpu))
+    return CupyEngineDevice(cuda_number(gpu), gpu.name)
 
 
 MakeKernels = Callable[[Any], Kernels]

@@ -116,7 +116,7 @@ class _Staging:
 
 
 class TrtSession:
-    """An opened engine, on a stream of its own: see :class:`core.parts.DeviceSession`.
+    """An opened engine, on a stream of its own: see :class:`core.parts.DeviceSession`; tells the GPU as ``place``.
 
     Args:
         opened: The deserialised engine.
@@ -132,6 +132,7 @@ class TrtSession:
         self.facts, self.contract, self.layout = engine.facts, engine.contract, engine.layout
         self.score_threshold = engine.score_threshold
         self._opened, self._engine, self._memory, self._graphs = opened, engine, device, graphs
+        self.place, self.doubt = device.title, ""
         self.device, self.stream = device.number, device.new_stream()
         (name,) = opened.names(inputs=True)
         self.input_dtype = str(opened.dtype(name))

@@ -38,6 +38,8 @@ class ShimGraph:
 class EngineShim(ShimDevice):
     """See :class:`backends.trt.memory.EngineDevice`."""
 
+    title = "cuda:0 (a GPU)"
+
     def __init__(self) -> None:
         super().__init__()
         self.copies, self.graph_launches, self.capturing, self.trimmed = 0, 0, False, 0

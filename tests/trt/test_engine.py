@@ -17,7 +17,7 @@ from backends.nvidia.devices import Gpu
 from backends.trt import opening
 from backends.trt.engine import Order, Place, build_engine, plugins_in
 from backends.trt.library import adopt
-from backends.trt.options import PluginForm, TrtOptions
+from backends.trt.options import Hardware, PluginForm, TrtOptions
 from core.artifacts import Engine, GraftedModel, InputContract, Precision
 from core.calibration_pictures import CalibrationFeed
 from core.errors import HooklineError, UnavailableError
@@ -72,7 +72,8 @@ class Bench:
         self.trt.fed = []
         self.trt.OnnxParser = type("OnnxParser", (fake.OnnxParser,), {"parse": self.parse})
         self.trt.Builder = self.builder
-        self.trt.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=self.deserialise)
+        self.runtimes: list[Any] = []
+        self.trt.Runtime = self.runtime
         self.trt.TensorIOMode = TRT.TensorIOMode
         self.trt.ExecutionContextAllocationStrategy = TRT.ExecutionContextAllocationStrategy
         self.trt.LayerInformationFormat = SimpleNamespace(JSON="json")
@@ -91,6 +92,10 @@ class Bench:
         parser.network.trt.told.append("parse")
         parser.network._outputs = 4
         return bool(model)
+
+    def runtime(self, logger: Any) -> Any:
+        self.runtimes.append(SimpleNamespace(deserialize_cuda_engine=self.deserialise))
+        return self.runtimes[-1]
 
     def deserialise(self, plan: bytes) -> FakeEngine:
         assert plan == b"a plan"
@@ -172,8 +177,29 @@ def test_a_dla_core_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr(Builder, "num_DLA_cores", 1)
     bench.build(model_of(tmp_path), options=TrtOptions(dla=0))
     assert bench.trt.configs[0].settings["DLA_core"] == 0
+    assert bench.runtimes[0].DLA_core == 0  # the one that it is opened for
     with pytest.raises(HooklineError, match="dla is 1, and this machine has 1 DLA cores; they are counted from 0"):
         bench.build(model_of(tmp_path), options=TrtOptions(dla=1))
+
+
+def test_a_dla_core_does_not_compute_in_float32(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP32"))
+    with pytest.raises(HooklineError, match="a DLA core computes in float16 and int8 only; set precision=fp16"):
+        bench.build(model_of(tmp_path, Precision.fp32), options=TrtOptions(dla=0))
+    assert bench.trt.told == []
+
+
+@pytest.mark.parametrize(
+    ("hardware", "capability"), [(Hardware.ampere_plus, "7.5"), (Hardware.same_compute_capability, "7.0")]
+)
+def test_engines_for_a_group_of_gpus_that_this_one_is_not_of(tmp_path, monkeypatch, hardware, capability):
+    bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"))
+    older = replace(bench.place, gpu=replace(L4, name="an older one", capability=capability))
+    order = Order(model_of(tmp_path), bench.target, options=TrtOptions(hardware=hardware))
+    with pytest.raises(HooklineError, match=f"hardware={hardware.value} begins at .* the an older one here has"):
+        build_engine(order, older, bench.context)
+    assert bench.trt.told == []
+    build_engine(order, bench.place, bench.context)
 
 
 def test_calibration_by_tensorrt_and_a_second_build_without_pictures(tmp_path, monkeypatch):
