@@ -27,6 +27,8 @@ TYPES = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int6
 """NumPy's names of the element types of tensors; the others cannot cross the border of an engine of ours."""
 SHAPES, GRAPHS, ADDRESSES = 4, 8, 32
 """Input shapes whose outputs and graphs are kept; graphs a shape, and addresses that are known again."""
+LEAST = 256
+"""Bytes of scratch memory that are taken at least."""
 IDLE = 64
 """Batches of a shape after which a graph that none of them used gives way to another."""
 
@@ -167,7 +169,8 @@ class Execution:
         (self._input,) = opened.names(inputs=True)
         self._types = {name: opened.dtype(name) for name in opened.names(inputs=False)}
         with device.here():
-            self._scratch: DeviceArray | None = device.empty((opened.engine.device_memory_size_v2,), np.uint8, stream)
+            size = max(opened.engine.device_memory_size_v2, LEAST)  # of no memory CuPy gives the address 0
+            self._scratch: DeviceArray | None = device.empty((size,), np.uint8, stream)
             self._context = self._new_context()
         self._shapes: _Recent[Shape, _Prepared] = _Recent(SHAPES, self._drop_shape)
 

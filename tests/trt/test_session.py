@@ -88,6 +88,15 @@ def test_arrays_that_speak_dlpack_alone():
             session.run([1, 2])
 
 
+def test_an_engine_without_scratch_memory():
+    session, engine, _ = opened_session(device_memory_size_v2=0)
+    with session:
+        images = pictures(2)
+        same(session.run(images), images)
+        assert engine.contexts[0].scratch is not None
+        assert engine.contexts[0].scratch.size >= 1
+
+
 def test_half_images():
     session, _, device = opened_session(kind="HALF")
     with session:
