@@ -101,15 +101,19 @@ def open_model(
         HooklineError: It does not fit this machine, or ``imgsz`` does not fit its strides.
     """
     if isinstance(model, Engine):
-        return context.runtime(model.runtime).open(model, device=context.device)
-    if isinstance(model, OnnxModel):
-        return context.runtime(ONNX_RUNTIME).open(model, device=context.device)
-    height, width = network_size(imgsz, model.facts.max_stride)
-    contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
-    family = context.model(model.facts.family)
-    session = family.open(model, contract, layout=layout, device=context.device)
+        session = context.runtime(model.runtime).open(model, device=context.device)
+    elif isinstance(model, OnnxModel):
+        session = context.runtime(ONNX_RUNTIME).open(model, device=context.device)
+    else:
+        session = _open_checkpoint(model, context, imgsz, layout)
     _tell(session, f"'{model.path.name}'", context)
     return session
+
+
+def _open_checkpoint(model: Checkpoint, context: RunContext, imgsz: int | Sequence[int], layout: Layout) -> Session:
+    height, width = network_size(imgsz, model.facts.max_stride)
+    contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
+    return context.model(model.facts.family).open(model, contract, layout=layout, device=context.device)
 
 
 def _tell(session: Session, name: str, context: RunContext) -> None:

@@ -40,7 +40,7 @@ def resolve_parts(
         for part in part_names(value):
             try:
                 if part == AUTO:
-                    changes[name], choice = best_part(kind, context, runtime)
+                    changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
                     _check_usable(kind, part, context)
@@ -53,6 +53,8 @@ def resolve_parts(
 
 def _check_usable(kind: str, name: str, context: RunContext) -> None:
     part = context.registry.part(kind, name)
+    if contradicts(part, context.device):
+        return  # told where it matters; to install what cannot be used would not help
     available = getattr(part, "available", None)
     state = available() if available else None
     if state is not None and not state.usable:
@@ -73,7 +75,7 @@ def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineEr
         yield from device_problems(kind, context.registry.part(kind, name), context)
 
 
-def best_part(kind: str, context: RunContext, runtime: str = AUTO) -> tuple[str, str]:
+def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bool = True) -> tuple[str, str]:
     """Name of the usable part with the highest rank for the device that was asked for, and why it was picked.
 
     A processor on the device of the session comes before the others.
@@ -82,6 +84,7 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO) -> tuple[str,
         kind: ``runtimes`` or ``processors``.
         context: For the parts and the device.
         runtime: Whose session it is; :data:`core.opening.HOST` for one that no runtime opens.
+        needed: Whether it is to work; else only its rules are asked for, which need no device.
 
     Raises:
         UnavailableError: None can be used; names what is wrong with each and what to do.
@@ -90,7 +93,7 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO) -> tuple[str,
     near = _device_of(runtime, context) if kind == "processors" else ""
     refused = []
     for part in sorted(ranked, key=lambda part: (part.device != near, -part.rank)):
-        usable, reason = _verdict(part, context)
+        usable, reason = _verdict(part, context, needed=needed)
         if usable:
             return part.name, f"{kind[:-1]}: {part.name} ({reason})"
         refused.append(f"{part.name}: {reason}")
@@ -100,14 +103,14 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO) -> tuple[str,
     )
 
 
-def _verdict(part: Any, context: RunContext) -> tuple[bool, str]:
+def _verdict(part: Any, context: RunContext, *, needed: bool) -> tuple[bool, str]:
     """Whether a part can be used on the device that was asked for, and why, or why not and what to do."""
     if contradicts(part, context.device):
         return False, f"it works on {place_of(part)}, set device=auto"
     state = part.available()
     if not state.usable:
         return False, f"{state.reason}, {state.hint}" if state.hint else state.reason
-    problem = next(iter(part.check_device(context.device)), None)
+    problem = next(iter(part.check_device(context.device)), None) if needed else None
     if problem is not None:
         return False, f"{problem.message}, {problem.hint}" if problem.hint else problem.message
     return True, state.reason

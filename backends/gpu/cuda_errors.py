@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import HooklineError, UnavailableError
 
 MEMORY = 2
-UNUSABLE = frozenset({3, 35, 46, 100, 101, 214, 220, 304, 802, 803, 804, 805, 806, 807, 808, 809, 999})
+UNUSABLE = frozenset({3, 35, 46, 100, 214, 220, 304, 802, 803, 804, 805, 806, 807, 808, 809, 999})
 """``cudaError_t``: the GPU, its driver or a service of it cannot be used, as 46: another process has it for itself."""
 
 

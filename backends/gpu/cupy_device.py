@@ -17,15 +17,17 @@ from cuda_plugins.launches import Launch
 
 
 class CupyMark:
-    """An event."""
+    """An event, recorded on the device that is current."""
 
-    def __init__(self, cupy: Any, stream: int) -> None:
+    def __init__(self, device: CupyDevice, cupy: Any, stream: int) -> None:
+        self._device = device
         self._event = cupy.cuda.Event(block=False, disable_timing=True)
         cupy.cuda.runtime.eventRecord(self._event.ptr, stream)
 
     def wait(self) -> None:
         """Return when the stream has come past it."""
-        self._event.synchronize()
+        with self._device.here():
+            self._event.synchronize()
 
 
 class CupyDevice:
@@ -36,35 +38,32 @@ class CupyDevice:
 
     Args:
         number: As the CUDA runtime counts in this process.
-        name: Of the GPU, for messages.
-
-    Attributes:
-        title: What messages call it, e.g. ``cuda:1 (NVIDIA L40)``.
+        title: What messages call it: its name, since ``device=cuda:N`` may count otherwise than CUDA does here.
 
     Raises:
         UnavailableError: CuPy cannot be imported, finds no GPU, or the GPU cannot be used.
         HooklineError: The GPU has no memory left for a context.
     """
 
-    def __init__(self, number: int = 0, name: str = "") -> None:
-        self.title = f"cuda:{number} ({name})" if name else f"cuda:{number}"
+    def __init__(self, number: int = 0, title: str = "") -> None:
+        self.title = title or f"cuda:{number}"
         self._cupy = loading.import_cupy()
         self._runtime = self._cupy.cuda.runtime
         self._number = number
         self._streams: list[Any] = []
-        with self._here():
+        with self.here():
             self._runtime.free(0)  # opens the context, so that what is in its way is told now
 
     def new_stream(self) -> int:
         """A non-blocking stream."""
-        with self._here():
+        with self.here():
             self._streams.append(self._cupy.cuda.Stream(non_blocking=True))
         pointer: int = self._streams[-1].ptr
         return pointer
 
     def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
         """From CuPy's pool, which keeps memory by stream."""
-        with self._here(), loading.on(stream):
+        with self.here(), loading.on(stream):
             try:
                 array: DeviceArray = self._cupy.empty(shape, dtype)
             except MemoryError as error:
@@ -76,7 +75,7 @@ class CupyDevice:
 
     def pinned(self, size: int) -> Bytes:
         """Page-locked."""
-        with self._here():
+        with self.here():
             try:
                 memory = self._cupy.cuda.alloc_pinned_memory(size)
             except self._runtime.CUDARuntimeError as error:
@@ -98,30 +97,30 @@ class CupyDevice:
 
     def load(self, source: str, kernel: str) -> None:
         """By NVRTC; CuPy keeps what it has compiled on disk."""
-        with self._here():
+        with self.here():
             loading.load(source, kernel)
 
     def launch(self, launch: Launch, stream: int) -> None:
         """Of what has been compiled."""
-        with self._here():
+        with self.here():
             loading.launch(launch, stream)
 
     def mark(self, stream: int) -> CupyMark:
         """An event behind all that was begun on ``stream``."""
-        with self._here():
-            return CupyMark(self._cupy, stream)
+        with self.here():
+            return CupyMark(self, self._cupy, stream)
 
     def wait(self, stream: int) -> None:
         """Synchronise with the stream."""
-        with self._here():
+        with self.here():
             self._runtime.streamSynchronize(stream)
 
     def _copy(self, target: int, source: int, size: int, kind: int, stream: int) -> None:
-        with self._here():
+        with self.here():
             self._runtime.memcpyAsync(target, source, size, kind, stream)
 
     @contextmanager
-    def _here(self) -> Iterator[None]:
+    def here(self) -> Iterator[None]:
         """Make it the current device, and tell in one line what is wrong with the machine."""
         try:
             if self._runtime.getDevice() != self._number:

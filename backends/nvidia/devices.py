@@ -7,6 +7,7 @@ whole GPU beside it, so :func:`prepare_environment` names the chosen one to it.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -61,7 +62,8 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
     Raises:
         UnavailableError: There is no driver, it refuses, or nothing is visible; says what to do.
     """
-    here = here or Here()
+    if here is None:
+        return _seen(os.environ.get(VISIBLE))
     found = listed(here)
     value = here.environment.get(VISIBLE)
     seen = found if value is None else visible(found, value)
@@ -69,6 +71,13 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
         why = "none that NVML lists answers" if value is None else f"{VISIBLE}={value} leaves none of {len(found)}"
         raise UnavailableError(f"no GPU can be used: {why}", "correct it, or see +stage=doctor")
     return tuple(seen)
+
+
+@functools.cache
+def _seen(value: str | None) -> tuple[Gpu, ...]:
+    """Those of this machine, asked for once: where no process holds a GPU, NVML takes seconds to wake it."""
+    del value  # of CUDA_VISIBLE_DEVICES, which changes what is seen
+    return gpus(Here())
 
 
 def choose(device: str, here: Here | None = None) -> Gpu:

@@ -35,6 +35,10 @@ class OrtTap:
         names = float_activations(graph)
         if missing := sorted(set(tensors or ()) - {model.contract.name, *names}):
             raise HooklineError(f"'{model.path.name}' has no float32 tensor '{missing[0]}'", f"it has {len(names)}")
+        if not names:
+            raise HooklineError(
+                f"'{model.path.name}' computes nothing in float32 that could be calibrated", "export it in float32"
+            )
         wanted = names if tensors is None else [name for name in names if name in set(tensors)]
         # Fusions would be undone by the outputs between them: the basic level is as fast and opens sooner.
         settings = session_options(options, Level.ORT_ENABLE_BASIC)

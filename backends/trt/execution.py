@@ -151,8 +151,8 @@ class Execution:
     When a shape comes at the same address for the second time, the work is captured as a CUDA graph right after it
     was enqueued in the plain way, which does what is done once only for a shape; from then on the graph is launched.
     Each graph has a context of its own, since graphs are good only while their context is not changed. All contexts
-    compute in the same memory, one after the other. Where an engine cannot be captured, that is told once, and all work
-    is enqueued in the plain way.
+    compute in the same memory, one after the other. Where an engine cannot be captured, that is told once in the log,
+    and all work is enqueued in the plain way.
 
     Args:
         opened: The engine.
@@ -236,16 +236,26 @@ class Execution:
         return self._device.empty(shape, self._types[name], self._stream)
 
     def _capture(self, shape: Shape, address: int, prepared: _Prepared) -> None:
-        """Enqueue on a new context, and record that for the next time."""
-        context = self._new_context()
+        """Enqueue on a new context, and record that for the next time; where that fails, only enqueue."""
+        try:
+            context = self._new_context()
+        except HooklineError as error:
+            self._give_up_graphs(error)
+            self._begin(self._context, shape, address, prepared)
+            return
         self._begin(context, shape, address, prepared)
         try:
             graph = self._device.capture(self._stream, lambda: self._execute(context))
         except (HooklineError, RuntimeError) as error:
-            self._captures = False
-            log.warning("the engine cannot be captured as a CUDA graph, kernels are launched one by one: %s", error)
+            self._device.wait(self._stream)  # the context goes now, and must not go with work under way
+            self._give_up_graphs(error)
         else:
             prepared.graphs.keep(address, _Recorded(context, graph, prepared.batches))
+
+    def _give_up_graphs(self, error: Exception) -> None:
+        self._captures = False
+        why = error.message if isinstance(error, HooklineError) else str(error)
+        log.warning("the engine cannot be captured as a CUDA graph, kernels are launched one by one: %s", why)
 
     def _drop(self, recorded: _Recorded) -> None:
         self._device.wait(self._stream)

@@ -35,7 +35,7 @@ class Watch:
             remedy: What to do where it was no plugin of ours.
             said: Why, where the library tells it elsewhere than in its log.
         """
-        for error in take_errors()[:1]:
+        for error in take_errors()[-1:]:  # earlier ones TensorRT did not mind
             if not isinstance(error, HooklineError):
                 return error
             return HooklineError(f"{failed}: a plugin failed: {error.message}", error.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -13,9 +14,20 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: It cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        unfinished.write_bytes(content)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(unfinished, 0o644)  # noqa: PTH101 - others may share the cache
         os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def read_known(path: Path) -> bytes:
+    """A file that is only a help: empty where there is none that can be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

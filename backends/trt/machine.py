@@ -136,12 +136,14 @@ def _verdicts(engine: Engine, here: Mapping[str, str]) -> Iterator[tuple[str, bo
     wide = engine.settings.get("version_compatible") == "True"
     yield RELEASE, there.get(RELEASE) == here[RELEASE] or (wide and _takes(here[RELEASE], there.get(RELEASE, "")))
     yield PLATFORM, there.get(PLATFORM) == here[PLATFORM]
-    if hardware == Hardware.ampere_plus:
-        yield CAPABILITY, _numbers(here[CAPABILITY]) >= AMPERE
-        return
     if hardware == Hardware.this:
         yield MODEL, there.get(MODEL) == here[MODEL]
-    yield CAPABILITY, there.get(CAPABILITY) == here[CAPABILITY]
+    if not here[CAPABILITY]:
+        return  # NVML does not tell it, as on some boards; TensorRT will
+    if hardware == Hardware.ampere_plus:
+        yield CAPABILITY, _numbers(here[CAPABILITY]) >= AMPERE
+    else:
+        yield CAPABILITY, there.get(CAPABILITY) == here[CAPABILITY]
 
 
 def _wider(engine: Engine, here: Mapping[str, str], wrong: Sequence[str]) -> Iterator[str]:

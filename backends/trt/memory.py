@@ -101,13 +101,9 @@ class CudaGraph:
 class CupyEngineDevice(CupyDevice):
     """One GPU through CuPy: see :class:`EngineDevice`."""
 
-    def __init__(self, number: int = 0, name: str = "") -> None:
-        super().__init__(number, name)
+    def __init__(self, number: int = 0, title: str = "") -> None:
+        super().__init__(number, title)
         self.number = number
-
-    def here(self) -> AbstractContextManager[None]:
-        """What is wrong with the machine is told in one line."""
-        return self._here()
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
         """Asynchronous."""
@@ -115,7 +111,7 @@ class CupyEngineDevice(CupyDevice):
 
     def adopt(self, array: Any) -> DeviceArray:
         """By the array's own stream where it names one, else through DLPack, which lets CuPy's current stream wait."""
-        with self._here():
+        with self.here():
             about = getattr(array, "__cuda_array_interface__", {})
             if "stream" not in about and hasattr(array, "__dlpack__"):
                 array = self._cupy.from_dlpack(array)
@@ -125,8 +121,8 @@ class CupyEngineDevice(CupyDevice):
             place = self._runtime.pointerGetAttributes(about["data"][0]).device
             if place != self._number:
                 raise HooklineError(
-                    f"the array lies on cuda:{place}, the engine on cuda:{self._number}",
-                    f"move it there, or open the engine with device=cuda:{place}",
+                    f"the array lies on CUDA's device {place}, the engine on {self._number}, {self.title}",
+                    "move the array there, or open the engine on the other one",
                 )
             if stream := about.get("stream"):
                 self._runtime.streamSynchronize(stream)
@@ -135,12 +131,12 @@ class CupyEngineDevice(CupyDevice):
 
     def trim(self) -> None:
         """Of CuPy's pool."""
-        with self._here():
+        with self.here():
             self._cupy.get_default_memory_pool().free_all_blocks()
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
         """Through the CUDA runtime, whose errors are ``CUDARuntimeError``."""
-        with self._here():
+        with self.here():
             self._runtime.streamBeginCapture(stream, THREAD_LOCAL)
             try:
                 work()

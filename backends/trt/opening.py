@@ -14,7 +14,7 @@ from backends.trt.machine import cuda_of_package
 from backends.trt.memory import CupyEngineDevice, EngineDevice
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
-from core.errors import HooklineError, UnavailableError
+from core.errors import UnavailableError
 from cuda_plugins.signature import OPERATOR
 
 
@@ -24,7 +24,7 @@ def open_on(gpu: Gpu) -> CupyEngineDevice:
     Raises:
         UnavailableError: CuPy is not there, or CUDA does not see the GPU.
     """
-    return CupyEngineDevice(cuda_number(gpu), gpu.name)
+    return CupyEngineDevice(cuda_number(gpu), f"{gpu.name} ({gpu.uuid})" if gpu.uuid else gpu.name)
 
 
 MakeKernels = Callable[[Any], Kernels]
@@ -72,7 +72,7 @@ def _runtime(library: Library) -> Any:
         return library.trt.Runtime(library.logger)
     except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
         reason = watch.reason if watch.has_words else str(error).splitlines()[0]
-        raise HooklineError(
+        raise UnavailableError(
             f"{library.title} {library.version} does not start: {reason}", "+stage=doctor looks at driver and GPU"
         ) from error
 

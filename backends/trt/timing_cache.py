@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from backends.trt.files import write_whole
+from backends.trt.files import read_known, write_whole
 
 log = logging.getLogger("hookline")
 
@@ -26,7 +26,7 @@ class TimingCache:
 
         None where TensorRT takes none.
         """
-        for blob in dict.fromkeys((self._read(), b"")):
+        for blob in dict.fromkeys((read_known(self.path), b"")):
             cache = config.create_timing_cache(blob)
             # Measurements of another GPU are refused, not bent: they would choose slow kernels.
             if cache is not None and config.set_timing_cache(cache, False):  # noqa: FBT003
@@ -44,20 +44,13 @@ class TimingCache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path.with_suffix(".lock")):
-                if known := self._read():
+                if known := read_known(self.path):
                     _combine(cache, config.create_timing_cache(known))
                 content = cache.serialize()
                 if content is not None:
                     write_whole(self.path, bytes(content))
         except OSError as error:
             log.warning("measurements of kernels cannot be kept in '%s': %s", self.path, error.strerror)
-
-    def _read(self) -> bytes:
-        """The file, empty where there is none that can be read."""
-        try:
-            return self.path.read_bytes()
-        except OSError:
-            return b""
 
 
 def timing_cache(cache_dir: Path, gpu: str, capability: str, version: str) -> TimingCache:

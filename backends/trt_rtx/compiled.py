@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from backends.trt.files import write_whole
+from backends.trt.files import read_known, write_whole
 
 log = logging.getLogger("hookline")
 
@@ -26,7 +26,8 @@ class CompiledKernels:
         self._config = engine.create_runtime_config()
         self._config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         self._cache = self._config.create_runtime_cache()
-        if path.is_file() and not self._cache.deserialize(path.read_bytes()):
+        self._known = read_known(path)
+        if self._known and not self._cache.deserialize(self._known):
             log.info("what was compiled in '%s' is damaged, or of another release, card or driver", path)
         self._config.set_runtime_cache(self._cache)
         self._engine, self._path = engine, path  # the engine last: attributes are given up in this order
@@ -36,11 +37,12 @@ class CompiledKernels:
         return self._engine.create_execution_context(self._config)
 
     def keep(self) -> None:
-        """Write what has been compiled so far. Where it cannot be written, that is told in the log."""
-        content = self._cache.serialize()
-        if content is None:
+        """Write what has been compiled, where it is more than before; that it cannot be written is told in the log."""
+        content = bytes(self._cache.serialize() or b"")
+        if content in {b"", self._known}:
             return
         try:
-            write_whole(self._path, bytes(content))
+            write_whole(self._path, content)
+            self._known = content
         except OSError as error:
             log.warning("what was compiled cannot be kept in '%s': %s", self._path, error.strerror)

@@ -77,15 +77,15 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
         HooklineError: Names the cards, and how to rebuild.
     """
     cards = [card for card in engine.machine.get(CARDS, "").split(",") if card]
-    if not cards and gpu.capability and float(gpu.capability) < AMPERE:
+    if not gpu.capability:
+        return  # NVML does not tell it; TensorRT-RTX will
+    here = target_of(gpu)
+    fits = here in cards if cards else float(gpu.capability) >= AMPERE
+    if not fits:
+        wanted = ", ".join(cards) or "Ampere and later"
         raise HooklineError(
-            f"'{engine.path.name}' was built for Ampere and later, the {gpu.name} here is {target_of(gpu)}",
-            f"build it again with build.compute_capabilities=[{target_of(gpu)}]",
-        )
-    if cards and target_of(gpu) not in cards:
-        raise HooklineError(
-            f"'{engine.path.name}' was built for {', '.join(cards)}, the {gpu.name} here is {target_of(gpu)}",
-            f"build it again with build.compute_capabilities=[{','.join([*cards, target_of(gpu)])}]",
+            f"'{engine.path.name}' was built for {wanted}, the {gpu.name} here is {here}",
+            f"build it again with build.compute_capabilities=[{','.join([*cards, here])}]",
         )
 
 
@@ -94,9 +94,11 @@ def try_out(engine: Engine, context: RunContext, runs: int) -> None:
     if not runs:
         return
     try:
-        session = open_engine(engine, context.device)
+        gpu = choose(context.device)
+        check_card(engine, gpu)
+        open_on(gpu)
     except HooklineError as problem:
         context.note(f"build: the engine was not run here: {problem.message}")
         return
-    with session:
+    with open_engine(engine, context.device) as session:
         warm_up(session, runs)

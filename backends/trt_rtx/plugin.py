@@ -26,16 +26,18 @@ def probe() -> Availability:
 
 
 def check_build(config: Any) -> Iterable[HooklineError]:
-    """Cards that the library does not know, or that are not here."""
+    """Cards that the library does not know, and ``current`` where there is none; which one it is, ``device`` says."""
     if not (config.compute_capabilities and probe().usable):
         return
     from backends.trt.library import load as load_library
     from backends.trt_rtx.targets import read_targets
 
+    alone = list(config.compute_capabilities) == ["current"]
     try:
         read_targets(config.compute_capabilities, load_library("tensorrt_rtx").trt)
     except HooklineError as problem:
-        yield problem
+        if not alone or isinstance(problem, UnavailableError):
+            yield problem
 
 
 def check_device(device: str) -> Iterable[HooklineError]:
@@ -43,7 +45,7 @@ def check_device(device: str) -> Iterable[HooklineError]:
     for problem in check_gpu(device):
         yield UnavailableError(
             f"an engine of tensorrt_rtx cannot be opened here: {problem.message}",
-            f"{problem.hint}; +stage=build needs no GPU",
+            f"{problem.hint}; to build it needs no GPU",
         )
 
 

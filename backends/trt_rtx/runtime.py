@@ -24,7 +24,7 @@ class TensorRtRtx:
     """Quantises by TensorRT's rules, builds for RTX cards on any machine, and opens engines on the cards."""
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
-        """The release, which an engine is for alone, and the card here, which ``[current]`` means."""
+        """The release, which an engine is for alone, and the card here, for engines that are for ``[current]``."""
         return {**this_release(), "card": card_here(device)}
 
     def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:

@@ -12,6 +12,7 @@ from backends.nvidia import devices
 from backends.nvidia.devices import Gpu
 from backends.nvidia.hiding import VISIBLE
 from core.errors import HooklineError, UnavailableError
+from core.ranks import RANKS
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def choose_device(word: str) -> Chosen:
     """
     if word == "cpu":
         return Chosen(torch.device("cpu"))
-    together = ":" not in word and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    together = ":" not in word and RANKS.world > 1
     gpu = _by_nvml(word)
     if gpu and not together:
         devices.prepare_environment(gpu)
@@ -48,9 +49,7 @@ def choose_device(word: str) -> Chosen:
         return _without_gpus(word, gpu)
     if together:
         return Chosen(torch.device("cuda"))
-    index = _index_of(gpu, count)
-    if index is None:
-        index = int(word.partition(":")[2] or 0)
+    index = _index_of(gpu, count, word)
     if index >= count:
         raise UnavailableError(
             f"there is no GPU {index} for device={word}: PyTorch sees {count}", f"possible: auto, {_listed(count)}"
@@ -73,15 +72,24 @@ def _by_nvml(word: str) -> Gpu | None:
         return None
 
 
-def _index_of(gpu: Gpu | None, count: int) -> int | None:
-    """The number that PyTorch gives a GPU; None where the UUIDs do not tell."""
-    if gpu is None:
-        return None
+def _index_of(gpu: Gpu | None, count: int, word: str) -> int:
+    """The number that PyTorch gives a GPU; that of ``word`` where UUIDs do not tell.
+
+    Raises:
+        UnavailableError: They tell that PyTorch does not see it.
+    """
+    usual = int(word.partition(":")[2] or 0)
     uuids = [_digits(str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))) for index in range(count)]
-    if gpu.uuid and _digits(gpu.uuid) in uuids:
+    if gpu is None or not gpu.uuid or not all(uuids):
+        return usual
+    if _digits(gpu.uuid) in uuids:
         return uuids.index(_digits(gpu.uuid))
-    # Drivers differ in the UUID of an instance: it is the one where it alone was named to CUDA.
-    return 0 if gpu.uuid.startswith("MIG-") and os.environ.get(VISIBLE) == gpu.uuid else None
+    if count == 1 and os.environ.get(VISIBLE) == gpu.uuid:
+        return 0  # drivers differ in the UUID of an instance of MIG: it is the one where it alone was named to CUDA
+    raise UnavailableError(
+        f"{gpu.name} ({gpu.uuid}) is not among the {count} that PyTorch sees",
+        f"set {VISIBLE} to its UUID, or take another: {_listed(count)}",
+    )
 
 
 def _digits(uuid: str) -> str:

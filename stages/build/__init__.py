@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 
+CURRENT = "current"
+"""In ``build.compute_capabilities``: the card of this machine, which the runtime tells as its ``card``."""
+
+
 class Method(str, Enum):
     """How a runtime that calibrates by itself finds the ranges; ``table`` takes those of the stage calibrate."""
 
@@ -121,6 +125,8 @@ def select(config: BuildConfig) -> Collection[type[Artifact]]:
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """The machine: an engine in a store that several machines share is never reused on the wrong one."""
     facts = dict(context.runtime(config.backend).machine(context.device))
+    if CURRENT not in config.compute_capabilities:
+        facts.pop("card", None)  # engines for cards that are named are the same wherever they are built
     if config.calibrated and config.method is not Method.table:
         from core.calibration_pictures import source_digest
 

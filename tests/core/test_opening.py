@@ -96,6 +96,22 @@ def test_it_is_told_where_a_checkpoint_runs(tmp_path: Path, place: str, doubt: s
     assert memory.warnings == ([doubt] if doubt else [])
 
 
+class PlacedRuntime(FakeRuntime):
+    """Opens sessions that say where they compute."""
+
+    def open(self, model: Any, *, device: str) -> Any:
+        session: Any = super().open(model, device=device)
+        session.place, session.doubt = "NVIDIA L40 (GPU-1)", ""
+        return session
+
+
+def test_it_is_told_where_an_engine_runs(tmp_path: Path) -> None:
+    engine, context = fake_engine(tmp_path), context_with(tmp_path, fake=PlacedRuntime())
+    memory: Any = context.reporter
+    open_model(engine, context)
+    assert memory.notes == [f"'{engine.path.name}' runs on NVIDIA L40 (GPU-1)"]
+
+
 def test_a_size_that_does_not_fit_the_strides_is_refused(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "x", facts=FACTS)
     with pytest.raises(HooklineError, match=r"imgsz=100 is not a multiple .* 32; nearest: 96 or 128"):

@@ -324,3 +324,16 @@ def test_auto_stays_on_the_gpu_that_it_took_first(machine: Machine, monkeypatch:
     assert choose("auto", machine.here()).uuid == now[0].uuid  # of another machine nothing is remembered
     del now[1]
     assert choose("auto").uuid == now[0].uuid
+
+
+def test_nvml_is_asked_once_for_what_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(devices, "listed", lambda here: asked.append(1) or [Gpu("GPU-1", "a GPU", "8.9", 1, 1, "")])
+    devices._seen.cache_clear()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus() == gpus() == devices.gpus()
+    assert len(asked) == 1
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert len(gpus()) == 1
+    assert len(asked) == 2
+    devices._seen.cache_clear()

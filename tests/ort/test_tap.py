@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from backends.ort.plugin import OrtOptions, load
 from core.errors import HooklineError
@@ -66,6 +67,15 @@ def test_chosen_tensors(tmp_path, runtime):
         assert list(dict(tap.run(images(model, 1)))) == ["images", "stem", "p4"]
     with pytest.raises(HooklineError, match="no float32 tensor 'absent'"):
         runtime.tap(model, ["stem", "absent"])
+
+
+def test_a_model_in_float16_has_nothing_to_show(tmp_path, runtime):
+    """Its casts to float32 give its outputs; where these are float16 too, there is nothing."""
+    model = write_heads(tmp_path / "heads.onnx")
+    whole = convert_float_to_float16(onnx.load(model.path), keep_io_types=False, op_block_list=[])
+    onnx.save(whole, model.path)
+    with pytest.raises(HooklineError, match=r"'heads\.onnx' computes nothing in float32 .*; export it in float32"):
+        runtime.tap(model)
 
 
 def test_damaged_file(tmp_path, runtime):

@@ -165,7 +165,7 @@ def test_what_failed_in_a_plugin_is_the_cause(tmp_path):
     said = failure(tmp_path, plan=None, at_step=step, steps=2, says=((0, "plugin failed"),))
     assert (
         said
-        == "TensorRT cannot build 'tiny.onnx': a plugin failed: head 0 has two dimensions; the remedy of the plugin"
+        == "TensorRT cannot build 'tiny.onnx': a plugin failed: head 1 has two dimensions; the remedy of the plugin"
     )
 
 

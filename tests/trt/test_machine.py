@@ -128,7 +128,6 @@ def test_fits(engine, machine):
             "compute capability 8.9 (here 8.6)",
         ),
         (built(hardware="ampere_plus"), here(T4), "compute capability 8.9 (here 7.5)"),
-        (built(hardware="ampere_plus"), here(ORIN), "compute capability 8.9 (here unknown)"),
         (built(hardware="ampere_plus"), here(version="10.16.1.12"), "TensorRT 10.16.1.11 (here 10.16.1.12)"),
         (built(version_compatible="True"), here(L40S), "GPU NVIDIA L4 (here NVIDIA L40S)"),
         (built(version_compatible="True"), here(version="10.9.0.34"), "TensorRT 10.16.1.11 (here 10.9.0.34)"),
@@ -208,3 +207,8 @@ def test_an_engine_that_fits_no_gpu_is_compared_with_the_freest(several):
     several(T4, replace(A10, free=21))
     with pytest.raises(HooklineError, match=r"GPU NVIDIA L4 \(here NVIDIA A10\)"):
         fitting_gpu(built(), library(), "auto")
+
+
+@pytest.mark.parametrize("hardware", ["this", "ampere_plus", "same_compute_capability"])
+def test_a_board_whose_capability_nvml_does_not_tell_opens_what_it_built(hardware):
+    check_fits(built(ORIN, hardware=hardware), here(ORIN))

@@ -398,3 +398,24 @@ def test_a_closed_session_is_a_bug():
         session.run(pictures(2))
     with session:
         pass
+
+
+def test_no_room_for_the_context_of_a_graph_is_no_end(caplog):
+    session, engine, device = opened_session()
+    with session:
+        for seed in range(4):
+            images = pictures(2, seed=seed)
+            same(session.run(images), images)
+            engine.room = False
+    assert device.graphs == []
+    assert "kernels are launched one by one: TensorRT cannot make room" in caplog.text
+
+
+def test_a_context_stays_until_its_work_is_done_where_the_capture_fails():
+    session, _, device = opened_session(capturable=False)
+    with session:
+        place = put(device, pictures(2), session.stream)
+        for _ in range(2):
+            session.run_device(place)
+        # The work of the second call stood on the new context, and has been waited for before that went.
+        assert all(work.__name__ == "<lambda>" for work in device._work[session.stream])

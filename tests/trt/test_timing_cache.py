@@ -85,11 +85,10 @@ def test_a_full_disk_keeps_what_was_there(cache, caplog, monkeypatch):
     cache.path.parent.mkdir()
     cache.path.write_bytes(b"before")
 
-    def full(path: Path, content: bytes) -> int:
-        path.touch()
+    def full(former: str, path: Path) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     config = configuration()
     cache.attach(config)
     cache.keep(config)

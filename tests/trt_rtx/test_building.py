@@ -130,10 +130,13 @@ def test_bare_node_needs_a_plugin(tmp_path):
         built(tmp_path, model)
 
 
-def test_key_of_an_engine_holds_the_release_and_the_card_here(tmp_path, monkeypatch):
+def test_key_of_an_engine_holds_the_release_and_the_card_where_that_is_asked_for(tmp_path, monkeypatch):
     context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
     import tensorrt_rtx
 
     monkeypatch.setattr(runtime, "card_here", lambda device: f"card of {device}")
-    key = fingerprint(BuildConfig(backend="tensorrt_rtx"), context)
-    assert key == {"tensorrt_rtx": tensorrt_rtx.__version__, "card": f"card of {context.device}"}
+    release = {"tensorrt_rtx": tensorrt_rtx.__version__}
+    for cards in ([], ["sm89"]):
+        assert fingerprint(BuildConfig(backend="tensorrt_rtx", compute_capabilities=cards), context) == release
+    key = fingerprint(BuildConfig(backend="tensorrt_rtx", compute_capabilities=["current"]), context)
+    assert key == {**release, "card": f"card of {context.device}"}

@@ -208,3 +208,19 @@ def test_library_itself_refuses_without_a_driver(engine):
 )
 def test_calls_of_the_session_are_there(owner, names):
     assert [name for name in names if not hasattr(getattr(load("tensorrt_rtx").trt, owner), name)] == []
+
+
+def test_a_fresh_engine_that_cannot_be_opened_on_its_card_is_an_error(tmp_path, engine, card, monkeypatch):
+    def refuse(*arguments, **options):
+        raise HooklineError("'tiny.engine' cannot be opened: magic tag does not match", "build it again")
+
+    monkeypatch.setattr(opening, "open_session", refuse)
+    context, memory = make_context(tmp_path)
+    with pytest.raises(HooklineError, match="magic tag does not match"):
+        try_out(engine, context, 3)
+    assert memory.notes == []
+
+
+def test_a_card_whose_capability_is_not_told_is_left_to_the_library(engine, card, monkeypatch):
+    monkeypatch.setattr(opening, "choose", lambda device: Gpu("", "the GPU of Windows", "", 0, 0, ""))
+    assert open_engine(engine, "auto") is card[0][0]

@@ -15,10 +15,12 @@ import torch
 
 from backends.nvidia import devices as nvml
 from backends.nvidia.devices import Gpu
+from backends.yolov5 import devices as torch_devices
 from backends.yolov5 import plugin, trainer
 from backends.yolov5.devices import Chosen, choose_device
 from core.checks import broken
 from core.errors import HooklineError, UnavailableError
+from core.ranks import Ranks
 
 FIRST = Gpu("GPU-AAAA0000-0000-0000-0000-000000000001", "NVIDIA T4", "7.5", 16, 1, "580.95.05")
 SECOND = Gpu("GPU-bbbb0000-0000-0000-0000-000000000002", "NVIDIA L40", "8.9", 48, 40, "580.95.05")
@@ -100,7 +102,7 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
         assert choose_device("cuda:3").device == torch.device("cuda", 0)
     else:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        with pytest.raises(UnavailableError, match="there is no GPU 3"):
+        with pytest.raises(UnavailableError, match=r"MIG 3g.20gb \(MIG-1\) is not among the 1 that PyTorch sees"):
             choose_device("cuda:3")
 
 
@@ -114,7 +116,7 @@ def test_a_gpu_that_is_not_there(make: Make, by_nvml: bool) -> None:
 
 def test_each_process_of_a_training_takes_its_own(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     done = make()
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch_devices, "RANKS", Ranks(0, 2, 0))
     assert choose_device("auto") == choose_device("cuda") == Chosen(torch.device("cuda"))
     assert set(done) == {"PyTorch asked"}, "a GPU that is named to CUDA would be the only one"
 
