@@ -43,7 +43,7 @@ def resolve_parts(
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
-                    _check_usable(kind, part, context)
+                    check_usable(kind, part, context)
                     problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
@@ -51,7 +51,13 @@ def resolve_parts(
     return replace(config, **changes)
 
 
-def _check_usable(kind: str, name: str, context: RunContext) -> None:
+def check_usable(kind: str, name: str, context: RunContext) -> None:
+    """Refuse a part that is not there or cannot be used on this machine.
+
+    Raises:
+        HooklineError: There is none of this name.
+        UnavailableError: Says why it cannot be used and what to do.
+    """
     part = context.registry.part(kind, name)
     if contradicts(part, context.device):
         return  # told where it matters; to install what cannot be used would not help

@@ -54,7 +54,8 @@ class Stage:
         summary: One line for ``--help``.
         run: ``run(config, <artifacts>, context) -> artifact``, called with keywords.
         select: Where the signature leaves a choice (an optional input, a union), the artifact types
-            that this config calls for. An optional input that is not selected is left out.
+            that this config calls for. An optional input that is not selected is left out. Asked before ``auto``
+            is replaced by names of parts.
         fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
             that the config names. Part of the store's key.
         check: Problems that can be told before anything runs.

@@ -12,6 +12,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.media.source import list_source
 from core.opening import opening_problems
+from core.resolve import check_usable
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
 
     try:
         reference = read_reference(config.reference)
+        if isinstance(reference, Engine):
+            check_usable("runtimes", reference.runtime, context)
         yield from opening_problems(type(reference), getattr(reference, "runtime", ""), context, "compare.reference")
     except HooklineError as error:
         yield error

@@ -10,6 +10,7 @@ import pytest
 
 from core.artifacts import Comparison, Engine
 from core.errors import HooklineError
+from core.parts import Availability
 from core.store import complete, write_sidecar
 from stages.compare import CompareConfig, check, hookline_stages
 from stages.compare.agreement import Agreement, match, pairwise_iou
@@ -177,6 +178,20 @@ def test_a_reference_on_another_device_is_told_before_anything_runs(tmp_path: Pa
         problem.startswith("fake, which opens compare.reference, works on the CPU, and device=cuda:0 was asked for")
         for problem in problems
     )
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "absent"])
+def test_a_reference_of_a_runtime_that_cannot_be_used_is_told_before_anything_runs(
+    tmp_path: Path, runtime: str
+) -> None:
+    parts, _, _ = fake_parts([])
+    absent = replace(parts["runtimes"][0], name="absent", available=lambda: Availability(False, "it is not installed"))
+    context, _ = make_context(tmp_path, **{**parts, "runtimes": [*parts["runtimes"], absent]})
+    write_picture(tmp_path / "pictures" / "a.png")
+    write_sidecar(complete(replace(fake_engine(tmp_path, "reference"), runtime=runtime)))
+    (problem,) = check(make_config(tmp_path), context)
+    wanted = {"openvino": "unknown backend 'openvino'", "absent": "absent cannot be used here: it is not installed"}
+    assert str(problem).startswith(wanted[runtime])
 
 
 def test_stage() -> None:
