@@ -85,14 +85,14 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
     if order.options.dla is not None and model.precision is Precision.fp32 and order.calibration is None:
         raise HooklineError("a DLA core computes in float16 and int8 only", "set precision=fp16 or int8")
     profile, contract = read_profile(model, order.batch, order.imgsz)
-    plugins, register = plugins_in(model.path), opening.register
-    if order.options.plugin is PluginForm.ahead_of_time:
-        plugins, register = (), opening.register_ahead_of_time
+    plugins = plugins_in(model.path)
+    carried = order.options.plugin is PluginForm.ahead_of_time
+    register = opening.register_ahead_of_time if carried else opening.register
     recipe = Recipe(
         model=model.path,
         profile=profile,
         options=order.options,
-        register=(lambda _: register(library)) if plugins_in(model.path) else None,
+        register=(lambda _: register(library)) if plugins else None,
         timing=_timing(order.options, place, context),
         here=place.device.here,
     )
@@ -107,7 +107,7 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
         machine={
-            **machine_facts(library, place.gpu, plugins),
+            **machine_facts(library, place.gpu, () if carried else plugins),
             "profile": str(profile or ""),
             "model": file_digest(model.path),
         },
