@@ -64,8 +64,12 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
     """
     if here is None:
         return _seen(os.environ.get(VISIBLE))
+    return _left(here, here.environment.get(VISIBLE))
+
+
+def _left(here: Here, value: str | None) -> tuple[Gpu, ...]:
+    """The GPUs of a machine that ``CUDA_VISIBLE_DEVICES=value`` leaves; None where it is not set."""
     found = listed(here)
-    value = here.environment.get(VISIBLE)
     seen = found if value is None else visible(found, value)
     if not seen:
         why = "none that NVML lists answers" if value is None else f"{VISIBLE}={value} leaves none of {len(found)}"
@@ -76,8 +80,7 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
 @functools.cache
 def _seen(value: str | None) -> tuple[Gpu, ...]:
     """Those of this machine, asked for once: where no process holds a GPU, NVML takes seconds to wake it."""
-    del value  # of CUDA_VISIBLE_DEVICES, which changes what is seen
-    return gpus(Here())
+    return _left(Here(), value)
 
 
 def choose(device: str, here: Here | None = None) -> Gpu:
@@ -94,7 +97,8 @@ def choose(device: str, here: Here | None = None) -> Gpu:
         raise HooklineError("device=cpu was asked for, and this runs on NVIDIA GPUs only", "set device=auto or cuda:0")
     if device in {"auto", "cuda"}:
         return _freest(gpus(here), _taken if here is None else [])
-    found = gpus(_as_given(here or Here()))
+    value = _as_given(os.environ if here is None else here.environment)
+    found = _seen(value) if here is None else _left(here, value)
     number = int(device.partition(":")[2])
     if number >= len(found):
         raise HooklineError(f"there is no GPU {number} for device={device}", f"possible: auto, {in_words(found)}")
@@ -261,10 +265,7 @@ def _can_only_be(gpu: Gpu, here: Here) -> bool:
         return False
 
 
-def _as_given(here: Here) -> Here:
-    """The machine with ``CUDA_VISIBLE_DEVICES`` as it was before :func:`prepare_environment`."""
-    if here.environment is not os.environ or VISIBLE not in _given:
-        return here
-    environment = {name: value for name, value in os.environ.items() if name != VISIBLE}
-    value = _given[VISIBLE]
-    return replace(here, environment=environment if value is None else environment | {VISIBLE: value})
+def _as_given(environment: Mapping[str, str]) -> str | None:
+    """``CUDA_VISIBLE_DEVICES`` as it was before :func:`prepare_environment`; None where it was not set."""
+    value = environment.get(VISIBLE)
+    return _given.get(VISIBLE, value) if environment is os.environ else value

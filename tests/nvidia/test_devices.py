@@ -337,3 +337,16 @@ def test_nvml_is_asked_once_for_what_is_visible(monkeypatch: pytest.MonkeyPatch)
     assert len(gpus()) == 1
     assert len(asked) == 2
     devices._seen.cache_clear()
+
+
+@pytest.mark.usefixtures("process")
+def test_so_it_is_for_numbers_which_go_on_counting_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = [replace(numbered(name), parent=UUIDS[0], beside_mig=True) for name in ("MIG-5a1b", "MIG-5a1c")]
+    asked = []
+    monkeypatch.setattr(devices, "listed", lambda here: asked.append(1) or instances)
+    devices._seen.cache_clear()
+    prepare_environment(choose("cuda:1"))
+    assert (choose("cuda:0"), choose("cuda:1")) == tuple(instances)
+    assert len(asked) == 1
+    assert gpus() == (instances[1],)
+    devices._seen.cache_clear()
