@@ -13,7 +13,7 @@ from backends.trt import opening
 from backends.trt.building import Recipe, build_plan
 from backends.trt.inspection import Precisions, inspect, judge, read_layers
 from backends.trt.library import Library
-from backends.trt.machine import machine_facts
+from backends.trt.machine import machine_facts, numbers
 from backends.trt.memory import EngineDevice
 from backends.trt.monitor import Course
 from backends.trt.options import Hardware, PluginForm, TrtOptions
@@ -123,7 +123,7 @@ def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
         HooklineError: Says from which compute capability on the group begins.
     """
     least = FIRST.get(hardware)
-    if least and gpu.capability and float(gpu.capability) < float(least):
+    if least and gpu.capability and numbers(gpu.capability) < numbers(least):
         raise HooklineError(
             f"runtimes.tensorrt.hardware={hardware.value} begins at compute capability {least}, the {gpu.name} here has"
             f" {gpu.capability}",

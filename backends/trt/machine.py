@@ -141,7 +141,7 @@ def _verdicts(engine: Engine, here: Mapping[str, str]) -> Iterator[tuple[str, bo
     if not here[CAPABILITY]:
         return  # NVML does not tell it, as on some boards; TensorRT will
     if hardware == Hardware.ampere_plus:
-        yield CAPABILITY, _numbers(here[CAPABILITY]) >= AMPERE
+        yield CAPABILITY, numbers(here[CAPABILITY]) >= AMPERE
     else:
         yield CAPABILITY, there.get(CAPABILITY) == here[CAPABILITY]
 
@@ -151,7 +151,7 @@ def _wider(engine: Engine, here: Mapping[str, str], wrong: Sequence[str]) -> Ite
     there = engine.machine
     if MODEL in wrong and CAPABILITY not in wrong and here[CAPABILITY]:
         yield f"runtimes.tensorrt.hardware=same_compute_capability fits every GPU of {here[CAPABILITY]}"
-    if CAPABILITY in wrong and min(_numbers(there.get(CAPABILITY, "")), _numbers(here[CAPABILITY])) >= AMPERE:
+    if CAPABILITY in wrong and min(numbers(there.get(CAPABILITY, "")), numbers(here[CAPABILITY])) >= AMPERE:
         yield "runtimes.tensorrt.hardware=ampere_plus fits GPUs of 8.0 and later"
     if RELEASE in wrong and _takes(here[RELEASE], there.get(RELEASE, "")):
         yield "runtimes.tensorrt.version_compatible=true fits later releases too"
@@ -159,11 +159,11 @@ def _wider(engine: Engine, here: Mapping[str, str], wrong: Sequence[str]) -> Ite
 
 def _takes(release: str, plan: str) -> bool:
     """Whether a release opens the version-compatible plans of another: later ones do, within bounds."""
-    running, built = _numbers(release), _numbers(plan)
+    running, built = numbers(release), numbers(plan)
     return bool(built) and running >= built and running[0] in {built[0], ACROSS.get(built[0])}
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers(text: str) -> tuple[int, ...]:
     """``10.16.1.11`` -> (10, 16, 1, 11); empty where it is no such thing."""
     parts = text.split(".")
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()

@@ -8,6 +8,8 @@ from typing import Any
 
 from backends.nvidia.devices import Gpu, choose
 from backends.trt.library import load
+from backends.trt.machine import AMPERE, numbers
+from backends.trt.memory import CupyEngineDevice
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession
 from backends.trt_rtx.compiled import CompiledKernels
@@ -22,7 +24,6 @@ from core.warming import warm_up
 RUNTIME = "tensorrt_rtx"
 CARDS = "compute_capabilities"
 """The entry of an engine's machine that names the cards; empty where TensorRT-RTX chose them."""
-AMPERE = 8.0
 
 
 def this_release() -> dict[str, str]:
@@ -41,13 +42,22 @@ def open_engine(model: OnnxModel | Engine, device: str) -> TrtSession:
     """
     engine = check_engine_file(model, RUNTIME)
     check_release(engine)
-    gpu, library = choose(device), load(RUNTIME)
+    return _open_at(engine, *_place(engine, device))
+
+
+def _place(engine: Engine, device: str) -> tuple[Gpu, CupyEngineDevice]:
+    gpu = choose(device)
     check_card(engine, gpu)
+    return gpu, open_on(gpu)
+
+
+def _open_at(engine: Engine, gpu: Gpu, device: CupyEngineDevice) -> TrtSession:
+    library = load(RUNTIME)
 
     def kernels(plan: Any) -> CompiledKernels:
         return CompiledKernels(library.trt, plan, compiled_path(engine, gpu))
 
-    return open_session(engine, library, open_on(gpu), graphs=False, kernels=kernels)
+    return open_session(engine, library, device, graphs=False, kernels=kernels)
 
 
 def compiled_path(engine: Engine, gpu: Gpu) -> Path:
@@ -80,7 +90,7 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
     if not gpu.capability:
         return  # NVML does not tell it; TensorRT-RTX will
     here = target_of(gpu)
-    fits = here in cards if cards else float(gpu.capability) >= AMPERE
+    fits = here in cards if cards else numbers(gpu.capability) >= AMPERE
     if not fits:
         wanted = ", ".join(cards) or "Ampere and later"
         raise HooklineError(
@@ -94,11 +104,9 @@ def try_out(engine: Engine, context: RunContext, runs: int) -> None:
     if not runs:
         return
     try:
-        gpu = choose(context.device)
-        check_card(engine, gpu)
-        open_on(gpu)
+        place = _place(engine, context.device)
     except HooklineError as problem:
         context.note(f"build: the engine was not run here: {problem.message}")
         return
-    with open_engine(engine, context.device) as session:
+    with _open_at(engine, *place) as session:
         warm_up(session, runs)
