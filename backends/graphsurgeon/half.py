@@ -10,6 +10,7 @@ from onnx import numpy_helper, version_converter
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from backends.graphsurgeon.exporting import export_like, import_copy
+from backends.graphsurgeon.heads import default_opset
 from core.errors import HooklineError
 
 MOST = float(np.finfo(np.float16).max)
@@ -36,12 +37,9 @@ def convert_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def convert_rest_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """As :func:`convert_to_half` for a model with Q/DQ pairs, whose scales must be numbers of float16 already."""
-    opset = next(item.version for item in model.opset_import if item.domain in {"", "ai.onnx"})
-    if opset >= QDQ_OPSET:
+    if default_opset(model) >= QDQ_OPSET:
         return convert_to_half(model)
-    newer: onnx.ModelProto = version_converter.convert_version(model, QDQ_OPSET)
-    onnx.helper.set_model_props(newer, {item.key: item.value for item in model.metadata_props})
-    return convert_to_half(newer)
+    return convert_to_half(version_converter.convert_version(model, QDQ_OPSET))
 
 
 def _check_weights(model: onnx.ModelProto) -> None:

@@ -97,6 +97,7 @@ def test_tensorrt_computes_in_float16_what_is_not_int8(model, ranges):
     """The network is strongly typed: what the graph leaves in float32 stays there."""
     quantised = insert_qdq(model, ranges, TENSORRT)
     assert [(item.domain, item.version) for item in quantised.opset_import] == [("", 19)]
+    assert {item.key for item in quantised.metadata_props} == {"stride", "names", "hookline"}
     floats = {name for name, value in constants(quantised).items() if value.dtype == np.float32}
     assert floats == {"factors"}  # of Resize
     casts = {node.input[0]: node.output[0] for node in nodes_of(quantised, "Cast")}
