@@ -15,17 +15,28 @@ import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urljoin
 
+import pytest
 from filelock import FileLock
 
 REPO = Path(__file__).resolve().parents[1]
 CACHE = REPO / ".cache"
+Found = TypeVar("Found")
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 
 
 class Unobtainable(Exception):
     """What a test needs cannot be had here; says why."""
+
+
+def or_skip(obtain: Callable[..., Found], *arguments: str) -> Found:
+    """What ``obtain`` gives; skips the test, with the reason, where it cannot be had."""
+    try:
+        return obtain(*arguments)
+    except Unobtainable as error:
+        pytest.skip(str(error))
 
 
 def check_platform() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.errors import HooklineError, UnavailableError
 
 MEMORY = 2
+MEMORY_HINT = "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches"
 UNUSABLE = frozenset({3, 35, 46, 100, 214, 220, 304, 802, 803, 804, 805, 806, 807, 808, 809, 999})
 """``cudaError_t``: the GPU, its driver or a service of it cannot be used, as 46: another process has it for itself."""
 
@@ -18,10 +19,7 @@ def in_one_line(error: Exception, title: str) -> HooklineError | None:
     """
     status = getattr(error, "status", None)
     if status == MEMORY:
-        return HooklineError(
-            f"{title} has no memory left ({error})",
-            "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches",
-        )
+        return HooklineError(f"{title} has no memory left ({error})", MEMORY_HINT)
     if status in UNUSABLE:
         return UnavailableError(
             f"{title} cannot be used ({error})",

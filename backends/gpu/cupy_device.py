@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.gpu.cuda_errors import MEMORY, in_one_line
+from backends.gpu.cuda_errors import MEMORY, MEMORY_HINT, in_one_line
 from backends.gpu.device import Bytes
 from core.errors import HooklineError
 from core.parts import DeviceArray
@@ -67,10 +67,7 @@ class CupyDevice:
             try:
                 array: DeviceArray = self._cupy.empty(shape, dtype)
             except MemoryError as error:
-                raise HooklineError(
-                    f"{self.title} has no memory left: {error}",
-                    "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches",
-                ) from error
+                raise HooklineError(f"{self.title} has no memory left: {error}", MEMORY_HINT) from error
         return array
 
     def pinned(self, size: int) -> Bytes:

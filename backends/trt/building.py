@@ -106,9 +106,9 @@ def make_builder(library: Library) -> Any:
     else:
         said = ""
     if builder is None:
-        why = watch.reason if watch.has_words else said or watch.reason
         raise HooklineError(
-            f"{library.title} {library.version} makes no builder: {why}", "+stage=doctor looks at driver and GPU"
+            f"{library.title} {library.version} makes no builder: {watch.reason_or(said)}",
+            "+stage=doctor looks at driver and GPU",
         )
     return builder
 

@@ -18,14 +18,13 @@ class Watch:
         take_errors()
 
     @property
-    def has_words(self) -> bool:
-        """Whether the library has logged an error."""
-        return bool(self._journal.since(self._begun))
-
-    @property
     def reason(self) -> str:
         """What the library has logged."""
         return self._journal.reason(self._begun)
+
+    def reason_or(self, said: str) -> str:
+        """What the library has logged; ``said`` where that is no error."""
+        return said if said and not self._journal.since(self._begun) else self.reason
 
     def error(self, failed: str, remedy: str, said: str = "") -> Exception:
         """What to raise: what is wrong in one line, or the exception of a plugin of ours that only a bug can be.

@@ -71,7 +71,7 @@ def _runtime(library: Library) -> Any:
     try:
         return library.trt.Runtime(library.logger)
     except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
-        reason = watch.reason if watch.has_words else str(error).splitlines()[0]
+        reason = watch.reason_or(str(error).splitlines()[0])
         raise UnavailableError(
             f"{library.title} {library.version} does not start: {reason}", "+stage=doctor looks at driver and GPU"
         ) from error

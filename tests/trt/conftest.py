@@ -17,22 +17,16 @@ from __future__ import annotations
 import pytest
 
 from tests.trt.bindings import OLDER, WHEELS, Bindings, obtain
-from tests.wheels import Unobtainable
+from tests.wheels import or_skip
 
 
 @pytest.fixture(scope="session", params=WHEELS)
 def bindings(request: pytest.FixtureRequest) -> Bindings:
     """The bindings of one release."""
-    try:
-        return obtain(request.param)
-    except Unobtainable as error:
-        pytest.skip(str(error))
+    return or_skip(obtain, request.param)
 
 
 @pytest.fixture(scope="session", params=OLDER)
 def older_bindings(request: pytest.FixtureRequest) -> Bindings:
     """The bindings of a release that cannot do all."""
-    try:
-        return obtain(request.param)
-    except Unobtainable as error:
-        pytest.skip(str(error))
+    return or_skip(obtain, request.param)
