@@ -19,6 +19,8 @@ from core.media.tolerance import Tolerance
 from core.media.video import Converter, frame_rate, open_video, reason
 
 OPEN_SECONDS, READ_SECONDS = 20.0, 10.0
+SILENT = 0
+"""``LOG_LEVEL_SILENT`` of OpenCV."""
 
 
 def stream_frames(source: Source, tolerance: Tolerance, stride: int) -> Iterator[Frame]:
@@ -126,12 +128,13 @@ def _camera(source: Source) -> Generator[Frame, None, None]:
 
 def _quietly_opened(device: int | str) -> cv2.VideoCapture:
     """OpenCV writes pages about a camera that is not there; our one line says it."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the two functions at its top
+    level = log.getLogLevel()
+    log.setLogLevel(SILENT)
     try:
         return cv2.VideoCapture(device)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
 
 
 def _frame(index: int, picture: NDArray[np.uint8], seconds: float, rate: float | None) -> Frame:

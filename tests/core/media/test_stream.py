@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import cv2
 import numpy as np
 import pytest
 
@@ -97,3 +98,13 @@ def test_nobody_answers() -> None:
 def test_no_such_camera() -> None:
     with pytest.raises(HooklineError, match="cannot open camera '77'"):
         list(read_frames(list_source("77"), tolerance()))
+
+
+def test_opencv_4_is_kept_quiet_about_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels: list[int] = []
+    monkeypatch.delattr(cv2.utils, "logging", raising=False)
+    monkeypatch.setattr(cv2, "getLogLevel", lambda: 3, raising=False)
+    monkeypatch.setattr(cv2, "setLogLevel", levels.append, raising=False)
+    with pytest.raises(HooklineError, match="cannot open camera '77'"):
+        list(read_frames(list_source("77"), tolerance()))
+    assert levels == [0, 3]
