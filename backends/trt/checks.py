@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backends.nvidia.nvml import capabilities
-from backends.system.here import Here
+from backends.system.here import Here, Package
+from backends.trt.library import FOR_OLD_BINDINGS
 from backends.trt.library_checks import Product, examine_library, examine_resources
-from core.checks import Asked, Finding, doubtful
+from core.checks import Asked, Finding, broken, doubtful
 
 TENSORRT = Product(
     title="TensorRT",
@@ -19,7 +20,6 @@ TENSORRT = Product(
     resources="nvinfer_builder_resource",
     older=" (tensorrt-cu12 for CUDA 12)",
 )
-_NUMPY = (2, 4)
 
 
 def tensorrt(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
@@ -32,14 +32,24 @@ def tensorrt(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
 
 
 def numpy_beside(here: Here) -> Iterator[Finding]:
-    """``tensorrt.plugin`` of TensorRT 10 turns arrays of one element into numbers, which NumPy 2.4 no longer does."""
+    """What TensorRT 10 cannot do beside NumPy 2.
+
+    Bindings before 10.16 misread its arrays. ``tensorrt.plugin`` turns arrays of one element into numbers, which NumPy
+    2.4 no longer does.
+    """
     packages, numpy = TENSORRT.installed(here), here.packages.get("numpy")
     if not packages or numpy is None or not packages[0].version.startswith("10."):
         return
-    if tuple(int(number) for number in numpy.version.split(".")[:2] if number.isdecimal()) >= _NUMPY:
+    both = f"{numpy.version} beside TensorRT {packages[0].version}"
+    if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
+        yield broken("NumPy", f"{both}, whose bindings misread its arrays", FOR_OLD_BINDINGS)
+    elif _release(numpy) >= (2, 4):
         yield doubtful(
             "NumPy",
-            f"{numpy.version} beside TensorRT {packages[0].version}: plugins of tensorrt.plugin with int or float"
-            " attributes fail (YoloLayer_TRT has none)",
+            f"{both}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)",
             "pip install 'numpy<2.4', or TensorRT 11",
         )
+
+
+def _release(package: Package) -> tuple[int, ...]:
+    return tuple(int(number) for number in package.version.split(".")[:2] if number.isdecimal())

@@ -25,6 +25,10 @@ NEEDED = (
     "IExecutionContext.set_device_memory",
 )
 """Without these a release is too old; they came with TensorRT 10.1 at the latest."""
+FOR_OLD_BINDINGS = (
+    "use TensorRT 10.16 or later, or a new virtual environment: pip install -e '.[cuda12]' 'numpy<2' (cuda for CUDA 13)"
+)
+"""In one that is there pip leaves packages that need NumPy 2."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def _has(trt: Any, path: str) -> bool:
 
 
 def _check_arrays(trt: Any, title: str) -> None:
-    """Old bindings, seen up to TensorRT 10.7, give arrays as their first element repeated where NumPy is 2.0 or later.
+    """Bindings before TensorRT 10.16 give arrays as their first element repeated where NumPy is 2.0 or later.
 
     The anchors of YoloLayer_TRT would be such an array, and every box wrong without an error.
     """
@@ -102,5 +106,5 @@ def _check_arrays(trt: Any, title: str) -> None:
     if not np.array_equal(np.asarray(field.data), given):
         raise UnavailableError(
             f"{title} misreads arrays of NumPy {np.__version__}: its bindings were made for another",
-            "pip install 'numpy<2', or a newer TensorRT",
+            FOR_OLD_BINDINGS,
         )

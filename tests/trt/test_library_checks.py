@@ -180,6 +180,23 @@ def test_numpy_beside_tensorrt_10(machine: Machine, trt: str, numpy: str, told: 
     assert not told or "numpy<2.4" in only(warned).remedy
 
 
+@pytest.mark.parametrize(
+    ("trt", "numpy", "state"),
+    [
+        ("10.15.1.29", "2.0.2", State.error),
+        ("10.3.0", "2.4.6", State.error),
+        ("10.3.0", "1.26.4", None),
+        ("10.16.0.72", "2.0.2", None),
+    ],
+)
+def test_bindings_that_misread_numpy_2(machine: Machine, trt: str, numpy: str, state: State | None) -> None:
+    packages(machine, trt)
+    machine.install("numpy", numpy)
+    told = [item for item in look(machine) if item.subject == "NumPy"]
+    assert [item.state for item in told] == [state] * (state is not None)
+    assert all("10.16 or later" in item.remedy and "numpy<2'" in item.remedy for item in told)
+
+
 def test_rtx_that_is_not_there(machine: Machine) -> None:
     assert only(tensorrt_rtx(asked(machine.root), machine.here())).state is State.absent
 
