@@ -17,7 +17,7 @@ from core.dataset import Sample
 from core.detections import Detections, Filter
 from core.evaluation.batches import Batch, Size, plain_batches, read_sizes, rectangular_batches
 from core.media.ahead import ahead
-from core.media.picture import UnreadableError, read_picture
+from core.media.picture import UnreadableError, read_checked
 from core.media.tolerance import Tolerance, Unreadable
 from core.parts import ProcessorBackend, Session, beside
 
@@ -95,7 +95,7 @@ def evaluate_session(
         advance: Called with the number of pictures after each batch.
 
     Raises:
-        HooklineError: Rectangular batches for a model of one size, or too many pictures that cannot be read.
+        HooklineError: Rectangular batches for a model of one size, or too many or all images cannot be read.
     """
     result, fit = Evaluation(), (session.contract.height, session.contract.width)
     processor = beside(processor, session)
@@ -120,6 +120,8 @@ def evaluate_session(
             if advance:
                 advance(len(pictures))
     result.wall = time.perf_counter() - start
+    if samples and not result.pictures:
+        raise tolerance.exceeded(len(samples))
     result.pictures.sort(key=lambda seen: seen.index)
     return result
 
@@ -142,10 +144,12 @@ def _read(
         for index in batch.indices:
             try:
                 with result.clock("read"):
-                    picture = read_picture(samples[index].picture)
+                    picture, damage = read_checked(samples[index].picture)
             except UnreadableError as error:
                 tolerance.skip(Unreadable(str(samples[index].picture), str(error)))
                 continue
+            if damage:
+                tolerance.damage(str(samples[index].picture), damage)
             indices.append(index)
             pictures.append(picture)
         if pictures:

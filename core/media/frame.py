@@ -23,7 +23,8 @@ class Frame:
         number: Position in the file; 0 for a picture.
         picture: uint8 BGR [H, W, 3].
         seconds: Time in the video; for a stream, since its first frame; None for a picture.
-        rate: Frames a second of the video, None where not known and for pictures.
+        rate: Frames per second of the video, None where not known and for pictures.
+        damaged: Why the frame or image is damaged though it was decoded; empty where nothing is known to be wrong.
     """
 
     index: int
@@ -33,3 +34,4 @@ class Frame:
     picture: NDArray[np.uint8]
     seconds: float | None = None
     rate: float | None = None
+    damaged: str = ""

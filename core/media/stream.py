@@ -23,7 +23,7 @@ SILENT = 0
 """``LOG_LEVEL_SILENT`` of OpenCV."""
 
 
-def stream_frames(source: Source, tolerance: Tolerance, stride: int) -> Iterator[Frame]:
+def stream_frames(source: Source, tolerance: Tolerance, stride: int, reconnect: float) -> Iterator[Frame]:
     """Frames until the stream ends; live ones by the latest-frame policy.
 
     A live stream is read by a thread that keeps only the newest frame. What was overwritten before

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+RUNS = 4
+"""Runs of corrupt frames that are named."""
+CORRUPT = "the decoder flagged it as corrupt"
 
 
 class Converter:
@@ -45,20 +49,34 @@ class Converter:
         return picture
 
 
+class UnreadableVideoError(HooklineError):
+    """A video that cannot be opened or has nothing to decode.
+
+    Attributes:
+        reason: What is wrong, without the name of the file.
+    """
+
+    def __init__(self, message: str, hint: str, reason: str) -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+
 def open_video(address: str, **options: object) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
     """Open a file or an address and find its first video track.
 
     Raises:
-        HooklineError: It cannot be opened, or it has no video track.
+        UnreadableVideoError: It cannot be opened, or it has no video track.
     """
     try:
         container = av.open(address, **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        message = f"cannot open video '{address}' ({reason(error)})"
-        raise HooklineError(message, "check that it plays elsewhere") from error
+        why = reason(error)
+        message = f"cannot open video '{address}' ({why})"
+        raise UnreadableVideoError(message, "check that it plays elsewhere", f"cannot be opened ({why})") from error
     if not container.streams.video:
         container.close()
-        raise HooklineError(f"'{address}' has no video track", "give a file or address with pictures in it")
+        what = "has no video track"
+        raise UnreadableVideoError(f"'{address}' {what}", "give a file or address with a video track", what)
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     return container, stream
@@ -79,42 +97,81 @@ def frame_rate(stream: VideoStream) -> float | None:
     return float(rate) if rate else None
 
 
+@dataclass
+class VideoReport:
+    """What decoding a video showed.
+
+    Attributes:
+        declared: Number of frames in the container's header, 0 where it does not say.
+        read: Frames decoded.
+        corrupt: Numbers of the frames that the decoder flagged as corrupt.
+        troubles: Errors of the container and of packets.
+        complete: Whether the video was decoded to its end.
+    """
+
+    declared: int = 0
+    read: int = 0
+    corrupt: list[int] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    complete: bool = False
+
+    def damage(self) -> str:
+        """Return what is wrong with the video in words, empty for nothing."""
+        parts = []
+        if self.corrupt:
+            noun = "frame has errors" if len(self.corrupt) == 1 else "frames have errors"
+            parts.append(f"{len(self.corrupt)} of {self.read} {noun} ({_ranges(self.corrupt)})")
+        missing = self.declared - self.read if self.complete else 0
+        if missing > max(1, self.declared // 100) or (missing > 0 and self.troubles):
+            parts.append(f"{self.read} of {self.declared} frames could be read")
+        if self.troubles:
+            parts.append(self.troubles[0])
+        return "; ".join(parts)
+
+
 def video_frames(
-    path: Path, wanted: Callable[[int], bool], warn: Callable[[str], None]
-) -> Iterator[tuple[int, NDArray[np.uint8], float, float | None]]:
+    path: Path, wanted: Callable[[int], bool], report: VideoReport
+) -> Iterator[tuple[int, NDArray[np.uint8], float, float | None, bool]]:
     """Decode once, in order.
 
     Args:
         path: The file.
         wanted: Frames that are not wanted are decoded but not converted.
-        warn: Told when the file is damaged or ends early; what it has is given all the same.
+        report: Takes in what is damaged or missing; what can be decoded is given all the same.
 
     Yields:
-        Number in the file from 0, picture, seconds, frames a second of the video.
+        Number in the file from 0, image, seconds, frames per second of the video, whether the frame is corrupt.
 
     Raises:
-        HooklineError: There is no video in it, or not one frame.
+        UnreadableVideoError: There is no video in it, or not one frame.
     """
     container, stream = open_video(str(path))
     with container as opened:
-        rate, declared = frame_rate(stream), stream.frames
-        troubles: list[str] = []
-        convert, number = Converter(), -1
-        for number, frame in enumerate(_decoded(opened, stream, troubles.append)):
+        rate, report.declared = frame_rate(stream), stream.frames
+        convert = Converter()
+        for number, frame in enumerate(_decoded(opened, stream, report.troubles.append)):
+            report.read = number + 1
+            if frame.is_corrupt:
+                report.corrupt.append(number)
             if wanted(number):
                 seconds = frame.time if frame.time is not None else number / (rate or 1.0)
-                yield number, convert(frame), seconds, rate
-    if number < 0:
-        raise HooklineError(f"video '{path}' has no frames", "check that it plays elsewhere")
-    _report(path, number + 1, declared, troubles, warn)
+                yield number, convert(frame), seconds, rate, frame.is_corrupt
+    if not report.read:
+        what = "has no frames that can be decoded"
+        raise UnreadableVideoError(f"video '{path}' {what}", "check that it plays elsewhere", what)
+    report.complete = True
 
 
-def _report(path: Path, read: int, declared: int, troubles: list[str], warn: Callable[[str], None]) -> None:
-    missing = declared - read
-    if troubles:
-        warn(f"'{path}' is damaged ({troubles[0]}): {read} frames read" + (f" of {declared}" if missing > 0 else ""))
-    elif missing > max(1, declared // 100):
-        warn(f"'{path}' ends early: {read} of {declared} frames")
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return the first runs of ascending numbers: ``3, 40-51, 60, ...``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    shown = ["-".join(map(str, run)) for run in runs[:RUNS]]
+    return ", ".join([*shown, *(["..."] if len(runs) > RUNS else [])])
 
 
 def _decoded(container: InputContainer, stream: VideoStream, trouble: Callable[[str], None]) -> Iterator[VideoFrame]:

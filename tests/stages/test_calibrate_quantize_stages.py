@@ -113,8 +113,9 @@ def test_one_broken_picture_of_many_is_named_skipped_and_counted(context, model,
 
 
 def test_too_many_broken_pictures_are_an_error(context, model, folder):
-    (folder / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(HooklineError, match=r"1 of 7 pictures cannot be read: 'broken\.png'"):
+    for name in ("broken.png", "empty.png"):
+        (folder / name).write_bytes(b"not a picture")
+    with pytest.raises(HooklineError, match=r"2 of 8 files cannot be read: 'broken\.png'"):
         calibrate(config(source=str(folder)), model, None, context[0])
     assert not list(context[0].workdir.iterdir())
 

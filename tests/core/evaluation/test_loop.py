@@ -54,10 +54,11 @@ def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
 
 def test_too_many_unreadable_pictures(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, 10)
-    samples[3].picture.write_text("no picture")
+    for sample in samples[3:5]:
+        sample.picture.write_text("no picture")
     processor = FakeProcessor({"fake": [detections()] * 10})
     session, tolerance = FakeSession(fake_engine(tmp_path)), Tolerance(10, lambda _: None)
-    with pytest.raises(HooklineError, match="1 of 10 pictures cannot be read"):
+    with pytest.raises(HooklineError, match="2 of 10 files cannot be read"):
         evaluate_session(session, samples, processor, Filter(), tolerance)
 
 

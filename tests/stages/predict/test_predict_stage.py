@@ -129,10 +129,11 @@ def test_a_broken_picture_among_many_is_named_and_counted(tmp_path: Path) -> Non
 
 def test_a_failure_leaves_no_unfinished_files(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path / "in", [f"{index}.png" for index in range(5)])
-    paths[4].write_bytes(b"broken")
+    for path in paths[3:]:
+        path.write_bytes(b"broken")
     parts, _, _ = fake_parts([detections()] * 5)
     context, _ = make_context(tmp_path, **parts)
-    with pytest.raises(HooklineError, match="1 of 5 pictures cannot be read"):
+    with pytest.raises(HooklineError, match="2 of 5 files cannot be read"):
         predict(config(str(tmp_path / "in"), save_csv=True), fake_engine(tmp_path), context)
     assert not [path.name for path in context.workdir.iterdir() if path.suffix != ".png"]
 
