@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
 POLL_SECONDS = 0.1
+_here = threading.local()
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class _Ahead(Generic[ItemT]):
             yield item
 
     def _produce(self) -> None:
+        _here.stopped = self._stopped
         error: BaseException | None = None
         try:
             for item in self._items:
@@ -58,6 +60,12 @@ class _Ahead(Generic[ItemT]):
                 continue
             return True
         return False
+
+
+def left() -> bool:
+    """Return whether this thread works ahead of a block that has been left; what waits for items must then give up."""
+    stopped: threading.Event | None = getattr(_here, "stopped", None)
+    return stopped is not None and stopped.is_set()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One picture on its way through a program."""
+"""One image on its way through a program."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+CORRUPT = "the decoder flagged it as corrupt"
+"""Damage of a frame of video."""
+
+
 @dataclass(frozen=True)
 class Frame:
-    """A picture, or one frame of a video or stream.
+    """An image, or one frame of a video or stream.
 
     Attributes:
         index: Position in the source, over all its files, skipped frames counted.

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from core.errors import HooklineError
-from core.media.frame import Frame
+from core.media.frame import CORRUPT, Frame
 from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
 from core.media.stream import stream_frames
 from core.media.tolerance import Tolerance, Unreadable
-from core.media.video import CORRUPT, UnreadableVideoError, VideoReport, count_frames, video_frames
+from core.media.video import UnreadableVideoError, VideoReport, count_frames, record, video_frames
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -171,9 +171,7 @@ def _video(
             damage = CORRUPT if corrupt else ""
             yield Frame(start + number, f"{name}#{number}", path, number, picture, seconds, rate, damage)
     finally:
-        tolerance.damaged_frames += len(report.corrupt)
-        if report.read and (damage := report.damage()):
-            tolerance.damage(name, damage)
+        record(name, report, tolerance)
 
 
 def _in_file(wanted: Callable[[int, int], bool], start: int, number: int) -> bool:

@@ -1,141 +1,50 @@
-"""Frames of cameras and network streams. Heavy: imports OpenCV and PyAV."""
+"""Frames of cameras and network streams, over interruptions. Heavy: imports OpenCV and PyAV."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 
 import av.error
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import HooklineError
-from core.media.frame import Frame
+from core.media.connection import connect, opened_stream
+from core.media.frame import CORRUPT, Frame
+from core.media.live import live_frames
 from core.media.source import Source
 from core.media.tolerance import Tolerance
-from core.media.video import Converter, frame_rate, open_video, reason
-
-OPEN_SECONDS, READ_SECONDS = 20.0, 10.0
-SILENT = 0
-"""``LOG_LEVEL_SILENT`` of OpenCV."""
+from core.media.video import Converter, VideoReport, decoded, frame_rate, reason, record
 
 
 def stream_frames(source: Source, tolerance: Tolerance, stride: int, reconnect: float) -> Iterator[Frame]:
-    """Frames until the stream ends; live ones by the latest-frame policy.
+    """Yield frames until the stream has ended; those of a live one by the latest-frame policy.
 
-    A live stream is read by a thread that keeps only the newest frame. What was overwritten before
-    it was taken is counted in ``tolerance.dropped``. A video on a server gives every frame instead.
+    A video on a server is read like a file: every frame, once, and an interruption is an error.
+
+    Raises:
+        HooklineError: The stream cannot be opened or gives no frame; a video on a server broke off or ends early.
     """
-    frames = _camera(source) if "://" not in source.address else _network(source)
-    if not source.live:
-        yield from _strided(frames, stride)
-        return
-    with _latest(frames, tolerance) as slot:
-        yield from _strided(slot.frames(), stride)
+    if source.live:
+        frames = live_frames(lambda: connect(source.address), source.text, tolerance, reconnect)
+    else:
+        frames = _served(source, tolerance)
+    yield from (frame for frame in frames if frame.index % stride == 0)
 
 
-def _strided(frames: Iterator[Frame], stride: int) -> Iterator[Frame]:
-    return (frame for frame in frames if frame.index % stride == 0)
-
-
-class _Slot:
-    """Holds the newest frame of a producing thread."""
-
-    def __init__(self, tolerance: Tolerance) -> None:
-        self._tolerance = tolerance
-        self._changed = threading.Condition()
-        self._newest: Frame | None = None
-        self._ended = False
-        self._error: BaseException | None = None
-
-    def fill(self, frames: Generator[Frame, None, None]) -> None:
+def _served(source: Source, tolerance: Tolerance) -> Iterator[Frame]:
+    """Frames of a video on a server."""
+    report, begin = VideoReport(), time.monotonic()
+    with opened_stream(source.address) as (container, stream):
+        rate, convert, report.declared = frame_rate(stream), Converter(), stream.frames
         try:
-            with closing(frames):  # the camera is given back now, not when the garbage is collected
-                for frame in frames:
-                    if not self._put(frame):
-                        break
-        except BaseException as error:
-            self._error = error
-        finally:
-            self.end()
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def frames(self) -> Iterator[Frame]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._newest is not None or self._ended)
-                frame, self._newest = self._newest, None
-            if frame is None:
-                break
-            yield frame
-        if self._error:
-            raise self._error
-
-    def _put(self, frame: Frame) -> bool:
-        with self._changed:
-            self._tolerance.dropped += self._newest is not None
-            self._newest = frame
-            self._changed.notify_all()
-            return not self._ended
-
-
-@contextmanager
-def _latest(frames: Generator[Frame, None, None], tolerance: Tolerance) -> Iterator[_Slot]:
-    slot = _Slot(tolerance)
-    thread = threading.Thread(target=slot.fill, args=(frames,), name="stream", daemon=True)
-    thread.start()
-    try:
-        yield slot
-    finally:
-        slot.end()
-        thread.join(timeout=READ_SECONDS)
-
-
-def _network(source: Source) -> Generator[Frame, None, None]:
-    options = {"rtsp_transport": "tcp"} if source.address.startswith("rtsp") else {}
-    container, stream = open_video(source.address, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
-    convert, rate, begin = Converter(), frame_rate(stream), time.monotonic()
-    with container as opened:
-        try:
-            for index, frame in enumerate(opened.decode(stream)):
-                yield _frame(index, convert(frame), time.monotonic() - begin, rate)
-        except av.error.FFmpegError as error:
+            for frame in decoded(container.demux(stream), report.lose):
+                number, seconds = report.count(frame), time.monotonic() - begin
+                damage = CORRUPT if frame.is_corrupt else ""
+                yield Frame(number, f"stream#{number}", None, number, convert(frame), seconds, rate, damage)
+        except (av.error.FFmpegError, OSError) as error:
             raise HooklineError(f"stream '{source.text}' broke off ({reason(error)})", "check the sender") from error
-
-
-def _camera(source: Source) -> Generator[Frame, None, None]:
-    device: int | str = int(source.address) if source.address.isdecimal() else source.address
-    camera = _quietly_opened(device)
-    if not camera.isOpened():
-        raise HooklineError(f"cannot open camera '{source.text}'", "check that it is plugged in and not in use")
-    try:
-        rate, begin, index = camera.get(cv2.CAP_PROP_FPS) or None, time.monotonic(), 0
-        good, picture = camera.read()
-        while good:
-            yield _frame(index, picture, time.monotonic() - begin, rate)
-            index += 1
-            good, picture = camera.read()
-    finally:
-        camera.release()
-
-
-def _quietly_opened(device: int | str) -> cv2.VideoCapture:
-    """OpenCV writes pages about a camera that is not there; our one line says it."""
-    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the two functions at its top
-    level = log.getLogLevel()
-    log.setLogLevel(SILENT)
-    try:
-        return cv2.VideoCapture(device)
-    finally:
-        log.setLogLevel(level)
-
-
-def _frame(index: int, picture: NDArray[np.uint8], seconds: float, rate: float | None) -> Frame:
-    return Frame(index, f"stream#{index}", None, index, picture, seconds, rate)
+        finally:
+            record(source.text, report, tolerance)
+    if report.ends_early:
+        message = f"'{source.text}' ends early: {report.read} of {report.declared} frames"
+        raise HooklineError(message, "check the server, or download the video")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from core.errors import HooklineError
+from core.media.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 RUNS = 4
 """Runs of corrupt frames that are named."""
-CORRUPT = "the decoder flagged it as corrupt"
 
 
 class Converter:
@@ -88,11 +88,11 @@ def count_frames(path: Path) -> int:
     with container as opened:
         if stream.frames:
             return stream.frames
-        return sum(packet.size > 0 for packet in _packets(opened, stream, lambda _: None))
+        return sum(packet.size > 0 for packet in _packets(opened, stream, VideoReport()))
 
 
 def frame_rate(stream: VideoStream) -> float | None:
-    """Frames a second, None where the container does not say."""
+    """Frames per second, None where the container does not say."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
 
@@ -105,15 +105,35 @@ class VideoReport:
         declared: Number of frames in the container's header, 0 where it does not say.
         read: Frames decoded.
         corrupt: Numbers of the frames that the decoder flagged as corrupt.
-        troubles: Errors of the container and of packets.
+        lost: Packets that could not be decoded.
+        trouble: The first error of the container or of a packet.
         complete: Whether the video was decoded to its end.
     """
 
     declared: int = 0
     read: int = 0
     corrupt: list[int] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    lost: int = 0
+    trouble: str = ""
     complete: bool = False
+
+    def lose(self, error: av.error.FFmpegError) -> None:
+        """Count a packet that could not be decoded."""
+        self.lost += 1
+        self.trouble = self.trouble or reason(error)
+
+    def count(self, frame: VideoFrame) -> int:
+        """Count a decoded frame and return its number."""
+        number = self.read
+        self.read += 1
+        if frame.is_corrupt:
+            self.corrupt.append(number)
+        return number
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether more than 1 % of the declared frames, and more than one, are missing."""
+        return self.declared - self.read > max(1, self.declared // 100)
 
     def damage(self) -> str:
         """Return what is wrong with the video in words, empty for nothing."""
@@ -121,11 +141,12 @@ class VideoReport:
         if self.corrupt:
             noun = "frame has errors" if len(self.corrupt) == 1 else "frames have errors"
             parts.append(f"{len(self.corrupt)} of {self.read} {noun} ({_ranges(self.corrupt)})")
-        missing = self.declared - self.read if self.complete else 0
-        if missing > max(1, self.declared // 100) or (missing > 0 and self.troubles):
+        if self.complete and (self.ends_early or (self.trouble and self.read < self.declared)):
             parts.append(f"{self.read} of {self.declared} frames could be read")
-        if self.troubles:
-            parts.append(self.troubles[0])
+        if self.lost:
+            parts.append(f"{self.lost} packet{'s' if self.lost > 1 else ''} could not be decoded")
+        if self.trouble:
+            parts.append(self.trouble)
         return "; ".join(parts)
 
 
@@ -137,7 +158,7 @@ def video_frames(
     Args:
         path: The file.
         wanted: Frames that are not wanted are decoded but not converted.
-        report: Takes in what is damaged or missing; what can be decoded is given all the same.
+        report: Records what is damaged or missing; what can be decoded is yielded all the same.
 
     Yields:
         Number in the file from 0, image, seconds, frames per second of the video, whether the frame is corrupt.
@@ -149,10 +170,8 @@ def video_frames(
     with container as opened:
         rate, report.declared = frame_rate(stream), stream.frames
         convert = Converter()
-        for number, frame in enumerate(_decoded(opened, stream, report.troubles.append)):
-            report.read = number + 1
-            if frame.is_corrupt:
-                report.corrupt.append(number)
+        for frame in decoded(_packets(opened, stream, report), report.lose):
+            number = report.count(frame)
             if wanted(number):
                 seconds = frame.time if frame.time is not None else number / (rate or 1.0)
                 yield number, convert(frame), seconds, rate, frame.is_corrupt
@@ -160,6 +179,34 @@ def video_frames(
         what = "has no frames that can be decoded"
         raise UnreadableVideoError(f"video '{path}' {what}", "check that it plays elsewhere", what)
     report.complete = True
+
+
+def record(name: str, report: VideoReport, tolerance: Tolerance) -> None:
+    """Count and report what is damaged in the video ``name``, in one line."""
+    tolerance.damaged_frames += len(report.corrupt)
+    if report.read and (damage := report.damage()):
+        tolerance.damage(name, damage)
+
+
+def decoded(
+    packets: Iterable[Packet[VideoStream]], lose: Callable[[av.error.FFmpegError], None]
+) -> Iterator[VideoFrame]:
+    """Decode packets one by one; one that cannot be decoded is handed to ``lose`` with its error and passed over."""
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            lose(error)
+            continue
+        yield from frames
+
+
+def _packets(container: InputContainer, stream: VideoStream, report: VideoReport) -> Iterator[Packet[VideoStream]]:
+    """Packets up to the end of the file or to where it is damaged."""
+    try:
+        yield from container.demux(stream)
+    except (av.error.FFmpegError, OSError) as error:
+        report.trouble = report.trouble or reason(error)
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -172,29 +219,6 @@ def _ranges(numbers: Sequence[int]) -> str:
             runs.append([number])
     shown = ["-".join(map(str, run)) for run in runs[:RUNS]]
     return ", ".join([*shown, *(["..."] if len(runs) > RUNS else [])])
-
-
-def _decoded(container: InputContainer, stream: VideoStream, trouble: Callable[[str], None]) -> Iterator[VideoFrame]:
-    for packet in _packets(container, stream, trouble):
-        try:
-            yield from packet.decode()
-        except av.error.FFmpegError as error:
-            trouble(reason(error))
-
-
-def _packets(
-    container: InputContainer, stream: VideoStream, trouble: Callable[[str], None]
-) -> Iterator[Packet[VideoStream]]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except (av.error.FFmpegError, OSError) as error:
-            trouble(reason(error))
-            return
-        yield packet
 
 
 def reason(error: BaseException) -> str:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ import pytest
 from core.errors import HooklineError
 from core.media import stream
 from core.media.frame import Frame
+from core.media.inbox import BrokenError, Shot
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
@@ -23,20 +25,19 @@ from tests.media_tools import level_of, write_levels
 LIVE = list_source("rtsp://host/1")
 
 
-def camera(count: int, seconds: float, broken: bool = False) -> Iterator[Frame]:
-    for index in range(count):
-        time.sleep(seconds)
-        yield Frame(index, str(index), None, index, np.zeros((1, 1, 3), np.uint8))
-    if broken:
-        raise HooklineError("the stream broke off")
-
-
 def tolerance() -> Tolerance:
     return Tolerance(None, pytest.fail)
 
 
+def shots(count: int, seconds: float) -> Generator[Shot, None, None]:
+    for _ in range(count):
+        time.sleep(seconds)
+        yield Shot(np.zeros((1, 1, 3), np.uint8))
+    raise BrokenError("the sender ended the stream")
+
+
 def test_a_slow_consumer_gets_the_latest_frame_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_network", lambda _: camera(40, 0.005))
+    monkeypatch.setattr(stream, "connect", lambda _: shots(40, 0.005))
     seen, taken = tolerance(), []
     for frame in read_frames(LIVE, seen):
         taken.append(frame.index)
@@ -44,43 +45,49 @@ def test_a_slow_consumer_gets_the_latest_frame_and_the_rest_is_counted(monkeypat
     assert taken == sorted(set(taken))
     assert len(taken) < 30
     assert len(taken) + seen.dropped == 40
+    assert seen.ended == "the sender ended the stream"
 
 
 def test_stopping_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = []
 
-    def endless(_: object) -> Iterator[Frame]:
+    def endless(_: object) -> Generator[Shot, None, None]:
         try:
-            yield from camera(10_000, 0.001)
+            yield from shots(10_000, 0.001)
         finally:
             closed.append(True)
 
-    monkeypatch.setattr(stream, "_network", endless)
+    monkeypatch.setattr(stream, "connect", endless)
     assert len(list(read_frames(LIVE, tolerance(), limit=3))) == 3
     assert closed == [True]
 
 
-def test_an_error_of_the_stream_reaches_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_network", lambda _: camera(2, 0.0, broken=True))
-    with pytest.raises(HooklineError, match="broke off"):
-        list(read_frames(LIVE, tolerance()))
+def test_stride_counts_the_frames_of_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "connect", lambda _: shots(12, 0.02))
+    assert all(frame.index % 3 == 0 for frame in read_frames(LIVE, tolerance(), stride=3))
 
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None: ...
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    write_levels(tmp_path / "x.avi", 12)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+@contextmanager
+def served(folder: Path, handler: type[SimpleHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/x.avi"
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def test_a_video_on_a_server_gives_every_frame(address: str) -> None:
-    frames = read_frames(list_source(address), tolerance())
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    write_levels(tmp_path / "x.avi", 12)
+    with served(tmp_path, Quiet) as server:
+        yield f"{server}/x.avi"
+
+
+def test_a_video_on_a_server_gives_every_frame_once(address: str) -> None:
+    frames = read_frames(list_source(address), tolerance(), reconnect=5)
     assert [level_of(frame.picture) for frame in frames] == list(range(12))
 
 
@@ -88,6 +95,24 @@ def test_a_live_address_is_read_by_the_latest_frame_policy(address: str) -> None
     seen = tolerance()
     source = replace(list_source(address), address=f"{address}?live")
     assert [frame.index for frame in read_frames(source, seen)][-1] == 11
+
+
+class Cut(Quiet):
+    """Says how long the file is and sends two thirds of it."""
+
+    def copyfile(self, source, outputfile) -> None:
+        content = source.read()
+        outputfile.write(content[: len(content) * 2 // 3])
+
+
+def test_a_video_on_a_server_that_ends_early_is_an_error_after_its_frames(tmp_path: Path) -> None:
+    write_levels(tmp_path / "x.avi", 60)
+    with served(tmp_path, Cut) as address:
+        frames = read_frames(list_source(f"{address}/x.avi"), Tolerance(None, lambda _: None))
+        taken: list[Frame] = []
+        with pytest.raises(HooklineError, match=r"x.avi' (ends early: \d+ of 60 frames|broke off)"):
+            taken.extend(frames)
+    assert 10 < len(taken) < 60
 
 
 def test_nobody_answers() -> None:
