@@ -13,6 +13,7 @@ from types import MappingProxyType
 from core.context import Reporter
 from core.download import fetch
 from core.errors import unknown
+from core.output_paths import output_path
 from core.parts import Release
 
 _PHOTOS = ("yolov5==7.0.14", 953_480)
@@ -54,7 +55,7 @@ def asset_path(name: str, cache_dir: Path) -> Path:
     """
     release = _release(name)
     suffix = PurePosixPath(release.wheel[1]).suffix if release.wheel else PurePosixPath(release.url).suffix
-    return cache_dir / "assets" / f"{name}{suffix}"
+    return output_path(cache_dir, "assets", f"{name}{suffix}")
 
 
 def asset(name: str, cache_dir: Path, reporter: Reporter) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from core.errors import HooklineError, unknown
 from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
 from core.stage import Stage
 
+NAME_LENGTH = 64
 KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
     {
         "stages": (Stage, "stage"),
@@ -107,11 +109,15 @@ def check_part(kind: str, part: Any) -> Any:
     """``part``, when it is what the hook of this kind must yield.
 
     Raises:
-        TypeError: It is not a descriptor of this kind, or a stage that is not annotated as it must be.
+        TypeError: It is not a descriptor of this kind, its name is not a Python identifier, or it is a stage whose
+            function is not annotated as it must be.
     """
     expected = KINDS[kind][0]
     if not isinstance(part, expected):
         raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {part!r}")
+    name = str(part.name)
+    if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
+        raise TypeError(f"{name[:NAME_LENGTH]!r} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
     if isinstance(part, Stage):
         _ = part.signature  # a wrong annotation is this plugin's fault: tell it now, not in somebody's run
     return part

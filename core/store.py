@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from core.artifacts import Artifact, named
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.output_paths import output_path
 from core.serial import decode, digest, encode
 
 SIDECAR = ".json"
@@ -47,7 +48,7 @@ class Store:
 
     def find(self, stage: str, key: str) -> Artifact | None:
         """The stored artifact; None where there is none, or where one of its files is damaged."""
-        for sidecar in sorted((self.root / stage / key).glob(f"*{SIDECAR}")):
+        for sidecar in sorted(self._entry(stage, key).glob(f"*{SIDECAR}")):
             file = sidecar.with_name(sidecar.name.removesuffix(SIDECAR))
             try:
                 artifact = read_artifact(file) if file.is_file() else None
@@ -67,17 +68,20 @@ class Store:
             if workdir not in artifact.path.parents:
                 return artifact
             write_sidecar(artifact)
-            entry = self.root / stage / key
+            entry = self._entry(stage, key)
             entry.parent.mkdir(parents=True, exist_ok=True)
             if entry.exists():
                 os.replace(entry, workdir.with_name(f"{workdir.name}.former"))
             os.replace(workdir, entry)
         return replace(artifact, path=entry / artifact.path.relative_to(workdir))
 
+    def _entry(self, stage: str, key: str) -> Path:
+        return output_path(self.root, stage, key)
+
     @contextmanager
     def lock(self, stage: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the lock of one key; ``waiting`` is called once if another run holds it."""
-        lock = FileLock(self._locks / f"{stage}-{key}.lock")
+        lock = FileLock(output_path(self._locks, f"{stage}-{key}.lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 
 from backends.trt.files import read_known, write_whole
+from core.output_paths import output_path
 
 log = logging.getLogger("hookline")
 
@@ -56,7 +57,7 @@ class TimingCache:
 def timing_cache(cache_dir: Path, gpu: str, capability: str, version: str) -> TimingCache:
     """The cache for a GPU by name and compute capability, and a release of TensorRT."""
     name = re.sub(r"[^\w.]+", "-", f"{gpu}-sm{capability}-trt{version}")
-    return TimingCache(cache_dir / "tensorrt" / "timing" / f"{name}.cache")
+    return TimingCache(output_path(cache_dir, "tensorrt", "timing", f"{name}.cache"))
 
 
 def _combine(cache: Any, others: Any) -> None:

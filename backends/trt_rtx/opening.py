@@ -19,6 +19,7 @@ from core.context import RunContext, cache_home
 from core.digest import file_digest
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
+from core.output_paths import output_path
 from core.warming import warm_up
 
 RUNTIME = "tensorrt_rtx"
@@ -63,7 +64,8 @@ def _open_at(engine: Engine, gpu: Gpu, device: CupyEngineDevice) -> TrtSession:
 def compiled_path(engine: Engine, gpu: Gpu) -> Path:
     """Where it is kept what the card of this machine makes of an engine."""
     name = re.sub(r"[^\w.]+", "-", gpu.name)
-    return cache_home() / "tensorrt_rtx" / "compiled" / f"{engine.sha256 or file_digest(engine.path)}-{name}.cache"
+    digest = engine.sha256 or file_digest(engine.path)
+    return output_path(cache_home(), "tensorrt_rtx", "compiled", f"{digest}-{name}.cache")
 
 
 def check_release(engine: Engine) -> None:

@@ -39,8 +39,8 @@ class Source:
     Attributes:
         text: What the user wrote.
         kind: All files are pictures, all are video, or it is a stream.
-        files: Absolute paths without duplicates: sorted by name for a folder and a glob, as written
-            for a list; empty for a stream.
+        files: Absolute paths without ``..`` and without duplicates: sorted by name for a folder and a glob, in the
+            order of the list otherwise; empty for a stream.
         names: One a file, unique: the path below the deepest folder that holds all of them.
         address: Of a stream: URL, device path, or the index of a camera in digits.
     """
@@ -134,7 +134,7 @@ def _folder(folder: Path) -> list[Path]:
 def _walk(folder: Path) -> Iterable[Path]:
     """Files below ``folder`` through linked folders too, each folder once, hidden ones left out."""
     seen: set[str] = set()
-    for parent, folders, files in os.walk(folder.absolute(), followlinks=True):
+    for parent, folders, files in os.walk(plain_path(folder), followlinks=True):
         real = os.path.realpath(parent)
         folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
         if real not in seen:
@@ -143,7 +143,7 @@ def _walk(folder: Path) -> Iterable[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    found = [Path(name).absolute() for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  absolute patterns too
+    found = [plain_path(Path(name)) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  absolute patterns too
     media = [path for path in found if _is_media(path) and path.is_file()]
     if not media:
         other = f"; it matches {len(found)} of other kinds" if found else ""
@@ -172,7 +172,21 @@ def _entry(listing: Path, number: int, entry: str) -> Path:
 def _media(path: Path) -> Path:
     if not _is_media(path):
         raise HooklineError(f"unknown kind of file '{path}'", f"what counts: {KNOWN}")
-    return path.absolute()
+    return plain_path(path)
+
+
+def plain_path(path: Path) -> Path:
+    """Return ``path`` absolute and without ``..``, so that it has one spelling and lies below every folder it names.
+
+    A link in the file's place stays: its name is the image's name. ``link/..`` is where the link leads, as the system
+    reads it.
+    """
+    absolute = path.absolute()
+    if ".." not in absolute.parts:
+        return absolute
+    if absolute.name == "..":
+        return Path(os.path.realpath(absolute))
+    return Path(os.path.realpath(absolute.parent), absolute.name)
 
 
 def _is_media(path: Path) -> bool:

@@ -11,6 +11,7 @@ from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedM
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.output_paths import output_path
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def build(
         )
     runtime = context.registry.part("runtimes", config.backend)
     precision = Precision.int8 if config.calibrated else model.precision
-    target = context.workdir / f"{model.facts.variant}-{precision.value}{runtime.engine_suffix}"
+    target = output_path(context.workdir, f"{model.facts.variant}-{precision.value}{runtime.engine_suffix}")
     backend = context.runtime(config.backend)
     if not config.calibrated:
         return backend.build(model, config, target, context)

@@ -13,6 +13,7 @@ from core.artifacts import Dataset
 from core.dataset import Sample
 from core.dataset_files import write_dataset, write_labels
 from core.errors import HooklineError
+from core.output_paths import output_path
 from stages.convert import Link
 from stages.convert.naming import new_names
 from stages.convert.records import Labelled
@@ -32,13 +33,13 @@ def write_splits(
     samples: dict[str, list[Sample]] = {}
     with context.progress("write pictures", len(pictures), "pictures") as progress:
         for split, items in splits.items():
-            images, labels = context.workdir / "images" / split, context.workdir / "labels" / split
+            images, labels = (output_path(context.workdir, kind, split) for kind in ("images", "labels"))
             images.mkdir(parents=True)
             labels.mkdir(parents=True)
             samples[split] = []
             for item in items:
-                picture = images / fresh[item.picture]
-                label = labels / f"{picture.stem}.txt"
+                picture = output_path(images, fresh[item.picture])
+                label = output_path(labels, f"{picture.stem}.txt")
                 _bring(item.picture, picture, link)
                 write_labels(label, item.rows)
                 samples[split].append(Sample(picture, label))

@@ -14,6 +14,7 @@ from core.context import RunContext
 from core.errors import HooklineError
 from core.imgsz import network_size
 from core.metadata import ModelMetadata, to_properties
+from core.output_paths import output_path
 from stages.export.parity import compare
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def export_onnx(config: ExportConfig, checkpoint: Checkpoint, context: RunContex
         batch=config.batch, height=height, width=width, dynamic=tuple(axis.value for axis in config.dynamic)
     )
     name = re.sub(r"[^\w.-]", "_", facts.variant)
-    target = context.workdir / f"{name}.onnx"
+    target = output_path(context.workdir, f"{name}.onnx")
     family = context.model(facts.family)
     family.export(checkpoint, target, contract=contract, layout=config.layout, opset=config.opset)
     finish(target, ModelMetadata(facts, contract, config.layout), simplify=config.simplify)

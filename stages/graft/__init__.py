@@ -10,6 +10,7 @@ from core.artifacts import GraftedModel, Layout, QuantizedModel
 from core.config import chosen
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.output_paths import output_path
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class GraftConfig:
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
     """Append the decode to ``model``."""
-    target = context.workdir / f"{model.facts.variant}-{model.precision.value}-decoded.onnx"
+    target = output_path(context.workdir, f"{model.facts.variant}-{model.precision.value}-decoded.onnx")
     operators = context.graft(config.name).append(
         model, target, score_threshold=config.score_threshold, namespace=config.namespace
     )

@@ -10,6 +10,7 @@ from core.context import RunContext
 from core.digest import file_digest
 from core.download import fetch
 from core.errors import HooklineError
+from core.output_paths import output_path
 from core.store import SIDECAR, read_artifact
 from stages.load.naming import LocalFile, Official, cache_file, locate, sidecar_problem
 
@@ -37,7 +38,9 @@ def load_weights(weights: str | None, context: RunContext) -> Checkpoint | OnnxM
 
 def _official(source: Official, context: RunContext) -> Checkpoint:
     fetched = fetch(source.name, source.release, cache_file(source, context.cache_dir), context.reporter)
-    checkpoint = context.model(source.family).read(fetched.path, context.workdir / f"{source.name}.safetensors")
+    checkpoint = context.model(source.family).read(
+        fetched.path, output_path(context.workdir, f"{source.name}.safetensors")
+    )
     if not fetched.remark:
         return checkpoint
     context.warn(fetched.remark)
@@ -60,7 +63,7 @@ def _described(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
 
 def _read(path: Path, context: RunContext) -> Checkpoint:
     """Let each model family try."""
-    target = context.workdir / f"{path.stem}.safetensors"
+    target = output_path(context.workdir, f"{path.stem}.safetensors")
     problems: dict[str, HooklineError] = {}
     for family in context.registry.parts("models"):
         try:

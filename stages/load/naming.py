@@ -11,6 +11,7 @@ from core.artifacts import Artifact, Checkpoint, Engine, OnnxModel
 from core.digest import file_digest
 from core.download import cached
 from core.errors import HooklineError, unknown
+from core.output_paths import output_path
 from core.parts import Release
 from core.store import SIDECAR, read_artifact
 
@@ -109,7 +110,7 @@ def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str
 
 def cache_file(source: Official, cache_dir: Path) -> Path:
     """Where an official release lies in the cache."""
-    return cache_dir / "weights" / f"{source.name}.pt"
+    return output_path(cache_dir, "weights", f"{source.name}.pt")
 
 
 def _releases(registry: Registry) -> dict[str, Official]:

@@ -10,6 +10,7 @@ from core.artifacts import Artifact, CalibrationTable, Int8Route, Layout, OnnxMo
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.output_paths import output_path
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def quantize(
             f"a model of layout {model.layout.value} cannot become {precision.value}",
             "boxes need float32: set export.layout=heads",
         )
-    target = context.workdir / f"{model.path.stem}-{precision.value}.onnx"
+    target = output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx")
     needed = table if precision is Precision.int8 else None
     context.runtime(config.backend).quantize(model, needed, target, precision=precision)
     return QuantizedModel(
