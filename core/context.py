@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from core.artifacts import Artifact
     from core.checks import CheckFunction
     from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
     from core.registry import Registry
@@ -54,6 +55,7 @@ class RunContext:
         options: Typed options of a part, by kind and name.
         reporter: Where notes, warnings and progress go.
         asked: The stage was named in ``+stage=``; one that the plan added speaks of little but trouble.
+        kept: What the stage leaves should it fail, see :meth:`keep`.
     """
 
     workdir: Path
@@ -65,6 +67,7 @@ class RunContext:
     options: Callable[[str, str], Any]
     reporter: Reporter = field(repr=False)
     asked: bool = True
+    kept: list[Artifact] = field(default_factory=list, repr=False)
 
     def family(self, name: str) -> ModelFamily:
         """The light descriptor of a model family."""
@@ -119,6 +122,13 @@ class RunContext:
         backends = {name: self._load("trackers", name) for name in part_names(names)}
         return start_trackers(backends, run, self.warn)
 
+    def keep(self, artifact: Artifact) -> None:
+        """Say what is finished so far; summary.json reports it, should the stage fail.
+
+        For an incremental stage only: what others have written is removed when they fail.
+        """
+        self.kept[:] = [artifact]
+
     def note(self, message: str) -> None:
         """Say one line of information."""
         self.reporter.note(message)
@@ -142,13 +152,3 @@ def cache_home() -> Path:
     if home := os.environ.get("HOOKLINE_HOME"):
         return Path(home).expanduser().resolve()
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser().resolve() / "hookline"
-
-
-def free_path(target: Path) -> Path:
-    """``target``, or ``target-2`` and so on where that is taken: nothing is overwritten."""
-    number = 2
-    candidate = target
-    while candidate.exists():
-        candidate = target.with_name(f"{target.name}-{number}")
-        number += 1
-    return candidate

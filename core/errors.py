@@ -40,6 +40,13 @@ class UnavailableError(HooklineError):
     """Something exists but cannot be used here: a missing package, library or device."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Return why something ended, as summary.json reports it; never empty."""
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted by Ctrl-C"
+    return str(error) or type(error).__name__
+
+
 def unknown(kind: str, name: object, possible: Iterable[str], others: Iterable[str] = ()) -> HooklineError:
     """The error for a name that is not registered, with the nearest names first.
 

@@ -181,8 +181,8 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
 
 
 @hookspec
-def hookline_stage_failed(step: Step, error: BaseException) -> None:
-    """Called when a stage raised; the run ends with the same error afterwards.
+def hookline_stage_failed(step: Step, error: BaseException, kept: Artifact | None) -> None:
+    """Called when a stage raised; the run ends with the same error afterwards. ``kept`` is what it has finished.
 
     Example::
 

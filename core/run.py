@@ -1,39 +1,45 @@
 """``python -m core.run +stage=...``: the command line (console script ``hookline``).
 
-Exit codes: 0 done, 1 a bug (with a traceback), 2 a user's mistake (one line), 130 interrupted.
+Exit codes: 0 done, 1 a bug (with a traceback), 2 a user's mistake (one line), 130 ended by Ctrl-C, 143 by a signal.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import shlex
-import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.errors import HooklineError
+from core.errors import HooklineError, reason_of
+from core.output_paths import output_path, write_file
 from core.plugins import Plugins, load_plugins
 from core.ranks import RANKS
+from core.resuming import check_resumable, command, resumption
+from core.run_directory import free_reserve, is_new, remove, run_directory
+from core.signals import Terminated, end_by_exception
 from core.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from core.compose import Request
+    from core.compose import Request, Words
     from core.console import Console
     from core.context import RunContext
-    from core.stage import Stage
+    from core.plan import Plan
+    from core.store import Store
 
 _LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
 """How Hydra leaves no directory behind in the processes that follow the first."""
 
 USER_ERROR = 2
 INTERRUPTED = 130
+TERMINATED = 128 + signal.SIGTERM
 
 # Read by CUDA when it starts, in whichever library that is; cuda:N is to be the GPU that nvidia-smi calls N for all.
 os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")
@@ -49,6 +55,7 @@ def plugins_without(disabled: tuple[str, ...]) -> Plugins:
 def main() -> int:
     """Run the command line in ``sys.argv``; gives the exit code."""
     arguments = sys.argv[1:]
+    end_by_exception(signal.SIGTERM, signal.SIGHUP)
     try:
         plugins = plugins_without(_disabled(arguments))
         if not arguments or {"-h", "--help"} & set(arguments):
@@ -63,9 +70,10 @@ def main() -> int:
     except HooklineError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as end:
+        if not _outcome.reported:
+            print(str(end) or "interrupted", file=sys.stderr)
+        return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
 
 
 def _disabled(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -86,7 +94,7 @@ def _through_hydra(plugins: Plugins) -> int:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are told here, in one line
     register(plugins)
-    _outcome.code, _outcome.unfinished = 0, None
+    _outcome.code, _outcome.reported = 0, False
     if not RANKS.leader:
         sys.argv += _LEAVES_NOTHING
     try:
@@ -114,10 +122,17 @@ class ToldError(Exception):
 
 
 class _Outcome:
-    """Exit code of a single run (were it raised through Hydra, Hydra would add lines of its own), and what failed."""
+    """What became of a run. Were it raised through Hydra, Hydra would add lines of its own.
+
+    Attributes:
+        code: Exit code of a single run.
+        reported: The person has read why it ended.
+        resume: The command that resumes it, empty where there is nothing to resume.
+    """
 
     code = 0
-    unfinished: Stage | None = None
+    reported = False
+    resume = ""
 
 
 _outcome = _Outcome()
@@ -136,37 +151,58 @@ def _job(config: DictConfig) -> None:
         overrides += [item for item in settings.overrides.hydra if not item.startswith("hydra.mode=")]
     run_dir = Path(settings.runtime.output_dir)
     console = Console() if RANKS.leader else SilentConsole()
+    _outcome.resume = ""
     try:
-        _run(config, plugins_without(tuple(config.plugins.disable)), run_dir, console, overrides)
-    except KeyboardInterrupt:
-        console.note(f"interrupted; to resume: {resumption(overrides)}")
-        raise
+        with run_directory(run_dir) if RANKS.leader else nullcontext():
+            _run_in(run_dir, config, console, overrides)
     except HooklineError as error:
-        _tell(error, console, overrides, run_dir)
+        if RANKS.leader:  # the first process reports the mistakes that all make
+            for problem in getattr(error, "problems", (error,)):
+                console.error(str(problem))
         if settings.mode is RunMode.MULTIRUN:
             raise ToldError(USER_ERROR) from error
         _outcome.code = USER_ERROR
+    except KeyboardInterrupt as error:
+        console.note(reason_of(error))
+        _outcome.reported = True
+        raise
+    finally:
+        if _outcome.resume:
+            console.note(f"to resume: {_outcome.resume}   (finished work is kept)")
 
 
-def _tell(error: HooklineError, console: Console, overrides: Sequence[str], run_dir: Path) -> None:
-    """A user's mistake, in one line each; and how to go on where something had begun."""
-    if not RANKS.leader:
-        return  # the first process tells the mistakes that all make; those of this one alone are told
-    for problem in getattr(error, "problems", (error,)):
-        console.error(str(problem))
-    if not _remove_empty(run_dir):
-        console.note(f"then go on with: {resumption(overrides)}")
+def _run_in(run_dir: Path, config: DictConfig, console: Console, overrides: Sequence[str]) -> None:
+    """The run, in a directory that is held; one in which nothing was made is removed."""
+    if RANKS.leader:
+        _keep_config(config, run_dir)
+    try:
+        _run(config, plugins_without(tuple(config.plugins.disable)), run_dir, console, overrides)
+    except HooklineError:
+        if RANKS.leader and is_new(run_dir):
+            remove(run_dir)
+        raise
+
+
+def _keep_config(config: DictConfig, run_dir: Path) -> None:
+    """Write ``.hydra/`` as Hydra does. Hydra itself would write it before the directory is held."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    settings: Any = HydraConfig.instance().cfg
+    folder = output_path(run_dir, ".hydra")
+    folder.mkdir(exist_ok=True)
+    contents = {"config": config, "hydra": settings, "overrides": settings.hydra.overrides.task}
+    for name, content in contents.items():
+        write_file(folder / f"{name}.yaml", OmegaConf.to_yaml(content).encode("utf-8", "surrogateescape"))
 
 
 def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, overrides: Sequence[str]) -> None:
     from core.compose import typed
     from core.context import cache_home
     from core.explain import explain
-    from core.observers import Observers
     from core.plan import make_plan
-    from core.runner import follow_plan, run_plan
+    from core.runner import follow_plan
     from core.store import Store
-    from core.summary import Recorder, Summary
 
     try:
         request = typed(config, plugins.registry)
@@ -188,22 +224,45 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
             console.error(f"{error} (in process {RANKS.rank})")  # the first process may not know why it waits in vain
             raise
         return
-    _log_to(run_dir / "run.log")
-    summary = Summary(run_dir / "summary.json", command(overrides), list(overrides))
+    if words.resume:
+        check_resumable(plan, overrides, console.note)
+    _execute(plan, context, store, words, plugins=plugins, console=console, overrides=overrides)
+
+
+def _execute(
+    plan: Plan,
+    context: RunContext,
+    store: Store,
+    words: Words,
+    *,
+    plugins: Plugins,
+    console: Console,
+    overrides: Sequence[str],
+) -> None:
+    """Run a plan with its log, its observers and its summary."""
+    from core.observers import Observers
+    from core.runner import run_plan
+    from core.summary import Recorder, Summary, write_summary
+
+    run_dir = context.run_dir
+    _log_to(output_path(run_dir, "run.log"))
+    summary = Summary(output_path(run_dir, "summary.json"), command(overrides), list(overrides))
+    write_summary(summary)
     recorder = Recorder(summary)
     plugins.manager.register(recorder, name=f"recorder-{id(recorder)}")
     observers = Observers(plugins.manager, console.warn)
     start = time.perf_counter()
     try:
         observers.tell("before_run", plan=plan)
-        run_plan(plan, context, store, observers, reuse=words.reuse)
+        run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
         summary.status = "finished"
     except BaseException as error:
-        _outcome.unfinished = recorder.failed
+        _outcome.resume = summary.resume = resumption(overrides, recorder.failed, run_dir)
         summary.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        summary.error = str(error) or type(error).__name__
+        summary.error = reason_of(error)
         raise
     finally:
+        free_reserve(run_dir)
         summary.seconds = time.perf_counter() - start
         summary.warnings = list(console.warnings)
         plugins.manager.unregister(recorder)
@@ -225,44 +284,18 @@ def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console
     )
 
 
-def command(overrides: Sequence[str]) -> str:
-    """The shell command of a run."""
-    return shlex.join(["python", "-m", "core.run", *overrides])
-
-
-def resumption(overrides: Sequence[str]) -> str:
-    """The command that goes on with an interrupted run."""
-    resumable = _outcome.unfinished is not None and _outcome.unfinished.resumable
-    if not resumable:
-        return f"{command(overrides)}   (finished stages come from the store)"
-    others = [item for item in overrides if not item.startswith("resume=")]
-    return f"{command([*others, 'resume=true'])}   (finished stages come from the store, finished epochs are kept)"
-
-
 def _log_to(file: Path) -> None:
     logging.raiseExceptions = False  # a full disk is told once, by what needed it, not by the log too
     log = logging.getLogger("hookline")
     log.setLevel(logging.INFO)
     log.propagate = False
+    log.disabled = False  # Hydra's logging settings disable the loggers that were there before
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
-
-
-def _remove_empty(run_dir: Path) -> bool:
-    """Remove the directory of a run that never began (Hydra's own notes do not count); whether it was one."""
-    if not run_dir.is_dir() or not {item.name for item in run_dir.iterdir()} <= {".hydra"}:
-        return False
-    shutil.rmtree(run_dir)
-    here = Path.cwd()
-    for parent in run_dir.parents:
-        if here not in parent.parents or any(parent.iterdir()):
-            break
-        parent.rmdir()
-    return True
 
 
 if __name__ == "__main__":

@@ -7,18 +7,21 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from core.artifacts import Artifact, Diagnosis, Provenance
-from core.context import RunContext, free_path
-from core.errors import HooklineError
+from core.context import RunContext
+from core.errors import HooklineError, reason_of
+from core.incomplete import MARKER, interrupted, mark, unmark
 from core.observers import Observers
+from core.output_paths import free_path
 from core.plan import Plan, Step, key_of
 from core.ranks import RANKS
+from core.run_directory import free_reserve, unfinished
 from core.store import Store, complete, identity
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -28,7 +31,13 @@ _ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.
 
 
 def run_plan(
-    plan: Plan, context: RunContext, store: Store, observers: Observers, *, reuse: bool = True
+    plan: Plan,
+    context: RunContext,
+    store: Store,
+    observers: Observers,
+    *,
+    reuse: bool = True,
+    resume: bool = False,
 ) -> list[Artifact]:
     """Run every step and put what was asked for into the run's directory.
 
@@ -38,6 +47,7 @@ def run_plan(
         store: Where results are kept.
         observers: Are told of every stage.
         reuse: Take stored results; False makes everything anew.
+        resume: Continue the incomplete results of incremental stages in the run's directory.
 
     Returns:
         The artifact of each step.
@@ -48,14 +58,14 @@ def run_plan(
     made: list[Artifact] = []
     for step in plan.steps:
         observers.tell("before_stage", step=step)
-        start = time.perf_counter()
+        start, kept = time.perf_counter(), list[Artifact]()
         try:
             with disk_errors():
-                artifact, reused = _run_step(step, made, context, store, reuse=reuse)
+                artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
                 if step.asked and step.stage.stored:
-                    artifact = _expose(artifact, free_path(context.run_dir / step.stage.name), store)
+                    artifact = _expose(artifact, free_path(context.run_dir, step.stage.name), store)
         except BaseException as error:
-            observers.tell("stage_failed", step=step, error=error)
+            observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
             raise
         made.append(artifact)
         for note in artifact.notes:  # also of what came from the store: it is as true as on the first day
@@ -76,11 +86,11 @@ def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
     last = max((index for index, step in enumerate(plan.steps) if step.stage.collective), default=-1)
     made: list[Artifact] = []
     for step in plan.steps[: last + 1]:
-        made.append(_run_step(step, made, context, store, reuse=True)[0])
+        made.append(_run_step(step, made, context, store, reuse=True, resume=False)[0])
 
 
 def _run_step(
-    step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool
+    step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool, resume: bool
 ) -> tuple[Artifact, bool]:
     inputs = {name: made[index] for name, index in step.inputs.items()}
     identities = {name: identity(artifact) for name, artifact in inputs.items()}
@@ -104,8 +114,10 @@ def _run_step(
         found = store.find(stage.name, key) if reuse else None
         with tempfile.TemporaryDirectory() as folder:
             return found or make(Path(folder)), False
+    if stage.incremental:
+        return _make_in_place(make, step, key, context, resume=resume), False
     if not stage.stored:
-        return _make_visible(make, context.run_dir / stage.name), False
+        return _make_visible(make, free_path(context.run_dir, stage.name)), False
 
     def waiting() -> None:
         context.note(f"{stage.name}: another run is making the same; waiting for it")
@@ -119,7 +131,6 @@ def _run_step(
 
 def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
     """Run ``make`` for a stage that is not stored; ``target`` is there when it has finished."""
-    target = free_path(target)
     with _comes_whole(target) as workdir:
         artifact = complete(make(workdir))
     if workdir not in artifact.path.parents:
@@ -127,24 +138,53 @@ def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
     return replace(artifact, path=target / artifact.path.relative_to(workdir))
 
 
+def _make_in_place(
+    make: Callable[[Path], Artifact], step: Step, key: str, context: RunContext, *, resume: bool
+) -> Artifact:
+    """Run ``make`` for an incremental stage, in its visible directory; what it has written stays when it fails."""
+    stage = step.stage
+    former = interrupted(context.run_dir, stage.name, key) if resume and stage.resumable else None
+    folder = former or free_path(context.run_dir, stage.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark(folder, stage.name, key)
+    try:
+        artifact = complete(make(folder))
+    except BaseException as error:
+        free_reserve(context.run_dir)
+        if all(item.name == MARKER for item in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            values = _values(context.kept[0]) if context.kept else {}
+            with suppress(OSError):  # it is marked already; what is missing is why
+                mark(folder, stage.name, key, reason_of(error), values)
+        raise
+    unmark(folder)
+    return artifact
+
+
+def _values(artifact: Artifact) -> Mapping[str, float]:
+    values = getattr(artifact, "values", None)
+    return values if isinstance(values, Mapping) else {}
+
+
 @contextmanager
 def _comes_whole(target: Path) -> Iterator[Path]:
-    """A hidden directory beside ``target`` that takes its place when the block has finished."""
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    unfinished.mkdir(parents=True)
+    """A hidden directory next to ``target`` that takes its place when the block has finished."""
+    workdir = unfinished(target)
+    workdir.mkdir(parents=True)
     try:
-        yield unfinished
-        os.replace(unfinished, target)
+        yield workdir
+        os.replace(workdir, target)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(workdir, ignore_errors=True)
 
 
 def _expose(artifact: Artifact, target: Path, store: Store) -> Artifact:
     """Copy a stored artifact into the run's directory, where the user may do with it as they like."""
     if store.root not in artifact.path.parents:
         return artifact
-    with _comes_whole(target) as unfinished:
-        shutil.copytree(artifact.path.parent, unfinished, dirs_exist_ok=True)
+    with _comes_whole(target) as workdir:
+        shutil.copytree(artifact.path.parent, workdir, dirs_exist_ok=True)
     return replace(artifact, path=target / artifact.path.name)
 
 

@@ -63,7 +63,10 @@ class Stage:
         automatic: The plan may add the stage unasked.
         given: Whether this config gives the stage anything to work on. Where it does not, a later stage whose
             input is optional goes without, unless an earlier stage has made one.
-        resumable: What an interrupted run of it leaves can be gone on with: ``resume=true``.
+        resumable: An interrupted run of it can be resumed: ``resume=true``.
+        incremental: What it writes is complete from item to item. It works in its visible directory, and what it has
+            written stays when it fails, marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
+            same directory continues there. Such a stage is not stored.
         collective: Under torchrun all processes work on it together; the other stages are the first one's.
     """
 
@@ -77,6 +80,7 @@ class Stage:
     automatic: bool = True
     given: Callable[[Any], bool] | None = None
     resumable: bool = False
+    incremental: bool = False
     collective: bool = False
 
     @cached_property

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from core import memory
 from core.cores import usable_cores
+from core.errors import reason_of
 from core.hookspecs import hookimpl
+from core.output_paths import write_file
 from core.versions import versions
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class StageRecord:
 
     Attributes:
         name: The stage.
-        status: ``ran``, ``reused`` or ``failed``.
+        status: ``ran``, ``reused``, ``failed``, or ``incomplete``: it failed and what it had finished is kept.
         seconds: Wall time, waiting for another run included.
         peak_memory: Highest resident memory of the process during the stage, bytes; 0 where not known.
         artifact: Type, path and sha256 of what it gave.
@@ -45,7 +47,13 @@ class StageRecord:
 
 @dataclass
 class Summary:
-    """What summary.json says. ``metrics`` holds accuracies, latencies and counts by stage."""
+    """What summary.json says.
+
+    Attributes:
+        status: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``.
+        metrics: Accuracies, latencies and counts by stage, also of what an incomplete stage has finished.
+        resume: The command that continues a run that failed or was interrupted.
+    """
 
     path: Path
     command: str
@@ -57,6 +65,7 @@ class Summary:
     choices: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     error: str = ""
+    resume: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The summary with versions and machine, as JSON values."""
@@ -87,28 +96,36 @@ class Recorder:
     @hookimpl
     def hookline_after_stage(self, step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
         """Record a stage that gave its artifact, with its figures."""
-        made = {"type": type(artifact).__name__, "path": str(artifact.path), "sha256": artifact.sha256}
+        made = self._made(step, artifact)
         status = "reused" if reused else "ran"
         self.summary.stages.append(StageRecord(step.stage.name, status, seconds, memory.peak(), made))
+
+    @hookimpl
+    def hookline_stage_failed(self, step: Step, error: BaseException, kept: Artifact | None) -> None:
+        """Record why a stage failed, and what it had finished."""
+        self.failed = step.stage
+        made = self._made(step, kept) if kept else {}
+        status = "incomplete" if kept else "failed"
+        seconds = time.perf_counter() - self._start
+        reason = reason_of(error)
+        self.summary.stages.append(StageRecord(step.stage.name, status, seconds, memory.peak(), made, reason))
+
+    def _made(self, step: Step, artifact: Artifact) -> dict[str, str]:
         values = getattr(artifact, "values", None)
         if isinstance(values, Mapping):
             self.summary.metrics[step.stage.name] = values
-
-    @hookimpl
-    def hookline_stage_failed(self, step: Step, error: BaseException) -> None:
-        """Record why a stage failed."""
-        self.failed = step.stage
-        reason = str(error) or type(error).__name__
-        seconds = time.perf_counter() - self._start
-        self.summary.stages.append(StageRecord(step.stage.name, "failed", seconds, memory.peak(), error=reason))
+        return {"type": type(artifact).__name__, "path": str(artifact.path), "sha256": artifact.sha256}
 
 
 @hookimpl
 def hookline_after_run(summary: Summary) -> None:
-    """Write the summary beside what the run made."""
-    unfinished = summary.path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(summary.as_json(), indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, summary.path)
+    """Write the summary next to what the run made."""
+    write_summary(summary)
+
+
+def write_summary(summary: Summary) -> None:
+    """Write ``summary.json``, as a whole or not at all."""
+    write_file(summary.path, (json.dumps(summary.as_json(), indent=1) + "\n").encode())
 
 
 def machine() -> dict[str, str]:

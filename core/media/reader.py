@@ -50,7 +50,7 @@ def read_frames(
         frames = _videos(source, tolerance, lambda _, number: number % stride == 0, done)
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
-        frames = _pictures(source, tolerance, indices)
+        frames = _pictures(source, tolerance, indices, readable=bool(done))
     return islice(frames, limit)
 
 
@@ -97,8 +97,10 @@ def _drawn(total: int, count: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(count, total)))
 
 
-def _pictures(source: Source, tolerance: Tolerance, indices: Sequence[int]) -> Iterator[Frame]:
-    readable = not indices
+def _pictures(
+    source: Source, tolerance: Tolerance, indices: Sequence[int], *, readable: bool = False
+) -> Iterator[Frame]:
+    """The images at ``indices``; ``readable`` says that one of the source has been read before."""
     for index in indices:
         path, name = source.files[index], source.names[index]
         try:
@@ -110,7 +112,7 @@ def _pictures(source: Source, tolerance: Tolerance, indices: Sequence[int]) -> I
         if damage:
             tolerance.damage(name, damage)
         yield Frame(index=index, name=name, path=path, number=0, picture=picture, damaged=damage)
-    if not readable:
+    if indices and not readable:
         raise tolerance.exceeded(len(indices))
 
 
@@ -143,15 +145,15 @@ def _videos(
     start, several = 0, len(source.files) > 1
     readable = bool(finished)
     for path, name in zip(source.files, source.names, strict=True):
-        after = start + (_count(path) if several else 0)
+        after, last = start + (_count(path) if several else 0), -1
         if name in finished:
             start = max(after, finished[name])
             continue
         try:
             for frame in _video(path, name, tolerance, start, wanted):
-                after = max(after, frame.index + 1)
+                after, last = max(after, frame.index + 1), frame.index
                 yield frame
-            readable = True
+            readable, tolerance.read_to_end[name] = True, last
         except UnreadableVideoError as error:
             if not several:
                 raise

@@ -71,6 +71,7 @@ class Tolerance:
         dropped: Frames of a live source that arrived faster than they were taken.
         gaps: Times without frames in a live source.
         ended: Why a live source ended; empty until then.
+        read_to_end: Name of each video that was read to its end -> index of the last frame it gave.
     """
 
     total: int | None
@@ -83,6 +84,7 @@ class Tolerance:
     dropped: int = 0
     gaps: list[Gap] = field(default_factory=list)
     ended: str = ""
+    read_to_end: dict[str, int] = field(default_factory=dict)
 
     def skip(self, file: Unreadable) -> None:
         """Skip, count and report a file that cannot be read.

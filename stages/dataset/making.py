@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 
 from core.artifacts import Dataset
-from core.context import RunContext, free_path
+from core.context import RunContext
 from core.dataset import write_listing
 from core.dataset_files import LISTING
 from core.errors import HooklineError
+from core.output_paths import free_path
 from stages.dataset import Bad, DatasetConfig
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.checking import Checked
@@ -37,7 +38,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     numbers = numbers_of(audit)
     report = write_report(audit, numbers, context.workdir, seed=context.seed, drawn=config.report)
     if stops:
-        shown = shutil.copytree(context.workdir, free_path(context.run_dir / "dataset"))
+        shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
     if context.asked:
         context.note(split_table(numbers.splits))

@@ -170,7 +170,7 @@ def test_failing_stage_tells_how_to_resume(run: Run, tmp_path: Path) -> None:
     result = run("+stage=taste", "raw.fail=user")
     assert result.returncode == 2
     assert "error: the salt is wet; dry it" in result.stderr
-    assert "then go on with: python -m core.run +stage=taste raw.fail=user" in result.stderr
+    assert "to resume: python -m core.run +stage=taste raw.fail=user" in result.stderr
     assert summary(tmp_path)["status"] == "failed"
     assert not list(tmp_path.rglob("raw.txt"))
 
@@ -197,9 +197,9 @@ def test_interrupt(run: Run, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.work"))
 
 
-def test_the_run_goes_on_in_the_directory_that_was_asked_for(run: Run) -> None:
+def test_the_run_is_resumed_in_the_directory_that_was_asked_for(run: Run) -> None:
     result = run("+stage=taste", "raw.fail=user", "hydra.run.dir=here")
-    assert "then go on with: python -m core.run +stage=taste raw.fail=user hydra.run.dir=here  " in result.stderr
+    assert "to resume: python -m core.run +stage=taste raw.fail=user hydra.run.dir=here  " in result.stderr
 
 
 def test_two_runs_at_once_work_once(run: Run, tmp_path: Path) -> None:
