@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
-from core.config import shared
+from core.config import presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.media.source import list_source
+from core.media.source import SourceKind, list_source
+from core.media.tolerance import OnError
 from core.opening import ARTIFACTS, ModelForm
 from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.context import RunContext
+
+MAX_RECONNECT = 86_400
 
 
 @dataclass
@@ -33,7 +36,13 @@ class PredictConfig:
         imgsz: Input of the network for ``model: checkpoint``; the other models have theirs built in.
         batch: Frames an inference.
         vid_stride: Of a video or stream, look at every so many frames only.
-        frames: Stop after so many frames; null: at the end of the source.
+        frames: Stop after this number of frames; null: at the end of the source.
+        on_error: What happens to images and videos that cannot be read. auto: up to 5 %, but always one, are skipped
+            and named; skip: any number; stop: the first one ends the run.
+        reconnect: Seconds without a frame after which a live source that broke off or fell silent has ended; until
+            then it is opened again and again. 0: it ends at once.
+        resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos
+            are not run again.
         draw: Write annotated pictures or video.
         labels: Write class names and scores at the boxes.
         line_width: Of the boxes in pixels; null follows the size of the picture.
@@ -54,7 +63,10 @@ class PredictConfig:
     imgsz: Any = shared("imgsz")
     batch: int = 1
     vid_stride: int = 1
-    frames: int | None = None
+    frames: int | None = presentation(None)
+    on_error: OnError = presentation(OnError.auto)
+    reconnect: float = presentation(15.0)
+    resume: bool = shared("resume", presentation=True)
     draw: bool = True
     labels: bool = True
     line_width: int | None = None
@@ -91,6 +103,10 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
         value = getattr(config, word)
         if value is not None and value < 1:
             yield HooklineError(f"predict.{word} is {value}", "give a whole number from 1")
+    if not 0 <= config.reconnect <= MAX_RECONNECT:
+        yield HooklineError(
+            f"predict.reconnect is {config.reconnect:g}", f"give seconds from 0 (not at all) to {MAX_RECONNECT}"
+        )
     if not 0 <= config.crf <= 51:
         yield HooklineError(f"predict.crf is {config.crf}", "give 0 (lossless) to 51")
     if config.source is None:
@@ -99,9 +115,12 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
         )
         return
     try:
-        list_source(config.source)
+        source = list_source(config.source)
     except HooklineError as problem:
         yield problem
+        return
+    if config.resume and source.kind is SourceKind.stream:
+        yield HooklineError(f"the stream '{source.text}' cannot be resumed", "leave resume=true out")
 
 
 @hookimpl
@@ -115,4 +134,6 @@ def hookline_stages() -> Iterable[Stage]:
         check=check,
         stored=False,
         automatic=False,
+        incremental=True,
+        resumable=True,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.media.frame import Frame
+from core.output_paths import output_below, write_file
 from stages.predict.naming import Names
 from stages.predict.video_writer import VideoOptions, VideoWriter
 
@@ -22,14 +23,12 @@ class PictureFiles:
 
     def write(self, frame: Frame, picture: NDArray[np.uint8]) -> None:
         """Write one picture."""
-        path = self._folder / self._names.picture(frame)
+        path = output_below(self._folder, self._names.picture(frame))
         path.parent.mkdir(parents=True, exist_ok=True)
         good, content = cv2.imencode(path.suffix, picture)
         if not good:
             raise ValueError(f"OpenCV cannot encode '{path.suffix}'")
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(content.tobytes())
-        part.replace(path)
+        write_file(path, content.tobytes())
 
     def __enter__(self) -> PictureFiles:
         return self
@@ -40,7 +39,10 @@ class PictureFiles:
 
 
 class VideoFiles:
-    """One annotated mp4 for each video of the source, one for a stream; sound is left out."""
+    """One annotated mp4 for each video of the source, one for a stream; sound is left out.
+
+    A video can be played up to the frames of the last second while it is written, and after an end at any moment.
+    """
 
     def __init__(self, folder: Path, names: Names, options: VideoOptions, stride: int) -> None:
         self._folder, self._names, self._options, self._stride = folder, names, options, stride
@@ -52,21 +54,21 @@ class VideoFiles:
         """Append one frame to its video; files come one after another."""
         seconds = frame.seconds or 0.0
         if self._writer is None or self._names.video(frame) != self._name:
-            self._close(complete=True)
+            self._close()
             self._writer = self._start(frame)
             self._begin = seconds
         self._writer.write(picture, seconds - self._begin)
 
     def _start(self, frame: Frame) -> VideoWriter:
         self._name = self._names.video(frame)
-        target = self._folder / self._name
+        target = output_below(self._folder, self._name)
         target.parent.mkdir(parents=True, exist_ok=True)
         return VideoWriter(target, frame.rate / self._stride if frame.rate else None, self._options)
 
-    def _close(self, *, complete: bool) -> None:
+    def _close(self) -> None:
         writer, self._writer = self._writer, None
         if writer:
-            writer.close(complete=complete)
+            writer.close()
 
     def __enter__(self) -> VideoFiles:
         return self
@@ -74,4 +76,8 @@ class VideoFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(complete=kind is None)
+        writer, self._writer = self._writer, None
+        if writer and kind is None:
+            writer.close()
+        elif writer:
+            writer.abandon()

@@ -29,18 +29,16 @@ class _Behind(Generic[ItemT]):
         self._raise()
         self._queue.put(item)
 
-    def finish(self) -> None:
-        """Wait until everything is done."""
-        self._queue.put(_End())
-        self._thread.join()
-        self._raise()
-
-    def abort(self) -> None:
-        """End after the item at hand."""
-        self._idle = True
+    def drain(self) -> None:
+        """Wait until everything that was handed over is done."""
         if self._thread.is_alive():
             self._queue.put(_End())
             self._thread.join()
+
+    def finish(self) -> None:
+        """As :meth:`drain`; raises what the work raised."""
+        self.drain()
+        self._raise()
 
     def _raise(self) -> None:
         if self._error:
@@ -61,12 +59,13 @@ class _Behind(Generic[ItemT]):
 def behind(work: Callable[[ItemT], None], depth: int = 4) -> Iterator[Callable[[ItemT], None]]:
     """Gives a function that hands items to ``work`` in a thread, in order, ``depth`` of them waiting at most.
 
-    Leaving the block waits for the rest; leaving it by an exception drops the rest. An exception in
-    ``work`` is raised where the next item is handed over, or at the end of the block.
+    Leaving the block waits for the rest, also when it is left by an exception: what was handed over is worth keeping.
+    An exception in ``work`` is raised where the next item is handed over, or at the end of the block; no further item
+    is worked on then.
     """
     worker = _Behind(work, depth)
     try:
         yield worker.put
         worker.finish()
     finally:
-        worker.abort()
+        worker.drain()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from core.image_ids import image_ids
@@ -21,30 +22,37 @@ class Names:
 
     def __init__(self, source: Source) -> None:
         self._names: Mapping[Path | None, str] = dict(zip(source.files, source.names, strict=True)) or {None: STREAM}
-        self._stems = Counter(_stem(name) for name in self._names.values())
+        self._stems = _unique_stems(tuple(self._names.values()))
         self._numbered = source.kind is not SourceKind.pictures
         self._ids = image_ids(source.files) if source.kind is SourceKind.pictures else []
 
     def picture(self, frame: Frame) -> str:
-        """Of the annotated picture: the name that it has in the source."""
+        """Of the annotated image: the name that it has in the source."""
         return self._names[frame.path]
 
     def video(self, frame: Frame) -> str:
         """Of the annotated video that the frame belongs to."""
-        return self._unique(self._names[frame.path], ".mp4")
+        return self._stems[self._names[frame.path]] + ".mp4"
 
     def label(self, frame: Frame) -> str:
         """Of the frame's label file."""
-        return self._unique(self._names[frame.path], f"_{frame.number:06d}.txt" if self._numbered else ".txt")
+        ending = f"_{frame.number:06d}.txt" if self._numbered else ".txt"
+        return self._stems[self._names[frame.path]] + ending
 
     def image_id(self, frame: Frame) -> int:
         """COCO's id: the number that is the file's name where all are numbers, else the index in the source + 1."""
         return self._ids[frame.index] if self._ids else frame.index + 1
 
-    def _unique(self, name: str, ending: str) -> str:
-        stem = _stem(name)
-        return (stem if self._stems[stem] == 1 else name) + ending
 
-
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
+def _unique_stems(names: Sequence[str]) -> dict[str, str]:
+    """By name: the name without its suffix where no other shares that, else the name, numbered where that is taken."""
+    stems = {name: str(PurePosixPath(name).with_suffix("")) for name in names}
+    shared = Counter(stems.values())
+    chosen = {name: stem for name, stem in stems.items() if shared[stem] == 1}
+    taken = set(chosen.values())
+    for name in names:
+        if name not in chosen:
+            numbered = chain([name], (f"{name}-{number}" for number in count(2)))
+            chosen[name] = next(free for free in numbered if free not in taken)
+            taken.add(chosen[name])
+    return chosen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.detections import Detections, Filter, Letterbox
@@ -38,7 +37,8 @@ def run_pipeline(
     """Find boxes in every frame.
 
     One thread reads and prepares frames ahead, this one runs the network and filters its boxes, one
-    calls ``sink`` behind. An exception in any of them, or Ctrl-C, ends all.
+    calls ``sink`` behind. An exception in any of them, or Ctrl-C, ends all; what the network has seen by then still
+    goes to ``sink``.
 
     Args:
         frames: In order.
@@ -62,7 +62,24 @@ def run_pipeline(
 def _prepared(
     frames: Iterator[Frame], session: Session, processor: ProcessorBackend, clock: Clock, batch: int
 ) -> Iterator[Batch]:
-    while taken := list(islice(frames, batch)):
+    for taken in _batches(frames, batch):
         with clock.phase("prepare"):
             images, letterboxes = processor.prepare([frame.picture for frame in taken], session.contract)
         yield taken, images, letterboxes
+
+
+def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
+    """Lists of ``size`` frames, the last one shorter; where reading fails, what was read comes first."""
+    taken: list[Frame] = []
+    try:
+        for frame in frames:
+            taken.append(frame)
+            if len(taken) == size:
+                yield taken
+                taken = []
+    except Exception:
+        if taken:
+            yield taken
+        raise
+    if taken:
+        yield taken

@@ -1,18 +1,24 @@
-"""Boxes as text: COCO results, YOLO label files, CSV. Written as they come, so that memory stays flat."""
+"""Boxes as text: COCO results, YOLO label files, CSV. Written frame by frame, so that memory stays flat.
+
+``images.json`` is written last for each frame: a frame that it lists is finished.
+"""
 
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from core.detections import Detections
 from core.media.frame import Frame
+from core.output_paths import output_below, write_file
+from stages.predict.live_text import LiveText, json_entry, json_list
 from stages.predict.naming import Names
 
+BOXES, IMAGES, TABLE, LABELS = "predictions.json", "images.json", "predictions.csv", "labels"
 CSV_COLUMNS = ("file", "frame", "seconds", "class_id", "class", "score", "x1", "y1", "x2", "y2", "width", "height")
 
 
@@ -30,77 +36,75 @@ class Record(Protocol):
     ) -> None: ...
 
 
-class _TextFile:
-    """A file that gets its name when it is complete."""
+class _Live:
+    """A record that closes its file at the end of the block, whichever way the block ends."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.part")
-        self._file: TextIO = self._part.open("w", encoding="utf-8", newline="")
-
-    def close(self, *, complete: bool) -> None:
-        self._file.close()
-        if complete:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink()
-
-
-class _JsonList(_TextFile):
-    """A JSON list with one entry a line."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._separator = "[\n"
-
-    def append(self, entry: Any) -> None:
-        self._file.write(self._separator + json.dumps(entry, ensure_ascii=False))
-        self._separator = ",\n"
-
-    def close(self, *, complete: bool) -> None:
-        self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
-        super().close(complete=complete)
-
-
-class CocoRecord:
-    """COCO results: a list of ``image_id``, ``category_id``, ``bbox`` x, y, width, height in pixels, ``score``.
-
-    Beside it ``images.json`` lists every frame with its id, name and size, those without boxes too.
-    """
-
-    def __init__(self, path: Path, names: Names) -> None:
-        self._names = names
-        self._boxes, self._images = _JsonList(path), _JsonList(path.with_name("images.json"))
-
-    def add(self, frame: Frame, found: Detections) -> None:
-        """Write the boxes of the next frame."""
-        height, width = frame.picture.shape[:2]
-        image_id = self._names.image_id(frame)
-        image = {"id": image_id, "file_name": frame.name, "width": width, "height": height}
-        self._images.append(image if frame.seconds is None else image | {"seconds": round(frame.seconds, 4)})
-        for box, score, number in _rows(found):
-            x, y, right, bottom = box
-            self._boxes.append(
-                {
-                    "image_id": image_id,
-                    "category_id": number,
-                    "bbox": [x, y, round(right - x, 3), round(bottom - y, 3)],
-                    "score": score,
-                }
-            )
-
-    def __enter__(self) -> CocoRecord:
-        return self
+    def __init__(self, file: LiveText) -> None:
+        self._file = file
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._boxes.close(complete=kind is None)
-        self._images.close(complete=kind is None)
+        self._file.close()
+
+
+class CocoRecord(_Live):
+    """COCO results: a list of ``image_id``, ``category_id``, ``bbox`` x, y, width, height in pixels, ``score``.
+
+    Args:
+        folder: Where ``predictions.json`` is written.
+        names: For the image ids.
+        former: Entries that the file begins with.
+    """
+
+    def __init__(self, folder: Path, names: Names, former: Iterable[Any] = ()) -> None:
+        super().__init__(json_list(folder / BOXES, former))
+        self._names = names
+
+    def add(self, frame: Frame, found: Detections) -> None:
+        """Write the boxes of the next frame."""
+        image_id = self._names.image_id(frame)
+        entries = []
+        for box, score, number in _rows(found):
+            x, y, right, bottom = box
+            corner_and_size = [x, y, round(right - x, 3), round(bottom - y, 3)]
+            entry = {"image_id": image_id, "category_id": number, "bbox": corner_and_size, "score": score}
+            entries.append(json_entry(entry))
+        self._file.append(entries)
+
+    def __enter__(self) -> CocoRecord:
+        return self
+
+
+class ImageRecord(_Live):
+    """Every frame with its id, name and size, those without boxes too; ``images.json``.
+
+    Args:
+        folder: Where it is written.
+        names: For the image ids.
+        former: Entries that the file begins with.
+    """
+
+    def __init__(self, folder: Path, names: Names, former: Iterable[Any] = ()) -> None:
+        super().__init__(json_list(folder / IMAGES, former))
+        self._names = names
+
+    def add(self, frame: Frame, found: Detections) -> None:  # noqa: ARG002 - as of every record
+        """Write that the frame is finished."""
+        height, width = frame.picture.shape[:2]
+        entry = {"id": self._names.image_id(frame), "file_name": frame.name, "width": width, "height": height}
+        if frame.seconds is not None:
+            entry["seconds"] = round(frame.seconds, 4)
+        if frame.damaged:
+            entry["damaged"] = frame.damaged
+        self._file.append([json_entry(entry)])
+
+    def __enter__(self) -> ImageRecord:
+        return self
 
 
 class LabelRecord:
-    """YOLO label files: ``class cx cy w h score`` a line, boxes as shares of the picture; an empty file for none."""
+    """YOLO label files: ``class cx cy w h score`` per line, boxes as shares of the image; an empty file for none."""
 
     def __init__(self, folder: Path, names: Names) -> None:
         self._folder, self._names = folder, names
@@ -113,9 +117,9 @@ class LabelRecord:
             shares = [(left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width]
             shares.append((bottom - top) / height)
             lines.append(f"{number} {' '.join(f'{share:.6f}' for share in shares)} {score:.6f}\n")
-        path = self._folder / self._names.label(frame)
+        path = output_below(self._folder, self._names.label(frame))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines), encoding="utf-8")
+        write_file(path, "".join(lines).encode())
 
     def __enter__(self) -> LabelRecord:
         return self
@@ -125,30 +129,38 @@ class LabelRecord:
     ) -> None: ...
 
 
-class CsvRecord(_TextFile):
-    """One line a box, with a header; columns :data:`CSV_COLUMNS`, boxes in pixels."""
+class CsvRecord(_Live):
+    """One line per box, with a header; columns :data:`CSV_COLUMNS`, boxes in pixels.
 
-    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
-        super().__init__(path)
+    Args:
+        folder: Where ``predictions.csv`` is written.
+        class_names: Index = class id.
+        former: Rows that the file begins with.
+    """
+
+    def __init__(self, folder: Path, class_names: Sequence[str], former: Iterable[Sequence[Any]] = ()) -> None:
+        super().__init__(LiveText(folder / TABLE, (_csv([row]) for row in former), head=_csv([CSV_COLUMNS])))
         self._class_names = class_names
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(CSV_COLUMNS)
 
     def add(self, frame: Frame, found: Detections) -> None:
         """Write the boxes of the next frame."""
         height, width = frame.picture.shape[:2]
         seconds = "" if frame.seconds is None else f"{frame.seconds:.4f}"
-        for box, score, number in _rows(found):
-            name = self._class_names[number]
-            self._writer.writerow([frame.name, frame.number, seconds, number, name, score, *box, width, height])
+        begin = (frame.name, frame.number, seconds)
+        rows = [
+            (*begin, number, self._class_names[number], score, *box, width, height)
+            for box, score, number in _rows(found)
+        ]
+        self._file.append([_csv(rows)])
 
     def __enter__(self) -> CsvRecord:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close(complete=kind is None)
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _rows(found: Detections) -> list[tuple[list[float], float, int]]:

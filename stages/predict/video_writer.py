@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,12 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import HooklineError
+from core.output_paths import replacing
 
 AUTO, PREFERRED, FALLBACK = "auto", "libx264", "mpeg4"
 # Fine enough for every usual frame rate, and still allowed in MPEG-4 part 2.
 TIME_BASE = Fraction(1, 60_000)
 DEFAULT_RATE = 25.0
 BT601, LIMITED_RANGE = 5, 1
+FRAGMENTED = {
+    "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+    "frag_duration": "1000000",
+    "flush_packets": "1",
+}
+"""A fragment ends at a key frame, or after a second (in microseconds). The header waits for the first one: only then
+does it know the delay of reordered frames, without which all times are shifted."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,10 @@ def _exists(codec: str) -> bool:
 
 
 class VideoWriter:
-    """One mp4 file. It gets its name when it is complete.
+    """One mp4 file.
+
+    While it is written it is a fragmented mp4 (ISO/IEC 14496-12, 8.8), which plays up to its last fragment whatever
+    happens. :meth:`close` makes it a plain one with its index in front, which every player seeks in.
 
     Args:
         target: Path of the file.
@@ -73,10 +86,10 @@ class VideoWriter:
 
     def __init__(self, target: Path, rate: float | None, options: VideoOptions) -> None:
         self._target = target
-        self._part = target.with_name(f".{target.name}.part")
         self._rate = Fraction(rate or DEFAULT_RATE).limit_denominator(1001)
         self._options = options
-        self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        target.unlink(missing_ok=True)
+        self._container = av.open(str(target), "w", format="mp4", options=FRAGMENTED)
         self._stream: Any = None
         self._size = (0, 0)
         self._next = 0
@@ -91,17 +104,28 @@ class VideoWriter:
         self._next += 1
         self._container.mux(self._stream.encode(frame))
 
-    def close(self, *, complete: bool) -> None:
-        """End the file; an incomplete one is removed."""
+    def close(self) -> None:
+        """End the file and put its index in front, where the disk has room for a second copy."""
+        self._finish()
+        if self._stream is None:
+            return
         try:
-            if complete and self._stream is not None:
+            _put_index_in_front(self._target)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+
+    def abandon(self) -> None:
+        """End the file after a failure; what cannot be written any more is lost, the rest can be played."""
+        with suppress(av.error.FFmpegError, OSError):
+            self._finish()
+
+    def _finish(self) -> None:
+        try:
+            if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
-            if not complete:
-                self._part.unlink(missing_ok=True)
-        if complete:
-            self._part.replace(self._target)
 
     def _open(self, picture: NDArray[np.uint8]) -> Any:
         """H.264 with subsampled colours needs even sides; an odd one gets one more row or column."""
@@ -129,6 +153,22 @@ class VideoWriter:
             return _bordered(picture, high - height, wide - width)
         resized: NDArray[np.uint8] = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
         return resized
+
+
+def _put_index_in_front(video: Path) -> None:
+    """Copy the packets of a fragmented mp4 into a plain one that replaces it."""
+    with (
+        replacing(video) as plain,
+        av.open(str(video)) as source,
+        av.open(str(plain), "w", format="mp4", options={"movflags": "+faststart"}) as target,
+    ):
+        given: Any = source.streams.video[0]
+        add: Any = getattr(target, "add_stream_from_template", None)  # PyAV 14 and later
+        stream: Any = add(given) if add else target.add_stream(template=given)
+        for packet in source.demux(given):
+            if packet.dts is not None:  # the last one is empty and flushes decoders
+                packet.stream = stream
+                target.mux(packet)
 
 
 def _bordered(picture: NDArray[np.uint8], below: int, right: int) -> NDArray[np.uint8]:

@@ -26,7 +26,15 @@ PERSON = [10, 10, 40, 40, 0.9, 0]
 
 
 def config(source: Any, **options: Any) -> PredictConfig:
-    words = {"conf": None, "iou": None, "max_det": 300, "classes": None, "processor": "fake", "imgsz": 32}
+    words = {
+        "conf": None,
+        "iou": None,
+        "max_det": 300,
+        "classes": None,
+        "processor": "fake",
+        "imgsz": 32,
+        "resume": False,
+    }
     return PredictConfig(source=source, **words | options)
 
 
@@ -50,7 +58,7 @@ def test_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(folder / "b" / "a.png")), cv2.imread(str(tmp_path / "in/b/a.png")))
     assert len(json.loads(result.path.read_text())) == 1
     assert memory.notes[:2] == ["a.png: 1 box (1 person)", "b/a.png: 0 boxes"]
-    assert memory.notes[2].startswith("2 pictures: 1 box (1 person); ")
+    assert memory.notes[2].startswith("2 images: 1 box (1 person); ")
     assert memory.steps == 2
     values = result.values
     assert (values["frames"], values["boxes"], values["unreadable"], values["dropped"]) == (2, 1, 0, 0)
@@ -127,15 +135,20 @@ def test_a_broken_picture_among_many_is_named_and_counted(tmp_path: Path) -> Non
     assert memory.warnings[0].startswith("skipped '03.png'")
 
 
-def test_a_failure_leaves_no_unfinished_files(tmp_path: Path) -> None:
-    paths = write_pictures(tmp_path / "in", [f"{index}.png" for index in range(5)])
-    for path in paths[3:]:
+def test_a_failure_keeps_what_is_finished(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "in", [f"{index}.png" for index in range(6)])
+    for path in paths[4:]:
         path.write_bytes(b"broken")
-    parts, _, _ = fake_parts([detections()] * 5)
-    context, _ = make_context(tmp_path, **parts)
-    with pytest.raises(HooklineError, match="2 of 5 files cannot be read"):
+    parts, _, _ = fake_parts([detections(PERSON)] * 6)
+    context, memory = make_context(tmp_path, **parts)
+    with pytest.raises(HooklineError, match=r"2 of 6 files cannot be read.*predict\.on_error=skip"):
         predict(config(str(tmp_path / "in"), save_csv=True), fake_engine(tmp_path), context)
-    assert not [path.name for path in context.workdir.iterdir() if path.suffix != ".png"]
+    kept = sorted(path.name for path in context.workdir.iterdir() if not path.name.startswith("."))
+    assert kept == ["0.png", "1.png", "2.png", "3.png", "images.json", "predictions.csv", "predictions.json"]
+    assert len(json.loads((context.workdir / "predictions.json").read_text())) == 4
+    (artifact,) = context.kept
+    assert (artifact.values["frames"], artifact.values["total"], artifact.values["unreadable"]) == (4, 6, 2)
+    assert any(note.startswith("kept, not complete: 4 images") for note in memory.notes)
 
 
 def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +166,7 @@ def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monke
     monkeypatch.setattr(prediction.Results, "add", lambda self, pair: (add(self, pair), seen.append(1)))
     monkeypatch.setattr(prediction, "read_frames", camera)
     result, memory, _ = run(tmp_path, "rtsp://host/1", [detections(PERSON)] * 3)
-    assert "stopped by Ctrl-C" in memory.notes
+    assert "interrupted by Ctrl-C" in memory.notes
     assert 1 <= result.values["frames"] <= 3
     frames = list(read_frames(list_source(str(result.path.parent / "stream.mp4")), Tolerance(None, pytest.fail)))
     assert len(frames) == result.values["frames"]

@@ -10,7 +10,7 @@ import pytest
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 from stages.predict.naming import Names
-from stages.predict.records import CocoRecord, CsvRecord, LabelRecord
+from stages.predict.records import CocoRecord, CsvRecord, ImageRecord, LabelRecord
 from tests.fake_parts import detections
 
 
@@ -28,9 +28,10 @@ FOUND = detections([20, 10, 60, 90, 0.75, 1], [0, 0, 200, 100, 0.5, 0])
 
 
 def test_coco_results_and_the_list_of_images(tmp_path: Path) -> None:
-    with CocoRecord(tmp_path / "predictions.json", Names(TWO)) as record:
-        record.add(frame(TWO, 0), FOUND)
-        record.add(frame(TWO, 1, seconds=1.5), detections())
+    with CocoRecord(tmp_path, Names(TWO)) as boxes, ImageRecord(tmp_path, Names(TWO)) as images:
+        for item, found in ((frame(TWO, 0), FOUND), (frame(TWO, 1, seconds=1.5), detections())):
+            boxes.add(item, found)
+            images.add(item, found)
     assert json.loads((tmp_path / "predictions.json").read_text()) == [
         {"image_id": 1, "category_id": 1, "bbox": [20, 10, 40, 80], "score": 0.75},
         {"image_id": 1, "category_id": 0, "bbox": [0, 0, 200, 100], "score": 0.5},
@@ -42,7 +43,7 @@ def test_coco_results_and_the_list_of_images(tmp_path: Path) -> None:
 
 
 def test_nothing_at_all_is_valid_json(tmp_path: Path) -> None:
-    with CocoRecord(tmp_path / "predictions.json", Names(TWO)):
+    with CocoRecord(tmp_path, Names(TWO)):
         pass
     assert json.loads((tmp_path / "predictions.json").read_text()) == []
 
@@ -50,8 +51,9 @@ def test_nothing_at_all_is_valid_json(tmp_path: Path) -> None:
 def test_pycocotools_reads_the_results(tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
-    with CocoRecord(tmp_path / "predictions.json", Names(TWO)) as record:
-        record.add(frame(TWO, 0), FOUND)
+    with CocoRecord(tmp_path, Names(TWO)) as boxes, ImageRecord(tmp_path, Names(TWO)) as images:
+        boxes.add(frame(TWO, 0), FOUND)
+        images.add(frame(TWO, 0), FOUND)
     truth = COCO()
     truth.dataset = {
         "images": json.loads((tmp_path / "images.json").read_text()),
@@ -75,9 +77,9 @@ def test_label_files(tmp_path: Path) -> None:
 
 
 def test_csv(tmp_path: Path) -> None:
-    with CsvRecord(tmp_path / "x.csv", ("person", "dog, large")) as record:
+    with CsvRecord(tmp_path, ("person", "dog, large")) as record:
         record.add(frame(TWO, 0, seconds=0.25), FOUND)
-    rows = list(csv.DictReader((tmp_path / "x.csv").open(newline="")))
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open(newline="")))
     assert len(rows) == 2
     assert rows[0] == {
         "file": "a.jpg", "frame": "0", "seconds": "0.2500", "class_id": "1", "class": "dog, large", "score": "0.75",
@@ -85,16 +87,17 @@ def test_csv(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_an_exception_leaves_no_half_file(tmp_path: Path) -> None:
+def test_an_exception_leaves_what_was_added(tmp_path: Path) -> None:
     def work() -> None:
-        with CocoRecord(tmp_path / "x.json", Names(TWO)) as coco, CsvRecord(tmp_path / "x.csv", ("a", "b")) as table:
-            coco.add(frame(TWO, 0), FOUND)
+        with CocoRecord(tmp_path, Names(TWO)) as boxes, CsvRecord(tmp_path, ("a", "b")) as table:
+            boxes.add(frame(TWO, 0), FOUND)
             table.add(frame(TWO, 0), FOUND)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert list(tmp_path.iterdir()) == []
+    assert len(json.loads((tmp_path / "predictions.json").read_text())) == 2
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 3
 
 
 def test_no_two_results_share_a_name() -> None:
@@ -102,6 +105,12 @@ def test_no_two_results_share_a_name() -> None:
     names = Names(source)
     labels = [names.label(frame(source, index)) for index in range(4)]
     assert labels == ["a.jpg.txt", "a.png.txt", "b.txt", "sub/a.txt"]
+
+
+def test_a_name_with_the_suffix_of_another_shares_no_result() -> None:
+    source = pictures("a.jpg", "a.png", "a.jpg.png", "a.jpg-2.png")
+    labels = [Names(source).label(frame(source, index)) for index in range(4)]
+    assert len(set(labels)) == 4
 
 
 def test_videos_of_one_stem() -> None:

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from core.errors import HooklineError
@@ -12,6 +13,7 @@ from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from stages.predict import video_writer
 from stages.predict.video_writer import VideoOptions, VideoWriter, choose_codec
+from tests.disk_tools import small_disk
 from tests.media_tools import level_of, level_picture
 
 
@@ -19,7 +21,7 @@ def written(path: Path, codec: str, count: int = 25, size: tuple[int, int] = (48
     writer = VideoWriter(path, rate, VideoOptions(codec))
     for index in range(count):
         writer.write(level_picture(16 + 8 * index, *size), index / rate)
-    writer.close(complete=True)
+    writer.close()
     return path
 
 
@@ -60,7 +62,7 @@ def test_varying_time_is_kept(tmp_path: Path, codec: str) -> None:
     writer = VideoWriter(tmp_path / "x.mp4", 10.0, VideoOptions(codec))
     for index, seconds in enumerate(times):
         writer.write(level_picture(16 + 8 * index), seconds)
-    writer.close(complete=True)
+    writer.close()
     frames = list(read_frames(list_source(str(tmp_path / "x.mp4")), Tolerance(None, pytest.fail)))
     assert [frame.seconds for frame in frames] == pytest.approx(times, abs=1e-3)
 
@@ -69,7 +71,7 @@ def test_a_frame_of_another_size_is_fitted(tmp_path: Path, codec: str) -> None:
     writer = VideoWriter(tmp_path / "x.mp4", 10.0, VideoOptions(codec))
     writer.write(level_picture(16, 48, 64), 0.0)
     writer.write(level_picture(24, 100, 30), 0.1)
-    writer.close(complete=True)
+    writer.close()
     frames = list(read_frames(list_source(str(tmp_path / "x.mp4")), Tolerance(None, pytest.fail)))
     assert [level_of(frame.picture) for frame in frames] == [0, 1]
 
@@ -88,9 +90,43 @@ def test_a_codec_asked_for_is_never_replaced() -> None:
         choose_codec("h265x", pytest.fail)
 
 
-def test_an_unfinished_file_is_removed(tmp_path: Path, codec: str) -> None:
+def frames_of(video: Path) -> list[int]:
+    return [level_of(frame.picture) for frame in read_frames(list_source(str(video)), Tolerance(None, lambda _: None))]
+
+
+def test_an_abandoned_file_holds_every_frame(tmp_path: Path, codec: str) -> None:
     writer = VideoWriter(tmp_path / "x.mp4", 10.0, VideoOptions(codec))
-    writer.write(level_picture(16), 0.0)
-    assert not (tmp_path / "x.mp4").exists()
-    writer.close(complete=False)
-    assert list(tmp_path.iterdir()) == []
+    for index in range(25):
+        writer.write(level_picture(16 + 8 * index), index / 10)
+    writer.abandon()
+    assert frames_of(tmp_path / "x.mp4") == list(range(25))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_a_file_that_was_never_ended_plays_up_to_the_last_second(tmp_path: Path, codec: str) -> None:
+    writer = VideoWriter(tmp_path / "x.mp4", 10.0, VideoOptions(codec))
+    for index in range(100):
+        writer.write(level_picture(16 + 8 * (index % 28)), index / 10)
+    content = (tmp_path / "x.mp4").read_bytes()  # as a killed process leaves it
+    (tmp_path / "killed.mp4").write_bytes(content)
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) * 3 // 4])
+    writer.abandon()
+    killed, cut = frames_of(tmp_path / "killed.mp4"), frames_of(tmp_path / "cut.mp4")
+    assert len(killed) >= 40  # the encoder itself holds back frames: up to 40 of libx264
+    assert killed == [index % 28 for index in range(len(killed))]
+    assert 0 < len(cut) <= len(killed)
+
+
+def test_a_full_disk_leaves_what_was_written(tmp_path: Path, codec: str) -> None:
+    with small_disk(tmp_path / "disk", 96 << 10) as disk:
+        writer = VideoWriter(disk / "x.mp4", 10.0, VideoOptions(codec, crf=0))
+        noise = np.random.default_rng(0)
+
+        def fill() -> None:
+            for index in range(1000):
+                writer.write(noise.integers(0, 256, (96, 128, 3), dtype=np.uint8), index / 10)
+
+        with pytest.raises(OSError, match="space"):
+            fill()
+        writer.abandon()
+        assert len(frames_of(disk / "x.mp4")) > 0

@@ -1,0 +1,115 @@
+"""Text files that are complete after each append, so that an end at any moment leaves a file that can be read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from core.output_paths import replacing
+
+
+class LiveText:
+    """A text file with entries between a head and a tail; each append writes over the tail and sets a new one.
+
+    An append goes to the operating system at once. Where it fails, on a full disk say, the file ends after the
+    entries before it: the room for the tail is there already.
+
+    Args:
+        path: The file. What it held is replaced as a whole.
+        entries: What it begins with; they may be read from the file that is replaced.
+        head: Its beginning.
+        separator: Between two entries.
+        tail: Its end.
+    """
+
+    def __init__(
+        self, path: Path, entries: Iterable[str] = (), *, head: str = "", separator: str = "", tail: str = ""
+    ) -> None:
+        self._separator, self._tail = separator.encode(), tail.encode()
+        self._first = True
+        with replacing(path) as fresh, fresh.open("wb") as file:
+            file.write(head.encode())
+            for entry in entries:
+                file.write(self._joined(entry.encode()))
+            self._end = file.tell()
+            file.write(self._tail)
+        self._file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+
+    def append(self, entries: Sequence[str]) -> None:
+        """Write entries after the last one."""
+        if entries:
+            first = self._first
+            try:
+                self._write(b"".join(self._joined(entry.encode()) for entry in entries))
+            except BaseException:
+                self._first = first
+                raise
+
+    def _joined(self, entry: bytes) -> bytes:
+        """The entry, behind a separator unless it is the first one."""
+        first, self._first = self._first, False
+        return entry if first else self._separator + entry
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def __enter__(self) -> LiveText:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, content: bytes) -> None:
+        try:
+            _write_all(self._file, content + self._tail, self._end)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._end)
+                _write_all(self._file, self._tail, self._end)
+            raise
+        self._end += len(content)
+
+
+def json_list(path: Path, entries: Iterable[Any] = ()) -> LiveText:
+    """A JSON list with one entry per line."""
+    return LiveText(path, map(json_entry, entries), head="[\n", separator=",\n", tail="\n]\n")
+
+
+def json_entry(entry: Any) -> str:
+    """One line of JSON. File names that are not UTF-8 are escaped, so that the file is."""
+    text = json.dumps(entry, ensure_ascii=False)
+    return text if text.isascii() or _is_unicode(text) else json.dumps(entry)
+
+
+def json_entries(path: Path) -> Iterator[Any]:
+    """The entries of a :func:`json_list`, also of one that a killed process left without its end."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if (text := line.strip().removesuffix(",")) in {"", "[", "]"}:
+                continue
+            try:
+                yield json.loads(text)
+            except ValueError:  # cut off in the middle of the last entry
+                return
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write_all(file: int, content: bytes, offset: int) -> None:
+    while content:
+        written = os.pwrite(file, content, offset)
+        content, offset = content[written:], offset + written

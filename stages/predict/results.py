@@ -1,0 +1,180 @@
+"""Takes in frames with their boxes: draws, writes, counts."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from core.context import Progress, RunContext
+from core.detections import Detections
+from core.drawing.boxes import Painter
+from core.media.frame import Frame
+from core.media.source import Source, SourceKind
+from stages.predict import PredictConfig
+from stages.predict.annotated import PictureFiles, VideoFiles
+from stages.predict.clock import Clock
+from stages.predict.naming import Names
+from stages.predict.records import LABELS, CocoRecord, CsvRecord, ImageRecord, LabelRecord, Record
+from stages.predict.resuming import Former
+from stages.predict.video_writer import VideoOptions, choose_codec
+
+PRINTED_IMAGES = 10
+"""A source of up to this many images is reported image by image."""
+PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
+
+
+@dataclass
+class Tally:
+    """Counts of finished frames and their boxes, those of an interrupted run included."""
+
+    frames: int = 0
+    boxes: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+
+
+class Results:
+    """The files of a run, and its counts.
+
+    What it has written is complete after each frame. Use it in a ``with`` block, which ends the files.
+
+    Args:
+        config: The stage's options.
+        source: What is read.
+        class_names: Index = class id.
+        context: Gives the folder.
+        clock: For the phases ``draw`` and ``encode``.
+        former: The finished part of an interrupted run.
+        finish: Called with the last frame of a file when the first frame of another one comes.
+    """
+
+    def __init__(
+        self,
+        config: PredictConfig,
+        source: Source,
+        class_names: tuple[str, ...],
+        context: RunContext,
+        *,
+        clock: Clock,
+        former: Former,
+        finish: Callable[[Frame], None],
+    ) -> None:
+        self.tally = Tally()
+        self.resumed = len(former.ids)
+        self._class_names, self._context, self._clock, self._finish = class_names, context, clock, finish
+        self._printed = source.kind is SourceKind.pictures and len(source.files) <= PRINTED_IMAGES
+        self._noun = "images" if source.kind is SourceKind.pictures else "frames"
+        self._begin = self._end = 0.0
+        self._progress: Progress | None = None
+        self._last: Frame | None = None
+        self._painter = Painter(class_names, config.line_width, labels=config.labels) if config.draw else None
+        self._stack = ExitStack()
+        with self._stack:
+            names = Names(source)
+            self._annotated = self._make_files(config, source, names)
+            self._stack.enter_context(self._annotated)
+            self._records = [self._stack.enter_context(record) for record in self._make_records(config, names, former)]
+            self._stack = self._stack.pop_all()
+        self._count_former(former)
+
+    def start(self, progress: Progress) -> None:
+        """Start the clock; ``progress`` is told of every frame."""
+        self._progress, self._begin = progress, time.perf_counter()
+        if self.tally.frames:
+            progress.advance(self.tally.frames)
+
+    def add(self, pair: tuple[Frame, Detections]) -> None:
+        """Take in the next frame."""
+        frame, found = pair
+        if self._last is not None and self._last.path != frame.path:
+            self._finish(self._last)
+        if self._painter:
+            with self._clock.phase("draw"):
+                picture = self._painter.draw(frame.picture, found)
+            with self._clock.phase("encode"):
+                self._annotated.write(frame, picture)
+        for record in self._records:
+            record.add(frame, found)
+        self._last = frame
+        self._count(frame, found)
+
+    @property
+    def last_frame(self) -> Frame | None:
+        """The last frame that is finished."""
+        return self._last
+
+    def values(self) -> dict[str, float]:
+        """Counts, and speeds of this run; ``ms_<phase>`` per frame, phases overlap."""
+        seconds = max(self._end - self._begin, 1e-9)
+        frames = self.tally.frames - self.resumed
+        spent = self._clock.seconds
+        return {
+            "frames": self.tally.frames,
+            "resumed": self.resumed,
+            "boxes": self.tally.boxes,
+            "seconds": round(seconds, 4),
+            "frames_per_second": round(frames / seconds, 3),
+            "share_outside_inference": round(1 - spent.get("inference", 0.0) / seconds, 4),
+            **{f"ms_{phase}": round(spent.get(phase, 0.0) / max(1, frames) * 1e3, 4) for phase in PHASES},
+        }
+
+    def sentence(self) -> str:
+        """One line on the whole."""
+        values = self.values()
+        resumed = f" ({self.resumed} of them before it was resumed)" if self.resumed else ""
+        return (
+            f"{self.tally.frames} {self._noun}{resumed}: {_boxes(self.tally.classes)}; "
+            f"{values['frames_per_second']:.1f} {self._noun}/s, "
+            f"{values['share_outside_inference']:.0%} of the time outside inference"
+        )
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end = time.perf_counter()
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+        self._end = time.perf_counter()
+
+    def _count(self, frame: Frame, found: Detections) -> None:
+        classes = Counter(self._class_names[number] for number in found.classes.tolist())
+        self.tally.classes += classes
+        self.tally.boxes += classes.total()
+        self.tally.frames += 1
+        if self._printed:
+            self._context.note(f"{frame.name}: {_boxes(classes)}")
+        if self._progress:
+            self._progress.advance(1, f"{self.tally.boxes} boxes")
+
+    def _count_former(self, former: Former) -> None:
+        self.tally.frames = len(former.ids)
+        if former.ids:
+            self.tally.classes.update(self._class_names[entry["category_id"]] for entry in former.boxes())
+            self.tally.boxes = self.tally.classes.total()
+
+    def _make_records(self, config: PredictConfig, names: Names, former: Former) -> list[Record]:
+        """In the order of writing: images.json, which says that a frame is finished, comes last."""
+        folder = self._context.workdir
+        records: list[Record] = []
+        if config.save_txt:
+            records.append(LabelRecord(folder / LABELS, names))
+        if config.save_csv:
+            records.append(CsvRecord(folder, self._class_names, former.rows()))
+        return [*records, CocoRecord(folder, names, former.boxes()), ImageRecord(folder, names, former.images())]
+
+    def _make_files(self, config: PredictConfig, source: Source, names: Names) -> PictureFiles | VideoFiles:
+        folder = self._context.workdir
+        if source.kind is SourceKind.pictures:
+            return PictureFiles(folder, names)
+        codec = choose_codec(config.codec, self._context.warn) if config.draw else config.codec
+        return VideoFiles(folder, names, VideoOptions(codec, config.crf, config.preset), config.vid_stride)
+
+
+def _boxes(classes: Counter[str]) -> str:
+    """E.g. ``7 boxes (5 person, 1 bus, 1 tie)``."""
+    total = classes.total()
+    most = ", ".join(f"{count} {name}" for name, count in classes.most_common(5))
+    more = f" and {len(classes) - 5} more classes" if len(classes) > 5 else ""
+    return f"{total} {'box' if total == 1 else 'boxes'}" + (f" ({most}{more})" if total else "")

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import HooklineError
+from core.media.reader import read_frames
+from core.media.source import list_source
+from core.media.tolerance import OnError, Tolerance
+from stages.predict import check, predict
+from stages.predict.resuming import STATE
+from tests.fake_parts import detections, fake_engine, fake_parts
+from tests.media_tools import write_levels, write_pictures
+from tests.stage_tools import Memory, make_context
+from tests.stages.predict.test_predict_stage import PERSON, config
+
+
+def run(tmp_path: Path, source: Path, count: int, **options: Any) -> tuple[Any, Memory, Any]:
+    parts, _, processor = fake_parts([detections(PERSON)] * count)
+    context, memory = make_context(tmp_path, **parts)
+    words = {"save_txt": True, "save_csv": True} | options
+    return predict(config(str(source), **words), fake_engine(tmp_path), context), memory, processor
+
+
+def tables(folder: Path) -> dict[str, Any]:
+    rows = list(csv.reader((folder / "predictions.csv").open(newline="")))
+    labels = {path.name: path.read_text() for path in sorted((folder / "labels").rglob("*.txt"))}
+    lists = {name: json.loads((folder / name).read_text()) for name in ("images.json", "predictions.json")}
+    return {"csv": rows, "labels": labels} | lists
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    """Make the writing of results end as Ctrl-C would after so many frames."""
+    from stages.predict.results import Results
+
+    add, seen = Results.add, list[int]()
+
+    def stopped(self: Results, pair: Any) -> None:
+        if len(seen) == frames:
+            raise KeyboardInterrupt
+        seen.append(1)
+        add(self, pair)
+
+    monkeypatch.setattr(Results, "add", stopped)
+
+
+@pytest.mark.parametrize("done", [0, 1, 7, 11])
+def test_images_continue_where_the_run_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
+    write_pictures(tmp_path / "in", [f"{index:02}.png" for index in range(12)])
+    run(tmp_path / "whole", tmp_path / "in", 12)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, done)
+        run(tmp_path / "cut", tmp_path / "in", 12)
+    former = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cut" / "work").glob("*.png")}
+    assert len(former) == done
+    result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 12 - done, resume=True)
+    assert (result.values["frames"], result.values["resumed"], result.values["boxes"]) == (12, done, 12)
+    assert len(processor.filters) == 12 - done
+    assert any(f"resumed: {done} of 12 images are finished" in note for note in memory.notes)
+    assert tables(tmp_path / "cut" / "work") == tables(tmp_path / "whole" / "work")
+    for name, time in former.items():
+        assert (tmp_path / "cut" / "work" / name).stat().st_mtime_ns == time
+    assert not (tmp_path / "cut" / "work" / STATE).exists()
+
+
+def test_boxes_of_a_frame_that_was_not_finished_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(tmp_path / "in", [f"{index}.png" for index in range(6)])
+    run(tmp_path / "whole", tmp_path / "in", 6)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 4)
+        run(tmp_path / "cut", tmp_path / "in", 6)
+    images = tmp_path / "cut" / "work" / "images.json"  # a killed run: boxes and labels of the fourth, but not its end
+    entries = json.loads(images.read_text())
+    images.write_text("[\n" + ",\n".join(map(json.dumps, entries[:3])) + ',\n{"id": 4, "file_na')
+    result, *_ = run(tmp_path / "cut", tmp_path / "in", 3, resume=True)
+    assert result.values["resumed"] == 3
+    assert tables(tmp_path / "cut" / "work") == tables(tmp_path / "whole" / "work")
+
+
+@pytest.mark.parametrize(("done", "finished"), [(3, 0), (5, 1), (6, 1), (10, 2)])
+def test_videos_begin_again_with_the_one_that_was_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, finished: int
+) -> None:
+    for name in ("a", "b", "c"):
+        write_levels(tmp_path / "in" / f"{name}.avi", 5)
+    run(tmp_path / "whole", tmp_path / "in", 15)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, done)
+        run(tmp_path / "cut", tmp_path / "in", 15)
+    frames = list(read_frames(list_source(str(tmp_path / "cut" / "work" / "a.mp4")), Tolerance(None, lambda _: None)))
+    assert len(frames) == min(done, 5)
+    result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 15 - 5 * finished, resume=True)
+    assert (result.values["frames"], result.values["resumed"]) == (15, 5 * finished)
+    assert len(processor.filters) == 15 - 5 * finished
+    assert any(f"resumed: {finished} of 3 videos are finished; the next one begins again" in n for n in memory.notes)
+    assert tables(tmp_path / "cut" / "work") == tables(tmp_path / "whole" / "work")
+    for name in ("a", "b", "c"):
+        source = list_source(str(tmp_path / "cut" / "work" / f"{name}.mp4"))
+        assert len(list(read_frames(source, Tolerance(None, pytest.fail)))) == 5
+
+
+def test_a_finished_video_is_not_run_again_where_the_next_one_cannot_be_read(tmp_path: Path) -> None:
+    write_levels(tmp_path / "in" / "a.avi", 5)
+    (tmp_path / "in" / "b.avi").write_bytes(b"RIFF")
+    with pytest.raises(HooklineError, match="cannot be"):
+        run(tmp_path, tmp_path / "in", 5, on_error=OnError.stop)
+    write_levels(tmp_path / "in" / "b.avi", 5)
+    result, _, processor = run(tmp_path, tmp_path / "in", 5, resume=True)
+    assert (result.values["frames"], result.values["resumed"], len(processor.filters)) == (10, 5, 5)
+
+
+def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Sequence[str]) -> None:
+    write_pictures(tmp_path / "in", names)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 1)
+        run(tmp_path, tmp_path / "in", len(names))
+
+
+def test_another_source_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
+    write_pictures(tmp_path / "in", ["c.png"])
+    before = (tmp_path / "work" / "images.json").read_bytes()
+    with pytest.raises(HooklineError, match="had another source, of 2 files; now it has 3"):
+        run(tmp_path, tmp_path / "in", 3, resume=True)
+    assert (tmp_path / "work" / "images.json").read_bytes() == before
+
+
+def test_the_same_images_at_another_place_may_continue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
+    shutil.move(tmp_path / "in", tmp_path / "moved")
+    result, *_ = run(tmp_path, tmp_path / "moved", 1, resume=True)
+    assert result.values["resumed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [(STATE, "[]"), (STATE, "{"), (STATE, '{"files": 1, "source": "x", "finished": 3}'), ("images.json", '[\n{"a": 1}')],
+)
+def test_damaged_files_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: str
+) -> None:
+    interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
+    (tmp_path / "work" / file).write_text(content)
+    with pytest.raises(HooklineError, match="is damaged; leave resume=true out"):
+        run(tmp_path, tmp_path / "in", 1, resume=True)
+
+
+def test_a_stream_cannot_be_resumed(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path)
+    (problem,) = check(replace(config("rtsp://host/1"), resume=True), context)
+    assert "cannot be resumed" in str(problem)
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a.png"])
+    _, memory, _ = run(tmp_path, tmp_path / "in", 1, resume=True)
+    assert "holds nothing to resume: starts from the beginning" in memory.warnings[0]
