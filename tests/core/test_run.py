@@ -62,6 +62,18 @@ def raw(config: RawConfig, context: RunContext) -> Raw:
 
 
 @dataclass
+class EatConfig:
+    seconds: float = 0.0
+
+
+def eat(config: EatConfig, context: RunContext) -> Metrics:
+    time.sleep(config.seconds)
+    path = context.workdir / "eaten.json"
+    path.write_text("{}")
+    return Metrics(path=path, values={})
+
+
+@dataclass
 class TasteConfig:
     loud: bool = True
 
@@ -72,9 +84,34 @@ def taste(config: TasteConfig, raw: Raw, context: RunContext) -> Metrics:
     return Metrics(path=path, values={"salt": 0.5})
 
 
+@dataclass
+class ItemsConfig:
+    count: int = 4
+    fail: int = -1
+    seconds: float = 0.0
+    resume: bool = shared("resume", presentation=True)
+
+
+def items(config: ItemsConfig, context: RunContext) -> Metrics:
+    path = context.workdir / "items.txt"
+    done = path.read_text().split() if path.exists() else []
+    for number in range(len(done), config.count):
+        time.sleep(config.seconds)
+        if number == config.fail and not config.resume:
+            raise HooklineError("a worm", "cut it out")
+        with path.open("a") as file:
+            file.write(f"{number}\\n")
+        context.keep(Metrics(path=path, values={"items": number + 1}))
+    return Metrics(path=path, values={"items": config.count})
+
+
 @hookimpl
 def hookline_stages():
+    yield Stage(
+        name="items", summary="one by one", run=items, stored=False, incremental=True, resumable=True, automatic=False
+    )
     yield Stage(name="raw", summary="put salt on", run=raw)
+    yield Stage(name="eat", summary="eat", run=eat, stored=False, automatic=False)
     yield Stage(name="taste", summary="taste it", run=taste, stored=False)
 '''
 
@@ -200,6 +237,106 @@ def test_interrupt(run: Run, tmp_path: Path) -> None:
 def test_the_run_is_resumed_in_the_directory_that_was_asked_for(run: Run) -> None:
     result = run("+stage=taste", "raw.fail=user", "hydra.run.dir=here")
     assert "to resume: python -m core.run +stage=taste raw.fail=user hydra.run.dir=here  " in result.stderr
+
+
+def test_an_incremental_stage_keeps_what_is_finished_and_is_resumed(run: Run, tmp_path: Path) -> None:
+    result = run("+stage=items", "items.fail=2")
+    assert result.returncode == 2
+    content = summary(tmp_path)
+    run_dir = Path(str(content["path"])).parent
+    assert (run_dir / "items" / "items.txt").read_text() == "0\n1\n"
+    assert json.loads((run_dir / "items" / "incomplete.json").read_text())["reason"] == "a worm; cut it out"
+    (stage,) = content["stages"]  # type: ignore[misc]
+    assert (stage["status"], content["metrics"]) == ("incomplete", {"items": {"items": 2}})  # type: ignore[has-type]
+    command = f"+stage=items items.fail=2 hydra.run.dir={run_dir.relative_to(tmp_path)} resume=true"
+    assert content["resume"] == f"python -m core.run {command}"
+    assert f"to resume: python -m core.run {command}" in result.stderr
+    again = run(*command.split())
+    assert again.returncode == 0, again.stderr
+    assert sorted(path.name for path in (run_dir / "items").iterdir()) == ["items.txt"]
+    assert (run_dir / "items" / "items.txt").read_text() == "0\n1\n2\n3\n"
+
+
+def test_other_options_do_not_continue_former_work(run: Run, tmp_path: Path) -> None:
+    run("+stage=items", "items.fail=2", "hydra.run.dir=here")
+    result = run("+stage=items", "items.fail=2", "items.count=9", "hydra.run.dir=here", "resume=true")
+    assert result.returncode == 2
+    assert "were made with other options, weights or versions" in result.stderr
+    assert (tmp_path / "here" / "items" / "items.txt").read_text() == "0\n1\n"
+    assert run("+stage=items", "hydra.run.dir=here").returncode == 0
+    assert (tmp_path / "here" / "items-2" / "items.txt").read_text() == "0\n1\n2\n3\n"
+
+
+def test_resuming_needs_a_directory(run: Run) -> None:
+    result = run("+stage=items", "resume=true")
+    assert result.returncode == 2
+    assert "none is named; name it with hydra.run.dir=<directory>" in result.stderr
+    assert run("+stage=raw", "resume=true").returncode == 0  # nothing to resume there, and nothing that would be lost
+
+
+def wait_for(path: Path, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 143, "ended by SIGHUP"),
+        (signal.SIGINT, 130, "Ctrl-C"),
+    ],
+)
+def test_signals_keep_what_is_finished(run: Run, tmp_path: Path, number: int, code: int, said: str) -> None:
+    process = run("+stage=items", "items.count=99", "items.seconds=0.2", "hydra.run.dir=here", start=True)
+    wait_for(tmp_path / "here" / "items" / "items.txt")
+    process.send_signal(number)  # type: ignore[attr-defined]
+    _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
+    assert process.returncode == code
+    assert said in errors
+    assert "Traceback" not in errors
+    content = json.loads((tmp_path / "here" / "summary.json").read_text())
+    assert content["status"] == "interrupted"
+    assert said in content["error"]
+    assert content["resume"].endswith("hydra.run.dir=here resume=true")
+
+
+def test_a_killed_run_leaves_a_directory_that_can_be_used_again(run: Run, tmp_path: Path) -> None:
+    for stage, made in (("items", "items/items.txt"), ("eat", ".eat.unfinished")):
+        process = run(f"+stage={stage}", f"{stage}.seconds=0.5", "hydra.run.dir=here", start=True)
+        wait_for(tmp_path / "here" / made)
+        process.kill()  # type: ignore[attr-defined]
+        process.communicate()  # type: ignore[attr-defined]
+        assert json.loads((tmp_path / "here" / "summary.json").read_text())["status"] == "running"
+        assert run(f"+stage={stage}", "hydra.run.dir=here").returncode == 0
+    assert (tmp_path / "here" / "items" / "incomplete.json").is_file()
+    assert (tmp_path / "here" / "items-2" / "items.txt").read_text() == "0\n1\n2\n3\n"
+    assert not (tmp_path / "here" / ".eat.unfinished").exists()
+    assert (tmp_path / "here" / "eat" / "eaten.json").is_file()
+
+
+def test_a_second_run_in_one_directory_is_refused_and_changes_nothing(run: Run, tmp_path: Path) -> None:
+    first = run("+stage=items", "items.seconds=0.5", "hydra.run.dir=here", start=True)
+    wait_for(tmp_path / "here" / "items" / "items.txt")
+    notes = (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes()
+    second = run("+stage=raw", "hydra.run.dir=here")
+    assert second.returncode == 2
+    (line,) = second.stderr.splitlines()
+    assert line.startswith("error: another run is working in '")
+    assert (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes() == notes
+    assert first.wait(30) == 0  # type: ignore[attr-defined]
+    assert (tmp_path / "here" / "items" / "items.txt").read_text() == "0\n1\n2\n3\n"
+
+
+def test_hydra_s_notes_are_kept(run: Run, tmp_path: Path) -> None:
+    run("+stage=raw", "raw.words=pepper", "hydra.run.dir=here")
+    folder = tmp_path / "here" / ".hydra"
+    assert (folder / "overrides.yaml").read_text() == "- +stage=raw\n- raw.words=pepper\n"
+    assert "words: pepper" in (folder / "config.yaml").read_text()
+    assert (folder / "hydra.yaml").read_text().startswith("hydra:")
+    assert "salt" in (tmp_path / "here" / "run.log").read_text()
 
 
 def test_two_runs_at_once_work_once(run: Run, tmp_path: Path) -> None:

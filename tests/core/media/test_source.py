@@ -50,6 +50,27 @@ def test_a_list_keeps_its_order_and_drops_repetitions(folder: Path, monkeypatch:
     assert list_source("sub/other.txt").files == (folder / "b.png",)
 
 
+@pytest.mark.parametrize("line", ["../other/x.jpg", "sub/../../other/x.jpg", "{other}/x.jpg", "link/../other/x.jpg"])
+def test_names_stay_below_the_common_folder(folder: Path, line: str) -> None:
+    other = write_pictures(folder.parent / f"{folder.name}-other", ["x.jpg"])[0].parent
+    (folder.parent / "other").mkdir(exist_ok=True)
+    write_pictures(folder.parent / "other", ["x.jpg"])
+    (folder / "link").symlink_to(other)
+    (folder / "list.txt").write_text(f"b.png\n{line.format(other=other)}\nsub/../b.png\n")
+    source = list_source(str(folder / "list.txt"))
+    assert len(source.names) == 2
+    for name, file in zip(source.names, source.files, strict=True):
+        assert ".." not in Path(name).parts + file.parts
+        assert not Path(name).is_absolute()
+        assert file.is_file()
+
+
+def test_a_folder_above_the_working_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "sub")
+    for text in ("..", "../", "../*.*", "../sub/.."):
+        assert set(list_source(text).names) >= {"a.jpg", "b.png"}
+
+
 def test_several_sources(folder: Path) -> None:
     source = list_source([str(folder / "sub"), str(folder / "b.png")])
     assert source.names == ("sub/a.jpg", "b.png")

@@ -36,8 +36,10 @@ def tables(folder: Path) -> dict[str, Any]:
     return {"csv": rows, "labels": labels} | lists
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
-    """Make the writing of results end as Ctrl-C would after so many frames."""
+def run_until(
+    monkeypatch: pytest.MonkeyPatch, frames: int, tmp_path: Path, source: Path, count: int, **options: Any
+) -> None:
+    """A run whose writing of results ends after a number of frames, as by Ctrl-C."""
     from stages.predict.results import Results
 
     add, seen = Results.add, list[int]()
@@ -48,16 +50,17 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
         seen.append(1)
         add(self, pair)
 
-    monkeypatch.setattr(Results, "add", stopped)
+    with monkeypatch.context() as patch:
+        patch.setattr(Results, "add", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, source, count, **options)
 
 
 @pytest.mark.parametrize("done", [0, 1, 7, 11])
 def test_images_continue_where_the_run_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
     write_pictures(tmp_path / "in", [f"{index:02}.png" for index in range(12)])
     run(tmp_path / "whole", tmp_path / "in", 12)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_after(patch, done)
-        run(tmp_path / "cut", tmp_path / "in", 12)
+    run_until(monkeypatch, done, tmp_path / "cut", tmp_path / "in", 12)
     former = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cut" / "work").glob("*.png")}
     assert len(former) == done
     result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 12 - done, resume=True)
@@ -73,9 +76,7 @@ def test_images_continue_where_the_run_ended(tmp_path: Path, monkeypatch: pytest
 def test_boxes_of_a_frame_that_was_not_finished_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(tmp_path / "in", [f"{index}.png" for index in range(6)])
     run(tmp_path / "whole", tmp_path / "in", 6)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_after(patch, 4)
-        run(tmp_path / "cut", tmp_path / "in", 6)
+    run_until(monkeypatch, 4, tmp_path / "cut", tmp_path / "in", 6)
     images = tmp_path / "cut" / "work" / "images.json"  # a killed run: boxes and labels of the fourth, but not its end
     entries = json.loads(images.read_text())
     images.write_text("[\n" + ",\n".join(map(json.dumps, entries[:3])) + ',\n{"id": 4, "file_na')
@@ -91,9 +92,7 @@ def test_videos_begin_again_with_the_one_that_was_not_finished(
     for name in ("a", "b", "c"):
         write_levels(tmp_path / "in" / f"{name}.avi", 5)
     run(tmp_path / "whole", tmp_path / "in", 15)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_after(patch, done)
-        run(tmp_path / "cut", tmp_path / "in", 15)
+    run_until(monkeypatch, done, tmp_path / "cut", tmp_path / "in", 15)
     frames = list(read_frames(list_source(str(tmp_path / "cut" / "work" / "a.mp4")), Tolerance(None, lambda _: None)))
     assert len(frames) == min(done, 5)
     result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 15 - 5 * finished, resume=True)
@@ -118,9 +117,7 @@ def test_a_finished_video_is_not_run_again_where_the_next_one_cannot_be_read(tmp
 
 def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Sequence[str]) -> None:
     write_pictures(tmp_path / "in", names)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_after(patch, 1)
-        run(tmp_path, tmp_path / "in", len(names))
+    run_until(monkeypatch, 1, tmp_path, tmp_path / "in", len(names))
 
 
 def test_another_source_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,11 +138,14 @@ def test_the_same_images_at_another_place_may_continue(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [(STATE, "[]"), (STATE, "{"), (STATE, '{"files": 1, "source": "x", "finished": 3}'), ("images.json", '[\n{"a": 1}')],
+    [
+        (STATE, "[]"),
+        (STATE, "{"),
+        (STATE, '{"files": 1, "source": "x", "finished": 3}'),
+        ("images.json", '[\n{"a": 1}'),
+    ],
 )
-def test_damaged_files_are_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: str
-) -> None:
+def test_damaged_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: str) -> None:
     interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
     (tmp_path / "work" / file).write_text(content)
     with pytest.raises(HooklineError, match="is damaged; leave resume=true out"):
