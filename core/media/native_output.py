@@ -1,21 +1,177 @@
-"""What native libraries write to file descriptor 2, kept apart from the program's own lines."""
+"""What native libraries write to file descriptor 2, kept away from the terminal and attributed to the work at hand.
+
+libjpeg, libpng and OpenCV report damage only there. While a piece of work runs, descriptor 2 points into a file in
+memory. Several threads may work at once: the descriptor is one for the whole process, so where something was written
+while more than one of them worked, each that may have caused it repeats its work alone.
+
+Lines of others, such as a Python warning in another thread, are passed on. A subprocess that starts meanwhile
+inherits the file in memory.
+"""
 
 from __future__ import annotations
 
-import io
+import fcntl
 import os
-import sys
-from typing import TextIO
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO, TypeVar
+
+from core.media.decoder_messages import from_decoder
+
+ResultT = TypeVar("ResultT")
+STDERR, FIRST_FREE = 2, 3
+CLOSED = -1
 
 
 def private_stderr() -> TextIO:
     """Return a text stream on a duplicate of file descriptor 2, open for the rest of the process.
 
     Lines written to it reach the terminal also while the descriptor itself points elsewhere. Where descriptor 2 is
-    closed, lines go nowhere.
+    closed, they go nowhere.
     """
+    descriptor = _duplicate()
+    target = os.devnull if descriptor == CLOSED else descriptor
+    return open(target, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
+
+
+def captured(work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
+    """Run ``work`` and return its result with the lines that image libraries wrote to descriptor 2 meanwhile.
+
+    Args:
+        work: Can be repeated: it is called a second time where other threads worked at the same time.
+    """
+    return _window.run(work)
+
+
+def _duplicate() -> int:
+    """Return a duplicate of descriptor 2 that is not one of the standard descriptors."""
     try:
-        descriptor = os.dup(2)
+        return fcntl.fcntl(STDERR, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
     except OSError:
-        return sys.__stderr__ or io.StringIO()
-    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
+        return CLOSED
+
+
+class _Window:
+    """Descriptor 2, which points into the file in memory while at least one thread is inside.
+
+    The offset of the file, which descriptor 2 shares, says how much was written. It is 0 whenever nobody is inside.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._memory = CLOSED
+        self._original = CLOSED
+        self._inside = 0
+        self._entries = 0
+        self._waiting = 0  # threads that have to work alone, which nobody else may enter before
+
+    def run(self, work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
+        start, entry, alone = self._enter()
+        try:
+            result = work()
+        finally:
+            with self._changed:
+                alone = alone and self._entries == entry
+                suspect = not alone and self._written() > start
+                taken = self._leave()
+        if suspect:
+            return self._run_alone(work)
+        return result, taken if alone else ()
+
+    def _run_alone(self, work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
+        with self._changed:
+            self._waiting += 1
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._inside == 0)
+                self._open()
+            try:
+                result = work()
+            finally:
+                with self._changed:
+                    lines = self._leave()
+        finally:
+            with self._changed:
+                self._waiting -= 1
+                self._changed.notify_all()
+        return result, lines
+
+    def _enter(self) -> tuple[int, int, bool]:
+        """Return how much was written before, the number of this entry, and whether nobody else is inside."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting)
+            start = self._written() if self._inside else 0
+            self._open()
+            return start, self._entries, self._inside == 1
+
+    def _open(self) -> None:
+        self._inside += 1
+        self._entries += 1
+        if self._inside > 1:
+            return
+        if self._memory == CLOSED:
+            created = os.memfd_create("stderr", os.MFD_CLOEXEC)
+            self._memory = fcntl.fcntl(created, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
+            os.close(created)
+        self._original = _duplicate()
+        os.dup2(self._memory, STDERR)
+
+    def _written(self) -> int:
+        return os.lseek(self._memory, 0, os.SEEK_CUR)
+
+    def _leave(self) -> tuple[str, ...]:
+        """Let a thread out; the last one restores descriptor 2 and gets the lines of libraries."""
+        self._inside -= 1
+        if self._inside:
+            return ()
+        size = self._written()
+        if self._original == CLOSED:
+            os.close(STDERR)
+        else:
+            os.dup2(self._original, STDERR)
+        lines = self._drained(size) if size else ()
+        if self._original != CLOSED:
+            os.close(self._original)
+        self._changed.notify_all()
+        return lines
+
+    def _drained(self, size: int) -> tuple[str, ...]:
+        """Empty the file: lines of libraries are returned, others passed on."""
+        content = os.pread(self._memory, size, 0)
+        os.ftruncate(self._memory, 0)
+        os.lseek(self._memory, 0, os.SEEK_SET)
+        lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+        others = "".join(line for line in lines if not from_decoder(line))
+        if others and self._original != CLOSED:
+            with suppress(OSError):
+                os.write(self._original, others.encode("utf-8", "surrogateescape"))
+        return tuple(line.rstrip() for line in lines if from_decoder(line) and line.strip())
+
+    def before_fork(self) -> None:
+        self._changed.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        self._changed.release()
+
+    def after_fork_in_child(self) -> None:
+        """The child has none of the other threads: restore what they had opened, and share no file with the parent."""
+        if self._inside and self._original != CLOSED:
+            os.dup2(self._original, STDERR)
+            os.close(self._original)
+        elif self._inside:
+            os.close(STDERR)
+        if self._memory != CLOSED:
+            os.close(self._memory)
+        self.reset()
+
+
+_window = _Window()
+os.register_at_fork(
+    before=_window.before_fork,
+    after_in_parent=_window.after_fork_in_parent,
+    after_in_child=_window.after_fork_in_child,
+)

@@ -1,4 +1,4 @@
-"""Picture files to uint8 BGR arrays. Heavy: imports OpenCV."""
+"""Image files to uint8 BGR arrays. Heavy: imports OpenCV."""
 
 from __future__ import annotations
 
@@ -8,40 +8,46 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.media.decoder_messages import damage_in
+from core.media.native_output import captured
+
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 PNG_START, PNG_END = b"\x89PNG", b"IEND"
 
 
 class UnreadableError(Exception):
-    """The file is not a whole picture; the message says why."""
+    """The file is not a whole image; the message says why."""
 
 
 class TruncatedError(UnreadableError):
-    """The file begins as a picture and ends too early."""
+    """The file begins as an image and ends too early."""
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
+    """Read an image as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits become 8.
 
     Raises:
-        UnreadableError: Not there, empty, truncated, damaged, or larger than OpenCV reads.
+        UnreadableError: Missing, empty, truncated, too damaged, or larger than OpenCV reads.
     """
-    return decode_picture(read_content(path))
+    return read_checked(path)[0]
 
 
 def read_checked(path: Path) -> tuple[NDArray[np.uint8], str]:
-    """Read an image as :func:`read_picture` does, and what is damaged in it, empty for nothing.
+    """Read an image as :func:`read_picture` does.
+
+    Returns:
+        The image, and why it is damaged though it could be decoded; empty where the library reported nothing.
 
     Raises:
         UnreadableError: As :func:`read_picture`.
     """
-    return read_picture(path), ""
+    return decode_checked(read_content(path))
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a picture file, undecoded.
+    """Return the bytes of an image file, undecoded.
 
     Raises:
         UnreadableError: Not there, or may not be read.
@@ -53,20 +59,37 @@ def read_content(path: Path) -> bytes:
 
 
 def decode_picture(content: bytes) -> NDArray[np.uint8]:
-    """As :func:`read_picture`, for the bytes of the file.
+    """Decode the bytes of a file as :func:`read_picture` does.
 
     Raises:
-        UnreadableError: Empty, truncated, damaged, or larger than OpenCV reads.
+        UnreadableError: Empty, truncated, too damaged, or larger than OpenCV reads.
+    """
+    return decode_checked(content)[0]
+
+
+def decode_checked(content: bytes) -> tuple[NDArray[np.uint8], str]:
+    """Decode the bytes of a file as :func:`read_checked` does.
+
+    Raises:
+        UnreadableError: As :func:`decode_picture`.
     """
     if not content:
         raise UnreadableError("the file is empty")
     if _truncated(content):
         raise TruncatedError("the file is truncated")
-    return _decode(content)
+    decoded, lines = captured(lambda: _decode(content))
+    damage = damage_in(lines)
+    if isinstance(decoded, str):
+        raise UnreadableError(decoded)
+    if decoded is None:
+        raise UnreadableError("not an image, or damaged" + (f" ({damage})" if damage else ""))
+    if decoded.dtype != np.uint8:
+        raise UnreadableError(f"values of type {decoded.dtype} are not supported")
+    return decoded, damage
 
 
 def _truncated(content: bytes) -> bool:
-    """Whether the end mark is missing; decoders would fill the rest of the picture with grey.
+    """Whether the end mark is missing; decoders would fill the rest of the image with grey.
 
     In a JPEG no mark can occur inside a scan, so an end mark before the last scan is a thumbnail's.
     """
@@ -77,13 +100,10 @@ def _truncated(content: bytes) -> bool:
     return False
 
 
-def _decode(content: bytes) -> NDArray[np.uint8]:
+def _decode(content: bytes) -> NDArray[np.uint8] | str | None:
+    """Return the image, the words of OpenCV's error, or None where it does not say why."""
     try:
         picture: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise UnreadableError(f"OpenCV cannot decode it ({error.err or error})") from error
-    if picture is None:
-        raise UnreadableError("not a picture, or damaged")
-    if picture.dtype != np.uint8:
-        raise UnreadableError(f"values of type {picture.dtype} are not supported")
+        return f"OpenCV cannot decode it ({error.err or error})"
     return picture

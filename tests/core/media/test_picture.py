@@ -68,7 +68,7 @@ def test_a_thumbnail_does_not_hide_that_a_jpeg_is_truncated(tmp_path: Path) -> N
         read_picture(tmp_path / "cut")
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"", "the file is empty"), (b"no picture at all", "not a picture")])
+@pytest.mark.parametrize(("content", "reason"), [(b"", "the file is empty"), (b"no picture at all", "not an image")])
 def test_not_a_picture(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x.jpg").write_bytes(content)
     with pytest.raises(UnreadableError, match=reason):

@@ -96,9 +96,9 @@ def test_up_to_five_percent_may_be_unreadable(tmp_path: Path, broken: int, accep
     if accepted:
         assert len(list(frames)) == 40 - broken
     else:
-        with pytest.raises(HooklineError, match=r"3 of 40 files cannot be read: '00.png' \(not a picture"):
+        with pytest.raises(HooklineError, match=r"3 of 40 files cannot be read: '00.png' \(not an image"):
             list(frames)
-    assert ears.heard[0].startswith("skipped '00.png': not a picture")
+    assert ears.heard[0].startswith("skipped '00.png': not an image")
     assert len(ears.tolerance.unreadable) == broken
 
 

@@ -69,7 +69,7 @@ def empty_val(root: Path) -> None:
 CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("unreadable-picture", lambda root: picture(root).write_bytes(b""), "cannot read '{picture}': the file is empty"),
     ("unreadable-picture", lambda root: picture(root).write_bytes(b"GIF?"),
-     "cannot read '{picture}': not a picture, or damaged"),
+     "cannot read '{picture}': not an image, or damaged"),
     ("unreadable-picture", link_to_nothing, "cannot read '{picture}': No such file or directory"),
     ("truncated-picture", shorten, "cannot read '{picture}': the file is truncated"),
     ("unreadable-label", lambda root: label(root).write_bytes(b"\xff\xfe"),
