@@ -28,6 +28,12 @@ def write_pictures(folder: Path, names: Iterable[str], height: int = 48, width: 
     return paths
 
 
+def half_a_jpeg(height: int = 48, width: int = 64) -> bytes:
+    """The first half of a JPEG with an end mark: it decodes, and libjpeg reports a premature end."""
+    content = bytes(cv2.imencode(".jpg", make_picture(height, width))[1])
+    return content[: len(content) // 2] + b"\xff\xd9"
+
+
 def level_picture(level: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
     """A flat grey picture: survives compression well enough to be told from others."""
     return np.full((height, width, 3), level, np.uint8)

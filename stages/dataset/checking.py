@@ -17,11 +17,11 @@ from core.digest import digest_each
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
 from core.media.exif import UPRIGHT, orientation
-from core.media.picture import TruncatedError, UnreadableError, decode_picture, read_content
+from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
 from stages.dataset.findings import Finding
 from stages.dataset.picture_cache import PictureCache, PictureFacts
 
-CHECKS = f"1 OpenCV {cv2.__version__}"
+CHECKS = f"2 OpenCV {cv2.__version__}"
 """Changes whenever the same file may be judged otherwise."""
 TINY = 10
 DEPTH = 8
@@ -105,19 +105,21 @@ def picture_facts(path: Path) -> PictureFacts:
     """Read and decode a picture exactly as all later stages do."""
     try:
         content = read_content(path)
-        height, width = decode_picture(content).shape[:2]
+        picture, damage = decode_checked(content)
     except TruncatedError as error:
         return PictureFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
     except UnreadableError as error:
         return PictureFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
-    return PictureFacts(width, height, orientation(content))
+    height, width = picture.shape[:2]
+    return PictureFacts(width, height, orientation(content), "damaged-picture" if damage else "", damage)
 
 
 def _of_picture(sample: Sample, split: str, facts: PictureFacts) -> Iterator[Finding]:
     path = sample.picture
     if facts.kind:
-        yield Finding(facts.kind, split, path, None, f"cannot read '{path}': {facts.reason}")
-    elif min(facts.width, facts.height) < TINY:
+        message = f"'{path}' is damaged: {facts.reason}" if facts.width else f"cannot read '{path}': {facts.reason}"
+        yield Finding(facts.kind, split, path, None, message)
+    if facts.width and min(facts.width, facts.height) < TINY:
         message = f"'{path}' is only {facts.width} x {facts.height} pixels"
         yield Finding("tiny-picture", split, path, None, message)
     if facts.orientation != UPRIGHT:

@@ -21,7 +21,7 @@ class Severity(str, Enum):
 
 
 KINDS = {
-    "unreadable-picture": (Severity.error, "not a picture, empty, or damaged"),
+    "unreadable-picture": (Severity.error, "not an image, empty, or too damaged to decode"),
     "truncated-picture": (Severity.error, "the end of the file is missing"),
     "unreadable-label": (Severity.error, "the label file is not text, or may not be read"),
     "malformed-row": (Severity.error, "not five numbers; polygons of segmentation have more"),
@@ -30,6 +30,7 @@ KINDS = {
     "empty-box": (Severity.error, "a box without width or height"),
     "unlabelled": (Severity.error, "no picture of any split has a label file"),
     "repeated-row": (Severity.warning, "a row that repeats another; it is dropped when labels are read"),
+    "damaged-picture": (Severity.warning, "the image was decoded, but its library reports damaged data"),
     "turned-picture": (Severity.warning, "EXIF says that the picture is turned; boxes are taken on the turned picture"),
     "tiny-picture": (Severity.warning, "a side under 10 pixels"),
     "shared-label": (Severity.warning, "two pictures of one name share one label file"),

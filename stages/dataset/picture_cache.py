@@ -26,8 +26,8 @@ class PictureFacts:
     Attributes:
         width, height: Pixels, after it was turned as EXIF says; 0 where it cannot be read.
         orientation: EXIF's, 1 is upright.
-        kind: The finding that it cannot be read, empty where it can.
-        reason: Why not.
+        kind: The finding that it cannot be read or is damaged, empty for neither.
+        reason: What the library says.
     """
 
     width: int

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from core.media.picture import decode_picture
+from core.media.picture import decode_checked
 from stages.dataset import checking, picture_cache
 from stages.dataset.auditing import run_audit
 from stages.dataset.listing import list_splits
 from stages.dataset.picture_cache import CACHE_NAME, PictureFacts
 from tests.dataset_tools import write_dataset
+from tests.media_tools import half_a_jpeg
 from tests.stage_tools import make_context
 
 OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
@@ -21,7 +22,7 @@ def write_many(folder: Path, count: int = 60) -> Path:
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "decode_picture", lambda _: pytest.fail("decoded again"))
+    monkeypatch.setattr(checking, "decode_checked", lambda _: pytest.fail("decoded again"))
 
 
 def test_order_is_that_of_the_samples(tmp_path: Path) -> None:
@@ -44,6 +45,19 @@ def test_a_known_content_is_not_decoded_again_wherever_it_lies(tmp_path: Path, m
     assert second.tallies["train"].sizes.tolist() == [[64, 48], [64, 48]]
 
 
+def test_damage_is_remembered_and_the_picture_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = make_context(tmp_path)
+    file = write_many(tmp_path / "set", 1)
+    (tmp_path / "set" / "images" / "train" / "000.png").write_bytes(half_a_jpeg())
+    first = run_audit(*list_splits(str(file)), context)
+    forbid_decoding(monkeypatch)
+    second = run_audit(*list_splits(str(file)), context)
+    assert [finding.kind for finding in first.findings] == ["damaged-picture"]
+    assert second.findings == first.findings
+    assert len(second.kept["train"]) == 1
+    assert second.tallies["train"].sizes.tolist() == [[64, 48]]
+
+
 def test_labels_are_read_anew(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     file = write_many(tmp_path / "set", 2)
@@ -58,7 +72,7 @@ def test_other_checks_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     run_audit(*list_splits(str(file)), context)
     monkeypatch.setattr("stages.dataset.auditing.CHECKS", "another")
     decoded: list[int] = []
-    monkeypatch.setattr(checking, "decode_picture", lambda content: (decoded.append(1), decode_picture(content))[1])
+    monkeypatch.setattr(checking, "decode_checked", lambda content: (decoded.append(1), decode_checked(content))[1])
     run_audit(*list_splits(str(file)), context)
     assert decoded == [1]
 
@@ -93,11 +107,11 @@ def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch
 
     def counting(content: bytes) -> object:
         decoded.append(1)
-        return decode_picture(content)
+        return decode_checked(content)
 
     monkeypatch.setattr(memory, "advance", interrupted)
     monkeypatch.setattr(checking, "usable_cores", lambda: 2)
-    monkeypatch.setattr(checking, "decode_picture", counting)
+    monkeypatch.setattr(checking, "decode_checked", counting)
     threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         run_audit(spec, splits, context)

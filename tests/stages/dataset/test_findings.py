@@ -14,6 +14,7 @@ from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.findings import KINDS, Finding, Severity, counted, lines_of
 from stages.dataset.listing import list_splits
 from tests.dataset_tools import write_dataset, write_picture
+from tests.media_tools import half_a_jpeg
 from tests.stage_tools import make_context
 
 OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
@@ -68,7 +69,7 @@ def empty_val(root: Path) -> None:
 
 CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("unreadable-picture", lambda root: picture(root).write_bytes(b""), "cannot read '{picture}': the file is empty"),
-    ("unreadable-picture", lambda root: picture(root).write_bytes(b"GIF?"),
+    ("unreadable-picture", lambda root: picture(root).write_bytes(b"text"),
      "cannot read '{picture}': not an image, or damaged"),
     ("unreadable-picture", link_to_nothing, "cannot read '{picture}': No such file or directory"),
     ("truncated-picture", shorten, "cannot read '{picture}': the file is truncated"),
@@ -81,6 +82,8 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("box-outside", rows(ROWS + "1 320 240 64 48\n"), "line 3 of '{label}' has a box outside 0..1: '320 240 64 48'"),
     ("empty-box", rows(ROWS + "\n1 .5 .5 .2 0\n"), "line 4 of '{label}' has a box without area: '.5 .5 .2 0'"),
     ("repeated-row", rows(ROWS + "0 0.50 .5 .2 .2\n"), "line 3 of '{label}' repeats line 1: '0 0.50 .5 .2 .2'"),
+    ("damaged-picture", lambda root: picture(root).write_bytes(half_a_jpeg()),
+     "'{picture}' is damaged: Corrupt JPEG data: premature end of data segment"),
     ("turned-picture", turn,
      ("'{root}/images/train/a.jpg' is turned by its EXIF orientation 6: "
      "its boxes are taken on the turned picture, 48 x 64 pixels")),
