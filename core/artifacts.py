@@ -114,23 +114,28 @@ class Artifact:
         sha256: Of that file, hexadecimal; empty until the store has taken the artifact in.
         provenance: Filled in by the store.
         notes: Remarks a user must see wherever the artifact is used, e.g. a default that was taken.
+        report: Text that is printed whenever the artifact was asked for, also when it is reused, e.g. a table.
     """
 
     path: Path
     sha256: str = ""
     provenance: Provenance | None = None
     notes: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Artifact):
-    """A labelled data set. ``path`` is a JSON file that lists pictures and labels a split.
+    """A labelled data set. ``path`` is a JSON file that lists the images and labels of each split.
 
     Attributes:
+        digest: SHA-256 of the content: class names, and per split the images and labels in their order
+            (:func:`core.dataset.content_digest`). The listing itself holds absolute paths and says nothing of content.
         names: Class names, index = class id.
         splits: Number of pictures a split, e.g. ``{"train": 128, "val": 128}``.
     """
 
+    digest: str
     names: tuple[str, ...]
     splits: Mapping[str, int]
 
@@ -274,5 +279,8 @@ AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
 
 
 def named(value: Artifact) -> dict[str, Any]:
-    """The facts of an artifact without its place and origin: what its digest is made from."""
-    return {key: item for key, item in vars(value).items() if key not in {"path", "provenance"}}
+    """Return content and facts of an artifact, without its place and origin: what its identity is made from."""
+    unnamed = {"path", "provenance", "report"}
+    if isinstance(value, Dataset):
+        unnamed.add("sha256")  # of the listing, which holds absolute paths; ``digest`` says what they lead to
+    return {key: item for key, item in vars(value).items() if key not in unnamed}

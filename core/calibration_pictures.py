@@ -82,10 +82,11 @@ def choose_source(
 
 
 def source_digest(options: PictureOptions, context: RunContext) -> dict[str, str]:
-    """What a key needs of the pictures: their content where the options name them. A data set is an input itself."""
+    """Return what a key needs to know of the images: their content, or which split of the data set that is an input."""
     if options.source:
         return {"source": list_source(options.source).digest(context.cache_dir)}
-    return {} if options.data else {"source": ASSETS[DEFAULT].sha256}
+    split = {"split": options.split}
+    return split if options.data else split | {"source": ASSETS[DEFAULT].sha256}
 
 
 def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineError]:

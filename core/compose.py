@@ -42,8 +42,8 @@ class Words:
     weights: str | None = "${official:${model}}"
     data: str | None = None
     source: Any = None
-    imgsz: Any = 640
-    precision: Precision = Precision.fp32
+    imgsz: Any = None
+    precision: Precision | None = None
     calibrator: str = "percentile"
     backend: str = "auto"
     processor: str = "auto"
@@ -82,6 +82,7 @@ class Request:
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
     OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
+    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
@@ -115,6 +116,11 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     configs = {name: getattr(root, name) for name in registry.parts("stages")}
     words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
     return Request(stages, Words(**words), configs, options)
+
+
+def _otherwise(value: Any, default: Any) -> Any:
+    """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
+    return default if value is None else value
 
 
 def _root(registry: Registry) -> type[Any]:

@@ -1,27 +1,52 @@
-"""How a dataclass of options refers to the words at the top level of the config.
+"""How a stage declares its options: what each follows, what it names, and what it means for the store's key.
 
-A stage declares one dataclass. ``imgsz: int = shared("imgsz")`` follows the top-level ``imgsz=``
-until the stage's own option is set; ``calibrator: str = shared("calibrator", kind="calibrators")``
+A stage declares one dataclass. ``conf: float | None = shared("conf")`` follows the top-level ``conf=``
+until the stage's own option is set; ``imgsz: Any = shared("imgsz", otherwise=640)`` is 640 where the
+top-level option is null; ``calibrator: str = shared("calibrator", kind="calibrators")``
 also says that the value names a registered part, so that the plan can check it, resolve ``auto``,
 and put the part's version and options into the store's key.
 """
 
 from __future__ import annotations
 
-from dataclasses import field, fields, is_dataclass
+from dataclasses import Field, field, fields, is_dataclass
 from typing import Any
 
+from core.serial import encode
 
-def shared(word: str, *, kind: str = "", usable: bool = True, presentation: bool = False) -> Any:
+
+def shared(
+    word: str,
+    *,
+    otherwise: Any = None,
+    kind: str = "",
+    usable: bool = True,
+    presentation: bool = False,
+    place: bool = False,
+    fingerprinted: bool = False,
+) -> Any:
     """A field that follows the top-level option ``word``.
 
     Args:
         word: The top-level option.
+        otherwise: The value where the top-level option is null; None leaves it null.
         kind: As in :func:`chosen`.
         usable: False where the part need not be usable on this machine, only known: its rules are wanted.
         presentation: As in :func:`presentation`.
+        place: As in :func:`place`.
+        fingerprinted: As in :func:`fingerprinted`.
     """
-    return field(default=f"${{{word}}}", metadata={"kind": kind, "usable": usable, "presentation": presentation})
+    value = f"${{{word}}}" if otherwise is None else f"${{otherwise:${{{word}}},{encode(otherwise)}}}"
+    return field(
+        default=value,
+        metadata={
+            "kind": kind,
+            "usable": usable,
+            "presentation": presentation,
+            "place": place,
+            "fingerprinted": fingerprinted,
+        },
+    )
 
 
 def chosen(default: str, *, kind: str) -> Any:
@@ -32,6 +57,30 @@ def chosen(default: str, *, kind: str) -> Any:
 def presentation(default: Any) -> Any:
     """A field that changes how work is done or shown but not its result; not in the store's key."""
     return field(default=default, metadata={"presentation": True})
+
+
+def place(default: Any) -> Any:
+    """A field that says where something is, e.g. a path.
+
+    The store's key does not contain its text, so that a moved file causes no new work. The stage's ``fingerprint``, or
+    an artifact that another stage makes from the same place, says what is there.
+    """
+    return field(default=default, metadata={"place": True})
+
+
+def fingerprinted(default: Any) -> Any:
+    """A field that affects the result only together with others: the stage's ``fingerprint`` says when, and how."""
+    return field(default=default, metadata={"fingerprinted": True})
+
+
+def is_keyed(item: Field[Any]) -> bool:
+    """Return whether the store's key contains the value of a field."""
+    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted"))
+
+
+def keyed_options(config: Any) -> dict[str, Any]:
+    """Return the options that the store's key contains, as JSON values by name."""
+    return {item.name: encode(getattr(config, item.name)) for item in fields(config) if is_keyed(item)}
 
 
 def needs_usable(config: Any, name: str) -> bool:
@@ -56,9 +105,9 @@ def named_runtime(config: Any) -> str:
 
 
 def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:
-    """(kind, name) of every part that has a say in the result."""
-    shown = {item.name for item in fields(config) if item.metadata.get("presentation")}
-    named = ((kind, value) for name, (kind, value) in parts_of(config).items() if name not in shown)
+    """Return (kind, name) of every part that affects the result."""
+    keyed = {item.name for item in fields(config) if is_keyed(item)} if is_dataclass(config) else set()
+    named = ((kind, value) for name, (kind, value) in parts_of(config).items() if name in keyed)
     return tuple((kind, part) for kind, value in named for part in part_names(value))
 
 

@@ -11,17 +11,20 @@ from pathlib import Path
 
 from core.artifacts import Dataset
 from core.data_yaml import DataSpec, read_data_yaml
+from core.digest import digest_each, text_digest
 from core.errors import HooklineError, unknown
 from core.media.source import PICTURES
 
 __all__ = [
     "DataSpec",
     "Sample",
+    "content_digest",
     "label_path",
     "list_samples",
     "load_split",
     "pictures_below",
     "read_data_yaml",
+    "sample_names",
     "write_listing",
 ]
 
@@ -95,13 +98,46 @@ def _listed(listing: Path, root: Path) -> Iterator[Path]:
         yield Path(os.path.abspath(found))
 
 
+def sample_names(samples: Sequence[Sample]) -> list[str]:
+    """Return a unique name of each image of a split: its path below the deepest folder that holds all of them.
+
+    The names are the same wherever the data set lies, so that results may contain them.
+    """
+    if not samples:
+        return []
+    root = os.path.commonpath([sample.picture.parent for sample in samples])
+    return [sample.picture.relative_to(root).as_posix() for sample in samples]
+
+
+def content_digest(names: Sequence[str], splits: Mapping[str, Sequence[Sample]], cache_dir: Path | None = None) -> str:
+    """Return the SHA-256 of what a data set contains; unreadable files count as such.
+
+    It covers the class names, and per split the names and bytes of images and labels in their order. It does not depend
+    on where the data set lies, nor on who made the listing.
+
+    Args:
+        names: Class names, index = class id.
+        splits: Images and labels per split.
+        cache_dir: Where the digests of single files are remembered.
+    """
+    entries: list[tuple[str, Path]] = []
+    for split, samples in splits.items():
+        for name, sample in zip(sample_names(samples), samples, strict=True):
+            entries.append((f"{split}/{name}", sample.picture))
+            if sample.label:
+                entries.append((f"{split}/{name}/labels", sample.label))
+    contents = digest_each((file for _, file in entries), cache_dir)
+    lines = [[*names], *([name, content] for (name, _), content in zip(entries, contents, strict=True))]
+    return text_digest(json.dumps(lines, ensure_ascii=False))
+
+
 def write_listing(
     target: Path, names: Sequence[str], splits: Mapping[str, Sequence[Sample]], digest: str, origin: Path
 ) -> None:
     """Write the main file of a :class:`~core.artifacts.Dataset`.
 
     Files below the folder of ``target`` are written relative to it: they move with the artifact.
-    ``digest`` covers names, pictures and labels, so that the file changes when any of them does.
+    ``digest`` is the :func:`content_digest`, so that the file changes when any image or label does.
     """
     inside = f"{target.parent}{os.sep}"
     rows = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.artifacts import Dataset
-from core.dataset import Sample, write_listing
-from core.digest import files_digest, text_digest
+from core.dataset import Sample, content_digest, write_listing
 
 DATA_YAML = "data.yaml"
 LISTING = "dataset.json"
@@ -35,11 +34,10 @@ def write_dataset(folder: Path, names: Sequence[str], splits: Mapping[str, Seque
         splits: The pictures of each split, with absolute paths.
     """
     (folder / DATA_YAML).write_text(_data_yaml(names, splits), encoding="utf-8")
-    content = files_digest(_files(folder, splits))
-    digest = text_digest("\n".join([*names, content]))
+    digest = content_digest(names, splits)
     write_listing(folder / LISTING, names, splits, digest, Path(DATA_YAML))
     counts = {split: len(samples) for split, samples in splits.items()}
-    return Dataset(path=folder / LISTING, names=tuple(names), splits=counts)
+    return Dataset(path=folder / LISTING, digest=digest, names=tuple(names), splits=counts)
 
 
 def _data_yaml(names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> str:
@@ -49,10 +47,3 @@ def _data_yaml(names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> 
     content = {**places, "nc": len(names), "names": dict(enumerate(names))}
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     return text
-
-
-def _files(folder: Path, splits: Mapping[str, Sequence[Sample]]) -> Iterator[tuple[str, Path]]:
-    for samples in splits.values():
-        for sample in samples:
-            for file in filter(None, (sample.picture, sample.label)):
-                yield file.relative_to(folder).as_posix(), file

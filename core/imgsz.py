@@ -1,10 +1,53 @@
-"""What ``imgsz=`` means: one number for a square, or height and width."""
+"""What ``imgsz=`` means: one number for a square, or height and width; null leaves the size to the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
 
+from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
+
+DEFAULT = 640
+"""Size of a network that does not have one yet, where ``imgsz`` is null."""
+
+ModelT = TypeVar("ModelT", bound=OnnxModel | Engine)
+
+
+def size_to_use(imgsz: int | Sequence[int] | None, max_stride: int) -> tuple[int, int]:
+    """Return height and width for a model that has no size of its own; see :func:`network_size`."""
+    return network_size(DEFAULT if imgsz is None else imgsz, max_stride)
+
+
+def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
+    """Return the model with ``imgsz`` as the size to use, where it leaves height and width open.
+
+    Args:
+        model: An ONNX file or an engine, which has a size of its own.
+        imgsz: As :func:`network_size`; None: that size.
+
+    Raises:
+        HooklineError: The model takes another size only.
+    """
+    if imgsz is None:
+        return model
+    contract = model.contract
+    height, width = network_size(imgsz, model.facts.max_stride)
+    fixed = {"height", "width"} - set(contract.dynamic)
+    sizes = {"height": height, "width": width}
+    if any(sizes[axis] != getattr(contract, axis) for axis in fixed):
+        what, remedy = ("was built", "build") if isinstance(model, Engine) else ("was exported", "export")
+        raise HooklineError(
+            f"imgsz={_shown(imgsz)}, but '{model.path.name}' {what} for {contract.height}x{contract.width}",
+            f"leave imgsz out, or {remedy} it again with imgsz={_shown(imgsz)}",
+        )
+    return replace(model, contract=replace(contract, height=height, width=width))
+
+
+def _shown(imgsz: int | Sequence[int]) -> str:
+    """As on a command line."""
+    return str(imgsz) if isinstance(imgsz, int) else f"[{','.join(map(str, imgsz))}]"
 
 
 def network_size(imgsz: int | Sequence[int], max_stride: int) -> tuple[int, int]:

@@ -34,7 +34,9 @@ def hookline_before_stage(step: Step) -> None:
 
 @hookimpl
 def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
-    """One line: how long it took, or that it was reused, and where the result is."""
+    """Print the report of a stage that was asked for, then one line: its time or "reused", and where the result is."""
+    for text in artifact.report if step.asked else ():
+        _say(text)
     took = "reused" if reused else f"{seconds:.1f} s"
     _say(f"{step.stage.name:<10} {took:>8}  {artifact.path if step.asked else artifact.path.name}")
 

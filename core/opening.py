@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from typing import Any
 
 from core.artifacts import (
     AnyModel,
@@ -19,8 +20,10 @@ from core.artifacts import (
 from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError
-from core.imgsz import network_size
+from core.imgsz import fitted_size, size_to_use
 from core.parts import Session, TellingSession
+from core.serial import encode
+from core.summary import machine
 
 ONNX_RUNTIME = "onnxruntime"
 HOST = ""
@@ -84,7 +87,7 @@ def open_model(
     model: AnyModel,
     context: RunContext,
     *,
-    imgsz: int | Sequence[int] = 640,
+    imgsz: int | Sequence[int] | None = None,
     layout: Layout = Layout.heads,
 ) -> Session:
     """Open a model; use the session in a ``with`` block.
@@ -95,23 +98,40 @@ def open_model(
     Args:
         model: The artifact.
         context: Gives parts and the device.
-        imgsz, layout: Of a checkpoint, which has neither; the others carry them.
+        imgsz: Input size of a checkpoint, or of a model whose height and width are dynamic. None: the size of the
+            model; 640 for a checkpoint.
+        layout: Of a checkpoint; the other models have theirs.
 
     Raises:
-        HooklineError: It does not fit this machine, or ``imgsz`` does not fit its strides.
+        HooklineError: The model does not fit this machine, or does not take ``imgsz``.
     """
     if isinstance(model, Engine):
-        session = context.runtime(model.runtime).open(model, device=context.device)
+        session = context.runtime(model.runtime).open(fitted_size(model, imgsz), device=context.device)
     elif isinstance(model, OnnxModel):
-        session = context.runtime(ONNX_RUNTIME).open(model, device=context.device)
+        session = context.runtime(ONNX_RUNTIME).open(fitted_size(model, imgsz), device=context.device)
     else:
         session = _open_checkpoint(model, context, imgsz, layout)
     _tell(session, f"'{model.path.name}'", context)
     return session
 
 
-def _open_checkpoint(model: Checkpoint, context: RunContext, imgsz: int | Sequence[int], layout: Layout) -> Session:
-    height, width = network_size(imgsz, model.facts.max_stride)
+def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, Any]:
+    """Return what the speed of an opened model depends on besides the model: machine, device and runtime options.
+
+    A stage that stores times needs them in its key (``Stage.measures``).
+    """
+    facts: dict[str, Any] = {"host": machine(), "device": context.device}
+    if name := opener(type(model), getattr(model, "runtime", "")):
+        runtime = context.runtime(name)
+        options = encode(context.options("runtimes", name))
+        facts |= {"runtime": name, "options": options, "machine": runtime.machine(context.device)}
+    return facts
+
+
+def _open_checkpoint(
+    model: Checkpoint, context: RunContext, imgsz: int | Sequence[int] | None, layout: Layout
+) -> Session:
+    height, width = size_to_use(imgsz, model.facts.max_stride)
     contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
     return context.model(model.facts.family).open(model, contract, layout=layout, device=context.device)
 

@@ -8,17 +8,19 @@ made from it, so a third party's stage between two others is really between them
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.artifacts import Artifact, Checkpoint
-from core.config import shaping_parts
+from core.artifacts import AnyModel, Artifact, Checkpoint
+from core.config import keyed_options, shaping_parts
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
+from core.opening import measuring_facts
 from core.resolve import resolve_parts
 from core.serial import digest, encode
 from core.sessions import engine_runtime, placing_problems, session_runtime
 from core.stage import Input, Stage
+from core.store import identity
 from core.versions import versions
 
 if TYPE_CHECKING:
@@ -90,34 +92,39 @@ def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunCont
     return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
 
 
-def key_of(step: Step, inputs: Mapping[str, str], context: RunContext) -> str:
-    """The store's key of a step: everything its result depends on, hashed.
+def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
+    """Return the store's key of a step: a digest of everything its result depends on.
+
+    The key contains no path: content counts, not where it lies.
 
     Args:
         step: The step.
-        inputs: Identity of the artifact by parameter.
+        inputs: The artifacts by parameter.
         context: For versions, options of parts, and the stage's fingerprint.
     """
-    registry = context.registry
+    registry, stage = context.registry, step.stage
+    options = encode if stage.measures else keyed_options  # the number of threads changes times, not boxes
     parts = [
         {
             "kind": kind,
             "name": name,
             "by": str(registry.origin(kind, name)),
-            "options": _result_options(context.options(kind, name)),
+            "options": options(context.options(kind, name)),
         }
         for kind, name in step.parts
     ]
+    models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
     return digest(
         {
-            "stage": step.stage.name,
-            "by": str(registry.origin("stages", step.stage.name)),
-            "config": _result_options(step.config),
+            "stage": stage.name,
+            "by": str(registry.origin("stages", stage.name)),
+            "config": keyed_options(step.config),
             "seed": context.seed,
             "versions": versions(),
             "parts": parts,
-            "inputs": inputs,
-            "outside": step.stage.fingerprint(step.config, context) if step.stage.fingerprint else {},
+            "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
+            "measured": {name: measuring_facts(model, context) for name, model in models.items()},
+            "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
         }
     )
 
@@ -250,14 +257,6 @@ class _Planner:
                 stale.add(position)
         self._newest = {key: position for key, position in self._newest.items() if position not in stale}
         self._newest[kind] = index
-
-
-def _result_options(config: Any) -> dict[str, Any]:
-    return {
-        item.name: encode(getattr(config, item.name))
-        for item in fields(config)
-        if not item.metadata.get("presentation")
-    }
 
 
 def _unique(problems: Iterable[HooklineError]) -> list[HooklineError]:

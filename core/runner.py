@@ -22,7 +22,7 @@ from core.output_paths import free_path
 from core.plan import Plan, Step, key_of
 from core.ranks import RANKS
 from core.run_directory import free_reserve, unfinished
-from core.store import Store, complete, identity
+from core.store import Store, complete
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
@@ -93,8 +93,7 @@ def _run_step(
     step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool, resume: bool
 ) -> tuple[Artifact, bool]:
     inputs = {name: made[index] for name, index in step.inputs.items()}
-    identities = {name: identity(artifact) for name, artifact in inputs.items()}
-    key = key_of(step, identities, context)
+    key = key_of(step, inputs, context)
     stage = step.stage
     provenance = Provenance(
         stage=stage.name,

@@ -57,9 +57,12 @@ class Stage:
             that this config calls for. An optional input that is not selected is left out. Asked before ``auto``
             is replaced by names of parts.
         fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
-            that the config names. Part of the store's key.
+            that the config names. Part of the store's key, which does not contain the options that are declared with
+            ``place`` or ``fingerprinted`` (:mod:`core.config`).
         check: Problems that can be told before anything runs.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
+        measures: The result contains times. It is reused only on the same machine, and only while every option of
+            the runtime that opens the model is the same.
         automatic: The plan may add the stage unasked.
         given: Whether this config gives the stage anything to work on. Where it does not, a later stage whose
             input is optional goes without, unless an earlier stage has made one.
@@ -77,6 +80,7 @@ class Stage:
     fingerprint: Callable[[Any, RunContext], Mapping[str, str]] | None = None
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     stored: bool = True
+    measures: bool = False
     automatic: bool = True
     given: Callable[[Any], bool] | None = None
     resumable: bool = False

@@ -27,6 +27,9 @@ INTRODUCTION = (
     "option until it is set itself. `python -m core.run +stage=<stage> --help` lists them too."
 )
 
+FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
+"""The default of a field that follows another option, as ``core.config.shared`` writes it."""
+
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
     "calibrators": (parts.RangeObserver,),
@@ -138,8 +141,9 @@ def _options(config: type[Any], prefix: str) -> str:
 
 def _default(item: Any) -> str:
     value = item.default if item.default_factory is MISSING else item.default_factory()
-    if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
-        return f"↑ `{match.group(1)}`"
+    if isinstance(value, str) and (match := re.fullmatch(FOLLOWS, value)):
+        word, otherwise = match.groups()
+        return f"↑ `{word}`, else `{otherwise}`" if otherwise else f"↑ `{word}`"
     if isinstance(value, Enum):
         return f"`{value.value}` of {', '.join(str(member.value) for member in type(value))}"
     return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"

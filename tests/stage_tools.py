@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.artifacts import Int8Route
 from core.context import RunContext
 from core.registry import Origin, Registry
+from stages.load import LoadConfig
 
 
 @dataclass
@@ -32,6 +34,11 @@ class Memory:
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.steps += steps
+
+
+def load_config(weights: str | None, **changes: Any) -> LoadConfig:
+    """Options of the stage ``load``; size and precision are those of the model."""
+    return LoadConfig(**{"weights": weights, "imgsz": None, "precision": None, "int8": Int8Route.qdq, **changes})
 
 
 def make_context(folder: Path, **parts: Any) -> tuple[RunContext, Memory]:

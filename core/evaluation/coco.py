@@ -1,7 +1,8 @@
 """Ground truth and results in COCO's JSON form, so that anybody can score them again.
 
 Category ids are the class ids of the data set, from 0. Image ids are the numbers in the file names
-where every file is named by a number of its own, as COCO's are; else 1, 2, ... in order.
+where every file is named by a number of its own, as COCO's are; else 1, 2, ... in order. File names are relative
+to the deepest folder that holds all images of the split.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.dataset import Sample
+from core.dataset import Sample, sample_names
 from core.evaluation.loop import Seen
 from core.image_ids import image_ids
 from core.labels import Labels
@@ -23,10 +24,11 @@ def ground_truth(
 ) -> dict[str, Any]:
     """The labels of the pictures that were seen; boxes and areas in pixels of the original picture."""
     ids = image_ids([sample.picture for sample in samples])
+    files = sample_names(samples)
     images = [
         {
             "id": ids[picture.index],
-            "file_name": str(samples[picture.index].picture),
+            "file_name": files[picture.index],
             "height": picture.height,
             "width": picture.width,
         }

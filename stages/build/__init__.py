@@ -54,16 +54,16 @@ class BuildConfig:
 
     backend: str = shared("backend", kind="runtimes")
     warmup: int = 3
-    precision: Precision = shared("precision")
+    precision: Precision = shared("precision", otherwise=Precision.fp32)
     batch: Any = None
     imgsz: Any = None
     int8: Int8Route = Int8Route.qdq
     method: Method = Method.minmax
-    source: Any = shared("calibrate.source", presentation=True)
-    data: str | None = shared("data", presentation=True)
-    split: str = shared("calibrate.split", presentation=True)
-    pictures: int = shared("calibrate.pictures", presentation=True)
-    processor: str = shared("processor", kind="processors", presentation=True)
+    source: Any = shared("calibrate.source", place=True)
+    data: str | None = shared("data", place=True)
+    split: str = shared("calibrate.split", fingerprinted=True)
+    pictures: int = shared("calibrate.pictures", fingerprinted=True)
+    processor: str = shared("processor", kind="processors", fingerprinted=True)
     compute_capabilities: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     if config.calibrated and config.method is not Method.table:
         from core.calibration_pictures import source_digest
 
-        facts |= {"pictures": str(config.pictures), "split": config.split, "processor": config.processor}
+        facts |= {"pictures": str(config.pictures), "processor": config.processor}
         facts |= source_digest(config, context)
     return facts
 

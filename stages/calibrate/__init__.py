@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, CalibrationTable, Dataset, OnnxModel
-from core.config import chosen, shared
+from core.config import chosen, fingerprinted, place, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.stage import Stage
@@ -33,15 +33,15 @@ class CalibrateConfig:
         cache: A calibration cache of TensorRT to take the ranges from; no pictures are looked at.
     """
 
-    source: Any = None
-    data: str | None = shared("data")
-    split: str = "train"
+    source: Any = place(None)
+    data: str | None = shared("data", place=True)
+    split: str = fingerprinted("train")
     pictures: int = 200
     batch: int = 1
     calibrator: str = shared("calibrator", kind="calibrators")
     processor: str = shared("processor", kind="processors")
     runtime: str = chosen("onnxruntime", kind="runtimes")
-    cache: str | None = None
+    cache: str | None = place(None)
 
 
 def calibrate(
@@ -64,7 +64,7 @@ def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
 
 
 def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:
-    """The content of the pictures or of the cache."""
+    """Return the content of the images or of the cache, whichever the ranges come from."""
     from core.calibration_pictures import source_digest
     from core.digest import file_digest
 

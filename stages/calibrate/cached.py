@@ -41,7 +41,7 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
         tensors={name: symmetric(scale * STEPS) for name, scale in scales.items()},
         header=header,
     )
-    note = f"ranges come from the TensorRT cache '{path.name}' ({header}), which says nothing of its pictures"
+    note = f"the ranges come from a calibration cache of TensorRT ({header}), which does not name its images"
     return write_table(ranges, context.workdir, (note,))
 
 

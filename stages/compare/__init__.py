@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Comparison, Engine
-from core.config import shared
+from core.config import place, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.media.source import list_source
+from core.media.source import SourceKind, list_source
 from core.opening import opening_problems
 from core.resolve import check_usable
 from core.stage import Stage
@@ -39,8 +39,8 @@ class CompareConfig:
         processor: Pre- and post-processing.
     """
 
-    reference: str | None = None
-    source: Any = shared("source")
+    reference: str | None = place(None)
+    source: Any = shared("source", place=True)
     pictures: int = 100
     inferences: int = 100
     warmup: int = 5
@@ -58,6 +58,20 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     return measure(config, engine, context)
 
 
+def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, Any]:
+    """Return the content of the images and of the reference, and what its speed depends on here."""
+    from core.opening import measuring_facts
+    from core.store import identity
+    from stages.compare.reference import read_reference
+
+    reference = read_reference(config.reference)
+    return {
+        "source": list_source(config.source).digest(context.cache_dir),
+        "reference": identity(reference),
+        "reference_measured": measuring_facts(reference, context),
+    }
+
+
 def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
     """What is missing or out of range, and a reference that is not for the device of the run."""
     from stages.compare.reference import read_reference
@@ -72,10 +86,7 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
     if config.source is None:
         yield HooklineError("no pictures are given", "source=<pictures or video> names what both models look at")
     else:
-        try:
-            list_source(config.source)
-        except HooklineError as problem:
-            yield problem
+        yield from _source_problems(config.source)
     for word, count, least in (
         ("compare.pictures", config.pictures, 1),
         ("compare.inferences", config.inferences, 1),
@@ -89,6 +100,19 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
             yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")
 
 
+def _source_problems(text: Any) -> Iterable[HooklineError]:
+    try:
+        source = list_source(text)
+    except HooklineError as problem:
+        yield problem
+        return
+    if source.kind is SourceKind.stream:
+        yield HooklineError(
+            f"two models cannot be compared on the stream '{source.text}'",
+            "record it and give the video file or its images",
+        )
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -96,6 +120,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="compare",
         summary="compare an engine with a reference: latency ratio, agreement of boxes",
         run=compare,
+        fingerprint=fingerprint,
         check=check,
-        stored=False,
+        measures=True,
     )

@@ -18,11 +18,12 @@ from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import ProcessorBackend, Session
+from core.titles import describe
 from stages.compare import CONF, IOU, CompareConfig
 from stages.compare.agreement import Agreement
 from stages.compare.latency import Duel
 from stages.compare.reference import read_reference
-from stages.compare.table import describe, summary_lines
+from stages.compare.table import summary_lines
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,10 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         bench.duel.warm_up(config.warmup)
         pictures = _run(config, bench, context)
     values = {**bench.duel.values(), **agreement.values(), "pictures": pictures}
-    for line in summary_lines(engine, reference, values):
-        context.note(line)
     content = {
         "engine": describe(engine),
         "reference": describe(reference),
-        "source": str(config.source),
+        "source": {"digest": list_source(config.source).digest(context.cache_dir)},
         "conf": wanted.conf,
         "iou": wanted.iou,
         "values": values,
@@ -86,7 +85,8 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     target.write_text(
         json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape"
     )
-    return Comparison(path=target, values=values, notes=notes)
+    report = tuple(summary_lines(engine, reference, values))
+    return Comparison(path=target, values=values, notes=notes, report=report)
 
 
 def _check_classes(engine: AnyModel, reference: AnyModel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.artifacts import AnyModel
+from core.titles import title
 
 
 def summary_lines(engine: AnyModel, reference: AnyModel, values: Mapping[str, float]) -> list[str]:
@@ -29,15 +30,3 @@ def summary_lines(engine: AnyModel, reference: AnyModel, values: Mapping[str, fl
     if values["matched"]:
         agree += f", mean IoU {values['mean_iou']:.3f}, mean score difference {values['mean_score_difference']:.3f}"
     return [table, agree]
-
-
-def title(model: AnyModel) -> str:
-    """Variant, precision and runtime, as far as it has them."""
-    precision = getattr(model, "precision", None)
-    runtime = getattr(model, "runtime", "")
-    return " ".join(part for part in (model.facts.variant, precision.value if precision else "", runtime) if part)
-
-
-def describe(model: AnyModel) -> dict[str, str]:
-    """What comparison.json says of a model."""
-    return {"title": title(model), "type": type(model).__name__, "path": str(model.path), "sha256": model.sha256}

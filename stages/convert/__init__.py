@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Dataset
+from core.config import place
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.stage import Stage
@@ -64,8 +65,8 @@ class ConvertConfig:
         missing: Pictures that are not there or cannot be read: stop, or skip them.
     """
 
-    source: Any = None
-    pictures: str | None = None
+    source: Any = place(None)
+    pictures: str | None = place(None)
     format: Format = Format.auto
     link: Link = Link.copy
     split: Any = None

@@ -34,7 +34,7 @@ class DatasetConfig:
         report: Draw charts, sample pictures and report.html; report.json is always written.
     """
 
-    data: str | None = shared("data")
+    data: str | None = shared("data", place=True)
     bad: Bad = Bad.stop
     report: bool = True
 
@@ -49,15 +49,10 @@ def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
 
 
 def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]:
-    """The place of the data set, and the content of its pictures and labels."""
-    from core.digest import text_digest
-    from stages.dataset.listing import digest_of, list_splits
+    """Return the places and the content of images and labels: the listing holds absolute paths."""
+    from stages.dataset.listing import fingerprint_of
 
-    if not config.data:
-        return {}
-    spec, splits = list_splits(config.data)
-    places = "\n".join(str(sample.picture) for samples in splits.values() for sample in samples)
-    return {"places": text_digest(places), "content": digest_of(spec, splits, context.cache_dir)}
+    return fingerprint_of(config.data, context.cache_dir) if config.data else {}
 
 
 def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError]:

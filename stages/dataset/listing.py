@@ -1,35 +1,34 @@
-"""Lists the splits of a data.yaml and digests what is in them. Light: nothing is decoded."""
+"""List the splits of a data.yaml, and say what the audit depends on. Light: nothing is decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from core.dataset import DataSpec, Sample, list_samples, read_data_yaml
-from core.digest import digest_each, text_digest
+from core.dataset import DataSpec, Sample, content_digest, list_samples, read_data_yaml
+from core.digest import text_digest
+from stages.dataset.strays import stray_labels
 
 Splits = Mapping[str, Sequence[Sample]]
 
 
 def list_splits(data: str) -> tuple[DataSpec, Splits]:
-    """The data.yaml and the pictures of each of its splits."""
+    """Return the data.yaml and the images of each of its splits."""
     spec = read_data_yaml(data)
     return spec, {split: list_samples(spec, split) for split in spec.splits}
 
 
-def digest_of(spec: DataSpec, splits: Splits, cache_dir: Path) -> str:
-    """SHA-256 over class names, splits, and the content of pictures and labels; unreadable files count as such."""
-    names, files = [], []
-    for name, file in _files(splits):
-        names.append(name)
-        files.append(file)
-    contents = (f"{name}\0{content}" for name, content in zip(names, digest_each(files, cache_dir), strict=True))
-    return text_digest("\n".join([*spec.names, *contents]))
-
-
-def _files(splits: Splits) -> Iterator[tuple[str, Path]]:
-    for split, samples in splits.items():
-        for sample in samples:
-            yield f"{split}/{sample.picture.name}", sample.picture
-            if sample.label:
-                yield f"{split}/{sample.picture.name}/labels", sample.label
+def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
+    """Return what listing and report depend on: the paths that both contain, the content, and stray label files."""
+    spec, splits = list_splits(data)
+    places = [spec.path, *(sample.picture for samples in splits.values() for sample in samples)]
+    strays = [
+        finding.message
+        for split, samples in splits.items()
+        for finding in stray_labels(split, samples, spec.splits[split])
+    ]
+    return {
+        "places": text_digest("\n".join(map(str, places))),
+        "content": content_digest(spec.names, splits, cache_dir),
+        "strays": text_digest("\n".join(strays)),
+    }

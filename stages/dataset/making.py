@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from core.artifacts import Dataset
 from core.context import RunContext
-from core.dataset import write_listing
+from core.dataset import content_digest, write_listing
 from core.dataset_files import LISTING
 from core.errors import HooklineError
 from core.output_paths import free_path
@@ -15,7 +15,7 @@ from stages.dataset import Bad, DatasetConfig
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.checking import Checked
 from stages.dataset.findings import Finding, Severity, counted, lines_of, of_severity
-from stages.dataset.listing import digest_of, list_splits
+from stages.dataset.listing import list_splits
 from stages.dataset.numbers import numbers_of
 from stages.dataset.report import write_report
 from stages.dataset.tables import class_table, split_line, split_table
@@ -47,9 +47,10 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
         context.note(split_line(numbers.splits))
     _tell(audit, context)
     target = context.workdir / LISTING
-    write_listing(target, spec.names, audit.kept, digest_of(spec, audit.kept, context.cache_dir), spec.path)
+    digest = content_digest(spec.names, audit.kept, context.cache_dir)
+    write_listing(target, spec.names, audit.kept, digest, spec.path)
     counts = {split: len(samples) for split, samples in audit.kept.items()}
-    return Dataset(path=target, names=spec.names, splits=counts, notes=tuple(_left_out(audit)))
+    return Dataset(path=target, digest=digest, names=spec.names, splits=counts, notes=tuple(_left_out(audit)))
 
 
 def _stops(audit: Audit, bad: Bad) -> list[Finding]:

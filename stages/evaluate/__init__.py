@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
-from core.config import presentation, shared
+from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.imgsz import DEFAULT
 from core.opening import ARTIFACTS, ModelForm
 from core.stage import Stage
 
@@ -48,13 +49,13 @@ class EvaluateConfig:
         rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
             model with export.dynamic=[height,width].
         upscale: Enlarge pictures that are smaller than the input; the validation of a training does not.
-        imgsz: Input size of a checkpoint; the other models carry theirs.
+        imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
         processor: Pre- and post-processing.
         plots: Draw curves, the confusion matrix and pages of predictions beside the labels.
     """
 
     model: ModelForm = ModelForm.engine
-    data: str | None = shared("data")
+    data: str | None = shared("data", place=True)
     split: str = "val"
     conf: float | None = shared("conf")
     iou: float | None = shared("iou")
@@ -65,9 +66,9 @@ class EvaluateConfig:
     batch: int = 1
     rectangular: bool = False
     upscale: bool = True
-    imgsz: Any = shared("imgsz")
+    imgsz: Any = shared("imgsz", fingerprinted=True)
     processor: str = shared("processor", kind="processors")
-    plots: bool = presentation(default=True)
+    plots: bool = True
 
 
 def evaluate(
@@ -85,6 +86,12 @@ def evaluate(
 def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
     """The model that ``evaluate.model`` names."""
     return {ARTIFACTS[config.model]}
+
+
+def fingerprint(config: EvaluateConfig, _context: RunContext) -> Mapping[str, str]:
+    """Return the input size that the options give the model; images and model are inputs."""
+    default = DEFAULT if config.model is ModelForm.checkpoint else None
+    return {"imgsz": str(default if config.imgsz is None else config.imgsz)}
 
 
 def check(config: EvaluateConfig, _context: RunContext) -> Iterable[HooklineError]:
@@ -109,6 +116,7 @@ def hookline_stages() -> Iterable[Stage]:
         summary="measure accuracy (COCO mAP, P, R) and speed on a data set",
         run=evaluate,
         select=select,
+        fingerprint=fingerprint,
         check=check,
-        stored=False,
+        measures=True,
     )

@@ -15,12 +15,14 @@ from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import score
 from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
-from core.media.tolerance import Tolerance
+from core.media.tolerance import Tolerance, Unreadable
 from core.opening import open_model
 from core.parts import Session
 from stages.evaluate import EvaluateConfig, MultiLabel
-from stages.evaluate.report import Outcome, protocol_of, write_outcome
-from stages.evaluate.table import class_table, speed_line
+from stages.evaluate.report import Outcome, protocol_of, unreadable_pictures, write_outcome
+
+NAMED = 5
+"""Unreadable images that a remark names; metrics.json names all."""
 
 
 def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext) -> Metrics:
@@ -38,14 +40,15 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     if config.single_class:
         labels = [as_one_class(of_classes(item, classes)) for item in labels]
         names, classes = SINGLE_CLASS, ()
+    remarks: list[str] = []
     if renamed := check_class_names(model.facts.names, names):
-        context.warn(renamed)
+        remarks.append(renamed)
     tolerance = Tolerance(len(samples), context.warn)
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, classes)
-        notes = _truncation(session, wanted.conf)
-        for note in notes:
-            context.warn(note)
+        remarks += _truncation(session, wanted.conf)
+        for remark in remarks:
+            context.warn(remark)
         processor = context.processor(config.processor)
         with context.progress(f"evaluate {config.split}", len(samples), "pictures") as progress:
             evaluation = evaluate_session(
@@ -64,8 +67,6 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     truth = ground_truth(samples, labels, evaluation.pictures, names)
     found = results(samples, evaluation.pictures)
     scores = score(truth, found, classes)
-    context.note(class_table(scores))
-    context.note(speed_line(evaluation))
     if config.plots:
         from core.evaluation.pictures import draw_evaluation
 
@@ -73,8 +74,27 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
         draw_evaluation(
             context.workdir, curves=scores.curves, samples=samples, labels=labels, seen=seen, names=names, only=classes
         )
-    outcome = Outcome(model, dataset, config.split, protocol, evaluation, scores, tolerance, notes)
+    unreadable = unreadable_pictures(tolerance, samples)
+    outcome = Outcome(
+        model=model,
+        dataset=dataset,
+        split=config.split,
+        protocol=protocol,
+        evaluation=evaluation,
+        scores=scores,
+        unreadable=unreadable,
+        notes=(*remarks, *_skipped(unreadable, len(samples))),
+    )
     return write_outcome(outcome, truth, found, context.workdir)
+
+
+def _skipped(unreadable: Sequence[Unreadable], total: int) -> list[str]:
+    """A remark on images that could not be read, for every run that reuses the result."""
+    if not unreadable:
+        return []
+    named = ", ".join(f"'{item.name}'" for item in unreadable[:NAMED])
+    more = f" and {len(unreadable) - NAMED} more" if len(unreadable) > NAMED else ""
+    return [f"{len(unreadable)} of {total} images could not be read and do not count: {named}{more}"]
 
 
 def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:
@@ -96,13 +116,13 @@ def _filter(config: EvaluateConfig, layout: Layout, classes: tuple[int, ...]) ->
     )
 
 
-def _truncation(session: Session, conf: float) -> tuple[str, ...]:
+def _truncation(session: Session, conf: float) -> list[str]:
     """A model that drops boxes itself ends the curve of precision and recall early."""
     threshold = session.score_threshold
     if threshold <= conf:
-        return ()
+        return []
     note = (
         f"the model itself drops boxes with an objectness below {threshold:g}, so the curve ends there and mAP is "
         f"lower than that of the weights; to measure down to {conf:g} set graft.score_threshold={conf:g}"
     )
-    return (note,)
+    return [note]

@@ -5,22 +5,25 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.artifacts import AnyModel, Dataset, Metrics
+from core.dataset import Sample, sample_names
 from core.detections import Filter
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores
-from core.media.tolerance import Tolerance
+from core.media.tolerance import Tolerance, Unreadable
 from core.parts import Session
+from core.titles import describe
 from stages.evaluate import EvaluateConfig
+from stages.evaluate.table import class_table, speed_line
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that metrics.json tells of."""
+    """Everything that metrics.json contains."""
 
     model: AnyModel
     dataset: Dataset
@@ -28,8 +31,14 @@ class Outcome:
     protocol: Mapping[str, Any]
     evaluation: Evaluation
     scores: Scores
-    tolerance: Tolerance
+    unreadable: Sequence[Unreadable]
     notes: tuple[str, ...]
+
+
+def unreadable_pictures(tolerance: Tolerance, samples: Sequence[Sample]) -> list[Unreadable]:
+    """Return the images that were skipped, by the names that they have wherever the data set lies."""
+    names = {str(sample.picture): name for sample, name in zip(samples, sample_names(samples), strict=True)}
+    return [replace(item, name=names[item.name]) for item in tolerance.unreadable]
 
 
 def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dict[str, Any]:
@@ -52,27 +61,27 @@ def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dic
 def write_outcome(
     outcome: Outcome, truth: Mapping[str, Any], found: Sequence[Mapping[str, Any]], folder: Path
 ) -> Metrics:
-    """Write the three files into ``folder``."""
+    """Write the three files into ``folder``.
+
+    They hold digests and no paths: the result is reused for the same model and images elsewhere.
+    """
     _write(folder / "ground_truth.json", truth)
     _write(folder / "predictions.json", found)
     values = _values(outcome.scores, outcome.evaluation)
     content = {
-        "model": {
-            "type": type(outcome.model).__name__,
-            "path": str(outcome.model.path),
-            "sha256": outcome.model.sha256,
-        },
-        "data": {"path": str(outcome.dataset.path), "sha256": outcome.dataset.sha256, "split": outcome.split},
+        "model": describe(outcome.model),
+        "data": {"digest": outcome.dataset.digest, "split": outcome.split},
         "protocol": outcome.protocol,
         "values": values,
         "all": asdict(outcome.scores.all),
         "classes": [asdict(row) for row in outcome.scores.classes],
         "classes_without_objects": outcome.scores.absent,
-        "unreadable": [asdict(item) for item in outcome.tolerance.unreadable],
+        "unreadable": [asdict(item) for item in outcome.unreadable],
         "notes": outcome.notes,
     }
     target = _write(folder / "metrics.json", content, indent=1)
-    return Metrics(path=target, values=values, notes=outcome.notes)
+    report = (class_table(outcome.scores), speed_line(outcome.evaluation))
+    return Metrics(path=target, values=values, notes=outcome.notes, report=report)
 
 
 def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:

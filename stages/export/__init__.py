@@ -11,6 +11,7 @@ from core.artifacts import Checkpoint, Layout, OnnxModel
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.imgsz import DEFAULT
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ExportConfig:
         simplify: Fold constants and shapes with onnxsim.
     """
 
-    imgsz: Any = shared("imgsz")
+    imgsz: Any = shared("imgsz", otherwise=DEFAULT)
     batch: int = 1
     dynamic: list[Axis] = field(default_factory=list)
     layout: Layout = Layout.heads

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, QuantizedModel
+from core.artifacts import (
+    Artifact,
+    Checkpoint,
+    Engine,
+    GraftedModel,
+    Int8Route,
+    OnnxModel,
+    Precision,
+    QuantizedModel,
+)
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
@@ -25,16 +34,22 @@ class LoadConfig:
 
     Attributes:
         weights: A file (.pt, .safetensors, .onnx, or an engine with its sidecar) or an official name.
+        imgsz: Input size: that of an engine or ONNX file, any where its height and width are dynamic; null: its own.
+        precision: That of an engine or ONNX file, where it is settled; null: its own.
+        int8: Whether a float32 model can still become int8 in the stage build.
     """
 
-    weights: str | None = shared("weights")
+    weights: str | None = shared("weights", place=True)
+    imgsz: Any = shared("imgsz", presentation=True)  # a checkpoint has no size; the other models are not stored
+    precision: Precision | None = shared("precision", presentation=True)
+    int8: Int8Route = shared("build.int8", presentation=True)
 
 
 def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine:
     """Find, fetch where needed, and read ``config.weights``."""
     from stages.load.loading import load_weights
 
-    return load_weights(config.weights, context)
+    return load_weights(config, context)
 
 
 def select(config: LoadConfig) -> Collection[type[Artifact]]:
@@ -45,19 +60,21 @@ def select(config: LoadConfig) -> Collection[type[Artifact]]:
 
 
 def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
-    """Digest of the file that the weights come from."""
+    """Return the digest of the file that the weights come from, and what its name contributes."""
     from stages.load.naming import fingerprint_of
 
     return fingerprint_of(config.weights, context)
 
 
 def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Whether there are such weights; the file is read when the stage runs."""
-    from stages.load.naming import locate, sidecar_problem
+    """Yield what is wrong with the weights, as far as name and sidecar tell; the file is read when the stage runs."""
+    from stages.load.fitting import fitted
+    from stages.load.naming import described, locate
 
     try:
-        source = locate(config.weights, context.registry)
-        sidecar_problem(source)
+        known = described(locate(config.weights, context.registry))
+        if known is not None:
+            fitted(known, config)
     except HooklineError as error:
         yield error
 

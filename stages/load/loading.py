@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine, OnnxModel
 from core.context import RunContext
@@ -11,28 +12,33 @@ from core.digest import file_digest
 from core.download import fetch
 from core.errors import HooklineError
 from core.output_paths import output_path
-from core.store import SIDECAR, read_artifact
-from stages.load.naming import LocalFile, Official, cache_file, locate, sidecar_problem
+from core.store import SIDECAR
+from stages.load.fitting import fitted
+from stages.load.naming import LocalFile, Official, cache_file, described, locate
+
+if TYPE_CHECKING:
+    from stages.load import LoadConfig
 
 
-def load_weights(weights: str | None, context: RunContext) -> Checkpoint | OnnxModel | Engine:
-    """The artifact that ``weights`` is. Models with a sidecar and ONNX files stay where they are.
+def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | Engine:
+    """Return the artifact that ``config.weights`` is. Models with a sidecar and ONNX files stay where they are.
 
     Raises:
-        HooklineError: No such weights, they cannot be fetched, or no model family can read them.
+        HooklineError: No such weights, they cannot be fetched, no model family can read them, or they have another size
+            or precision than the one that was asked for.
     """
-    source = locate(weights, context.registry)
+    source = locate(config.weights, context.registry)
     if isinstance(source, Official):
         return _official(source, context)
     if source.official:
-        context.note(f"weights '{weights}' is the file '{source.path}', not the official release of that name")
-    known = _described(source)
+        context.note(f"weights '{config.weights}' is the file '{source.path}', not the official release of that name")
+    known = _unchanged(source)
     if known is not None:
-        return known
+        return fitted(known, config)
     if source.path.suffix == ".onnx":
         from stages.load.foreign import inspect_onnx
 
-        return inspect_onnx(source.path)
+        return fitted(inspect_onnx(source.path), config)
     return _read(source.path, context)
 
 
@@ -47,11 +53,10 @@ def _official(source: Official, context: RunContext) -> Checkpoint:
     return replace(checkpoint, notes=(*checkpoint.notes, fetched.remark))
 
 
-def _described(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
-    """What the sidecar says, after a look at whether it speaks of this file."""
-    sidecar_problem(source)
-    known = read_artifact(source.path)
-    if not isinstance(known, Checkpoint | OnnxModel | Engine):
+def _unchanged(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
+    """Return what the sidecar says, if there is one and it describes this file."""
+    known = described(source)
+    if known is None:
         return None
     if known.sha256 != file_digest(source.path):
         raise HooklineError(

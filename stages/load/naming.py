@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from core.registry import Registry
 
 ENGINES = {".engine", ".plan", ".trt"}
-_MODELS = (Checkpoint, OnnxModel, Engine)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def kind_of(weights: str) -> type[Artifact]:
     path = Path(weights).expanduser()
     try:
         known = read_artifact(path) if path.is_file() else None
-    except HooklineError:  # told by sidecar_problem
+    except HooklineError:  # described() reports it
         known = None
     if known is not None:
         return type(known)
@@ -74,26 +73,29 @@ def kind_of(weights: str) -> type[Artifact]:
     return OnnxModel if path.suffix == ".onnx" else Checkpoint
 
 
-def sidecar_problem(source: LocalFile | Official) -> None:
-    """Look at the sidecar beside a file.
+def described(source: LocalFile | Official) -> Checkpoint | OnnxModel | Engine | None:
+    """Return what the sidecar beside a file says; None where there is no sidecar.
 
     Raises:
         HooklineError: It is damaged, describes no model, or an engine has none.
     """
     if isinstance(source, Official):
-        return
+        return None
     known = read_artifact(source.path)
     if known is None and source.path.suffix in ENGINES:
         raise HooklineError(
             f"the engine '{source.path}' has no sidecar '{source.path.name}{SIDECAR}' beside it",
             "keep the two files together, or build the engine again",
         )
-    if known is not None and not isinstance(known, _MODELS):
+    if known is not None and not isinstance(known, Checkpoint | OnnxModel | Engine):
         raise HooklineError(f"'{source.path}' is a {type(known).__name__}, not a model", "give weights or an engine")
+    return known
 
 
 def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str]:
-    """Digest of the file, or of the release that a name will give.
+    """Return the digest of the file, or of the release that a name will give, and the name.
+
+    A network that its family does not know is called as the file without folder and suffix.
 
     A name whose mirror carries another release stands for the mirror's file until the release itself
     lies in the cache, so that a result made from the mirror is never taken for the release's.
@@ -102,10 +104,11 @@ def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str
     if isinstance(source, Official):
         release = source.release
         found = cached(release, cache_file(source, context.cache_dir), context.cache_dir)
-        return {"weights": found or release.mirror_sha256 or release.sha256}
+        return {"release": source.name, "weights": found or release.mirror_sha256 or release.sha256}
     sidecar = source.path.with_name(source.path.name + SIDECAR)
     files = {"weights": source.path, "sidecar": sidecar}
-    return {name: file_digest(file, context.cache_dir) for name, file in files.items() if file.is_file()}
+    contents = {name: file_digest(file, context.cache_dir) for name, file in files.items() if file.is_file()}
+    return {"name": source.path.stem, **contents}
 
 
 def cache_file(source: Official, cache_dir: Path) -> Path:

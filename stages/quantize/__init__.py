@@ -29,7 +29,7 @@ class QuantizeConfig:
             int8 stays float32 here.
     """
 
-    precision: Precision = shared("precision")
+    precision: Precision = shared("precision", otherwise=Precision.fp32)
     backend: str = shared("backend", kind="runtimes", usable=False)
     int8: Int8Route = shared("build.int8")
 

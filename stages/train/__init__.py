@@ -11,6 +11,7 @@ from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.imgsz import DEFAULT
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ class TrainConfig:
     """
 
     model: str | None = shared("model")
-    weights: str | None = shared("weights")
-    data: str | None = shared("data")
-    imgsz: Any = shared("imgsz")
+    weights: str | None = shared("weights", place=True)
+    data: str | None = shared("data", place=True)
+    imgsz: Any = shared("imgsz", otherwise=DEFAULT)
     classes: Any = shared("classes")
     resume: bool = shared("resume", presentation=True)
     train_split: str = "train"

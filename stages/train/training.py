@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from core.artifacts import Checkpoint, Dataset
 from core.classes import class_ids
+from core.config import keyed_options
 from core.context import RunContext
 from core.dataset import load_split
 from core.dataset_files import CHARTS
@@ -19,7 +19,7 @@ from core.evaluation.batches import read_sizes
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
 from core.ranks import RANKS
-from core.serial import digest, encode
+from core.serial import digest
 from core.training import BEST, TrainingJob, TrainingPicture
 from stages.train import TrainConfig
 from stages.train.checks import variants_of
@@ -76,10 +76,13 @@ def _copy_charts(dataset: Dataset, target: Path) -> None:
 
 def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
     """What makes two trainings the same one, so that ``resume=true`` finds what an interrupted run left."""
-    decisive = [item.name for item in fields(config) if not item.metadata.get("presentation")]
-    options = {name: encode(getattr(config, name)) for name in decisive}
-    data = [dataset.sha256, *dataset.names]
-    return digest({"options": options, "data": data, "start": start.sha256 if start else "", "seed": context.seed})[:16]
+    content = {
+        "options": keyed_options(config),
+        "data": dataset.digest,
+        "start": start.sha256 if start else "",
+        "seed": context.seed,
+    }
+    return digest(content)[:16]
 
 
 def training_pictures(

@@ -77,7 +77,7 @@ def test_listing_comes_back(tmp_path: Path) -> None:
     samples = [Sample(tmp_path / "é.png", tmp_path / "é.txt"), Sample(tmp_path / "b.png", None)]
     target = tmp_path / "dataset.json"
     write_listing(target, ["a"], {"val": samples}, "digest", tmp_path / "data.yaml")
-    dataset = Dataset(path=target, names=("a",), splits={"val": 2})
+    dataset = Dataset(path=target, digest="0", names=("a",), splits={"val": 2})
     assert load_split(dataset, "val") == samples
     with pytest.raises(HooklineError, match="unknown split 'train'; possible: val"):
         load_split(dataset, "train")
@@ -91,13 +91,13 @@ def test_pictures_inside_the_artifact_move_with_it(tmp_path: Path) -> None:
     write_listing(made / "dataset.json", ["a"], {"val": [inside, outside]}, "digest", made / "data.yaml")
     assert str(made / "images") not in (made / "dataset.json").read_text()
     made.rename(moved)
-    dataset = Dataset(path=moved / "dataset.json", names=("a",), splits={"val": 2})
+    dataset = Dataset(path=moved / "dataset.json", digest="0", names=("a",), splits={"val": 2})
     assert load_split(dataset, "val") == [Sample(moved / "images" / "a.png", moved / "labels" / "a.txt"), outside]
 
 
 def test_damaged_listing(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{")
-    dataset = Dataset(path=tmp_path / "dataset.json", names=("a",), splits={"val": 2})
+    dataset = Dataset(path=tmp_path / "dataset.json", digest="0", names=("a",), splits={"val": 2})
     with pytest.raises(HooklineError, match="is not a listing of a data set"):
         load_split(dataset, "val")
 

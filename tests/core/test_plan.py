@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import plan as plan_module
-from core.artifacts import Checkpoint, OnnxModel, Precision
+from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
 from core.context import RunContext
 from core.errors import HooklineError, PlanError
 from core.plan import key_of, make_plan
@@ -160,8 +160,13 @@ def test_key_depends_on_everything_the_result_depends_on(
     parts = toys.registry(*toys.STAGES[:5], stage, *toys.STAGES[6:])
     context = toys.context(tmp_path, parts)
     step = make_plan(["quantize"], toys.configs(), context).steps[-1]
-    before = key_of(step, {"model": "1"}, context)
-    inputs = {"model": "2" if change == "inputs" else "1"}
+    model = OnnxModel(
+        path=tmp_path, sha256="1", facts=toys.FACTS, contract=toys.CONTRACT, layout=Layout.heads, report=("a table",)
+    )
+    before = key_of(step, {"model": model}, context)
+    inputs = {
+        "model": replace(model, sha256="2") if change == "inputs" else replace(model, path=Path("moved"), report=())
+    }
     if change == "config":
         step = replace(step, config=toys.Quantize(Precision.int8, "cpu"))
     if change == "part":

@@ -38,7 +38,7 @@ class RawConfig:
     words: str = "salt"
     fail: str = ""
     seconds: float = 0.0
-    precision: Precision = shared("precision")
+    precision: Precision = shared("precision", otherwise=Precision.fp32)
 
     def __post_init__(self) -> None:
         if self.words == "sugar":

@@ -160,7 +160,7 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
     samples = [Sample(path, None) for path in sorted(folder.glob("*.png"))]
     listing = tmp_path / "dataset.json"
     write_listing(listing, ("a", "b"), {"train": samples[:4], "val": samples[4:]}, "digest", tmp_path / "data.yaml")
-    dataset = Dataset(path=listing, names=("a", "b"), splits={"train": 4, "val": 2})
+    dataset = Dataset(path=listing, digest="0", names=("a", "b"), splits={"train": 4, "val": 2})
     with_data = config(data="data.yaml")
     assert set(select(with_data)) == {OnnxModel, Dataset}
     assert set(select(config())) == {OnnxModel, Dataset}  # taken where an earlier stage made one
@@ -184,7 +184,7 @@ def test_fingerprint_follows_the_content(context, folder):
     (folder / "6.png").write_bytes((folder / "0.png").read_bytes())
     assert fingerprint(config(source=str(folder)), context[0]) != before
     assert fingerprint(config(), context[0])["source"]
-    assert fingerprint(config(data="data.yaml"), context[0]) == {}
+    assert fingerprint(config(data="data.yaml"), context[0]) == {"split": "train"}
 
 
 @pytest.mark.parametrize(("calibrator", "tolerance"), [("minmax", 0.08), ("percentile", 0.08), ("entropy", 0.3)])

@@ -114,7 +114,7 @@ def test_compares_latency_and_boxes(tmp_path: Path) -> None:
     assert 2 <= values["median_ms"] <= values["p95_ms"]
     assert 0.2 < values["latency_ratio"] < 0.8
     assert json.loads(comparison.path.read_text())["values"] == values
-    table, boxes = memory.notes
+    table, boxes = comparison.report
     assert [line.split()[-1] for line in table.splitlines()] == ["boxes", "4", "3"]
     assert "F1 0.857 at IoU 0.5 (3 in both, 1 only here, 0 only in the reference)" in boxes
     assert memory.warnings == []

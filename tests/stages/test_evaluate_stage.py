@@ -34,7 +34,7 @@ FOUND = [
 
 def make_config(**changes: Any) -> EvaluateConfig:
     shared: dict[str, Any] = {"conf": None, "iou": None, "max_det": 300, "classes": None, "single_class": False}
-    return replace(EvaluateConfig(**shared, imgsz=640, processor="fake", plots=False), **changes)
+    return replace(EvaluateConfig(**shared, imgsz=None, processor="fake", plots=False), **changes)
 
 
 def make_data(folder: Path, **kwargs: Any) -> Dataset:
@@ -118,8 +118,9 @@ def test_rectangular_needs_a_model_of_any_size(tmp_path: Path) -> None:
 
 
 def test_table(tmp_path: Path) -> None:
-    _, memory, _ = run(tmp_path)
-    table, speed = memory.notes
+    metrics, memory, _ = run(tmp_path)
+    table, speed = metrics.report
+    assert memory.notes == []  # the run prints the report, also of a stored result
     assert [line.split() for line in table.splitlines()[:4]] == [
         ["Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95"],
         ["all", "3", "3", "1.000", "1.000", "1.000", "1.000"],
@@ -135,10 +136,10 @@ def test_table(tmp_path: Path) -> None:
 
 def test_class_without_objects_is_told(tmp_path: Path) -> None:
     parts, _, _ = fake_parts(FOUND)
-    context, memory = make_context(tmp_path, **parts)
+    context, _ = make_context(tmp_path, **parts)
     data = make_data(tmp_path, names=("person", "dog", "cat"))
-    measure(make_config(), fake_engine(tmp_path, names=("person", "dog", "cat")), data, context)
-    assert "1 more classes have no objects here" in memory.notes[0]
+    metrics = measure(make_config(), fake_engine(tmp_path, names=("person", "dog", "cat")), data, context)
+    assert "1 more classes have no objects here" in metrics.report[0]
 
 
 def test_other_number_of_classes(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from core.metadata import from_properties
 from stages.export import Axis, ExportConfig, check, export, hookline_stages
 from stages.export import parity as parity_module
 from stages.export.parity import compare
-from stages.load import LoadConfig, load
-from tests.stage_tools import Memory, make_context
+from stages.load import load
+from tests.stage_tools import Memory, load_config, make_context
 from tests.yolov5.official_files import P5_OLD, write_official
 from tests.yolov5_tools import tiny_checkpoint
 
@@ -111,7 +111,7 @@ def test_the_file_speaks_for_itself(tmp_path: Path) -> None:
     assert (ours.facts, ours.contract, ours.layout) == (model.facts, model.contract, model.layout)
     assert (properties["stride"], properties["names"]) == ("32", "{0: 'class0', 1: 'class1'}")
     assert file.opset_import[0].version == 15
-    again = load(LoadConfig(str(model.path)), the_context(tmp_path)[0])
+    again = load(load_config(str(model.path)), the_context(tmp_path)[0])
     assert isinstance(again, OnnxModel)
     assert (again.facts, again.contract, again.layout) == (model.facts, model.contract, model.layout)
 
@@ -125,7 +125,7 @@ def test_the_same_checkpoint_gives_the_same_file(tmp_path: Path) -> None:
 def test_focus_files_export(tmp_path: Path) -> None:
     write_official(tmp_path / "old.pt", P5_OLD)
     context, said = the_context(tmp_path)
-    checkpoint = load(LoadConfig(str(tmp_path / "old.pt")), context)
+    checkpoint = load(load_config(str(tmp_path / "old.pt")), context)
     assert isinstance(checkpoint, Checkpoint)
     model = export(ExportConfig(imgsz=64), checkpoint, context)
     first = next(node for node in onnx.load(model.path).graph.node if node.op_type == "Conv")
@@ -207,7 +207,7 @@ def test_real_weights_agree_with_an_independent_export(
     tmp_path: Path, shared_data: Path, weights: str, reference: str
 ) -> None:
     context, said = the_context(tmp_path)
-    checkpoint = load(LoadConfig(str(shared_data / "weights" / weights)), context)
+    checkpoint = load(load_config(str(shared_data / "weights" / weights)), context)
     assert isinstance(checkpoint, Checkpoint)
     export(ExportConfig(imgsz=640), checkpoint, context)
     assert float(said.notes[-1].rpartition(" ")[2]) < 1e-4

@@ -29,8 +29,8 @@ from core.context import RunContext
 from core.errors import HooklineError
 from core.parts import ModelFamily, Release
 from core.store import complete, write_sidecar
-from stages.load import LoadConfig, check, fingerprint, hookline_stages, load, select
-from tests.stage_tools import Memory, make_context
+from stages.load import check, fingerprint, hookline_stages, load, select
+from tests.stage_tools import Memory, load_config, make_context
 from tests.yolov5.official_files import P5, write_official
 from tests.yolov5_tools import tiny_checkpoint
 
@@ -41,7 +41,7 @@ def the_context(folder: Path, releases: dict[str, Release] | None = None) -> tup
 
 
 def problems(weights: Any, context: RunContext) -> list[str]:
-    return [str(problem) for problem in check(LoadConfig(weights), context)]
+    return [str(problem) for problem in check(load_config(weights), context)]
 
 
 def published(file: Path, **options: Any) -> dict[str, Release]:
@@ -60,7 +60,7 @@ def test_the_stage_gives_whatever_was_named() -> None:
 def test_an_official_file(tmp_path: Path) -> None:
     write_official(tmp_path / "best.pt", P5)
     context, said = the_context(tmp_path)
-    config = LoadConfig(str(tmp_path / "best.pt"))
+    config = load_config(str(tmp_path / "best.pt"))
     assert problems(config.weights, context) == []
     assert list(select(config)) == [Checkpoint]
     found = load(config, context)
@@ -73,7 +73,7 @@ def test_an_official_file(tmp_path: Path) -> None:
 def test_our_own_file(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "own.safetensors")
     context, _ = the_context(tmp_path)
-    found = load(LoadConfig(str(checkpoint.path)), context)
+    found = load(load_config(str(checkpoint.path)), context)
     assert isinstance(found, Checkpoint)
     assert found.facts == checkpoint.facts
     assert found.path.parent == context.workdir
@@ -84,7 +84,7 @@ def test_an_official_name(tmp_path: Path, name: str) -> None:
     write_official(tmp_path / "served.pt", P5)
     releases = published(tmp_path / "served.pt")
     context, said = the_context(tmp_path, releases)
-    config = LoadConfig(name)
+    config = load_config(name)
     assert problems(name, context) == []
     assert list(select(config)) == [Checkpoint]
     before = fingerprint(config, context)
@@ -93,7 +93,14 @@ def test_an_official_name(tmp_path: Path, name: str) -> None:
     assert (context.cache_dir / "weights" / "yolov5t.pt").is_file()
     assert "bytes" in said.notes[0]
     assert found.notes == ()
-    assert before == fingerprint(config, context) == {"weights": releases["yolov5t"].sha256}
+    assert (
+        before
+        == fingerprint(config, context)
+        == {
+            "release": "yolov5t",
+            "weights": releases["yolov5t"].sha256,
+        }
+    )
 
 
 def test_a_mirror_with_another_release_is_loud_and_has_its_own_key(tmp_path: Path) -> None:
@@ -103,7 +110,7 @@ def test_a_mirror_with_another_release_is_loud_and_has_its_own_key(tmp_path: Pat
     releases = published(tmp_path / "newer.pt", mirror_sha256=hashlib.sha256(older).hexdigest(), mirror_release="v6.0")
     context, said = the_context(tmp_path, releases)
     cache = context.cache_dir / "weights" / "yolov5t.pt"
-    config = LoadConfig("yolov5t")
+    config = load_config("yolov5t")
     nothing = fingerprint(config, context)
     cache.parent.mkdir(parents=True)
     cache.write_bytes(older)
@@ -119,13 +126,13 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
     write_official(tmp_path / "yolov5s.pt", P5)
     monkeypatch.chdir(tmp_path)
     context, said = the_context(tmp_path)
-    found = load(LoadConfig("yolov5s.pt"), context)
+    found = load(load_config("yolov5s.pt"), context)
     assert isinstance(found, Checkpoint)
     assert found.facts.num_classes == 3
     assert said.notes == [
         f"weights 'yolov5s.pt' is the file '{tmp_path / 'yolov5s.pt'}', not the official release of that name"
     ]
-    assert fingerprint(LoadConfig("yolov5s.pt"), context) != fingerprint(LoadConfig("yolov5s"), context)
+    assert fingerprint(load_config("yolov5s.pt"), context) != fingerprint(load_config("yolov5s"), context)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +150,14 @@ def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None
     (problem,) = problems(weights, context)
     assert told in problem
     with pytest.raises(HooklineError):
-        load(LoadConfig(weights), context)
+        load(load_config(weights), context)
 
 
 def test_what_the_family_cannot_read_is_its_error(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
     context, _ = the_context(tmp_path)
     with pytest.raises(HooklineError, match=r"x\.pt' holds a state dict, no YOLOv5 model; plain YOLOv5"):
-        load(LoadConfig(str(tmp_path / "x.pt")), context)
+        load(load_config(str(tmp_path / "x.pt")), context)
     assert list(context.workdir.iterdir()) == []
 
 
@@ -166,10 +173,10 @@ def test_every_family_is_asked(tmp_path: Path) -> None:
     picky: Any = ModelFamily(name="picky", summary="", load=lambda options: Picky())
     context, _ = make_context(tmp_path, models=[picky, family])
     checkpoint = tiny_checkpoint(tmp_path / "own.safetensors")
-    assert load(LoadConfig(str(checkpoint.path)), context).path.is_file()
+    assert load(load_config(str(checkpoint.path)), context).path.is_file()
     (tmp_path / "x.pt").write_bytes(b"nothing")
     with pytest.raises(HooklineError, match=r"no model family can read .* \(picky: not mine; yolov5: .*not a PyTorch"):
-        load(LoadConfig(str(tmp_path / "x.pt")), context)
+        load(load_config(str(tmp_path / "x.pt")), context)
 
 
 def an_engine(folder: Path) -> Engine:
@@ -192,25 +199,25 @@ def an_engine(folder: Path) -> Engine:
 def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     context, _ = the_context(tmp_path)
-    config = LoadConfig(str(engine.path))
+    config = load_config(str(engine.path))
     assert problems(config.weights, context) == []
     assert list(select(config)) == [Engine]
     assert load(config, context) == complete(engine)
-    assert set(fingerprint(config, context)) == {"weights", "sidecar"}
+    assert set(fingerprint(config, context)) == {"name", "weights", "sidecar"}
 
 
 def test_an_engine_that_was_changed(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     engine.path.write_bytes(b"another")
     with pytest.raises(HooklineError, match=r"is not the file that 'x\.engine\.json' beside it describes"):
-        load(LoadConfig(str(engine.path)), the_context(tmp_path)[0])
+        load(load_config(str(engine.path)), the_context(tmp_path)[0])
 
 
 def test_an_engine_without_its_sidecar(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     (tmp_path / "x.engine.json").unlink()
     context, _ = the_context(tmp_path)
-    assert list(select(LoadConfig(str(engine.path)))) == [Engine]
+    assert list(select(load_config(str(engine.path)))) == [Engine]
     (problem,) = problems(str(engine.path), context)
     assert "has no sidecar 'x.engine.json' beside it" in problem
 
@@ -219,7 +226,7 @@ def test_a_damaged_sidecar(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     (tmp_path / "x.engine.json").write_text("{", encoding="utf-8")
     context, _ = the_context(tmp_path)
-    assert list(select(LoadConfig(str(engine.path)))) == [Engine]
+    assert list(select(load_config(str(engine.path)))) == [Engine]
     (problem,) = problems(str(engine.path), context)
     assert "does not describe an artifact" in problem
 
@@ -274,7 +281,7 @@ def onnx_file(
 def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContract, precision: Precision) -> None:
     path = onnx_file(tmp_path / "x.onnx", **options)
     context, _ = the_context(tmp_path)
-    config = LoadConfig(str(path))
+    config = load_config(str(path))
     assert problems(config.weights, context) == []
     assert list(select(config)) == [OnnxModel]
     found = load(config, context)
@@ -301,21 +308,21 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
 def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, told: str) -> None:
     path = onnx_file(tmp_path / "x.onnx", **options)
     with pytest.raises(HooklineError, match=told):
-        load(LoadConfig(str(path)), the_context(tmp_path)[0])
+        load(load_config(str(path)), the_context(tmp_path)[0])
 
 
 @pytest.mark.parametrize("content", [b"", b"not onnx at all", b"\x08\x07"])
 def test_files_that_are_not_onnx(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
     with pytest.raises(HooklineError, match="is not an ONNX file, or truncated"):
-        load(LoadConfig(str(tmp_path / "x.onnx")), the_context(tmp_path)[0])
+        load(load_config(str(tmp_path / "x.onnx")), the_context(tmp_path)[0])
 
 
 def test_an_onnx_file_with_weights_elsewhere(tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "x.onnx")
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="x.data", size_threshold=0)
     with pytest.raises(HooklineError, match="keeps its weights in other files"):
-        load(LoadConfig(str(path)), the_context(tmp_path)[0])
+        load(load_config(str(path)), the_context(tmp_path)[0])
 
 
 def test_a_described_onnx_keeps_its_type(tmp_path: Path) -> None:
@@ -330,9 +337,9 @@ def test_a_described_onnx_keeps_its_type(tmp_path: Path) -> None:
         score_threshold=0.1,
     )
     write_sidecar(complete(model))
-    kinds: list[type[Artifact]] = list(select(LoadConfig(str(path))))
+    kinds: list[type[Artifact]] = list(select(load_config(str(path))))
     assert kinds == [GraftedModel]
-    assert load(LoadConfig(str(path)), the_context(tmp_path)[0]) == complete(model)
+    assert load(load_config(str(path)), the_context(tmp_path)[0]) == complete(model)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +350,7 @@ def test_a_described_onnx_keeps_its_type(tmp_path: Path) -> None:
     ],
 )
 def test_real_onnx_files(tmp_path: Path, shared_data: Path, name: str, precision: Precision) -> None:
-    found = load(LoadConfig(str(shared_data / "weights" / name)), the_context(tmp_path)[0])
+    found = load(load_config(str(shared_data / "weights" / name)), the_context(tmp_path)[0])
     assert isinstance(found, OnnxModel)
     assert (found.contract, found.precision) == (InputContract(1, 640, 640), precision)
     assert (found.facts.num_classes, found.facts.max_stride) == (80, 32)

@@ -1,0 +1,97 @@
+"""Runs of the real program in this process: its config, plan, store and observers, without a command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import StringIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+
+from core.artifacts import Artifact
+from core.compose import Request, register, typed
+from core.console import Console
+from core.context import RunContext
+from core.observers import Observers
+from core.plan import make_plan
+from core.plugins import Plugins, load_plugins
+from core.runner import run_plan
+from core.store import Store
+from core.summary import Recorder, Summary
+
+
+@lru_cache
+def plugins() -> Plugins:
+    """Everything that the package ships, registered with Hydra once."""
+    loaded = load_plugins()
+    register(loaded)
+    return loaded
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one run gave.
+
+    Attributes:
+        summary: As in summary.json.
+        artifacts: One per stage.
+        folder: The run's directory.
+    """
+
+    summary: dict[str, Any]
+    artifacts: dict[str, Artifact]
+    folder: Path
+
+    @property
+    def status(self) -> dict[str, str]:
+        """``ran`` or ``reused`` by stage."""
+        return {item["name"]: item["status"] for item in self.summary["stages"]}
+
+
+@dataclass
+class Program:
+    """The program with a store and a cache of its own below ``folder``."""
+
+    folder: Path
+    numbers: count[int] = field(default_factory=count)
+
+    def prepare(self, *overrides: str) -> tuple[Request, RunContext, Console]:
+        """What the command line ``overrides`` asks for, and a context in a new directory."""
+        registry = plugins().registry
+        with initialize_config_module("conf", version_base="1.3"):
+            request = typed(compose("config", list(overrides)), registry)
+        run_dir = self.folder / f"run{next(self.numbers)}"
+        run_dir.mkdir(parents=True)
+        console = Console(StringIO())
+        context = RunContext(
+            workdir=run_dir,
+            run_dir=run_dir,
+            cache_dir=self.folder / "cache",
+            seed=request.words.seed,
+            device=request.words.device,
+            registry=registry,
+            options=lambda kind, name: request.options[kind, name],
+            reporter=console,
+        )
+        return request, context, console
+
+    def run(self, *overrides: str, reuse: bool = True) -> Done:
+        """Run what the command line ``overrides`` asks for."""
+        request, context, console = self.prepare(*overrides)
+        run_dir = context.run_dir
+        plan = make_plan(request.stages, request.configs, context)
+        recorder = Recorder(Summary(run_dir / "summary.json", "", list(overrides)))
+        manager = plugins().manager
+        manager.register(recorder)
+        try:
+            made = run_plan(plan, context, Store(self.folder / "store"), Observers(manager, console.warn), reuse=reuse)
+        finally:
+            manager.unregister(recorder)
+        recorder.summary.warnings = list(console.warnings)
+        names = [step.stage.name for step in plan.steps]
+        summary: dict[str, Any] = json.loads(json.dumps(recorder.summary.as_json()))
+        return Done(summary, dict(zip(names, made, strict=True)), run_dir)
