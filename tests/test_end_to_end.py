@@ -111,6 +111,19 @@ def test_sweep_writes_a_summary_a_job(run: Run, folder: Path, repo_root: Path) -
     assert [summary["status"] for summary in summaries] == ["finished"] * 4
 
 
+def test_jobs_with_the_same_engine_measure_it_once(folder: Path, repo_root: Path) -> None:
+    """What the evaluation prints, it prints in both jobs."""
+    settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
+    line = [sys.executable, "-m", "core.run", "-m", "+stage=evaluate", "weights=tiny.safetensors", "imgsz=128"]
+    sweep = ["data=data/data.yaml", "calibrator=minmax,entropy", "evaluate.conf=0.002", "hydra.sweep.dir=same"]
+    done = subprocess.run([*line, *sweep], cwd=folder, env=settings, check=True, capture_output=True, text=True)
+    first, second = (json.loads((folder / "same" / job / "summary.json").read_text()) for job in "01")
+    assert (stages(first)["evaluate"], stages(second)["evaluate"]) == ("ran", "reused")
+    assert first["metrics"] == second["metrics"]
+    assert len(list(folder.glob("same/*/evaluate/PR_curve.png"))) == 2
+    assert done.stderr.count("mAP50-95") == done.stderr.count("ms a picture: read") == 2
+
+
 def test_a_laptop_writes_the_model_that_tensorrt_builds(run: Run) -> None:
     summary = run("tensorrt", "+stage=graft", "backend=tensorrt", *INT8)
     model = onnx.load(next((summary["folder"] / "graft").glob("*.onnx")))

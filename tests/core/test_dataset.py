@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,15 @@ import pytest
 
 from core.artifacts import Dataset
 from core.data_yaml import read_data_yaml
-from core.dataset import Sample, label_path, list_samples, load_split, write_listing
+from core.dataset import (
+    Sample,
+    content_digest,
+    label_path,
+    list_samples,
+    load_split,
+    sample_names,
+    write_listing,
+)
 from core.errors import HooklineError
 from core.labels import RowProblem, check_labels, load_labels
 from tests.dataset_tools import write_dataset, write_picture
@@ -169,3 +179,61 @@ def test_only_rows_of_ten_values(tmp_path: Path) -> None:
     label.write_text("0 .5 .5 .1 .1 0 .5 .5 .1 .1\n")
     with pytest.raises(HooklineError, match=r"line 1 of '.*a.txt' has 10 values"):
         load_labels(Sample(tmp_path / "a.png", label), ["a"])
+
+
+def test_names_of_images_do_not_depend_on_the_folder() -> None:
+    assert sample_names([]) == []
+    assert sample_names([Sample(Path("/a/images/val/1.png"), None)]) == ["1.png"]
+    deep = [Sample(Path(f"/a/images/val/{name}"), None) for name in ("x/1.png", "y/1.png", "2.png")]
+    assert sample_names(deep) == ["x/1.png", "y/1.png", "2.png"]
+
+
+ROWS = {"a": [(0, 0.5, 0.5, 0.2, 0.2)], "b": []}
+
+
+def digest_below(root: Path) -> str:
+    spec = read_data_yaml(root / "data.yaml")
+    return content_digest(spec.names, {split: list_samples(spec, split) for split in spec.splits})
+
+
+def test_a_moved_data_set_has_the_same_content(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", {"train": ROWS, "val": ROWS})
+    shutil.copytree(tmp_path / "set", tmp_path / "deeper" / "other")
+    assert digest_below(tmp_path / "set") == digest_below(tmp_path / "deeper" / "other")
+
+
+def renamed_image(root: Path) -> None:
+    (root / "images" / "val" / "b.png").rename(root / "images" / "val" / "c.png")
+
+
+def changed_image(root: Path) -> None:
+    write_picture(root / "images" / "val" / "b.png", seed=77)
+
+
+def changed_label(root: Path) -> None:
+    (root / "labels" / "val" / "a.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+
+
+def removed_label(root: Path) -> None:
+    (root / "labels" / "val" / "b.txt").unlink()
+
+
+def renamed_class(root: Path) -> None:
+    file = root / "data.yaml"
+    file.write_text(file.read_text().replace("person", "pedestrian"))
+
+
+def exchanged_splits(root: Path) -> None:
+    file = root / "data.yaml"
+    text = file.read_text().replace("train: images/train", "train: images/VAL").replace("images/val", "images/train")
+    file.write_text(text.replace("images/VAL", "images/val"))
+
+
+@pytest.mark.parametrize(
+    "change", [renamed_image, changed_image, changed_label, removed_label, renamed_class, exchanged_splits]
+)
+def test_the_content_of_a_data_set(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    write_dataset(tmp_path, {"train": ROWS, "val": ROWS})
+    before = digest_below(tmp_path)
+    change(tmp_path)
+    assert digest_below(tmp_path) != before

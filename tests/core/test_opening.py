@@ -9,7 +9,7 @@ import pytest
 from core.artifacts import Checkpoint, GraftedModel, InputContract, Layout, ModelFacts, OnnxModel, QuantizedModel
 from core.context import RunContext
 from core.errors import HooklineError
-from core.opening import ARTIFACTS, ModelForm, open_model
+from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model
 from core.parts import Availability, ModelFamily, Runtime
 from tests.fake_parts import ANCHORS, FakeRuntime, FakeSession, fake_engine
 from tests.stage_tools import make_context
@@ -116,6 +116,31 @@ def test_a_size_that_does_not_fit_the_strides_is_refused(tmp_path: Path) -> None
     checkpoint = Checkpoint(path=tmp_path / "x", facts=FACTS)
     with pytest.raises(HooklineError, match=r"imgsz=100 is not a multiple .* 32; nearest: 96 or 128"):
         open_model(checkpoint, context_with(tmp_path, FakeFamily()), imgsz=100)
+
+
+def test_an_engine_that_leaves_its_size_open_is_opened_in_the_size_asked_for(tmp_path: Path) -> None:
+    engine, context = fake_engine(tmp_path, dynamic=("height", "width")), context_with(tmp_path, fake=FakeRuntime())
+    contract = open_model(engine, context, imgsz=[64, 96]).contract
+    assert (contract.height, contract.width) == (64, 96)
+    with pytest.raises(HooklineError, match="was built for 32x32"):
+        open_model(fake_engine(tmp_path), context, imgsz=64)
+
+
+class MachineRuntime(FakeRuntime):
+    """Says what it runs on."""
+
+    def machine(self, device: str = "auto") -> dict[str, str]:
+        return {"gpu": f"L40 for {device}"}
+
+
+def test_what_times_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine and device of every model, and the runtime of an engine with all its options."""
+    monkeypatch.setattr("core.opening.machine", lambda: {"processor": "x"})
+    context = context_with(tmp_path, fake=MachineRuntime())
+    host = {"host": {"processor": "x"}, "device": "cpu"}
+    assert measuring_facts(Checkpoint(path=tmp_path / "x", facts=FACTS), context) == host
+    facts = measuring_facts(fake_engine(tmp_path), context)
+    assert facts == {**host, "runtime": "fake", "options": {}, "machine": {"gpu": "L40 for cpu"}}
 
 
 def test_every_form_has_an_artifact() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from core import plan as plan_module
 from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
+from core.config import presentation
 from core.context import RunContext
 from core.errors import HooklineError, PlanError
 from core.plan import key_of, make_plan
@@ -178,6 +179,31 @@ def test_key_depends_on_everything_the_result_depends_on(
     if change == "outside":
         outside["file"] = "b"
     assert (key_of(step, inputs, context) == before) is (change == "same")
+
+
+@dataclass
+class Threads:
+    """Options of a part: a number of threads, which changes no result but its times."""
+
+    threads: int = presentation(0)
+
+
+@pytest.mark.parametrize("measures", [True, False])
+def test_the_key_of_a_measuring_stage_holds_what_its_times_depend_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measures: bool
+) -> None:
+    stage = replace(toys.STAGES[5], measures=measures)
+    context = toys.context(tmp_path, toys.registry(*toys.STAGES[:5], stage, *toys.STAGES[6:]))
+    step = make_plan(["quantize"], toys.configs(), context).steps[-1]
+    model = Checkpoint(path=tmp_path, sha256="1", facts=toys.FACTS)
+
+    def key(threads: int) -> str:
+        return key_of(step, {"model": model}, replace(context, options=lambda kind, name: Threads(threads)))
+
+    before = key(0)
+    assert (key(1) == before) is not measures
+    monkeypatch.setattr("core.opening.machine", lambda: {"processor": "another"})
+    assert (key(0) == before) is not measures
 
 
 def test_unannotated_stage_is_a_plugin_authors_error() -> None:

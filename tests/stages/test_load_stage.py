@@ -20,10 +20,12 @@ from core.artifacts import (
     Engine,
     GraftedModel,
     InputContract,
+    Int8Route,
     Layout,
     OnnxModel,
     Precision,
     Predictions,
+    QuantizedModel,
 )
 from core.context import RunContext
 from core.errors import HooklineError
@@ -204,6 +206,64 @@ def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
     assert list(select(config)) == [Engine]
     assert load(config, context) == complete(engine)
     assert set(fingerprint(config, context)) == {"name", "weights", "sidecar"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; leave imgsz out, or build it again"),
+        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; leave precision out"),
+    ],
+)
+def test_an_engine_keeps_its_size_and_precision(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
+    config = load_config(str(an_engine(tmp_path).path), **asked)
+    context, _ = the_context(tmp_path)
+    (problem,) = check(config, context)
+    assert message in str(problem)
+    with pytest.raises(HooklineError, match=message):
+        load(config, context)
+    right = replace(config, imgsz=64, precision=Precision.int8)
+    assert list(check(right, context)) == []
+    assert load(right, context) == load(load_config(config.weights), context)
+
+
+def described_onnx(folder: Path, kind: type[OnnxModel], **changes: Any) -> Path:
+    facts = tiny_checkpoint(folder / "t.safetensors").facts
+    more = {"runtime": "toy"} if kind is QuantizedModel else {}
+    path = onnx_file(folder / "x.onnx")
+    model = kind(path=path, facts=facts, contract=InputContract(1, 64, 64), layout=Layout.heads, **{**more, **changes})
+    write_sidecar(complete(model))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "has", "asked", "refused"),
+    [
+        (OnnxModel, "fp32", "int8 qdq", False),  # the stage quantize makes it so
+        (OnnxModel, "fp16", "int8 qdq", True),
+        (OnnxModel, "fp16", "fp32 qdq", True),
+        (QuantizedModel, "fp32", "int8 qdq", True),
+        (QuantizedModel, "fp32", "int8 calibrator", False),  # the stage build makes it so
+        (QuantizedModel, "fp32", "fp16 calibrator", True),
+        (QuantizedModel, "int8", "int8 qdq", False),
+    ],
+)
+def test_a_precision_that_no_stage_can_give_is_refused(
+    tmp_path: Path, kind: type[OnnxModel], has: str, asked: str, refused: bool
+) -> None:
+    path = described_onnx(tmp_path, kind, precision=Precision(has))
+    precision, route = asked.split()
+    config = load_config(str(path), precision=Precision(precision), int8=Int8Route(route))
+    assert bool(list(check(config, the_context(tmp_path)[0]))) is refused
+
+
+def test_an_onnx_file_without_sidecar_keeps_its_size(tmp_path: Path) -> None:
+    """Only reading it tells the size."""
+    config = load_config(str(onnx_file(tmp_path / "x.onnx")), imgsz=320)
+    context, _ = the_context(tmp_path)
+    assert list(check(config, context)) == []
+    with pytest.raises(HooklineError, match=r"imgsz=320, but 'x\.onnx' was exported for 64x64"):
+        load(config, context)
 
 
 def test_an_engine_that_was_changed(tmp_path: Path) -> None:
