@@ -60,6 +60,7 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, Any]:
     """Return the content of the images and of the reference, and what its speed depends on here."""
+    from core.digest import file_digest
     from core.opening import measuring_facts
     from core.store import identity
     from stages.compare.reference import read_reference
@@ -68,6 +69,7 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, Any]
     return {
         "source": list_source(config.source).digest(context.cache_dir),
         "reference": identity(reference),
+        "reference_file": file_digest(reference.path, context.cache_dir),
         "reference_measured": measuring_facts(reference, context),
     }
 

@@ -205,6 +205,17 @@ def test_a_place_counts_by_its_content(option: tuple[str, str], program: Program
     assert key(first) != before
 
 
+@pytest.mark.parametrize("changed", ["reference.engine", "reference.engine.json"])
+def test_a_reference_counts_by_file_and_sidecar(program: Program, changed: str) -> None:
+    given = f"compare.reference={engine(program.folder, 1)}", f"source={images(program.folder / 'images', 1)}"
+    stage = plugins().registry.part("stages", "compare")
+    request, context, _ = program.prepare("backend=onnxruntime", *given)
+    before = stage.fingerprint(request.configs["compare"], context)
+    file = program.folder / changed
+    file.write_text(file.read_text().replace("0.1", "0.2") + " ")
+    assert stage.fingerprint(request.configs["compare"], context) != before
+
+
 @pytest.mark.parametrize("option", INPUTS, ids=".".join)
 def test_a_place_that_another_stage_reads_is_an_input(option: tuple[str, str]) -> None:
     stages, kind = plugins().registry.parts("stages"), INPUTS[option]
