@@ -109,15 +109,20 @@ def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineErro
 def prepared_batches(
     options: PictureOptions, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
 ) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """Network inputs of the contract's batch, and how many pictures each holds; read and letterboxed ahead."""
+    """Yield network inputs of the contract's batch, and how many images each holds; read and letterboxed ahead.
+
+    Damaged frames of video are left out, damaged images are used: what is drawn does not depend on damage.
+    """
     processor = context.processor(options.processor)
-    frames = sample_frames(source, options.pictures, context.seed, tolerance)
+    drawn = sample_frames(source, options.pictures, context.seed, tolerance)
+    frames = (frame for frame in drawn if not (frame.damaged and source.kind is SourceKind.video))
 
     def prepare() -> Iterator[tuple[NDArray[np.float32], int]]:
         while batch := list(islice(frames, contract.batch)):
             # A processor may reuse its buffer, and the next batch is prepared while this one is in use.
             images, _ = processor.prepare([frame.picture for frame in batch], contract)
             yield images.copy(), len(batch)
+        tolerance.conclude()
 
     return _closing(prepare())
 

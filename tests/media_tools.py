@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -63,3 +64,22 @@ def write_levels(path: Path, count: int, fps: int = 10) -> Path:
 def level_of(picture: NDArray[np.uint8]) -> int:
     """Which frame of :func:`write_levels` a picture is."""
     return round((float(picture.mean()) - 16) / 8)
+
+
+def write_textured(path: Path, count: int, codec: str = "mpeg4") -> Path:
+    """A video of blurred noise that is another in each frame: its packets are large enough to be damaged."""
+    pictures = (cv2.GaussianBlur(make_picture(96, 128, seed), (9, 9), 0) for seed in range(count))
+    return write_video(path, pictures, codec=codec)
+
+
+def damage_packets(path: Path, numbers: Iterable[int]) -> Path:
+    """Overwrite the middle of these packets; the decoder conceals it and flags the frames."""
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for number in numbers:
+        position, size = packets[number]
+        begin = position + size // 3
+        content[begin : begin + 60] = random.Random(number).randbytes(60)
+    path.write_bytes(content)
+    return path

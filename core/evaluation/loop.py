@@ -120,6 +120,7 @@ def evaluate_session(
             if advance:
                 advance(len(pictures))
     result.wall = time.perf_counter() - start
+    tolerance.conclude()
     if samples and not result.pictures:
         raise tolerance.exceeded(len(samples))
     result.pictures.sort(key=lambda seen: seen.index)

@@ -93,6 +93,14 @@ def frame_count(source: Source, *, stride: int = 1) -> int | None:
     return sum(-(-_count(path) // stride) for path in source.files)
 
 
+def files_read(source: Source, count: int | None = None) -> int | None:
+    """Return the number of files that are read for ``count`` images or frames, as ``Tolerance.total`` wants it."""
+    if source.kind is SourceKind.stream:
+        return None
+    files = len(source.files)
+    return files if count is None or source.kind is SourceKind.video else min(files, count)
+
+
 def _drawn(total: int, count: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(count, total)))
 

@@ -13,7 +13,7 @@ from core.artifacts import CalibrationTable, Dataset, InputContract
 from core.calibration_pictures import CalibrationFeed, choose_source, prepared_batches
 from core.context import RunContext
 from core.digest import file_digest, text_digest
-from core.media.reader import frame_count
+from core.media.reader import files_read
 from core.media.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def feed(
     source, notes = choose_source(config, dataset, context)
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
-        total = min(frame_count(source) or 0, config.pictures)
-        tolerance = Tolerance(total, context.warn)
+        tolerance = Tolerance(files_read(source, config.pictures), context.warn)
         for images, _ in prepared_batches(config, contract, source, tolerance, context):
             yield images
 

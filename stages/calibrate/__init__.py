@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, CalibrationTable, Dataset, OnnxModel
-from core.config import chosen, fingerprinted, place, shared
+from core.config import chosen, fingerprinted, place, presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.media.tolerance import OnError
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class CalibrateConfig:
         calibrator: How ranges are found.
         processor: Letterbox and normalisation.
         runtime: What runs the float model.
+        on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
+            number; `stop` none.
         cache: A calibration cache of TensorRT to take the ranges from; no pictures are looked at.
     """
 
@@ -41,6 +44,7 @@ class CalibrateConfig:
     calibrator: str = shared("calibrator", kind="calibrators")
     processor: str = shared("processor", kind="processors")
     runtime: str = chosen("onnxruntime", kind="runtimes")
+    on_error: OnError = presentation(OnError.auto)
     cache: str | None = place(None)
 
 

@@ -18,7 +18,7 @@ from core.calibration_pictures import choose_source, prepared_batches, preproces
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError
-from core.media.reader import frame_count
+from core.media.reader import files_read, frame_count
 from core.media.tolerance import Tolerance
 from core.parts import RangeObserver, Tap
 from stages.calibrate.tables import write_table
@@ -35,11 +35,11 @@ def observe_pictures(
     """Calibrate on the source that the config names.
 
     Raises:
-        HooklineError: The source has no pictures, or more than 5 % of them cannot be read.
+        HooklineError: No image can be read, or too many cannot.
     """
     source, notes = choose_source(config, dataset, context)
     total = min(frame_count(source) or 0, config.pictures)
-    tolerance = Tolerance(total, context.warn)
+    tolerance = Tolerance(files_read(source, config.pictures), context.warn, config.on_error, "calibrate.on_error")
     observer = context.calibrator(config.calibrator)
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
     batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)
@@ -99,6 +99,9 @@ def padded(images: Floats, contract: InputContract) -> Floats:
 
 
 def skipped_note(tolerance: Tolerance) -> tuple[str, ...]:
-    """A note on pictures that could not be read, where there were any."""
-    names = [item.name for item in tolerance.unreadable]
-    return (f"{len(names)} of {tolerance.total} calibration pictures could not be read",) if names else ()
+    """Return notes on files that could not be read, and on damaged frames, where there are any."""
+    unreadable = len(tolerance.unreadable)
+    notes = [f"{unreadable} of {tolerance.total} calibration files could not be read"] if unreadable else []
+    if tolerance.damaged_frames:
+        notes.append(f"damaged frames of the video are left out ({tolerance.damaged_frames} found)")
+    return tuple(notes)

@@ -13,7 +13,7 @@ from core.context import RunContext
 from core.detections import Filter
 from core.errors import HooklineError
 from core.media.frame import Frame
-from core.media.reader import frame_count, sample_frames
+from core.media.reader import files_read, frame_count, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
@@ -115,13 +115,14 @@ def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
     total = max(min(frame_count(source) or config.pictures, config.pictures), 1)
     size = bench.duel.sessions[0].contract.batch
     rounds = -(-config.inferences * size // total)
-    tolerance = Tolerance(total, context.warn)
+    tolerance = Tolerance(files_read(source, config.pictures), context.warn)
     pictures = 0
     with context.progress("compare", total, "pictures") as progress:
         for frames in _batches(sample_frames(source, config.pictures, context.seed, tolerance), size):
             bench.look_at(frames, rounds)
             pictures += len(frames)
             progress.advance(len(frames))
+    tolerance.conclude()
     if not pictures:
         raise HooklineError(f"'{config.source}' has no picture that can be read", "give pictures or a video")
     return pictures

@@ -11,6 +11,7 @@ from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.media.source import SourceKind, list_source
+from core.media.tolerance import OnError
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class FramesConfig:
         count: Take so many frames in all, at equal distances.
         min_change: Skip a frame that differs less from the last one taken: mean grey levels, 0..255; 0 takes all.
         quality: Of the JPEG files, 1 to 100.
+        on_error: Videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any number;
+            `stop` none.
     """
 
     source: Any = shared("source")
@@ -36,6 +39,7 @@ class FramesConfig:
     count: int | None = None
     min_change: float = 0.0
     quality: int = 95
+    on_error: OnError = OnError.auto
 
 
 def frames(config: FramesConfig, context: RunContext) -> Pictures:
@@ -46,7 +50,7 @@ def frames(config: FramesConfig, context: RunContext) -> Pictures:
 
 
 def check(config: FramesConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Options out of range, and a source that is no video."""
+    """Options out of range, and a source that is not a video."""
     if config.every is not None and config.count is not None:
         yield HooklineError("both frames.every and frames.count are given", "give one of them")
     for word in ("every", "count"):

@@ -16,7 +16,7 @@ from core.artifacts import Pictures
 from core.errors import HooklineError
 from core.media.ahead import ahead
 from core.media.frame import Frame
-from core.media.reader import frame_count, read_frames, spread_frames
+from core.media.reader import files_read, frame_count, read_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import Tolerance
 from stages.frames import EVERY, FramesConfig
@@ -32,35 +32,48 @@ SMALL = (32, 32)
 def extract(config: FramesConfig, context: RunContext) -> Pictures:
     """Write the frames that the config asks for as JPEG, and a list of them.
 
+    At any moment the list names exactly the images that are complete, so that an interrupted run leaves usable ones.
+    Damaged frames are not written.
+
     Raises:
-        HooklineError: A video cannot be opened or has no frames.
+        HooklineError: No video can be read, or too many cannot.
     """
     source = list_source(config.source)
+    tolerance = Tolerance(files_read(source), context.warn, config.on_error, "frames.on_error")
     names, change = _file_names(source), _Change(config.min_change)
     folder = context.workdir / FOLDER
     folder.mkdir()
-    written: list[str] = []
-    looked = 0
+    written = unchanged = damaged = 0
     with (
-        ahead(_wanted(config, source, Tolerance(None, context.warn))) as found,
+        (context.workdir / LISTING).open("w", encoding="utf-8", errors="surrogateescape") as listing,
+        ahead(_wanted(config, source, tolerance)) as found,
         context.progress("write frames", _total(config, source), "frames") as progress,
     ):
         for frame in found:
-            looked += 1
-            if change.enough(frame.picture):
-                written.append(f"{names[frame.path]}-{frame.number:06d}.jpg")
-                _write(folder / written[-1], frame.picture, config.quality)
-            progress.advance(note=f"{len(written)} written" if config.min_change else "")
+            if frame.damaged:
+                damaged += 1
+            elif change.enough(frame.picture):
+                name = f"{names[frame.path]}-{frame.number:06d}.jpg"
+                _write(folder / name, frame.picture, config.quality)
+                listing.write(f"{FOLDER}/{name}\n")
+                listing.flush()
+                written += 1
+            else:
+                unchanged += 1
+            progress.advance(note=f"{written} written" if config.min_change else "")
+    tolerance.conclude()
     if not written:
         raise HooklineError(f"no frame of '{source.text}' could be read", "check that it plays elsewhere")
-    listing = context.workdir / LISTING
-    lines = "".join(f"{FOLDER}/{name}\n" for name in written)
-    listing.write_text(lines, encoding="utf-8", errors="surrogateescape")
-    skipped = looked - len(written)
-    context.note(
-        f"{len(written)} pictures written" + (f", {skipped} skipped that changed too little" if skipped else "")
-    )
-    return Pictures(path=listing, values={"pictures": len(written), "skipped": skipped})
+    context.note(", ".join([f"{written} images written", *_left_out(unchanged, damaged)]))
+    values = {"pictures": written, "skipped": unchanged, "damaged": damaged, "unreadable": len(tolerance.unreadable)}
+    return Pictures(path=context.workdir / LISTING, values=values)
+
+
+def _left_out(unchanged: int, damaged: int) -> Iterator[str]:
+    if unchanged:
+        yield f"{unchanged} skipped that changed too little"
+    if damaged:
+        yield f"{damaged} damaged frame{'s' if damaged > 1 else ''} left out"
 
 
 class _Change:
@@ -107,5 +120,12 @@ def _file_names(source: Source) -> dict[Path | None, str]:
 
 
 def _write(target: Path, picture: NDArray[np.uint8], quality: int) -> None:
+    """Write under another name first: a file that has the name of an image is a whole one."""
     _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    target.write_bytes(encoded.tobytes())
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.write_bytes(encoded.tobytes())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

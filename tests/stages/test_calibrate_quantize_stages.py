@@ -17,9 +17,13 @@ from core.artifacts import CalibrationTable, Dataset, InputContract, Layout, Onn
 from core.calibration import Ranges, read_tensorrt_cache
 from core.dataset import Sample, write_listing
 from core.errors import HooklineError
+from core.media.reader import sample_frames
+from core.media.source import list_source
+from core.media.tolerance import OnError, Tolerance
 from stages.calibrate import CalibrateConfig, calibrate, check, fingerprint, select
 from stages.quantize import QuantizeConfig, quantize
 from stages.quantize import select as select_for_precision
+from tests.media_tools import damage_packets, write_textured
 from tests.quantize_tools import SIZE, pictures, run, tiny_detector
 from tests.stage_tools import make_context
 
@@ -109,7 +113,7 @@ def test_one_broken_picture_of_many_is_named_skipped_and_counted(context, model,
     table = calibrate(config(source=str(folder)), model, None, context[0])
     assert table.pictures == 40
     assert any("broken.png" in line for line in context[1].warnings)
-    assert table.notes == ("1 of 41 calibration pictures could not be read",)
+    assert table.notes == ("1 of 41 calibration files could not be read",)
 
 
 def test_too_many_broken_pictures_are_an_error(context, model, folder):
@@ -118,6 +122,26 @@ def test_too_many_broken_pictures_are_an_error(context, model, folder):
     with pytest.raises(HooklineError, match=r"2 of 8 files cannot be read: 'broken\.png'"):
         calibrate(config(source=str(folder)), model, None, context[0])
     assert not list(context[0].workdir.iterdir())
+
+
+def test_any_number_may_be_skipped_or_none(context, model, folder):
+    for name in ("broken.png", "empty.png"):
+        (folder / name).write_bytes(b"not a picture")
+    table = calibrate(config(source=str(folder), on_error=OnError.skip), model, None, context[0])
+    assert table.pictures == 6
+    (folder / "empty.png").unlink()
+    assert calibrate(config(source=str(folder)), model, None, context[0]).pictures == 6
+    with pytest.raises(HooklineError, match=r"1 of 7 files .*calibrate\.on_error=skip allows any number"):
+        calibrate(config(source=str(folder), on_error=OnError.stop), model, None, context[0])
+
+
+def test_damaged_frames_are_not_observed_and_draws_stay_the_same(context, model, tmp_path):
+    video = write_textured(tmp_path / "a.avi", 30)
+    drawn = [frame.index for frame in sample_frames(list_source(str(video)), 20, 0, Tolerance(None, pytest.fail))]
+    damage_packets(video, [drawn[3]])
+    table = calibrate(config(source=str(video), pictures=20), model, None, context[0])
+    assert table.pictures == 19
+    assert "damaged frames of the video are left out (1 found)" in table.notes
 
 
 def test_an_empty_folder_is_told_before_anything_runs(context, tmp_path):

@@ -1,15 +1,26 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from core.errors import HooklineError
+from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames, sample_frames, spread_frames
-from core.media.source import list_source
-from core.media.tolerance import Tolerance
-from tests.media_tools import level_of, level_picture, write_levels, write_pictures, write_video
+from core.media.source import Source, list_source
+from core.media.tolerance import OnError, Tolerance
+from core.media.video import VideoReport
+from tests.media_tools import (
+    damage_packets,
+    level_of,
+    level_picture,
+    write_levels,
+    write_pictures,
+    write_textured,
+    write_video,
+)
 
 
 class Ears:
@@ -126,6 +137,172 @@ def test_a_video_without_frames(tmp_path: Path) -> None:
     path.write_bytes(content[: content.index(b"movi") + 4])
     with pytest.raises(HooklineError, match="has no frames"):
         list(read_frames(list_source(str(path)), Ears().tolerance))
+
+
+def audio_only(path: Path) -> None:
+    import av
+    import numpy as np
+
+    with av.open(str(path), "w", format="wav") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def without_frames(path: Path) -> None:
+    content = write_levels(path.with_suffix(".avi"), 5).read_bytes()
+    path.with_suffix(".avi").unlink()
+    path.write_bytes(content[: content.index(b"movi") + 4])
+
+
+def truncated(path: Path) -> None:
+    """Without the moov box, which stands at the end."""
+    path.write_bytes(write_levels(path, 5).read_bytes()[:-900])
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.write_bytes(b""), "cannot be opened"),
+    "text": (lambda path: path.write_text("this is text"), "cannot be opened"),
+    "no moov": (truncated, "cannot be opened"),
+    "no frames": (without_frames, "has no frames that can be decoded"),
+    "no video track": (audio_only, "has no video track"),
+}
+READERS: dict[str, Callable[[Source, Tolerance], Iterator[Frame]]] = {
+    "read": read_frames,
+    "sample": lambda source, tolerance: sample_frames(source, 99, 0, tolerance),
+    "spread": lambda source, tolerance: spread_frames(source, 99, tolerance),
+}
+
+
+@pytest.mark.parametrize("way", READERS)
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_an_unreadable_video_among_good_ones_is_skipped_and_named(tmp_path: Path, fault: str, way: str) -> None:
+    make, reason = UNREADABLE[fault]
+    for name in ("a", "c"):
+        write_levels(tmp_path / f"{name}.mp4", 4)
+    make(tmp_path / "b.mp4")
+    source, ears = list_source(str(tmp_path)), Ears(3)
+    frames = list(READERS[way](source, ears.tolerance))
+    assert {frame.name for frame in frames} == {f"{name}.mp4#{number}" for name in "ac" for number in range(4)}
+    assert [(item.name, reason in item.reason) for item in ears.tolerance.unreadable] == [("b.mp4", True)]
+    assert ears.heard[0].startswith("skipped 'b.mp4': ")
+
+
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_a_source_without_a_readable_video_is_an_error(tmp_path: Path, fault: str) -> None:
+    make, reason = UNREADABLE[fault]
+    make(tmp_path / "a.mp4")
+    with pytest.raises(HooklineError, match=r"a\.mp4.*check that it plays elsewhere|has no video track"):
+        list(read_frames(list_source(str(tmp_path)), Tolerance(1, lambda _: None, OnError.skip)))
+    make(tmp_path / "b.mp4")
+    tolerance = Tolerance(2, lambda _: None, OnError.skip)
+    with pytest.raises(HooklineError, match=r"2 of 2 files cannot be read: 'a\.mp4' \(" + reason):
+        list(read_frames(list_source(str(tmp_path)), tolerance))
+
+
+def test_an_unreadable_video_counts_no_frames(tmp_path: Path) -> None:
+    write_levels(tmp_path / "a.mp4", 4)
+    (tmp_path / "b.mp4").write_text("this is text")
+    assert frame_count(list_source(str(tmp_path))) == 4
+
+
+@pytest.mark.parametrize("broken", [3, 9])
+def test_the_rules_for_unreadable_files(tmp_path: Path, broken: int) -> None:
+    for path in write_pictures(tmp_path, [f"{index:02}.png" for index in range(20)])[:broken]:
+        path.write_bytes(b"broken")
+    source = list_source(str(tmp_path))
+    skipping = Tolerance(20, lambda _: None, OnError.skip)
+    assert len(list(read_frames(source, skipping))) == 20 - broken
+    with pytest.raises(HooklineError, match=r"2 of 20 files .* x\.on_error=skip allows any number"):
+        list(read_frames(source, Tolerance(20, lambda _: None, option="x.on_error")))
+    with pytest.raises(HooklineError, match="1 of 20 files"):
+        list(read_frames(source, Tolerance(20, lambda _: None, OnError.stop)))
+
+
+def test_only_the_first_files_are_named_and_the_rest_counted() -> None:
+    ears = Ears()
+    for index in range(25):
+        ears.tolerance.damage(f"{index}.jpg", "odd")
+        ears.tolerance.damage(f"{index}.jpg", "odd again")
+    ears.tolerance.conclude()
+    assert len(ears.heard) == 11
+    assert ears.heard[-1] == "15 more files are damaged"
+
+
+def test_finished_files_are_not_read_again(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_levels(tmp_path / f"{name}.mp4", 5)
+    source = list_source(str(tmp_path))
+    whole = [(frame.index, frame.name) for frame in read_frames(source, Ears().tolerance, stride=2)]
+    (tmp_path / "a.mp4").touch()
+    rest = read_frames(source, Ears().tolerance, stride=2, finished={"b.mp4": 10})
+    assert [(frame.index, frame.name) for frame in rest] == [item for item in whole if "b.mp4" not in item[1]]
+    assert list(read_frames(source, Ears().tolerance, finished=dict.fromkeys(source.names, 15))) == []
+
+
+def test_finished_pictures_are_not_read_again(tmp_path: Path) -> None:
+    write_pictures(tmp_path, ["a.png", "b.png", "c.png"])[1].write_bytes(b"gone bad since")
+    frames = list(read_frames(list_source(str(tmp_path)), Ears(3).tolerance, finished={"b.png": 2}))
+    assert [(frame.index, frame.name) for frame in frames] == [(0, "a.png"), (2, "c.png")]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("x.avi", "mpeg4"), ("x.ts", "mpeg2video"), ("x.mp4", "mpeg4"), ("x.mp4", "libx264")]
+)
+def test_corrupt_frames_are_given_flagged_counted_and_named_once(tmp_path: Path, name: str, codec: str) -> None:
+    damage_packets(write_textured(tmp_path / name, 30, codec), [6, 12, 13])
+    write_textured(tmp_path / "y.avi", 6)
+    ears = Ears()
+    frames = list(read_frames(list_source(str(tmp_path)), ears.tolerance))
+    assert len(frames) == 36
+    flagged = [frame.number for frame in frames if frame.damaged]
+    assert len(flagged) == ears.tolerance.damaged_frames == 3
+    runs = f"{flagged[0]}, {flagged[1]}-{flagged[2]}"
+    assert ears.heard == [f"'{name}' is damaged: 3 of 30 frames have errors ({runs})"]
+    assert ears.tolerance.damaged == {name: f"3 of 30 frames have errors ({runs})"}
+
+
+def test_a_limit_still_names_what_was_damaged(tmp_path: Path) -> None:
+    source = list_source(str(damage_packets(write_textured(tmp_path / "x.avi", 30), [3])))
+    ears = Ears()
+    assert len(list(read_frames(source, ears.tolerance, limit=10))) == 10
+    assert ears.tolerance.damaged_frames == 1
+    assert len(ears.heard) == 1
+
+
+def test_zeroed_packets_are_counted_with_what_is_missing(tmp_path: Path) -> None:
+    import av
+
+    path = write_textured(tmp_path / "x.mp4", 30)
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    for position, size in packets[10:14]:
+        content[position : position + size] = bytes(size)
+    path.write_bytes(content)
+    ears = Ears()
+    frames = list(read_frames(list_source(str(path)), ears.tolerance))
+    (line,) = ears.heard
+    assert line.startswith(
+        f"'x.mp4' is damaged: {len(frames)} of 30 frames could be read; 4 packets could not be decoded"
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [([3], "3"), ([1, 2, 3, 7], "1-3, 7"), (list(range(0, 20, 2)), "0, 2, 4, 6, ...")]
+)
+def test_runs_of_frames(numbers: list[int], text: str) -> None:
+    assert VideoReport(read=50, corrupt=numbers).damage().endswith(f"({text})")
+
+
+def test_libav_writes_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name, codec in (("a.mp4", "libx264"), ("b.ts", "mpeg2video"), ("c.avi", "mpeg4")):
+        damage_packets(write_textured(tmp_path / name, 20, codec), range(2, 18))
+    (tmp_path / "d.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:3000])
+    list(read_frames(list_source(str(tmp_path)), Tolerance(4, lambda _: None)))
+    assert capfd.readouterr() == ("", "")
 
 
 def turned_video(path: Path) -> Path:

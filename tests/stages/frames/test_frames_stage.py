@@ -9,8 +9,17 @@ import pytest
 from core.artifacts import Pictures
 from core.errors import HooklineError
 from core.media.source import SourceKind, list_source
+from core.media.tolerance import OnError
 from stages.frames import FramesConfig, check, frames
-from tests.media_tools import level_of, level_picture, write_levels, write_pictures, write_video
+from tests.media_tools import (
+    damage_packets,
+    level_of,
+    level_picture,
+    write_levels,
+    write_pictures,
+    write_textured,
+    write_video,
+)
 from tests.stage_tools import Memory, make_context
 
 
@@ -44,8 +53,8 @@ def test_frames_are_taken(tmp_path: Path, options: dict[str, int], expected: lis
     assert levels(made) == expected
     lines = made.path.read_text().splitlines()
     assert lines == [f"images/street 1-{number:06d}.jpg" for number in expected]
-    assert made.values == {"pictures": len(expected), "skipped": 0}
-    assert memory.notes == [f"{len(expected)} pictures written"]
+    assert made.values == {"pictures": len(expected), "skipped": 0, "damaged": 0, "unreadable": 0}
+    assert memory.notes == [f"{len(expected)} images written"]
     assert memory.steps == len(expected)
 
 
@@ -61,7 +70,7 @@ def test_frames_that_changed_too_little_are_skipped(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", map(level_picture, shown))
     made, memory = run(tmp_path, str(video), every=1, min_change=10)
     assert [line[-10:-4] for line in made.path.read_text().splitlines()] == ["000000", "000007", "000009"]
-    assert memory.notes == ["3 pictures written, 9 skipped that changed too little"]
+    assert memory.notes == ["3 images written, 9 skipped that changed too little"]
 
 
 def test_several_videos(tmp_path: Path) -> None:
@@ -98,6 +107,51 @@ def test_quality(tmp_path: Path) -> None:
         made, _ = run(tmp_path / str(quality), str(video), quality=quality)
         sizes.append(sum(file.stat().st_size for file in (made.path.parent / "images").iterdir()))
     assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_damaged_frames_are_not_written(tmp_path: Path) -> None:
+    video = damage_packets(write_textured(tmp_path / "a.avi", 12), [3, 8])
+    made, memory = run(tmp_path, str(video), every=1)
+    numbers = [int(line[-10:-4]) for line in made.path.read_text().splitlines()]
+    assert numbers == [number for number in range(12) if number not in {3, 8}]
+    assert made.values == {"pictures": 10, "skipped": 0, "damaged": 2, "unreadable": 0}
+    assert memory.notes == ["10 images written, 2 damaged frames left out"]
+    assert memory.warnings == ["'a.avi' is damaged: 2 of 12 frames have errors (3, 8)"]
+
+
+@pytest.mark.parametrize("count", [None, 6])
+def test_an_unreadable_video_is_skipped(tmp_path: Path, count: int | None) -> None:
+    for name in ("a", "c"):
+        write_levels(tmp_path / "set" / f"{name}.mp4", 3)
+    (tmp_path / "set" / "b.mp4").write_bytes(b"no video")
+    made, memory = run(tmp_path, str(tmp_path / "set"), count=count, every=None if count else 1)
+    assert made.values["pictures"] == 6
+    assert made.values["unreadable"] == 1
+    assert memory.warnings[0].startswith("skipped 'b.mp4'")
+    with pytest.raises(HooklineError, match=r"1 of 3 files .* frames\.on_error=skip allows any number"):
+        run(tmp_path / "stop", str(tmp_path / "set"), on_error=OnError.stop)
+
+
+def test_the_list_is_right_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the stage, every listed image is whole, and every image is listed."""
+    written: list[Path] = []
+    replace = Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        listed = [folder / line for line in (folder / "pictures.txt").read_text().splitlines()]
+        assert listed == written
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(target)
+        return replace(self, target)
+
+    video = write_levels(tmp_path / "a.mp4", 8)
+    folder = make_context(tmp_path / "out")[0].workdir
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, str(video), every=1)
+    assert len(list_source(str(folder / "pictures.txt")).files) == 3
+    assert sorted((folder / "images").iterdir()) == sorted(written)
 
 
 def test_no_video(tmp_path: Path) -> None:
