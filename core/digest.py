@@ -1,8 +1,12 @@
-"""SHA-256 of files, remembered by path, size and time of change.
+"""SHA-256 of files, cached by path, device, inode, size, modification time and change time.
 
-A data set is digested at every start to see whether anything changed; the cache makes that a
-``stat`` a file. It is an SQLite file, so that several processes may use it at once, and it is only
-a help: where it cannot be read, the files are read again.
+hookline digests a data set at every start to see whether anything changed; the cache reduces that to one ``stat``
+per file. A program can restore size and modification time; it cannot set the change time, which the kernel keeps.
+The path is part of the key because read-only file systems (squashfs, ISO 9660) repeat all the other numbers. A
+rename sets the change time, so leaving the path out would save almost nothing.
+
+The cache is an SQLite file that several processes may use at once. It is optional: where it cannot be read, the
+files are read again.
 """
 
 from __future__ import annotations
@@ -13,16 +17,16 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     import sqlite3
 
 CACHE_NAME = "digests.sqlite"
-COLUMNS = "path BLOB, size INTEGER, mtime_ns INTEGER, sha256 TEXT"
+COLUMNS = "path BLOB, state TEXT, sha256 TEXT"
 CHUNK = 1 << 20
-# A file changed this short a time ago may change again within the same time stamp.
 SETTLED_NS = 2_000_000_000
+"""A file that changed less than this long ago can change again without a new time stamp (2 s on FAT)."""
 
 
 def text_digest(text: str) -> str:
@@ -60,54 +64,60 @@ def digest_each(files: Iterable[Path], cache_dir: Path | None = None) -> Iterato
                 yield ""
 
 
-State = tuple[bytes, int, int]
-"""Absolute path, size in bytes, time of change in nanoseconds."""
-
-
 class _Cache:
-    """The table of digests; without a connection it knows nothing and keeps nothing."""
+    """The table of digests; without a connection it finds nothing and keeps nothing."""
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self._connection = connection
-        self._new: list[tuple[bytes, int, int, str]] = []
+        self._new: list[tuple[bytes, str, str]] = []
 
-    def look_up(self, state: State) -> str:
+    def look_up(self, path: bytes, state: str) -> str:
+        """Return the digest of the file in this state, or an empty text."""
         import sqlite3
 
-        query = "SELECT sha256 FROM digests WHERE path=? AND size=? AND mtime_ns=?"
+        query = "SELECT sha256 FROM digests WHERE path=? AND state=?"
         try:
-            row = self._connection.execute(query, state).fetchone() if self._connection else None
+            row = self._connection.execute(query, (path, state)).fetchone() if self._connection else None
         except sqlite3.Error:
             return ""
         return str(row[0]) if row else ""
 
-    def remember(self, state: State, digest: str) -> None:
-        self._new.append((*state, digest))
+    def remember(self, path: bytes, state: str, digest: str) -> None:
+        """Keep a digest until :meth:`close` writes it."""
+        self._new.append((path, state, digest))
 
     def close(self) -> None:
-        """Write what is new in one short transaction."""
+        """Write the new digests in one short transaction."""
         if self._connection is None:
             return
         with closing(self._connection) as connection, connection:
-            connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", self._new)
+            connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", self._new)
 
 
 def _digest(path: Path, cache: _Cache) -> str:
-    status = path.stat()
-    state = (os.fsencode(path.absolute()), status.st_size, status.st_mtime_ns)
-    if known := cache.look_up(state):
+    name = os.fsencode(path.absolute())
+    if known := cache.look_up(name, _state(path.stat())):
         return known
-    digest = _read(path)
-    if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
-        cache.remember(state, digest)
+    with path.open("rb") as file:
+        now, before = time.time_ns(), os.fstat(file.fileno())
+        digest = _read(file)
+        after = os.fstat(file.fileno())
+    # Only a file that was settled before it was read shows by its state that it did not change meanwhile.
+    if now - max(before.st_mtime_ns, before.st_ctime_ns) > SETTLED_NS and _state(before) == _state(after):
+        cache.remember(name, _state(before), digest)
     return digest
 
 
-def _read(path: Path) -> str:
+def _state(status: os.stat_result) -> str:
+    """Return what changes whenever the content does. As text: SQLite's integers are too small for some inodes."""
+    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return " ".join(map(str, numbers))
+
+
+def _read(file: BinaryIO) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

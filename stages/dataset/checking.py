@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,7 +91,10 @@ def _taken(future: Future[Checked], new: bool, cache: PictureCache) -> Checked: 
 
 
 def _check(sample: Sample, split: str, classes: int, digest: str, known: PictureFacts | None) -> Checked:
-    facts = known or picture_facts(sample.picture)
+    if known is None:
+        digest, facts = inspect_image(sample.picture)
+    else:
+        facts = known
     findings = list(_of_picture(sample, split, facts))
     labels = None
     try:
@@ -101,10 +105,21 @@ def _check(sample: Sample, split: str, classes: int, digest: str, known: Picture
     return Checked(sample, digest, facts, labels, tuple(findings))
 
 
-def picture_facts(path: Path) -> PictureFacts:
-    """Read and decode a picture exactly as all later stages do."""
+def inspect_image(path: Path) -> tuple[str, PictureFacts]:
+    """Read and decode an image exactly as all later stages do.
+
+    Returns:
+        The digest of the bytes that were decoded (a file may change after it was digested), and what they are.
+    """
     try:
         content = read_content(path)
+    except UnreadableError as error:
+        return "", PictureFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
+    return hashlib.sha256(content).hexdigest(), _facts_of(content)
+
+
+def _facts_of(content: bytes) -> PictureFacts:
+    try:
         picture, damage = decode_checked(content)
     except TruncatedError as error:
         return PictureFacts(0, 0, UPRIGHT, "truncated-picture", str(error))

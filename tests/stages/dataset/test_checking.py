@@ -58,6 +58,25 @@ def test_damage_is_remembered_and_the_picture_used(tmp_path: Path, monkeypatch: 
     assert second.tallies["train"].sizes.tolist() == [[64, 48]]
 
 
+def test_an_image_that_changes_while_it_is_checked_is_known_by_what_was_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _ = make_context(tmp_path)
+    file = write_many(tmp_path / "set", 1)
+    image = tmp_path / "set" / "images" / "train" / "000.png"
+    good = image.read_bytes()
+
+    def broken_meanwhile(path: Path) -> bytes:
+        path.write_bytes(b"no image")
+        return path.read_bytes()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checking, "read_content", broken_meanwhile)
+        assert len(run_audit(*list_splits(str(file)), context).findings) == 1
+    image.write_bytes(good)
+    assert run_audit(*list_splits(str(file)), context).findings == []
+
+
 def test_labels_are_read_anew(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     file = write_many(tmp_path / "set", 2)
