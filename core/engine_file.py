@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.artifacts import Engine, OnnxModel
-from core.digest import file_digest
 from core.errors import HooklineError
+from core.sidecar import verify_file
 
 
 def check_engine_file(model: OnnxModel | Engine, runtime: str) -> Engine:
@@ -24,11 +24,5 @@ def check_engine_file(model: OnnxModel | Engine, runtime: str) -> Engine:
         raise HooklineError(f"{runtime} opens engines only, not '{model.path.name}'", "build one with +stage=build")
     if model.runtime != runtime:
         raise HooklineError(f"'{model.path.name}' is an engine of '{model.runtime}'", f"set backend={model.runtime}")
-    if not model.path.is_file():
-        raise HooklineError(f"engine '{model.path}' does not exist", "build it with +stage=build")
-    if model.sha256 and file_digest(model.path) != model.sha256:
-        raise HooklineError(
-            f"engine '{model.path}' is not the file that was built: its sha256 differs from the sidecar's",
-            "build it again with +stage=build reuse=false",
-        )
+    verify_file(model)
     return model

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.errors import HooklineError
-from core.serial import decode, encode
+from core.serial import DecodeError, decode, encode, parse
+from core.validation import validate
 
 KEY = "hookline"
 
@@ -46,8 +47,9 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
     if KEY not in properties:
         return None
     try:
-        metadata: ModelMetadata = decode(ModelMetadata, json.loads(properties[KEY]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        metadata: ModelMetadata = decode(ModelMetadata, parse(properties[KEY]))
+        validate(metadata)
+    except DecodeError as error:
         raise HooklineError(f"the metadata '{KEY}' of the model is damaged ({error})", "export it again") from error
     return metadata
 

@@ -23,6 +23,7 @@ from core.errors import HooklineError
 from core.imgsz import fitted_size, size_to_use
 from core.parts import Session, TellingSession
 from core.serial import encode
+from core.sidecar import verify_file
 from core.summary import machine
 
 ONNX_RUNTIME = "onnxruntime"
@@ -108,6 +109,7 @@ def open_model(
     if isinstance(model, Engine):
         session = context.runtime(model.runtime).open(fitted_size(model, imgsz), device=context.device)
     elif isinstance(model, OnnxModel):
+        verify_file(model)
         session = context.runtime(ONNX_RUNTIME).open(fitted_size(model, imgsz), device=context.device)
     else:
         session = _open_checkpoint(model, context, imgsz, layout)
@@ -131,6 +133,7 @@ def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, Any]:
 def _open_checkpoint(
     model: Checkpoint, context: RunContext, imgsz: int | Sequence[int] | None, layout: Layout
 ) -> Session:
+    verify_file(model)
     height, width = size_to_use(imgsz, model.facts.max_stride)
     contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
     return context.model(model.facts.family).open(model, contract, layout=layout, device=context.device)

@@ -1,20 +1,34 @@
-"""Dataclasses to JSON values and back, driven by their annotations."""
+"""Dataclasses to JSON values and back, both driven by their annotations."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+SHOWN = 40
+"""Characters of a wrong value that a message repeats."""
+
+
+class DecodeError(ValueError):
+    """A value does not have the type or range that its place asks for; the message begins with the dotted place."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}" if place else problem)
 
 
 def encode(value: Any) -> Any:
-    """A JSON value for a dataclass, Enum, Path, mapping, sequence or plain value.
+    """Return the JSON value of a dataclass, Enum, Path, mapping, sequence or plain value.
+
+    A whole number in a field annotated ``float`` becomes a float, so that equal dataclasses give equal text.
 
     Raises:
         TypeError: Something that has no JSON form.
@@ -26,7 +40,8 @@ def encode(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: encode(getattr(value, item.name)) for item in fields(value)}
+        hints = _hints(type(value))
+        return {item.name: encode(_with_floats(hints[item.name], getattr(value, item.name))) for item in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -35,28 +50,165 @@ def encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r} has no JSON form")
 
 
-def decode(hint: Any, value: Any) -> Any:
-    """The inverse of :func:`encode` for a value annotated ``hint``."""
+def parse(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        DecodeError: No JSON, a number that JSON does not have, a key that occurs twice, or nested too deeply.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+    except DecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise DecodeError("", f"not JSON ({error})") from error
+
+
+def decode(hint: Any, value: Any, place: str = "") -> Any:
+    """Return the value of type ``hint`` that :func:`encode` made ``value`` from.
+
+    Args:
+        hint: str, int, float, bool, Any, an Enum, Path, a dataclass, or a tuple, list, Mapping or union of such.
+        value: As :func:`parse` gives it.
+        place: Where it was found, for messages.
+
+    Raises:
+        DecodeError: A value of another type, a number that is not finite, or a key that is missing or unknown.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {typing.Union, types.UnionType}:
-        members = [member for member in arguments if member is not type(None)]
-        return None if value is None else decode(members[0], value)
+        return _one_of(arguments, value, place)
     if origin is tuple:
-        return tuple(decode(arguments[0], item) for item in value)
+        return _tuple(arguments, value, place)
+    if origin is list:
+        return [decode(arguments[0], item, f"{place}[{index}]") for index, item in enumerate(_list(value, place))]
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {key: decode(arguments[1], item) for key, item in value.items()}
-    if origin is not None:  # in Python 3.10 list[int] is an instance of type: it must not go on
-        return value
+        return {key: decode(arguments[1], item, _below(place, key)) for key, item in _object(value, place).items()}
     if isinstance(hint, type) and is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
-        known = {item.name for item in fields(hint)}
-        return hint(**{key: decode(hints[key], item) for key, item in value.items() if key in known})
-    if isinstance(hint, type) and issubclass(hint, Enum | Path):
-        return hint(value)
-    return value
+        return _dataclass(hint, _object(value, place), place)
+    return _plain(hint, value, place)
 
 
 def digest(value: Any) -> str:
-    """sha256, hexadecimal, of the canonical JSON of ``value``."""
+    """Return the SHA-256, hexadecimal, of the canonical JSON of ``value``."""
     text = json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _with_floats(hint: Any, value: Any) -> Any:
+    """Return ``value`` with each whole number a float where ``hint`` asks for one."""
+    arguments = typing.get_args(hint)
+    if isinstance(value, int) and not isinstance(value, bool | Enum):
+        return float(value) if hint is float or (float in arguments and int not in arguments) else value
+    if isinstance(value, tuple) and typing.get_origin(hint) is tuple:
+        return tuple(_with_floats(item_hint, item) for item_hint, item in _paired(arguments, value))
+    if isinstance(value, Mapping) and len(arguments) == 2:
+        return {key: _with_floats(arguments[1], item) for key, item in value.items()}
+    return value
+
+
+def _paired(hints: tuple[Any, ...], items: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+    """Return the items of a tuple, each with its annotation."""
+    if len(hints) == 2 and hints[1] is Ellipsis:
+        return ((hints[0], item) for item in items)
+    return zip(hints, items, strict=True)
+
+
+def _one_of(hints: tuple[Any, ...], value: Any, place: str) -> Any:
+    if value is None and type(None) in hints:
+        return None
+    members = [hint for hint in hints if hint is not type(None)]
+    for hint in members[:-1]:
+        try:
+            return decode(hint, value, place)
+        except DecodeError:
+            continue
+    return decode(members[-1], value, place)
+
+
+def _tuple(hints: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
+    items = _list(value, place)
+    if Ellipsis not in hints and len(items) != len(hints):
+        raise DecodeError(place, f"expected {len(hints)} items, got {len(items)}")
+    return tuple(decode(hint, item, f"{place}[{index}]") for index, (hint, item) in enumerate(_paired(hints, items)))
+
+
+def _dataclass(kind: Any, value: Mapping[str, Any], place: str) -> Any:
+    names = [item.name for item in fields(kind)]
+    for key in value:
+        if key not in names:
+            raise DecodeError(_below(place, key), "unknown key")
+    for name in names:
+        if name not in value:
+            raise DecodeError(_below(place, name), "missing")
+    hints = _hints(kind)
+    return kind(**{name: decode(hints[name], value[name], _below(place, name)) for name in names})
+
+
+def _plain(hint: Any, value: Any, place: str) -> Any:
+    if hint is Any:
+        return value
+    if hint is bool:
+        return value if isinstance(value, bool) else _wrong(place, "true or false", value)
+    if hint is int:
+        return (
+            value if isinstance(value, int) and not isinstance(value, bool) else _wrong(place, "a whole number", value)
+        )
+    if hint is float:
+        return _float(value, place)
+    if hint is str:
+        return value if isinstance(value, str) else _wrong(place, "a text", value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        possible = [member.value for member in hint]
+        known = type(value) is str and value in possible
+        return hint(value) if known else _wrong(place, f"one of {', '.join(map(str, possible))}", value)
+    if isinstance(hint, type) and issubclass(hint, Path):
+        return hint(value) if isinstance(value, str) and value and "\0" not in value else _wrong(place, "a path", value)
+    raise TypeError(f"a value annotated {hint} cannot be decoded")
+
+
+def _float(value: Any, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _wrong(place, "a number", value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    return number if math.isfinite(number) else _wrong(place, "a finite number", value)
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    return value if isinstance(value, list) else _wrong(place, "a list", value)
+
+
+def _object(value: Any, place: str) -> dict[str, Any]:
+    return value if isinstance(value, dict) else _wrong(place, "an object", value)
+
+
+def _wrong(place: str, expected: str, value: Any) -> NoReturn:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        text = type(value).__name__
+    raise DecodeError(place, f"expected {expected}, got {text if len(text) <= SHOWN else text[:SHOWN] + '...'}")
+
+
+def _below(place: str, key: str) -> str:
+    return f"{place}.{key[:SHOWN]}" if place else key[:SHOWN]
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise DecodeError(next(key for key in keys if keys.count(key) > 1)[:SHOWN], "occurs twice")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise DecodeError("", f"{text} is not a JSON number")

@@ -7,7 +7,6 @@ there whole or not at all. One lock a key makes a second run wait instead of wor
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import uuid
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,9 +21,8 @@ from core.artifacts import Artifact, named
 from core.digest import file_digest
 from core.errors import HooklineError
 from core.output_paths import output_path
-from core.serial import decode, digest, encode
-
-SIDECAR = ".json"
+from core.serial import digest
+from core.sidecar import SIDECAR, read_sidecar, write_sidecar
 
 
 class Store:
@@ -48,14 +45,14 @@ class Store:
 
     def find(self, stage: str, key: str) -> Artifact | None:
         """The stored artifact; None where there is none, or where one of its files is damaged."""
-        for sidecar in sorted(self._entry(stage, key).glob(f"*{SIDECAR}")):
-            file = sidecar.with_name(sidecar.name.removesuffix(SIDECAR))
+        for path in sorted(self._entry(stage, key).glob(f"*{SIDECAR}")):
+            file = path.with_name(path.name.removesuffix(SIDECAR))
             try:
-                artifact = read_artifact(file) if file.is_file() else None
+                sidecar = read_sidecar(file) if file.is_file() else None
             except HooklineError:
                 return None
-            if artifact is not None and _undamaged(file.parent, json.loads(sidecar.read_text(encoding="utf-8"))):
-                return artifact
+            if sidecar is not None and not any(sidecar.damaged()):
+                return sidecar.artifact
         return None
 
     def write(self, stage: str, key: str, make: Callable[[Path], Artifact]) -> Artifact:
@@ -131,54 +128,3 @@ def complete(artifact: Artifact) -> Artifact:
 def identity(artifact: Artifact) -> str:
     """What a later stage's key takes from this input: content and facts, not place or origin."""
     return digest({"artifact": type(artifact).__name__, **named(artifact)})
-
-
-def write_sidecar(artifact: Artifact) -> Path:
-    """Write ``<file>.json`` beside the artifact's file; it names the file without its folder."""
-    content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
-    folder = artifact.path.parent
-    content["files"] = {
-        str(file.relative_to(folder)): file_digest(file) for file in sorted(folder.rglob("*")) if file.is_file()
-    }
-    sidecar = artifact.path.with_name(artifact.path.name + SIDECAR)
-    sidecar.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return sidecar
-
-
-def read_artifact(path: Path) -> Artifact | None:
-    """The artifact whose main file is ``path``, from the sidecar beside it; None where there is none.
-
-    Raises:
-        HooklineError: The sidecar is not one of ours or is damaged.
-    """
-    sidecar = path.with_name(path.name + SIDECAR)
-    if not sidecar.is_file():
-        return None
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-        kind = _artifact_types()[content.pop("artifact")]
-        artifact: Artifact = decode(kind, content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HooklineError(
-            f"'{sidecar}' does not describe an artifact ({type(error).__name__}: {error})",
-            "remove it, or build again",
-        ) from error
-    return replace(artifact, path=path.absolute())
-
-
-def _artifact_types() -> dict[str, type[Artifact]]:
-    found: dict[str, type[Artifact]] = {}
-    pending: list[type[Artifact]] = [Artifact]
-    while pending:
-        kind = pending.pop()
-        found[kind.__name__] = kind
-        pending.extend(kind.__subclasses__())
-    return found
-
-
-def _undamaged(folder: Path, sidecar: dict[str, Any]) -> bool:
-    """Whether every file that the sidecar lists is there with the content it had."""
-    files: dict[str, str] = sidecar.get("files", {})
-    return bool(files) and all(
-        (folder / name).is_file() and file_digest(folder / name) == content for name, content in files.items()
-    )

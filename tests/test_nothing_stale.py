@@ -10,7 +10,7 @@ import pytest
 
 from core.artifacts import Dataset
 from core.errors import PlanError
-from core.store import read_artifact
+from core.sidecar import read_artifact
 from tests.dataset_tools import write_dataset, write_picture
 from tests.media_tools import write_pictures
 from tests.runs import Done, Program

@@ -34,6 +34,7 @@ def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
     Raises:
         HooklineError: Names each difference and how to rebuild.
     """
+    _check_optimisation(engine)
     differences = [
         f"{key} {engine.machine.get(key) or 'none'} (here {here[key] or 'none'})"
         for key in _compared(engine)
@@ -44,6 +45,15 @@ def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
             f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
             f"rebuild it here with +stage=build precision={engine.precision.value}; built with"
             " runtimes.onnxruntime.optimisation=extended it runs on other CPUs of the architecture",
+        )
+
+
+def _check_optimisation(engine: Engine) -> None:
+    possible = [item.value for item in Optimisation]
+    if (found := engine.machine.get("optimisation", "all")) not in possible:
+        raise HooklineError(
+            f"the sidecar of engine '{engine.path.name}' says optimisation {found}, not one of {', '.join(possible)}",
+            f"rebuild it here with +stage=build precision={engine.precision.value}",
         )
 
 

@@ -26,7 +26,7 @@ from backends.trt.session import TrtSession
 from core.artifacts import Engine
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
-from core.store import read_artifact
+from core.sidecar import read_artifact
 
 ROW = 20
 """Batches before the wait at the end."""

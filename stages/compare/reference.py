@@ -7,21 +7,22 @@ from pathlib import Path
 from core.artifacts import AnyModel
 from core.errors import HooklineError
 from core.media.nearest import nearest_names
-from core.store import read_artifact
+from core.sidecar import read_model
 
 
 def read_reference(reference: str | None) -> AnyModel:
     """Read what ``compare.reference=`` names: a file that this program wrote, by the sidecar beside it.
 
     Raises:
-        HooklineError: Nothing is named, there is no such file or no sidecar, or it is no model.
+        HooklineError: Nothing is named, there is no such file or no sidecar, it is no
+            model, or one of its files was changed.
     """
     if not reference:
         raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
     path = Path(reference).expanduser()
     if not path.is_file():
         raise HooklineError(f"no file '{path}' to compare with", nearest_names(path))
-    artifact = read_artifact(path)
+    artifact = read_model(path)
     if not isinstance(artifact, AnyModel):
         found = f"is a {type(artifact).__name__}" if artifact else "has no sidecar file (.json) that describes it"
         raise HooklineError(f"'{path}' {found}", "compare.reference= takes an engine that +stage=build made")

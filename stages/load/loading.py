@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine, OnnxModel
 from core.context import RunContext
-from core.digest import file_digest
 from core.download import fetch
 from core.errors import HooklineError
 from core.output_paths import output_path
-from core.store import SIDECAR
+from core.sidecar import read_model
 from stages.load.fitting import fitted
 from stages.load.naming import LocalFile, Official, cache_file, described, locate
 
@@ -54,16 +53,10 @@ def _official(source: Official, context: RunContext) -> Checkpoint:
 
 
 def _unchanged(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
-    """Return what the sidecar says, if there is one and it describes this file."""
-    known = described(source)
-    if known is None:
-        return None
-    if known.sha256 != file_digest(source.path):
-        raise HooklineError(
-            f"'{source.path}' is not the file that '{source.path.name}{SIDECAR}' beside it describes (sha256 differs)",
-            "remove the sidecar, or make the file again",
-        )
-    return known
+    """Return the model that the sidecar describes, its files verified; None without a sidecar."""
+    described(source)
+    known = read_model(source.path)
+    return known if isinstance(known, Checkpoint | OnnxModel | Engine) else None
 
 
 def _read(path: Path, context: RunContext) -> Checkpoint:

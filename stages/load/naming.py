@@ -13,7 +13,7 @@ from core.download import cached
 from core.errors import HooklineError, unknown
 from core.output_paths import output_path
 from core.parts import Release
-from core.store import SIDECAR, read_artifact
+from core.sidecar import SIDECAR, read_artifact, sidecar_path
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -105,7 +105,7 @@ def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str
         release = source.release
         found = cached(release, cache_file(source, context.cache_dir), context.cache_dir)
         return {"release": source.name, "weights": found or release.mirror_sha256 or release.sha256}
-    sidecar = source.path.with_name(source.path.name + SIDECAR)
+    sidecar = sidecar_path(source.path)
     files = {"weights": source.path, "sidecar": sidecar}
     contents = {name: file_digest(file, context.cache_dir) for name, file in files.items() if file.is_file()}
     return {"name": source.path.stem, **contents}

@@ -18,7 +18,8 @@ from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import is_keyed, keyed_options
 from core.errors import HooklineError
 from core.stage import Stage
-from core.store import complete, write_sidecar
+from core.sidecar import write_sidecar
+from core.store import complete
 from tests.dataset_tools import write_dataset, write_picture
 from tests.fake_parts import fake_engine
 from tests.runs import Program, plugins

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.artifacts import Engine, InputContract, Layout, ModelFacts, Precision, Provenance
-from core.serial import decode, digest, encode
+from core.artifacts import Engine, InputContract, Layout, Metrics, ModelFacts, Precision, Provenance
+from core.serial import DecodeError, decode, digest, encode, parse
 
 ENGINE = Engine(
     path=Path("/x/y.onnx"),
@@ -28,8 +32,75 @@ def test_round_trip() -> None:
     assert decode(Engine, encode(ENGINE)) == ENGINE
 
 
-def test_unknown_members_of_newer_files_are_left_out() -> None:
-    assert decode(Engine, encode(ENGINE) | {"added_later": 1}) == ENGINE
+@pytest.mark.parametrize(
+    ("edits", "problem"),
+    [
+        ({"contract.height": "640"}, "contract.height: expected a whole number, got '640'"),
+        ({"contract.height": 640.0}, r"contract.height: expected a whole number, got 640\.0"),
+        ({"contract.height": True}, "contract.height: expected a whole number, got True"),
+        ({"contract.scale": False}, "contract.scale: expected a number, got False"),
+        ({"contract.scale": math.inf}, "contract.scale: expected a finite number, got inf"),
+        ({"contract.scale": 10**400}, "contract.scale: expected a finite number, got 1000"),
+        ({"facts.names": "person"}, "facts.names: expected a list, got 'person'"),
+        ({"facts.names": ["a", 1]}, r"facts.names\[1\]: expected a text, got 1"),
+        ({"facts.anchors": [[1.0], [None]]}, r"facts.anchors\[1\]\[0\]: expected a number, got None"),
+        ({"facts": []}, r"facts: expected an object, got \[\]"),
+        ({"layout": "tails"}, "layout: expected one of heads, classic, decoded, got 'tails'"),
+        ({"layout": ["heads"]}, "layout: expected one of"),
+        ({"machine": {"cpu": 1}}, "machine.cpu: expected a text, got 1"),
+        ({"path": ""}, "path: expected a path, got ''"),
+        ({"path": "a\0b"}, "path: expected a path"),
+        ({"provenance": 1}, "provenance: expected an object, got 1"),
+        ({"added": 1}, "added: unknown key"),
+        ({"facts.added": 1}, "facts.added: unknown key"),
+        ({"notes": "x" * 99}, "notes: expected a list, got 'x{39}"),
+    ],
+)
+def test_wrong_values_are_refused_with_their_place(edits: dict[str, Any], problem: str) -> None:
+    content = encode(ENGINE)
+    for place, value in edits.items():
+        *above, key = place.split(".")
+        functools.reduce(dict.__getitem__, above, content)[key] = value
+    with pytest.raises(DecodeError, match=f"^{problem}"):
+        decode(Engine, content)
+
+
+def test_missing_keys_are_refused() -> None:
+    content = encode(ENGINE)
+    del content["contract"]["pad_value"]
+    with pytest.raises(DecodeError, match=r"^contract\.pad_value: missing"):
+        decode(Engine, content)
+
+
+def test_kinds_of_annotation() -> None:
+    assert decode(tuple[int, str], [1, "a"]) == (1, "a")
+    assert decode(list[float], [1, 2.5]) == [1.0, 2.5]
+    assert decode(int | str, "a") == "a"
+    assert decode(bool | None, None) is None
+    assert decode(Any, {"a": [None]}) == {"a": [None]}
+    with pytest.raises(DecodeError, match="expected 2 items, got 1"):
+        decode(tuple[int, str], [1])
+    with pytest.raises(DecodeError, match=r"^x\[0\]: expected a whole number, got None"):
+        decode(list[int], [None], "x")
+
+
+def test_whole_numbers_in_fields_of_floats_are_written_as_floats() -> None:
+    facts = ModelFacts("yolov5", "yolov5n", ("a",), ((10, 13), (16.0, 30)), (8, 16))
+    same = ModelFacts("yolov5", "yolov5n", ("a",), ((10.0, 13.0), (16.0, 30.0)), (8, 16))
+    assert json.dumps(encode(facts)) == json.dumps(encode(same))
+    assert digest(facts) == digest(same)
+    assert encode(facts)["strides"] == [8, 16]
+    assert json.dumps(encode(Metrics(path=Path("x"), values={"a": 1}))) == json.dumps(
+        encode(Metrics(path=Path("x"), values={"a": 1.0}))
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "NaN", "[Infinity]", '{"a": -Infinity}', '{"a": {"b": 1, "b": 2}}', "[" * 200_000, b"\xff\xff"]
+)
+def test_texts_that_are_not_plain_json(text: str | bytes) -> None:
+    with pytest.raises(DecodeError, match=r".+"):
+        parse(text)
 
 
 def test_digest_does_not_depend_on_the_order_of_keys() -> None:

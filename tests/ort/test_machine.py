@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 
 import onnxruntime as ort
+import pytest
 
-from backends.ort.machine import this_machine
+from backends.ort.machine import check_machine, this_machine
+from core.errors import HooklineError
+from tests.core.test_serial import ENGINE
 
 X86 = "processor : 0\nflags : fpu avx512_vnni fma avx2 sse\n\nprocessor : 1\nflags : fpu avx512_vnni fma avx2 sse\n"
 
@@ -27,3 +31,9 @@ def test_without_cpuinfo_the_processor_is_named(tmp_path):
         "architecture": platform.machine(),
         "instructions": platform.processor(),
     }
+
+
+def test_an_optimisation_that_nobody_knows():
+    engine = replace(ENGINE, machine={"optimisation": "most"})
+    with pytest.raises(HooklineError, match="says optimisation most, not one of all, extended, none"):
+        check_machine(engine, this_machine())

@@ -11,7 +11,8 @@ import pytest
 from core.artifacts import Comparison, Engine
 from core.errors import HooklineError
 from core.parts import Availability
-from core.store import complete, write_sidecar
+from core.sidecar import write_sidecar
+from core.store import complete
 from stages.compare import CompareConfig, check, hookline_stages
 from stages.compare.agreement import Agreement, match, pairwise_iou
 from stages.compare.measure import measure

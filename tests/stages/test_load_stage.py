@@ -30,7 +30,8 @@ from core.artifacts import (
 from core.context import RunContext
 from core.errors import HooklineError
 from core.parts import ModelFamily, Release
-from core.store import complete, write_sidecar
+from core.sidecar import write_sidecar
+from core.store import complete
 from stages.load import check, fingerprint, hookline_stages, load, select
 from tests.stage_tools import Memory, load_config, make_context
 from tests.yolov5.official_files import P5, write_official
@@ -269,7 +270,7 @@ def test_an_onnx_file_without_sidecar_keeps_its_size(tmp_path: Path) -> None:
 def test_an_engine_that_was_changed(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     engine.path.write_bytes(b"another")
-    with pytest.raises(HooklineError, match=r"is not the file that 'x\.engine\.json' beside it describes"):
+    with pytest.raises(HooklineError, match=r"x\.engine' is not the file that was written"):
         load(load_config(str(engine.path)), the_context(tmp_path)[0])
 
 

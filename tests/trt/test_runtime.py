@@ -66,7 +66,7 @@ def test_an_engine_of_another_gpu_is_never_deserialised(opened, engine):
 
 
 def test_a_plan_that_was_changed_is_never_deserialised(opened, engine):
-    with pytest.raises(HooklineError, match="is not the file that was built"):
+    with pytest.raises(HooklineError, match="is not the file that was written"):
         TensorRt(TrtOptions()).open(replace(engine, sha256="0" * 64), device="auto")
     assert opened == []
 

@@ -91,7 +91,7 @@ def test_cards_that_tensorrt_rtx_chose_are_left_to_it(engine, card):
     ("change", "message"),
     [
         ({"runtime": "tensorrt"}, "is an engine of 'tensorrt'"),
-        ({"sha256": "0" * 64}, "is not the file that was built"),
+        ({"sha256": "0" * 64}, "is not the file that was written"),
         (
             {"machine": {"tensorrt_rtx": "1.6.0"}},
             r"by TensorRT-RTX 1\.6\.0, here is .*; build it again with \+stage=build",

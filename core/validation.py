@@ -1,0 +1,121 @@
+"""Range checks of artifacts that were read from a file: values of the right type that no model can have."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from itertools import pairwise
+from typing import Any
+
+from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel, InputContract, ModelFacts
+from core.serial import DecodeError
+
+LARGEST_SIZE = 65536
+"""Of a batch, and of a side in pixels."""
+AXES = ("batch", "height", "width")
+CHANNEL_ORDERS = ("rgb", "bgr")
+SHA256 = re.compile(r"[0-9a-f]{64}|")
+
+Problem = tuple[str, str]
+"""The field, and what it should be."""
+
+
+def validate(value: Any, place: str = "") -> None:
+    """Check every number and name in a decoded dataclass.
+
+    Args:
+        value: The dataclass, e.g. an artifact.
+        place: Where it was found, for messages.
+
+    Raises:
+        DecodeError: Names the first field that is out of range.
+    """
+    prefix = f"{place}." if place else ""
+    for kind, problems in _CHECKS.items():
+        for field, expected in problems(value) if isinstance(value, kind) else ():
+            raise DecodeError(f"{prefix}{field}", f"expected {expected}, got {getattr(value, field)!r}")
+    for item in fields(value):
+        if is_dataclass(inner := getattr(value, item.name)):
+            validate(inner, f"{prefix}{item.name}")
+
+
+def _artifact(artifact: Artifact) -> Iterator[Problem]:
+    if not SHA256.fullmatch(artifact.sha256):
+        yield "sha256", "64 hexadecimal digits"
+
+
+def _dataset(dataset: Dataset) -> Iterator[Problem]:
+    yield from _names(dataset.names)
+    if any(count < 0 for count in dataset.splits.values()):
+        yield "splits", "counts from 0"
+
+
+def _table(table: CalibrationTable) -> Iterator[Problem]:
+    if table.pictures < 0:
+        yield "pictures", "a count from 0"
+
+
+def _threshold(model: GraftedModel | Engine) -> Iterator[Problem]:
+    if not 0 <= model.score_threshold <= 1:
+        yield "score_threshold", "a number from 0 to 1"
+
+
+def _facts(facts: ModelFacts) -> Iterator[Problem]:
+    yield from _names(facts.names)
+    if not facts.strides or not _increasing((0, *facts.strides, LARGEST_SIZE + 1)):
+        yield "strides", f"increasing whole numbers from 1 to {LARGEST_SIZE}"
+    if not facts.anchors:  # families without anchors, and foreign ONNX files
+        return
+    if len(facts.anchors) != len(facts.strides):
+        yield "anchors", f"one list for each of {len(facts.strides)} strides"
+    sizes = {len(level) for level in facts.anchors}
+    if len(sizes) > 1 or 0 in sizes or any(size % 2 for size in sizes):
+        yield "anchors", "pairs of width and height, equally many per level"
+    if not all(math.isfinite(side) and side > 0 for level in facts.anchors for side in level):
+        yield "anchors", "finite numbers above 0"
+
+
+def _contract(contract: InputContract) -> Iterator[Problem]:
+    for axis in AXES:
+        if not 1 <= getattr(contract, axis) <= LARGEST_SIZE:
+            yield axis, f"a whole number from 1 to {LARGEST_SIZE}"
+    if not set(contract.dynamic) <= set(AXES) or len(set(contract.dynamic)) != len(contract.dynamic):
+        yield "dynamic", f"some of {', '.join(AXES)}, each once"
+    if not contract.name:
+        yield "name", "the name of the input tensor"
+    if not 0 <= contract.pad_value <= 255:
+        yield "pad_value", "a whole number from 0 to 255"
+    if contract.channels not in CHANNEL_ORDERS:
+        yield "channels", f"one of {', '.join(CHANNEL_ORDERS)}"
+    if not (math.isfinite(contract.scale) and contract.scale > 0):
+        yield "scale", "a finite number above 0"
+
+
+def _names(names: Iterable[str]) -> Iterator[Problem]:
+    listed = tuple(names)
+    if not listed or not all(_encodable(name) for name in listed):
+        yield "names", "at least one class name, each of Unicode characters"
+
+
+def _encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _increasing(numbers: tuple[int, ...]) -> bool:
+    return all(low < high for low, high in pairwise(numbers))
+
+
+_CHECKS: dict[type | tuple[type, ...], Callable[[Any], Iterator[Problem]]] = {
+    Artifact: _artifact,
+    Dataset: _dataset,
+    CalibrationTable: _table,
+    (GraftedModel, Engine): _threshold,
+    ModelFacts: _facts,
+    InputContract: _contract,
+}

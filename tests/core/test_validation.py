@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.artifacts import Checkpoint, InputContract, ModelFacts
+from core.serial import DecodeError
+from core.validation import validate
+
+FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), ((10.0, 13.0), (30.0, 61.0)), (8, 16))
+CONTRACT = InputContract(1, 64, 96, dynamic=("batch", "height"))
+
+
+def test_what_models_have() -> None:
+    validate(FACTS)
+    validate(replace(FACTS, anchors=()))  # a family without anchors
+    validate(CONTRACT)
+    validate(Checkpoint(path=Path("x"), sha256="0" * 64, facts=FACTS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": ()},
+        {"names": ("\ud800",)},
+        {"strides": ()},
+        {"strides": (16, 8)},
+        {"strides": (8, 8)},
+        {"strides": (0, 8)},
+        {"strides": (8, 10**9)},
+        {"anchors": ((10.0, 13.0),)},
+        {"anchors": ((10.0, 13.0), (10.0,))},
+        {"anchors": ((10.0,), (10.0,))},
+        {"anchors": ((), ())},
+        {"anchors": ((10.0, -13.0), (10.0, 13.0))},
+        {"anchors": ((10.0, math.nan), (10.0, 13.0))},
+    ],
+)
+def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
+    (field,) = change
+    with pytest.raises(DecodeError, match=rf"^facts\.{field}: expected"):
+        validate(Checkpoint(path=Path("x"), facts=replace(FACTS, **change)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": 0},
+        {"height": -32},
+        {"width": 65537},
+        {"dynamic": ("depth",)},
+        {"dynamic": ("batch", "batch")},
+        {"name": ""},
+        {"pad_value": 256},
+        {"pad_value": -1},
+        {"channels": "gbr"},
+        {"scale": 0.0},
+        {"scale": math.inf},
+    ],
+)
+def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
+    (field,) = change
+    with pytest.raises(DecodeError, match=f"^{field}: expected"):
+        validate(replace(CONTRACT, **change))
