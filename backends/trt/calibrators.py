@@ -39,12 +39,11 @@ class CalibrationCache:
             return None
         content = self.path.read_bytes()
         try:
-            _, scales = read_tensorrt_cache(content.decode())
-        except (HooklineError, UnicodeDecodeError):
-            scales = {}
-        if not scales:
-            log.warning("the calibration cache '%s' is damaged, calibrating anew", self.path)
-        return content if scales else None
+            read_tensorrt_cache(content)
+        except HooklineError as error:
+            log.warning("the calibration cache '%s' is damaged, calibrating again: %s", self.path, error.message)
+            return None
+        return content
 
     def write(self, content: bytes) -> None:
         """Keep it; another process never sees a part of it."""

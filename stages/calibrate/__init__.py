@@ -33,7 +33,10 @@ class CalibrateConfig:
         runtime: What runs the float model.
         on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
             number; `stop` none.
-        cache: A calibration cache of TensorRT to take the ranges from; no pictures are looked at.
+        cache: A calibration cache to take the ranges from instead of images: calibration.cache of this stage, or one
+            that TensorRT wrote. A cache that names another model is an error.
+        trust_cache: Accept a cache that does not name its model, as TensorRT's own. With the ranges of another model
+            the engine is silently wrong.
     """
 
     source: Any = place(None)
@@ -46,6 +49,7 @@ class CalibrateConfig:
     runtime: str = chosen("onnxruntime", kind="runtimes")
     on_error: OnError = presentation(OnError.auto)
     cache: str | None = place(None)
+    trust_cache: bool = presentation(default=False)
 
 
 def calibrate(

@@ -1,12 +1,13 @@
-"""Ranges out of a calibration cache of TensorRT."""
+"""Ranges from a calibration cache: one that hookline wrote for this model, or one of TensorRT that the user trusts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import CalibrationTable, OnnxModel
-from core.calibration import Ranges, TensorRange, read_tensorrt_cache
+from core.calibration import Ranges, TensorRange, TensorRtCache, model_of, read_tensorrt_cache
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError
@@ -16,35 +17,91 @@ if TYPE_CHECKING:
     from stages.calibrate import CalibrateConfig
 
 METHOD = "tensorrt-cache"
+LARGEST = 16_000_000
+"""Bytes of a cache; that of a network of 300 tensors has 10 kB."""
+
+
+def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
+    """Yield what is wrong with the file and its header, as far as it is known before the run."""
+    path = Path(config.cache or "")
+    if not path.is_file():
+        yield HooklineError(f"no calibration cache '{path}'", "give the text file that TensorRT wrote")
+        return
+    if (size := path.stat().st_size) > LARGEST:
+        yield HooklineError(f"the calibration cache '{path}' has {size:,} bytes", "give the file that TensorRT wrote")
+        return
+    with path.open("rb") as file:
+        header = file.readline(256).decode(errors="replace").rstrip("\r\n")
+    if not model_of(header) and not config.trust_cache:
+        yield HooklineError(
+            f"the calibration cache '{path}' does not say which model it was made for (its header is {header[:80]!r})",
+            "if it was made for exactly this ONNX file, set calibrate.trust_cache=true; else leave calibrate.cache out",
+        )
 
 
 def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext) -> CalibrationTable:
-    """The table of a cache. It only knows magnitudes, so every range is symmetric.
+    """Return the table of a cache. A cache knows magnitudes only, so every range is symmetric.
 
     Raises:
-        HooklineError: The file is no calibration cache, or names no tensor.
+        HooklineError: The file is no calibration cache, or was made for another model.
     """
-    path = Path(config.cache or "")
-    try:
-        header, scales = read_tensorrt_cache(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise HooklineError(f"'{path}' is not text", "give the calibration cache that TensorRT wrote") from error
-    if not scales:
-        raise HooklineError(f"the calibration cache '{path}' names no tensor", "give the file that TensorRT wrote")
-    digest = file_digest(path)
+    path, digest = Path(config.cache or ""), file_digest(model.path)
+    cache = read_tensorrt_cache(path.read_bytes())
+    if cache.model not in {"", digest}:
+        raise HooklineError(
+            f"the calibration cache '{path}' was made for another model (sha256 {cache.model[:12]}..., "
+            f"'{model.path.name}' has {digest[:12]}...)",
+            "leave calibrate.cache out to calibrate this model",
+        )
     ranges = Ranges(
         method=METHOD,
         pictures=0,
-        model=file_digest(model.path),
-        data=digest,
+        model=digest,
+        data=file_digest(path),
         preprocessing="",
-        tensors={name: symmetric(scale * STEPS) for name, scale in scales.items()},
-        header=header,
+        tensors={name: symmetric(scale * STEPS) for name, scale in cache.scales.items()},
+        header=cache.header,
     )
-    note = f"the ranges come from a calibration cache of TensorRT ({header}), which does not name its images"
-    return write_table(ranges, context.workdir, (note,))
+    return write_table(ranges, context.workdir, tuple(_notes(path, cache, model)))
 
 
 def symmetric(amax: float) -> TensorRange:
-    """The range of which only the magnitude is known."""
+    """Return the range of which only the magnitude is known."""
     return TensorRange(min=-amax, max=amax, low=-amax, high=amax, amax=amax)
+
+
+def _notes(path: Path, cache: TensorRtCache, model: OnnxModel) -> Iterator[str]:
+    """Yield what a user of the table must know, after a check that its tensors are those of the model."""
+    fitting = _fitting(path, cache.scales, model)
+    yield f"the ranges come from a calibration cache ({cache.header[:80]}), which does not name its images"
+    if not cache.model:
+        yield (
+            "the calibration cache was trusted (calibrate.trust_cache=true): nothing shows that it was "
+            "made for this model, and with the ranges of another training the engine is silently wrong"
+        )
+    if fitting:
+        yield fitting
+
+
+def _fitting(path: Path, scales: Mapping[str, float], model: OnnxModel) -> str:
+    """Return which tensors do not match, or an empty text where all do."""
+    import onnx
+
+    graph = onnx.load(model.path, load_external_data=False).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    constants.update(name for node in graph.node if node.op_type == "Constant" for name in node.output)
+    names = {item.name for item in graph.input} | {name for node in graph.node for name in node.output}
+    names -= constants
+    foreign, lacking = scales.keys() - names, names - scales.keys()
+    if len(foreign) == len(scales):
+        raise HooklineError(
+            f"the calibration cache '{path}' was made for another model: none of its {len(scales)} tensors is in "
+            f"'{model.path.name}'",
+            "leave calibrate.cache out to calibrate this model",
+        )
+    if not foreign and not lacking:
+        return ""
+    return (
+        f"of {len(scales)} tensors in the calibration cache '{path.name}' {len(foreign)} are not in the model, and "
+        f"{len(lacking)} of the model's {len(names)} tensors are not in the cache"
+    )

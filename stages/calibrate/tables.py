@@ -15,7 +15,7 @@ STEPS = 127
 def write_table(ranges: Ranges, folder: Path, notes: tuple[str, ...] = ()) -> CalibrationTable:
     """Write both files into ``folder``."""
     ranges.write(folder / TABLE)
-    header = ranges.header or f"hookline-{ranges.method}"  # not TensorRT's: that names a version and an algorithm
     scales = {name: found.amax / STEPS for name, found in ranges.tensors.items()}
-    (folder / CACHE).write_text(write_tensorrt_cache(scales, header), encoding="utf-8")
+    text = write_tensorrt_cache(scales, method=ranges.method, model=ranges.model, header=ranges.header)
+    (folder / CACHE).write_text(text, encoding="utf-8")
     return CalibrationTable(path=folder / TABLE, notes=notes, method=ranges.method, pictures=ranges.pictures)

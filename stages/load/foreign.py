@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
 from onnx.external_data_helper import uses_external_data
 
 from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel, Precision
 from core.errors import HooklineError
 from core.metadata import ModelMetadata, from_properties, parse_names
+from core.serial import DecodeError
+from core.validation import validate
 
 DEFAULT_SIZE = 640
 """Height and width to use where the file leaves them open."""
@@ -35,19 +37,24 @@ def inspect_onnx(path: Path) -> OnnxModel:
         )
     ours = from_properties(properties)
     metadata = ours if ours and ours.layout is _layout(outputs) else _classic(path, model, properties, outputs)
-    return OnnxModel(
+    found = OnnxModel(
         path=path,
         facts=metadata.facts,
         contract=metadata.contract,
         layout=metadata.layout,
         precision=_precision(model),
     )
+    try:
+        validate(found)
+    except DecodeError as error:
+        raise HooklineError(f"'{path}' is no usable detector ({error})", _WANTED) from error
+    return found
 
 
 def _read(path: Path) -> Any:
     try:
         model = onnx.load(path, load_external_data=False)
-    except (DecodeError, OSError, ValueError) as error:
+    except (ProtobufError, OSError, ValueError) as error:
         raise HooklineError(f"'{path}' is not an ONNX file, or truncated", _WANTED) from error
     if not model.graph.output:
         raise HooklineError(f"'{path}' is not an ONNX file, or truncated", _WANTED)

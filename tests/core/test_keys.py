@@ -17,8 +17,8 @@ import pytest
 from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import is_keyed, keyed_options
 from core.errors import HooklineError
-from core.stage import Stage
 from core.sidecar import write_sidecar
+from core.stage import Stage
 from core.store import complete
 from tests.dataset_tools import write_dataset, write_picture
 from tests.fake_parts import fake_engine
