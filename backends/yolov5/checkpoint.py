@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,19 +84,30 @@ def load(path: Path) -> Weights:
     """Read a file that :func:`save` wrote.
 
     Raises:
-        CheckpointError: Not there, damaged, or not one of ours.
+        CheckpointError: Not there, damaged, not one of ours, or it holds NaN or infinity.
     """
     if not path.is_file():
         raise CheckpointError(f"no such file '{path}'")
     try:
         with safe_open(path, framework="pt") as file:
             config, variant, names = _metadata(path, file.metadata() or {})
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = {name: finite(name, file.get_tensor(name), path) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"'{path}' is damaged or no safetensors file ({error})", "fetch or train it again"
         ) from error
     return Weights(config, variant, names, state)
+
+
+def finite(name: str, tensor: Tensor, path: Path) -> Tensor:
+    """Return ``tensor``, a part of the weights in ``path``.
+
+    Raises:
+        CheckpointError: It holds NaN or infinity.
+    """
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise CheckpointError(f"'{name}' in '{path}' holds NaN or infinity", "the training diverged: train it again")
+    return tensor
 
 
 def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str, tuple[str, ...]]:
@@ -113,8 +125,10 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
         config, names = ModelConfig.from_dict(content["model"]), tuple(str(name) for name in facts["names"])
         if len(names) != config.num_classes:
             raise CheckpointError(f"'{path}' names {len(names)} classes of {config.num_classes}")
+        if not all(math.isfinite(side) and side > 0 for level in config.anchors for side in level):
+            raise CheckpointError(f"'{path}' has anchors without a size", "fetch or train it again")
         return config, str(facts["variant"]), names
     except CheckpointError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"the metadata of '{path}' is damaged ({error!r})", "fetch or train it again") from error

@@ -50,6 +50,11 @@ class ModelConfig:
     head_repeats: int
     pool_first: bool = False
 
+    def __post_init__(self) -> None:
+        """Anchors become floats wherever they come from: equal networks must be written as equal text."""
+        anchors = tuple(tuple(float(side) for side in level) for level in self.anchors)
+        object.__setattr__(self, "anchors", anchors)
+
     @property
     def levels(self) -> int:
         """Number of output levels: 3, or 4 for the P6 models."""
@@ -79,7 +84,7 @@ class ModelConfig:
         """The inverse of :meth:`to_dict`."""
         return ModelConfig(
             num_classes=int(values["num_classes"]),
-            anchors=tuple(tuple(float(size) for size in level) for level in values["anchors"]),
+            anchors=values["anchors"],
             channels=tuple(int(count) for count in values["channels"]),
             repeats=tuple(int(count) for count in values["repeats"]),
             head_repeats=int(values["head_repeats"]),

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.yolov5.blueprint import Layer, blueprint
-from backends.yolov5.checkpoint import Weights
+from backends.yolov5.checkpoint import Weights, finite
 from backends.yolov5.config import Anchors, ModelConfig, variant_of
 from backends.yolov5.errors import CheckpointError
 from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock, focus_to_conv
@@ -128,9 +128,7 @@ def _state(modules: Mapping[str, StandIn], path: Path) -> dict[str, Tensor]:
         for key, tensor in _tensors(module).items():
             if tensor.nbytes > tensor.untyped_storage().nbytes():
                 raise CheckpointError(f"'{name}.{key}' in '{path}' claims more than the file holds", _WANTED)
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise CheckpointError(f"'{name}.{key}' in '{path}' holds NaN or infinity", "the training diverged")
-            state[f"{name}.{key}"] = tensor.contiguous()
+            state[f"{name}.{key}"] = finite(f"{name}.{key}", tensor, path).contiguous()
     if "stem.bn.weight" not in state:
         raise CheckpointError(
             f"'{path}' has its batch normalisation folded in already", "give the file that training wrote"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from backends.yolov5 import checkpoint
@@ -30,6 +33,38 @@ def test_what_is_written_is_read(tmp_path: Path, levels: int) -> None:
 def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save(tiny_weights(), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["stem.conv.weight", "stem.bn.running_var"])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, name: str, value: float) -> None:
+    weights = tiny_weights()
+    changed = weights.state[name].clone()
+    changed.view(-1)[-1] = value
+    save(replace(weights, state={**weights.state, name: changed}), tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match=rf"'{name}' in '.*x\.safetensors' holds NaN or infinity"):
+        load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("side", ["NaN", "1e999", "0", "-3", "1" + "0" * 400])
+def test_anchors_without_a_size_are_refused(tmp_path: Path, side: str) -> None:
+    save(tiny_weights(), tmp_path / "x.safetensors")
+    with safe_open(tmp_path / "x.safetensors", framework="pt") as file:
+        text = file.metadata()["hookline"]
+    before, after = text.split('"model": ')
+    edited = before + '"model": ' + re.sub(r'("anchors": \[\[)[0-9.]+', rf"\g<1>{side}", after)
+    save_file(load_file(tmp_path / "x.safetensors"), tmp_path / "y.safetensors", {"hookline": edited})
+    with pytest.raises(CheckpointError, match=r"has anchors without a size|metadata of '.*' is damaged"):
+        load(tmp_path / "y.safetensors")
+
+
+def test_whole_numbers_as_anchors_give_the_same_bytes(tmp_path: Path) -> None:
+    weights = tiny_weights()
+    whole = tuple(tuple(round(side) for side in level) for level in weights.config.anchors)
+    save(replace(weights, config=replace(weights.config, anchors=whole)), tmp_path / "a")
+    floats = tuple(tuple(map(float, level)) for level in whole)
+    save(replace(weights, config=replace(weights.config, anchors=floats)), tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
