@@ -19,6 +19,8 @@ from core.serial import DecodeError, decode, digest, encode, parse
 from core.validation import validate
 
 SIDECAR = ".json"
+DIGEST = "sidecar_sha256"
+"""Key of the digest. No artifact has a field of this name."""
 LARGEST = 16_000_000
 """Bytes of the sidecar of a model."""
 _EDITED = (
@@ -58,19 +60,17 @@ def sidecar_path(file: Path) -> Path:
 def write_sidecar(artifact: Artifact) -> Path:
     """Write ``<file>.json`` beside the artifact's file; it names the file without its folder."""
     content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
-    folder = artifact.path.parent
-    content["files"] = {
-        file.relative_to(folder).as_posix(): file_digest(file) for file in sorted(folder.rglob("*")) if file.is_file()
-    }
-    content["digest"] = sidecar_digest(content)
-    sidecar = sidecar_path(artifact.path)
+    folder, sidecar = artifact.path.parent, sidecar_path(artifact.path)
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file != sidecar)
+    content["files"] = {file.relative_to(folder).as_posix(): file_digest(file) for file in files}
+    content[DIGEST] = sidecar_digest(content)
     sidecar.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return sidecar
 
 
 def sidecar_digest(content: Mapping[str, Any]) -> str:
-    """Return the digest of the content of a sidecar, over all keys but ``digest``."""
-    return digest({key: value for key, value in content.items() if key != "digest"})
+    """Return the digest of the content of a sidecar, over all keys but :data:`DIGEST`."""
+    return digest({key: value for key, value in content.items() if key != DIGEST})
 
 
 def read_artifact(file: Path) -> Artifact | None:
@@ -100,7 +100,7 @@ def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
         content = parse(_read(path, largest))
         if not isinstance(content, dict):
             raise DecodeError("", f"expected an object, got {type(content).__name__}")
-        if content.get("digest") != sidecar_digest(content):
+        if content.get(DIGEST) != sidecar_digest(content):
             raise HooklineError(f"'{path}' was edited, or written by an older hookline: its digest differs", _EDITED)
         return _decoded(content, file)
     except (DecodeError, RecursionError) as error:
@@ -164,7 +164,7 @@ def _decoded(content: dict[str, Any], file: Path) -> Sidecar:
     for listed in files:
         if not listed or PurePosixPath(listed).is_absolute() or ".." in PurePosixPath(listed).parts:
             raise DecodeError("files", f"expected paths below the folder of the sidecar, got {listed!r:.40}")
-    own = {"artifact", "files", "digest"}
+    own = {"artifact", "files", DIGEST}
     artifact: Artifact = decode(kinds[name], {key: value for key, value in content.items() if key not in own})
     validate(artifact)
     if not artifact.sha256:

@@ -206,15 +206,33 @@ def test_a_place_counts_by_its_content(option: tuple[str, str], program: Program
     assert key(first) != before
 
 
-@pytest.mark.parametrize("changed", ["reference.engine", "reference.engine.json"])
-def test_a_reference_counts_by_file_and_sidecar(program: Program, changed: str) -> None:
-    given = f"compare.reference={engine(program.folder, 1)}", f"source={images(program.folder / 'images', 1)}"
+def reference_key(program: Program) -> Any:
+    given = f"compare.reference={program.folder / 'reference.engine'}", f"source={program.folder / 'images'}"
     stage = plugins().registry.part("stages", "compare")
     request, context, _ = program.prepare("backend=onnxruntime", *given)
-    before = stage.fingerprint(request.configs["compare"], context)
+    return stage.fingerprint(request.configs["compare"], context)
+
+
+def test_a_reference_counts_by_its_sidecar_too(program: Program) -> None:
+    images(program.folder / "images", 1)
+    engine(program.folder, 1)
+    before, content = reference_key(program), (program.folder / "reference.engine").read_bytes()
+    engine(program.folder, 2)
+    assert (program.folder / "reference.engine").read_bytes() == content
+    assert reference_key(program) != before
+
+
+@pytest.mark.parametrize("changed", ["reference.engine", "reference.engine.json"])
+def test_a_reference_that_was_edited_is_refused(program: Program, changed: str) -> None:
+    images(program.folder / "images", 1)
+    engine(program.folder, 1)
     file = program.folder / changed
-    file.write_text(file.read_text().replace("0.1", "0.2") + " ")
-    assert stage.fingerprint(request.configs["compare"], context) != before
+    file.write_text(file.read_text() + " ")
+    if changed.endswith(".json"):
+        reference_key(program)  # one more blank is the same content
+        file.write_text(file.read_text().replace("onnxruntime", "tensorrt"))
+    with pytest.raises(HooklineError, match=r"its sha256 differs|was edited"):
+        reference_key(program)
 
 
 @pytest.mark.parametrize("option", INPUTS, ids=".".join)

@@ -25,7 +25,16 @@ from core.artifacts import (
 )
 from core.errors import HooklineError
 from core.serial import encode
-from core.sidecar import LARGEST, read_artifact, read_model, sidecar_digest, sidecar_path, verify_file, write_sidecar
+from core.sidecar import (
+    DIGEST,
+    LARGEST,
+    read_artifact,
+    read_model,
+    sidecar_digest,
+    sidecar_path,
+    verify_file,
+    write_sidecar,
+)
 from core.store import complete
 
 FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), ((10.0, 13.0), (30.0, 61.0)), (8, 16))
@@ -38,7 +47,7 @@ ARTIFACTS: dict[str, Callable[[Path], Artifact]] = {
     "grafted": lambda path: GraftedModel(path=path, **MODEL, graft="onnx", operators=("YoloLayer_TRT",)),
     "checkpoint": lambda path: Checkpoint(path=path, facts=FACTS, notes=("mind",)),
     "table": lambda path: CalibrationTable(path=path, method="minmax", pictures=3),
-    "dataset": lambda path: Dataset(path=path, names=("a",), splits={"train": 2}),
+    "dataset": lambda path: Dataset(path=path, names=("a",), digest="0" * 64, splits={"train": 2}),
 }
 VALUES = (
     None, True, 0, 7, -1, 2.5, 10**400, "", "640", "rgb", "\ud800", "../../x",
@@ -123,14 +132,14 @@ def test_an_edited_sidecar_with_its_digest_is_read_as_it_is_or_refused(artifact:
     for edited in edits(content):
         if not isinstance(edited, dict):
             continue
-        edited["digest"] = sidecar_digest(edited)
+        edited[DIGEST] = sidecar_digest(edited)
         sidecar.write_text(json.dumps(edited))
         try:
             found = read_artifact(artifact.path)
         except HooklineError as error:
             assert "\n" not in str(error)  # noqa: PT017 - one line
             continue
-        said = {key: value for key, value in edited.items() if key not in {"artifact", "files", "digest", "path"}}
+        said = {key: value for key, value in edited.items() if key not in {"artifact", "files", DIGEST, "path"}}
         assert {key: value for key, value in encode(found).items() if key != "path"} == said
 
 
@@ -155,7 +164,7 @@ def test_spaces_and_the_order_of_keys_do_not_matter(artifact: Artifact) -> None:
 def test_a_sidecar_of_an_older_hookline(artifact: Artifact) -> None:
     sidecar = sidecar_path(artifact.path)
     content = json.loads(sidecar.read_text())
-    del content["digest"]
+    del content[DIGEST]
     sidecar.write_text(json.dumps(content))
     with pytest.raises(HooklineError, match="was edited, or written by an older hookline"):
         read_artifact(artifact.path)
