@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import HooklineError, reason_of
+from core.media.native_output import private_stderr
 from core.output_paths import output_path, write_file
 from core.plugins import Plugins, load_plugins
 from core.ranks import RANKS
@@ -55,6 +56,7 @@ def plugins_without(disabled: tuple[str, ...]) -> Plugins:
 def main() -> int:
     """Run the command line in ``sys.argv``; gives the exit code."""
     arguments = sys.argv[1:]
+    sys.stderr = private_stderr()  # image libraries write to the descriptor itself, which is watched while they work
     end_by_exception(signal.SIGTERM, signal.SIGHUP)
     try:
         plugins = plugins_without(_disabled(arguments))

@@ -85,4 +85,5 @@ def hookline_stages() -> Iterable[Stage]:
         check=check,
         stored=False,
         automatic=False,
+        incremental=True,
     )

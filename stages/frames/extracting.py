@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, count
@@ -19,6 +20,7 @@ from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import Tolerance
+from core.output_paths import output_path, write_file
 from stages.frames import EVERY, FramesConfig
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 LISTING = "pictures.txt"
 FOLDER = "images"  # labels find their place beside it, in labels/
 SMALL = (32, 32)
+UNLISTED = re.compile(r"[/\x00-\x1f\x7f\x85\u2028\u2029]")
+"""What a name in a list of one path per line cannot hold, and the slashes of folders."""
 
 
 def extract(config: FramesConfig, context: RunContext) -> Pictures:
@@ -44,6 +48,16 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
     folder = context.workdir / FOLDER
     folder.mkdir()
     written = unchanged = damaged = 0
+
+    def result() -> Pictures:
+        counts = {
+            "pictures": written,
+            "skipped": unchanged,
+            "damaged": damaged,
+            "unreadable": len(tolerance.unreadable),
+        }
+        return Pictures(path=context.workdir / LISTING, values=counts)
+
     with (
         (context.workdir / LISTING).open("w", encoding="utf-8", errors="surrogateescape") as listing,
         ahead(_wanted(config, source, tolerance)) as found,
@@ -53,11 +67,12 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
             if frame.damaged:
                 damaged += 1
             elif change.enough(frame.picture):
-                name = f"{names[frame.path]}-{frame.number:06d}.jpg"
-                _write(folder / name, frame.picture, config.quality)
-                listing.write(f"{FOLDER}/{name}\n")
+                image = output_path(folder, f"{names[frame.path]}-{frame.number:06d}.jpg")
+                _write(image, frame.picture, config.quality)
+                listing.write(f"{FOLDER}/{image.name}\n")
                 listing.flush()
                 written += 1
+                context.keep(result())
             else:
                 unchanged += 1
             progress.advance(note=f"{written} written" if config.min_change else "")
@@ -65,8 +80,7 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
     if not written:
         raise HooklineError(f"no frame of '{source.text}' could be read", "check that it plays elsewhere")
     context.note(", ".join([f"{written} images written", *_left_out(unchanged, damaged)]))
-    values = {"pictures": written, "skipped": unchanged, "damaged": damaged, "unreadable": len(tolerance.unreadable)}
-    return Pictures(path=context.workdir / LISTING, values=values)
+    return result()
 
 
 def _left_out(unchanged: int, damaged: int) -> Iterator[str]:
@@ -108,7 +122,7 @@ def _total(config: FramesConfig, source: Source) -> int:
 
 def _file_names(source: Source) -> dict[Path | None, str]:
     """How the pictures of each video begin: its name, with the suffix or even a number where two would be the same."""
-    flat = [PurePosixPath(name.replace("/", "-")) for name in source.names]
+    flat = [PurePosixPath(UNLISTED.sub("-", name)) for name in source.names]
     stems = Counter(name.stem.casefold() for name in flat)
     chosen: dict[str, str] = {}
     for name in flat:
@@ -120,12 +134,5 @@ def _file_names(source: Source) -> dict[Path | None, str]:
 
 
 def _write(target: Path, picture: NDArray[np.uint8], quality: int) -> None:
-    """Write under another name first: a file that has the name of an image is a whole one."""
     _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.write_bytes(encoded.tobytes())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_file(target, encoded.tobytes())
