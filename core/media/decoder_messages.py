@@ -38,7 +38,7 @@ QUIET_LEVELS = {"INFO", "DEBUG", "VERB"}
 
 def from_decoder(line: str) -> bool:
     """Return whether an image library wrote the line."""
-    return bool(OPENCV.match(line) or LIBRARIES.match(line) or not line.strip())
+    return bool(OPENCV.match(line) or LIBRARIES.match(line))
 
 
 def damage_in(lines: Iterable[str]) -> str:

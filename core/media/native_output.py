@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO, TypeVar
 
@@ -76,7 +76,7 @@ class _Window:
         finally:
             with self._changed:
                 alone = alone and self._entries == entry
-                suspect = not alone and self._written() > start
+                suspect = not alone and any(map(from_decoder, self._lines(start)))
                 taken = self._leave()
         if suspect:
             return self._run_alone(work)
@@ -109,47 +109,48 @@ class _Window:
             return start, self._entries, self._inside == 1
 
     def _open(self) -> None:
+        if not self._inside:
+            if self._memory == CLOSED:
+                created = os.memfd_create("stderr", os.MFD_CLOEXEC)
+                self._memory = fcntl.fcntl(created, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
+                os.close(created)
+            self._original = _duplicate()
+            os.dup2(self._memory, STDERR)
         self._inside += 1
         self._entries += 1
-        if self._inside > 1:
-            return
-        if self._memory == CLOSED:
-            created = os.memfd_create("stderr", os.MFD_CLOEXEC)
-            self._memory = fcntl.fcntl(created, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
-            os.close(created)
-        self._original = _duplicate()
-        os.dup2(self._memory, STDERR)
 
     def _written(self) -> int:
         return os.lseek(self._memory, 0, os.SEEK_CUR)
+
+    def _lines(self, start: int = 0) -> list[str]:
+        """Return what was written from this offset on."""
+        size = self._written() - start
+        if size <= 0:
+            return []
+        return os.pread(self._memory, size, start).decode("utf-8", "surrogateescape").splitlines(keepends=True)
 
     def _leave(self) -> tuple[str, ...]:
         """Let a thread out; the last one restores descriptor 2 and gets the lines of libraries."""
         self._inside -= 1
         if self._inside:
             return ()
-        size = self._written()
+        lines = self._lines()
         if self._original == CLOSED:
             os.close(STDERR)
         else:
             os.dup2(self._original, STDERR)
-        lines = self._drained(size) if size else ()
-        if self._original != CLOSED:
+            self._pass_on(line for line in lines if line.strip() and not from_decoder(line))
             os.close(self._original)
+        if lines:
+            os.ftruncate(self._memory, 0)
+            os.lseek(self._memory, 0, os.SEEK_SET)
         self._changed.notify_all()
-        return lines
+        return tuple(line.rstrip() for line in lines if from_decoder(line))
 
-    def _drained(self, size: int) -> tuple[str, ...]:
-        """Empty the file: lines of libraries are returned, others passed on."""
-        content = os.pread(self._memory, size, 0)
-        os.ftruncate(self._memory, 0)
-        os.lseek(self._memory, 0, os.SEEK_SET)
-        lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
-        others = "".join(line for line in lines if not from_decoder(line))
-        if others and self._original != CLOSED:
+    def _pass_on(self, lines: Iterable[str]) -> None:
+        if text := "".join(lines):
             with suppress(OSError):
-                os.write(self._original, others.encode("utf-8", "surrogateescape"))
-        return tuple(line.rstrip() for line in lines if from_decoder(line) and line.strip())
+                os.write(self._original, text.encode("utf-8", "surrogateescape"))
 
     def before_fork(self) -> None:
         self._changed.acquire()

@@ -108,7 +108,7 @@ def _drawn(total: int, count: int, seed: int) -> list[int]:
 def _pictures(
     source: Source, tolerance: Tolerance, indices: Sequence[int], *, readable: bool = False
 ) -> Iterator[Frame]:
-    """The images at ``indices``; ``readable`` says that one of the source has been read before."""
+    """Images by their positions; ``readable``: another image of the source could be read."""
     for index in indices:
         path, name = source.files[index], source.names[index]
         try:

@@ -11,6 +11,7 @@ from core.evaluation.loop import PHASES, evaluate_session
 from core.media.tolerance import Tolerance
 from tests.dataset_tools import write_picture
 from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+from tests.media_tools import half_a_jpeg
 
 
 def make_samples(folder: Path, count: int) -> list[Sample]:
@@ -50,6 +51,26 @@ def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
     assert [seen.index for seen in result.pictures] == [index for index in range(21) if index != 3]
     assert len(warnings) == len(tolerance.unreadable) == 1
     assert "3.png" in warnings[0]
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    (sample,) = make_samples(tmp_path, 1)
+    sample.picture.write_text("no picture")
+    session = FakeSession(fake_engine(tmp_path))
+    with pytest.raises(HooklineError, match="1 of 1 file cannot be read"):
+        evaluate_session(session, [sample], FakeProcessor({}), Filter(), Tolerance(1, lambda _: None))
+
+
+def test_a_damaged_picture_is_used_and_named(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, 3)
+    samples[1].picture.write_bytes(half_a_jpeg())
+    warnings: list[str] = []
+    tolerance = Tolerance(3, warnings.append)
+    processor = FakeProcessor({"fake": [detections()] * 3})
+    result = evaluate_session(FakeSession(fake_engine(tmp_path)), samples, processor, Filter(), tolerance)
+    assert len(result.pictures) == 3
+    assert list(tolerance.damaged) == [str(samples[1].picture)]
+    assert len(warnings) == 1
 
 
 def test_too_many_unreadable_pictures(tmp_path: Path) -> None:

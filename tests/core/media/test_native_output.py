@@ -97,6 +97,23 @@ def test_overlaps_are_attributed_by_working_again_alone(terminal: Callable[[], s
     assert sorted(runs) == ["loud", "loud", "silent", "silent"]
 
 
+def test_lines_of_others_do_not_make_anybody_work_again(terminal: Callable[[], str]) -> None:
+    runs: list[int] = []
+    both = threading.Barrier(2, timeout=5)
+
+    def work() -> None:
+        runs.append(1)
+        both.wait()
+        write("a line of Python\n")
+        both.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(captured, [work, work]))
+    assert [lines for _, lines in found] == [(), ()]
+    assert len(runs) == 2
+    assert terminal() == "a line of Python\n" * 2
+
+
 def test_no_descriptor_leaks(terminal: Callable[[], str]) -> None:
     captured(lambda: None)
     before = open_descriptors()

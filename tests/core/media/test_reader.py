@@ -244,8 +244,12 @@ def test_finished_files_are_not_read_again(tmp_path: Path) -> None:
 
 def test_finished_pictures_are_not_read_again(tmp_path: Path) -> None:
     write_pictures(tmp_path, ["a.png", "b.png", "c.png"])[1].write_bytes(b"gone bad since")
-    frames = list(read_frames(list_source(str(tmp_path)), Ears(3).tolerance, finished={"b.png": 2}))
+    source = list_source(str(tmp_path))
+    frames = list(read_frames(source, Ears(3).tolerance, finished={"b.png": 2}))
     assert [(frame.index, frame.name) for frame in frames] == [(0, "a.png"), (2, "c.png")]
+    only_bad = Tolerance(3, lambda _: None)
+    assert list(read_frames(source, only_bad, finished={"a.png": 1, "c.png": 3})) == []
+    assert [item.name for item in only_bad.unreadable] == ["b.png"]
 
 
 @pytest.mark.parametrize(
