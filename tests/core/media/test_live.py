@@ -14,9 +14,9 @@ import pytest
 from core.errors import HooklineError
 from core.media import stream
 from core.media.ahead import ahead
-from core.media.connection import connect
+from core.media.connection import OPEN_SECONDS, connect
 from core.media.inbox import BrokenError, Shot
-from core.media.live import Waits, live_frames
+from core.media.live import SILENT_SECONDS, WAITS, Waits, live_frames
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
@@ -229,3 +229,11 @@ def test_the_option_reaches_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     tolerance = Tolerance(None, lambda _: None)
     assert list(read_frames(list_source("rtsp://host/1"), tolerance, reconnect=0.1))
     assert tolerance.ended.endswith("within 0.1 s (predict.reconnect=0.1)")
+
+
+def test_the_document_states_the_times(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert f"no frame arrives for {SILENT_SECONDS:g} s" in text
+    assert f"first attempt after {WAITS.delay:g} s" in text
+    assert f"up to {WAITS.longest:g} s" in text
+    assert f"takes up to {OPEN_SECONDS:g} s" in text
