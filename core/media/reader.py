@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -51,7 +52,12 @@ def read_frames(
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
         frames = _pictures(source, tolerance, indices, readable=bool(done))
-    return islice(frames, limit)
+    return _limited(frames, limit)
+
+
+def _limited(frames: Generator[Frame, None, None], limit: int | None) -> Iterator[Frame]:
+    with closing(frames):  # a file that is left early reports its damage now
+        yield from islice(frames, limit)
 
 
 def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -> Iterator[Frame]:
@@ -107,7 +113,7 @@ def _drawn(total: int, count: int, seed: int) -> list[int]:
 
 def _pictures(
     source: Source, tolerance: Tolerance, indices: Sequence[int], *, readable: bool = False
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Images by their positions; ``readable``: another image of the source could be read."""
     for index in indices:
         path, name = source.files[index], source.names[index]
@@ -148,7 +154,7 @@ def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[F
 
 def _videos(
     source: Source, tolerance: Tolerance, wanted: Callable[[int, int], bool], finished: Mapping[str, int] = NOTHING
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Frames of all files; ``wanted`` is asked with the index over all of them and the number in the file."""
     start, several = 0, len(source.files) > 1
     readable = bool(finished)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import av.error
 
@@ -16,7 +16,7 @@ from core.media.tolerance import Tolerance
 from core.media.video import Converter, VideoReport, decoded, frame_rate, reason, record
 
 
-def stream_frames(source: Source, tolerance: Tolerance, stride: int, reconnect: float) -> Iterator[Frame]:
+def stream_frames(source: Source, tolerance: Tolerance, stride: int, reconnect: float) -> Generator[Frame, None, None]:
     """Yield frames until the stream has ended; those of a live one by the latest-frame policy.
 
     A video on a server is read like a file: every frame, once, and an interruption is an error.

@@ -204,7 +204,10 @@ def decoded(
 def _packets(container: InputContainer, stream: VideoStream, report: VideoReport) -> Iterator[Packet[VideoStream]]:
     """Packets up to the end of the file or to where it is damaged."""
     try:
-        yield from container.demux(stream)
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                report.trouble = report.trouble or "parts of the file are missing or corrupt"
+            yield packet
     except (av.error.FFmpegError, OSError) as error:
         report.trouble = report.trouble or reason(error)
 
