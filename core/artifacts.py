@@ -96,13 +96,15 @@ class InputContract:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an artifact comes from: the stage, who ships it, and the digests of what went in."""
+    """Where an artifact comes from: the stage, who ships it, and the digests of what went in.
+
+    There is no time in it: equal work gives equal files. The modification time of the file says when it was made.
+    """
 
     stage: str
     distribution: str
     key: str
     inputs: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from core.artifacts import Artifact, Diagnosis, Provenance
@@ -100,7 +99,6 @@ def _run_step(
         distribution=str(context.registry.origin("stages", stage.name)),
         key=key,
         inputs={name: artifact.sha256 for name, artifact in inputs.items()},
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
     def make(workdir: Path) -> Artifact:

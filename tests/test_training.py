@@ -117,6 +117,8 @@ def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, re
     assert done.returncode == 0, done.stderr
     assert "resumes after epoch" in done.stderr
     assert curve(folder / "killed2" / "train") == curve(whole)
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (folder / "killed2" / "train" / name).read_bytes() == (whole / name).read_bytes()
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
+from backends.ort.canonical import make_canonical
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import check_machine, this_machine
 from backends.ort.plugin import Optimisation, OrtOptions
@@ -44,6 +45,7 @@ def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warm
     settings = session_options(options, WRITTEN[options.optimisation])
     settings.optimized_model_filepath = str(target)
     load_session(model.path, settings, f"'{model.path}'")
+    make_canonical(target)
     engine = Engine(
         path=target,
         notes=model.notes,

@@ -1,0 +1,49 @@
+"""Equal work gives equal bytes, wherever and whenever it is done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.yolov5_tools import tiny_checkpoint
+
+CHAIN = (
+    "+stage=[toy,build]", "weights=tiny.safetensors", "imgsz=64", "precision=int8", "toy.train=8", "toy.val=4",
+    "toy.imgsz=64", "calibrate.split=train", "hydra.run.dir=run", "store=store",
+)  # fmt: skip
+
+
+def stored(folder: Path, repo_root: Path, **settings: str) -> dict[str, bytes]:
+    """Every file that a chain leaves in a store of its own, by its path in the store."""
+    folder.mkdir(parents=True)
+    tiny_checkpoint(folder / "tiny.safetensors")
+    home = {"HOOKLINE_HOME": str(folder / "home"), "PYTHONPATH": str(repo_root)}
+    line = [sys.executable, "-m", "core.run", *CHAIN]
+    done = subprocess.run(
+        line, cwd=folder, env=os.environ | home | settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    store = folder / "store"
+    files = (file for file in store.rglob("*") if file.is_file() and "locks" not in file.parts)
+    return {str(file.relative_to(store)): file.read_bytes() for file in files}
+
+
+@pytest.mark.slow
+def test_two_runs_in_two_places(tmp_path: Path, repo_root: Path) -> None:
+    first = stored(tmp_path / "one", repo_root, PYTHONHASHSEED="1", OMP_NUM_THREADS="1")
+    second = stored(tmp_path / "elsewhere" / "two", repo_root, PYTHONHASHSEED="2", OMP_NUM_THREADS="1")
+    assert {name.split("/")[0] for name in first} == {
+        "toy",
+        "load",
+        "export",
+        "calibrate",
+        "quantize",
+        "graft",
+        "build",
+    }
+    assert first.keys() == second.keys()
+    assert [name for name, content in first.items() if second[name] != content] == []
