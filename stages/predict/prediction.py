@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
-
 from core.artifacts import AnyModel, Predictions
 from core.classes import class_ids
 from core.context import RunContext
 from core.detections import Filter
 from core.errors import HooklineError, reason_of
 from core.media.frame import Frame
-from core.media.reader import frame_count, read_frames
+from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
@@ -35,95 +32,102 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     source = list_source(config.source)
     state = State(context.workdir, source)
     former = read_former(state, context.workdir, source)
-    state.write()
     _say_what_is_resumed(former, source, config, context)
-    work = _Work(config, source, context, former, state)
-    predictions = work.run(model)
+    with open_model(model, context, imgsz=config.imgsz) as session:
+        work = _Work(config, source, session, context, former=former, state=state)
+        predictions = work.run()
     state.remove()
     return predictions
 
 
-@dataclass
 class _Work:
-    """One run over the source."""
+    """One run over the source, with an opened model."""
 
-    config: PredictConfig
-    source: Source
-    context: RunContext
-    former: Former
-    state: State
-
-    def __post_init__(self) -> None:
-        source, config = self.source, self.config
+    def __init__(
+        self,
+        config: PredictConfig,
+        source: Source,
+        session: Session,
+        context: RunContext,
+        *,
+        former: Former,
+        state: State,
+    ) -> None:
+        self._config, self._source, self._session, self._context = config, source, session, context
+        self._former, self._state = former, state
+        self._wanted = _filter(config, session, context)
+        self._processor = context.processor(config.processor)
         total = frame_count(source, stride=config.vid_stride)
         self._total = total if total is None or config.frames is None else min(total, config.frames)
-        files = len(source.files) or None
-        self._tolerance = Tolerance(files, self.context.warn, config.on_error, "predict.on_error")
+        self._tolerance = Tolerance(files_read(source), context.warn, config.on_error, "predict.on_error")
+        self._clock = Clock()
+        self._stopped = ""
 
-    def run(self, model: AnyModel) -> Predictions:
+    def run(self) -> Predictions:
         """Run the model over the frames that are left."""
-        clock = Clock()
-        with ExitStack() as stack:
-            session = stack.enter_context(open_model(model, self.context, imgsz=self.config.imgsz))
-            results = Results(
-                self.config,
-                self.source,
-                session.facts.names,
-                self.context,
-                clock=clock,
-                former=self.former,
-                finish=self._finish,
-            )
-            try:
-                with results:
-                    self._feed(session, results, clock)
-            except BaseException:
-                self._keep(results)
-                raise
-        self._tolerance.conclude()
-        predictions = self._predictions(results)
-        self.context.note(results.sentence())
-        if self.source.live:
-            self._judge_the_end(predictions)
-        return predictions
+        self._state.write()
+        results = Results(
+            self._config,
+            self._source,
+            self._session.facts.names,
+            self._context,
+            clock=self._clock,
+            former=self._former,
+            finish=self._finish,
+        )
+        try:
+            with results:
+                self._feed(results)
+            self._tolerance.conclude()
+            self._context.note(results.sentence())
+            self._check_the_end()
+        except BaseException:
+            self._keep(results)
+            raise
+        return self._predictions(results)
 
-    def _feed(self, session: Session, results: Results, clock: Clock) -> None:
-        config, context = self.config, self.context
-        wanted = _filter(config, session, context)
-        processor = context.processor(config.processor)
-        left = None if config.frames is None else max(0, config.frames - len(self.former.ids))
+    def _feed(self, results: Results) -> None:
+        config = self._config
         frames = read_frames(
-            self.source,
+            self._source,
             self._tolerance,
             stride=config.vid_stride,
-            limit=left,
+            limit=None if config.frames is None else max(0, config.frames - len(self._former.ids)),
             reconnect=config.reconnect,
-            finished=self.former.finished,
+            finished=self._former.finished,
         )
-        with context.progress("predict", self._total, "frame") as progress:
+        with self._context.progress("predict", self._total, "frame") as progress:
             results.start(progress)
             try:
-                run_pipeline(frames, session, processor, wanted, results.add, clock=clock, batch=config.batch)
+                run_pipeline(
+                    frames,
+                    self._session,
+                    self._processor,
+                    self._wanted,
+                    results.add,
+                    clock=self._clock,
+                    batch=config.batch,
+                )
             except KeyboardInterrupt as end:
                 # The only way to end a live source; what was found so far is complete.
-                if not (self.source.live and results.tally.frames):
+                if not (self._source.live and results.tally.frames):
                     raise
-                self._tolerance.ended = reason_of(end)
-                context.note(self._tolerance.ended)
+                self._stopped = reason_of(end)
+                self._context.note(self._stopped)
 
     def _finish(self, last: Frame) -> None:
-        """The last frame of a video is written."""
-        if self.source.kind is SourceKind.video:
-            self.state.finish(last.name.rpartition("#")[0], last.index + 1)
+        """Remember a video whose last frame is written."""
+        if self._source.kind is SourceKind.video:
+            self._state.finish(_file_of(last), last.index + 1)
 
     def _keep(self, results: Results) -> None:
-        """Say what is finished, and remember the video whose last frame was just written."""
+        """Say what is finished, should there be anything."""
         last = results.last_frame
-        if last is not None and self._tolerance.read_to_end.get(last.name.rpartition("#")[0]) == last.index:
+        if last is not None and self._tolerance.read_to_end.get(_file_of(last)) == last.index:
             self._finish(last)
         if results.tally.frames:
-            self.context.keep(self._predictions(results))
-            self.context.note(f"kept, not complete: {results.sentence()}")
+            self._context.keep(self._predictions(results))
+            self._context.note(f"kept, not complete: {results.sentence()}")
 
     def _predictions(self, results: Results) -> Predictions:
         tolerance = self._tolerance
@@ -135,23 +139,24 @@ class _Work:
         }
         if self._total is not None:
             values["total"] = self._total
-        if self.source.live:
+        if self._source.live:
             values["gaps"] = len(tolerance.gaps)
-            write_stream_report(self.context.workdir, self.source, tolerance)
-        return Predictions(path=self.context.workdir / BOXES, values=values)
+            write_stream_report(self._context.workdir, self._source, tolerance, self._stopped or tolerance.ended)
+        return Predictions(path=self._context.workdir / BOXES, values=values)
 
-    def _judge_the_end(self, predictions: Predictions) -> None:
-        """A live source has no end of its own: only the person or a limit ends it well."""
-        ended, config = self._tolerance.ended, self.config
-        if self._tolerance.gaps and self._tolerance.gaps[-1].ended is None:
-            if config.reconnect:
-                self.context.warn(f"the stream '{self.source.text}' ended: {ended}")
-                return
-            self.context.keep(predictions)
-            raise HooklineError(
-                f"the stream '{self.source.text}' ended: {ended}",
-                "what was found is kept; predict.reconnect=<seconds> tries again",
-            )
+    def _check_the_end(self) -> None:
+        """Report the end of a live source; without a limit that was reached, it is an error."""
+        if not self._tolerance.ended or self._stopped:
+            return
+        message = f"the stream '{self._source.text}' ended: {self._tolerance.ended}"
+        if not self._config.reconnect:
+            raise HooklineError(message, "predict.reconnect=<seconds> connects again")
+        self._context.warn(message)
+
+
+def _file_of(frame: Frame) -> str:
+    """The name in the source of the video that a frame belongs to."""
+    return frame.name.rpartition("#")[0]
 
 
 def _say_what_is_resumed(former: Former, source: Source, config: PredictConfig, context: RunContext) -> None:

@@ -13,11 +13,11 @@ from core.output_paths import write_file
 REPORT = "stream.json"
 
 
-def write_stream_report(folder: Path, source: Source, tolerance: Tolerance) -> None:
-    """Write the gaps of a live source, with times in seconds since its first frame, and how it ended."""
+def write_stream_report(folder: Path, source: Source, tolerance: Tolerance, ended: str) -> None:
+    """Write the gaps of a live source, with times in seconds since its first frame, and how it ``ended``."""
     content = {
         "source": source.text,
-        "ended": tolerance.ended,
+        "ended": ended or "predict.frames was reached",
         "dropped": tolerance.dropped,
         "damaged_frames": tolerance.damaged_frames,
         "gaps": [asdict(gap) for gap in tolerance.gaps],

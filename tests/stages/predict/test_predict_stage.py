@@ -15,7 +15,7 @@ from core.errors import HooklineError
 from core.media.frame import Frame
 from core.media.reader import read_frames
 from core.media.source import list_source
-from core.media.tolerance import Tolerance
+from core.media.tolerance import Gap, Tolerance
 from core.opening import ModelForm
 from stages.predict import PredictConfig, check, hookline_stages, predict, select
 from tests.fake_parts import detections, fake_engine, fake_parts
@@ -172,6 +172,56 @@ def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monke
     assert len(frames) == result.values["frames"]
 
 
+def ended_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that gives three frames, goes silent once, and stays away after the third."""
+    from stages.predict import prediction
+
+    def camera(_: Any, tolerance: Tolerance, **__: Any) -> Any:
+        for index in range(3):
+            yield Frame(index, f"stream#{index}", None, index, np.zeros((48, 64, 3), np.uint8), index / 10, 10.0)
+            if index == 1:
+                tolerance.gaps.append(Gap(1, 0.1, 4.2, "2026-11-30T10:00:00+01:00", "no frame for 10 s", 2))
+        tolerance.gaps.append(Gap(2, 4.2, None, "2026-11-30T10:00:10+01:00", "the sender ended the stream", 0))
+        tolerance.ended = "the sender ended the stream"
+
+    monkeypatch.setattr(prediction, "read_frames", camera)
+
+
+def test_a_stream_that_stays_away_ends_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended_stream(monkeypatch)
+    result, memory, _ = run(tmp_path, "rtsp://host/1", [detections(PERSON)] * 3, reconnect=15.0)
+    assert memory.warnings == ["the stream 'rtsp://host/1' ended: the sender ended the stream"]
+    assert (result.values["frames"], result.values["gaps"]) == (3, 2)
+    report = json.loads((result.path.parent / "stream.json").read_text())
+    assert report["ended"] == "the sender ended the stream"
+    assert [(gap["began"], gap["ended"], gap["reason"]) for gap in report["gaps"]] == [
+        (0.1, 4.2, "no frame for 10 s"),
+        (4.2, None, "the sender ended the stream"),
+    ]
+
+
+def test_without_reconnection_the_end_of_a_stream_is_an_error_and_its_frames_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended_stream(monkeypatch)
+    parts, _, _ = fake_parts([detections(PERSON)] * 3)
+    context, _ = make_context(tmp_path, **parts)
+    with pytest.raises(HooklineError, match=r"ended: the sender ended the stream; predict\.reconnect="):
+        predict(config("rtsp://host/1", reconnect=0.0), fake_engine(tmp_path), context)
+    assert context.kept[0].values["frames"] == 3
+    assert len(json.loads((context.workdir / "images.json").read_text())) == 3
+    assert (context.workdir / "stream.json").is_file()
+
+
+def test_a_mistake_in_the_options_leaves_nothing(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a.png"])
+    parts, _, _ = fake_parts([detections()])
+    context, _ = make_context(tmp_path, **parts)
+    with pytest.raises(HooklineError, match="unknown class"):
+        predict(config(str(tmp_path / "in"), classes="persn"), fake_engine(tmp_path), context)
+    assert list(context.workdir.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -185,6 +235,7 @@ def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monke
         ({"frames": 0}, "predict.frames is 0"),
         ({"line_width": 0}, "predict.line_width is 0"),
         ({"crf": 60}, "predict.crf is 60"),
+        ({"reconnect": -1}, "predict.reconnect is -1; give seconds from 0"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(tmp_path: Path, options: dict[str, Any], message: str) -> None:
