@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.errors import HooklineError
-from core.media import stream
+from core.media import live, stream
 from core.media.ahead import ahead
 from core.media.connection import OPEN_SECONDS, connect
 from core.media.inbox import BrokenError, Shot
@@ -110,6 +111,35 @@ def test_a_sender_that_accepts_and_says_nothing_does_not_outlast_the_window() ->
     _, tolerance, _ = watch(Sender([3, EOF], [5.0], [5.0], [5.0]), reconnect=0.5)
     assert time.monotonic() - begin < 1
     assert tolerance.ended
+
+
+def test_an_abandoned_connection_that_wakes_up_delivers_nothing() -> None:
+    sender = Sender([(3, 8), 0.8, (30, 16), EOF], [(60, 32), EOF])
+    frames, tolerance, _ = watch(sender, reconnect=0.7)
+    assert {frame.picture.shape[0] for frame in frames} == {8, 32}
+    assert len(frames) + tolerance.dropped == 63
+
+
+def test_the_delay_doubles_up_to_half_of_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, pauses = [110.0], []
+
+    def paused(seconds: float) -> bool:
+        pauses.append(round(seconds, 2))
+        now[0] += seconds
+        return True
+
+    monkeypatch.setattr(live, "_paused", paused)
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    inbox = SimpleNamespace(last=100.0, seconds=7.0, received=8)  # noticed 10 s after the last frame
+    outage = live._Outage("cam", inbox, Tolerance(None, lambda _: None), 50.0, Waits())
+    outage.begin("silence")
+    assert outage.deadline == 150
+    while outage.wait():
+        pass
+    assert pauses[:6] == [0.5, 1, 2, 4, 8, 8]
+    assert pauses[6:8] == [8, 4.25]
+    assert sum(pauses) == pytest.approx(40, abs=0.1)
+    assert min(pauses[:-1]) >= 0.5
 
 
 def test_a_connection_without_frames_does_not_reset_the_delay_or_the_gap() -> None:

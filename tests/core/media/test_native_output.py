@@ -97,6 +97,36 @@ def test_overlaps_are_attributed_by_working_again_alone(terminal: Callable[[], s
     assert sorted(runs) == ["loud", "loud", "silent", "silent"]
 
 
+def test_nobody_enters_while_another_works_alone(terminal: Callable[[], str]) -> None:
+    both, alone = threading.Barrier(2, timeout=5), threading.Event()
+    runs: list[int] = []
+
+    def loud() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            both.wait()
+            write(f"{DAMAGE}\n")
+            both.wait()
+        else:
+            write(f"{DAMAGE}\n")
+            alone.set()
+            time.sleep(0.1)
+
+    def silent() -> None:
+        if not alone.is_set():
+            both.wait()
+            both.wait()
+
+    def late() -> tuple[None, tuple[str, ...]]:
+        alone.wait(5)
+        return captured(lambda: write("libpng warning: IDAT: mine\n"))
+
+    with ThreadPoolExecutor(3) as pool:
+        found = [pool.submit(captured, loud), pool.submit(captured, silent), pool.submit(late)]
+        lines = [item.result()[1] for item in found]
+    assert lines == [(DAMAGE,), (), ("libpng warning: IDAT: mine",)]
+
+
 def test_lines_of_others_do_not_make_anybody_work_again(terminal: Callable[[], str]) -> None:
     runs: list[int] = []
     both = threading.Barrier(2, timeout=5)

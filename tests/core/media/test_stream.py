@@ -98,19 +98,31 @@ def test_a_live_address_is_read_by_the_latest_frame_policy(address: str) -> None
 
 
 class Cut(Quiet):
-    """Says how long the file is and sends two thirds of it."""
+    """States the length of the file and sends two thirds of it."""
 
     def copyfile(self, source, outputfile) -> None:
         content = source.read()
         outputfile.write(content[: len(content) * 2 // 3])
 
 
-def test_a_video_on_a_server_that_ends_early_is_an_error_after_its_frames(tmp_path: Path) -> None:
-    write_levels(tmp_path / "x.avi", 60)
-    with served(tmp_path, Cut) as address:
+@pytest.mark.parametrize(
+    ("handler", "stored", "message"),
+    [
+        (Quiet, 2 / 3, r"x\.avi' ends early: \d+ of 60 frames"),
+        (Cut, 1, r"x\.avi' (ends early: \d+ of 60 frames|broke off)"),
+    ],
+    ids=["a cut file", "a cut connection"],
+)
+def test_a_video_on_a_server_that_ends_early_is_an_error_after_its_frames(
+    tmp_path: Path, handler: type[Quiet], stored: float, message: str
+) -> None:
+    path = write_levels(tmp_path / "x.avi", 60)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * stored)])
+    with served(tmp_path, handler) as address:
         frames = read_frames(list_source(f"{address}/x.avi"), Tolerance(None, lambda _: None))
         taken: list[Frame] = []
-        with pytest.raises(HooklineError, match=r"x.avi' (ends early: \d+ of 60 frames|broke off)"):
+        with pytest.raises(HooklineError, match=message):
             taken.extend(frames)
     assert 10 < len(taken) < 60
 
