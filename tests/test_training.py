@@ -122,6 +122,31 @@ def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, re
 
 
 @pytest.mark.slow
+def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path, repo_root: Path) -> None:
+    """The state lies in the cache, which they share."""
+    settings = surroundings(folder, repo_root, HOOKLINE_HOME=str(folder / "shared"))
+    words = [sys.executable, "-m", "core.run", "+stage=train", *DATA, *TINY, "train.epochs=3"]
+    runs = [
+        subprocess.Popen(
+            [*words, f"store=store_{name}", f"hydra.run.dir=both_{name}"],
+            cwd=folder,
+            env=settings,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a", "b")
+    ]
+    told = [run.communicate(timeout=240)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
+    assert sum("another run trains the same; waiting for it" in text for text in told) == 1
+    assert sum("taking the result of the run that trained the same" in text for text in told) == 1
+    assert sum("best epoch" in text for text in told) == 1
+    for name in ("best.safetensors", "last.safetensors"):
+        for run in ("a", "b"):
+            assert (folder / f"both_{run}" / "train" / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path) -> None:
     torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
     words = ["-m", "core.run", "+stage=train", *DATA, *TINY, "train.epochs=1", "hydra.run.dir=two"]

@@ -1,20 +1,24 @@
-"""The folder that a training keeps from epoch to epoch, so that an interrupted run can be gone on with."""
+"""The folder that a training keeps from epoch to epoch, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from core.errors import HooklineError
+from core.ranks import RANKS
 from core.training import STATE
 
 FINISHED = "finished"
 
 
 class TrainingFolder:
-    """One folder for each set of options, data and starting weights.
+    """One folder for each set of options, data and starting weights, with a lock next to it.
 
     Args:
         path: Where it is, or will be.
@@ -22,6 +26,42 @@ class TrainingFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def finished(self) -> bool:
+        """Whether the folder holds the results of a training that has ended."""
+        return (self.path / FINISHED).is_file()
+
+    @contextmanager
+    def lock(self, note: Callable[[str], None]) -> Iterator[bool]:
+        """Hold the folder for the whole training; yield whether another run held it before.
+
+        Two runs with stores of their own share the folder, since it lies in the cache. Only the leader of a
+        distributed run takes the lock.
+
+        Raises:
+            HooklineError: Another run trains the same, and this one has several processes: those after the first
+                cannot know that there will be nothing to do.
+        """
+        if not RANKS.leader:
+            yield False
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock, waited = _lock_of(self.path), False
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if RANKS.world > 1:
+                raise HooklineError(
+                    f"another run trains the same in '{self.path}'", "wait until it has finished, or change an option"
+                ) from None
+            note("another run trains the same; waiting for it")
+            lock.acquire()
+            waited = True
+        try:
+            yield waited
+        finally:
+            lock.release()
 
     def prepare(self, *, resume: bool, leader: bool, note: Callable[[str], None]) -> bool:
         """Make the folder ready; gives whether there is a state to go on with.
@@ -35,7 +75,7 @@ class TrainingFolder:
         if not leader:
             return resume and found
         if resume and not found and self.path.is_dir():
-            note("the interrupted run had not finished an epoch: begins anew")
+            note("the interrupted run had not finished an epoch: starts again")
             resume = False
         if resume and not found:
             raise HooklineError(
@@ -47,10 +87,11 @@ class TrainingFolder:
             return True
         self._sweep()
         if (self.path / STATE).is_file():
+            what = "the result" if self.finished else "the state"
             former = self.path.with_name(f"{self.path.name}.former")
             shutil.rmtree(former, ignore_errors=True)
             os.replace(self.path, former)
-            note(f"begins anew; what an interrupted run left (resume=true goes on with it) is now in '{former}'")
+            note(f"starts again; {what} of the former run, which resume=true would have used, is now in '{former}'")
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         return False
@@ -76,6 +117,17 @@ class TrainingFolder:
                 item.unlink()
 
     def _sweep(self) -> None:
-        """Remove the folders of trainings that ended well."""
+        """Remove the folders of other trainings that have finished, unless a run takes its results from one."""
         for marker in self.path.parent.glob(f"*/{FINISHED}"):
-            shutil.rmtree(marker.parent, ignore_errors=True)
+            if marker.parent == self.path:
+                continue
+            try:
+                with _lock_of(marker.parent).acquire(timeout=0):
+                    shutil.rmtree(marker.parent, ignore_errors=True)
+            except Timeout:
+                continue
+
+
+def _lock_of(folder: Path) -> FileLock:
+    """Return the lock of a training's folder. Its file stays: a run may be waiting for it."""
+    return FileLock(folder.with_name(f"{folder.name}.lock"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,43 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
     _, validation = training_pictures(config, dataset, config.val_split)
     _tell_classes(config, names, pictures, context)
     folder = TrainingFolder(context.cache_dir / "training" / identity(config, dataset, start, context))
-    family = variants_of(context)[config.model] if config.model else _family(start)
-    trainer = context.model(family)
-    resume = folder.prepare(resume=config.resume, leader=RANKS.leader, note=context.note)
-    watcher = Watcher(config, names, validation, folder, context) if RANKS.leader else SilentWatcher()
+    with folder.lock(context.note) as waited:
+        if waited and folder.finished:
+            context.note("taking the result of the run that trained the same")
+            checkpoint = _taken(folder, _family(config, start, context), context)
+        else:
+            resume = folder.prepare(resume=config.resume, leader=RANKS.leader, note=context.note)
+            data = TrainingData(names, pictures, validation)
+            checkpoint = _trained(config, data, start, folder, context, resume=resume)
+    if RANKS.leader and config.plots:
+        _copy_charts(dataset, context.workdir)
+    return checkpoint
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Class names, and the labelled images of both splits."""
+
+    names: tuple[str, ...]
+    train: list[TrainingPicture]
+    validation: list[TrainingPicture]
+
+
+def _trained(
+    config: TrainConfig,
+    data: TrainingData,
+    start: Checkpoint | None,
+    folder: TrainingFolder,
+    context: RunContext,
+    *,
+    resume: bool,
+) -> Checkpoint:
+    watcher = Watcher(config, data.names, data.validation, folder, context) if RANKS.leader else SilentWatcher()
     job = TrainingJob(
         variant=config.model,
         start=start,
-        names=names,
-        pictures=pictures,
+        names=data.names,
+        pictures=data.train,
         options=config,
         imgsz=config.imgsz,
         seed=context.seed,
@@ -57,14 +86,18 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
         watcher=watcher,
     )
     with watcher:
-        trained = trainer.train(job)
+        trained = context.model(_family(config, start, context)).train(job)
         if not RANKS.leader:
             return Checkpoint(path=folder.path / BEST, facts=trained.facts)
         watcher.conclude(trained)
     folder.hand_over(context.workdir)
-    if config.plots:
-        _copy_charts(dataset, context.workdir)
     return Checkpoint(path=context.workdir / BEST, facts=trained.facts)
+
+
+def _taken(folder: TrainingFolder, family: str, context: RunContext) -> Checkpoint:
+    """Return what another run left in ``folder``; the family reads the facts from the weights."""
+    folder.hand_over(context.workdir)
+    return context.model(family).read(folder.path / BEST, context.workdir / BEST)
 
 
 def _copy_charts(dataset: Dataset, target: Path) -> None:
@@ -117,7 +150,9 @@ def _tell_classes(
         context.warn(f"{len(unseen)} of {len(wanted)} classes have no object in the training split: {listed}")
 
 
-def _family(start: Checkpoint | None) -> str:
+def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> str:
+    if config.model:
+        return variants_of(context)[config.model]
     if start is None:
         raise ValueError("the checks let a training without network and weights pass")
     return start.facts.family

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from core.errors import HooklineError
+from core.ranks import Ranks
 from core.training import STATE
-from stages.train.folder import TrainingFolder
+from stages.train.folder import FINISHED, TrainingFolder
 
 
 @pytest.fixture
@@ -70,3 +75,60 @@ def test_what_a_killed_process_was_about_to_write_goes_nowhere(tmp_path: Path, n
     assert [item.name for item in (tmp_path / "done").iterdir()] == ["last.safetensors"]
     assert begun(tmp_path, notes, resume=True)
     assert not (tmp_path / "id" / f".{STATE}.7").exists()
+
+
+def finish(path: Path) -> None:
+    """Leave a folder as a finished training does."""
+    path.mkdir(exist_ok=True)
+    (path / FINISHED).touch()
+
+
+@contextmanager
+def held_by_another_run(path: Path) -> Iterator[None]:
+    with FileLock(f"{path}.lock"):
+        yield
+
+
+def test_a_finished_folder_is_swept_unless_its_lock_is_held(tmp_path: Path, notes: list[str]) -> None:
+    for name in ("held", "free"):
+        finish(tmp_path / name)
+    with held_by_another_run(tmp_path / "held"):
+        begun(tmp_path, notes)
+    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {"held", "id"}
+    begun(tmp_path, notes)
+    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {"id"}
+
+
+def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path) -> None:
+    first, second = TrainingFolder(tmp_path / "id"), TrainingFolder(tmp_path / "id")
+    told, found = threading.Event(), []
+
+    def wait() -> None:
+        with second.lock(lambda line: told.set() if "waiting" in line else None) as waited:
+            found.append((waited, second.finished))
+
+    with first.lock(pytest.fail) as waited:
+        assert not waited
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert told.wait(10)
+        assert not found
+        finish(tmp_path / "id")
+    thread.join(10)
+    assert found == [(True, True)]
+
+
+def test_a_second_run_of_several_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=0, world=2))
+    with (
+        held_by_another_run(tmp_path / "id"),
+        pytest.raises(HooklineError, match="another run trains the same"),
+        TrainingFolder(tmp_path / "id").lock(pytest.fail),
+    ):
+        pass
+
+
+def test_processes_after_the_first_do_not_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=1, world=2))
+    with held_by_another_run(tmp_path / "id"), TrainingFolder(tmp_path / "id").lock(pytest.fail) as waited:
+        assert not waited
