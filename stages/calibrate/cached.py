@@ -73,7 +73,8 @@ def symmetric(amax: float) -> TensorRange:
 def _notes(path: Path, cache: TensorRtCache, model: OnnxModel) -> Iterator[str]:
     """Yield what a user of the table must know, after a check that its tensors are those of the model."""
     fitting = _fitting(path, cache.scales, model)
-    yield f"the ranges come from a calibration cache ({cache.header[:80]}), which does not name its images"
+    origin = cache.header.partition(" model=")[0][:80]
+    yield f"the ranges come from a calibration cache ({origin}), which does not name its images"
     if not cache.model:
         yield (
             "the calibration cache was trusted (calibrate.trust_cache=true): nothing shows that it was "
@@ -102,6 +103,6 @@ def _fitting(path: Path, scales: Mapping[str, float], model: OnnxModel) -> str:
     if not foreign and not lacking:
         return ""
     return (
-        f"of {len(scales)} tensors in the calibration cache '{path.name}' {len(foreign)} are not in the model, and "
+        f"of {len(scales)} tensors in the calibration cache {len(foreign)} are not in the model, and "
         f"{len(lacking)} of the model's {len(names)} tensors are not in the cache"
     )
