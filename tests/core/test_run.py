@@ -318,7 +318,7 @@ def test_a_killed_run_leaves_a_directory_that_can_be_used_again(run: Run, tmp_pa
 
 
 def test_a_second_run_in_one_directory_is_refused_and_changes_nothing(run: Run, tmp_path: Path) -> None:
-    first = run("+stage=items", "items.seconds=0.5", "hydra.run.dir=here", start=True)
+    first = run("+stage=items", "items.count=999", "items.seconds=0.2", "hydra.run.dir=here", start=True)
     wait_for(tmp_path / "here" / "items" / "items.txt")
     notes = (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes()
     second = run("+stage=raw", "hydra.run.dir=here")
@@ -326,8 +326,12 @@ def test_a_second_run_in_one_directory_is_refused_and_changes_nothing(run: Run, 
     (line,) = second.stderr.splitlines()
     assert line.startswith("error: another run is working in '")
     assert (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes() == notes
-    assert first.wait(30) == 0  # type: ignore[attr-defined]
-    assert (tmp_path / "here" / "items" / "items.txt").read_text() == "0\n1\n2\n3\n"
+    first.terminate()  # type: ignore[attr-defined]
+    _, errors = first.communicate(timeout=30)  # type: ignore[attr-defined]
+    assert first.returncode == 143
+    assert "Traceback" not in errors
+    assert not (tmp_path / "here" / "raw").exists()
+    assert (tmp_path / "here" / "items" / "items.txt").read_text().startswith("0\n1\n")
 
 
 def test_hydra_s_notes_are_kept(run: Run, tmp_path: Path) -> None:
