@@ -26,16 +26,16 @@ class PredictConfig:
     """Options of the stage.
 
     Attributes:
-        model: Which artifact of the chain looks at the pictures.
-        source: Picture, folder, glob, .txt list, video, camera number or stream address; or a list of files.
-        conf: Least score of a box; null: 0.25.
-        iou: Overlap above which the worse of two boxes of a class goes; null: 0.45.
-        max_det: Most boxes a picture.
+        model: Which artifact of the chain is run.
+        source: Image, folder, glob, .txt list, video, camera number or stream address; or a list of files.
+        conf: Minimum score of a box; null: 0.25.
+        iou: NMS overlap, 0..1; null: 0.45.
+        max_det: Maximum number of boxes per image.
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.
-        imgsz: Input of the network for ``model: checkpoint``; the other models have theirs built in.
-        batch: Frames an inference.
-        vid_stride: Of a video or stream, look at every so many frames only.
+        imgsz: Input size of a checkpoint, or of a model whose size is dynamic; null: that of the model.
+        batch: Frames per inference.
+        vid_stride: Process every Nth frame of a video or stream.
         frames: Stop after this number of frames; null: at the end of the source.
         on_error: What happens to images and videos that cannot be read. auto: up to 5 %, but always one, are skipped
             and named; skip: any number; stop: the first one ends the run.
@@ -43,9 +43,9 @@ class PredictConfig:
             then it is opened again and again. 0: it ends at once.
         resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos
             are not run again.
-        draw: Write annotated pictures or video.
+        draw: Write annotated images or video.
         labels: Write class names and scores at the boxes.
-        line_width: Of the boxes in pixels; null follows the size of the picture.
+        line_width: Of the boxes in pixels; null: by the size of the image.
         save_txt: Also write YOLO label files with scores, in labels/.
         save_csv: Also write predictions.csv.
         codec: Of the annotated video: an FFmpeg encoder; auto: libx264, else mpeg4.
@@ -54,7 +54,7 @@ class PredictConfig:
     """
 
     model: ModelForm = ModelForm.engine
-    source: Any = shared("source")
+    source: Any = shared("source", place=True)
     conf: float | None = shared("conf")
     iou: float | None = shared("iou")
     max_det: int = shared("max_det")
