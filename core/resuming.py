@@ -43,7 +43,9 @@ def _quoted(path: Path) -> str:
     text = str(path.relative_to(here) if here in path.parents else path)
     if re.fullmatch(r"[\w./:%+-]+", text, re.ASCII):
         return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # Only backslashes before a quote or an interpolation are escapes.
+    text = re.sub(r"\\+(?='|\Z)", lambda found: 2 * found[0], text).replace("'", "\\'")
+    return "'" + re.sub(r"(\\*)\$\{", r"\1\1\\${", text) + "'"
 
 
 def check_resumable(plan: Plan, overrides: Sequence[str], note: Callable[[str], None]) -> None:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import random
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from core.artifacts import Artifact
+from core.resuming import resumption
+from core.stage import Stage
+from tests.hostile_names import file_name
+
+
+def run(config: object) -> Artifact: ...
+
+
+STAGE = Stage(name="predict", summary="", run=run, stored=False, incremental=True, resumable=True)
+NAMES = (
+    "plain",
+    "a b",
+    "a'b",
+    "a\\b",
+    "a\\",
+    "a\\'",
+    "\\\\'",
+    "${x}",
+    "\\${x}",
+    "\\\\${x}",
+    "$x",
+    "a=b",
+    "[a]",
+    "{a}",
+    "é",
+    "\n",
+)
+
+
+def directory_in(command: str) -> str:
+    """What Hydra makes of the directory in the printed command."""
+    words = shlex.split(command)
+    (word,) = [word for word in words if word.startswith("hydra.run.dir=")]
+    config = OmegaConf.create({"directory": None})
+    OmegaConf.update(config, "directory", OverridesParser.create().parse_override(word).value())
+    return str(config.directory)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_printed_command_names_the_directory_of_the_run(name: str) -> None:
+    path = Path("/runs") / name
+    assert directory_in(resumption(["+stage=predict", "hydra.run.dir=old"], STAGE, path)) == str(path)
+
+
+def test_the_printed_command_names_any_directory() -> None:
+    chance = random.Random(0)
+    for _ in range(300):
+        path = Path("/runs") / (file_name(chance) + chance.choice(("", "\\", "'", "\\'", "${", "\\${a}")))
+        assert directory_in(resumption([], STAGE, path)) == str(path)
