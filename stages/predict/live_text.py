@@ -35,7 +35,7 @@ class LiveText:
         with replacing(path) as fresh, fresh.open("wb") as file:
             file.write(head.encode())
             for entry in entries:
-                file.write(self._joined(entry.encode()))
+                file.write(self._joined(_bytes(entry)))
             self._end = file.tell()
             file.write(self._tail)
         self._file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
@@ -45,7 +45,7 @@ class LiveText:
         if entries:
             first = self._first
             try:
-                self._write(b"".join(self._joined(entry.encode()) for entry in entries))
+                self._write(b"".join(self._joined(_bytes(entry)) for entry in entries))
             except BaseException:
                 self._first = first
                 raise
@@ -99,6 +99,11 @@ def json_entries(path: Path) -> Iterator[Any]:
                 yield json.loads(text)
             except ValueError:  # cut off in the middle of the last entry
                 return
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; names of files that are not are written as they are on the disk."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _is_unicode(text: str) -> bool:

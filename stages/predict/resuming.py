@@ -50,7 +50,7 @@ class Former:
         """Rows of ``predictions.csv`` that stay."""
         file = self.folder / TABLE
         if self.names and file.is_file():
-            with file.open(encoding="utf-8", newline="") as lines:
+            with file.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
                 yield from (row for row in csv.reader(lines) if row and row[0] in self.names)
 
 

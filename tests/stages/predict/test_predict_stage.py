@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,23 @@ def test_the_stage() -> None:
     (stage,) = hookline_stages()
     assert stage.signature.provides == (Predictions,)
     assert not stage.stored
+
+
+def test_names_that_are_not_utf8_are_resumed(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"a\xff.png"), "b.png", "c.png"]
+    write_pictures(tmp_path / "plain", ["0.png", "1.png", "2.png"])
+    (tmp_path / "in").mkdir()
+    for number, name in enumerate(names):
+        (tmp_path / "plain" / f"{number}.png").rename(tmp_path / "in" / name)
+    parts, _, _ = fake_parts([detections(PERSON)] * 2)
+    context, _ = make_context(tmp_path, **parts)
+    with pytest.raises(ValueError, match="zip"):  # the third image is more than the fake has boxes for
+        predict(config(str(tmp_path / "in"), save_csv=True), fake_engine(tmp_path), context)
+    table = tmp_path / "work" / "predictions.csv"
+    assert table.read_bytes().splitlines()[1].startswith(b"a\xff.png,0,")
+    parts, _, _ = fake_parts([detections(PERSON)])
+    context, _ = make_context(tmp_path, **parts)
+    made = predict(config(str(tmp_path / "in"), save_csv=True, resume=True), fake_engine(tmp_path), context)
+    assert made.values["resumed"] == 2
+    rows = table.read_bytes().splitlines()
+    assert [row.split(b",")[0] for row in rows] == [b"file", b"a\xff.png", b"b.png", b"c.png"]
