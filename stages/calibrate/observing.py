@@ -102,6 +102,8 @@ def skipped_note(tolerance: Tolerance) -> tuple[str, ...]:
     """Return notes on files that could not be read, and on damaged frames, where there are any."""
     unreadable = len(tolerance.unreadable)
     notes = [f"{unreadable} of {tolerance.total} calibration files could not be read"] if unreadable else []
+    if images := len(tolerance.damaged) if not tolerance.damaged_frames else 0:
+        notes.append(f"{images} of {tolerance.total} calibration files are damaged, and were used")
     if tolerance.damaged_frames:
         notes.append(f"damaged frames of the video are left out ({tolerance.damaged_frames} found)")
     return tuple(notes)

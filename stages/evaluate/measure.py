@@ -15,14 +15,11 @@ from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import score
 from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
-from core.media.tolerance import Tolerance, Unreadable
+from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import Session
 from stages.evaluate import EvaluateConfig, MultiLabel
-from stages.evaluate.report import Outcome, protocol_of, unreadable_pictures, write_outcome
-
-NAMED = 5
-"""Unreadable images that a remark names; metrics.json names all."""
+from stages.evaluate.report import Outcome, faults_of, protocol_of, write_outcome
 
 
 def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext) -> Metrics:
@@ -74,7 +71,7 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
         draw_evaluation(
             context.workdir, curves=scores.curves, samples=samples, labels=labels, seen=seen, names=names, only=classes
         )
-    unreadable = unreadable_pictures(tolerance, samples)
+    faults = faults_of(tolerance, samples)
     outcome = Outcome(
         model=model,
         dataset=dataset,
@@ -82,19 +79,10 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
         protocol=protocol,
         evaluation=evaluation,
         scores=scores,
-        unreadable=unreadable,
-        notes=(*remarks, *_skipped(unreadable, len(samples))),
+        faults=faults,
+        notes=(*remarks, *faults.notes(len(samples))),
     )
     return write_outcome(outcome, truth, found, context.workdir)
-
-
-def _skipped(unreadable: Sequence[Unreadable], total: int) -> list[str]:
-    """A remark on images that could not be read, for every run that reuses the result."""
-    if not unreadable:
-        return []
-    named = ", ".join(f"'{item.name}'" for item in unreadable[:NAMED])
-    more = f" and {len(unreadable) - NAMED} more" if len(unreadable) > NAMED else ""
-    return [f"{len(unreadable)} of {total} images could not be read and do not count: {named}{more}"]
 
 
 def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from core.titles import describe
 from stages.evaluate import EvaluateConfig
 from stages.evaluate.table import class_table, speed_line
 
+NAMED = 5
+"""Images that a note names; metrics.json names all."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -31,14 +34,41 @@ class Outcome:
     protocol: Mapping[str, Any]
     evaluation: Evaluation
     scores: Scores
-    unreadable: Sequence[Unreadable]
+    faults: Faults
     notes: tuple[str, ...]
 
 
-def unreadable_pictures(tolerance: Tolerance, samples: Sequence[Sample]) -> list[Unreadable]:
-    """Return the images that were skipped, by the names that they have wherever the data set lies."""
+@dataclass(frozen=True)
+class Faults:
+    """Images that were skipped, and damaged ones that were used, with the reason.
+
+    They have the names that they have wherever the data set lies.
+    """
+
+    unreadable: Sequence[Unreadable]
+    damaged: Mapping[str, str]
+
+    def notes(self, total: int) -> Iterator[str]:
+        """Yield remarks for every run that uses the result, out of ``total`` images."""
+        if self.unreadable:
+            named = _named([item.name for item in self.unreadable])
+            yield f"{len(self.unreadable)} of {total} images could not be read and do not count: {named}"
+        if self.damaged:
+            yield f"{len(self.damaged)} of {total} images are damaged and count all the same: {_named([*self.damaged])}"
+
+
+def faults_of(tolerance: Tolerance, samples: Sequence[Sample]) -> Faults:
+    """Return what went wrong while the images were read."""
     names = {str(sample.picture): name for sample, name in zip(samples, sample_names(samples), strict=True)}
-    return [replace(item, name=names[item.name]) for item in tolerance.unreadable]
+    return Faults(
+        [replace(item, name=names[item.name]) for item in tolerance.unreadable],
+        {names[path]: reason for path, reason in tolerance.damaged.items()},
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
 def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dict[str, Any]:
@@ -76,7 +106,8 @@ def write_outcome(
         "all": asdict(outcome.scores.all),
         "classes": [asdict(row) for row in outcome.scores.classes],
         "classes_without_objects": outcome.scores.absent,
-        "unreadable": [asdict(item) for item in outcome.unreadable],
+        "unreadable": [asdict(item) for item in outcome.faults.unreadable],
+        "damaged": outcome.faults.damaged,
         "notes": outcome.notes,
     }
     target = _write(folder / "metrics.json", content, indent=1)

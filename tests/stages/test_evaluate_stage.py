@@ -20,6 +20,7 @@ from stages.evaluate import EvaluateConfig, MultiLabel, check, hookline_stages, 
 from stages.evaluate.measure import measure
 from tests.dataset_tools import write_dataset
 from tests.fake_parts import FakeProcessor, detections, fake_engine, fake_parts
+from tests.media_tools import half_a_jpeg
 from tests.stage_tools import Memory, make_context
 
 # 100 x 100 pixels: a person at 10..50, 20..60, and in the second picture a dog at 40..80, 40..80 too.
@@ -53,6 +54,17 @@ def run(
         memory,
         processor,
     )
+
+
+def test_damaged_images_are_used_named_and_counted(tmp_path: Path) -> None:
+    data = make_data(tmp_path)
+    (tmp_path / "set" / "images" / "val" / "8.png").write_bytes(half_a_jpeg(100, 100))
+    parts, _, _ = fake_parts(FOUND)
+    context, memory = make_context(tmp_path, **parts)
+    metrics = measure(make_config(), fake_engine(tmp_path), data, context)
+    assert metrics.notes == ("1 of 3 images are damaged and count all the same: '8.png'",)
+    assert list(json.loads(metrics.path.read_text())["damaged"]) == ["8.png"]
+    assert any("8.png" in warning and "is damaged" in warning for warning in memory.warnings)
 
 
 def test_metrics_and_files(tmp_path: Path) -> None:
