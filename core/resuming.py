@@ -43,9 +43,8 @@ def _quoted(path: Path) -> str:
     text = str(path.relative_to(here) if here in path.parents else path)
     if re.fullmatch(r"[\w./:%+-]+", text, re.ASCII):
         return text
-    # Only backslashes before a quote or an interpolation are escapes.
-    text = re.sub(r"\\+(?='|\Z)", lambda found: 2 * found[0], text).replace("'", "\\'")
-    return "'" + re.sub(r"(\\*)\$\{", r"\1\1\\${", text) + "'"
+    escaped = re.sub(r"\\+(?='|\Z)", lambda found: 2 * found[0], text)  # backslashes elsewhere are plain
+    return "'" + escaped.replace("'", "\\'") + "'"
 
 
 def check_resumable(plan: Plan, overrides: Sequence[str], note: Callable[[str], None]) -> None:

@@ -18,24 +18,7 @@ def run(config: object) -> Artifact: ...
 
 
 STAGE = Stage(name="predict", summary="", run=run, stored=False, incremental=True, resumable=True)
-NAMES = (
-    "plain",
-    "a b",
-    "a'b",
-    "a\\b",
-    "a\\",
-    "a\\'",
-    "\\\\'",
-    "${x}",
-    "\\${x}",
-    "\\\\${x}",
-    "$x",
-    "a=b",
-    "[a]",
-    "{a}",
-    "é",
-    "\n",
-)
+NAMES = ("plain", "a b", "a'b", "a\\b", "a\\", "a\\'", "\\\\'", "$x", "a=b", "[a]", "{a}", "é", "\n")
 
 
 def directory_in(command: str) -> str:
@@ -56,5 +39,6 @@ def test_the_printed_command_names_the_directory_of_the_run(name: str) -> None:
 def test_the_printed_command_names_any_directory() -> None:
     chance = random.Random(0)
     for _ in range(300):
-        path = Path("/runs") / (file_name(chance) + chance.choice(("", "\\", "'", "\\'", "${", "\\${a}")))
+        name = file_name(chance).replace("${", "$ {")  # Hydra itself takes no directory with an interpolation
+        path = Path("/runs") / (name + chance.choice(("", "\\", "'", "\\'")))
         assert directory_in(resumption([], STAGE, path)) == str(path)
