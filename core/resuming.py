@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from core.errors import HooklineError
 
 if TYPE_CHECKING:
-    from core.plan import Plan
-    from core.stage import Stage
+    from core.plan import Plan, Step
 
 
 def command(overrides: Sequence[str]) -> str:
@@ -20,18 +19,18 @@ def command(overrides: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "core.run", *overrides])
 
 
-def resumption(overrides: Sequence[str], failed: Stage | None, run_dir: Path) -> str:
+def resumption(overrides: Sequence[str], failed: Step | None, run_dir: Path) -> str:
     """The command that resumes a run.
 
     Args:
         overrides: What was given on the command line.
-        failed: The stage in which the run ended.
+        failed: The step in which the run ended.
         run_dir: The run's directory, where an incremental stage continues.
     """
-    if failed is None or not failed.resumable:
+    if failed is None or not failed.stage.resumes(failed.config):
         return command(overrides)
     words = [item for item in overrides if not item.startswith("resume=")]
-    if failed.incremental:
+    if failed.stage.incremental:
         words = [item for item in words if not item.startswith("hydra.run.dir=")]
         words.append(f"hydra.run.dir={_quoted(run_dir)}")
     return command([*words, "resume=true"])
@@ -49,7 +48,7 @@ def _quoted(path: Path) -> str:
 
 def check_resumable(plan: Plan, overrides: Sequence[str], note: Callable[[str], None]) -> None:
     """Refuse ``resume=true`` where it cannot mean anything."""
-    stages = [step.stage for step in plan.steps if step.stage.resumable]
+    stages = [step.stage for step in plan.steps if step.stage.resumes(step.config)]
     if not stages:
         note("resume=true: no stage of this plan keeps a state; finished stages come from the store")
     elif all(stage.incremental for stage in stages) and not any(

@@ -140,7 +140,7 @@ def _make_in_place(
 ) -> Artifact:
     """Run ``make`` for an incremental stage, in its visible directory; what it has written stays when it fails."""
     stage = step.stage
-    former = interrupted(context.run_dir, stage.name, key) if resume and stage.resumable else None
+    former = interrupted(context.run_dir, stage.name, key) if resume and stage.resumes(step.config) else None
     folder = former or free_path(context.run_dir, stage.name)
     folder.mkdir(parents=True, exist_ok=True)
     mark(folder, stage.name, key)

@@ -66,7 +66,7 @@ class Stage:
         automatic: The plan may add the stage unasked.
         given: Whether this config gives the stage anything to work on. Where it does not, a later stage whose
             input is optional goes without, unless an earlier stage has made one.
-        resumable: An interrupted run of it can be resumed: ``resume=true``.
+        resumable: An interrupted run of it can be resumed, ``resume=true``; a function says for which configs.
         incremental: What it writes is complete from item to item. It works in its visible directory, and what it has
             written stays when it fails, marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
             same directory continues there. Such a stage is not stored.
@@ -83,7 +83,7 @@ class Stage:
     measures: bool = False
     automatic: bool = True
     given: Callable[[Any], bool] | None = None
-    resumable: bool = False
+    resumable: bool | Callable[[Any], bool] = False
     incremental: bool = False
     collective: bool = False
 
@@ -109,6 +109,10 @@ class Stage:
                 raise TypeError(f"stage '{self.name}': parameter '{name}' is annotated {hint}, not an artifact")
             inputs.append(Input(name, kinds, optional=type(None) in members))
         return Signature(config, tuple(inputs), provides)
+
+    def resumes(self, config: Any) -> bool:
+        """Return whether an interrupted run with ``config`` can be resumed."""
+        return self.resumable if isinstance(self.resumable, bool) else self.resumable(config)
 
     def selected(self, config: Any) -> tuple[type[Artifact], ...]:
         """What ``select`` answers for ``config``, empty where the stage has none."""

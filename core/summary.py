@@ -21,7 +21,6 @@ from core.versions import versions
 if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.plan import Plan, Step
-    from core.stage import Stage
 
 
 @dataclass
@@ -79,7 +78,7 @@ class Recorder:
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.failed: Stage | None = None
+        self.failed: Step | None = None
         self._start = 0.0
 
     @hookimpl
@@ -103,7 +102,7 @@ class Recorder:
     @hookimpl
     def hookline_stage_failed(self, step: Step, error: BaseException, kept: Artifact | None) -> None:
         """Record why a stage failed, and what it had finished."""
-        self.failed = step.stage
+        self.failed = step
         made = self._made(step, kept) if kept else {}
         status = "incomplete" if kept else "failed"
         seconds = time.perf_counter() - self._start

@@ -123,6 +123,14 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
         yield HooklineError(f"the stream '{source.text}' cannot be resumed", "leave resume=true out")
 
 
+def resumable(config: PredictConfig) -> bool:
+    """Frames of a live stream do not come twice; images and videos do."""
+    try:
+        return list_source(config.source).kind is not SourceKind.stream
+    except HooklineError:  # it is gone since the run began, and may come back
+        return True
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -135,5 +143,5 @@ def hookline_stages() -> Iterable[Stage]:
         stored=False,
         automatic=False,
         incremental=True,
-        resumable=True,
+        resumable=resumable,
     )

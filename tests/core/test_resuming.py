@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from core.artifacts import Artifact
+from core.plan import Step
 from core.resuming import resumption
 from core.stage import Stage
 from tests.hostile_names import file_name
@@ -17,7 +19,8 @@ from tests.hostile_names import file_name
 def run(config: object) -> Artifact: ...
 
 
-STAGE = Stage(name="predict", summary="", run=run, stored=False, incremental=True, resumable=True)
+STAGE = Stage(name="predict", summary="", run=run, stored=False, incremental=True, resumable=lambda config: config != 0)
+STEP = Step(STAGE, config=1, asked=True, inputs={}, provides=Artifact, parts=())
 NAMES = ("plain", "a b", "a'b", "a\\b", "a\\", "a\\'", "\\\\'", "$x", "a=b", "[a]", "{a}", "é", "\n")
 
 
@@ -33,7 +36,12 @@ def directory_in(command: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_printed_command_names_the_directory_of_the_run(name: str) -> None:
     path = Path("/runs") / name
-    assert directory_in(resumption(["+stage=predict", "hydra.run.dir=old"], STAGE, path)) == str(path)
+    assert directory_in(resumption(["+stage=predict", "hydra.run.dir=old"], STEP, path)) == str(path)
+
+
+def test_what_cannot_be_resumed_is_repeated() -> None:
+    command = resumption(["+stage=predict", "hydra.run.dir=old"], replace(STEP, config=0), Path("/runs/new"))
+    assert command == "python -m core.run +stage=predict hydra.run.dir=old"
 
 
 def test_the_printed_command_names_any_directory() -> None:
@@ -41,4 +49,4 @@ def test_the_printed_command_names_any_directory() -> None:
     for _ in range(300):
         name = file_name(chance).replace("${", "$ {")  # Hydra itself takes no directory with an interpolation
         path = Path("/runs") / (name + chance.choice(("", "\\", "'", "\\'")))
-        assert directory_in(resumption([], STAGE, path)) == str(path)
+        assert directory_in(resumption([], STEP, path)) == str(path)
