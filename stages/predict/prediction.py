@@ -31,7 +31,7 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     """
     source = list_source(config.source)
     state = State(context.workdir, source)
-    former = read_former(state, context.workdir, source)
+    former = read_former(state, context.workdir, source, table=config.save_csv)
     _say_what_is_resumed(former, source, config, context)
     with open_model(model, context, imgsz=config.imgsz) as session:
         work = _Work(config, source, session, context, former=former, state=state)
@@ -79,24 +79,24 @@ class _Work:
             with results:
                 self._feed(results)
             self._tolerance.conclude()
-            self._context.note(results.sentence())
             self._check_the_end()
         except BaseException:
             self._keep(results)
             raise
+        self._context.note(results.sentence())
         return self._predictions(results)
 
     def _feed(self, results: Results) -> None:
-        config = self._config
+        config, done = self._config, len(self._former.ids)
         frames = read_frames(
             self._source,
             self._tolerance,
             stride=config.vid_stride,
-            limit=None if config.frames is None else max(0, config.frames - len(self._former.ids)),
+            limit=None if config.frames is None else max(0, config.frames - done),
             reconnect=config.reconnect,
             finished=self._former.finished,
         )
-        with self._context.progress("predict", self._total, "frame") as progress:
+        with self._context.progress("predict", self._total and max(0, self._total - done), "frame") as progress:
             results.start(progress)
             try:
                 run_pipeline(
@@ -115,16 +115,16 @@ class _Work:
                 self._stopped = reason_of(end)
                 self._context.note(self._stopped)
 
-    def _finish(self, last: Frame) -> None:
+    def _finish(self, last: Frame, frames: int) -> None:
         """Remember a video whose last frame is written."""
         if self._source.kind is SourceKind.video:
-            self._state.finish(_file_of(last), last.index + 1)
+            self._state.finish(_file_of(last), frames)
 
     def _keep(self, results: Results) -> None:
         """Say what is finished, should there be anything."""
         last = results.last_frame
         if last is not None and self._tolerance.read_to_end.get(_file_of(last)) == last.index:
-            self._finish(last)
+            self._finish(last, results.in_file)
         if results.tally.frames:
             self._context.keep(self._predictions(results))
             self._context.note(f"kept, not complete: {results.sentence()}")

@@ -89,10 +89,11 @@ class ImageRecord(_Live):
         super().__init__(json_list(folder / IMAGES, former))
         self._names = names
 
-    def add(self, frame: Frame, found: Detections) -> None:  # noqa: ARG002 - as of every record
-        """Write that the frame is finished."""
+    def add(self, frame: Frame, found: Detections) -> None:
+        """Write that the frame is finished; the number of its boxes tells whether the other files are whole."""
         height, width = frame.picture.shape[:2]
         entry = {"id": self._names.image_id(frame), "file_name": frame.name, "width": width, "height": height}
+        entry["boxes"] = len(found)
         if frame.seconds is not None:
             entry["seconds"] = round(frame.seconds, 4)
         if frame.damaged:

@@ -47,7 +47,7 @@ class Results:
         context: Gives the folder.
         clock: For the phases ``draw`` and ``encode``.
         former: The finished part of an interrupted run.
-        finish: Called with the last frame of a file when the first frame of another one comes.
+        finish: Called with the last frame of a file, and the number of its frames, when another file's first one comes.
     """
 
     def __init__(
@@ -59,10 +59,11 @@ class Results:
         *,
         clock: Clock,
         former: Former,
-        finish: Callable[[Frame], None],
+        finish: Callable[[Frame, int], None],
     ) -> None:
         self.tally = Tally()
         self.resumed = len(former.ids)
+        self.in_file = 0
         self._class_names, self._context, self._clock, self._finish = class_names, context, clock, finish
         self._printed = source.kind is SourceKind.pictures and len(source.files) <= PRINTED_IMAGES
         self._noun = "images" if source.kind is SourceKind.pictures else "frames"
@@ -80,16 +81,15 @@ class Results:
         self._count_former(former)
 
     def start(self, progress: Progress) -> None:
-        """Start the clock; ``progress`` is told of every frame."""
+        """Start the clock; ``progress`` advances with every frame."""
         self._progress, self._begin = progress, time.perf_counter()
-        if self.tally.frames:
-            progress.advance(self.tally.frames)
 
     def add(self, pair: tuple[Frame, Detections]) -> None:
         """Take in the next frame."""
         frame, found = pair
         if self._last is not None and self._last.path != frame.path:
-            self._finish(self._last)
+            self._finish(self._last, self.in_file)
+            self.in_file = 0
         if self._painter:
             with self._clock.phase("draw"):
                 picture = self._painter.draw(frame.picture, found)
@@ -98,6 +98,7 @@ class Results:
         for record in self._records:
             record.add(frame, found)
         self._last = frame
+        self.in_file += 1
         self._count(frame, found)
 
     @property
@@ -124,9 +125,11 @@ class Results:
         """One line on the whole."""
         values = self.values()
         resumed = f" ({self.resumed} of them before it was resumed)" if self.resumed else ""
+        counts = f"{self.tally.frames} {self._noun}{resumed}: {_boxes(self.tally.classes)}"
+        if self.tally.frames == self.resumed:
+            return counts
         return (
-            f"{self.tally.frames} {self._noun}{resumed}: {_boxes(self.tally.classes)}; "
-            f"{values['frames_per_second']:.1f} {self._noun}/s, "
+            f"{counts}; {values['frames_per_second']:.1f} {self._noun}/s, "
             f"{values['share_outside_inference']:.0%} of the time outside inference"
         )
 

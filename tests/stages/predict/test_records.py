@@ -37,8 +37,8 @@ def test_coco_results_and_the_list_of_images(tmp_path: Path) -> None:
         {"image_id": 1, "category_id": 0, "bbox": [0, 0, 200, 100], "score": 0.5},
     ]
     assert json.loads((tmp_path / "images.json").read_text()) == [
-        {"id": 1, "file_name": "a.jpg", "width": 200, "height": 100},
-        {"id": 2, "file_name": "sub/a.jpg", "width": 200, "height": 100, "seconds": 1.5},
+        {"id": 1, "file_name": "a.jpg", "width": 200, "height": 100, "boxes": 2},
+        {"id": 2, "file_name": "sub/a.jpg", "width": 200, "height": 100, "boxes": 0, "seconds": 1.5},
     ]
 
 

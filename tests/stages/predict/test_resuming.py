@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -115,6 +116,41 @@ def test_a_finished_video_is_not_run_again_where_the_next_one_cannot_be_read(tmp
     assert (result.values["frames"], result.values["resumed"], len(processor.filters)) == (10, 5, 5)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("name", ["predictions.json", "images.json", "predictions.csv"])
+@pytest.mark.parametrize("kind", ["images", "videos"])
+def test_what_a_cut_file_lost_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str, share: float
+) -> None:
+    if kind == "images":
+        write_pictures(tmp_path / "in", [f"{index:02}.png" for index in range(12)])
+    else:
+        for video in range(4):
+            write_levels(tmp_path / "in" / f"{video}.avi", 3)
+    run(tmp_path / "whole", tmp_path / "in", 12)
+    run_until(monkeypatch, 10, tmp_path / "cut", tmp_path / "in", 12)
+    file = tmp_path / "cut" / "work" / name
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * share)])
+    result, *_ = run(tmp_path / "cut", tmp_path / "in", 12, resume=True)
+    assert result.values["frames"] == 12
+    assert result.values["resumed"] < 10
+    made, whole = tables(tmp_path / "cut" / "work"), tables(tmp_path / "whole" / "work")
+    assert {key: sorted(map(str, value)) for key, value in made.items()} == {
+        key: sorted(map(str, value)) for key, value in whole.items()
+    }
+
+
+def test_a_file_that_changed_since_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write_pictures(tmp_path / "in", [f"{index}.png" for index in range(6)])
+    run_until(monkeypatch, 4, tmp_path, tmp_path / "in", 6)
+    status, content = paths[1].stat(), paths[5].read_bytes()
+    paths[1].write_bytes(content)
+    os.utime(paths[1], ns=(status.st_atime_ns, status.st_mtime_ns))
+    result, *_ = run(tmp_path, tmp_path / "in", 3, resume=True)
+    assert (result.values["frames"], result.values["resumed"]) == (6, 3)
+
+
 def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Sequence[str]) -> None:
     write_pictures(tmp_path / "in", names)
     run_until(monkeypatch, 1, tmp_path, tmp_path / "in", len(names))
@@ -141,7 +177,7 @@ def test_the_same_images_at_another_place_may_continue(tmp_path: Path, monkeypat
     [
         (STATE, "[]"),
         (STATE, "{"),
-        (STATE, '{"files": 1, "source": "x", "finished": 3}'),
+        (STATE, '{"files": 1, "source": "x", "began": 1, "finished": 3}'),
         ("images.json", '[\n{"a": 1}'),
     ],
 )
