@@ -16,12 +16,14 @@ class HooklineError(Exception):
     Args:
         message: What was wrong, with the offending value. One line, no full stop at the end.
         hint: What is possible and what to do. Printed after the message.
+        retry: Options with which the same command can succeed, e.g. ``("predict.on_error=skip",)``.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, retry: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.retry = retry
 
     def __str__(self) -> str:
         text = f"{self.message}; {self.hint}" if self.hint else self.message

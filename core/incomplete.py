@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,31 @@ MARKER = "incomplete.json"
 """In the directory of a stage's results as long as they are not complete."""
 
 
-def mark(folder: Path, stage: str, key: str, reason: str = "", values: Mapping[str, float] | None = None) -> None:
+@dataclass(frozen=True)
+class Work:
+    """What a stage does, as far as two runs of it can be compared.
+
+    Attributes:
+        stage: Its name.
+        key: Digest of all that shapes the results, as for the store.
+        options: The options among that, as JSON values.
+    """
+
+    stage: str
+    key: str
+    options: Mapping[str, Any]
+
+
+def mark(folder: Path, work: Work, reason: str = "", values: Mapping[str, float] | None = None) -> None:
     """Mark the results in ``folder`` as incomplete.
 
     Args:
         folder: The stage's directory.
-        stage: Its name.
-        key: Digest of all that shapes the results, as for the store.
+        work: What is done there.
         reason: Why the stage failed; empty while it runs, and after it was killed.
         values: Counts of what is finished.
     """
-    content = {"stage": stage, "key": key, "reason": reason, "values": dict(values or {})}
+    content = {**asdict(work), "reason": reason, "values": dict(values or {})}
     write_file(folder / MARKER, (json.dumps(content, indent=1) + "\n").encode())
 
 
@@ -34,23 +49,41 @@ def unmark(folder: Path) -> None:
     (folder / MARKER).unlink(missing_ok=True)
 
 
-def interrupted(run_dir: Path, stage: str, key: str) -> Path | None:
-    """Return the directory in ``run_dir`` with the latest incomplete results of a stage, None where there is none.
-
-    Raises:
-        HooklineError: They were made with other options, weights or versions than ``key`` stands for.
-    """
+def latest(run_dir: Path, stage: str) -> Path | None:
+    """Return the directory in ``run_dir`` with the latest incomplete results of a stage, None where there is none."""
     folders = [run_dir / stage, *run_dir.glob(f"{stage}-*")]
     markers = [folder / MARKER for folder in folders if (folder / MARKER).is_file() and not folder.is_symlink()]
-    if not markers:
+    return max(markers, key=lambda marker: marker.stat().st_mtime_ns).parent if markers else None
+
+
+def interrupted(run_dir: Path, work: Work) -> Path | None:
+    """Return the directory with the latest incomplete results of ``work``, None where there is none.
+
+    Raises:
+        HooklineError: They were made with other options, weights or versions.
+    """
+    folder = latest(run_dir, work.stage)
+    if folder is None:
         return None
-    latest = max(markers, key=lambda marker: marker.stat().st_mtime_ns)
-    if _read(latest).get("key") != key:
+    former = _read(folder / MARKER)
+    if former.get("key") != work.key:
         raise HooklineError(
-            f"the incomplete results in '{latest.parent}' were made with other options, weights or versions",
-            "repeat the command of that run with resume=true, or leave resume=true out to start again",
+            f"the incomplete results in '{folder}' were made with {_difference(former.get('options'), work)}",
+            "resume with what that run had, or leave resume=true out to start again",
         )
-    return latest.parent
+    return folder
+
+
+def _difference(former: Any, work: Work) -> str:
+    """Which options differ, as far as the marker says."""
+    if isinstance(former, dict):
+        names = [name for name, value in work.options.items() if former.get(name, value) != value]
+        if names:
+            return ", ".join(
+                f"{work.stage}.{name}={json.dumps(former[name])}, not {json.dumps(work.options[name])}"
+                for name in names
+            )
+    return "other options, weights or versions"
 
 
 def _read(marker: Path) -> dict[str, Any]:

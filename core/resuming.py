@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
+from core.incomplete import latest
 
 if TYPE_CHECKING:
     from core.plan import Plan, Step
@@ -19,21 +20,48 @@ def command(overrides: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "core.run", *overrides])
 
 
-def resumption(overrides: Sequence[str], failed: Step | None, run_dir: Path) -> str:
-    """The command that resumes a run.
+def resumption(overrides: Sequence[str], step: Step, run_dir: Path, retry: Sequence[str] = ()) -> str:
+    """The command that resumes a run, or repeats it where there is nothing to resume.
 
     Args:
         overrides: What was given on the command line.
-        failed: The step in which the run ended.
+        step: The step in which the run is, or ended.
         run_dir: The run's directory, where an incremental stage continues.
+        retry: Options that must be set for it to succeed.
     """
-    if failed is None or not failed.stage.resumes(failed.config):
-        return command(overrides)
-    words = [item for item in overrides if not item.startswith("resume=")]
-    if failed.stage.incremental:
+    changed = {"resume", *(item.partition("=")[0] for item in retry)}
+    words = [item for item in overrides if item.partition("=")[0] not in changed]
+    if not step.stage.resumes(step.config):
+        return command([*words, *retry])
+    if step.stage.incremental:
         words = [item for item in words if not item.startswith("hydra.run.dir=")]
         words.append(f"hydra.run.dir={_quoted(run_dir)}")
-    return command([*words, "resume=true"])
+    return command([*words, *retry, "resume=true"])
+
+
+def way_on(
+    overrides: Sequence[str], error: BaseException, step: Step | None, run_dir: Path, *, kept: bool = False
+) -> str:
+    """The command that continues after ``error``; empty where it would only fail again, or start from the beginning.
+
+    Args:
+        overrides: What was given on the command line.
+        error: Why the run ended.
+        step: The step in which it ended.
+        run_dir: The run's directory.
+        kept: The step had finished something, which is kept.
+    """
+    retry = error.retry if isinstance(error, HooklineError) else ()
+    outside = isinstance(error, KeyboardInterrupt | OSError) or isinstance(error.__cause__, OSError)
+    if step is None:
+        return command(overrides) if outside else ""
+    stage = step.stage
+    if stage.resumes(step.config):
+        state = not stage.incremental or latest(run_dir, stage.name) is not None
+        if state and (outside or retry or kept):
+            return resumption(overrides, step, run_dir, retry)
+    words = [item for item in overrides if not (stage.incremental and item.startswith("resume="))]
+    return command([*words, *retry]) if outside or retry else ""
 
 
 def _quoted(path: Path) -> str:
@@ -46,15 +74,13 @@ def _quoted(path: Path) -> str:
     return "'" + escaped.replace("'", "\\'") + "'"
 
 
-def check_resumable(plan: Plan, overrides: Sequence[str], note: Callable[[str], None]) -> None:
-    """Refuse ``resume=true`` where it cannot mean anything."""
+def check_resumable(plan: Plan, run_dir: Path, note: Callable[[str], None]) -> None:
+    """Refuse ``resume=true`` where there is nothing to resume, as far as it is known before the run."""
     stages = [step.stage for step in plan.steps if step.stage.resumes(step.config)]
     if not stages:
-        note("resume=true: no stage of this plan keeps a state; finished stages come from the store")
-    elif all(stage.incremental for stage in stages) and not any(
-        item.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for item in overrides
-    ):
+        note("resume=true has no effect: no stage of this plan keeps a state; finished stages come from the store")
+    elif all(stage.incremental and latest(run_dir, stage.name) is None for stage in stages):
         raise HooklineError(
-            f"resume=true continues '{stages[0].name}' in the directory of the interrupted run, and none is named",
-            "name it with hydra.run.dir=<directory>",
+            f"resume=true, but '{run_dir}' holds no incomplete results of '{stages[0].name}'",
+            "name the directory of the interrupted run with hydra.run.dir=<directory>, or leave resume=true out",
         )

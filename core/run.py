@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 a bug (with a traceback), 2 a user's mistake (one line), 1
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -14,15 +13,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, reason_of
 from core.media.native_output import private_stderr
-from core.output_paths import output_path, write_file
+from core.output_paths import output_path
 from core.plugins import Plugins, load_plugins
 from core.ranks import RANKS
-from core.resuming import check_resumable, command, resumption
+from core.resuming import check_resumable, command, way_on
 from core.run_directory import free_reserve, is_new, remove, run_directory
+from core.run_files import keep_config, log_to
 from core.signals import Terminated, end_by_exception
 from core.version import __version__
 
@@ -176,26 +176,13 @@ def _job(config: DictConfig) -> None:
 def _run_in(run_dir: Path, config: DictConfig, console: Console, overrides: Sequence[str]) -> None:
     """The run, in a directory that is held; one in which nothing was made is removed."""
     if RANKS.leader:
-        _keep_config(config, run_dir)
+        keep_config(config, run_dir)
     try:
         _run(config, plugins_without(tuple(config.plugins.disable)), run_dir, console, overrides)
     except HooklineError:
         if RANKS.leader and is_new(run_dir):
             remove(run_dir)
         raise
-
-
-def _keep_config(config: DictConfig, run_dir: Path) -> None:
-    """Write ``.hydra/`` as Hydra does. Hydra itself would write it before the directory is held."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    settings: Any = HydraConfig.instance().cfg
-    folder = output_path(run_dir, ".hydra")
-    folder.mkdir(exist_ok=True)
-    contents = {"config": config, "hydra": settings, "overrides": settings.hydra.overrides.task}
-    for name, content in contents.items():
-        write_file(folder / f"{name}.yaml", OmegaConf.to_yaml(content).encode("utf-8", "surrogateescape"))
 
 
 def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, overrides: Sequence[str]) -> None:
@@ -227,7 +214,7 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
             raise
         return
     if words.resume:
-        check_resumable(plan, overrides, console.note)
+        check_resumable(plan, run_dir, console.note)
     _execute(plan, context, store, words, plugins=plugins, console=console, overrides=overrides)
 
 
@@ -247,7 +234,7 @@ def _execute(
     from core.summary import Recorder, Summary, write_summary
 
     run_dir = context.run_dir
-    _log_to(output_path(run_dir, "run.log"))
+    log_to(output_path(run_dir, "run.log"))
     summary = Summary(output_path(run_dir, "summary.json"), command(overrides), list(overrides))
     write_summary(summary)
     recorder = Recorder(summary)
@@ -257,9 +244,9 @@ def _execute(
     try:
         observers.tell("before_run", plan=plan)
         run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
-        summary.status = "finished"
+        summary.status, summary.resume = "finished", ""
     except BaseException as error:
-        _outcome.resume = summary.resume = resumption(overrides, recorder.failed, run_dir)
+        _outcome.resume = summary.resume = way_on(overrides, error, recorder.step, run_dir, kept=recorder.kept)
         summary.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         summary.error = reason_of(error)
         raise
@@ -284,20 +271,6 @@ def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console
         options=lambda kind, name: request.options[kind, name],
         reporter=console,
     )
-
-
-def _log_to(file: Path) -> None:
-    logging.raiseExceptions = False  # a full disk is told once, by what needed it, not by the log too
-    log = logging.getLogger("hookline")
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    log.disabled = False  # Hydra's logging settings disable the loggers that were there before
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()
-    handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
 
 
 if __name__ == "__main__":

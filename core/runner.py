@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.artifacts import Artifact, Diagnosis, Provenance
+from core.config import keyed_options
 from core.context import RunContext
 from core.errors import HooklineError, reason_of
-from core.incomplete import MARKER, interrupted, mark, unmark
+from core.incomplete import MARKER, Work, interrupted, mark, unmark
 from core.observers import Observers
 from core.output_paths import free_path
 from core.plan import Plan, Step, key_of
@@ -140,27 +141,28 @@ def _make_in_place(
 ) -> Artifact:
     """Run ``make`` for an incremental stage, in its visible directory; what it has written stays when it fails."""
     stage = step.stage
-    former = interrupted(context.run_dir, stage.name, key) if resume and stage.resumes(step.config) else None
+    work = Work(stage.name, key, keyed_options(step.config))
+    former = interrupted(context.run_dir, work) if resume and stage.resumes(step.config) else None
     folder = former or free_path(context.run_dir, stage.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    mark(folder, stage.name, key)
+    if former is None:
+        folder.mkdir(parents=True)
+        mark(folder, work)
     try:
         artifact = complete(make(folder))
     except BaseException as error:
         free_reserve(context.run_dir)
         if all(item.name == MARKER for item in folder.iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
-        else:
-            values = _values(context.kept[0]) if context.kept else {}
+        elif context.kept or former is None:
             with suppress(OSError):  # it is marked already; what is missing is why
-                mark(folder, stage.name, key, reason_of(error), values)
+                mark(folder, work, reason_of(error), _values(context.kept))
         raise
     unmark(folder)
     return artifact
 
 
-def _values(artifact: Artifact) -> Mapping[str, float]:
-    values = getattr(artifact, "values", None)
+def _values(kept: list[Artifact]) -> Mapping[str, float]:
+    values = getattr(kept[0], "values", None) if kept else None
     return values if isinstance(values, Mapping) else {}
 
 

@@ -16,6 +16,7 @@ from core.cores import usable_cores
 from core.errors import reason_of
 from core.hookspecs import hookimpl
 from core.output_paths import write_file
+from core.resuming import resumption
 from core.versions import versions
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Recorder:
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.failed: Step | None = None
+        self.step: Step | None = None
+        self.kept = False
         self._start = 0.0
 
     @hookimpl
@@ -87,8 +89,11 @@ class Recorder:
         self.summary.choices.extend(plan.choices)
 
     @hookimpl
-    def hookline_before_stage(self) -> None:
-        """Start the clock and the memory mark."""
+    def hookline_before_stage(self, step: Step) -> None:
+        """Start the clock and the memory mark, and say how to resume should the process be killed now."""
+        self.step = step
+        self.summary.resume = resumption(self.summary.overrides, step, self.summary.path.parent)
+        write_summary(self.summary)
         self._start = time.perf_counter()
         memory.reset_peak()
 
@@ -102,7 +107,7 @@ class Recorder:
     @hookimpl
     def hookline_stage_failed(self, step: Step, error: BaseException, kept: Artifact | None) -> None:
         """Record why a stage failed, and what it had finished."""
-        self.failed = step
+        self.kept = kept is not None
         made = self._made(step, kept) if kept else {}
         status = "incomplete" if kept else "failed"
         seconds = time.perf_counter() - self._start

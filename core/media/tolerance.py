@@ -103,7 +103,8 @@ class Tolerance:
         first = ", ".join(f"'{item.name}' ({item.reason})" for item in self.unreadable[:3])
         more = f" and {len(self.unreadable) - 3} more" if len(self.unreadable) > 3 else ""
         count = str(len(self.unreadable)) if total is None else f"{len(self.unreadable)} of {total}"
-        return HooklineError(f"{count} file{'' if total == 1 else 's'} cannot be read: {first}{more}", self._hint())
+        message = f"{count} file{'' if total == 1 else 's'} cannot be read: {first}{more}"
+        return HooklineError(message, self._hint(), retry=self._retry(total))
 
     def damage(self, name: str, reason: str) -> None:
         """Count and report a file that is damaged but was read; once for each file."""
@@ -127,10 +128,16 @@ class Tolerance:
             return math.inf
         return max(1, SHARE * self.total)
 
+    def _retry(self, total: int | None) -> tuple[str, ...]:
+        """Return the option with which the run can succeed: another file must be readable."""
+        if not self.option or self.on_error is OnError.skip or total is None or len(self.unreadable) >= total:
+            return ()
+        return (f"{self.option}=skip",)
+
     def _hint(self) -> str:
         parts = ["repair or remove them"]
         if self.on_error is OnError.auto:
-            parts.append(f"up to {SHARE:.0%}, but always one, may be unreadable")
+            parts.append(f"at most {SHARE:.0%} of the files, or one, may be unreadable")
         if self.on_error is not OnError.skip and self.option:
             parts.append(f"{self.option}=skip allows any number")
         return "; ".join(parts)
