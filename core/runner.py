@@ -22,6 +22,7 @@ from core.output_paths import free_path
 from core.plan import Plan, Step, key_of
 from core.ranks import RANKS
 from core.run_directory import free_reserve, unfinished
+from core.sidecar import read_sidecar
 from core.store import Store, complete
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -63,7 +64,7 @@ def run_plan(
             with disk_errors():
                 artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
                 if step.asked and step.stage.stored:
-                    artifact = _expose(artifact, free_path(context.run_dir, step.stage.name), store)
+                    artifact = _expose(artifact, step.stage.name, context.run_dir, store)
         except BaseException as error:
             observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
             raise
@@ -178,13 +179,31 @@ def _comes_whole(target: Path) -> Iterator[Path]:
         shutil.rmtree(workdir, ignore_errors=True)
 
 
-def _expose(artifact: Artifact, target: Path, store: Store) -> Artifact:
-    """Copy a stored artifact into the run's directory, where the user may do with it as they like."""
+def _expose(artifact: Artifact, stage: str, run_dir: Path, store: Store) -> Artifact:
+    """Copy a stored artifact into the run's directory, where the user may do with it as they like.
+
+    A run that is repeated in its directory finds the copy there and makes no second one.
+    """
     if store.root not in artifact.path.parents:
         return artifact
+    former = run_dir / stage / artifact.path.name
+    if _is_copy(former, artifact):
+        return replace(artifact, path=former)
+    target = free_path(run_dir, stage)
     with _comes_whole(target) as workdir:
         shutil.copytree(artifact.path.parent, workdir, dirs_exist_ok=True)
     return replace(artifact, path=target / artifact.path.name)
+
+
+def _is_copy(file: Path, artifact: Artifact) -> bool:
+    """Whether ``file`` and what lies with it are an unchanged copy of a stored artifact."""
+    try:
+        sidecar = read_sidecar(file)
+    except HooklineError:
+        return False
+    return (
+        sidecar is not None and replace(sidecar.artifact, path=artifact.path) == artifact and not any(sidecar.damaged())
+    )
 
 
 def _notes(artifact: Artifact, inputs: Iterable[Artifact]) -> tuple[str, ...]:

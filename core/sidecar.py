@@ -24,8 +24,7 @@ DIGEST = "sidecar_sha256"
 LARGEST = 16_000_000
 """Bytes of the sidecar of a model."""
 _EDITED = (
-    "restore the sidecar, or make the file again: options change what a sidecar says "
-    "(docs/architecture.md, 'The store')"
+    "restore it, or make the model again: docs/architecture.md ('The store') lists the options for what a sidecar says"
 )
 
 
@@ -101,10 +100,12 @@ def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
         if not isinstance(content, dict):
             raise DecodeError("", f"expected an object, got {type(content).__name__}")
         if content.get(DIGEST) != sidecar_digest(content):
-            raise HooklineError(f"'{path}' was edited, or written by an older hookline: its digest differs", _EDITED)
+            raise HooklineError(f"'{path}' was changed after it was written, or comes from an older hookline", _EDITED)
         return _decoded(content, file)
     except (DecodeError, RecursionError) as error:
-        raise HooklineError(f"'{path}' does not describe an artifact ({error})", "remove it, or build again") from error
+        raise HooklineError(
+            f"'{path}' does not describe an artifact ({error})", "restore it, or build again"
+        ) from error
     except OSError as error:
         raise HooklineError(f"cannot read '{path}' ({error.strerror})", "make it readable") from error
 

@@ -32,7 +32,11 @@ def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
         return
     with path.open("rb") as file:
         header = file.readline(256).decode(errors="replace").rstrip("\r\n")
-    if not model_of(header) and not config.trust_cache:
+    if header.startswith("{"):
+        yield HooklineError(
+            f"'{path}' is a calibration table, not a cache", "give the file calibration.cache in the same folder"
+        )
+    elif not model_of(header) and not config.trust_cache:
         yield HooklineError(
             f"the calibration cache '{path}' does not say which model it was made for (its header is {header[:80]!r})",
             "if it was made for exactly this ONNX file, set calibrate.trust_cache=true; else leave calibrate.cache out",
@@ -50,7 +54,7 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
     if cache.model not in {"", digest}:
         raise HooklineError(
             f"the calibration cache '{path}' was made for another model (sha256 {cache.model[:12]}..., "
-            f"'{model.path.name}' has {digest[:12]}...)",
+            f"'{model.path.name}' has {digest[:12]}...): other weights, input size or export options",
             "leave calibrate.cache out to calibrate this model",
         )
     ranges = Ranges(

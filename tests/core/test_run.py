@@ -384,3 +384,13 @@ def test_a_device_that_nobody_knows_is_one_line(run: Run, device: str) -> None:
     assert result.returncode == 2
     assert result.stderr.count("error:") == 1
     assert "possible: auto, cpu, cuda, cuda:N" in result.stderr
+
+
+def test_a_run_that_is_repeated_in_its_directory_makes_no_second_copy(run: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("+stage=raw", "hydra.run.dir=here").returncode == 0
+    assert sorted(path.name for path in (tmp_path / "here").iterdir() if path.is_dir()) == [".hydra", "raw"]
+    (tmp_path / "here" / "raw" / "raw.txt").write_text("the user's")
+    assert run("+stage=raw", "hydra.run.dir=here").returncode == 0
+    assert (tmp_path / "here" / "raw" / "raw.txt").read_text() == "the user's"
+    assert (tmp_path / "here" / "raw-2" / "raw.txt").read_text() == "saltfp32"

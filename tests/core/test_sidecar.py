@@ -119,7 +119,7 @@ def test_an_edited_sidecar_is_refused(artifact: Artifact) -> None:
         if json.dumps(edited, sort_keys=True) == json.dumps(content, sort_keys=True):
             continue
         sidecar.write_text(json.dumps(edited))
-        with pytest.raises(HooklineError, match=r"x\.engine\.json' (was edited|does not describe an artifact)"):
+        with pytest.raises(HooklineError, match=r"x\.engine\.json' (was changed|does not describe an artifact)"):
             read_artifact(artifact.path)
         count += 1
     assert count > 200
@@ -150,7 +150,7 @@ def test_texts_that_are_damaged(artifact: Artifact) -> None:
         marked = json.dumps(changed(content, place, MARK), ensure_ascii=False)
         for raw in RAW:
             sidecar.write_text(marked.replace(f'"{MARK}"', raw))
-            with pytest.raises(HooklineError, match=r"x\.engine\.json' (was edited|does not describe an artifact)"):
+            with pytest.raises(HooklineError, match=r"x\.engine\.json' (was changed|does not describe an artifact)"):
                 read_artifact(artifact.path)
 
 
@@ -166,7 +166,7 @@ def test_a_sidecar_of_an_older_hookline(artifact: Artifact) -> None:
     content = json.loads(sidecar.read_text())
     del content[DIGEST]
     sidecar.write_text(json.dumps(content))
-    with pytest.raises(HooklineError, match="was edited, or written by an older hookline"):
+    with pytest.raises(HooklineError, match="was changed after it was written, or comes from an older"):
         read_artifact(artifact.path)
 
 
