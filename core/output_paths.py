@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ NAME_BYTES = 240
 """Maximum length of one name in bytes. File systems allow 255; a sidecar or a temporary file adds a few."""
 SUFFIX_BYTES = 24
 TEMPORARY = ".part-"
-"""How the names of temporary files begin; a killed run leaves them behind."""
+TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{16}}(\..*)?", re.DOTALL)
+"""Names of temporary files, which a killed run leaves behind."""
 
 
 def output_path(folder: Path, *names: str) -> Path:

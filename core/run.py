@@ -21,7 +21,7 @@ from core.output_paths import output_path
 from core.plugins import Plugins, load_plugins
 from core.ranks import RANKS
 from core.resuming import check_resumable, command, way_on
-from core.run_directory import free_reserve, is_new, remove, run_directory
+from core.run_directory import free_reserve, is_new, remember_directories, remove, run_directory
 from core.run_files import keep_config, log_to
 from core.signals import Terminated, end_by_exception
 from core.version import __version__
@@ -57,6 +57,7 @@ def main() -> int:
     """Run the command line in ``sys.argv``; gives the exit code."""
     arguments = sys.argv[1:]
     sys.stderr = private_stderr()  # image libraries write to the descriptor itself, which is watched while they work
+    remember_directories()
     end_by_exception(signal.SIGTERM, signal.SIGHUP)
     try:
         plugins = plugins_without(_disabled(arguments))
@@ -231,9 +232,10 @@ def _execute(
     """Run a plan with its log, its observers and its summary."""
     from core.observers import Observers
     from core.runner import run_plan
-    from core.summary import Recorder, Summary, write_summary
+    from core.summary import Recorder, Summary, check_summary, write_summary
 
     run_dir = context.run_dir
+    check_summary(output_path(run_dir, "summary.json"))
     log_to(output_path(run_dir, "run.log"))
     summary = Summary(output_path(run_dir, "summary.json"), command(overrides), list(overrides))
     write_summary(summary)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from core.errors import HooklineError
-from core.output_paths import TEMPORARY, output_path
+from core.output_paths import TEMPORARY_NAME, output_path
 
 LOCK = ".hookline.lock"
 RESERVE = ".hookline.reserve"
 RESERVE_BYTES = 256 << 10
 """Room that a run sets aside, so that a full disk leaves enough for summary.json."""
-UNFINISHED = ".unfinished"
-"""How the hidden directories end in which results are made before they come into place as a whole."""
+UNFINISHED = ".unfinished-"
+"""In the names of the hidden directories in which results are made before they come into place as a whole."""
+LEFTOVER = re.compile(rf"\.\w+(-\d+)?{re.escape(UNFINISHED)}[0-9a-f]{{16}}")
+NOTES = ("config", "hydra", "overrides")
+"""Files in ``.hydra``, without their suffix."""
 HIDDEN = frozenset({LOCK, RESERVE, ".hydra"})
 """What a run's directory holds before the run has made anything."""
+_made: set[str] = set()
 
 
 @contextmanager
@@ -54,8 +62,8 @@ def free_reserve(run_dir: Path) -> None:
 
 
 def unfinished(target: Path) -> Path:
-    """Return the hidden directory next to ``target`` in which it is made."""
-    return target.with_name(f".{target.name}{UNFINISHED}")
+    """Return a hidden directory next to ``target`` in which it is made."""
+    return target.with_name(f".{target.name}{UNFINISHED}{secrets.token_hex(8)}")
 
 
 def is_new(run_dir: Path) -> bool:
@@ -63,24 +71,44 @@ def is_new(run_dir: Path) -> bool:
     return {item.name for item in run_dir.iterdir()} <= HIDDEN
 
 
-def remove(run_dir: Path) -> None:
-    """Remove the directory of a run that made nothing, and the folders above it that are empty then.
+def remember_directories() -> None:
+    """Remember from now on which directories this process makes: no other one is ever removed by :func:`remove`."""
 
-    Folders at or above the working directory stay.
+    def remember(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.mkdir":
+            with suppress(Exception):  # what is raised here would end the call that is only looked at
+                path = os.path.abspath(os.fsdecode(arguments[0]))
+                if not os.path.lexists(path):
+                    _made.add(path)
+
+    sys.addaudithook(remember)
+
+
+def remove(run_dir: Path) -> None:
+    """Remove the directories that were made for a run that made nothing, and its own notes in them.
+
+    A directory that was there before stays, with everything that is not of this run.
     """
-    shutil.rmtree(run_dir)
-    here = Path.cwd()
-    for parent in run_dir.parents:
-        if here not in parent.parents or any(parent.iterdir()):
-            break
-        parent.rmdir()
+    notes = run_dir / ".hydra"
+    with suppress(OSError):  # one of them is not empty
+        if str(notes) in _made:
+            for name in NOTES:
+                (notes / f"{name}.yaml").unlink(missing_ok=True)
+            notes.rmdir()
+        if str(run_dir) in _made:
+            free_reserve(run_dir)
+            (run_dir / LOCK).unlink(missing_ok=True)
+        for folder in (run_dir, *run_dir.parents):
+            if str(folder) not in _made:
+                break
+            folder.rmdir()
 
 
 def _sweep(run_dir: Path) -> None:
     for left in run_dir.iterdir():
-        if left.name.startswith(".") and left.name.endswith(UNFINISHED) and left.is_dir() and not left.is_symlink():
+        if LEFTOVER.fullmatch(left.name) and left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
-        elif left.name.startswith(TEMPORARY):
+        elif TEMPORARY_NAME.fullmatch(left.name):
             left.unlink(missing_ok=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.output_paths import output_path, write_file
+from core.run_directory import NOTES
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,8 +21,7 @@ def keep_config(config: DictConfig, run_dir: Path) -> None:
     settings: Any = HydraConfig.instance().cfg
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)
-    contents = {"config": config, "hydra": settings, "overrides": settings.hydra.overrides.task}
-    for name, content in contents.items():
+    for name, content in zip(NOTES, (config, settings, settings.hydra.overrides.task), strict=True):
         write_file(folder / f"{name}.yaml", OmegaConf.to_yaml(content).encode("utf-8", "surrogateescape"))
 
 

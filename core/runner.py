@@ -26,7 +26,7 @@ from core.sidecar import read_sidecar
 from core.store import Store, complete
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
 _HEAD_START = 2.0
 _ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME for all"
 

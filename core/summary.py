@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import memory
 from core.cores import usable_cores
-from core.errors import reason_of
+from core.errors import HooklineError, reason_of
 from core.hookspecs import hookimpl
 from core.output_paths import write_file
 from core.resuming import resumption
@@ -125,6 +125,25 @@ class Recorder:
 def hookline_after_run(summary: Summary) -> None:
     """Write the summary next to what the run made."""
     write_summary(summary)
+
+
+def check_summary(path: Path) -> None:
+    """Refuse to replace a file that is not a summary of a run.
+
+    Raises:
+        HooklineError: The user keeps a file of their own there.
+    """
+    if not path.exists():
+        return
+    try:
+        known = {"command", "stages", "versions"} <= set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        known = False
+    if not known:
+        raise HooklineError(
+            f"'{path}' is not a file of hookline's, and a run would replace it",
+            "move it, or choose another directory with hydra.run.dir=",
+        )
 
 
 def write_summary(summary: Summary) -> None:

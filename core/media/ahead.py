@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from core.media.handover import Handover
 
 ItemT = TypeVar("ItemT")
 POLL_SECONDS = 0.1
@@ -22,7 +23,7 @@ class _End:
 class _Ahead(Generic[ItemT]):
     def __init__(self, items: Iterable[ItemT], depth: int) -> None:
         self._items = items
-        self._queue: queue.Queue[ItemT | _End] = queue.Queue(maxsize=depth)
+        self._handover: Handover[ItemT | _End] = Handover(depth)
         self._stopped = threading.Event()
         self.thread = threading.Thread(target=self._produce, name="ahead", daemon=True)
 
@@ -31,7 +32,7 @@ class _Ahead(Generic[ItemT]):
 
     def __iter__(self) -> Iterator[ItemT]:
         while True:
-            item = self._queue.get()
+            item = self._handover.get()
             if isinstance(item, _End):
                 if item.error:
                     raise item.error
@@ -54,11 +55,8 @@ class _Ahead(Generic[ItemT]):
 
     def _offer(self, item: ItemT | _End) -> bool:
         while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=POLL_SECONDS)
-            except queue.Full:
-                continue
-            return True
+            if self._handover.put(item, timeout=POLL_SECONDS):
+                return True
         return False
 
 

@@ -30,6 +30,14 @@ class PictureFiles:
             raise ValueError(f"OpenCV cannot encode '{path.suffix}'")
         write_file(path, content.tobytes())
 
+    def end(self) -> None:
+        """Nothing is open between two images."""
+
+    @property
+    def whole(self) -> bool:
+        """Every image that was written is whole."""
+        return True
+
     def __enter__(self) -> PictureFiles:
         return self
 
@@ -49,12 +57,14 @@ class VideoFiles:
         self._name = ""
         self._begin = 0.0
         self._writer: VideoWriter | None = None
+        self.whole = True
+        """Every frame that was written is in a file; known when the block is left."""
 
     def write(self, frame: Frame, picture: NDArray[np.uint8]) -> None:
         """Append one frame to its video; files come one after another."""
         seconds = frame.seconds or 0.0
         if self._writer is None or self._names.video(frame) != self._name:
-            self._close()
+            self.end()
             self._writer = self._start(frame)
             self._begin = seconds
         self._writer.write(picture, seconds - self._begin)
@@ -65,10 +75,19 @@ class VideoFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         return VideoWriter(target, frame.rate / self._stride if frame.rate else None, self._options)
 
-    def _close(self) -> None:
+    def end(self) -> None:
+        """End the file of the video at hand.
+
+        Raises:
+            OSError: The disk is full.
+        """
         writer, self._writer = self._writer, None
         if writer:
-            writer.close()
+            try:
+                writer.close()
+            except BaseException:
+                self.whole = False
+                raise
 
     def __enter__(self) -> VideoFiles:
         return self
@@ -76,8 +95,8 @@ class VideoFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        writer, self._writer = self._writer, None
-        if writer and kind is None:
-            writer.close()
-        elif writer:
-            writer.abandon()
+        if kind is None:
+            self.end()
+        elif self._writer:
+            writer, self._writer = self._writer, None
+            self.whole = writer.abandon() and self.whole

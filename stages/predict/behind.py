@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
+
+from core.media.handover import Handover
 
 ItemT = TypeVar("ItemT")
 
@@ -18,7 +19,7 @@ class _End:
 class _Behind(Generic[ItemT]):
     def __init__(self, work: Callable[[ItemT], None], depth: int) -> None:
         self._work = work
-        self._queue: queue.Queue[ItemT | _End] = queue.Queue(maxsize=depth)
+        self._handover: Handover[ItemT | _End] = Handover(depth)
         self._error: BaseException | None = None
         self._idle = False
         self._thread = threading.Thread(target=self._consume, name="behind", daemon=True)
@@ -27,12 +28,12 @@ class _Behind(Generic[ItemT]):
     def put(self, item: ItemT) -> None:
         """Hand over the next item; waits while the queue is full; raises what the work raised."""
         self._raise()
-        self._queue.put(item)
+        self._handover.put(item)
 
     def drain(self) -> None:
         """Wait until everything that was handed over is done."""
         if self._thread.is_alive():
-            self._queue.put(_End())
+            self._handover.put_last(_End())
             self._thread.join()
 
     def finish(self) -> None:
@@ -46,7 +47,7 @@ class _Behind(Generic[ItemT]):
 
     def _consume(self) -> None:
         """After an error, items are still taken, so that the producer is never stuck at a full queue."""
-        while not isinstance(item := self._queue.get(), _End):
+        while not isinstance(item := self._handover.get(), _End):
             if self._idle:
                 continue
             try:

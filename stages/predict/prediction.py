@@ -123,7 +123,7 @@ class _Work:
     def _keep(self, results: Results) -> None:
         """Say what is finished, should there be anything."""
         last = results.last_frame
-        if last is not None and self._tolerance.read_to_end.get(_file_of(last)) == last.index:
+        if last is not None and results.whole and self._tolerance.read_to_end.get(_file_of(last)) == last.index:
             self._finish(last, results.in_file)
         if results.tally.frames:
             self._context.keep(self._predictions(results))

@@ -88,6 +88,7 @@ class Results:
         """Take in the next frame."""
         frame, found = pair
         if self._last is not None and self._last.path != frame.path:
+            self._annotated.end()
             self._finish(self._last, self.in_file)
             self.in_file = 0
         if self._painter:
@@ -100,6 +101,11 @@ class Results:
         self._last = frame
         self.in_file += 1
         self._count(frame, found)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every finished frame is in its annotated file; known when the block is left."""
+        return self._annotated.whole
 
     @property
     def last_frame(self) -> Frame | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,7 @@ AUTO, PREFERRED, FALLBACK = "auto", "libx264", "mpeg4"
 TIME_BASE = Fraction(1, 60_000)
 DEFAULT_RATE = 25.0
 BT601, LIMITED_RANGE = 5, 1
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FRAGMENTED = {
     "movflags": "+frag_keyframe+delay_moov+default_base_moof",
     "frag_duration": "1000000",
@@ -93,6 +94,7 @@ class VideoWriter:
         self._stream: Any = None
         self._size = (0, 0)
         self._next = 0
+        self._frames = 0
 
     def write(self, picture: NDArray[np.uint8], seconds: float) -> None:
         """Append a uint8 BGR picture shown from ``seconds`` after the start; later frames come later."""
@@ -103,22 +105,38 @@ class VideoWriter:
         frame.time_base = TIME_BASE
         self._next += 1
         self._container.mux(self._stream.encode(frame))
+        self._frames += 1
 
     def close(self) -> None:
-        """End the file and put its index in front, where the disk has room for a second copy."""
+        """End the file and put its index in front, where the disk has room for a second copy.
+
+        Raises:
+            OSError: The disk is full, and frames are missing.
+        """
         self._finish()
         if self._stream is None:
             return
+        if not self._whole():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._target))
         try:
             _put_index_in_front(self._target)
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno not in FULL:
                 raise
 
-    def abandon(self) -> None:
-        """End the file after a failure; what cannot be written any more is lost, the rest can be played."""
-        with suppress(av.error.FFmpegError, OSError):
+    def abandon(self) -> bool:
+        """End the file after a failure; return whether all frames are in it. The others can be played in any case."""
+        try:
             self._finish()
+            return self._stream is None or self._whole()
+        except (av.error.FFmpegError, OSError):
+            return False
+
+    def _whole(self) -> bool:
+        """Count the frames in the file: FFmpeg does not report that the last write of a file failed."""
+        with av.open(str(self._target)) as written:
+            found = sum(packet.size > 0 for packet in written.demux(video=0))
+        return bool(found >= self._frames)
 
     def _finish(self) -> None:
         try:

@@ -271,11 +271,11 @@ def test_resuming_needs_a_directory(run: Run) -> None:
     assert run("+stage=raw", "resume=true").returncode == 0  # nothing to resume there, and nothing that would be lost
 
 
-def wait_for(path: Path, seconds: float = 20) -> None:
+def wait_for(folder: Path, pattern: str, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while not path.exists() and time.monotonic() < deadline:
+    while not list(folder.glob(pattern)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert path.exists()
+    assert list(folder.glob(pattern))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def wait_for(path: Path, seconds: float = 20) -> None:
 )
 def test_signals_keep_what_is_finished(run: Run, tmp_path: Path, number: int, code: int, said: str) -> None:
     process = run("+stage=items", "items.count=99", "items.seconds=0.2", "hydra.run.dir=here", start=True)
-    wait_for(tmp_path / "here" / "items" / "items.txt")
+    wait_for(tmp_path / "here", "items/items.txt")
     process.send_signal(number)  # type: ignore[attr-defined]
     _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
     assert process.returncode == code
@@ -301,9 +301,9 @@ def test_signals_keep_what_is_finished(run: Run, tmp_path: Path, number: int, co
 
 
 def test_a_killed_run_leaves_a_directory_that_can_be_used_again(run: Run, tmp_path: Path) -> None:
-    for stage, made in (("items", "items/items.txt"), ("eat", ".eat.unfinished")):
+    for stage, made in (("items", "items/items.txt"), ("eat", ".eat.unfinished-*")):
         process = run(f"+stage={stage}", f"{stage}.seconds=0.5", "hydra.run.dir=here", start=True)
-        wait_for(tmp_path / "here" / made)
+        wait_for(tmp_path / "here", made)
         process.kill()  # type: ignore[attr-defined]
         process.communicate()  # type: ignore[attr-defined]
         left = json.loads((tmp_path / "here" / "summary.json").read_text())
@@ -312,13 +312,13 @@ def test_a_killed_run_leaves_a_directory_that_can_be_used_again(run: Run, tmp_pa
         assert run(f"+stage={stage}", "hydra.run.dir=here").returncode == 0
     assert (tmp_path / "here" / "items" / "incomplete.json").is_file()
     assert (tmp_path / "here" / "items-2" / "items.txt").read_text() == "0\n1\n2\n3\n"
-    assert not (tmp_path / "here" / ".eat.unfinished").exists()
+    assert not list((tmp_path / "here").glob(".eat*"))
     assert (tmp_path / "here" / "eat" / "eaten.json").is_file()
 
 
 def test_a_second_run_in_one_directory_is_refused_and_changes_nothing(run: Run, tmp_path: Path) -> None:
     first = run("+stage=items", "items.count=999", "items.seconds=0.2", "hydra.run.dir=here", start=True)
-    wait_for(tmp_path / "here" / "items" / "items.txt")
+    wait_for(tmp_path / "here", "items/items.txt")
     notes = (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes()
     second = run("+stage=raw", "hydra.run.dir=here")
     assert second.returncode == 2
@@ -394,3 +394,31 @@ def test_a_run_that_is_repeated_in_its_directory_makes_no_second_copy(run: Run, 
     assert run("+stage=raw", "hydra.run.dir=here").returncode == 0
     assert (tmp_path / "here" / "raw" / "raw.txt").read_text() == "the user's"
     assert (tmp_path / "here" / "raw-2" / "raw.txt").read_text() == "saltfp32"
+
+
+@pytest.mark.parametrize("given", ["mine", "mine/new", "empty", "."])
+def test_a_mistake_removes_nothing_of_the_users(run: Run, tmp_path: Path, given: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mine" / ".hydra").mkdir(parents=True)
+    (tmp_path / "mine" / ".hydra" / "notes.txt").write_text("the user's")
+    before = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts}
+    assert run("+stage=raw", "raw.words=sugar", f"hydra.run.dir={given}").returncode == 2
+    assert before <= set(tmp_path.rglob("*"))
+    assert not (tmp_path / "mine" / "new").exists()
+
+
+def test_a_summary_of_somebody_else_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "summary.json").write_text('{"mine": 1}')
+    result = run("+stage=raw", "hydra.run.dir=here")
+    assert result.returncode == 2
+    assert "is not a file of hookline's" in result.stderr
+    assert (tmp_path / "here" / "summary.json").read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("name", [".hookline.lock", "summary.json", "run.log"])
+def test_a_folder_in_the_place_of_a_file_is_one_line(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "here" / name).mkdir(parents=True)
+    result = run("+stage=raw", "hydra.run.dir=here")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
