@@ -6,7 +6,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,6 +55,19 @@ class Source:
     def live(self) -> bool:
         """Whether frames arrive by the clock, so that those that come too fast are dropped."""
         return self.kind is SourceKind.stream and Path(urlsplit(self.address).path).suffix.lower() not in VIDEOS
+
+    def without(self, folder: Path) -> Source:
+        """The source without what lies in ``folder``, e.g. the results of a run in the folder of its images.
+
+        Raises:
+            HooklineError: Nothing is left.
+        """
+        files = tuple(file for file in self.files if folder not in file.parents)
+        if len(files) == len(self.files):
+            return self
+        if not files:
+            raise HooklineError(f"'{self.text}' holds results of this run only", "give the images or videos")
+        return replace(self, files=files, names=_names(files))
 
     def digest(self, cache_dir: Path | None = None) -> str:
         """SHA-256 over names and contents of the files; the same wherever the folder lies.
@@ -153,7 +166,7 @@ def _matching(pattern: str) -> list[Path]:
 
 def _listed(path: Path) -> list[Path]:
     files = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines(), start=1):
         entry = line.strip()
         if entry and not entry.startswith("#"):
             files.append(_entry(path, number, entry))

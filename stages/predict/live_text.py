@@ -91,7 +91,7 @@ def json_entry(entry: Any) -> str:
 
 def json_entries(path: Path) -> Iterator[Any]:
     """The entries of a :func:`json_list`, also of one that a killed process left without its end."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             if (text := line.strip().removesuffix(",")) in {"", "[", "]"}:
                 continue

@@ -12,9 +12,11 @@ from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
+from core.output_paths import output_below
 from core.parts import Session
 from stages.predict import PredictConfig
 from stages.predict.clock import Clock
+from stages.predict.naming import Names
 from stages.predict.pipeline import run_pipeline
 from stages.predict.records import BOXES
 from stages.predict.results import Results
@@ -29,9 +31,16 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
 
     What an interrupted run has finished there is not run again. Should this run fail, what it has finished is kept.
     """
-    source = list_source(config.source)
-    state = State(context.workdir, source)
-    former = read_former(state, context.workdir, source, table=config.save_csv)
+    source = list_source(config.source).without(context.run_dir)
+    names, state = Names(source), State(context.workdir, source)
+    former = read_former(
+        state,
+        context.workdir,
+        source,
+        table=config.save_csv,
+        classes=model.facts.num_classes,
+        missing=lambda name: config.draw and not output_below(context.workdir, names.annotated(name)).is_file(),
+    )
     _say_what_is_resumed(former, source, config, context)
     with open_model(model, context, imgsz=config.imgsz) as session:
         work = _Work(config, source, session, context, former=former, state=state)
@@ -60,6 +69,8 @@ class _Work:
         total = frame_count(source, stride=config.vid_stride)
         self._total = total if total is None or config.frames is None else min(total, config.frames)
         self._tolerance = Tolerance(files_read(source), context.warn, config.on_error, "predict.on_error")
+        self._tolerance.damaged |= former.damaged if source.kind is SourceKind.pictures else {}
+        self._tolerance.damaged_frames += len(former.damaged) if source.kind is SourceKind.video else 0
         self._clock = Clock()
         self._stopped = ""
 

@@ -159,9 +159,14 @@ class CsvRecord(_Live):
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    return "".join(map(_csv_row, rows))
+
+
+def _csv_row(row: Sequence[Any]) -> str:
+    """One row that ends with a newline; a value with a carriage return is quoted too, as every reader needs it."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(row)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _rows(found: Detections) -> list[tuple[list[float], float, int]]:

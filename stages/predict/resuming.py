@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Former:
         finished: Name of a file in the source -> index after its last frame.
         ids: Image ids of the finished frames.
         names: Names of the finished frames.
+        damaged: Name of each finished frame that is damaged -> what is wrong.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Former:
     finished: Mapping[str, int] = field(default_factory=dict)
     ids: Collection[int] = frozenset()
     names: Collection[str] = frozenset()
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     def images(self) -> Iterator[Any]:
         """Entries of ``images.json`` that stay."""
@@ -67,14 +69,16 @@ class State:
             "files": len(source.files),
             "source": text_digest("\n".join(source.names)),
             "began": time.time_ns(),
+            "content": [_state_of(file) for file in source.files],
             "finished": {},
         }
+        self._now: list[str] = self._content["content"]
+        self._source = source
 
-    @property
-    def began(self) -> int:
-        """When the first run began, nanoseconds: what was changed later is run again."""
-        began: int = self._content["began"]
-        return began
+    def unchanged(self) -> set[str]:
+        """Names of the files that are those that the interrupted run began with, unchanged, wherever they are now."""
+        rows = zip(self._source.names, self._source.files, self._now, self._content["content"], strict=True)
+        return {name for name, file, now, former in rows if now == former and _older(file, self._content["began"])}
 
     def read(self) -> Mapping[str, int] | None:
         """Take over what an interrupted run has left.
@@ -90,6 +94,7 @@ class State:
         try:
             former = json.loads(self._path.read_text(encoding="utf-8"))
             files, source, began = int(former["files"]), str(former["source"]), int(former["began"])
+            content = [str(state) for state in former["content"]]
             finished = {str(name): int(frames) for name, frames in former["finished"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise damaged(self._path) from error
@@ -99,7 +104,9 @@ class State:
                 f"{self._content['files']}",
                 "give the same files, or leave resume=true out to start again",
             )
-        self._content |= {"began": began, "finished": finished}
+        if len(content) != len(self._now):
+            raise damaged(self._path)
+        self._content |= {"began": began, "content": content, "finished": finished}
         return finished
 
     def write(self) -> None:
@@ -121,7 +128,9 @@ class State:
         self._path.unlink(missing_ok=True)
 
 
-def read_former(state: State, folder: Path, source: Source, *, table: bool) -> Former:
+def read_former(
+    state: State, folder: Path, source: Source, *, table: bool, classes: int, missing: Callable[[str], bool]
+) -> Former:
     """Read what is finished: what all files agree on, of sources that have not changed since.
 
     Args:
@@ -129,6 +138,8 @@ def read_former(state: State, folder: Path, source: Source, *, table: bool) -> F
         folder: Its directory.
         source: What is read.
         table: Whether ``predictions.csv`` belongs to the results.
+        classes: Number of classes of the model.
+        missing: Whether an output of a file of the source, given by its name, is not there.
 
     Raises:
         HooklineError: As :meth:`State.read`.
@@ -136,7 +147,7 @@ def read_former(state: State, folder: Path, source: Source, *, table: bool) -> F
     videos = state.read()
     if videos is None:
         return Former(folder)
-    entries = _whole(folder, table=table)
+    entries, damage = _whole(folder, table=table, classes=classes)
     if source.kind is SourceKind.pictures:
         files = {name: [name] for name in entries}
     else:
@@ -144,21 +155,29 @@ def read_former(state: State, folder: Path, source: Source, *, table: bool) -> F
         for frame in entries:
             files.get(frame.rpartition("#")[0], []).append(frame)
         files = {name: frames for name, frames in files.items() if len(frames) == videos[name]}
-    places = dict(zip(source.names, source.files, strict=True))
-    files = {name: frames for name, frames in files.items() if _unchanged(places.get(name), state.began)}
+    unchanged = state.unchanged()
+    files = {name: frames for name, frames in files.items() if name in unchanged and not missing(name)}
     if source.kind is SourceKind.pictures:
         finished = {name: index + 1 for index, name in enumerate(source.names) if name in files}
     else:
         finished = {name: max(entries[frame] for frame in frames) for name, frames in files.items() if frames}
     names = {frame for frames in files.values() for frame in frames}
-    return Former(folder, found=True, finished=finished, ids={entries[name] for name in names}, names=names)
+    return Former(
+        folder,
+        found=True,
+        finished=finished,
+        ids={entries[name] for name in names},
+        names=names,
+        damaged={name: reason for name, reason in damage.items() if name in names},
+    )
 
 
-def _whole(folder: Path, *, table: bool) -> dict[str, int]:
-    """Name -> image id of each frame that images.json lists and whose boxes are all in the other files."""
-    boxes = Counter(entry.get("image_id") for entry in _entries(folder / BOXES))
+def _whole(folder: Path, *, table: bool, classes: int) -> tuple[dict[str, int], dict[str, str]]:
+    """Name -> image id of each frame that images.json lists and whose boxes are all in the other files; its damage."""
+    boxes = Counter(entry["image_id"] for entry in _entries(folder / BOXES) if _is_box(entry, classes))
     rows = Counter(row[0] for row in _rows(folder / TABLE))
     found: dict[str, int] = {}
+    damage: dict[str, str] = {}
     for entry in _entries(folder / IMAGES):
         try:
             name, image_id, count = str(entry["file_name"]), int(entry["id"]), int(entry["boxes"])
@@ -166,13 +185,29 @@ def _whole(folder: Path, *, table: bool) -> dict[str, int]:
             raise damaged(folder / IMAGES) from error
         if boxes[image_id] == count and (not table or rows[name] == count):
             found[name] = image_id
-    return found
+            if entry.get("damaged"):
+                damage[name] = str(entry["damaged"])
+    return found, damage
 
 
-def _unchanged(file: Path | None, began: int) -> bool:
-    """Whether a file of the source is as it was when the interrupted run began."""
+def _is_box(entry: Mapping[str, Any], classes: int) -> bool:
+    number, image_id = entry.get("category_id"), entry.get("image_id")
+    return isinstance(image_id, int) and isinstance(number, int) and 0 <= number < classes
+
+
+def _state_of(file: Path) -> str:
+    """What tells a file from another one of its name: inode, size and modification time; empty where it is gone."""
     try:
-        return file is not None and file.stat().st_ctime_ns < began
+        status = file.stat()
+    except OSError:
+        return ""
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def _older(file: Path, began: int) -> bool:
+    """Whether neither the file's content nor anything else of it was changed since."""
+    try:
+        return file.stat().st_ctime_ns < began
     except OSError:
         return False
 
@@ -190,5 +225,15 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
 def _rows(file: Path) -> Iterator[list[str]]:
     if file.is_file():
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
-            whole = (line for line in lines if line.endswith("\n"))
-            yield from (row for row in csv.reader(whole) if len(row) == len(CSV_COLUMNS))
+            yield from (row for row in csv.reader(_ended(lines)) if len(row) == len(CSV_COLUMNS))
+
+
+def _ended(lines: Iterable[str]) -> Iterator[str]:
+    """All lines but a last one that was cut off."""
+    former = ""
+    for line in lines:
+        if former:
+            yield former
+        former = line
+    if former.endswith("\n"):
+        yield former

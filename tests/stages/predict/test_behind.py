@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import random
+import signal
 import threading
 import time
 
@@ -51,6 +54,31 @@ def test_an_error_of_the_last_item_is_not_lost() -> None:
 
     with pytest.raises(ValueError, match="item 7"):
         produce()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_interruption_at_any_moment_ends_the_block(seed: int) -> None:
+    """queue.Queue in its place left the thread waiting for ever, within some hundred trials."""
+    chance, trials = random.Random(seed), list[int]()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def trial() -> None:
+        with behind(lambda _: time.sleep(0.0002)) as put:
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0003, 0.004))
+            while True:
+                put(1)
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        while len(trials) < 300:
+            with contextlib.suppress(KeyboardInterrupt):
+                trial()
+            trials.append(1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
 
 
 def test_an_error_of_the_producer_keeps_what_was_handed_over() -> None:

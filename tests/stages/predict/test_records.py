@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import HooklineError
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 from stages.predict.naming import Names
@@ -111,6 +112,39 @@ def test_a_name_with_the_suffix_of_another_shares_no_result() -> None:
     source = pictures("a.jpg", "a.png", "a.jpg.png", "a.jpg-2.png")
     labels = [Names(source).label(frame(source, index)) for index in range(4)]
     assert len(set(labels)) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (SourceKind.pictures, ("images.json/x.jpg", "y.jpg")),
+        (SourceKind.pictures, ("a.jpg", "a.txt/b.jpg")),
+        (SourceKind.video, ("x.avi", "x.mp4/y.avi")),
+    ],
+)
+def test_a_folder_with_the_name_of_a_result_is_refused(kind: SourceKind, names: tuple[str, ...]) -> None:
+    with pytest.raises(HooklineError, match=r"the source has a folder '.*', and a result of predict has this name"):
+        Names(Source("x", kind, tuple(Path("/x", name) for name in names), names))
+
+
+def test_grey_formats_are_annotated_as_png() -> None:
+    source = pictures("a.pgm", "a.pgm.png", "b.PBM", "c.ppm")
+    names = Names(source)
+    assert [names.picture(frame(source, index)) for index in range(4)] == [
+        "a.pgm-2.png",
+        "a.pgm.png",
+        "b.PBM.png",
+        "c.ppm",
+    ]
+
+
+def test_every_reader_reads_names_with_line_ends(tmp_path: Path) -> None:
+    source = pictures("a\rb.jpg", "c\nd.jpg", 'e"f,.jpg')
+    with CsvRecord(tmp_path, ("person", "dog")) as record:
+        for index in range(3):
+            record.add(frame(source, index), FOUND)
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open(newline="")))
+    assert [row["file"] for row in rows[::2]] == list(source.names)
 
 
 def test_videos_of_one_stem() -> None:

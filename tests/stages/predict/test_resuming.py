@@ -18,7 +18,7 @@ from core.media.tolerance import OnError, Tolerance
 from stages.predict import check, predict
 from stages.predict.resuming import STATE
 from tests.fake_parts import detections, fake_engine, fake_parts
-from tests.media_tools import write_levels, write_pictures
+from tests.media_tools import half_a_jpeg, write_levels, write_pictures
 from tests.stage_tools import Memory, make_context
 from tests.stages.predict.test_predict_stage import PERSON, config
 
@@ -149,6 +149,58 @@ def test_a_file_that_changed_since_is_run_again(tmp_path: Path, monkeypatch: pyt
     os.utime(paths[1], ns=(status.st_atime_ns, status.st_mtime_ns))
     result, *_ = run(tmp_path, tmp_path / "in", 3, resume=True)
     assert (result.values["frames"], result.values["resumed"]) == (6, 3)
+
+
+def test_a_list_that_names_other_files_of_the_same_names_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("one", "two"):
+        write_pictures(tmp_path / folder, [f"{index}.png" for index in range(6)])
+    listing = tmp_path / "list.txt"
+    listing.write_text("".join(f"one/{index}.png\n" for index in range(6)))
+    run_until(monkeypatch, 4, tmp_path, listing, 6)
+    listing.write_text("".join(f"{'two' if index < 2 else 'one'}/{index}.png\n" for index in range(6)))
+    with pytest.raises(HooklineError, match="had another source"):  # other folders: other names
+        run(tmp_path, listing, 6, resume=True)
+    listing.write_text("".join(f"two/{index}.png\n" for index in range(6)))
+    result, *_ = run(tmp_path, listing, 6, resume=True)
+    assert result.values["resumed"] == 0
+
+
+def test_a_result_that_is_gone_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(tmp_path / "in", [f"{index}.png" for index in range(6)])
+    run_until(monkeypatch, 4, tmp_path, tmp_path / "in", 6)
+    (tmp_path / "work" / "2.png").unlink()
+    result, *_ = run(tmp_path, tmp_path / "in", 3, resume=True)
+    assert (result.values["frames"], result.values["resumed"]) == (6, 3)
+    assert (tmp_path / "work" / "2.png").is_file()
+
+
+def test_damage_is_counted_over_both_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write_pictures(tmp_path / "in", [f"{index}.jpg" for index in range(6)])
+    for path in (paths[1], paths[5]):
+        path.write_bytes(half_a_jpeg())
+    run_until(monkeypatch, 4, tmp_path, tmp_path / "in", 6)
+    result, *_ = run(tmp_path, tmp_path / "in", 2, resume=True)
+    assert (result.values["resumed"], result.values["damaged"]) == (4, 2)
+
+
+@pytest.mark.parametrize("wrong", [{"image_id": 1}, {"image_id": 1, "category_id": 900}, {"image_id": "x"}, 3])
+def test_boxes_that_were_edited_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: object) -> None:
+    interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
+    (tmp_path / "work" / "predictions.json").write_text(f"[\n{json.dumps(wrong)}\n]\n")
+    result, *_ = run(tmp_path, tmp_path / "in", 2, resume=True)
+    assert (result.values["frames"], result.values["resumed"], result.values["boxes"]) == (2, 0, 2)
+
+
+def test_results_in_the_folder_of_the_source_are_not_part_of_it(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a.png"])
+    write_pictures(tmp_path / "in" / "outputs" / "predict", ["old.png"])
+    source = list_source(str(tmp_path / "in"))
+    assert source.without(tmp_path / "in" / "outputs").names == ("a.png",)
+    assert source.without(tmp_path / "elsewhere") is source
+    with pytest.raises(HooklineError, match="holds results of this run only"):
+        source.without(tmp_path / "in")
 
 
 def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Sequence[str]) -> None:

@@ -117,6 +117,30 @@ def test_a_file_that_was_never_ended_plays_up_to_the_last_second(tmp_path: Path,
     assert 0 < len(cut) <= len(killed)
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_frames_that_the_last_write_lost_are_noticed(
+    tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    finish = VideoWriter._finish
+
+    def cut(writer: VideoWriter) -> None:
+        finish(writer)
+        if lost:
+            content = (tmp_path / "x.mp4").read_bytes()
+            (tmp_path / "x.mp4").write_bytes(content[: content.rindex(b"moof")])
+
+    monkeypatch.setattr(VideoWriter, "_finish", cut)
+    for end in (VideoWriter.close, VideoWriter.abandon):
+        writer = VideoWriter(tmp_path / "x.mp4", 10.0, VideoOptions(codec))
+        for index in range(60):
+            writer.write(level_picture(16 + 8 * (index % 28)), index / 10)
+        if lost and end is VideoWriter.close:
+            with pytest.raises(OSError, match="space"):
+                end(writer)
+        else:
+            assert end(writer) in (None, not lost)
+
+
 def test_a_full_disk_leaves_what_was_written(tmp_path: Path, codec: str) -> None:
     with small_disk(tmp_path / "disk", 96 << 10) as disk:
         writer = VideoWriter(disk / "x.mp4", 10.0, VideoOptions(codec, crf=0))
