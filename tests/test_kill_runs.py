@@ -1,0 +1,21 @@
+"""Killed runs leave whole files, and the next run completes them; for more kills: ``python -m tests.kill_runs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kill_runs import run_all
+from tests.kill_scenarios import SCENARIOS
+
+KILLS = 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
+def test_nothing_is_lost_and_the_next_run_completes(name: str, tmp_path: Path) -> None:
+    tally = run_all([name], KILLS, seed=1, folder=tmp_path)[name]
+    assert tally.kills == KILLS
+    assert tally.reruns
+    assert not tally.problems
