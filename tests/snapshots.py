@@ -1,0 +1,58 @@
+"""Everything about the files of a folder that a run could change, access times left out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, folder or link."""
+
+    mode: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    content: str
+
+
+Snapshot = dict[str, Entry]
+
+
+def snapshot(root: Path) -> Snapshot:
+    """All entries below ``root`` and ``root`` itself, by path."""
+    found = {".": _entry(root)}
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            found[str(path.relative_to(root))] = _entry(path)
+    return found
+
+
+def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """One line for each entry that is new, gone or different."""
+    for path in sorted({*before, *after}):
+        old, new = before.get(path), after.get(path)
+        if old is None or new is None:
+            yield f"{'new' if old is None else 'gone'}: {path!r}"
+        elif old != new:
+            fields = Entry.__dataclass_fields__
+            what = [name for name, was, now in zip(fields, astuple(old), astuple(new), strict=True) if was != now]
+            yield f"changed: {path!r} ({', '.join(what)})"
+
+
+def _entry(path: Path) -> Entry:
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        content = os.fspath(path.readlink())
+    elif stat.S_ISREG(status.st_mode):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    else:
+        content = ""
+    return Entry(status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, content)
