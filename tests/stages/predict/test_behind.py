@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
+import sys
 import threading
 import time
 
@@ -98,3 +99,25 @@ def test_an_error_of_the_producer_keeps_what_was_handed_over() -> None:
         produce()
     assert done == list(range(10))
     assert threads() == 0
+
+
+@pytest.mark.xfail(
+    sys.version_info < (3, 13), strict=True, reason="join() that a signal interrupts takes the thread for ended"
+)
+def test_ctrl_c_while_the_rest_is_waited_for_still_waits_for_it() -> None:
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        time.sleep(0.2)
+        done.append(item)
+
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.3, signal.pthread_kill, [main, signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt), behind(work) as put:  # noqa: PT012 - it is raised at the end of the block
+        for item in range(4):
+            put(item)
+        timer.start()
+    at_once = list(done)
+    while threads():
+        time.sleep(0.01)
+    assert at_once == [0, 1, 2, 3]
