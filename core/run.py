@@ -23,7 +23,7 @@ from core.ranks import RANKS
 from core.resuming import check_resumable, command, way_on
 from core.run_directory import free_reserve, is_new, remember_directories, remove, run_directory
 from core.run_files import keep_config, log_to
-from core.signals import Terminated, end_by_exception
+from core.signals import Terminated, end_by_exception, interruption_first
 from core.version import __version__
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     sys.stderr = private_stderr()  # image libraries write to the descriptor itself, which is watched while they work
     remember_directories()
-    end_by_exception(signal.SIGTERM, signal.SIGHUP)
+    end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         plugins = plugins_without(_disabled(arguments))
         if not arguments or {"-h", "--help"} & set(arguments):
@@ -156,7 +156,7 @@ def _job(config: DictConfig) -> None:
     console = Console() if RANKS.leader else SilentConsole()
     _outcome.resume = ""
     try:
-        with run_directory(run_dir) if RANKS.leader else nullcontext():
+        with interruption_first(), run_directory(run_dir) if RANKS.leader else nullcontext():
             _run_in(run_dir, config, console, overrides)
     except HooklineError as error:
         if RANKS.leader:  # the first process reports the mistakes that all make
@@ -245,7 +245,8 @@ def _execute(
     start = time.perf_counter()
     try:
         observers.tell("before_run", plan=plan)
-        run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
+        with interruption_first():
+            run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
         summary.status, summary.resume = "finished", ""
     except BaseException as error:
         _outcome.resume = summary.resume = way_on(overrides, error, recorder.step, run_dir, kept=recorder.kept)

@@ -48,7 +48,7 @@ def run_directory(run_dir: Path) -> Iterator[None]:
             f"another run is working in '{run_dir}'", "wait for its end, or choose another directory: hydra.run.dir="
         ) from error
     try:
-        _sweep(run_dir)
+        sweep(run_dir)
         _reserve(run_dir)
         yield
     finally:
@@ -104,11 +104,12 @@ def remove(run_dir: Path) -> None:
             folder.rmdir()
 
 
-def _sweep(run_dir: Path) -> None:
-    for left in run_dir.iterdir():
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove what a killed run left unfinished in ``folder``, and in all folders ``below`` it."""
+    for left in folder.rglob("*") if below else folder.iterdir():
         if LEFTOVER.fullmatch(left.name) and left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
-        elif TEMPORARY_NAME.fullmatch(left.name):
+        elif TEMPORARY_NAME.fullmatch(left.name) and not left.is_dir():
             left.unlink(missing_ok=True)
 
 

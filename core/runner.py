@@ -21,7 +21,7 @@ from core.observers import Observers
 from core.output_paths import free_path
 from core.plan import Plan, Step, key_of
 from core.ranks import RANKS
-from core.run_directory import free_reserve, unfinished
+from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar
 from core.store import Store, complete
 
@@ -148,6 +148,8 @@ def _make_in_place(
     if former is None:
         folder.mkdir(parents=True)
         mark(folder, work)
+    else:
+        sweep(folder, below=True)
     try:
         artifact = complete(make(folder))
     except BaseException as error:

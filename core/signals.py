@@ -1,9 +1,17 @@
-"""Signals that ask a process to end: they become exceptions, so that finished work is kept."""
+"""Signals that ask a process to end: they become exceptions, so that finished work is kept.
+
+A library may turn the exception into another one, or end with an error of its own, when it is interrupted at a bad
+moment, for instance while it is imported. :func:`interruption_first` then says what it really was.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_received: list[KeyboardInterrupt] = []
 
 
 class Terminated(KeyboardInterrupt):
@@ -21,8 +29,23 @@ def end_by_exception(*signals: signal.Signals) -> None:
         if os.getpid() != process:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        raise Terminated(f"ended by {signal.Signals(number).name}")
+        name = signal.Signals(number).name
+        ended = KeyboardInterrupt() if number == signal.SIGINT else Terminated(f"ended by {name}")
+        _received.append(ended)
+        raise ended
 
     for number in signals:
-        if signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
             signal.signal(number, end)
+
+
+@contextmanager
+def interruption_first() -> Iterator[None]:
+    """Raise the interruption in place of an error that came after it."""
+    before = len(_received)
+    try:
+        yield
+    except Exception as error:
+        if len(_received) > before:
+            raise _received[-1] from error
+        raise

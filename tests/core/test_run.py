@@ -64,10 +64,16 @@ def raw(config: RawConfig, context: RunContext) -> Raw:
 @dataclass
 class EatConfig:
     seconds: float = 0.0
+    hides: bool = False
 
 
 def eat(config: EatConfig, context: RunContext) -> Metrics:
-    time.sleep(config.seconds)
+    try:
+        time.sleep(config.seconds)
+    except BaseException as error:
+        if config.hides:
+            raise ImportError("a library that was interrupted") from error
+        raise
     path = context.workdir / "eaten.json"
     path.write_text("{}")
     return Metrics(path=path, values={})
@@ -422,3 +428,23 @@ def test_a_folder_in_the_place_of_a_file_is_one_line(run: Run, tmp_path: Path, n
     result = run("+stage=raw", "hydra.run.dir=here")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+def test_an_error_that_an_interruption_causes_is_an_interruption(run: Run, tmp_path: Path) -> None:
+    process = run("+stage=eat", "eat.seconds=30", "eat.hides=true", "hydra.run.dir=here", start=True)
+    wait_for(tmp_path / "here", ".eat.unfinished-*")
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)  # type: ignore[attr-defined]
+    _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
+    assert process.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert json.loads((tmp_path / "here" / "summary.json").read_text())["status"] == "interrupted"
+
+
+def test_temporary_files_of_a_killed_run_go_when_it_is_resumed(run: Run, tmp_path: Path) -> None:
+    run("+stage=items", "items.fail=2", "hydra.run.dir=here")
+    left = tmp_path / "here" / "items" / "deep" / ".part-0123456789abcdef.png"
+    left.parent.mkdir()
+    left.touch()
+    assert run("+stage=items", "items.fail=2", "hydra.run.dir=here", "resume=true").returncode == 0
+    assert not left.exists()
