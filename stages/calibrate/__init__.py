@@ -32,7 +32,7 @@ class CalibrateConfig:
         processor: Letterbox and normalisation.
         runtime: What runs the float model.
         on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
-            number; `stop` none.
+            number; `stop` none. A stored result is only reused for the same value.
         cache: A calibration cache to take the ranges from instead of images: calibration.cache of this stage, or one
             that TensorRT wrote. A cache that names another model is an error.
         trust_cache: Accept a cache that does not name its model, as TensorRT's own. With the ranges of another model
@@ -47,7 +47,7 @@ class CalibrateConfig:
     calibrator: str = shared("calibrator", kind="calibrators")
     processor: str = shared("processor", kind="processors")
     runtime: str = chosen("onnxruntime", kind="runtimes")
-    on_error: OnError = presentation(OnError.auto)
+    on_error: OnError = OnError.auto
     cache: str | None = place(None)
     trust_cache: bool = presentation(default=False)
 

@@ -292,6 +292,15 @@ def test_a_conditional_option_counts_where_it_has_an_effect(option: tuple[str, s
     assert not (case.nowhere and differ(case.nowhere))
 
 
+def test_an_option_that_can_refuse_a_result_is_in_the_key(program: Program) -> None:
+    """A table of images of which some were skipped is none for a run that allows no skipped image."""
+    keys = {
+        value: str(keyed_options(program.prepare(f"calibrate.on_error={value}")[0].configs["calibrate"]))
+        for value in ("auto", "skip", "stop")
+    }
+    assert len(set(keys.values())) == 3
+
+
 def test_the_default_size_is_the_same_as_640(program: Program) -> None:
     """``imgsz`` and ``precision`` that are left out make the same keys as their defaults."""
     left_out, _, _ = program.prepare()
