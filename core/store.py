@@ -8,6 +8,7 @@ there whole or not at all. One lock a key makes a second run wait instead of wor
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ from core.errors import HooklineError
 from core.output_paths import output_path
 from core.serial import digest
 from core.sidecar import SIDECAR, read_sidecar, write_sidecar
+
+WORKDIR = re.compile(r"[0-9a-f]{32}(\.former)?")
+"""Names in ``unfinished`` that the store makes."""
 
 
 class Store:
@@ -107,8 +111,10 @@ class Store:
             Path(lock.lock_file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what killed runs left behind."""
+        """Remove what killed runs left behind; files and folders that the store did not make stay."""
         for left in self._unfinished.iterdir():
+            if not WORKDIR.fullmatch(left.name):
+                continue
             lock = FileLock(self._locks / f"{left.name.removesuffix('.former')}.work")
             try:
                 with lock.acquire(timeout=0):

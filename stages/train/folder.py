@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from core.ranks import RANKS
 from core.training import STATE
 
 FINISHED = "finished"
+NAME = re.compile(r"[0-9a-f]{16}(\.former)?")
+"""Names of the folders, by the identity of a training."""
 
 
 class TrainingFolder:
@@ -117,9 +120,12 @@ class TrainingFolder:
                 item.unlink()
 
     def _sweep(self) -> None:
-        """Remove the folders of other trainings that have finished, unless a run takes its results from one."""
+        """Remove the folders of other trainings that have finished, unless a run takes its results from one.
+
+        Folders of other names are not ours, and stay.
+        """
         for marker in self.path.parent.glob(f"*/{FINISHED}"):
-            if marker.parent == self.path:
+            if marker.parent == self.path or not NAME.fullmatch(marker.parent.name):
                 continue
             try:
                 with _lock_of(marker.parent).acquire(timeout=0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import uuid
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,11 +98,23 @@ def test_interrupted_stage_leaves_nothing(tmp_path: Path) -> None:
     assert toys.CALLS == ["export"]
 
 
-def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
-    left = tmp_path / "store" / "unfinished" / "abcd"
+@pytest.mark.parametrize("ending", ["", ".former"])
+def test_leftovers_of_killed_processes_are_swept(tmp_path: Path, ending: str) -> None:
+    left = tmp_path / "store" / "unfinished" / f"{uuid.uuid4().hex}{ending}"
     left.mkdir(parents=True)
     run(tmp_path, ["weights"])
     assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.former", "0" * 31, "0" * 33, f"{'0' * 32}.old", "A" * 32])
+def test_what_the_store_did_not_make_is_not_swept(tmp_path: Path, name: str) -> None:
+    """Any folder can be given as the store."""
+    mine = tmp_path / "store" / "unfinished" / name / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    run(tmp_path, ["weights"])
+    assert mine.is_file()
+    assert not (tmp_path / "store" / "locks" / f"{name.removesuffix('.former')}.work").exists()
 
 
 def test_full_disk_is_one_line(tmp_path: Path) -> None:

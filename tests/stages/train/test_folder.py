@@ -93,13 +93,22 @@ def held_by_another_run(path: Path) -> Iterator[None]:
 
 
 def test_a_finished_folder_is_swept_unless_its_lock_is_held(tmp_path: Path, notes: list[str]) -> None:
-    for name in ("held", "free"):
+    held, free, former = "0123456789abcdef", "fedcba9876543210", "fedcba9876543210.former"
+    for name in (held, free, former):
         finish(tmp_path / name)
-    with held_by_another_run(tmp_path / "held"):
+    with held_by_another_run(tmp_path / held):
         begun(tmp_path, notes)
-    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {"held", "id"}
+    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {held, "id"}
     begun(tmp_path, notes)
     assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {"id"}
+
+
+@pytest.mark.parametrize("name", ["run1", "run1.former", "0" * 15, "0" * 17, f"{'0' * 16}.old"])
+def test_a_folder_that_no_training_made_is_not_swept(tmp_path: Path, notes: list[str], name: str) -> None:
+    finish(tmp_path / name)
+    begun(tmp_path, notes)
+    assert (tmp_path / name / FINISHED).is_file()
+    assert not (tmp_path / f"{name}.lock").exists()
 
 
 def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path) -> None:
