@@ -179,6 +179,38 @@ def test_a_damaged_state_is_told(tmp_path):
         load_state(tmp_path, TINY.to_dict())
 
 
+def test_a_state_with_one_changed_byte_is_refused_or_the_same(tmp_path):
+    """Bytes that pad the file carry nothing; any other byte has to be noticed, above all one of the weights."""
+    course(tmp_path, epochs=1).run()
+    content, before = (tmp_path / STATE).read_bytes(), load_state(tmp_path, TINY.to_dict())
+    refused = 0
+    places = [round(part * (len(content) - 1) / 150) for part in range(151)]
+    for place in places:
+        changed = bytearray(content)
+        changed[place] ^= 0x10
+        (tmp_path / STATE).write_bytes(changed)
+        try:
+            after = load_state(tmp_path, TINY.to_dict())
+        except TrainingError as error:
+            assert "is damaged" in str(error)
+            refused += 1
+        else:
+            assert all(torch.equal(value, after.model[key]) for key, value in before.model.items())
+            assert all(torch.equal(value, after.averaged[key]) for key, value in before.averaged.items())
+    assert refused > len(places) / 2
+
+
+def test_a_changed_weight_is_refused(tmp_path):
+    course(tmp_path, epochs=1).run()
+    content = bytearray((tmp_path / STATE).read_bytes())
+    weights = max(load_state(tmp_path, TINY.to_dict()).model.values(), key=lambda value: value.numel())
+    place = content.index(bytes(weights.untyped_storage()))
+    content[place + 2] ^= 0x01
+    (tmp_path / STATE).write_bytes(content)
+    with pytest.raises(TrainingError, match="is damaged"):
+        load_state(tmp_path, TINY.to_dict())
+
+
 def test_a_failed_write_leaves_the_former_state(tmp_path, monkeypatch):
     done = course(tmp_path, epochs=1)
     done.run()

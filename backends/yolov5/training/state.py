@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,19 @@ from backends.yolov5.errors import TrainingError
 
 FORMAT = 2
 STATE = "state.pt"
+_DAMAGED = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,  # a zip of a method or version that Python does not read
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass
@@ -72,10 +87,11 @@ def load_state(folder: Path, config: Mapping[str, Any]) -> TrainingState:
     """
     path = folder / STATE
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         written = content.pop("format")
         state = TrainingState(**content) if written == FORMAT else None
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGED as error:
         raise TrainingError(f"'{path}' is damaged and cannot be resumed from", "train anew, without resume") from error
     if state is None:
         raise TrainingError(f"'{path}' has format {written}, this version reads {FORMAT}", "train anew, without resume")
@@ -86,3 +102,10 @@ def load_state(folder: Path, config: Mapping[str, Any]) -> TrainingState:
             "resume with the model it was begun with",
         )
     return state
+
+
+def _check_sums(path: Path) -> None:
+    """Raise zipfile.BadZipFile if the content differs from its checksums, which torch.load does not verify."""
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"the checksum of '{damaged}' differs")
