@@ -14,6 +14,7 @@ from core.data_yaml import DataSpec, read_data_yaml
 from core.digest import digest_each, text_digest
 from core.errors import HooklineError, unknown
 from core.media.source import PICTURES
+from core.serial import json_text
 
 __all__ = [
     "DataSpec",
@@ -82,9 +83,9 @@ def _pictures(place: Path, root: Path) -> Iterator[Path]:
 def _listed(listing: Path, root: Path) -> Iterator[Path]:
     """The pictures of a .txt list: absolute, or relative to the list, the data set or the working directory."""
     try:
-        lines = listing.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HooklineError(f"cannot read the list '{listing}' ({error})", "it holds one picture a line") from error
+        lines = listing.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise HooklineError(f"cannot read the list '{listing}' ({error})", "it has one image per line") from error
     for number, line in enumerate(lines, start=1):
         if not (text := line.strip()):
             continue
@@ -145,7 +146,7 @@ def write_listing(
         for split, samples in splits.items()
     }
     content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
-    target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape")
+    target.write_text(json_text(content) + "\n", encoding="utf-8")
 
 
 def _written(path: Path | None, inside: str) -> str | None:

@@ -50,6 +50,19 @@ def encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r} has no JSON form")
 
 
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return the JSON text of a JSON value, readable, and valid UTF-8 whatever it contains.
+
+    A name of a file that is not UTF-8 is escaped; ``json.loads`` gives it back.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
 def parse(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.detections import Detections
 from core.drawing.plates import Corners, place_plates
+from core.drawing.text import drawable
 
 Colour = tuple[int, int, int]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
@@ -113,7 +114,7 @@ class Writer:
     def plate(self, text: str) -> tuple[int, int]:
         """Width and height in pixels that a label takes."""
         if self._font:
-            width = cv2.getTextSize((0, 0), text, (0, 0), self._font, self._size, BOLD)[2]
+            width = cv2.getTextSize((0, 0), drawable(text), (0, 0), self._font, self._size, BOLD)[2]
         else:
             width = cv2.getTextSize(to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, self._size / 30, 1)[0][0]
         return int(width) + 2 * self._pad, self._size + 2 * self._pad
@@ -124,13 +125,13 @@ class Writer:
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
         origin, ink = (left + self._pad, top + self._pad + round(self._size * 0.8)), text_colour(colour)
         if self._font:
-            cv2.putText(canvas, text, origin, ink, self._font, self._size, BOLD)
+            cv2.putText(canvas, drawable(text), origin, ink, self._font, self._size, BOLD)
         else:
             scale = self._size / 30
             cv2.putText(canvas, to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
 
 
 def to_ascii(text: str) -> str:
-    """Accents are dropped; what has no ASCII letter becomes ``?``."""
-    plain = unicodedata.normalize("NFKD", text)
+    """Accents are dropped; what has no ASCII letter, or cannot be drawn, becomes ``?``."""
+    plain = unicodedata.normalize("NFKD", drawable(text))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).encode("ascii", "replace").decode()

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from core.drawing.boxes import class_colour
+from core.drawing.text import drawable
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves, Floats
 
 INK, GRID, GREY, ALL = "#2b2f36", "#dfe3e8", "#9aa4b2", "#10151c"
@@ -147,7 +148,8 @@ def _number_cells(axes: Axes, shares: Floats, matrix: NDArray[np.int64]) -> None
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+    shown = drawable(name)
+    return shown if len(shown) <= NAME_LENGTH else f"{shown[: NAME_LENGTH - 1]}…"
 
 
 def _saved(figure: Figure, target: Path) -> Path:

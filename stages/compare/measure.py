@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import ProcessorBackend, Session
+from core.serial import json_text
 from core.titles import describe
 from stages.compare import CONF, IOU, CompareConfig
 from stages.compare.agreement import Agreement
@@ -82,9 +82,7 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         "notes": notes,
     }
     target = context.workdir / "comparison.json"
-    target.write_text(
-        json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape"
-    )
+    target.write_text(json_text(content, 1) + "\n", encoding="utf-8")
     report = tuple(summary_lines(engine, reference, values))
     return Comparison(path=target, values=values, notes=notes, report=report)
 

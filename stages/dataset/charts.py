@@ -14,6 +14,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from core.drawing.text import drawable
 from stages.dataset.numbers import ClassNumbers
 from stages.dataset.tally import Tally
 
@@ -196,7 +197,8 @@ def _families() -> list[str]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+    shown = drawable(name)
+    return shown if len(shown) <= NAME_LENGTH else shown[: NAME_LENGTH - 1] + "…"
 
 
 def _save(figure: Figure, target: Path) -> None:

@@ -5,12 +5,12 @@ The keys of report.json are told in docs/dataset.md.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from core.dataset_files import CHARTS
+from core.serial import json_text
 from stages.dataset.auditing import Audit
 from stages.dataset.findings import Finding, Severity, counts
 from stages.dataset.numbers import ClassNumbers, Numbers
@@ -33,8 +33,7 @@ def write_report(audit: Audit, numbers: Numbers, folder: Path, *, seed: int, dra
         The file to look at first.
     """
     target = folder / JSON
-    text = json.dumps(_content(audit, numbers), indent=1, ensure_ascii=False) + "\n"
-    target.write_text(text, encoding="utf-8", errors="surrogateescape")
+    target.write_text(json_text(_content(audit, numbers), 1) + "\n", encoding="utf-8")
     if not drawn:
         return target
     charts = _charts(audit, numbers.classes, folder) if any(tally.objects for tally in audit.tallies.values()) else []

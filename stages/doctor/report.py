@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from core.checks import Asked
+from core.serial import json_text
 from core.summary import machine
 from core.versions import versions
 from stages.doctor.running import Examined
@@ -19,8 +19,7 @@ JSON, TEXT = "report.json", "report.txt"
 def write_report(examined: Sequence[Examined], asked: Asked, folder: Path, table: str) -> Path:
     """Write both forms into ``folder``; gives the JSON one."""
     (folder / TEXT).write_text(f"hookline {versions()['hookline']}\n\n{table}\n", encoding="utf-8")
-    content = json.dumps(_content(examined, asked), indent=1, ensure_ascii=False)
-    (folder / JSON).write_text(content + "\n", encoding="utf-8", errors="surrogateescape")
+    (folder / JSON).write_text(json_text(_content(examined, asked), 1) + "\n", encoding="utf-8")
     return folder / JSON
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores
 from core.media.tolerance import Tolerance, Unreadable
 from core.parts import Session
+from core.serial import json_text
 from core.titles import describe
 from stages.evaluate import EvaluateConfig
 from stages.evaluate.table import class_table, speed_line
@@ -130,7 +130,5 @@ def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:
 
 
 def _write(target: Path, content: Any, indent: int | None = None) -> Path:
-    target.write_text(
-        json.dumps(content, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape"
-    )
+    target.write_text(json_text(content, indent) + "\n", encoding="utf-8")
     return target

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.artifacts import Engine, InputContract, Layout, Metrics, ModelFacts, Precision, Provenance
-from core.serial import DecodeError, decode, digest, encode, parse
+from core.serial import DecodeError, decode, digest, encode, json_text, parse
 
 ENGINE = Engine(
     path=Path("/x/y.onnx"),
@@ -111,3 +111,10 @@ def test_digest_does_not_depend_on_the_order_of_keys() -> None:
 def test_what_has_no_json_form_is_named() -> None:
     with pytest.raises(TypeError, match=r"object .* has no JSON form"):
         encode({"a": object()})
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "\udcff\udcfe", "\ud800", "Größe", "plain"])
+def test_json_is_utf8_whatever_a_file_is_named(name: str) -> None:
+    text = json_text({"file": name, "other": "ü"}, 1)
+    assert json.loads(text.encode()) == {"file": name, "other": "ü"}
+    assert ("Größe" in text) is (name == "Größe")

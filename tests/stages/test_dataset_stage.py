@@ -164,3 +164,31 @@ def test_real_data(tmp_path: Path, shared_data: Path) -> None:
     assert content["classes"][0]["objects"] == {"train": 254, "val": 350}
     assert content["counts"] == {"error": 0, "warning": 9, "note": 2, "unseen-class": 9, "no-label": 2}
     assert memory.warnings == ["class 10 'fire hydrant' has no object in split 'train' (and 8 more: unseen-class)"]
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    """Such names come from archives of other systems; a list may contain them as well."""
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT]}, "val": {"b": [OTHER]}}, names=("person", "dog"))
+    for split, stem in (("train", "a"), ("val", "b")):
+        for kind, suffix in (("images", "png"), ("labels", "txt")):
+            folder = tmp_path / "set" / kind / split
+            (folder / f"{stem}.{suffix}").rename(folder / f"caf\udce9{stem}.{suffix}")
+    (tmp_path / "set" / "val.txt").write_bytes(b"images/val/caf\xe9b.png\n")
+    file.write_text(file.read_text().replace("val: images/val", "val: val.txt"))
+    context, _ = make_context(tmp_path)
+    result = dataset(DatasetConfig(str(file)), context)
+    assert result.splits == {"train": 1, "val": 1}
+    folder = tmp_path / "set" / "images" / "val"
+    (sample,) = load_split(result, "val")
+    assert sample.picture == folder / "caf\udce9b.png"
+    assert sample.label is not None
+    assert sample.picture.is_file()
+    for name in ("dataset.json", "report.json"):
+        json.loads((context.workdir / name).read_bytes().decode())
+
+
+def test_a_class_name_that_no_font_can_draw(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT]}, "val": {"b": [OBJECT, OTHER]}}, names=("x", "y"))
+    file.write_text(file.read_text().replace("'x'", r'"x\udce9"'))
+    context, _ = make_context(tmp_path)
+    assert dataset(DatasetConfig(str(file)), context).names == ("x\udce9", "y")

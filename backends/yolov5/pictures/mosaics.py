@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.yolov5.pictures.samples import Batch, Picture
+from core.drawing.boxes import to_ascii
 
 MOST = 16
 LONGEST_SIDE = 1920
@@ -56,7 +57,7 @@ def _cell(picture: Picture, rows: NDArray[np.float32], names: Sequence[str], sca
         right, bottom = np.round((centre + half) * (width, height)).astype(int).tolist()
         colour = _colour(int(row[0]))
         cv2.rectangle(cell, (left, top), (max(right - 1, left), max(bottom - 1, top)), colour, 2)
-        _write_name(cell, names[int(row[0])], (left, top), colour)
+        _write_name(cell, to_ascii(names[int(row[0])]), (left, top), colour)
     return cell
 
 

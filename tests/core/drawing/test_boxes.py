@@ -8,6 +8,7 @@ import pytest
 
 from core.drawing.boxes import Painter, class_colour, text_colour, to_ascii
 from core.drawing.plates import place_plates
+from core.drawing.text import drawable
 from tests.fake_parts import detections
 from tests.media_tools import level_picture
 
@@ -106,3 +107,19 @@ def test_names_alone_take_less_room() -> None:
         for scores in (False, True)
     ]
     assert 0 < inks[0] < 0.8 * inks[1]
+
+
+UNDRAWABLE = "caf\udce9\x00\x1b\n\ud83d"
+
+
+def test_what_cannot_be_drawn_is_replaced() -> None:
+    assert drawable(UNDRAWABLE) == "caf?????"
+    assert drawable("Größe 行人") == "Größe 行人"
+
+
+def test_any_text_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A surrogate ends the process in OpenCV, with either kind of font."""
+    found, picture = detections([50, 60, 150, 160, 0.9, 0]), level_picture(90, 200, 300)
+    assert (Painter([UNDRAWABLE]).draw(picture, found) == Painter(["caf?????"]).draw(picture, found)).all()
+    monkeypatch.delattr(cv2, "FontFace", raising=False)
+    assert (Painter([UNDRAWABLE]).draw(picture, found) == Painter(["caf?????"]).draw(picture, found)).all()

@@ -118,3 +118,7 @@ def test_everything(tmp_path: Path) -> None:
     )
     assert len(paths) == 6
     assert all(path.is_file() for path in paths)
+
+
+def test_a_name_that_no_font_can_draw_is_shown_all_the_same(tmp_path: Path) -> None:
+    assert draw_confusion(np.zeros((3, 3), np.int64), ["caf\udce9", "\x1b"], tmp_path / "x.png").stat().st_size

@@ -36,3 +36,11 @@ def test_large_pictures_are_made_smaller(tmp_path):
     images = torch.zeros((16, 3, 1280, 1280), dtype=torch.uint8)
     page = cv2.imread(str(write_page(tmp_path / "page.png", Batch(images, torch.zeros(0, 6), [Path("a")] * 16), ["a"])))
     assert page.shape[:2] == (1924, 1924)
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "a\x00b", "行人"])
+def test_any_name_of_a_class_is_drawn(tmp_path, name):
+    batch = Batch(
+        torch.zeros((1, 3, 100, 100), dtype=torch.uint8), torch.tensor([[0, 0, 0.5, 0.5, 0.4, 0.6]]), [Path()]
+    )
+    assert write_page(tmp_path / "page.png", batch, [name]).stat().st_size
