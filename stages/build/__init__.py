@@ -37,7 +37,8 @@ class BuildConfig:
     Attributes:
         backend: The runtime that the engine is for.
         warmup: How many times the finished engine is run before it is handed on.
-        precision: What the engine is to be; with ``int8=calibrator`` the runtime makes it so, else the model is.
+        precision: The precision of the engine; null: that of the model. Without ``int8=calibrator`` the model has to
+            have it already.
         batch: Pictures a call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
         imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
         int8: ``qdq``: the stage quantize puts int8 into the graph. ``calibrator``: TensorRT up to 10 does it
@@ -54,7 +55,7 @@ class BuildConfig:
 
     backend: str = shared("backend", kind="runtimes")
     warmup: int = 3
-    precision: Precision = shared("precision", otherwise=Precision.fp32)
+    precision: Precision | None = shared("precision")
     batch: Any = None
     imgsz: Any = None
     int8: Int8Route = Int8Route.qdq
@@ -96,6 +97,7 @@ def build(
     target = output_path(context.workdir, f"{model.facts.variant}-{precision.value}{runtime.engine_suffix}")
     backend = context.runtime(config.backend)
     if not config.calibrated:
+        check_precision(config, model)
         return backend.build(model, config, target, context)
     from stages.build.feeding import feed
 
@@ -103,6 +105,17 @@ def build(
     calibration, notes = feed(config, dataset, table, context)
     engine = backend.build(model, config, target, context, calibration)
     return replace(engine, notes=(*engine.notes, *notes))
+
+
+def check_precision(config: BuildConfig, model: GraftedModel) -> None:
+    """Refuse a model of another precision than the one that was asked for: a build does not change it."""
+    asked = config.precision
+    if asked is not None and asked is not model.precision:
+        raise HooklineError(
+            f"build.precision is {asked.value}, but '{model.path.name}' is {model.precision.value}",
+            f"set precision={asked.value}, which holds for all stages, and leave build.precision and "
+            "quantize.precision out",
+        )
 
 
 def check_float(model: GraftedModel) -> None:

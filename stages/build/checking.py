@@ -32,8 +32,9 @@ def _calibration_problems(config: BuildConfig) -> Iterator[HooklineError]:
     from stages.build import Method
 
     if config.precision is not Precision.int8:
+        asked = config.precision.value if config.precision else "null"
         yield HooklineError(
-            f"build.int8=calibrator makes int8, and precision={config.precision.value} was asked for",
+            f"build.int8=calibrator makes int8, but build.precision is {asked}",
             "set precision=int8, or leave build.int8 out",
         )
     if config.method is Method.table:

@@ -117,7 +117,7 @@ def test_ranges_of_a_table(context, runtime, model, tmp_path):
 
 
 def test_nothing_is_fed_without_a_calibrator(context, runtime, model, folder):
-    build(config(folder, int8=Int8Route.qdq), model, None, None, context)
+    build(config(folder, int8=Int8Route.qdq), replace(model, precision=Precision.int8), None, None, context)
     assert runtime.feeds == [None]
 
 

@@ -38,7 +38,7 @@ def test_from_heads_to_boxes(tmp_path, context, name):
     decoded = graft(GraftConfig(name=name, score_threshold=0.3), model, context)
     assert decoded.path == context.workdir / "tiny-fp32-decoded.onnx"
     assert (decoded.graft, decoded.score_threshold, decoded.operators) == (name, 0.3, ())
-    engine = build(BuildConfig(backend="onnxruntime", warmup=1), decoded, None, None, context)
+    engine = build(BuildConfig(backend="onnxruntime", warmup=1, precision=None), decoded, None, None, context)
     assert engine.path == context.workdir / "tiny-fp32.onnx"
     assert engine.notes == model.notes
     assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, Layout.decoded, 0.3)
@@ -51,7 +51,7 @@ def test_bare_node_is_told_at_build(tmp_path, context):
     decoded = graft(GraftConfig(name="yolo_layer", namespace=""), model, context)
     assert decoded.operators == ("YoloLayer_TRT",)
     with pytest.raises(HooklineError, match=r"graft\.namespace=hookline"):
-        build(BuildConfig(backend="onnxruntime"), decoded, None, None, context)
+        build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_problems_of_sizes_and_precision(tmp_path):
         backend="onnxruntime", precision=Precision.fp16, int8=Int8Route.calibrator, source=None, data=None, pictures=0
     )
     told = [str(problem) for problem in check(calibrated, context)]
-    assert told[0].startswith("build.int8=calibrator makes int8, and precision=fp16 was asked for; set precision=int8")
+    assert told[0].startswith("build.int8=calibrator makes int8, but build.precision is fp16; set precision=int8")
     assert told[1:] == ["build.pictures is 0; give a whole number from 1"]
 
 
@@ -96,7 +96,21 @@ def test_model_of_another_runtime_is_refused(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx", runtime="tensorrt", precision=Precision.int8)
     decoded = graft(GraftConfig(name="onnx"), model, context)
     with pytest.raises(HooklineError, match="by the rules of 'tensorrt', the backend is 'onnxruntime'"):
-        build(BuildConfig(backend="onnxruntime"), decoded, None, None, context)
+        build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
+
+
+@pytest.mark.parametrize("own", Precision)
+@pytest.mark.parametrize("asked", [None, *Precision])
+def test_a_precision_that_the_model_does_not_have_is_refused(tmp_path, context, own, asked):
+    model = write_heads(tmp_path / "heads.onnx")
+    decoded = replace(graft(GraftConfig(name="onnx"), model, context), precision=own)
+    config = BuildConfig(backend="onnxruntime", warmup=0, precision=asked)
+    if asked in {None, own}:
+        assert build(config, decoded, None, None, context).precision is own
+        return
+    message = rf"build\.precision is {asked.value}, but '.*\.onnx' is {own.value}; set precision={asked.value}, which"
+    with pytest.raises(HooklineError, match=message):
+        build(config, decoded, None, None, context)
 
 
 def test_key_of_an_engine_holds_the_machine(context):

@@ -35,7 +35,7 @@ def exported(tmp_path_factory, shared_data):
 
 def built(folder, model, **options):
     context, memory = make_context(folder, runtimes=list(hookline_runtimes()))
-    engine = build(BuildConfig(backend="tensorrt_rtx", **options), model, None, None, context)
+    engine = build(BuildConfig(backend="tensorrt_rtx", precision=None, **options), model, None, None, context)
     assert memory.steps > 5  # the phases that the monitor was told of
     return engine
 
