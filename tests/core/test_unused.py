@@ -1,0 +1,73 @@
+"""Options of stages outside the plan are reported, those that the plan follows are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.plan import make_plan
+from core.unused import unused_options
+from tests.runs import Program, plugins
+from tests.yolov5_tools import tiny_checkpoint
+
+NOT_PLANNED = "has no effect: stage '{}' is not part of this plan"
+
+
+def unused(folder: Path, *given: str) -> list[str]:
+    """The lines of a run with ``given``."""
+    weights = tiny_checkpoint(folder / "tiny.safetensors").path
+    overrides = ["backend=onnxruntime", "processor=opencv", f"weights={weights}", *given]
+    request, context, _ = Program(folder).prepare(*overrides)
+    return unused_options(overrides, make_plan(request.stages, request.configs, context), plugins().registry)
+
+
+@pytest.mark.parametrize(
+    ("given", "option", "stage"),
+    [
+        ("train.epochs=3", "train.epochs", "train"),
+        ("++train.epochs=3", "train.epochs", "train"),
+        ("predict.draw=false", "predict.draw", "predict"),
+        ("calibrate.batch=4", "calibrate.batch", "calibrate"),
+        ("calibrate={batch: 4}", "calibrate", "calibrate"),
+        ("build.warmup=1", "build.warmup", "build"),
+        ("graft=onnx", "graft", "graft"),
+    ],
+)
+def test_an_option_of_a_stage_outside_the_plan_is_reported(tmp_path: Path, given: str, option: str, stage: str) -> None:
+    assert unused(tmp_path, "+stage=export", given) == [f"{option} {NOT_PLANNED.format(stage)}"]
+
+
+def test_each_option_is_reported_once(tmp_path: Path) -> None:
+    lines = unused(tmp_path, "+stage=export", "train.epochs=3", "train.batch=2", "train.epochs=4")
+    assert lines == [f"train.epochs {NOT_PLANNED.format('train')}", f"train.batch {NOT_PLANNED.format('train')}"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "build.warmup=1",  # asked for
+        "graft.score_threshold=0.001",  # added by the plan
+        "calibrate.source=street.mp4",  # build.source follows it
+        "calibrate.pictures=3",
+        "calibrate={source: street.mp4}",
+        "imgsz=64",
+        "seed=3",
+        "tracker=[csv]",
+    ],
+)
+def test_an_option_with_an_effect_is_not_reported(tmp_path: Path, given: str) -> None:
+    assert unused(tmp_path, "+stage=build", given) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "lines"),
+    [
+        ("build.warmup=${calibrate.batch}", []),
+        ("build.warmup=2", [f"calibrate.batch {NOT_PLANNED.format('calibrate')}"]),
+    ],
+)
+def test_an_option_that_another_override_refers_to_is_not_reported(
+    tmp_path: Path, other: str, lines: list[str]
+) -> None:
+    assert unused(tmp_path, "+stage=build", "calibrate.batch=2", other) == lines
