@@ -14,6 +14,8 @@ import pytest
 from core.media.native_output import captured, private_stderr
 
 DAMAGE = "Corrupt JPEG data: premature end of data segment"
+TIMEOUT = 60
+"""Seconds until a test gives up; a loaded machine may let a thread wait for long."""
 
 
 def write(text: str) -> None:
@@ -74,7 +76,7 @@ def test_threads_get_exactly_their_own_lines(terminal: Callable[[], str]) -> Non
 def test_overlaps_are_attributed_by_working_again_alone(terminal: Callable[[], str]) -> None:
     """A writes while B is inside, and leaves while C is: neither B nor C may get the line, whoever leaves last."""
     runs: list[str] = []
-    first, second = threading.Barrier(2, timeout=5), threading.Barrier(2, timeout=5)
+    first, second = threading.Barrier(2, timeout=TIMEOUT), threading.Barrier(2, timeout=TIMEOUT)
 
     def loud() -> None:
         runs.append("loud")
@@ -98,38 +100,43 @@ def test_overlaps_are_attributed_by_working_again_alone(terminal: Callable[[], s
 
 
 def test_nobody_enters_while_another_works_alone(terminal: Callable[[], str]) -> None:
-    both, alone = threading.Barrier(2, timeout=5), threading.Event()
-    runs: list[int] = []
+    """Either of the two that overlap may be the first to work again."""
+    both, alone, at_the_door = threading.Barrier(2, timeout=TIMEOUT), threading.Event(), threading.Event()
+    runs: list[str] = []
 
     def loud() -> None:
-        runs.append(1)
-        if len(runs) == 1:
+        runs.append("loud")
+        if runs.count("loud") == 1:
             both.wait()
             write(f"{DAMAGE}\n")
             both.wait()
         else:
             write(f"{DAMAGE}\n")
             alone.set()
+            assert at_the_door.wait(TIMEOUT)
             time.sleep(0.1)
 
     def silent() -> None:
-        if not alone.is_set():
+        runs.append("silent")
+        if runs.count("silent") == 1:
             both.wait()
             both.wait()
 
     def late() -> tuple[None, tuple[str, ...]]:
-        alone.wait(5)
+        assert alone.wait(TIMEOUT)
+        at_the_door.set()
         return captured(lambda: write("libpng warning: IDAT: mine\n"))
 
     with ThreadPoolExecutor(3) as pool:
         found = [pool.submit(captured, loud), pool.submit(captured, silent), pool.submit(late)]
         lines = [item.result()[1] for item in found]
     assert lines == [(DAMAGE,), (), ("libpng warning: IDAT: mine",)]
+    assert sorted(runs) == ["loud", "loud", "silent", "silent"]
 
 
 def test_lines_of_others_do_not_make_anybody_work_again(terminal: Callable[[], str]) -> None:
     runs: list[int] = []
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=TIMEOUT)
 
     def work() -> None:
         runs.append(1)
