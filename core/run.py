@@ -193,6 +193,7 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
     from core.plan import make_plan
     from core.runner import follow_plan
     from core.store import Store
+    from core.unused import unused_options
 
     try:
         request = typed(config, plugins.registry)
@@ -214,6 +215,8 @@ def _run(config: DictConfig, plugins: Plugins, run_dir: Path, console: Console, 
             console.error(f"{error} (in process {RANKS.rank})")  # the first process may not know why it waits in vain
             raise
         return
+    for line in unused_options(overrides, plan, plugins.registry):
+        console.note(line)
     if words.resume:
         check_resumable(plan, run_dir, console.note)
     _execute(plan, context, store, words, plugins=plugins, console=console, overrides=overrides)

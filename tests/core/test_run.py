@@ -448,3 +448,9 @@ def test_temporary_files_of_a_killed_run_go_when_it_is_resumed(run: Run, tmp_pat
     left.touch()
     assert run("+stage=items", "items.fail=2", "hydra.run.dir=here", "resume=true").returncode == 0
     assert not left.exists()
+
+
+def test_options_of_stages_outside_the_plan_are_named(run: Run) -> None:
+    result = run("+stage=raw", "eat.seconds=1", "raw.words=pepper")
+    assert "eat.seconds has no effect: stage 'eat' is not part of this plan" in result.stderr
+    assert result.stderr.count("has no effect") == 1
