@@ -80,6 +80,8 @@ def _names(file: Path, content: Mapping[str, Any]) -> tuple[str, ...]:
     for index, name in enumerate(names):
         if isinstance(name, bool) or not isinstance(name, (str, int, float)):
             raise HooklineError(f"class {index} in '{file}' is {name!r} to YAML", "put its name in quotes")
+        if any(0xD800 <= ord(sign) <= 0xDFFF for sign in str(name)):
+            raise HooklineError(f"class {index} in '{file}' is {str(name)!a}, which is not Unicode", "correct its name")
     count = content.get("nc", len(names))
     if count != len(names):
         raise HooklineError(f"'{file}' says nc: {count} but names {len(names)} classes", "make them agree or drop nc")

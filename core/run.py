@@ -57,6 +57,7 @@ def main() -> int:
     """Run the command line in ``sys.argv``; gives the exit code."""
     arguments = sys.argv[1:]
     sys.stderr = private_stderr()  # image libraries write to the descriptor itself, which is watched while they work
+    _keep_caches_here()
     remember_directories()
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
@@ -77,6 +78,14 @@ def main() -> int:
         if not _outcome.reported:
             print(str(end) or "interrupted", file=sys.stderr)
         return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
+
+
+def _keep_caches_here() -> None:
+    """Keep the caches of libraries in ours, where the user has not said otherwise: nothing else of theirs is written."""
+    from core.context import cache_home
+
+    for variable, folder in (("MPLCONFIGDIR", "matplotlib"), ("CUPY_CACHE_DIR", "cupy")):
+        os.environ.setdefault(variable, str(cache_home() / folder))
 
 
 def _disabled(arguments: Sequence[str]) -> tuple[str, ...]:

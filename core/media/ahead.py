@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from core.media.handover import Handover
+from core.media.handover import POLL_SECONDS, Ending, Handover
 
 ItemT = TypeVar("ItemT")
-POLL_SECONDS = 0.1
 _here = threading.local()
 
 
@@ -25,6 +24,7 @@ class _Ahead(Generic[ItemT]):
         self._items = items
         self._handover: Handover[ItemT | _End] = Handover(depth)
         self._stopped = threading.Event()
+        self.ending = Ending()
         self.thread = threading.Thread(target=self._produce, name="ahead", daemon=True)
 
     def stop(self) -> None:
@@ -49,9 +49,12 @@ class _Ahead(Generic[ItemT]):
         except BaseException as raised:
             error = raised
         finally:
-            if close := getattr(self._items, "close", None):
-                close()
-            self._offer(_End(error))
+            try:
+                if close := getattr(self._items, "close", None):
+                    close()
+                self._offer(_End(error))
+            finally:
+                self.ending.set()
 
     def _offer(self, item: ItemT | _End) -> bool:
         while not self._stopped.is_set():
@@ -82,4 +85,4 @@ def ahead(items: Iterable[ItemT], depth: int = 4) -> Iterator[Iterator[ItemT]]:
         yield iter(work)
     finally:
         work.stop()
-        work.thread.join()
+        work.ending.wait()

@@ -8,9 +8,33 @@ handed back through a second one.
 from __future__ import annotations
 
 import queue
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
+POLL_SECONDS = 0.1
+
+
+class Ending:
+    """Says that a thread has ended its work.
+
+    ``Thread.join`` that is interrupted takes the thread for ended from then on; an Event can be left half-waited for.
+    """
+
+    def __init__(self) -> None:
+        self._ended = False
+        self._signal: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        """The work is ended."""
+        self._ended = True
+        self._signal.put(None)
+
+    def wait(self) -> None:
+        """Wait until it is; after an interruption, waiting again is right."""
+        while not self._ended:
+            with suppress(queue.Empty):
+                self._signal.get(timeout=POLL_SECONDS)
 
 
 class Handover(Generic[ItemT]):

@@ -49,7 +49,8 @@ class PictureFiles:
 class VideoFiles:
     """One annotated mp4 for each video of the source, one for a stream; sound is left out.
 
-    A video can be played up to the frames of the last second while it is written, and after an end at any moment.
+    A video can be played while it is written, and after an end at any moment, up to the last second and the frames that
+    the encoder still holds: some 40 with libx264.
     """
 
     def __init__(self, folder: Path, names: Names, options: VideoOptions, stride: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from core.media.handover import Handover
+from core.media.handover import Ending, Handover
 
 ItemT = TypeVar("ItemT")
 
@@ -22,6 +22,7 @@ class _Behind(Generic[ItemT]):
         self._handover: Handover[ItemT | _End] = Handover(depth)
         self._error: BaseException | None = None
         self._idle = False
+        self._ending = Ending()
         self._thread = threading.Thread(target=self._consume, name="behind", daemon=True)
         self._thread.start()
 
@@ -32,9 +33,8 @@ class _Behind(Generic[ItemT]):
 
     def drain(self) -> None:
         """Wait until everything that was handed over is done."""
-        if self._thread.is_alive():
-            self._handover.put_last(_End())
-            self._thread.join()
+        self._handover.put_last(_End())
+        self._ending.wait()
 
     def finish(self) -> None:
         """As :meth:`drain`; raises what the work raised."""
@@ -47,13 +47,16 @@ class _Behind(Generic[ItemT]):
 
     def _consume(self) -> None:
         """After an error, items are still taken, so that the producer is never stuck at a full queue."""
-        while not isinstance(item := self._handover.get(), _End):
-            if self._idle:
-                continue
-            try:
-                self._work(item)
-            except BaseException as error:
-                self._error, self._idle = error, True
+        try:
+            while not isinstance(item := self._handover.get(), _End):
+                if self._idle:
+                    continue
+                try:
+                    self._work(item)
+                except BaseException as error:
+                    self._error, self._idle = error, True
+        finally:
+            self._ending.set()
 
 
 @contextmanager

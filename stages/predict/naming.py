@@ -32,7 +32,8 @@ class Names:
         self._pictures = _picture_names(tuple(self._names.values()))
         self._numbered = source.kind is not SourceKind.pictures
         _check_folders(self._names.values(), {*map(self.annotated, self._names.values()), *RESERVED})
-        _check_folders(self._names.values(), {f"{stem}.txt" for stem in self._stems.values()})
+        labels = {f"{stem}.txt" for stem in self._stems.values()}
+        _check_folders(self._names.values(), labels | {f"labels/{label}" for label in labels})
         self._ids = image_ids(source.files) if source.kind is SourceKind.pictures else []
 
     def picture(self, frame: Frame) -> str:

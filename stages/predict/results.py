@@ -164,14 +164,18 @@ class Results:
             self.tally.boxes = self.tally.classes.total()
 
     def _make_records(self, config: PredictConfig, names: Names, former: Former) -> list[Record]:
-        """In the order of writing: images.json, which says that a frame is finished, comes last."""
+        """In the order of writing: images.json, which says that a frame is finished, comes last.
+
+        When a run is resumed, it is the first one that loses its unfinished frames.
+        """
         folder = self._context.workdir
+        images = ImageRecord(folder, names, former.images())
         records: list[Record] = []
         if config.save_txt:
             records.append(LabelRecord(folder / LABELS, names))
         if config.save_csv:
             records.append(CsvRecord(folder, self._class_names, former.rows()))
-        return [*records, CocoRecord(folder, names, former.boxes()), ImageRecord(folder, names, former.images())]
+        return [*records, CocoRecord(folder, names, former.boxes()), images]
 
     def _make_files(self, config: PredictConfig, source: Source, names: Names) -> PictureFiles | VideoFiles:
         folder = self._context.workdir

@@ -87,3 +87,10 @@ def test_several_places(tmp_path: Path) -> None:
     spec = read_data_yaml(write(tmp_path, "val: [images/val, more.txt]\ntrain: images\nnames: [a]"))
     assert spec.splits["val"] == (tmp_path / "images" / "val", tmp_path / "more.txt")
     assert list(spec.splits) == ["train", "val"]
+
+
+def test_a_class_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "data.yaml"
+    file.write_text('train: a\nval: a\nnames: ["person", "a\\uDCFF"]\n')
+    with pytest.raises(HooklineError, match="class 1 in .* which is not Unicode"):
+        read_data_yaml(file)
