@@ -13,6 +13,9 @@ from core.ranks import Ranks
 from core.training import STATE
 from stages.train.folder import FINISHED, TrainingFolder
 
+ID = "0f" * 8
+"""Name of a folder, as :func:`stages.train.training.identity` gives it."""
+
 
 @pytest.fixture
 def notes() -> list[str]:
@@ -20,31 +23,31 @@ def notes() -> list[str]:
 
 
 def begun(path: Path, notes: list[str], *, resume: bool = False, leader: bool = True) -> bool:
-    return TrainingFolder(path / "id").prepare(resume=resume, leader=leader, note=notes.append)
+    return TrainingFolder(path / ID).prepare(resume=resume, leader=leader, note=notes.append)
 
 
 def leave_state(path: Path, text: str = "state") -> None:
-    (path / "id" / STATE).write_text(text)
+    (path / ID / STATE).write_text(text)
 
 
 def test_a_finished_training_is_set_aside_until_the_next_one(tmp_path: Path, notes: list[str]) -> None:
     assert not begun(tmp_path, notes)
     leave_state(tmp_path)
     (tmp_path / "done").mkdir()
-    TrainingFolder(tmp_path / "id").hand_over(tmp_path / "done")
+    TrainingFolder(tmp_path / ID).hand_over(tmp_path / "done")
     assert not begun(tmp_path, notes)
-    assert [item.name for item in (tmp_path / "id").iterdir()] == []
+    assert [item.name for item in (tmp_path / ID).iterdir()] == []
     assert "the result of the former run" in notes[0]
-    assert (tmp_path / "id.former" / STATE).is_file()  # the store may have lost it: a kill before it came there
+    assert (tmp_path / f"{ID}.former" / STATE).is_file()  # the store may have lost it: a kill before it came there
     assert not begun(tmp_path, notes)
-    assert not (tmp_path / "id.former").exists()
+    assert not (tmp_path / f"{ID}.former").exists()
 
 
 def test_a_finished_training_can_be_handed_over_again(tmp_path: Path, notes: list[str]) -> None:
     begun(tmp_path, notes)
     leave_state(tmp_path)
     (tmp_path / "done").mkdir()
-    TrainingFolder(tmp_path / "id").hand_over(tmp_path / "done")
+    TrainingFolder(tmp_path / ID).hand_over(tmp_path / "done")
     assert begun(tmp_path, notes, resume=True)
 
 
@@ -52,7 +55,7 @@ def test_an_interrupted_training_is_set_aside(tmp_path: Path, notes: list[str]) 
     begun(tmp_path, notes)
     leave_state(tmp_path)
     assert not begun(tmp_path, notes)
-    assert (tmp_path / "id.former" / STATE).is_file()
+    assert (tmp_path / f"{ID}.former" / STATE).is_file()
     assert "the state of the former run" in notes[0]
 
 
@@ -71,13 +74,13 @@ def test_an_epoch_that_was_never_finished_begins_anew(tmp_path: Path, notes: lis
 def test_what_a_killed_process_was_about_to_write_goes_nowhere(tmp_path: Path, notes: list[str]) -> None:
     begun(tmp_path, notes)
     leave_state(tmp_path)
-    (tmp_path / "id" / f".{STATE}.7").write_text("half")
-    (tmp_path / "id" / "last.safetensors").write_text("weights")
+    (tmp_path / ID / f".{STATE}.7").write_text("half")
+    (tmp_path / ID / "last.safetensors").write_text("weights")
     (tmp_path / "done").mkdir()
-    TrainingFolder(tmp_path / "id").hand_over(tmp_path / "done")
+    TrainingFolder(tmp_path / ID).hand_over(tmp_path / "done")
     assert [item.name for item in (tmp_path / "done").iterdir()] == ["last.safetensors"]
     assert begun(tmp_path, notes, resume=True)
-    assert not (tmp_path / "id" / f".{STATE}.7").exists()
+    assert not (tmp_path / ID / f".{STATE}.7").exists()
 
 
 def finish(path: Path) -> None:
@@ -98,9 +101,9 @@ def test_a_finished_folder_is_swept_unless_its_lock_is_held(tmp_path: Path, note
         finish(tmp_path / name)
     with held_by_another_run(tmp_path / held):
         begun(tmp_path, notes)
-    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {held, "id"}
+    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {held, ID}
     begun(tmp_path, notes)
-    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {"id"}
+    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {ID}
 
 
 @pytest.mark.parametrize("name", ["run1", "run1.former", "0" * 15, "0" * 17, f"{'0' * 16}.old"])
@@ -112,7 +115,7 @@ def test_a_folder_that_no_training_made_is_not_swept(tmp_path: Path, notes: list
 
 
 def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path) -> None:
-    first, second = TrainingFolder(tmp_path / "id"), TrainingFolder(tmp_path / "id")
+    first, second = TrainingFolder(tmp_path / ID), TrainingFolder(tmp_path / ID)
     told, found = threading.Event(), []
 
     def wait() -> None:
@@ -125,7 +128,7 @@ def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path
         thread.start()
         assert told.wait(10)
         assert not found
-        finish(tmp_path / "id")
+        finish(tmp_path / ID)
     thread.join(10)
     assert found == [(True, True)]
 
@@ -133,14 +136,14 @@ def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path
 def test_a_second_run_of_several_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=0, world=2))
     with (
-        held_by_another_run(tmp_path / "id"),
+        held_by_another_run(tmp_path / ID),
         pytest.raises(HooklineError, match="another run trains the same"),
-        TrainingFolder(tmp_path / "id").lock(pytest.fail),
+        TrainingFolder(tmp_path / ID).lock(pytest.fail),
     ):
         pass
 
 
 def test_processes_after_the_first_do_not_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=1, world=2))
-    with held_by_another_run(tmp_path / "id"), TrainingFolder(tmp_path / "id").lock(pytest.fail) as waited:
+    with held_by_another_run(tmp_path / ID), TrainingFolder(tmp_path / ID).lock(pytest.fail) as waited:
         assert not waited
