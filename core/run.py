@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def _keep_caches_here() -> None:
-    """Keep the caches of libraries in ours, where the user has not said otherwise: nothing else of theirs is written."""
+    """Keep the caches of libraries in ours, where the user has not said otherwise."""
     from core.context import cache_home
 
     for variable, folder in (("MPLCONFIGDIR", "matplotlib"), ("CUPY_CACHE_DIR", "cupy")):

@@ -58,7 +58,8 @@ def run_directory(run_dir: Path) -> Iterator[None]:
 
 def free_reserve(run_dir: Path) -> None:
     """Give back the room that was set aside: the run is about to write its last files."""
-    (run_dir / RESERVE).unlink(missing_ok=True)
+    with suppress(OSError):  # a folder of the user's has the name
+        (run_dir / RESERVE).unlink(missing_ok=True)
 
 
 def unfinished(target: Path) -> Path:

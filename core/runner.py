@@ -223,7 +223,8 @@ def disk_errors() -> Iterator[None]:
         raise
     except Exception as error:
         causes = [link for link in _causes(error) if isinstance(link, OSError)]
-        where = next((f" at '{cause.filename}'" for cause in causes if cause.filename), "")
+        named = (cause.filename2 or cause.filename for cause in causes)
+        where = next((f" at '{name}'" for name in named if name), "")
         if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
             raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
         if causes and _refused(causes[0]):

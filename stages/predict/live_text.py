@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from core.output_paths import replacing
+from core.serial import json_text
 
 
 class LiveText:
@@ -80,13 +81,7 @@ class LiveText:
 
 def json_list(path: Path, entries: Iterable[Any] = ()) -> LiveText:
     """A JSON list with one entry per line."""
-    return LiveText(path, map(json_entry, entries), head="[\n", separator=",\n", tail="\n]\n")
-
-
-def json_entry(entry: Any) -> str:
-    """One line of JSON. File names that are not UTF-8 are escaped, so that the file is."""
-    text = json.dumps(entry, ensure_ascii=False)
-    return text if text.isascii() or _is_unicode(text) else json.dumps(entry)
+    return LiveText(path, map(json_text, entries), head="[\n", separator=",\n", tail="\n]\n")
 
 
 def json_entries(path: Path) -> Iterator[Any]:
@@ -104,14 +99,6 @@ def json_entries(path: Path) -> Iterator[Any]:
 def _bytes(text: str) -> bytes:
     """UTF-8; names of files that are not are written as they are on the disk."""
     return text.encode("utf-8", "surrogateescape")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _write_all(file: int, content: bytes, offset: int) -> None:

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from core.detections import Detections
 from core.media.frame import Frame
 from core.output_paths import output_below, write_file
-from stages.predict.live_text import LiveText, json_entry, json_list
+from core.serial import json_text
+from stages.predict.live_text import LiveText, json_list
 from stages.predict.naming import Names
 
 BOXES, IMAGES, TABLE, LABELS = "predictions.json", "images.json", "predictions.csv", "labels"
@@ -69,7 +70,7 @@ class CocoRecord(_Live):
             x, y, right, bottom = box
             corner_and_size = [x, y, round(right - x, 3), round(bottom - y, 3)]
             entry = {"image_id": image_id, "category_id": number, "bbox": corner_and_size, "score": score}
-            entries.append(json_entry(entry))
+            entries.append(json_text(entry))
         self._file.append(entries)
 
     def __enter__(self) -> CocoRecord:
@@ -98,7 +99,7 @@ class ImageRecord(_Live):
             entry["seconds"] = round(frame.seconds, 4)
         if frame.damaged:
             entry["damaged"] = frame.damaged
-        self._file.append([json_entry(entry)])
+        self._file.append([json_text(entry)])
 
     def __enter__(self) -> ImageRecord:
         return self

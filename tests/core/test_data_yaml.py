@@ -92,5 +92,5 @@ def test_several_places(tmp_path: Path) -> None:
 def test_a_class_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "data.yaml"
     file.write_text('train: a\nval: a\nnames: ["person", "a\\uDCFF"]\n')
-    with pytest.raises(HooklineError, match="class 1 in .* which is not Unicode"):
+    with pytest.raises(HooklineError, match=r"class 1 in .* which is not Unicode"):
         read_data_yaml(file)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
-import sys
 import threading
 import time
 
@@ -101,9 +100,6 @@ def test_an_error_of_the_producer_keeps_what_was_handed_over() -> None:
     assert threads() == 0
 
 
-@pytest.mark.xfail(
-    sys.version_info < (3, 13), strict=True, reason="join() that a signal interrupts takes the thread for ended"
-)
 def test_ctrl_c_while_the_rest_is_waited_for_still_waits_for_it() -> None:
     done: list[int] = []
 

