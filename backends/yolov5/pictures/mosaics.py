@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.yolov5.pictures.samples import Batch, Picture
-from core.drawing.boxes import to_ascii
 
 MOST = 16
 LONGEST_SIDE = 1920
@@ -57,7 +56,8 @@ def _cell(picture: Picture, rows: NDArray[np.float32], names: Sequence[str], sca
         right, bottom = np.round((centre + half) * (width, height)).astype(int).tolist()
         colour = _colour(int(row[0]))
         cv2.rectangle(cell, (left, top), (max(right - 1, left), max(bottom - 1, top)), colour, 2)
-        _write_name(cell, to_ascii(names[int(row[0])]), (left, top), colour)
+        name = names[int(row[0])].encode("ascii", "replace").decode()  # all that this font has
+        _write_name(cell, name, (left, top), colour)
     return cell
 
 
