@@ -1,16 +1,22 @@
 """Signals that ask a process to end: they become exceptions, so that finished work is kept.
 
 A library may turn the exception into another one, or end with an error of its own, when it is interrupted at a bad
-moment, for instance while it is imported. :func:`interruption_first` then says what it really was.
+moment, for instance while it is imported. :func:`interruption_first` then says what it really was. And Python drops an
+exception in a callback of its own, such as that of a weak reference: the signal is sent again then.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+AGAIN_SECONDS = 0.05
+"""After which a dropped signal is sent again: the callback must be over."""
 _received: list[KeyboardInterrupt] = []
 
 
@@ -37,6 +43,23 @@ def end_by_exception(*signals: signal.Signals) -> None:
     for number in signals:
         if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
             signal.signal(number, end)
+    sys.unraisablehook = _again(sys.unraisablehook)
+
+
+def _again(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], object]:
+    """Send a signal again whose exception was dropped; everything else is reported as before."""
+
+    def hook(dropped: sys.UnraisableHookArgs) -> object:
+        if isinstance(dropped.exc_value, KeyboardInterrupt) and dropped.exc_value in _received:
+            _received.remove(dropped.exc_value)
+            number = signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT
+            again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
+            again.daemon = True
+            again.start()
+            return None
+        return report(dropped)
+
+    return hook
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""What becomes of signals at bad moments; each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BEGIN = """
+import os, signal, time, weakref
+from core.signals import Terminated, end_by_exception, interruption_first
+end_by_exception(signal.SIGINT, signal.SIGTERM)
+"""
+
+
+def run(code: str, repo_root: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + code], cwd=repo_root, capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_in_a_callback_that_drops_exceptions_comes_again(repo_root: Path, name: str) -> None:
+    code = f"""
+class Thing: ...
+thing = Thing()
+def callback(_):
+    os.kill(os.getpid(), signal.{name})
+    for _ in range(1000): pass
+watch = weakref.ref(thing, callback)
+try:
+    del thing
+    time.sleep(5)
+    print("slept")
+except KeyboardInterrupt as error:
+    print(type(error).__name__)
+"""
+    assert run(code, repo_root) == {"SIGINT": "KeyboardInterrupt", "SIGTERM": "Terminated"}[name]
+
+
+def test_another_exception_that_is_dropped_is_reported_as_before(repo_root: Path) -> None:
+    code = "class Thing:\n    def __del__(self): raise ValueError('mine')\nThing()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + code], cwd=repo_root, capture_output=True, text=True, check=True
+    )
+    assert "ValueError: mine" in done.stderr
+
+
+def test_an_ignored_signal_stays_ignored(repo_root: Path) -> None:
+    code = (
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BEGIN + "os.kill(os.getpid(), signal.SIGTERM); print('on')"
+    )
+    assert run(code, repo_root) == "on"
+
+
+def test_a_forked_process_ends_as_it_would_have(repo_root: Path) -> None:
+    code = """
+child = os.fork()
+if not child:
+    time.sleep(10)
+os.kill(child, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run(code, repo_root) == "-15"
+
+
+def test_an_error_after_a_signal_is_the_signal(repo_root: Path) -> None:
+    code = """
+try:
+    with interruption_first():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM); time.sleep(1)
+        except BaseException:
+            raise ImportError("x")
+except Terminated as error:
+    print(error)
+"""
+    assert run(code, repo_root) == "ended by SIGTERM"
