@@ -58,7 +58,6 @@ def main() -> int:
     arguments = sys.argv[1:]
     sys.stderr = private_stderr()  # image libraries write to the descriptor itself, which is watched while they work
     _keep_caches_here()
-    remember_directories()
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         plugins = plugins_without(_disabled(arguments))
@@ -110,7 +109,7 @@ def _through_hydra(plugins: Plugins) -> int:
     if not RANKS.leader:
         sys.argv += _LEAVES_NOTHING
     try:
-        with disk_errors():
+        with disk_errors(), remember_directories():
             hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(_job)()
     except ToldError as told:
         return told.code

@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,17 +71,24 @@ def is_new(run_dir: Path) -> bool:
     return {item.name for item in run_dir.iterdir()} <= HIDDEN
 
 
-def remember_directories() -> None:
-    """Remember from now on which directories this process makes: no other one is ever removed by :func:`remove`."""
+@contextmanager
+def remember_directories() -> Iterator[None]:
+    """Remember which directories are made in the block: no other one is ever removed by :func:`remove`.
 
-    def remember(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "os.mkdir":
-            with suppress(Exception):  # what is raised here would end the call that is only looked at
-                path = os.path.abspath(os.fsdecode(arguments[0]))
-                if not os.path.lexists(path):
-                    _made.add(path)
+    Hydra makes the directory of a run, and the folders above it, before the run begins.
+    """
+    make = os.mkdir
 
-    sys.addaudithook(remember)
+    def remember(path: Any, *arguments: Any, **options: Any) -> None:
+        make(path, *arguments, **options)
+        if isinstance(path, str | bytes | os.PathLike):
+            _made.add(os.path.abspath(os.fsdecode(path)))
+
+    os.mkdir = remember
+    try:
+        yield
+    finally:
+        os.mkdir = make
 
 
 def remove(run_dir: Path) -> None:

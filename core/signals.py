@@ -1,8 +1,8 @@
 """Signals that ask a process to end: they become exceptions, so that finished work is kept.
 
-A library may turn the exception into another one, or end with an error of its own, when it is interrupted at a bad
-moment, for instance while it is imported. :func:`interruption_first` then says what it really was. And Python drops an
-exception in a callback of its own, such as that of a weak reference: the signal is sent again then.
+A signal that comes while a library is imported, or in a callback whose exceptions Python drops, such as that of a weak
+reference, is sent again a little later. A library may turn the exception into an error of its own:
+:func:`interruption_first` then says what it really was.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 AGAIN_SECONDS = 0.05
-"""After which a dropped signal is sent again: the callback must be over."""
+"""After which a signal at a bad moment is sent again."""
 _received: list[KeyboardInterrupt] = []
 
 
@@ -31,10 +32,13 @@ def end_by_exception(*signals: signal.Signals) -> None:
     """
     process = os.getpid()
 
-    def end(number: int, _frame: object) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         if os.getpid() != process:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        if _importing(frame):
+            _send_again(number)  # extension modules do not survive an exception while they are loaded
+            return
         name = signal.Signals(number).name
         ended = KeyboardInterrupt() if number == signal.SIGINT else Terminated(f"ended by {name}")
         _received.append(ended)
@@ -52,14 +56,26 @@ def _again(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.
     def hook(dropped: sys.UnraisableHookArgs) -> object:
         if isinstance(dropped.exc_value, KeyboardInterrupt) and dropped.exc_value in _received:
             _received.remove(dropped.exc_value)
-            number = signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT
-            again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
-            again.daemon = True
-            again.start()
+            _send_again(signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT)
             return None
         return report(dropped)
 
     return hook
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether an import is under way."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(number: int) -> None:
+    again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
+    again.daemon = True
+    again.start()
 
 
 @contextmanager

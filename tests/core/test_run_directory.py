@@ -52,14 +52,14 @@ def test_only_what_this_process_made_is_removed(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from core.run_directory import is_new, remember_directories, remove, run_directory
-remember_directories()
 for name in ("outputs/day/time", "mine", "mine/run"):
     run_dir = Path(sys.argv[1], name)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with run_directory(run_dir):
-        (run_dir / ".hydra").mkdir()
-        (run_dir / ".hydra" / "config.yaml").touch()
-        remove(run_dir)
+    with remember_directories():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with run_directory(run_dir):
+            (run_dir / ".hydra").mkdir()
+            (run_dir / ".hydra" / "config.yaml").touch()
+            remove(run_dir)
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

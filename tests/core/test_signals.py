@@ -80,3 +80,20 @@ except Terminated as error:
     print(error)
 """
     assert run(code, repo_root) == "ended by SIGTERM"
+
+
+def test_a_signal_during_an_import_waits_for_its_end(repo_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "heavy.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nfor _ in range(100000): pass\nwhole = True\n"
+    )
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+try:
+    import heavy
+    print(heavy.whole)
+    time.sleep(5)
+except Terminated as error:
+    print(error)
+"""
+    assert run(code, repo_root).splitlines() == ["True", "ended by SIGTERM"]
