@@ -133,14 +133,14 @@ def _engine(place: Place) -> Results:
         file for stage in ("export", "calibrate", "quantize", "graft") for file in place.store.glob(f"{stage}/*/*")
     )
     made = {f"{file.parts[-3]}/{file.name}": _digest(file) for file in files if not _is_sidecar(file)}
-    return {**made, "engine": _graph_digest(next(artifact_of(place.run).glob("*.onnx")))}
+    return {**made, "engine": graph_digest(next(artifact_of(place.run).glob("*.onnx")))}
 
 
 def _is_sidecar(file: Path) -> bool:
     return file.suffix == ".json" and file.with_suffix("").is_file()
 
 
-def _graph_digest(engine: Path) -> str:
+def graph_digest(engine: Path) -> str:
     """Digest of the nodes and weights in any order: ONNX Runtime takes that of a hash table of addresses."""
     import onnx
 
