@@ -27,7 +27,7 @@ def keep_config(config: DictConfig, run_dir: Path) -> None:
 
 def log_to(file: Path) -> None:
     """Write what the console prints into ``file`` too, with times and levels."""
-    logging.raiseExceptions = False  # a full disk is told once, by what needed it, not by the log too
+    logging.raiseExceptions = False  # what needed a full disk reports it, not the log too
     log = logging.getLogger("hookline")
     log.setLevel(logging.INFO)
     log.propagate = False

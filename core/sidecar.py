@@ -1,7 +1,7 @@
 """The sidecar ``<file>.json`` of an artifact: what the file is, and the digests of all that was written with it.
 
 A sidecar carries a digest of its own content. One that was edited is refused: the facts in it (class names, pad
-value, threshold) were built into the model beside it, and changing the text would not change the model.
+value, threshold) were built into the model next to it, and changing the text would not change the model.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def sidecar_path(file: Path) -> Path:
 
 
 def write_sidecar(artifact: Artifact) -> Path:
-    """Write ``<file>.json`` beside the artifact's file; it names the file without its folder."""
+    """Write ``<file>.json`` next to the artifact's file; it names the file without its folder."""
     content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
     folder, sidecar = artifact.path.parent, sidecar_path(artifact.path)
     files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file != sidecar)
@@ -73,7 +73,7 @@ def sidecar_digest(content: Mapping[str, Any]) -> str:
 
 
 def read_artifact(file: Path) -> Artifact | None:
-    """Return the artifact whose main file is ``file``, from the sidecar beside it; None where there is none.
+    """Return the artifact whose main file is ``file``, from the sidecar next to it; None where there is none.
 
     Raises:
         HooklineError: The sidecar was edited, or it is damaged, too large, or describes no artifact.
@@ -83,7 +83,7 @@ def read_artifact(file: Path) -> Artifact | None:
 
 
 def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
-    """Read the sidecar beside ``file``; None where there is none.
+    """Read the sidecar next to ``file``; None where there is none.
 
     Args:
         file: The main file.
@@ -113,7 +113,7 @@ def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
 def read_model(file: Path) -> Artifact | None:
     """As :func:`read_artifact`, after a check that the files are those that were written.
 
-    The files beside a checkpoint are reports, which may be edited; those beside another model may only be missing.
+    The files next to a checkpoint are reports, which may be edited; those next to another model may only be missing.
 
     Raises:
         HooklineError: As for :func:`read_artifact`, or a file has another content.

@@ -74,7 +74,7 @@ def kind_of(weights: str) -> type[Artifact]:
 
 
 def described(source: LocalFile | Official) -> Checkpoint | OnnxModel | Engine | None:
-    """Return what the sidecar beside a file says; None where there is no sidecar.
+    """Return what the sidecar next to a file says; None where there is no sidecar.
 
     Raises:
         HooklineError: It is damaged, describes no model, or an engine has none.

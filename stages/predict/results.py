@@ -31,8 +31,12 @@ class Tally:
     """Counts of finished frames and their boxes, those of an interrupted run included."""
 
     frames: int = 0
-    boxes: int = 0
     classes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def boxes(self) -> int:
+        """Number of boxes of all classes."""
+        return self.classes.total()
 
 
 class Results:
@@ -150,7 +154,6 @@ class Results:
     def _count(self, frame: Frame, found: Detections) -> None:
         classes = Counter(self._class_names[number] for number in found.classes.tolist())
         self.tally.classes += classes
-        self.tally.boxes += classes.total()
         self.tally.frames += 1
         if self._printed:
             self._context.note(f"{frame.name}: {_boxes(classes)}")
@@ -161,7 +164,6 @@ class Results:
         self.tally.frames = len(former.ids)
         if former.ids:
             self.tally.classes.update(self._class_names[entry["category_id"]] for entry in former.boxes())
-            self.tally.boxes = self.tally.classes.total()
 
     def _make_records(self, config: PredictConfig, names: Names, former: Former) -> list[Record]:
         """In the order of writing: images.json, which says that a frame is finished, comes last.
