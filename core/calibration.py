@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.serial import DecodeError, decode, encode, parse
 
 _OWN_HEADER = re.compile(r"hookline-\S+ model=([0-9a-f]{64})")
@@ -149,7 +149,7 @@ def read_tensorrt_cache(content: bytes) -> TensorRtCache:
             (scale,) = struct.unpack(">f", bytes.fromhex(value.strip()))
         except (ValueError, struct.error) as error:
             raise HooklineError(
-                f"line {number} of the calibration cache is {line[:80]!r}",
+                f"line {number} of the calibration cache is {shown(line)}",
                 "expected 'tensor name: 8 hexadecimal digits'",
             ) from error
         if not math.isfinite(scale) or scale < 0:

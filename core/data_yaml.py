@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.media.nearest import nearest_names
 
 SPLITS = ("train", "val", "test")
@@ -79,7 +79,7 @@ def _names(file: Path, content: Mapping[str, Any]) -> tuple[str, ...]:
         raise HooklineError(f"'{file}' has no class names", "it needs 'names:', a list or a mapping from 0 upwards")
     for index, name in enumerate(names):
         if isinstance(name, bool) or not isinstance(name, (str, int, float)):
-            raise HooklineError(f"class {index} in '{file}' is {name!r} to YAML", "put its name in quotes")
+            raise HooklineError(f"class {index} in '{file}' is {shown(name)} to YAML", "put its name in quotes")
         if any(0xD800 <= ord(sign) <= 0xDFFF for sign in str(name)):
             raise HooklineError(f"class {index} in '{file}' is {str(name)!a}, which is not Unicode", "correct its name")
     count = content.get("nc", len(names))

@@ -7,7 +7,19 @@ exception is a bug and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import re
+import reprlib
 from collections.abc import Iterable, Sequence
+from datetime import date
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+LONGEST_VALUE = 80
+"""Characters of a value that a message repeats."""
+LONGEST_LINE = 1000
+"""Characters of a message. What is longer is cut in its middle."""
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class HooklineError(Exception):
@@ -26,8 +38,7 @@ class HooklineError(Exception):
         self.retry = retry
 
     def __str__(self) -> str:
-        text = f"{self.message}; {self.hint}" if self.hint else self.message
-        return " ".join(text.split())
+        return one_line(f"{self.message}; {self.hint}" if self.hint else self.message)
 
 
 class PlanError(HooklineError):
@@ -42,11 +53,73 @@ class UnavailableError(HooklineError):
     """Something exists but cannot be used here: a missing package, library or device."""
 
 
+_SIMPLE = (bool, float, complex, date, Enum, PurePath)
+
+
+class _Brief(reprlib.Repr):
+    """A ``repr`` with bounded time and length: that of what YAML or a pickle builds can be endless."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxset = 3, 4, 6, 6, 6
+        self.maxstring = LONGEST_VALUE
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
+        """Digits, or the number of bits where Python would refuse to print them."""
+        return repr(x) if x.bit_length() <= 256 else f"<integer of {x.bit_length()} bits>"
+
+    def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002
+        """The text of simple values, the type of all others: their own ``repr`` may be endless."""
+        if isinstance(x, bytes | bytearray):
+            return repr(bytes(x[:LONGEST_VALUE]))
+        return (
+            repr(x)
+            if x is None or isinstance(x, bool | float | complex | date | Enum | PurePath)
+            else f"<{type(x).__name__}>"
+        )
+
+
+def shown(value: object) -> str:
+    """Return a value from outside as a message repeats it: at most :data:`LONGEST_VALUE` characters, whatever it is.
+
+    Text stands in quotes, its control characters are escaped. Nested values are cut.
+    """
+    return _cut(_Brief().repr(value), LONGEST_VALUE)
+
+
+def one_line(text: str) -> str:
+    """Return a message as one line of at most :data:`LONGEST_LINE` characters, with control characters escaped."""
+    text = _cut(text, 4 * LONGEST_LINE)  # before the work that grows with the length
+    return _cut(_CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], " ".join(text.split())), LONGEST_LINE)
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return ``text`` without its middle where it is longer."""
+    if len(text) <= longest:
+        return text
+    head = 2 * (longest - 3) // 3
+    return f"{text[:head]}...{text[head + 3 - longest :]}"
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code by which summary.json and status.json classify what ended a run. The codes are stable.
+
+    Returns:
+        ``interrupted`` (Ctrl-C or a signal), ``unavailable`` (a package, library or device that is missing or cannot do
+        what was asked), ``user_error`` (anything else that a user can mend), ``internal_error`` (a bug).
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, UnavailableError):
+        return "unavailable"
+    return "user_error" if isinstance(error, HooklineError) else "internal_error"
+
+
 def reason_of(error: BaseException) -> str:
     """Return why something ended, as summary.json reports it; never empty."""
     if isinstance(error, KeyboardInterrupt):
         return str(error) or "interrupted by Ctrl-C"
-    return str(error) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
 
 
 def unknown(kind: str, name: object, possible: Iterable[str], others: Iterable[str] = ()) -> HooklineError:
@@ -59,6 +132,6 @@ def unknown(kind: str, name: object, possible: Iterable[str], others: Iterable[s
         others: More names that may have been meant, too many to list.
     """
     options = sorted(set(possible))
-    nearest = difflib.get_close_matches(str(name), [*options, *others], n=3, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(name)[:LONGEST_VALUE], [*options, *others], n=3, cutoff=0.5)
     meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
-    return HooklineError(f"unknown {kind} '{name}'", f"{meant}possible: {', '.join(options) or 'none'}")
+    return HooklineError(f"unknown {kind} {shown(name)}", f"{meant}possible: {', '.join(options) or 'none'}")

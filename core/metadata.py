@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.artifacts import InputContract, Layout, ModelFacts
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.serial import DecodeError, decode, encode, parse
 from core.validation import validate
 
@@ -66,12 +66,12 @@ def parse_names(text: str) -> tuple[str, ...]:
         try:
             value = ast.literal_eval(text)
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-            raise ValueError(f"no list or dict: {text[:40]!r}") from error
+            raise ValueError(f"no list or dict: {shown(text)}") from error
     if isinstance(value, dict):
         by_id = {int(key): name for key, name in value.items()}
         if sorted(by_id) != list(range(len(by_id))):
             raise ValueError("the keys are not 0, 1, 2, ...")
         value = [by_id[index] for index in range(len(by_id))]
     if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"no list of names: {text[:40]!r}")
+        raise ValueError(f"no list of names: {shown(text)}")
     return tuple(value)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 
 NAME_BYTES = 240
 """Maximum length of one name in bytes. File systems allow 255; a sidecar or a temporary file adds a few."""
@@ -57,7 +57,9 @@ def output_below(folder: Path, name: str) -> Path:
 
 def _component(name: str, folder: Path) -> str:
     if name in {"", ".", ".."} or "/" in name or "\0" in name:
-        raise HooklineError(f"cannot write an output named {name!r} in '{folder}'", "rename what it is named after")
+        raise HooklineError(
+            f"cannot write an output named {shown(name)} in '{folder}'", "rename what it is named after"
+        )
     encoded = os.fsencode(name)
     if len(encoded) <= NAME_BYTES:
         return name

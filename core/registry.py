@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError, shown, unknown
 from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
 from core.stage import Stage
 
@@ -114,10 +114,10 @@ def check_part(kind: str, part: Any) -> Any:
     """
     expected = KINDS[kind][0]
     if not isinstance(part, expected):
-        raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {part!r}")
+        raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
     name = str(part.name)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
-        raise TypeError(f"{name[:NAME_LENGTH]!r} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
+        raise TypeError(f"{shown(name)} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
     if isinstance(part, Stage):
         _ = part.signature  # a wrong annotation is this plugin's fault: tell it now, not in somebody's run
     return part

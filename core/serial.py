@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core.errors import shown
+
 SHOWN = 40
-"""Characters of a wrong value that a message repeats."""
+"""Characters of a key that a message repeats."""
 
 
 class DecodeError(ValueError):
@@ -47,7 +49,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value) if isinstance(value, set | frozenset) else value
         return [encode(item) for item in items]
-    raise TypeError(f"{type(value).__name__} {value!r} has no JSON form")
+    raise TypeError(f"{type(value).__name__} {shown(value)} has no JSON form")
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
@@ -204,11 +206,7 @@ def _object(value: Any, place: str) -> dict[str, Any]:
 
 
 def _wrong(place: str, expected: str, value: Any) -> NoReturn:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
-        text = type(value).__name__
-    raise DecodeError(place, f"expected {expected}, got {text if len(text) <= SHOWN else text[:SHOWN] + '...'}")
+    raise DecodeError(place, f"expected {expected}, got {shown(value)}")
 
 
 def _below(place: str, key: str) -> str:

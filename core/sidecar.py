@@ -14,7 +14,7 @@ from typing import Any
 
 from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.digest import file_digest
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.serial import DecodeError, decode, digest, encode, parse
 from core.validation import validate
 
@@ -160,11 +160,11 @@ def _decoded(content: dict[str, Any], file: Path) -> Sidecar:
     kinds = _artifact_types()
     name = content.get("artifact")
     if not isinstance(name, str) or name not in kinds:
-        raise DecodeError("artifact", f"expected one of {', '.join(sorted(kinds))}, got {name!r:.40}")
+        raise DecodeError("artifact", f"expected one of {', '.join(sorted(kinds))}, got {shown(name)}")
     files: dict[str, str] = decode(Mapping[str, str], content.get("files"), "files")
     for listed in files:
         if not listed or PurePosixPath(listed).is_absolute() or ".." in PurePosixPath(listed).parts:
-            raise DecodeError("files", f"expected paths below the folder of the sidecar, got {listed!r:.40}")
+            raise DecodeError("files", f"expected paths below the folder of the sidecar, got {shown(listed)}")
     own = {"artifact", "files", DIGEST}
     artifact: Artifact = decode(kinds[name], {key: value for key, value in content.items() if key not in own})
     validate(artifact)

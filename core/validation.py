@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel, InputContract, ModelFacts
+from core.errors import shown
 from core.serial import DecodeError
 
 LARGEST_SIZE = 65536
@@ -35,7 +36,7 @@ def validate(value: Any, place: str = "") -> None:
     prefix = f"{place}." if place else ""
     for kind, problems in _CHECKS.items():
         for field, expected in problems(value) if isinstance(value, kind) else ():
-            raise DecodeError(f"{prefix}{field}", f"expected {expected}, got {getattr(value, field)!r}")
+            raise DecodeError(f"{prefix}{field}", f"expected {expected}, got {shown(getattr(value, field))}")
     for item in fields(value):
         if is_dataclass(inner := getattr(value, item.name)):
             validate(inner, f"{prefix}{item.name}")

@@ -131,4 +131,6 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
     except CheckpointError:
         raise
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"the metadata of '{path}' is damaged ({error!r})", "fetch or train it again") from error
+        raise CheckpointError(
+            f"the metadata of '{path}' is damaged ({type(error).__name__}: {error})", "fetch or train it again"
+        ) from error

@@ -23,6 +23,7 @@ from backends.yolov5.config import Anchors, ModelConfig, variant_of
 from backends.yolov5.errors import CheckpointError
 from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock, focus_to_conv
 from backends.yolov5.unpickle import StandIn, read_pickle
+from core.errors import shown
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
 _MODELS = frozenset(
@@ -61,7 +62,9 @@ def _weights(content: Any, path: Path) -> Weights:
     layers = list(_children(_child(model, "model", path)).values())
     if not layers or _kind(layers[-1]) != "Detect":
         last = _full_kind(layers[-1]) if layers else "nothing"
-        raise CheckpointError(f"'{path}' is no YOLOv5 detector: its model ends in {last!r}, not in 'Detect'", _WANTED)
+        raise CheckpointError(
+            f"'{path}' is no YOLOv5 detector: its model ends in {shown(last)}, not in 'Detect'", _WANTED
+        )
     pool_first = _pool_first(layers)
     levels = len(_children(_child(layers[-1], "m", path)))
     ours = _compare_layers(layers, blueprint(levels, pool_first=pool_first), path)
@@ -83,7 +86,7 @@ def _model_in(content: Any, path: Path) -> StandIn:
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
         raise CheckpointError(f"'{path}' holds {found}, no YOLOv5 model", _WANTED)
     if _full_kind(model) not in _MODELS:
-        raise CheckpointError(f"'{path}' holds a {_full_kind(model)!r}, no YOLOv5 detector", _WANTED)
+        raise CheckpointError(f"'{path}' holds a {shown(_full_kind(model))}, no YOLOv5 detector", _WANTED)
     return model
 
 
@@ -102,7 +105,7 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
     for index, (layer, wanted) in enumerate(zip(layers, expected, strict=False)):
         found, route = _kind(layer), vars(layer).get("f", wanted.route)
         if _SAME.get(found, found) != wanted.kind or route != wanted.route:
-            found, should = f"{_full_kind(layer)!r} from {route!r}", f"{wanted.kind} from {wanted.route}"
+            found, should = f"{shown(_full_kind(layer))} from {shown(route)}", f"{wanted.kind} from {wanted.route}"
             raise CheckpointError(f"layer {index} of '{path}' is {found}, not {should}", _WANTED)
         _expect({wanted.kind: layer}, wanted.kind, _FIXED.get(wanted.kind, {}), path)
     if len(layers) != len(expected):
@@ -238,5 +241,5 @@ def _children(module: StandIn) -> dict[str, StandIn]:
 def _child(module: StandIn, name: str, path: Path) -> StandIn:
     child = _children(module).get(name)
     if child is None:
-        raise CheckpointError(f"'{path}': its {_full_kind(module)!r} has no part '{name}'", _WANTED)
+        raise CheckpointError(f"'{path}': its {shown(_full_kind(module))} has no part '{name}'", _WANTED)
     return child

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from backends.yolov5.archive import Archive
 from backends.yolov5.errors import CheckpointError
+from core.errors import shown
 
 # Class definitions of detectors and of PyTorch. Their objects become stand-ins, so that a checkpoint of
 # another architecture can be told by the name of its parts.
@@ -136,7 +137,7 @@ class _Unpickler(pickle.Unpickler):
         if full in _STORAGES or full in _STAND_INS or full in _DTYPES or _is_class_of_a_detector(module):
             return self._classes.setdefault(full, type("StandIn", (StandIn,), {"kind": full}))
         raise CheckpointError(
-            f"refused '{self._archive.path}': its pickle wants {full!r}, which no YOLOv5 checkpoint needs",
+            f"refused '{self._archive.path}': its pickle wants {shown(full)}, which no YOLOv5 checkpoint needs",
             "nothing of it was run; do not load this file with other programs",
         )
 

@@ -10,7 +10,7 @@ from core.artifacts import CalibrationTable, OnnxModel
 from core.calibration import Ranges, TensorRange, TensorRtCache, model_of, read_tensorrt_cache
 from core.context import RunContext
 from core.digest import file_digest
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from stages.calibrate.tables import STEPS, write_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
         )
     elif not model_of(header) and not config.trust_cache:
         yield HooklineError(
-            f"the calibration cache '{path}' does not say which model it was made for (its header is {header[:80]!r})",
+            f"the calibration cache '{path}' does not say which model it was made for (its header is {shown(header)})",
             "if it was made for exactly this ONNX file, set calibrate.trust_cache=true; else leave calibrate.cache out",
         )
 

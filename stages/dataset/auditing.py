@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.context import RunContext
 from core.dataset import DataSpec, Sample, label_path
+from core.errors import shown
 from stages.dataset.checking import CHECKS, Checked, check_samples
 from stages.dataset.findings import Finding, Severity, of_severity
 from stages.dataset.picture_cache import PictureCache, picture_cache
@@ -119,5 +120,5 @@ def _unseen_classes(audit: Audit) -> Iterator[Finding]:
     seen = {int(number) for tally in tallies for number in set(tally.classes.tolist())}
     for index, name in enumerate(names if seen else ()):
         if index not in seen:
-            message = f"class {index} '{name}' has no object in {f'split {split!r}' if split else 'any split'}"
+            message = f"class {index} '{name}' has no object in {f'split {shown(split)}' if split else 'any split'}"
             yield Finding("unseen-class", split, None, None, message)

@@ -40,7 +40,7 @@ def test_round_trip() -> None:
         ({"contract.height": True}, "contract.height: expected a whole number, got True"),
         ({"contract.scale": False}, "contract.scale: expected a number, got False"),
         ({"contract.scale": math.inf}, "contract.scale: expected a finite number, got inf"),
-        ({"contract.scale": 10**400}, "contract.scale: expected a finite number, got 1000"),
+        ({"contract.scale": 10**400}, "contract.scale: expected a finite number, got <integer of 1329 bits>"),
         ({"facts.names": "person"}, "facts.names: expected a list, got 'person'"),
         ({"facts.names": ["a", 1]}, r"facts.names\[1\]: expected a text, got 1"),
         ({"facts.anchors": [[1.0], [None]]}, r"facts.anchors\[1\]\[0\]: expected a number, got None"),
@@ -53,7 +53,7 @@ def test_round_trip() -> None:
         ({"provenance": 1}, "provenance: expected an object, got 1"),
         ({"added": 1}, "added: unknown key"),
         ({"facts.added": 1}, "facts.added: unknown key"),
-        ({"notes": "x" * 99}, "notes: expected a list, got 'x{39}"),
+        ({"notes": "x" * 99}, "notes: expected a list, got 'x{9}"),
     ],
 )
 def test_wrong_values_are_refused_with_their_place(edits: dict[str, Any], problem: str) -> None:

@@ -1,0 +1,103 @@
+"""Messages: bounded in length and time whatever the value, one line, without control characters."""
+
+import ast
+import time
+from pathlib import Path
+
+import pytest
+
+from core.errors import LONGEST_LINE, LONGEST_VALUE, HooklineError, UnavailableError, code_of, reason_of, shown, unknown
+from core.signals import Terminated
+
+ROOT = Path(__file__).parents[2]
+
+
+def nested(depth: int, width: int) -> list:
+    """A list of ``width ** depth`` items in ``depth`` objects, as YAML's aliases make it."""
+    value: list = [0]
+    for _ in range(depth):
+        value = [value] * width
+    return value
+
+
+class Endless:
+    """Something whose own ``repr`` must not be asked."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("asked")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(60, 9),
+        {"a": nested(60, 9)},
+        (nested(40, 9), {1: nested(40, 9)}),
+        "x" * 10_000_000,
+        b"x" * 10_000_000,
+        10**100_000,
+        -(10**100_000),
+        list(range(1_000_000)),
+        {number: number for number in range(100_000)},
+        Endless(),
+        [Endless()],
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_value_makes_a_message_long_or_slow(value: object) -> None:
+    start = time.perf_counter()
+    assert 0 < len(shown(value)) <= LONGEST_VALUE
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "'a'"),
+        (3, "3"),
+        (0.5, "0.5"),
+        (None, "None"),
+        (True, "True"),
+        ([1, "b"], "[1, 'b']"),
+        ("\x1b[1m", r"'\x1b[1m'"),
+    ],
+)
+def test_plain_values_are_shown_as_python_writes_them(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_message_is_one_line_without_control_characters_and_bounded() -> None:
+    line = str(HooklineError("a\nb\x1b[31m\x00 \u202ec", "x" * 1_000_000 + "end"))
+    assert line.startswith(r"a b\x1b[31m\x00 \u202ec; xxx")
+    assert line.endswith("end")
+    assert len(line) == LONGEST_LINE
+
+
+def test_an_unknown_name_of_any_length_is_cut() -> None:
+    assert len(str(unknown("stage", "x" * 1_000_000, ["build"]))) < 2 * LONGEST_VALUE + 100
+
+
+def test_codes_of_errors() -> None:
+    ends = (HooklineError("a"), UnavailableError("a"), KeyboardInterrupt(), Terminated("a"), ValueError("a"))
+    assert [code_of(error) for error in ends] == [
+        "user_error",
+        "unavailable",
+        "interrupted",
+        "interrupted",
+        "internal_error",
+    ]
+    assert len(reason_of(ValueError("x" * 1_000_000))) == LONGEST_LINE
+
+
+def test_no_message_uses_an_unbounded_repr() -> None:
+    """``{value!r}`` in an f-string is endless for some values; ``shown`` is the bounded form."""
+    generators = {"cuda_plugins/yolo_layer_aot.py"}  # writes source code, not messages
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("core", "stages", "backends", "cuda_plugins")
+        for path in (ROOT / folder).rglob("*.py")
+        if str(path.relative_to(ROOT)) not in generators
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FormattedValue) and node.conversion == ord("r")
+    ]
+    assert found == []
