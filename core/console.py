@@ -1,6 +1,6 @@
-"""What a person sees: one line a stage, progress, notes and warnings.
+"""What a person sees: results on standard output; progress, notes, warnings and errors on standard error.
 
-On a terminal rich draws the progress; elsewhere plain lines are written, a few a minute.
+On a terminal rich draws the progress; elsewhere plain lines are written, a few per minute.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -20,70 +20,114 @@ if TYPE_CHECKING:
     from core.context import Progress
 
 log = logging.getLogger("hookline")
-log.addHandler(logging.NullHandler())  # where a run keeps no log file, nothing is told twice
+log.addHandler(logging.NullHandler())  # without a log file, logging would print to standard error by itself
 
 PLAIN_INTERVAL = 5.0
 """Seconds between two plain progress lines."""
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
-class Console:
-    """Implements :class:`core.context.Reporter` on standard error; remembers the warnings."""
+class Watcher(Protocol):
+    """Follows progress and figures for other programs, see :class:`core.status.Monitor`."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def progress(self, title: str, total: int | None, unit: str) -> Progress:
+        """Begin a piece of work that counts its steps."""
+        ...
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Keep the newest figures of the stage that runs."""
+        ...
+
+
+class Console:
+    """Implements :class:`core.context.Reporter`; remembers the warnings.
+
+    Args:
+        stream: Gets progress, notes, warnings and errors; None for standard error.
+        results: Gets the results; None for standard output.
+    """
+
+    def __init__(self, stream: TextIO | None = None, results: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
+        self.results = results or sys.stdout
         self.warnings: list[str] = []
+        self.watcher: Watcher | None = None
+        self._live: RichProgress | None = None
+
+    def result(self, message: str) -> None:
+        """Print a result: one line, or a table, which may be coloured."""
+        self._print(message, self.results)
 
     def note(self, message: str) -> None:
-        """One line (or a small table, which may be coloured) of information."""
-        plain = _COLOURS.sub("", message)
-        log.info(plain)
-        self._write(message if self.stream.isatty() else plain)
+        """Print one line of information."""
+        self._print(message, self.stream)
 
     def warn(self, message: str) -> None:
-        """One line that must not be missed; told once."""
-        log.warning(message)
+        """Print one line that must not be missed, once."""
         if message not in self.warnings:
             self.warnings.append(message)
-            self._write(self._coloured(f"warning: {message}", "33"))
+            log.warning(message)
+            self._write(_coloured(f"warning: {message}", "33", self.stream), self.stream)
 
     def error(self, message: str) -> None:
-        """One line: why the run ends."""
+        """Print one line: why the run ends."""
         log.error(message)
-        self._write(self._coloured(f"error: {message}", "31"))
+        self._write(_coloured(f"error: {message}", "31", self.stream), self.stream)
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Pass figures to programs that follow the run."""
+        if self.watcher:
+            self.watcher.figures(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
-        """A progress line while the block runs."""
-        if self.stream.isatty():
-            with _rich(title, total, unit) as progress:
-                yield progress
-        else:
-            plain = PlainProgress(self._write, title, total, unit)
+        """Show progress while the block runs; one within another is shown below it."""
+        with self._drawn(title, total, unit) as drawn:
+            yield _Both(drawn, self.watcher.progress(title, total, unit)) if self.watcher else drawn
+
+    @contextmanager
+    def _drawn(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
+        if not self.stream.isatty():
+            plain = PlainProgress(self.note, title, total, unit)
             yield plain
             plain.close()
+        elif self._live is not None:
+            yield _RichLine(self._live, title, total, unit)
+        else:
+            with _rich() as live:
+                self._live = live
+                try:
+                    yield _RichLine(live, title, total, unit)
+                finally:
+                    self._live = None
 
-    def _coloured(self, text: str, colour: str) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self.stream.isatty() else text
+    def _print(self, message: str, stream: TextIO) -> None:
+        plain = _COLOURS.sub("", message)
+        log.info(plain)
+        self._write(message if stream.isatty() else plain, stream)
 
-    def _write(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+    def _write(self, text: str, stream: TextIO) -> None:
+        if self._live is not None and stream.isatty():
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(text), soft_wrap=True)  # above the bars, which stay whole
+        else:
+            print(text, file=stream, flush=True)
 
 
 class SilentConsole(Console):
     """The console of a process that follows another one, which speaks for both, but for what ends this one."""
 
     def error(self, message: str) -> None:
-        """One line: why this process ends."""
+        """Print one line: why this process ends."""
         print(f"error: {message}", file=self.stream, flush=True)
 
-    def _write(self, text: str) -> None:
-        """Nothing; ``text`` is in the log of the first process."""
+    def _write(self, text: str, stream: TextIO) -> None:
+        """Nothing; the first process has printed ``text``."""
 
     @contextmanager
-    def progress(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
-        """A progress nobody sees."""
-        yield PlainProgress(self._write, title, total, unit)
+    def _drawn(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
+        yield PlainProgress(lambda _: None, title, total, unit)
 
 
 class PlainProgress:
@@ -97,7 +141,7 @@ class PlainProgress:
         self._note = ""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """``steps`` more are done."""
+        """Count finished steps."""
         self._done += steps
         self._note = note or self._note
         if time.monotonic() - self._last >= PLAIN_INTERVAL:
@@ -105,7 +149,7 @@ class PlainProgress:
             self._line()
 
     def close(self) -> None:
-        """The last line, where there was anything to count."""
+        """Write the last line, where there was anything to count."""
         if self._done:
             self._line()
 
@@ -117,9 +161,23 @@ class PlainProgress:
         self._write(f"  {self._title}: {self._done}{of}{rate}{note}")
 
 
+class _Both:
+    """Progress that is drawn and followed."""
+
+    def __init__(self, drawn: Progress, followed: Progress) -> None:
+        self._drawn, self._followed = drawn, followed
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._drawn.advance(steps, note)
+        self._followed.advance(steps, note)
+
+
 class _RichLine:
-    def __init__(self, progress: RichProgress, task: TaskID) -> None:
-        self._progress, self._task = progress, task
+    """One bar among those of a live display. Its last state goes into the log when it ends."""
+
+    def __init__(self, progress: RichProgress, title: str, total: int | None, unit: str) -> None:
+        self._progress = progress
+        self._task: TaskID = progress.add_task(title, total=total, note="", unit=unit)
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         if note:
@@ -127,25 +185,37 @@ class _RichLine:
         self._progress.advance(self._task, steps)
 
 
+def _coloured(text: str, colour: str, stream: TextIO) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if stream.isatty() else text
+
+
 @contextmanager
-def _rich(title: str, total: int | None, unit: str) -> Iterator[Progress]:
+def _rich() -> Iterator[RichProgress]:
+    """A live display whose lines are as wide as the terminal at most: titles and remarks are shortened."""
     from rich.console import Console as RichConsole
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+    from rich.table import Column
     from rich.text import Text
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
+            speed, unit = task.finished_speed or task.speed, task.fields["unit"]
             return Text(f"{speed:.1f} {unit}/s" if speed and unit else "")
 
-    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=RichConsole(stderr=True)) as progress:
-        yield _RichLine(progress, progress.add_task(title, total=total, note=""))
+    def fixed() -> Column:
+        return Column(no_wrap=True)
+
+    def flexible(ratio: int) -> Column:
+        return Column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+
+    columns = (
+        TextColumn("  {task.description}", table_column=flexible(2)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+        MofNCompleteColumn(table_column=fixed()),
+        Speed(table_column=fixed()),
+        TimeRemainingColumn(table_column=fixed()),
+        TextColumn("{task.fields[note]}", table_column=flexible(3)),
+    )
+    with RichProgress(*columns, console=RichConsole(stderr=True), expand=True) as progress:
+        yield progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,10 @@ class Reporter(Protocol):
 
     def warn(self, message: str) -> None:
         """One line that must not be missed; repeated in summary.json."""
+        ...
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """The newest figures of the stage that runs, for programs that follow the run."""
         ...
 
     def progress(self, title: str, total: int | None, unit: str) -> AbstractContextManager[Progress]:
@@ -136,6 +140,10 @@ class RunContext:
     def warn(self, message: str) -> None:
         """Say one line that must not be missed; it is repeated in summary.json."""
         self.reporter.warn(message)
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Say the newest figures, e.g. losses and scores of an epoch; ``status.json`` holds them while the run goes."""
+        self.reporter.figures(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:

@@ -93,6 +93,12 @@ def one_line(text: str) -> str:
     return _cut(_CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], " ".join(text.split())), LONGEST_LINE)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 image``, ``2 images``, ``3 boxes``, ``1 class``."""
+    plural = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count} {noun if count == 1 else noun + plural}"
+
+
 def _cut(text: str, longest: int) -> str:
     """Return ``text`` without its middle where it is longer."""
     if len(text) <= longest:
@@ -110,7 +116,8 @@ def code_of(error: BaseException) -> str:
     """
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    if isinstance(error, UnavailableError):
+    problems = error.problems if isinstance(error, PlanError) else (error,)
+    if problems and all(isinstance(problem, UnavailableError) for problem in problems):
         return "unavailable"
     return "user_error" if isinstance(error, HooklineError) else "internal_error"
 

@@ -1,29 +1,21 @@
-"""The lifecycle plugin that tells a run on the console: the plan, and one line a stage."""
+"""The lifecycle plugin that prints how a run goes: the plan, and the result of each stage."""
 
 from __future__ import annotations
 
-import logging
-import sys
-
 from core.artifacts import Artifact
+from core.console import Console, log
 from core.hookspecs import hookimpl
 from core.plan import Plan, Step
 from core.summary import Summary
-
-log = logging.getLogger("hookline")
-
-
-def _say(text: str) -> None:
-    log.info(text)
-    print(text, file=sys.stderr, flush=True)
 
 
 @hookimpl
 def hookline_before_run(plan: Plan) -> None:
     """Print the chain before anything runs; the stages that were asked for stand in brackets."""
-    _say(f"plan: {plan}")
+    console = Console()
+    console.note(f"plan: {plan}")
     for choice in plan.choices:
-        _say(f"  {choice}")
+        console.note(f"  {choice}")
 
 
 @hookimpl
@@ -34,21 +26,26 @@ def hookline_before_stage(step: Step) -> None:
 
 @hookimpl
 def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
-    """Print the report of a stage that was asked for, then one line: its time or "reused", and where the result is."""
-    for text in artifact.report if step.asked else ():
-        _say(text)
+    """Print one line: the stage's time or "reused", and its result; of a stage that was asked for also the report."""
+    console = Console()
     took = "reused" if reused else f"{seconds:.1f} s"
-    _say(f"{step.stage.name:<10} {took:>8}  {artifact.path if step.asked else artifact.path.name}")
+    line = f"{step.stage.name:<10} {took:>8}"
+    if not step.asked:
+        console.note(f"{line}  {artifact.path.name}")
+        return
+    for text in (*artifact.report, f"{line}  {artifact.path}"):
+        console.result(text)
 
 
 @hookimpl
-def hookline_stage_failed(step: Step) -> None:
+def hookline_stage_failed(step: Step, error: BaseException) -> None:
     """Name the stage in which it happened."""
-    _say(f"{step.stage.name:<10}   failed")
+    ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    Console().note(f"{step.stage.name:<10} {ended:>8}")
 
 
 @hookimpl
 def hookline_after_run(summary: Summary) -> None:
-    """Where to read on."""
+    """Print where the results lie."""
     if summary.status == "finished":
-        _say(f"finished in {summary.seconds:.1f} s; results in {summary.path.parent}")
+        Console().note(f"finished in {summary.seconds:.1f} s; results in {summary.path.parent}")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from core import memory
 from core.cores import usable_cores
-from core.errors import HooklineError, reason_of
+from core.errors import HooklineError, code_of, reason_of
 from core.hookspecs import hookimpl
-from core.output_paths import write_file
+from core.output_paths import output_path, write_file
 from core.resuming import resumption
 from core.versions import versions
 
@@ -30,7 +30,8 @@ class StageRecord:
 
     Attributes:
         name: The stage.
-        status: ``ran``, ``reused``, ``failed``, or ``incomplete``: it failed and what it had finished is kept.
+        status: ``ran``, ``reused``, ``failed``, ``interrupted``, or ``incomplete``: it ended early, and what it had
+            finished is kept.
         seconds: Wall time, waiting for another run included.
         peak_memory: Highest resident memory of the process during the stage, bytes; 0 where not known.
         artifact: Type, path and sha256 of what it gave.
@@ -52,7 +53,9 @@ class Summary:
     Attributes:
         status: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``.
         metrics: Accuracies, latencies and counts by stage, also of what an incomplete stage has finished.
+        error: Why the run ended, one line.
         resume: The command that continues a run that failed or was interrupted.
+        code: What ended the run, see :func:`core.errors.code_of`; empty while it runs and where it finished.
     """
 
     path: Path
@@ -66,6 +69,12 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     error: str = ""
     resume: str = ""
+    code: str = ""
+
+    def end(self, error: BaseException) -> None:
+        """Say that the run ended by ``error``."""
+        self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        self.code, self.error = code_of(error), reason_of(error)
 
     def as_json(self) -> dict[str, Any]:
         """The summary with versions and machine, as JSON values."""
@@ -109,7 +118,8 @@ class Recorder:
         """Record why a stage failed, and what it had finished."""
         self.kept = kept is not None
         made = self._made(step, kept) if kept else {}
-        status = "incomplete" if kept else "failed"
+        ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        status = "incomplete" if kept else ended
         seconds = time.perf_counter() - self._start
         reason = reason_of(error)
         self.summary.stages.append(StageRecord(step.stage.name, status, seconds, memory.peak(), made, reason))
@@ -127,23 +137,30 @@ def hookline_after_run(summary: Summary) -> None:
     write_summary(summary)
 
 
-def check_summary(path: Path) -> None:
-    """Refuse to replace a file that is not a summary of a run.
+_KEYS = {"summary.json": {"command", "stages", "versions"}, "status.json": {"state", "pid", "started"}}
+"""By the names of the files that a run replaces, what marks them as a run's."""
+
+
+def check_replaced(run_dir: Path) -> None:
+    """Refuse to replace a file that no run has written.
 
     Raises:
         HooklineError: The user keeps a file of their own there.
     """
-    if not path.exists():
-        return
+    for name, keys in _KEYS.items():
+        path = output_path(run_dir, name)
+        if path.exists() and not _has_keys(path, keys):
+            raise HooklineError(
+                f"'{path}' was not written by hookline, and a run would replace it",
+                "move it, or choose another directory with hydra.run.dir=",
+            )
+
+
+def _has_keys(path: Path, keys: set[str]) -> bool:
     try:
-        known = {"command", "stages", "versions"} <= set(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        known = False
-    if not known:
-        raise HooklineError(
-            f"'{path}' is not a file of hookline's, and a run would replace it",
-            "move it, or choose another directory with hydra.run.dir=",
-        )
+        return keys <= set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def write_summary(summary: Summary) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ class Memory:
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
     steps: int = 0
 
     def note(self, message: str) -> None:
@@ -27,6 +28,9 @@ class Memory:
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        self.values = dict(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None, unit: str) -> Iterator[Memory]:

@@ -40,17 +40,21 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
-    if context.asked:
-        context.note(split_table(numbers.splits))
-        context.note(class_table(numbers.classes))
-    else:
+    if not context.asked:
         context.note(split_line(numbers.splits))
     _tell(audit, context)
     target = context.workdir / LISTING
     digest = content_digest(spec.names, audit.kept, context.cache_dir)
     write_listing(target, spec.names, audit.kept, digest, spec.path)
     counts = {split: len(samples) for split, samples in audit.kept.items()}
-    return Dataset(path=target, digest=digest, names=spec.names, splits=counts, notes=tuple(_left_out(audit)))
+    return Dataset(
+        path=target,
+        digest=digest,
+        names=spec.names,
+        splits=counts,
+        notes=tuple(_left_out(audit)),
+        report=(split_table(numbers.splits), class_table(numbers.classes)),
+    )
 
 
 def _stops(audit: Audit, bad: Bad) -> list[Finding]:

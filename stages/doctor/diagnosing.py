@@ -31,11 +31,11 @@ def diagnose(config: DoctorConfig, context: RunContext) -> Diagnosis:
     looked_at = (*choices, *examine_device(asked, context), *examine_parts(context), *run_checks(asked, context))
     examined = [weigh(item, asked) for item in looked_at]
     columns = min(shutil.get_terminal_size((WIDTH, 24)).columns, 140)
-    context.note(rendered(examined, columns, coloured=sys.stderr.isatty() and "NO_COLOR" not in os.environ))
+    shown = rendered(examined, columns, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     path = write_report(examined, asked, context.workdir, rendered(examined, WIDTH, coloured=False))
     problem, remedy = _verdict(asked, errors(examined))
     values = {name: float(count) for name, count in counts(examined).items()}
-    return Diagnosis(path=path, values=values, problem=problem, remedy=remedy)
+    return Diagnosis(path=path, values=values, problem=problem, remedy=remedy, report=(shown,))
 
 
 def _verdict(asked: Asked, found: Sequence[Finding]) -> tuple[str, str]:

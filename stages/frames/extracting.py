@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import Pictures
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.ahead import ahead
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames, spread_frames
@@ -79,15 +80,15 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
     tolerance.conclude()
     if not written:
         raise HooklineError(f"no frame of '{source.text}' could be read", "check that it plays elsewhere")
-    context.note(", ".join([f"{written} images written", *_left_out(unchanged, damaged)]))
-    return result()
+    sentence = ", ".join([f"{counted(written, 'image')} written", *_left_out(unchanged, damaged)])
+    return replace(result(), report=(sentence,))
 
 
 def _left_out(unchanged: int, damaged: int) -> Iterator[str]:
     if unchanged:
         yield f"{unchanged} skipped that changed too little"
     if damaged:
-        yield f"{damaged} damaged frame{'s' if damaged > 1 else ''} left out"
+        yield f"{counted(damaged, 'damaged frame')} left out"
 
 
 class _Change:

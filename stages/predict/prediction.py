@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.artifacts import AnyModel, Predictions
 from core.classes import class_ids
 from core.context import RunContext
@@ -94,8 +96,7 @@ class _Work:
         except BaseException:
             self._keep(results)
             raise
-        self._context.note(results.sentence())
-        return self._predictions(results)
+        return replace(self._predictions(results), report=(results.sentence(),))
 
     def _feed(self, results: Results) -> None:
         config, done = self._config, len(self._former.ids)

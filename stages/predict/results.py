@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from core.context import Progress, RunContext
 from core.detections import Detections
 from core.drawing.boxes import Painter
+from core.errors import counted
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 from stages.predict import PredictConfig
@@ -70,7 +71,7 @@ class Results:
         self.in_file = 0
         self._class_names, self._context, self._clock, self._finish = class_names, context, clock, finish
         self._printed = source.kind is SourceKind.pictures and len(source.files) <= PRINTED_IMAGES
-        self._noun = "images" if source.kind is SourceKind.pictures else "frames"
+        self._noun = "image" if source.kind is SourceKind.pictures else "frame"
         self._begin = self._end = 0.0
         self._progress: Progress | None = None
         self._last: Frame | None = None
@@ -135,11 +136,11 @@ class Results:
         """One line on the whole."""
         values = self.values()
         resumed = f" ({self.resumed} of them before it was resumed)" if self.resumed else ""
-        counts = f"{self.tally.frames} {self._noun}{resumed}: {_boxes(self.tally.classes)}"
+        counts = f"{counted(self.tally.frames, self._noun)}{resumed}: {_boxes(self.tally.classes)}"
         if self.tally.frames == self.resumed:
             return counts
         return (
-            f"{counts}; {values['frames_per_second']:.1f} {self._noun}/s, "
+            f"{counts}; {values['frames_per_second']:.1f} {self._noun}s/s, "
             f"{values['share_outside_inference']:.0%} of the time outside inference"
         )
 
@@ -192,4 +193,4 @@ def _boxes(classes: Counter[str]) -> str:
     total = classes.total()
     most = ", ".join(f"{count} {name}" for name, count in classes.most_common(5))
     more = f" and {len(classes) - 5} more classes" if len(classes) > 5 else ""
-    return f"{total} {'box' if total == 1 else 'boxes'}" + (f" ({most}{more})" if total else "")
+    return counted(total, "box") + (f" ({most}{more})" if total else "")

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import LONGEST_LINE, LONGEST_VALUE, HooklineError, UnavailableError, code_of, reason_of, shown, unknown
+from core.errors import (
+    LONGEST_LINE,
+    LONGEST_VALUE,
+    HooklineError,
+    PlanError,
+    UnavailableError,
+    code_of,
+    reason_of,
+    shown,
+    unknown,
+)
 from core.signals import Terminated
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +96,8 @@ def test_codes_of_errors() -> None:
         "interrupted",
         "internal_error",
     ]
+    assert code_of(PlanError([UnavailableError("a"), UnavailableError("b")])) == "unavailable"
+    assert code_of(PlanError([UnavailableError("a"), HooklineError("b")])) == "user_error"
     assert len(reason_of(ValueError("x" * 1_000_000))) == LONGEST_LINE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 from core.artifacts import Artifact, Metrics, Precision
 from core.config import shared
 from core.context import RunContext
-from core.errors import HooklineError
+from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.stage import Stage
 
@@ -50,6 +51,8 @@ def raw(config: RawConfig, context: RunContext) -> Raw:
     path.write_text("half")
     if config.fail == "user":
         raise HooklineError("the salt is wet", "dry it")
+    if config.fail == "device":
+        raise UnavailableError("no oven", "buy one")
     if config.fail == "bug":
         raise ZeroDivisionError("a bug")
     with context.progress("salting", total=3, unit="grains") as progress:
@@ -163,10 +166,74 @@ def test_run_and_summary(run: Run, tmp_path: Path) -> None:
     assert next(tmp_path.glob("outputs/*/*/taste/taste.json")).read_text() == "saltint8"
 
 
+def test_results_are_on_standard_output_and_everything_else_on_standard_error(run: Run, tmp_path: Path) -> None:
+    result = run("+stage=taste", "hydra.run.dir=here")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["taste"]
+    assert result.stdout.rstrip().endswith("here/taste/taste.json")
+    lines = (result.stdout + result.stderr).splitlines()
+    assert len(lines) == len(set(lines))
+    log = (tmp_path / "here" / "run.log").read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) ", line) for line in log)
+    printed = [line.removeprefix("warning: ") for line in lines]
+    assert sorted(line.split(" ", 3)[3] for line in log if not line.endswith(" begins")) == sorted(printed)
+
+
+def test_json_prints_the_summary_and_nothing_else(run: Run, tmp_path: Path) -> None:
+    result = run("--json", "+stage=taste", "hydra.run.dir=here")
+    assert json.loads(result.stdout) == json.loads((tmp_path / "here" / "summary.json").read_text())
+    assert "plan: raw → [taste]" in result.stderr
+    assert "taste.json" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "status"),
+    [
+        (["+stage=tast"], 2, "user_error"),
+        (["+stage=raw", "seed=-1"], 2, "user_error"),
+        (["+stage=raw", "raw.fail=user"], 2, "user_error"),
+        (["+stage=raw", "raw.fail=bug"], 1, "internal_error"),
+        (["+stage=raw", "raw.fail=device"], 2, "unavailable"),
+    ],
+)
+def test_json_says_how_a_run_failed(run: Run, arguments: list[str], code: int, status: str) -> None:
+    result = run(*arguments, "--json")
+    content = json.loads(result.stdout)
+    assert (result.returncode, content["status"], content["code"]) == (code, "failed", status)
+    assert content["error"] in result.stderr
+
+
+def test_json_of_a_sweep_has_a_line_per_run(run: Run) -> None:
+    result = run("-m", "--json", "+stage=taste", "raw.fail=user,''")
+    assert [json.loads(line)["code"] for line in result.stdout.splitlines()] == ["user_error", ""]
+
+
+def test_status_follows_a_run(run: Run, tmp_path: Path) -> None:
+    process = run("+stage=taste", "raw.seconds=6", "hydra.run.dir=here", start=True)
+    wait_for(tmp_path / "here", "status.json")
+    seen = []
+    while process.poll() is None:  # type: ignore[attr-defined]
+        seen.append(json.loads((tmp_path / "here" / "status.json").read_text()))  # whole at every moment
+        time.sleep(0.002)
+    running = [status for status in seen if status["state"] == "running"]
+    assert {status["pid"] for status in running} == {process.pid}  # type: ignore[attr-defined]
+    assert {(status["stage"], status["step"], status["steps"]) for status in running} >= {("raw", 1, 2)}
+    assert {status["progress"]["done"] for status in running if status["progress"]} >= {1, 2}
+    assert {status["progress"]["total"] for status in running if status["progress"]} == {3}
+    last = json.loads((tmp_path / "here" / "status.json").read_text())
+    assert (last["state"], last["code"], last["figures"]) == ("finished", "", {"taste": {"salt": 0.5}})
+    process.communicate()  # type: ignore[attr-defined]
+
+
+def test_status_says_why_a_run_failed(run: Run, tmp_path: Path) -> None:
+    run("+stage=raw", "raw.fail=user", "hydra.run.dir=here")
+    status = json.loads((tmp_path / "here" / "status.json").read_text())
+    assert (status["state"], status["code"], status["error"]) == ("failed", "user_error", "the salt is wet; dry it")
+
+
 def test_second_run_reuses(run: Run, tmp_path: Path) -> None:
     run("+stage=raw")
     result = run("+stage=raw")
-    assert "reused" in result.stderr
+    assert "reused" in result.stdout
     assert len(list(tmp_path.glob("outputs/*/*/raw/raw.txt"))) == 2
 
 
@@ -214,15 +281,20 @@ def test_a_failing_stage_leaves_nothing_half_made(run: Run, tmp_path: Path) -> N
     assert result.returncode == 2
     assert "error: the salt is wet; dry it" in result.stderr
     assert "to resume" not in result.stderr  # the same command would fail again
-    assert summary(tmp_path)["status"] == "failed"
+    assert (summary(tmp_path)["status"], summary(tmp_path)["code"]) == ("failed", "user_error")
+    assert " ERROR the salt is wet; dry it" in next(tmp_path.glob("outputs/*/*/run.log")).read_text()
     assert not list(tmp_path.rglob("raw.txt"))
 
 
-def test_a_bug_keeps_its_traceback(run: Run) -> None:
+def test_a_bug_keeps_its_traceback(run: Run, tmp_path: Path) -> None:
     result = run("+stage=raw", "raw.fail=bug")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "ZeroDivisionError: a bug" in result.stderr
+    log = next(tmp_path.glob("outputs/*/*/run.log")).read_text()
+    assert " ERROR Traceback (most recent call last):" in log
+    assert "ZeroDivisionError: a bug" in log
+    assert (summary(tmp_path)["status"], summary(tmp_path)["code"]) == ("failed", "internal_error")
 
 
 def test_interrupt(run: Run, tmp_path: Path) -> None:
@@ -234,8 +306,11 @@ def test_interrupt(run: Run, tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
     assert process.returncode == 130
     assert "to resume: python -m core.run +stage=taste" in errors
+    assert "raw        interrupted" in errors
     assert "Traceback" not in errors
-    assert summary(tmp_path)["status"] == "interrupted"
+    assert "failed" not in errors
+    content = summary(tmp_path)
+    assert (content["status"], content["code"], content["stages"][0]["status"]) == 3 * ("interrupted",)  # type: ignore[index]
     assert not list(tmp_path.rglob("raw.txt"))
     assert not list(tmp_path.rglob("*.work"))
 
@@ -355,7 +430,7 @@ def test_two_runs_at_once_work_once(run: Run, tmp_path: Path) -> None:
     assert first.wait(30) == 0  # type: ignore[attr-defined]
     assert second.returncode == 0
     assert "another run is making the same; waiting for it" in second.stderr
-    assert "reused" in second.stderr
+    assert "reused" in second.stdout
 
 
 def test_help_shows_stages_options_and_three_examples(run: Run) -> None:

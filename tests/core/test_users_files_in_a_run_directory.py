@@ -51,3 +51,16 @@ def test_a_run_removes_no_file_of_another_program(tmp_path: Path, repo_root: Pat
     refused_run(tmp_path / "work", repo_root, "spark")
     found = [line for line in changes(before, snapshot(folder)) if "gone: " in line or "changed: '.cache" in line]
     assert not found
+
+
+def test_a_run_replaces_no_status_of_another_program(tmp_path: Path, repo_root: Path) -> None:
+    folder = tmp_path / "work" / "theirs"
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text('{"state": "theirs"}')
+    settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(tmp_path / "home")}
+    words = ["+stage=toy", "toy.train=2", "toy.val=1", f"hydra.run.dir={folder}"]
+    line = [sys.executable, "-m", "core.run", *words]
+    done = subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "status.json' was not written by hookline, and a run would replace it" in done.stderr
+    assert (folder / "status.json").read_text() == '{"state": "theirs"}'

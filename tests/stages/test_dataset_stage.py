@@ -29,7 +29,7 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
     assert result.notes == ()
     assert result.path.parent == context.workdir
     assert [sample.picture.name for sample in load_split(result, "train")] == ["a.png", "b.png"]
-    assert memory.notes == [
+    assert result.report == (
         (
             "Split  Pictures  Background  Objects  Classes  Small  Medium  Large  Errors  Warnings\n"
             "train         2           1        2        2      2       0      0       0         0\n"
@@ -40,7 +40,8 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
             "dog         1    1  66.7%     13 x 10\n"
             "person      1    0  33.3%     13 x 10"
         ),
-    ]
+    )
+    assert memory.notes == []
     assert memory.warnings == []
     assert memory.steps == 3
 

@@ -66,9 +66,9 @@ def by_check(report: dict[str, Any], name: str) -> dict[str, str]:
 
 
 def test_auto_takes_what_can_be_used_and_says_so(tmp_path: Path) -> None:
-    report, artifact, memory = run(tmp_path)
+    report, artifact, _memory = run(tmp_path)
     assert (report["asked"]["backend"], report["asked"]["processor"]) == ("plain", "cpu")
-    assert "takes plain" in memory.notes[0]
+    assert "takes plain" in artifact.report[0]
     assert artifact.problem == ""
     assert artifact.values["error"] == 0
 

@@ -55,7 +55,7 @@ def test_frames_are_taken(tmp_path: Path, options: dict[str, int], expected: lis
     lines = made.path.read_text().splitlines()
     assert lines == [f"images/street 1-{number:06d}.jpg" for number in expected]
     assert made.values == {"pictures": len(expected), "skipped": 0, "damaged": 0, "unreadable": 0}
-    assert memory.notes == [f"{len(expected)} images written"]
+    assert made.report == (f"{len(expected)} image{'s' * (len(expected) > 1)} written",)
     assert memory.steps == len(expected)
 
 
@@ -69,9 +69,9 @@ def test_frames_that_changed_too_little_are_skipped(tmp_path: Path) -> None:
     """Against the last one taken: a slow drift counts in the end."""
     shown = [100] * 5 + [104, 108, 112, 116] + [30] * 3
     video = write_video(tmp_path / "a.mp4", map(level_picture, shown))
-    made, memory = run(tmp_path, str(video), every=1, min_change=10)
+    made, _memory = run(tmp_path, str(video), every=1, min_change=10)
     assert [line[-10:-4] for line in made.path.read_text().splitlines()] == ["000000", "000007", "000009"]
-    assert memory.notes == ["3 images written, 9 skipped that changed too little"]
+    assert made.report == ("3 images written, 9 skipped that changed too little",)
 
 
 def test_several_videos(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_damaged_frames_are_not_written(tmp_path: Path) -> None:
     numbers = [int(line[-10:-4]) for line in made.path.read_text().splitlines()]
     assert numbers == [number for number in range(12) if number not in {3, 8}]
     assert made.values == {"pictures": 10, "skipped": 0, "damaged": 2, "unreadable": 0}
-    assert memory.notes == ["10 images written, 2 damaged frames left out"]
+    assert made.report == ("10 images written, 2 damaged frames left out",)
     assert memory.warnings == ["'a.avi' is damaged: 2 of 12 frames have errors (3, 8)"]
 
 

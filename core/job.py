@@ -1,0 +1,233 @@
+"""One run: the job that Hydra calls with a composed configuration, and what is kept of it however it ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import HooklineError, code_of, reason_of
+from core.output_paths import output_path
+from core.plugins import Plugins, load_plugins
+from core.ranks import RANKS
+from core.resuming import check_resumable, command, way_on
+from core.run_directory import free_reserve, is_new, remove, run_directory
+from core.run_files import RunLog, keep_config
+from core.signals import interruption_first
+from core.status import Monitor
+from core.summary import Recorder, Summary, check_replaced, write_summary
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from core.compose import Request, Words
+    from core.console import Console
+    from core.context import RunContext
+    from core.plan import Plan
+    from core.store import Store
+
+USER_ERROR = 2
+INTERRUPTED = 130
+TERMINATED = 128 + signal.SIGTERM
+
+
+class ReportedError(Exception):
+    """A job of a sweep failed and the error has been printed; carries the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit code {code}")
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[ReportedError], tuple[int]]:
+        return ReportedError, (self.code,)  # crosses processes under joblib and submitit
+
+
+class Outcome:
+    """What became of a run. Were it raised through Hydra, Hydra would add lines of its own.
+
+    Attributes:
+        code: Exit code of a single run.
+        reported: Why it ended has been printed.
+        summaries: Of the runs of this process, in order.
+        error: Why none of them began.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget earlier runs."""
+        self.code, self.reported, self.summaries = 0, False, list[Summary]()
+        self.error: HooklineError | None = None
+
+    def contents(self, line: str) -> list[dict[str, Any]]:
+        """Return the summary of each run; of the command ``line`` where none began."""
+        if self.error and not self.summaries:
+            return [{"command": line, "status": "failed", "code": code_of(self.error), "error": reason_of(self.error)}]
+        return [
+            summary.as_json() | {"path": str(summary.path) if summary.path.exists() else ""}
+            for summary in self.summaries
+        ]
+
+
+outcome = Outcome()
+
+
+@lru_cache
+def plugins_without(disabled: tuple[str, ...]) -> Plugins:
+    """The loaded plugins; once per process and choice."""
+    return load_plugins(disabled)
+
+
+def job(config: DictConfig) -> None:
+    """Run what ``config`` says; in a sweep, one job of many."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from core.console import Console, SilentConsole
+
+    settings = HydraConfig.get()
+    overrides = list(settings.overrides.task)
+    if settings.mode is RunMode.RUN:  # a job of a sweep is resumed by itself
+        overrides += [item for item in settings.overrides.hydra if not item.startswith("hydra.mode=")]
+    run_dir = Path(settings.runtime.output_dir)
+    console = Console() if RANKS.leader else SilentConsole()
+    summary = Summary(output_path(run_dir, "summary.json"), command(overrides), overrides)
+    outcome.summaries.append(summary)
+    with RunLog() as log:
+        try:
+            with interruption_first(), run_directory(run_dir) if RANKS.leader else nullcontext():
+                _run_in(run_dir, config, summary, console, log)
+        except BaseException as error:
+            summary.end(error)
+            _report(error, summary, console, log)
+            if isinstance(error, HooklineError):
+                if settings.mode is RunMode.MULTIRUN:
+                    raise ReportedError(USER_ERROR) from error
+                outcome.code = USER_ERROR
+                return
+            raise
+
+
+def _report(error: BaseException, summary: Summary, console: Console, log: RunLog) -> None:
+    """Print and log why a run ended, and how to resume it. Python prints the traceback of a bug."""
+    if isinstance(error, HooklineError):
+        for problem in getattr(error, "problems", (error,)) if RANKS.leader else ():  # all processes make one mistake
+            console.error(str(problem))
+    elif isinstance(error, KeyboardInterrupt):
+        console.note(summary.error)
+        outcome.reported = True
+    elif RANKS.leader:
+        log.open(output_path(summary.path.parent, "run.log"))
+        log.error(error)
+    log.cause(error)
+    if summary.resume:
+        console.note(f"to resume: {summary.resume}   (finished work is kept)")
+
+
+def _run_in(run_dir: Path, config: DictConfig, summary: Summary, console: Console, log: RunLog) -> None:
+    """The run, in a directory that is held; one in which nothing was made is removed."""
+    if RANKS.leader:
+        keep_config(config, run_dir)
+    try:
+        _run(config, plugins_without(tuple(config.plugins.disable)), summary, console, log)
+    except HooklineError:
+        if RANKS.leader and is_new(run_dir):
+            remove(run_dir)
+        raise
+
+
+def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Console, log: RunLog) -> None:
+    from core.compose import typed
+    from core.context import cache_home
+    from core.explain import explain
+    from core.plan import make_plan
+    from core.runner import follow_plan
+    from core.store import Store
+    from core.unused import unused_options
+
+    run_dir = summary.path.parent
+    try:
+        request = typed(config, plugins.registry)
+    except Exception as error:
+        mistake = explain(error, plugins.registry)
+        if mistake is None:
+            raise
+        raise mistake from error
+    words = request.words
+    for line in plugins.registry.broken:
+        console.warn(f"broken plugin: {line}")
+    context = _context(request, plugins, run_dir, console)
+    plan = make_plan(request.stages, request.configs, context)
+    store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
+    if not RANKS.leader:
+        try:
+            follow_plan(plan, context, store)
+        except HooklineError as error:
+            console.error(f"{error} (in process {RANKS.rank})")  # the first process may not know why it waits in vain
+            raise
+        return
+    for line in unused_options(summary.overrides, plan, plugins.registry):
+        console.note(line)
+    if words.resume:
+        check_resumable(plan, run_dir, console.note)
+    check_replaced(run_dir)
+    log.open(output_path(run_dir, "run.log"))
+    write_summary(summary)
+    _execute(plan, context, store, words, plugins=plugins, console=console, summary=summary)
+
+
+def _execute(
+    plan: Plan,
+    context: RunContext,
+    store: Store,
+    words: Words,
+    *,
+    plugins: Plugins,
+    console: Console,
+    summary: Summary,
+) -> None:
+    """Run a plan with its observers and its summary."""
+    from core.observers import Observers
+    from core.runner import run_plan
+
+    recorder, monitor = Recorder(summary), Monitor(context.run_dir)
+    for own in (recorder, monitor):
+        plugins.manager.register(own, name=f"{type(own).__name__}-{id(own)}")
+    console.watcher = monitor
+    observers = Observers(plugins.manager, console.warn)
+    start = time.perf_counter()
+    try:
+        observers.tell("before_run", plan=plan)
+        with interruption_first():
+            run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
+        summary.status, summary.resume = "finished", ""
+    except BaseException as error:
+        summary.end(error)
+        summary.resume = way_on(summary.overrides, error, recorder.step, context.run_dir, kept=recorder.kept)
+        raise
+    finally:
+        free_reserve(context.run_dir)
+        summary.seconds = time.perf_counter() - start
+        summary.warnings = list(console.warnings)
+        plugins.manager.unregister(recorder)
+        observers.tell("after_run", summary=summary)
+        plugins.manager.unregister(monitor)
+
+
+def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console) -> RunContext:
+    from core.context import RunContext, cache_home
+
+    return RunContext(
+        workdir=run_dir,
+        run_dir=run_dir,
+        cache_dir=cache_home(),
+        seed=request.words.seed,
+        device=request.words.device,
+        registry=plugins.registry,
+        options=lambda kind, name: request.options[kind, name],
+        reporter=console,
+    )
