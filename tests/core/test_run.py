@@ -493,7 +493,7 @@ def test_a_summary_of_somebody_else_is_not_replaced(run: Run, tmp_path: Path) ->
     (tmp_path / "here" / "summary.json").write_text('{"mine": 1}')
     result = run("+stage=raw", "hydra.run.dir=here")
     assert result.returncode == 2
-    assert "is not a file of hookline's" in result.stderr
+    assert "was not written by hookline" in result.stderr
     assert (tmp_path / "here" / "summary.json").read_text() == '{"mine": 1}'
 
 
