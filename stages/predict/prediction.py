@@ -96,7 +96,7 @@ class _Work:
         except BaseException:
             self._keep(results)
             raise
-        return replace(self._predictions(results), report=(results.sentence(),))
+        return replace(self._predictions(results), report=results.report())
 
     def _feed(self, results: Results) -> None:
         config, done = self._config, len(self._former.ids)
@@ -139,7 +139,7 @@ class _Work:
             self._finish(last, results.in_file)
         if results.tally.frames:
             self._context.keep(self._predictions(results))
-            self._context.note(f"kept, not complete: {results.sentence()}")
+            self._context.note(f"kept, not complete: {'; '.join(results.report())}")
 
     def _predictions(self, results: Results) -> Predictions:
         tolerance = self._tolerance

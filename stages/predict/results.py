@@ -24,6 +24,8 @@ from stages.predict.video_writer import VideoOptions, choose_codec
 
 PRINTED_IMAGES = 10
 """A source of up to this many images is reported image by image."""
+NAMED_CLASSES = 3
+"""Number of classes that a report of boxes names."""
 PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
 
 
@@ -132,17 +134,15 @@ class Results:
             **{f"ms_{phase}": round(spent.get(phase, 0.0) / max(1, frames) * 1e3, 4) for phase in PHASES},
         }
 
-    def sentence(self) -> str:
-        """One line on the whole."""
-        values = self.values()
+    def report(self) -> tuple[str, ...]:
+        """Return what was found, and the speed where this run made something, a line each."""
         resumed = f" ({self.resumed} of them before it was resumed)" if self.resumed else ""
         counts = f"{counted(self.tally.frames, self._noun)}{resumed}: {_boxes(self.tally.classes)}"
         if self.tally.frames == self.resumed:
-            return counts
-        return (
-            f"{counts}; {values['frames_per_second']:.1f} {self._noun}s/s, "
-            f"{values['share_outside_inference']:.0%} of the time outside inference"
-        )
+            return (counts,)
+        values = self.values()
+        rate = f"{values['frames_per_second']:.1f} {self._noun}s/s"
+        return counts, f"{rate}, {values['share_outside_inference']:.0%} of the time outside inference"
 
     def __enter__(self) -> Results:
         return self
@@ -189,8 +189,10 @@ class Results:
 
 
 def _boxes(classes: Counter[str]) -> str:
-    """E.g. ``7 boxes (5 person, 1 bus, 1 tie)``."""
+    """E.g. ``7 boxes (5 person, 1 bus, 1 tie)``; with more classes than fit a terminal's line, the number of the others."""
     total = classes.total()
-    most = ", ".join(f"{count} {name}" for name, count in classes.most_common(5))
-    more = f" and {len(classes) - 5} more classes" if len(classes) > 5 else ""
+    named = classes.most_common(NAMED_CLASSES)
+    most = ", ".join(f"{count} {name}" for name, count in named)
+    others = len(classes) - len(named)
+    more = f" and {counted(others, 'more class')}" if others else ""
     return counted(total, "box") + (f" ({most}{more})" if total else "")

@@ -59,7 +59,8 @@ def test_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(folder / "b" / "a.png")), cv2.imread(str(tmp_path / "in/b/a.png")))
     assert len(json.loads(result.path.read_text())) == 1
     assert memory.notes == ["a.png: 1 box (1 person)", "b/a.png: 0 boxes"]
-    assert result.report[0].startswith("2 images: 1 box (1 person); ")
+    assert result.report[0] == "2 images: 1 box (1 person)"
+    assert " images/s, " in result.report[1]
     assert memory.steps == 2
     values = result.values
     assert (values["frames"], values["boxes"], values["unreadable"], values["dropped"]) == (2, 1, 0, 0)
