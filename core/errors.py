@@ -19,7 +19,7 @@ LONGEST_VALUE = 80
 """Characters of a value that a message repeats."""
 LONGEST_LINE = 1000
 """Characters of a message. What is longer is cut in its middle."""
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class HooklineError(Exception):

@@ -189,7 +189,7 @@ class Results:
 
 
 def _boxes(classes: Counter[str]) -> str:
-    """E.g. ``7 boxes (5 person, 1 bus, 1 tie)``; with more classes than fit a terminal's line, the number of the others."""
+    """E.g. ``7 boxes (5 person, 1 bus, 1 tie)``: the most frequent classes, and the number of the others."""
     total = classes.total()
     named = classes.most_common(NAMED_CLASSES)
     most = ", ".join(f"{count} {name}" for name, count in named)

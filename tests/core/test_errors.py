@@ -78,6 +78,7 @@ def test_plain_values_are_shown_as_python_writes_them(value: object, text: str) 
 
 def test_a_message_is_one_line_without_control_characters_and_bounded() -> None:
     line = str(HooklineError("a\nb\x1b[31m\x00 \u202ec", "x" * 1_000_000 + "end"))
+    assert len(str(HooklineError("\udcff" * 1000)).encode()) <= LONGEST_LINE
     assert line.startswith(r"a b\x1b[31m\x00 \u202ec; xxx")
     assert line.endswith("end")
     assert len(line) == LONGEST_LINE
