@@ -9,6 +9,8 @@ UPRIGHT = 1
 TAG, MARK = 0x0112, b"Exif\0\0"
 JPEG_START, JPEG_SCAN, JPEG_APP1, FILL = b"\xff\xd8", 0xDA, 0xE1, 0xFF
 PNG_START = b"\x89PNG\r\n\x1a\n"
+MAX_PARTS = 1 << 20
+"""Segments or chunks that are looked through: a PNG of 600 MB has 80,000."""
 
 
 def orientation(content: bytes) -> int:
@@ -24,7 +26,7 @@ def _exif(content: bytes) -> bytes:
     if content.startswith(JPEG_START):
         blocks = (block for block in _jpeg_app1(content) if block.startswith(MARK))
     elif content.startswith(PNG_START):
-        blocks = (content[start : start + size] for name, start, size in _png_chunks(content) if name == b"eXIf")
+        blocks = (content[start : start + size] for name, start, size in png_chunks(content) if name == b"eXIf")
     elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         blocks = (content[start : start + size] for name, start, size in _riff_chunks(content) if name == b"EXIF")
     else:
@@ -34,7 +36,9 @@ def _exif(content: bytes) -> bytes:
 
 def _jpeg_app1(content: bytes) -> Iterator[bytes]:
     position = 2
-    while content[position] == 0xFF:
+    for _ in range(MAX_PARTS):
+        if content[position] != FILL:
+            return
         marker = content[position + 1]
         if marker == FILL:
             position += 1
@@ -47,10 +51,12 @@ def _jpeg_app1(content: bytes) -> Iterator[bytes]:
         position += 2 + size
 
 
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and size of each chunk's data."""
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, start and size of each chunk's data in a PNG; the last one may reach beyond the end."""
     position = len(PNG_START)
-    while position + 8 <= len(content):
+    for _ in range(MAX_PARTS):
+        if position + 8 > len(content):
+            return
         size, name = struct.unpack_from(">I4s", content, position)
         yield name, position + 8, size
         position += 12 + size
@@ -58,7 +64,9 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def _riff_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     position = 12
-    while position + 8 <= len(content):
+    for _ in range(MAX_PARTS):
+        if position + 8 > len(content):
+            return
         name, size = struct.unpack_from("<4sI", content, position)
         yield name, position + 8, size
         position += 8 + size + size % 2

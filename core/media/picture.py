@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.media.decoder_messages import damage_in
+from core.media.exif import png_chunks
+from core.media.header import JPEG_START, PNG_START, stored_size
+from core.media.limits import MAX_PIXELS, largest_file, too_many_pixels
 from core.media.native_output import captured
+from core.regular_file import read_regular
 
-JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-PNG_START, PNG_END = b"\x89PNG", b"IEND"
+JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
+PNG_END = b"IEND"
 
 
 class UnreadableError(Exception):
@@ -23,18 +27,22 @@ class TruncatedError(UnreadableError):
     """The file begins as an image and ends too early."""
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read an image as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits become 8.
 
+    Args:
+        path: The file.
+        max_pixels: Maximum width x height; the header is checked before anything is decoded.
+
     Raises:
-        UnreadableError: Missing, empty, truncated, too damaged, or larger than OpenCV reads.
+        UnreadableError: Missing, not a regular file, empty, truncated, too damaged, or too large.
     """
-    return read_checked(path)[0]
+    return read_checked(path, max_pixels)[0]
 
 
-def read_checked(path: Path) -> tuple[NDArray[np.uint8], str]:
+def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
     """Read an image as :func:`read_picture` does.
 
     Returns:
@@ -43,40 +51,38 @@ def read_checked(path: Path) -> tuple[NDArray[np.uint8], str]:
     Raises:
         UnreadableError: As :func:`read_picture`.
     """
-    return decode_checked(read_content(path))
+    return decode_checked(read_content(path, max_pixels), max_pixels)
 
 
-def read_content(path: Path) -> bytes:
+def read_content(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the bytes of an image file, undecoded.
 
     Raises:
-        UnreadableError: Not there, or may not be read.
+        UnreadableError: Missing, not a regular file, not readable, or larger than an image of ``max_pixels`` can be.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path, largest_file(max_pixels))
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
 
 
-def decode_picture(content: bytes) -> NDArray[np.uint8]:
-    """Decode the bytes of a file as :func:`read_picture` does.
-
-    Raises:
-        UnreadableError: Empty, truncated, too damaged, or larger than OpenCV reads.
-    """
-    return decode_checked(content)[0]
-
-
-def decode_checked(content: bytes) -> tuple[NDArray[np.uint8], str]:
+def decode_checked(content: bytes, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
     """Decode the bytes of a file as :func:`read_checked` does.
 
     Raises:
-        UnreadableError: As :func:`decode_picture`.
+        UnreadableError: As :func:`read_picture`.
     """
     if not content:
         raise UnreadableError("the file is empty")
     if _truncated(content):
         raise TruncatedError("the file is truncated")
+    size = stored_size(content)
+    if size is None:
+        raise UnreadableError("not an image, or damaged")
+    if _has_overlong_chunk(content):
+        raise UnreadableError("not an image, or damaged (a chunk is longer than the file)")
+    if reason := too_many_pixels(size, max_pixels):
+        raise UnreadableError(reason)
     decoded, lines = captured(lambda: _decode(content))
     damage = damage_in(lines)
     if isinstance(decoded, str):
@@ -98,6 +104,11 @@ def _truncated(content: bytes) -> bool:
     if content.startswith(PNG_START):
         return PNG_END not in content[-4096:] and PNG_END not in content
     return False
+
+
+def _has_overlong_chunk(content: bytes) -> bool:
+    """Whether a chunk of a PNG reaches beyond the end of the file: OpenCV reserves as much memory as a chunk says."""
+    return content.startswith(PNG_START) and any(start + size > len(content) for _, start, size in png_chunks(content))
 
 
 def _decode(content: bytes) -> NDArray[np.uint8] | str | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.media.exif import orientation
-from core.media.picture import decode_picture
+from core.media.picture import decode_checked
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -55,8 +55,8 @@ def test_fill_bytes_before_a_marker() -> None:
 
 @pytest.mark.parametrize("make", [jpeg, png, webp])
 def test_pictures_are_turned_as_the_tag_says(make) -> None:
-    assert decode_picture(make(1)).shape == (20, 30, 3)
-    assert decode_picture(make(6)).shape == (30, 20, 3)
+    assert decode_checked(make(1))[0].shape == (20, 30, 3)
+    assert decode_checked(make(6))[0].shape == (30, 20, 3)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])

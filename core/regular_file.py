@@ -1,0 +1,114 @@
+"""Open the user's files: regular files only, up to a stated size.
+
+Every file whose name comes from a user is opened here. Opening a FIFO waits for a writer, and reading ``/dev/zero``
+never ends; both are refused before they are opened. What is refused is an :class:`OSError` with a ``strerror`` in plain
+words, as the system's own refusals are, so that one ``except OSError`` handles all of them.
+
+:func:`is_file`, :func:`is_folder` and :func:`exists` answer for any name: those of :class:`pathlib.Path` raise an error
+for names that are too long or lie in a folder that may not be read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class NotRegularError(OSError):
+    """A FIFO, socket, device or folder where a regular file is needed."""
+
+
+class TooLargeError(OSError):
+    """A file with more bytes than its kind may have."""
+
+
+def open_regular(path: Path | str, limit: int | None = None) -> BinaryIO:
+    """Open a regular file for reading, and never wait.
+
+    Args:
+        path: The file; links are followed.
+        limit: Maximum number of bytes; None for any number.
+
+    Raises:
+        NotRegularError: It is not a regular file.
+        TooLargeError: It has more than ``limit`` bytes.
+        OSError: It is missing, may not be read, or no file can have such a name.
+    """
+    try:
+        _check(os.stat(path), path, limit)  # noqa: PTH116  any name, as it is
+        # The file can be replaced after the check: without O_NONBLOCK, opening a FIFO waits.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except ValueError as error:  # a NUL byte, or characters that the system's encoding does not have
+        raise OSError(errno.EINVAL, "no file can have this name", str(path)) from error
+    file = os.fdopen(handle, "rb")
+    try:
+        _check(os.fstat(handle), path, limit)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular(path: Path | str, limit: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        path: The file; links are followed.
+        limit: Maximum number of bytes; None for any number.
+
+    Raises:
+        OSError: As :func:`open_regular`; also for a file that grows beyond ``limit`` while it is read.
+    """
+    with open_regular(path, limit) as file:
+        if limit is None:
+            return file.read()
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise _too_large(path, len(content), limit)
+    return content
+
+
+def is_file(path: Path | str) -> bool:
+    """Return whether a regular file is there; False for any name that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113  Path.is_file raises an error for some names
+
+
+def is_folder(path: Path | str) -> bool:
+    """Return whether a folder is there; False for any name that no folder can have."""
+    return os.path.isdir(path)  # noqa: PTH112  as above
+
+
+def exists(path: Path | str) -> bool:
+    """Return whether anything is there; False for any name that nothing can have."""
+    return os.path.exists(path)  # noqa: PTH110  as above
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a text file names, with ``~`` expanded; a user that does not exist stays as it is written.
+
+    Text files are UTF-8, names of files are in the system's encoding: in an ASCII locale the bytes are kept.
+    """
+    return Path(os.path.expanduser(os.fsdecode(text.encode("utf-8", "surrogateescape"))))  # noqa: PTH111  raises
+
+
+def _check(status: os.stat_result, path: Path | str, limit: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
+        raise NotRegularError(errno.EINVAL, f"it is {kind}, a regular file is needed", str(path))
+    if limit is not None and status.st_size > limit:
+        raise _too_large(path, status.st_size, limit)
+
+
+def _too_large(path: Path | str, size: int, limit: int) -> TooLargeError:
+    return TooLargeError(errno.EFBIG, f"it has {size:,} bytes, the limit is {limit:,}", str(path))
