@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core.artifacts import Precision
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.parts import NoOptions
 from core.plugins import Plugins
 from core.registry import KINDS, Registry
@@ -51,6 +52,7 @@ class Words:
     conf: float | None = None
     iou: float | None = None
     max_det: int = 300
+    max_pixels: int = MAX_PIXELS
     classes: Any = None
     single_class: bool = False
     tracker: Any = field(default_factory=lambda: ["csv"])

@@ -10,6 +10,7 @@ from core.artifacts import Dataset
 from core.data_yaml import read_data_yaml
 from core.dataset import list_samples, load_split
 from core.labels import load_labels
+from core.media.limits import MAX_PIXELS
 from stages.convert import ConvertConfig, convert
 from tests.dataset_tools import write_picture
 from tests.stage_tools import Memory, make_context
@@ -26,7 +27,7 @@ def pictures(folder: Path, *names: str, size: tuple[int, int] = SIZE) -> None:
 def run(folder: Path, **options: Any) -> tuple[Dataset, Memory]:
     number = len(list(folder.glob("out*")))
     context, memory = make_context(folder / f"out{number}")
-    return convert(ConvertConfig(**options), context), memory
+    return convert(ConvertConfig(max_pixels=MAX_PIXELS, **options), context), memory
 
 
 def labels_of(dataset: Dataset) -> dict[str, list[tuple[str, list[float]]]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.artifacts import Predictions
+from core.media.limits import MAX_PIXELS
 from core.media.source import list_source
 from core.output_paths import free_path, output_below, output_path, write_file
 from stages.frames import FramesConfig, frames
@@ -39,7 +40,7 @@ def predict_all(root: Path, source: object) -> Predictions:
         "imgsz": 32,
         "resume": False,
     }
-    config = PredictConfig(source=source, save_txt=True, save_csv=True, **words)
+    config = PredictConfig(source=source, save_txt=True, save_csv=True, max_pixels=MAX_PIXELS, **words)
     return predict(config, fake_engine(inside), context)
 
 
@@ -150,5 +151,5 @@ def check_frames(root: Path, names: list[str]) -> None:
     write_tree(source, names, clip(root))
     with guarded(root):
         context, _ = make_context(root / INSIDE)
-        listed = frames(FramesConfig(source=str(source), every=1), context)
+        listed = frames(FramesConfig(source=str(source), every=1, max_pixels=MAX_PIXELS), context)
     assert len(list_source(str(listed.path)).files) == 2 * len(list_source(str(source)).files)

@@ -22,6 +22,7 @@ from core.artifacts import Artifact, OnnxModel, QuantizedModel
 from core.context import RunContext
 from core.errors import HooklineError
 from core.incomplete import Work, interrupted
+from core.media.limits import MAX_PIXELS
 from core.output_paths import free_path, output_path
 from core.parts import Tracker
 from core.registry import Origin, Registry
@@ -62,7 +63,9 @@ def convert_hostile(root: Path, write: Callable[..., dict[str, Any]], chance: ra
     with guarded(root):
         for link in (Link.copy, Link.symlink):
             context, _ = make_context(root / INSIDE / link.value)
-            config = ConvertConfig(source=str(source), missing=Missing.skip, link=link, **options)
+            config = ConvertConfig(
+                source=str(source), missing=Missing.skip, link=link, max_pixels=MAX_PIXELS, **options
+            )
             made = attempt(partial(convert, config, context))
             if made is not None:
                 images, labels = (files_in(made.path.parent / kind) for kind in ("images", "labels"))
@@ -88,7 +91,7 @@ def test_classes_and_files_of_data_sets(tmp_path: Path, monkeypatch: pytest.Monk
         write_tree(root / "in" / "images" / "train", tree_names(chance, BATCH // 2, (".png", ".jpg"), utf8=True))
         with guarded(root):
             context, _ = make_context(root / INSIDE)
-            config = DatasetConfig(str(data), Bad.skip)
+            config = DatasetConfig(str(data), Bad.skip, max_pixels=MAX_PIXELS)
             made += attempt(partial(dataset, config, context)) is not None
     assert made
 

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from core.artifacts import InputContract
 from core.cores import usable_cores
 from core.dataset import Sample
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.media.picture import UnreadableError
 from core.media.size import picture_size
 
@@ -83,14 +85,14 @@ def _side(pixels: float, stride: int) -> int:
     return math.ceil(pixels / stride + 0.5) * stride
 
 
-def read_sizes(samples: Sequence[Sample]) -> list[Size]:
+def read_sizes(samples: Sequence[Sample], max_pixels: int = MAX_PIXELS) -> list[Size]:
     """Height and width of each picture from its header; those that cannot be read count as square."""
     with ThreadPoolExecutor(max(1, usable_cores())) as pool:
-        return list(pool.map(_size, samples))
+        return list(pool.map(partial(_size, max_pixels), samples))
 
 
-def _size(sample: Sample) -> Size:
+def _size(max_pixels: int, sample: Sample) -> Size:
     try:
-        return picture_size(sample.picture)
+        return picture_size(sample.picture, max_pixels)
     except UnreadableError:
         return SQUARE  # reading it for the evaluation tells

@@ -101,7 +101,9 @@ def evaluate_session(
     processor = beside(processor, session)
     prepare = partial(processor.prepare, upscale=upscale, fit=fit)
     if rectangular:
-        batches = rectangular_batches(sizes or read_sizes(samples), batch, session.contract, session.facts.max_stride)
+        batches = rectangular_batches(
+            sizes or read_sizes(samples, tolerance.max_pixels), batch, session.contract, session.facts.max_stride
+        )
     else:
         batches = plain_batches(len(samples), batch, session.contract)
     if batches:
@@ -145,7 +147,7 @@ def _read(
         for index in batch.indices:
             try:
                 with result.clock("read"):
-                    picture, damage = read_checked(samples[index].picture)
+                    picture, damage = read_checked(samples[index].picture, tolerance.max_pixels)
             except UnreadableError as error:
                 tolerance.skip(Unreadable(str(samples[index].picture), str(error)))
                 continue

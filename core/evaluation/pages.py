@@ -53,7 +53,7 @@ def _pair(
     """The picture with its labels and with its predictions; None where the file has gone since."""
     path = samples[seen.index].picture
     try:
-        picture = read_picture(path)
+        picture = read_picture(path, seen.height * seen.width)  # as large as it was
     except UnreadableError:
         return None
     given, found = labelled(labels[seen.index], picture), _kept(seen.found)

@@ -11,6 +11,7 @@ import cv2
 
 from core.errors import HooklineError
 from core.media.inbox import BrokenError, Shot
+from core.media.limits import MAX_PIXELS
 from core.media.video import Converter, decoded, frame_rate, open_video, reason
 
 if TYPE_CHECKING:
@@ -25,34 +26,35 @@ SILENT = 0
 """``LOG_LEVEL_SILENT`` of OpenCV."""
 
 
-def connect(address: str) -> Generator[Shot, None, None]:
+def connect(address: str, max_pixels: int = MAX_PIXELS) -> Generator[Shot, None, None]:
     """Yield the frames of one connection, which always ends with an error.
 
     Args:
         address: URL, device path, or the index of a camera in digits.
+        max_pixels: Maximum width x height of a frame of a network stream.
 
     Raises:
         HooklineError: It cannot be opened.
         BrokenError: It ended or broke off.
     """
-    return _network(address) if "://" in address else _camera(address)
+    return _network(address, max_pixels) if "://" in address else _camera(address)
 
 
 @contextmanager
-def opened_stream(address: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened_stream(address: str, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a network stream with the timeouts above.
 
     Raises:
         UnreadableVideoError: It cannot be opened, or it has no video track.
     """
     options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
-    container, stream = open_video(address, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
+    container, stream = open_video(address, max_pixels, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
     with container as opened:
         yield opened, stream
 
 
-def _network(address: str) -> Generator[Shot, None, None]:
-    with opened_stream(address) as (container, stream):
+def _network(address: str, max_pixels: int) -> Generator[Shot, None, None]:
+    with opened_stream(address, max_pixels) as (container, stream):
         convert, rate = Converter(), frame_rate(stream)
         try:
             for frame in decoded(container.demux(stream), lambda _: None):

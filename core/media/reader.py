@@ -118,7 +118,7 @@ def _pictures(
     for index in indices:
         path, name = source.files[index], source.names[index]
         try:
-            picture, damage = read_checked(path)
+            picture, damage = read_checked(path, tolerance.max_pixels)
         except UnreadableError as error:
             tolerance.skip(Unreadable(name, str(error)))
             continue
@@ -183,7 +183,9 @@ def _video(
     """Frames of one file, the first one with the index ``start``; reports what is damaged in it when it is left."""
     report = VideoReport()
     try:
-        for number, picture, seconds, rate, corrupt in video_frames(path, partial(_in_file, wanted, start), report):
+        for number, picture, seconds, rate, corrupt in video_frames(
+            path, partial(_in_file, wanted, start), report, tolerance.max_pixels
+        ):
             damage = CORRUPT if corrupt else ""
             yield Frame(start + number, f"{name}#{number}", path, number, picture, seconds, rate, damage)
     finally:

@@ -25,7 +25,7 @@ def stream_frames(source: Source, tolerance: Tolerance, stride: int, reconnect: 
         HooklineError: The stream cannot be opened or gives no frame; a video on a server broke off or ends early.
     """
     if source.live:
-        frames = live_frames(lambda: connect(source.address), source.text, tolerance, reconnect)
+        frames = live_frames(lambda: connect(source.address, tolerance.max_pixels), source.text, tolerance, reconnect)
     else:
         frames = _served(source, tolerance)
     yield from (frame for frame in frames if frame.index % stride == 0)
@@ -34,7 +34,7 @@ def stream_frames(source: Source, tolerance: Tolerance, stride: int, reconnect: 
 def _served(source: Source, tolerance: Tolerance) -> Iterator[Frame]:
     """Frames of a video on a server."""
     report, begin = VideoReport(), time.monotonic()
-    with opened_stream(source.address) as (container, stream):
+    with opened_stream(source.address, tolerance.max_pixels) as (container, stream):
         rate, convert, report.declared = frame_rate(stream), Converter(), stream.frames
         try:
             for frame in decoded(container.demux(stream), report.lose):

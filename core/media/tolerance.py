@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 
 SHARE = 0.05
 """Share of the files that may be unreadable; one file always may, as long as another one can be read."""
@@ -65,6 +66,7 @@ class Tolerance:
         warn: Prints one line.
         on_error: What happens to a file that cannot be read.
         option: Option of the command line that sets ``on_error``, for the hint of the error; empty for none.
+        max_pixels: Maximum width x height of an image or a frame; a larger one cannot be read.
         unreadable: Files that were skipped.
         damaged: Name of each image or video that was read though it is damaged -> what is wrong.
         damaged_frames: Frames of video that the decoder flagged as corrupt.
@@ -78,6 +80,7 @@ class Tolerance:
     warn: Callable[[str], None]
     on_error: OnError = OnError.auto
     option: str = ""
+    max_pixels: int = MAX_PIXELS
     unreadable: list[Unreadable] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
     damaged_frames: int = 0

@@ -16,7 +16,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS, too_many_pixels
 from core.media.tolerance import Tolerance
+from core.regular_file import open_regular
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+BORDERS = 1 << 18
+"""Pixels of the borders that a decoder puts around a small frame."""
 RUNS = 4
 """Runs of corrupt frames that are named."""
 
@@ -61,30 +65,65 @@ class UnreadableVideoError(HooklineError):
         self.reason = reason
 
 
-def open_video(address: str, **options: object) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
-    """Open a file or an address and find its first video track.
+def open_video(
+    address: str, max_pixels: int = MAX_PIXELS, *, name: str = "", **options: object
+) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
+    """Open an address and find its first video track.
+
+    Args:
+        address: As FFmpeg takes it.
+        max_pixels: Maximum width x height of a frame.
+        name: For messages, where it is not the address.
+        options: For PyAV.
 
     Raises:
-        UnreadableVideoError: It cannot be opened, or it has no video track.
+        UnreadableVideoError: It cannot be opened, it has no video track, or its frames are too large.
     """
+    shown = name or address
     try:
         container = av.open(address, **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        why = reason(error)
-        message = f"cannot open video '{address}' ({why})"
-        raise UnreadableVideoError(message, "check that it plays elsewhere", f"cannot be opened ({why})") from error
+        raise _unopened(shown, error) from error
     if not container.streams.video:
         container.close()
         what = "has no video track"
-        raise UnreadableVideoError(f"'{address}' {what}", "give a file or address with a video track", what)
+        raise UnreadableVideoError(f"'{shown}' {what}", "give a file or address with a video track", what)
     stream = container.streams.video[0]
+    if excess := too_many_pixels((stream.height, stream.width), max_pixels):
+        container.close()
+        raise UnreadableVideoError(f"cannot read video '{shown}': {excess}", "", excess)
+    # The size can change on the way. FFmpeg counts the borders that decoders put around a frame as pixels.
+    stream.codec_context.options = {"max_pixels": str(2 * max_pixels + BORDERS)}
     stream.thread_type = "AUTO"
     return container, stream
 
 
+def open_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
+    """Open a video file as :func:`open_video` does.
+
+    FFmpeg gets an open file and not its name, and may open nothing else: a file can be a playlist that names others.
+
+    Raises:
+        UnreadableVideoError: As :func:`open_video`; also for what is not a regular file.
+    """
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        raise _unopened(str(path), error) from error
+    with file:  # FFmpeg duplicates the handle
+        options = {"fd": str(file.fileno()), "protocol_whitelist": "fd"}
+        return open_video("fd:", max_pixels, name=str(path), options=options)
+
+
+def _unopened(name: str, error: BaseException) -> UnreadableVideoError:
+    why = reason(error)
+    message = f"cannot open video '{name}' ({why})"
+    return UnreadableVideoError(message, "check that it plays elsewhere", f"cannot be opened ({why})")
+
+
 def count_frames(path: Path) -> int:
     """Number of frames, from the container's header, else by counting packets without decoding."""
-    container, stream = open_video(str(path))
+    container, stream = open_file(path)
     with container as opened:
         if stream.frames:
             return stream.frames
@@ -151,7 +190,7 @@ class VideoReport:
 
 
 def video_frames(
-    path: Path, wanted: Callable[[int], bool], report: VideoReport
+    path: Path, wanted: Callable[[int], bool], report: VideoReport, max_pixels: int = MAX_PIXELS
 ) -> Iterator[tuple[int, NDArray[np.uint8], float, float | None, bool]]:
     """Decode once, in order.
 
@@ -159,6 +198,7 @@ def video_frames(
         path: The file.
         wanted: Frames that are not wanted are decoded but not converted.
         report: Records what is damaged or missing; what can be decoded is yielded all the same.
+        max_pixels: Maximum width x height of a frame.
 
     Yields:
         Number in the file from 0, image, seconds, frames per second of the video, whether the frame is corrupt.
@@ -166,7 +206,7 @@ def video_frames(
     Raises:
         UnreadableVideoError: There is no video in it, or not one frame.
     """
-    container, stream = open_video(str(path))
+    container, stream = open_file(path, max_pixels)
     with container as opened:
         rate, report.declared = frame_rate(stream), stream.frames
         convert = Converter()

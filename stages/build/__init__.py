@@ -49,6 +49,7 @@ class BuildConfig:
         split: Of the data set.
         pictures: At most this many; of more, so many are drawn by ``seed``.
         processor: Letterbox and normalisation of these pictures.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
         compute_capabilities: Cards that TensorRT-RTX builds for, e.g. ``[sm86,sm89,sm120]``; none leaves it to the
             library: Ampere and later. ``[current]`` is the card of this machine.
     """
@@ -65,6 +66,7 @@ class BuildConfig:
     split: str = shared("calibrate.split", fingerprinted=True)
     pictures: int = shared("calibrate.pictures", fingerprinted=True)
     processor: str = shared("processor", kind="processors", fingerprinted=True)
+    max_pixels: int = shared("max_pixels", fingerprinted=True)
     compute_capabilities: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -145,6 +147,7 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
         from core.calibration_pictures import source_digest
 
         facts |= {"pictures": str(config.pictures), "processor": config.processor}
+        facts |= {"max_pixels": str(config.max_pixels)}
         facts |= source_digest(config, context)
     return facts
 

@@ -29,7 +29,7 @@ def feed(
     source, notes = choose_source(config, dataset, context)
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
-        tolerance = Tolerance(files_read(source, config.pictures), context.warn)
+        tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
         for images, _ in prepared_batches(config, contract, source, tolerance, context):
             yield images
 

@@ -33,6 +33,7 @@ class CalibrateConfig:
         runtime: What runs the float model.
         on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
             number; `stop` none. A stored result is only reused for the same value.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
         cache: A calibration cache to take the ranges from instead of images: calibration.cache of this stage, or one
             that TensorRT wrote. A cache that names another model is an error.
         trust_cache: Accept a cache that does not name its model, as TensorRT's own. With the ranges of another model
@@ -48,6 +49,7 @@ class CalibrateConfig:
     processor: str = shared("processor", kind="processors")
     runtime: str = chosen("onnxruntime", kind="runtimes")
     on_error: OnError = OnError.auto
+    max_pixels: int = shared("max_pixels")
     cache: str | None = place(None)
     trust_cache: bool = presentation(default=False)
 

@@ -39,7 +39,8 @@ def observe_pictures(
     """
     source, notes = choose_source(config, dataset, context)
     total = min(frame_count(source) or 0, config.pictures)
-    tolerance = Tolerance(files_read(source, config.pictures), context.warn, config.on_error, "calibrate.on_error")
+    files, option = files_read(source, config.pictures), "calibrate.on_error"
+    tolerance = Tolerance(files, context.warn, config.on_error, option, config.max_pixels)
     observer = context.calibrator(config.calibrator)
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
     batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)

@@ -37,6 +37,7 @@ class CompareConfig:
         max_det: Most boxes a picture.
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
     """
 
     reference: str | None = place(None)
@@ -49,6 +50,7 @@ class CompareConfig:
     max_det: int = shared("max_det")
     classes: Any = shared("classes")
     processor: str = shared("processor", kind="processors")
+    max_pixels: int = shared("max_pixels")
 
 
 def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:

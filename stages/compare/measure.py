@@ -113,7 +113,7 @@ def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
     total = max(min(frame_count(source) or config.pictures, config.pictures), 1)
     size = bench.duel.sessions[0].contract.batch
     rounds = -(-config.inferences * size // total)
-    tolerance = Tolerance(files_read(source, config.pictures), context.warn)
+    tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
     pictures = 0
     with context.progress("compare", total, "pictures") as progress:
         for frames in _batches(sample_frames(source, config.pictures, context.seed, tolerance), size):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Dataset
-from core.config import place
+from core.config import place, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.stage import Stage
@@ -63,6 +63,7 @@ class ConvertConfig:
             source has, else these.
         names: The classes to keep, in order; {old: new} also renames, and merges where new ones repeat. Null: all.
         missing: Pictures that are not there or cannot be read: stop, or skip them.
+        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 
     source: Any = place(None)
@@ -72,6 +73,7 @@ class ConvertConfig:
     split: Any = None
     names: Any = None
     missing: Missing = Missing.stop
+    max_pixels: int = shared("max_pixels")
 
 
 def convert(config: ConvertConfig, context: RunContext) -> Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ from stages.convert.detect import Place, find_format, sources_of
 from stages.convert.geometry import clipped, fractions, row
 from stages.convert.json_files import read_coco, read_createml
 from stages.convert.pictures import Pictures
-from stages.convert.records import Annotations, Item, Labelled
+from stages.convert.records import Annotations, Corners, Item, Labelled
 from stages.convert.splitting import split_pictures
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
@@ -46,7 +46,7 @@ def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
     """
     found = read_annotations(config, context)
     names, numbers = choose_classes(config.names, found.names)
-    labelled = _label(found, numbers, context)
+    labelled = _label(found, numbers, config.max_pixels, context)
     _tell_missing(found.missing, config, context)
     if not any(item.rows for item in labelled):
         raise HooklineError(
@@ -90,14 +90,14 @@ def _check_once(items: Sequence[Item]) -> None:
         )
 
 
-def _label(found: Annotations, numbers: Mapping[str, int], context: RunContext) -> list[Labelled]:
+def _label(found: Annotations, numbers: Mapping[str, int], max_pixels: int, context: RunContext) -> list[Labelled]:
     """The rows of every picture that is there; the others join ``found.missing``."""
     left_out: Counter[str] = Counter()
     labelled = []
     with context.progress("measure pictures", len(found.items), "pictures") as progress:
         for item in found.items:
             try:
-                rows = _rows(item, numbers, left_out, found.told)
+                rows = _rows(fractions(item, found.told, max_pixels), numbers, left_out, found.told)
                 labelled.append(Labelled(item.picture, rows, item.split))
                 found.told["pictures lost all their boxes and are background now"] += bool(item.boxes and not rows)
             except UnreadableError as error:
@@ -109,9 +109,11 @@ def _label(found: Annotations, numbers: Mapping[str, int], context: RunContext) 
     return labelled
 
 
-def _rows(item: Item, numbers: Mapping[str, int], left_out: Counter[str], told: Counter[str]) -> tuple[Row, ...]:
+def _rows(
+    boxes: Iterable[tuple[str, Corners]], numbers: Mapping[str, int], left_out: Counter[str], told: Counter[str]
+) -> tuple[Row, ...]:
     rows: list[Row] = []
-    for name, corners in fractions(item, told):
+    for name, corners in boxes:
         if name not in numbers:
             left_out[name] += 1
         elif (inside := clipped(corners, told)) is not None:

@@ -15,13 +15,13 @@ LEAST = 1e-6
 """The least width and height that six decimals can tell from nothing."""
 
 
-def fractions(item: Item, told: Counter[str]) -> list[tuple[str, Corners]]:
+def fractions(item: Item, told: Counter[str], max_pixels: int) -> list[tuple[str, Corners]]:
     """Class name and corners of each box in fractions of the picture as hookline reads it, not clipped.
 
     Raises:
         UnreadableError: The picture is not there, or its size cannot be read.
     """
-    actual = picture_size(item.picture)
+    actual = picture_size(item.picture, max_pixels)
     if not item.pixels:
         return [(box.name, box.corners) for box in item.boxes]
     height, width = item.stated or actual

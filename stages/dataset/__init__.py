@@ -32,11 +32,13 @@ class DatasetConfig:
         data: Path of the data.yaml.
         bad: On pictures that cannot be read and labels that are wrong: `stop`, or `skip` those pictures.
         report: Draw charts, sample pictures and report.html; report.json is always written.
+        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 
     data: str | None = shared("data", place=True)
     bad: Bad = Bad.stop
     report: bool = True
+    max_pixels: int = shared("max_pixels")
 
 
 def dataset(config: DatasetConfig, context: RunContext) -> Dataset:

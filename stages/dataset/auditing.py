@@ -9,7 +9,8 @@ from pathlib import Path
 from core.context import RunContext
 from core.dataset import DataSpec, Sample, label_path
 from core.errors import shown
-from stages.dataset.checking import CHECKS, Checked, check_samples
+from core.media.limits import MAX_PIXELS
+from stages.dataset.checking import Checked, check_samples, checks_of
 from stages.dataset.findings import Finding, Severity, of_severity
 from stages.dataset.picture_cache import PictureCache, picture_cache
 from stages.dataset.strays import stray_labels
@@ -28,6 +29,7 @@ class Audit:
         tallies: Per split, of the pictures without an error.
         kept: Per split, the pictures without an error.
         left_out: Per split, the pictures with one.
+        max_pixels: Maximum width x height of a picture.
     """
 
     spec: DataSpec
@@ -35,17 +37,20 @@ class Audit:
     tallies: dict[str, Tally] = field(default_factory=dict)
     kept: dict[str, list[Sample]] = field(default_factory=dict)
     left_out: dict[str, list[Checked]] = field(default_factory=dict)
+    max_pixels: int = MAX_PIXELS
 
     def of(self, severity: Severity) -> list[Finding]:
         """The findings that are so bad."""
         return of_severity(self.findings, severity)
 
 
-def run_audit(spec: DataSpec, splits: Mapping[str, Sequence[Sample]], context: RunContext) -> Audit:
+def run_audit(
+    spec: DataSpec, splits: Mapping[str, Sequence[Sample]], context: RunContext, max_pixels: int = MAX_PIXELS
+) -> Audit:
     """Check every picture and label of ``splits``."""
-    audit = Audit(spec)
+    audit = Audit(spec, max_pixels=max_pixels)
     seen: dict[bytes, tuple[str, Path]] = {}
-    with picture_cache(context.cache_dir, CHECKS) as cache:
+    with picture_cache(context.cache_dir, checks_of(max_pixels)) as cache:
         for split, samples in splits.items():
             with context.progress(f"check {split}", len(samples), "pictures") as progress:
                 for checked in _split(audit, split, samples, cache, context.cache_dir):
@@ -65,7 +70,7 @@ def _split(
     tally = audit.tallies[split] = Tally()
     kept = audit.kept[split] = []
     left_out = audit.left_out[split] = []
-    for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir):
+    for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir, max_pixels=audit.max_pixels):
         audit.findings += checked.findings
         if checked.labels is None or of_severity(checked.findings, Severity.error):
             left_out.append(checked)

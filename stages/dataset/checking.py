@@ -22,8 +22,7 @@ from core.media.picture import TruncatedError, UnreadableError, decode_checked, 
 from stages.dataset.findings import Finding
 from stages.dataset.picture_cache import PictureCache, PictureFacts
 
-CHECKS = f"2 OpenCV {cv2.__version__}"
-"""Changes whenever the same file may be judged otherwise."""
+VERSION = f"3 OpenCV {cv2.__version__}"
 TINY = 10
 DEPTH = 8
 """Pictures under way for each thread."""
@@ -48,8 +47,13 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
+def checks_of(max_pixels: int) -> str:
+    """Return what changes whenever the same file may be judged otherwise."""
+    return f"{VERSION} {max_pixels}"
+
+
 def check_samples(
-    samples: Sequence[Sample], split: str, classes: int, cache: PictureCache, cache_dir: Path
+    samples: Sequence[Sample], split: str, classes: int, cache: PictureCache, cache_dir: Path, *, max_pixels: int
 ) -> Iterator[Checked]:
     """Look at every picture of a split, in order; only so many are in memory as are under way.
 
@@ -59,6 +63,7 @@ def check_samples(
         classes: Number of classes of the data set.
         cache: What is known of pictures by content.
         cache_dir: Where digests of files are remembered.
+        max_pixels: Maximum width x height of a picture.
     """
     workers = usable_cores() or 1
     digests = digest_each((sample.picture for sample in samples), cache_dir)
@@ -66,7 +71,9 @@ def check_samples(
         waiting: deque[tuple[Future[Checked], bool]] = deque()
         for sample, digest in zip(samples, digests, strict=True):
             known = cache.look_up(digest)
-            waiting.append((pool.submit(_check, sample, split, classes, digest, known), known is None))
+            waiting.append(
+                (pool.submit(_check, sample, split, classes, digest, known, max_pixels=max_pixels), known is None)
+            )
             if len(waiting) > workers * DEPTH:
                 yield _taken(*waiting.popleft(), cache)
         while waiting:
@@ -90,9 +97,11 @@ def _taken(future: Future[Checked], new: bool, cache: PictureCache) -> Checked: 
     return checked
 
 
-def _check(sample: Sample, split: str, classes: int, digest: str, known: PictureFacts | None) -> Checked:
+def _check(
+    sample: Sample, split: str, classes: int, digest: str, known: PictureFacts | None, *, max_pixels: int
+) -> Checked:
     if known is None:
-        digest, facts = inspect_image(sample.picture)
+        digest, facts = inspect_image(sample.picture, max_pixels)
     else:
         facts = known
     findings = list(_of_picture(sample, split, facts))
@@ -105,22 +114,22 @@ def _check(sample: Sample, split: str, classes: int, digest: str, known: Picture
     return Checked(sample, digest, facts, labels, tuple(findings))
 
 
-def inspect_image(path: Path) -> tuple[str, PictureFacts]:
+def inspect_image(path: Path, max_pixels: int) -> tuple[str, PictureFacts]:
     """Read and decode an image exactly as all later stages do.
 
     Returns:
         The digest of the bytes that were decoded (a file may change after it was digested), and what they are.
     """
     try:
-        content = read_content(path)
+        content = read_content(path, max_pixels)
     except UnreadableError as error:
         return "", PictureFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
-    return hashlib.sha256(content).hexdigest(), _facts_of(content)
+    return hashlib.sha256(content).hexdigest(), _facts_of(content, max_pixels)
 
 
-def _facts_of(content: bytes) -> PictureFacts:
+def _facts_of(content: bytes, max_pixels: int) -> PictureFacts:
     try:
-        picture, damage = decode_checked(content)
+        picture, damage = decode_checked(content, max_pixels)
     except TruncatedError as error:
         return PictureFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
     except UnreadableError as error:

@@ -33,7 +33,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     spec, splits = list_splits(data)
     for note in spec.notes:
         context.note(note)
-    audit = run_audit(spec, splits, context)
+    audit = run_audit(spec, splits, context, config.max_pixels)
     stops = _stops(audit, config.bad)
     numbers = numbers_of(audit)
     report = write_report(audit, numbers, context.workdir, seed=context.seed, drawn=config.report)

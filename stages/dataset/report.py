@@ -56,7 +56,7 @@ def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:
 
     sheets = {split: f"samples_{split}.jpg" for split, samples in audit.kept.items() if samples}
     for split, name in sheets.items():
-        sample_sheet(audit.kept[split], audit.spec.names, seed, folder / name)
+        sample_sheet(audit.kept[split], audit.spec.names, seed, folder / name, audit.max_pixels)
     return sheets
 
 

@@ -12,6 +12,7 @@ from core.dataset import Sample
 from core.drawing.boxes import Painter
 from core.drawing.tiles import Tiles, labelled, write_jpeg
 from core.labels import load_labels
+from core.media.limits import MAX_PIXELS
 from core.media.picture import read_picture
 
 PICTURES = 16
@@ -19,7 +20,9 @@ COLUMNS = 4
 TILES = Tiles(side=360, gap=8, caption=13, enlarging=cv2.INTER_NEAREST)  # as the label tools show small pictures
 
 
-def sample_sheet(samples: Sequence[Sample], names: Sequence[str], seed: int, target: Path) -> None:
+def sample_sheet(
+    samples: Sequence[Sample], names: Sequence[str], seed: int, target: Path, max_pixels: int = MAX_PIXELS
+) -> None:
     """Write a JPEG of up to 16 of the pictures, drawn by ``seed``, in the order of the split.
 
     Args:
@@ -27,11 +30,12 @@ def sample_sheet(samples: Sequence[Sample], names: Sequence[str], seed: int, tar
         names: Class names.
         seed: Of the choice.
         target: The file.
+        max_pixels: Maximum width x height of a picture.
     """
     chosen = sorted(random.Random(seed).sample(range(len(samples)), min(PICTURES, len(samples))))
     painter = Painter(names, scores=False)
     tiles = []
     for sample in (samples[index] for index in chosen):
-        picture = read_picture(sample.picture)
+        picture = read_picture(sample.picture, max_pixels)
         tiles.append(TILES.tile(picture, labelled(load_labels(sample, names), picture), painter, sample.picture.name))
     write_jpeg(TILES.page(tiles, COLUMNS), target)

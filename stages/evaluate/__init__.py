@@ -52,6 +52,7 @@ class EvaluateConfig:
         imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
         processor: Pre- and post-processing.
         plots: Draw curves, the confusion matrix and pages of predictions beside the labels.
+        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 
     model: ModelForm = ModelForm.engine
@@ -69,6 +70,7 @@ class EvaluateConfig:
     imgsz: Any = shared("imgsz", fingerprinted=True)
     processor: str = shared("processor", kind="processors")
     plots: bool = True
+    max_pixels: int = shared("max_pixels")
 
 
 def evaluate(

@@ -40,7 +40,7 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     remarks: list[str] = []
     if renamed := check_class_names(model.facts.names, names):
         remarks.append(renamed)
-    tolerance = Tolerance(len(samples), context.warn)
+    tolerance = Tolerance(len(samples), context.warn, max_pixels=config.max_pixels)
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, classes)
         remarks += _truncation(session, wanted.conf)

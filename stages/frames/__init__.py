@@ -32,6 +32,7 @@ class FramesConfig:
         quality: Of the JPEG files, 1 to 100.
         on_error: Videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any number;
             `stop` none.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
     """
 
     source: Any = shared("source")
@@ -40,6 +41,7 @@ class FramesConfig:
     min_change: float = 0.0
     quality: int = 95
     on_error: OnError = OnError.auto
+    max_pixels: int = shared("max_pixels")
 
 
 def frames(config: FramesConfig, context: RunContext) -> Pictures:

@@ -44,7 +44,7 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
         HooklineError: No video can be read, or too many cannot.
     """
     source = list_source(config.source)
-    tolerance = Tolerance(files_read(source), context.warn, config.on_error, "frames.on_error")
+    tolerance = Tolerance(files_read(source), context.warn, config.on_error, "frames.on_error", config.max_pixels)
     names, change = _file_names(source), _Change(config.min_change)
     folder = context.workdir / FOLDER
     folder.mkdir()

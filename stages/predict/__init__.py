@@ -39,6 +39,7 @@ class PredictConfig:
         frames: Stop after this number of frames; null: at the end of the source.
         on_error: What happens to images and videos that cannot be read. auto: up to 5 %, but always one, are skipped
             and named; skip: any number; stop: the first one ends the run.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
         reconnect: Seconds without a frame after which a live source that broke off or fell silent has ended; until
             then it is opened again and again. 0: it ends at once.
         resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos
@@ -65,6 +66,7 @@ class PredictConfig:
     vid_stride: int = 1
     frames: int | None = presentation(None)
     on_error: OnError = presentation(OnError.auto)
+    max_pixels: int = shared("max_pixels", presentation=True)
     reconnect: float = presentation(15.0)
     resume: bool = shared("resume", presentation=True)
     draw: bool = True

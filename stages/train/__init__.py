@@ -105,6 +105,7 @@ class TrainConfig:
         tracker: Who records losses, scores and pictures.
         plots: Draw curves and sample pages at the end.
         processor: Pre- and post-processing of the validation.
+        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 
     model: str | None = shared("model")
@@ -165,6 +166,7 @@ class TrainConfig:
     tracker: Any = shared("tracker", kind="trackers", presentation=True)
     plots: bool = presentation(True)  # noqa: FBT003
     processor: str = shared("processor", kind="processors")
+    max_pixels: int = shared("max_pixels", presentation=True)
 
 
 def train(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> Checkpoint:

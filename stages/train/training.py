@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def _trained(
         device=context.device,
         folder=folder.path,
         resume=resume,
-        read=read_picture,
+        read=partial(read_picture, max_pixels=config.max_pixels),
         watcher=watcher,
     )
     with watcher:
@@ -136,7 +137,7 @@ def training_pictures(
     if config.single_class:
         names = SINGLE_CLASS
         labels = [as_one_class(item) for item in labels]
-    rows = zip(samples, read_sizes(samples), labels, strict=True)
+    rows = zip(samples, read_sizes(samples, config.max_pixels), labels, strict=True)
     return names, [TrainingPicture(sample.picture, size, item) for sample, size, item in rows]
 
 

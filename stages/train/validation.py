@@ -39,6 +39,7 @@ class Validation:
         self._names = tuple(names)
         self._processor = context.processor(config.processor)
         self._context = context
+        self._max_pixels = config.max_pixels
 
     def scores(self, session: Session) -> EpochScores:
         """P, R and mAP of ``session``: rectangular batches, nothing enlarged, all classes of a box."""
@@ -68,7 +69,7 @@ class Validation:
 
     def _measured(self, session: Session) -> tuple[Evaluation, Scores]:
         wanted = Filter(conf=CONF, iou=IOU, max_det=MAX_DET, classes=(), multi_label=True)
-        tolerance = Tolerance(len(self._samples), self._context.warn)
+        tolerance = Tolerance(len(self._samples), self._context.warn, max_pixels=self._max_pixels)
         with self._context.progress("  validate", len(self._samples), "pictures") as progress:
             evaluation = evaluate_session(
                 session,

@@ -266,6 +266,7 @@ CONDITIONAL: dict[tuple[str, str], Conditional] = {
     ("build", "split"): Conditional(("train", "val"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
     ("build", "pictures"): Conditional(("5", "6"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
     ("build", "processor"): Conditional(("opencv", "cupy"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "max_pixels"): Conditional(("5", "6"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
     ("evaluate", "imgsz"): Conditional(("320", "640"), ("evaluate.model=checkpoint",)),
 }
 

@@ -15,6 +15,7 @@ from core.artifacts import CalibrationTable, Engine, GraftedModel, InputContract
 from core.calibration_pictures import CalibrationFeed
 from core.context import RunContext
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.parts import Availability, Runtime
 from stages.build import BuildConfig, Method, build, fingerprint
 from stages.quantize import QuantizeConfig, quantize, select
@@ -80,7 +81,9 @@ def folder(tmp_path) -> Path:
 def config(folder: Path | None, **options: Any) -> BuildConfig:
     given = {"precision": Precision.int8, "int8": Int8Route.calibrator, "pictures": 4, "data": None}
     source = str(folder) if folder else None
-    return BuildConfig(backend="fake", source=source, processor="opencv", split="train", **{**given, **options})
+    return BuildConfig(
+        backend="fake", source=source, processor="opencv", split="train", max_pixels=MAX_PIXELS, **{**given, **options}
+    )
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from core.calibration import Ranges, read_tensorrt_cache
 from core.dataset import Sample, write_listing
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.media.reader import sample_frames
 from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance
@@ -59,7 +60,7 @@ def folder(tmp_path):
 
 def config(**options):
     defaults = {"data": None, "calibrator": "minmax", "processor": "opencv"}
-    return CalibrateConfig(**{**defaults, **options})
+    return CalibrateConfig(max_pixels=MAX_PIXELS, **{**defaults, **options})
 
 
 def ranges_of(table):

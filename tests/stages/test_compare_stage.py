@@ -10,6 +10,7 @@ import pytest
 
 from core.artifacts import Comparison, Engine
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.parts import Availability
 from core.sidecar import write_sidecar
 from core.store import complete
@@ -86,6 +87,7 @@ def make_config(folder: Path, **changes: Any) -> CompareConfig:
         max_det=300,
         classes=None,
         processor="fake",
+        max_pixels=MAX_PIXELS,
     )
     return replace(config, **changes)
 

@@ -8,6 +8,7 @@ import pytest
 
 from core.dataset import load_split
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from stages.dataset import Bad, DatasetConfig, check, dataset, fingerprint
 from tests.dataset_tools import write_dataset
 from tests.stage_tools import make_context
@@ -17,7 +18,7 @@ OTHER = (1, 0.5, 0.5, 0.2, 0.2)
 
 
 def plain(file: Path, bad: Bad = Bad.stop) -> DatasetConfig:
-    return DatasetConfig(str(file), bad, report=False)
+    return DatasetConfig(str(file), bad, report=False, max_pixels=MAX_PIXELS)
 
 
 def test_makes_a_dataset(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_an_error_stops_in_one_line_and_leaves_the_report(tmp_path: Path) -> Non
     file = write_dataset(tmp_path / "set", {"val": rows})
     context, memory = make_context(tmp_path)
     with pytest.raises(HooklineError) as caught:
-        dataset(DatasetConfig(str(file)), context)
+        dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context)
     label, report = tmp_path / "set" / "labels" / "val" / "a.txt", context.run_dir / "dataset" / "report.html"
     assert str(caught.value) == (
         f"line 1 of '{label}' has class 7, but the data set has 2 classes (0 to 1) "
@@ -146,12 +147,12 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
 
 def test_check_tells_problems_before_a_run(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
-    (missing,) = check(DatasetConfig(None), context)
+    (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS), context)
     assert str(missing).startswith("no data set is given; data=<data.yaml>")
-    (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml")), context)
+    (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS), context)
     assert "no data set file" in str(wrong)
     good = write_dataset(tmp_path / "set", {"val": {"a": []}})
-    assert list(check(DatasetConfig(str(good)), context)) == []
+    assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS), context)) == []
 
 
 def test_real_data(tmp_path: Path, shared_data: Path) -> None:
@@ -177,7 +178,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "set" / "val.txt").write_bytes(b"images/val/caf\xe9b.png\n")
     file.write_text(file.read_text().replace("val: images/val", "val: val.txt"))
     context, _ = make_context(tmp_path)
-    result = dataset(DatasetConfig(str(file)), context)
+    result = dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context)
     assert result.splits == {"train": 1, "val": 1}
     folder = tmp_path / "set" / "images" / "val"
     (sample,) = load_split(result, "val")
@@ -192,4 +193,4 @@ def test_a_class_name_that_no_font_can_draw(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT]}, "val": {"b": [OBJECT, OTHER]}}, names=("x", "y"))
     file.write_text(file.read_text().replace("'x'", r'"x\a"'))
     context, _ = make_context(tmp_path)
-    assert dataset(DatasetConfig(str(file)), context).names == ("x\a", "y")
+    assert dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context).names == ("x\a", "y")

@@ -10,6 +10,7 @@ from backends.cv.plugin import hookline_processors
 from backends.ort.plugin import hookline_runtimes
 from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel
 from core.dataset import read_data_yaml
+from core.media.limits import MAX_PIXELS
 from stages.dataset import DatasetConfig, dataset
 from stages.evaluate import EvaluateConfig
 from stages.evaluate.measure import measure
@@ -27,9 +28,16 @@ def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
         layout=Layout.classic,
     )
     config = EvaluateConfig(
-        conf=None, iou=None, max_det=300, classes=None, single_class=False, imgsz=640, processor="opencv"
+        conf=None,
+        iou=None,
+        max_det=300,
+        classes=None,
+        single_class=False,
+        imgsz=640,
+        processor="opencv",
+        max_pixels=MAX_PIXELS,
     )
-    values = measure(config, model, dataset(DatasetConfig(str(file)), context), context).values
+    values = measure(config, model, dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context), context).values
     assert values["map50_95"] == pytest.approx(0.339, abs=0.001)
     assert values["map50"] == pytest.approx(0.523, abs=0.001)
     assert (values["pictures"], values["instances"]) == (128, 898)

@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from core.artifacts import Checkpoint, Dataset, Layout, Metrics
 from core.detections import Detections
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.opening import ModelForm
 from stages.dataset import DatasetConfig, dataset
 from stages.evaluate import EvaluateConfig, MultiLabel, check, hookline_stages, select
@@ -35,13 +36,15 @@ FOUND = [
 
 def make_config(**changes: Any) -> EvaluateConfig:
     shared: dict[str, Any] = {"conf": None, "iou": None, "max_det": 300, "classes": None, "single_class": False}
-    return replace(EvaluateConfig(**shared, imgsz=None, processor="fake", plots=False), **changes)
+    return replace(
+        EvaluateConfig(max_pixels=MAX_PIXELS, **shared, imgsz=None, processor="fake", plots=False), **changes
+    )
 
 
 def make_data(folder: Path, **kwargs: Any) -> Dataset:
     file = write_dataset(folder / "set", {"val": LABELS}, size=(100, 100), **kwargs)
     context, _ = make_context(folder / "data")
-    return dataset(DatasetConfig(str(file), report=False), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
 
 
 def run(
@@ -231,7 +234,7 @@ def test_split_without_objects(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"val": {"a": []}})
     parts, runtime, _ = fake_parts([])
     context, _ = make_context(tmp_path, **parts)
-    data = dataset(DatasetConfig(str(file), report=False), context)
+    data = dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
     with pytest.raises(HooklineError, match="split 'val' has no labelled objects: there is nothing to measure"):
         measure(make_config(), fake_engine(tmp_path), data, context)
     with pytest.raises(HooklineError, match="unknown split 'test'"):

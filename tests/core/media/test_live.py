@@ -255,7 +255,7 @@ def test_a_socket_that_falls_silent(tmp_path: Path) -> None:
 
 def test_the_option_reaches_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     sender = Sender([2, EOF])
-    monkeypatch.setattr(stream, "connect", lambda _: sender())
+    monkeypatch.setattr(stream, "connect", lambda *_: sender())
     tolerance = Tolerance(None, lambda _: None)
     assert list(read_frames(list_source("rtsp://host/1"), tolerance, reconnect=0.1))
     assert tolerance.ended.endswith("within 0.1 s (predict.reconnect=0.1)")

@@ -37,7 +37,7 @@ def shots(count: int, seconds: float) -> Generator[Shot, None, None]:
 
 
 def test_a_slow_consumer_gets_the_latest_frame_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "connect", lambda _: shots(40, 0.005))
+    monkeypatch.setattr(stream, "connect", lambda *_: shots(40, 0.005))
     seen, taken = tolerance(), []
     for frame in read_frames(LIVE, seen):
         taken.append(frame.index)
@@ -51,7 +51,7 @@ def test_a_slow_consumer_gets_the_latest_frame_and_the_rest_is_counted(monkeypat
 def test_stopping_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = []
 
-    def endless(_: object) -> Generator[Shot, None, None]:
+    def endless(*_: object) -> Generator[Shot, None, None]:
         try:
             yield from shots(10_000, 0.001)
         finally:
@@ -63,7 +63,7 @@ def test_stopping_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_stride_counts_the_frames_of_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "connect", lambda _: shots(12, 0.02))
+    monkeypatch.setattr(stream, "connect", lambda *_: shots(12, 0.02))
     assert all(frame.index % 3 == 0 for frame in read_frames(LIVE, tolerance(), stride=3))
 
 

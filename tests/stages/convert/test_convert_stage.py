@@ -14,6 +14,7 @@ from core.data_yaml import read_data_yaml
 from core.dataset import list_samples, load_split
 from core.errors import HooklineError
 from core.labels import load_labels
+from core.media.limits import MAX_PIXELS
 from core.media.picture import read_picture
 from core.media.size import picture_size
 from stages.convert import ConvertConfig, Format, Link, check
@@ -207,7 +208,7 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[st
     (tmp_path / "both" / "classes.txt").write_text("a")
     (tmp_path / "both" / "a.xml").write_text("<annotation/>")
     context, _ = make_context(tmp_path / "out")
-    (problem,) = map(str, check(ConvertConfig(**options), context))
+    (problem,) = map(str, check(ConvertConfig(max_pixels=MAX_PIXELS, **options), context))
     assert line in problem
 
 
@@ -247,7 +248,10 @@ def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytes
 def test_check_accepts_what_works(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path / "out")
     config = ConvertConfig(
-        source=source_of(tmp_path), split={"train": 0.7, "val": 0.2, "test": 0.1}, names={"dog": "cat"}
+        source=source_of(tmp_path),
+        split={"train": 0.7, "val": 0.2, "test": 0.1},
+        names={"dog": "cat"},
+        max_pixels=MAX_PIXELS,
     )
     assert list(check(config, context)) == []
 

@@ -22,7 +22,7 @@ def write_many(folder: Path, count: int = 60) -> Path:
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "decode_checked", lambda _: pytest.fail("decoded again"))
+    monkeypatch.setattr(checking, "decode_checked", lambda *_: pytest.fail("decoded again"))
 
 
 def test_order_is_that_of_the_samples(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_an_image_that_changes_while_it_is_checked_is_known_by_what_was_decoded(
     image = tmp_path / "set" / "images" / "train" / "000.png"
     good = image.read_bytes()
 
-    def broken_meanwhile(path: Path) -> bytes:
+    def broken_meanwhile(path: Path, _max_pixels: int) -> bytes:
         path.write_bytes(b"no image")
         return path.read_bytes()
 
@@ -89,9 +89,9 @@ def test_other_checks_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     context, _ = make_context(tmp_path)
     file = write_many(tmp_path / "set", 1)
     run_audit(*list_splits(str(file)), context)
-    monkeypatch.setattr("stages.dataset.auditing.CHECKS", "another")
+    monkeypatch.setattr("stages.dataset.checking.VERSION", "another")
     decoded: list[int] = []
-    monkeypatch.setattr(checking, "decode_checked", lambda content: (decoded.append(1), decode_checked(content))[1])
+    monkeypatch.setattr(checking, "decode_checked", lambda *given: (decoded.append(1), decode_checked(*given))[1])
     run_audit(*list_splits(str(file)), context)
     assert decoded == [1]
 
@@ -124,9 +124,9 @@ def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch
         if memory.steps == 20:
             raise KeyboardInterrupt
 
-    def counting(content: bytes) -> object:
+    def counting(content: bytes, max_pixels: int) -> object:
         decoded.append(1)
-        return decode_checked(content)
+        return decode_checked(content, max_pixels)
 
     monkeypatch.setattr(memory, "advance", interrupted)
     monkeypatch.setattr(checking, "usable_cores", lambda: 2)

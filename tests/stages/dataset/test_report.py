@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.artifacts import Dataset
+from core.media.limits import MAX_PIXELS
 from stages.dataset import DatasetConfig, dataset
 from stages.dataset.charts import box_centres, box_shapes, class_balance
 from stages.dataset.numbers import ClassNumbers
@@ -28,7 +29,7 @@ def make(folder: Path, **options: bool) -> tuple[Dataset, Path]:
     file = write_dataset(folder / "set", splits, ODD, size=(200, 100))
     (folder / "set" / "labels" / "train" / "b.txt").unlink()
     context, _ = make_context(folder)
-    return dataset(DatasetConfig(str(file), **options), context), context.workdir
+    return dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, **options), context), context.workdir
 
 
 def test_json_has_the_figures(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from core.artifacts import Pictures
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import OnError
 from stages.frames import FramesConfig, check, frames
@@ -26,7 +27,7 @@ from tests.stage_tools import Memory, make_context
 
 def run(folder: Path, source: object, **options: Any) -> tuple[Pictures, Memory]:
     context, memory = make_context(folder / "out")
-    return frames(FramesConfig(source=source, **options), context), memory
+    return frames(FramesConfig(source=source, max_pixels=MAX_PIXELS, **options), context), memory
 
 
 def levels(made: Pictures) -> list[int]:
@@ -180,8 +181,8 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[st
     write_pictures(tmp_path, ["a.png"])
     write_levels(tmp_path / "a.mp4", 2)
     context, _ = make_context(tmp_path)
-    assert list(check(FramesConfig(source="a.mp4"), context)) == []
-    (problem,) = check(FramesConfig(**{"source": "a.mp4"} | options), context)
+    assert list(check(FramesConfig(source="a.mp4", max_pixels=MAX_PIXELS), context)) == []
+    (problem,) = check(FramesConfig(max_pixels=MAX_PIXELS, **{"source": "a.mp4"} | options), context)
     assert line in str(problem)
 
 

@@ -14,6 +14,7 @@ from core.artifacts import Checkpoint, Engine, GraftedModel, OnnxModel, Predicti
 from core.detections import Detections
 from core.errors import HooklineError
 from core.media.frame import Frame
+from core.media.limits import MAX_PIXELS
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Gap, Tolerance
@@ -36,7 +37,7 @@ def config(source: Any, **options: Any) -> PredictConfig:
         "imgsz": 32,
         "resume": False,
     }
-    return PredictConfig(source=source, **words | options)
+    return PredictConfig(source=source, max_pixels=MAX_PIXELS, **words | options)
 
 
 def run(tmp_path: Path, source: Any, found: Sequence[Detections], **options: Any) -> tuple[Predictions, Memory, Any]:
