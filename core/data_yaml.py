@@ -10,8 +10,16 @@ from typing import Any
 
 from core.errors import HooklineError, shown
 from core.media.nearest import nearest_names
+from core.regular_file import exists, is_file, is_folder, path_of
+from core.yaml_file import YamlFile, read_yaml
 
 SPLITS = ("train", "val", "test")
+MAX_CLASSES = 1 << 15
+"""Class names of a data set: ImageNet-21k has 21,841."""
+MAX_NAME = 500
+"""Characters of a class name."""
+SHOWN = 200
+"""Characters of a path that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -40,108 +48,150 @@ def read_data_yaml(path: Path | str) -> DataSpec:
         HooklineError: The file is not there or not a data.yaml, names and nc disagree, or a split
             points at nothing.
     """
-    file = _absolute(Path(path))
-    content = _load(file)
+    file = _load(_absolute(Path(os.path.expanduser(path))))  # noqa: PTH111  Path.expanduser raises for unknown users
     notes: list[str] = []
-    names = _names(file, content)
-    root = _root(file, content.get("path"), notes)
+    names = _names(file)
+    root = _root(file, notes)
     splits = {
-        split: tuple(_place(file, root, split, entry, notes) for entry in _entries(file, split, content[split]))
+        split: tuple(_place(file, root, split, entry, notes) for entry in _entries(file, split))
         for split in SPLITS
-        if content.get(split)
+        if file.content.get(split)
     }
     if not splits:
-        raise HooklineError(f"'{file}' names no pictures", "it needs 'train:' and 'val:', each a folder or a .txt list")
-    return DataSpec(file, root, names, splits, tuple(notes))
+        raise HooklineError(
+            f"'{file.path}' names no images", "it needs 'train:' and 'val:', each a folder or a .txt list"
+        )
+    return DataSpec(file.path, root, names, splits, tuple(notes))
 
 
-def _load(file: Path) -> Mapping[str, Any]:
-    import yaml
-
+def _load(file: Path) -> YamlFile:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = read_yaml(file)
     except FileNotFoundError:
         raise HooklineError(f"no data set file '{file}'", nearest_names(file)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HooklineError(f"cannot read '{file}' ({error})", "data= takes the path of a data.yaml") from error
-    except yaml.YAMLError as error:
-        raise HooklineError(f"'{file}' is not valid YAML: {error}", "correct it there") from error
-    if not isinstance(content, dict):
+    except OSError as error:
+        raise HooklineError(
+            f"cannot read '{file}' ({error.strerror})", "data= takes the path of a data.yaml"
+        ) from error
+    if not isinstance(found.content, dict):
         raise HooklineError(f"'{file}' is not a data.yaml", "it needs the keys 'names', 'train' and 'val'")
-    return content
+    return found
 
 
-def _names(file: Path, content: Mapping[str, Any]) -> tuple[str, ...]:
-    names = content.get("names")
+def _names(file: YamlFile) -> tuple[str, ...]:
+    names = file.content.get("names")
     if isinstance(names, dict):
         names = _in_order(file, names)
     if not isinstance(names, list) or not names:
-        raise HooklineError(f"'{file}' has no class names", "it needs 'names:', a list or a mapping from 0 upwards")
+        raise HooklineError(
+            f"{file.place('names')} has no class names", "it needs 'names:', a list or a mapping from 0 upwards"
+        )
+    if len(names) > MAX_CLASSES:
+        raise HooklineError(
+            f"{file.place('names')} has {len(names):,} class names",
+            f"the limit is {MAX_CLASSES:,}: merge or drop classes",
+        )
     for index, name in enumerate(names):
-        if isinstance(name, bool) or not isinstance(name, (str, int, float)):
-            raise HooklineError(f"class {index} in '{file}' is {shown(name)} to YAML", "put its name in quotes")
-        if any(0xD800 <= ord(sign) <= 0xDFFF for sign in str(name)):
-            raise HooklineError(f"class {index} in '{file}' is {str(name)!a}, which is not Unicode", "correct its name")
-    count = content.get("nc", len(names))
+        _check_name(file, index, name)
+    count = file.content.get("nc", len(names))
     if count != len(names):
-        raise HooklineError(f"'{file}' says nc: {count} but names {len(names)} classes", "make them agree or drop nc")
+        raise HooklineError(
+            f"{file.place('nc')} says nc: {_plain(count)} but names {len(names)} classes", "make them agree or drop nc"
+        )
     return tuple(str(name) for name in names)
 
 
-def _in_order(file: Path, names: Mapping[Any, Any]) -> list[Any]:
+def _check_name(file: YamlFile, index: int, name: Any) -> None:
+    if isinstance(name, bool) or not isinstance(name, str | int | float):
+        raise HooklineError(
+            f"class {index} in {file.place('names', index)} is {shown(name)} to YAML", "put its name in quotes"
+        )
+    text = str(name)
+    if len(text) > MAX_NAME:
+        raise HooklineError(
+            f"the name of class {index} in {file.place('names', index)} has {len(text):,} characters",
+            f"the limit is {MAX_NAME}",
+        )
+    if any(0xD800 <= ord(sign) <= 0xDFFF for sign in text):
+        raise HooklineError(
+            f"class {index} in {file.place('names', index)} is {shown(text)}, which is not Unicode", "correct its name"
+        )
+
+
+def _in_order(file: YamlFile, names: Mapping[Any, Any]) -> list[Any]:
     """The values of ``{0: a, 1: b, ...}`` by key; keys may be quoted numbers."""
-    by_id = {int(key) if str(key).isdecimal() else key: name for key, name in names.items()}
+    by_id = {_class_number(key): name for key, name in names.items()}
     if set(by_id) != set(range(len(names))):
         raise HooklineError(
-            f"the keys of 'names' in '{file}' are {', '.join(map(str, names))}",
+            f"the keys of 'names' in {file.place('names')} are {shown(list(names))}",
             f"{len(names)} classes are numbered 0 to {len(names) - 1}",
         )
     return [by_id[index] for index in range(len(names))]
 
 
-def _root(file: Path, entry: Any, notes: list[str]) -> Path:
+def _class_number(key: Any) -> int | None:
+    if isinstance(key, str):
+        return int(key) if key.isdecimal() and len(key) < 10 else None
+    return key if isinstance(key, int) and not isinstance(key, bool) else None
+
+
+def _root(file: YamlFile, notes: list[str]) -> Path:
     """The folder that ``path:`` means: relative to the yaml, else to the working directory."""
+    entry = file.content.get("path")
     if entry is None:
-        return file.parent
-    given = Path(str(entry)).expanduser()
-    beside, here = _absolute(file.parent / given), _absolute(given)
-    if beside.is_dir():
+        return file.path.parent
+    if isinstance(entry, bool) or not isinstance(entry, str | int):
+        raise HooklineError(f"'path: {_plain(entry)}' in {file.place('path')} is not a path", "give a folder")
+    given = path_of(str(entry))
+    beside, here = _absolute(file.path.parent / given), _absolute(given)
+    if is_folder(beside):
         return beside
-    if here.is_dir():
-        notes.append(f"'path: {entry}' of '{file}' was found from the working directory: '{here}'")
+    if is_folder(here):
+        notes.append(f"'path: {entry}' of '{file.path}' was found from the working directory: '{here}'")
         return here
     raise HooklineError(
-        f"'path: {entry}' of '{file}' is not a folder",
-        f"looked for '{beside}'; a relative path starts at the folder of the data.yaml",
+        f"'path: {_plain(entry)}' of {file.place('path')} is not a folder",
+        f"looked for '{_plain(str(beside))}'; a relative path starts at the folder of the data.yaml",
     )
 
 
-def _entries(file: Path, split: str, value: Any) -> Sequence[str]:
+def _entries(file: YamlFile, split: str) -> Sequence[str]:
+    value = file.content[split]
     entries = value if isinstance(value, list) else [value]
-    for entry in entries:
+    for index, entry in enumerate(entries):
         if not isinstance(entry, str):
             raise HooklineError(
-                f"'{split}: {value}' in '{file}' is not a path", "give a folder, a .txt list, or a list"
+                f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
+                "give a folder, a .txt list, or a list",
             )
     return entries
 
 
-def _place(file: Path, root: Path, split: str, entry: str, notes: list[str]) -> Path:
+def _place(file: YamlFile, root: Path, split: str, entry: str, notes: list[str]) -> Path:
     """The folder or list that one entry of a split means."""
-    place = _absolute(root / Path(entry).expanduser())
-    if place.is_dir() or (place.is_file() and place.suffix == ".txt"):
+    place = _absolute(root / path_of(entry))
+    if _holds_pictures(place):
         return place
     # Exports of some labelling tools say ../train/images for a folder beside the data.yaml.
-    if entry.startswith("../") and (beside := root / entry[3:]).exists():
-        notes.append(f"'{split}: {entry}' of '{file}' was read as '{entry[3:]}'")
-        return _absolute(beside)
-    what = "is neither a folder nor a .txt list" if place.exists() else "is not there"
+    if entry.startswith("../") and _holds_pictures(beside := _absolute(root / path_of(entry[3:]))):
+        notes.append(f"'{split}: {entry}' of '{file.path}' was read as '{entry[3:]}'")
+        return beside
+    what = "is neither a folder nor a .txt list" if exists(place) else "is not there"
     raise HooklineError(
-        f"'{split}: {entry}' in '{file}' {what}",
-        f"looked for '{place}'; correct it, or take '{split}:' out",
+        f"'{split}: {_plain(entry)}' in {file.place(split)} {what}",
+        f"looked for '{_plain(str(place))}'; correct it, or take '{split}:' out",
     )
+
+
+def _holds_pictures(place: Path) -> bool:
+    return is_folder(place) or (place.suffix == ".txt" and is_file(place))
+
+
+def _plain(value: Any) -> str:
+    """A value as it may stand in the file; shortened, so that the place in the file stays in the message."""
+    return value if isinstance(value, str) and len(value) <= SHOWN else shown(value)
 
 
 def _absolute(path: Path) -> Path:
     """Without ``..`` but with symbolic links as they are: labels are found by the names on the way."""
-    return Path(os.path.abspath(path.expanduser()))
+    return Path(os.path.abspath(path))

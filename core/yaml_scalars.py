@@ -1,0 +1,79 @@
+"""The scalars of a YAML file: text, numbers, true, false and null, by the rules of YAML 1.1 as PyYAML has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.errors import shown
+
+MAX_TEXT = 1 << 16
+"""Characters of one text."""
+MAX_NUMBER = 100
+"""Characters of one number."""
+TAG = "tag:yaml.org,2002:"
+KINDS = ("str", "null", "bool", "int", "float")
+MERGE = object()
+"""The key ``<<``."""
+
+
+class ScalarError(ValueError):
+    """A scalar that is too long or not of the type that its tag says."""
+
+
+class Scalars:
+    """Converts scalars."""
+
+    def __init__(self) -> None:
+        from yaml.constructor import SafeConstructor
+        from yaml.resolver import Resolver
+
+        self._resolver: Any = Resolver()
+        self._constructor = SafeConstructor()
+
+    def value(self, event: Any) -> Any:
+        """Return the value of a ``yaml.ScalarEvent``.
+
+        A date, and what else has no type here, is text as it is written.
+
+        Raises:
+            ScalarError: It is too long, its tag is not supported, or it does not fit its tag.
+        """
+        text: str = event.value
+        if len(text) > MAX_TEXT:
+            raise ScalarError(f"a text has more than {MAX_TEXT:,} characters")
+        kind = self._kind(text, event.tag, plain=event.implicit[0])
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return self._constructor.bool_values[text.lower()]
+        if kind in {"int", "float"}:
+            return self._number(kind, text)
+        return MERGE if kind == "merge" else text
+
+    def _kind(self, text: str, tag: str | None, *, plain: bool) -> str:
+        from yaml import ScalarNode
+
+        if tag in {None, "!"} and not plain:
+            return "str"
+        looks: str = self._resolver.resolve(ScalarNode, text, (True, False)).removeprefix(TAG)
+        if tag is None or tag == "!":
+            return looks
+        kind = tag.removeprefix(TAG)
+        if kind not in KINDS:
+            raise ScalarError(f"the tag {shown(tag)} is not supported")
+        if kind not in {"str", looks} and (kind, looks) != ("float", "int"):
+            raise ScalarError(f"{shown(text)} is not of the type !!{kind}")
+        return kind
+
+    def _number(self, kind: str, text: str) -> int | float:
+        from yaml import ScalarNode
+
+        if len(text) > MAX_NUMBER:
+            raise ScalarError(f"a number has more than {MAX_NUMBER} characters: {shown(text)}")
+        node = ScalarNode(f"{TAG}{kind}", text)
+        try:
+            if kind == "int":
+                return self._constructor.construct_yaml_int(node)
+            return self._constructor.construct_yaml_float(node)
+        except ValueError as error:  # 0b_ has the form of a number and no digit
+            raise ScalarError(f"{shown(text)} is not a number") from error
