@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import HooklineError
+from core.errors import LONGEST_VALUE, HooklineError
 
 
 def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
@@ -27,10 +27,12 @@ def _class_id(item: Any, names: Sequence[str]) -> int:
     text = str(item)
     if text in names:
         return names.index(text)
-    if text.isdecimal() and int(text) < len(names):
+    if text.isdecimal() and len(text) < 10 and int(text) < len(names):
         return int(text)
     if text.lstrip("-").isdecimal():
-        raise HooklineError(f"there is no class {text}", f"{len(names)} classes are numbered 0 to {len(names) - 1}")
+        raise HooklineError(
+            f"there is no class {text[:LONGEST_VALUE]}", f"{len(names)} classes are numbered 0 to {len(names) - 1}"
+        )
     nearest = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
     meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
     raise HooklineError(f"unknown class '{text}'", f"{meant}possible: {_nouns(names)}, or their numbers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,9 @@ from core.artifacts import Dataset
 from core.data_yaml import DataSpec, read_data_yaml
 from core.digest import digest_each, text_digest
 from core.errors import HooklineError, unknown
-from core.media.source import PICTURES
+from core.media.matching import files_below
+from core.media.source import PICTURES, list_entries
+from core.regular_file import is_file, is_folder
 from core.serial import json_text
 
 __all__ = [
@@ -64,17 +65,16 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
         raise HooklineError(f"split '{split}' has no pictures in {places}", f"what counts: {' '.join(PICTURES)}")
     labels = ((picture, label_path(picture)) for picture in pictures)
-    return tuple(Sample(picture, label if label.is_file() else None) for picture, label in labels)
+    return tuple(Sample(picture, label if is_file(label) else None) for picture, label in labels)
 
 
 def pictures_below(folder: Path) -> list[Path]:
-    """All pictures below a folder, through linked folders too, sorted; hidden ones are left out."""
-    names = glob.glob("**/*", root_dir=folder, recursive=True)  # noqa: PTH207 - follows linked folders
-    return sorted(folder / name for name in names if name.lower().endswith(PICTURES))
+    """All pictures below a folder, through linked folders too, each folder once, sorted; hidden ones are left out."""
+    return sorted(path for path in files_below(folder) if path.name.lower().endswith(PICTURES))
 
 
 def _pictures(place: Path, root: Path) -> Iterator[Path]:
-    if place.is_dir():
+    if is_folder(place):
         yield from pictures_below(place)
     else:
         yield from _listed(place, root)
@@ -82,15 +82,9 @@ def _pictures(place: Path, root: Path) -> Iterator[Path]:
 
 def _listed(listing: Path, root: Path) -> Iterator[Path]:
     """The pictures of a .txt list: absolute, or relative to the list, the data set or the working directory."""
-    try:
-        lines = listing.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise HooklineError(f"cannot read the list '{listing}' ({error})", "it has one image per line") from error
-    for number, line in enumerate(lines, start=1):
-        if not (text := line.strip()):
-            continue
-        places = [folder / text for folder in (listing.parent, root, Path.cwd())]
-        found = next((place for place in places if place.is_file()), None)
+    for number, text in list_entries(listing):
+        places = (folder / text for folder in (listing.parent, root, Path.cwd()))
+        found = next((place for place in places if is_file(place)), None)
         if found is None:
             raise HooklineError(
                 f"'{text}' (line {number} of '{listing}') is not there",

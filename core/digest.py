@@ -19,6 +19,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from core.regular_file import open_regular
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -30,8 +32,8 @@ SETTLED_NS = 2_000_000_000
 
 
 def text_digest(text: str) -> str:
-    """SHA-256 of ``text`` in the encoding of file names, hexadecimal."""
-    return hashlib.sha256(os.fsencode(text)).hexdigest()
+    """SHA-256 of ``text``, hexadecimal; of names of files that are not UTF-8, the bytes that they have on the disk."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def file_digest(path: Path, cache_dir: Path | None = None) -> str:
@@ -43,6 +45,8 @@ def file_digest(path: Path, cache_dir: Path | None = None) -> str:
 def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = None) -> str:
     """SHA-256 over names and contents, in the order given: it does not depend on where the files lie.
 
+    Files that cannot be read count as such.
+
     Args:
         files: Name that counts, and path, of each file.
         cache_dir: Where the digests of single files are remembered.
@@ -50,7 +54,7 @@ def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = Non
     total = hashlib.sha256()
     with _cache(cache_dir) as cache:
         for name, path in files:
-            total.update(os.fsencode(f"{name}\0{_digest(path, cache)}\n"))
+            total.update(f"{name}\0{_digest_if_readable(path, cache)}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
@@ -58,10 +62,7 @@ def digest_each(files: Iterable[Path], cache_dir: Path | None = None) -> Iterato
     """SHA-256 of each file's content, hexadecimal, in order; empty where a file cannot be read."""
     with _cache(cache_dir) as cache:
         for path in files:
-            try:
-                yield _digest(path, cache)
-            except OSError:
-                yield ""
+            yield _digest_if_readable(path, cache)
 
 
 class _Cache:
@@ -94,11 +95,19 @@ class _Cache:
             connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", self._new)
 
 
+def _digest_if_readable(path: Path, cache: _Cache) -> str:
+    """The digest, empty where the file cannot be read."""
+    try:
+        return _digest(path, cache)
+    except OSError:
+        return ""
+
+
 def _digest(path: Path, cache: _Cache) -> str:
     name = os.fsencode(path.absolute())
     if known := cache.look_up(name, _state(path.stat())):
         return known
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         now, before = time.time_ns(), os.fstat(file.fileno())
         digest = _read(file)
         after = os.fstat(file.fileno())

@@ -8,7 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
+from core.regular_file import read_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 SINGLE_CLASS = ("object",)
 """The class names of a data set whose classes are treated as one."""
+MAX_BYTES = 8 << 20
+"""Bytes of a label file: some 200,000 boxes."""
+MAX_BAD = 1000
+"""Wrong rows of one label file after which it is not read further; as many repeated rows are reported."""
+LONGEST_NUMBER = 24
+"""Characters of a number that a message repeats as it is."""
 ROW = "a row is 'class cx cy w h', the box in fractions 0..1 of the picture"
 
 
@@ -91,7 +98,7 @@ def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
 
 
 def check_labels(label: Path | None, count: int) -> tuple[Labels, tuple[BadRow, ...]]:
-    """The good rows of a label file, each once, and what is wrong with the others.
+    """The good rows of a label file, each once, and what is wrong with the others: at most :data:`MAX_BAD` errors.
 
     Args:
         label: The file; None for a background picture.
@@ -102,15 +109,23 @@ def check_labels(label: Path | None, count: int) -> tuple[Labels, tuple[BadRow, 
     """
     good: dict[tuple[float, ...], int] = {}
     bad: list[BadRow] = []
+    reported = {True: 0, False: 0}  # apart, so that repeated rows hide no error
     for line, row in _rows(label) if label else ():
+        problem: BadRow | None = None
         try:
             values = _values(row, count)
         except _RowError as error:
-            bad.append(BadRow(line, error.problem, f"line {line} of '{label}' {error}"))
-            continue
-        if (first := good.setdefault(values, line)) != line:
-            message = f"line {line} of '{label}' repeats line {first}: '{' '.join(row)}'"
-            bad.append(BadRow(line, RowProblem.repeated, message))
+            problem = BadRow(line, error.problem, f"line {line} of '{label}' {error}")
+        else:
+            if (first := good.setdefault(values, line)) != line:
+                message = f"line {line} of '{label}' repeats line {first}: {shown(' '.join(row))}"
+                problem = BadRow(line, RowProblem.repeated, message)
+        if problem:
+            reported[problem.problem is RowProblem.repeated] += 1
+            if reported[problem.problem is RowProblem.repeated] <= MAX_BAD:
+                bad.append(problem)
+            if reported[False] == MAX_BAD:  # the picture cannot be used as it is labelled
+                break
     return _labels(good), tuple(bad)
 
 
@@ -124,9 +139,12 @@ def _labels(rows: Iterable[tuple[float, ...]]) -> Labels:
 def _rows(label: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and values of each line that is not blank."""
     try:
-        lines = label.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HooklineError(f"cannot read the labels '{label}' ({error})", ROW) from error
+        lines = read_regular(label, MAX_BYTES).decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise HooklineError(f"cannot read the labels '{label}' ({error.strerror})", ROW) from error
+    except UnicodeDecodeError as error:
+        message = f"cannot read the labels '{label}': it is not UTF-8 text (byte {error.start})"
+        raise HooklineError(message, ROW) from error
     return ((number, row) for number, line in enumerate(lines, start=1) if (row := line.split()))
 
 
@@ -144,19 +162,23 @@ def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
     """
     if len(row) != 5:
         polygon = " (a polygon?)" if len(row) >= 7 and len(row) % 2 else ""
-        raise _RowError(RowProblem.malformed, f"has {len(row)} values{polygon}: '{' '.join(row[:6])}'")
+        raise _RowError(RowProblem.malformed, f"has {len(row)} values{polygon}: {shown(' '.join(row[:6]))}")
     try:
         number, x, y, width, height = map(float, row)
     except ValueError:
-        raise _RowError(RowProblem.malformed, f"is not numbers: '{' '.join(row)}'") from None
+        raise _RowError(RowProblem.malformed, f"is not numbers: {shown(' '.join(row))}") from None
     if not number.is_integer() or not 0 <= number < count:
-        message = f"has class {row[0]}, but the data set has {count} classes (0 to {count - 1})"
+        message = f"has class {_number(row[0])}, but the data set has {count} classes (0 to {count - 1})"
         raise _RowError(RowProblem.unknown_class, message)
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= width <= 1 and 0 <= height <= 1):
-        raise _RowError(RowProblem.outside, f"has a box outside 0..1: '{' '.join(row[1:])}'")
+        raise _RowError(RowProblem.outside, f"has a box outside 0..1: {shown(' '.join(row[1:]))}")
     if not (width > 0 and height > 0):
-        raise _RowError(RowProblem.empty, f"has a box without area: '{' '.join(row[1:])}'")
+        raise _RowError(RowProblem.empty, f"has a box without area: {shown(' '.join(row[1:]))}")
     return number, x, y, width, height
+
+
+def _number(text: str) -> str:
+    return text if len(text) <= LONGEST_NUMBER else shown(text)
 
 
 def check_objects(

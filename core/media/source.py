@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -13,13 +14,19 @@ from urllib.parse import urlsplit
 
 from core.digest import files_digest
 from core.errors import HooklineError
+from core.media.matching import files_below, matching
 from core.media.nearest import nearest_names
+from core.regular_file import exists, is_file, is_folder, path_of, read_regular
 
 PICTURES = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (
     ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
     ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv",
 )  # fmt: skip
+VIDEO_DEVICES = 81
+"""Major number of Video4Linux devices."""
+MAX_LIST = 1 << 30
+"""Bytes of a list: some ten million paths."""
 PROTOCOLS = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 KNOWN = f"pictures: {' '.join(PICTURES)}; video: {' '.join(VIDEOS)}"
 
@@ -110,10 +117,15 @@ def list_source(text: object) -> Source:
 def _is_stream(text: str) -> bool:
     if "://" in text:
         return True
-    path = Path(text)
-    if path.exists():
-        return stat.S_ISCHR(path.stat().st_mode)
+    if exists(text):
+        return _is_camera(text)
     return text.isdecimal()
+
+
+def _is_camera(path: str) -> bool:
+    """Whether a path is a device of Video4Linux; other devices, such as ``/dev/zero``, are no source."""
+    status = Path(path).stat()
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == VIDEO_DEVICES
 
 
 def _stream(text: str) -> Source:
@@ -127,37 +139,30 @@ def _stream(text: str) -> Source:
 
 
 def _files(text: str) -> list[Path]:
-    path = Path(text).expanduser()
-    if path.is_dir():
+    path = path_of(text)
+    if is_folder(path):
         return _folder(path)
-    if path.is_file():
+    if is_file(path):
         return _listed(path) if path.suffix.lower() == ".txt" else [_media(path)]
+    if exists(path):
+        raise HooklineError(f"the source '{text}' is a FIFO, a socket or a device", "give a regular file or a camera")
     if glob.has_magic(text):
-        return _matching(str(path))
+        return _matching(path)
     raise HooklineError(f"no such source '{text}'", nearest_names(path))
 
 
 def _folder(folder: Path) -> list[Path]:
-    found = sorted((path for path in _walk(folder) if _is_media(path)), key=lambda path: path.as_posix())
+    found = sorted(
+        (path for path in files_below(plain_path(folder)) if _is_media(path)), key=lambda path: path.as_posix()
+    )
     if not found:
         raise HooklineError(f"no pictures or video in folder '{folder}'", f"what counts: {KNOWN}")
     return found
 
 
-def _walk(folder: Path) -> Iterable[Path]:
-    """Files below ``folder`` through linked folders too, each folder once, hidden ones left out."""
-    seen: set[str] = set()
-    for parent, folders, files in os.walk(plain_path(folder), followlinks=True):
-        real = os.path.realpath(parent)
-        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
-        if real not in seen:
-            yield from (Path(parent, name) for name in files if not name.startswith("."))
-        seen.add(real)
-
-
-def _matching(pattern: str) -> list[Path]:
-    found = [plain_path(Path(name)) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  absolute patterns too
-    media = [path for path in found if _is_media(path) and path.is_file()]
+def _matching(pattern: Path) -> list[Path]:
+    found = [plain_path(path) for path in matching(pattern)]
+    media = [path for path in found if _is_media(path) and is_file(path)]
     if not media:
         other = f"; it matches {len(found)} of other kinds" if found else ""
         raise HooklineError(f"no picture or video matches '{pattern}'{other}", f"what counts: {KNOWN}")
@@ -165,19 +170,30 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _listed(path: Path) -> list[Path]:
-    files = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines(), start=1):
-        entry = line.strip()
-        if entry and not entry.startswith("#"):
-            files.append(_entry(path, number, entry))
+    files = [_entry(path, number, entry) for number, entry in list_entries(path) if not entry.startswith("#")]
     if not files:
         raise HooklineError(f"the list '{path}' names no files", "write one path a line")
     return files
 
 
+def list_entries(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line of a list that is not blank.
+
+    Raises:
+        HooklineError: It cannot be read, is not a regular file, or has too many bytes.
+    """
+    try:
+        content = read_regular(path, MAX_LIST)
+    except OSError as error:
+        message = f"cannot read the list '{path}' ({error.strerror})"
+        raise HooklineError(message, "it has one path per line") from error
+    lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).splitlines()
+    return ((number, entry) for number, line in enumerate(lines, start=1) if (entry := line.strip()))
+
+
 def _entry(listing: Path, number: int, entry: str) -> Path:
     for candidate in (listing.parent / entry, Path(entry)):
-        if candidate.is_file():
+        if is_file(candidate):
             return _media(candidate)
     raise HooklineError(f"line {number} of '{listing}': no such file '{entry}'", nearest_names(listing.parent / entry))
 

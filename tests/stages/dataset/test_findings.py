@@ -74,7 +74,7 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("unreadable-picture", link_to_nothing, "cannot read '{picture}': No such file or directory"),
     ("truncated-picture", shorten, "cannot read '{picture}': the file is truncated"),
     ("unreadable-label", lambda root: label(root).write_bytes(b"\xff\xfe"),
-     "cannot read the labels '{label}' ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte)"),
+     "cannot read the labels '{label}': it is not UTF-8 text (byte 0)"),
     ("malformed-row", rows(ROWS + "0 .1 .1 .2 .2 .3 .3\n"),
      "line 3 of '{label}' has 7 values (a polygon?): '0 .1 .1 .2 .2 .3'"),
     ("class-out-of-range", rows(ROWS + "2 .5 .5 .2 .2\n"),

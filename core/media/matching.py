@@ -1,0 +1,52 @@
+"""Files below a folder, and files that match a pattern; in bounded time also where links lead in circles."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from core.regular_file import is_folder
+
+RECURSIVE = "**"
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through linked folders too, each folder once, hidden ones left out."""
+    for parent, files in _walked(folder):
+        yield from (Path(parent, name) for name in files if not name.startswith("."))
+
+
+def matching(pattern: Path) -> list[Path]:
+    """Return what matches a pattern, sorted: ``*``, ``?``, ``[...]``, and ``**`` for folders to any depth.
+
+    A folder whose name is a part of the pattern as it stands is that folder: ``[ex] a/*.jpg`` matches the images in
+    ``[ex] a`` where that exists. Where it does not, the part is a pattern.
+    """
+    parts = pattern.parts
+    found = [Path(pattern.anchor or ".")]
+    for number, part in enumerate(parts[1:] if pattern.anchor else parts, start=1):
+        last = number == len(parts) - bool(pattern.anchor)
+        found = list(dict.fromkeys(below for folder in found for below in _step(folder, part, last=last)))
+    return sorted(found)
+
+
+def _step(folder: Path, part: str, *, last: bool) -> Iterable[Path]:
+    """What one part of a pattern matches in a folder."""
+    if part == RECURSIVE:
+        return files_below(folder) if last else (Path(parent) for parent, _ in _walked(folder))
+    if not last and not set(part) <= {"*", "?"} and is_folder(folder / part):
+        return [folder / part]
+    return [folder / name for name in glob.glob(part, root_dir=folder)]  # noqa: PTH207  one level, as it is written
+
+
+def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Folders with the names of their files, each real folder once."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            yield parent, files
+        seen.add(real)
