@@ -57,7 +57,7 @@ def read_arguments() -> argparse.Namespace:
 def figures(work: str) -> str:
     """One row, by a process of its own."""
     command = [sys.executable, "-m", "benchmarks.calibration_memory", *sys.argv[1:], "--work", work]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if run.returncode:
         sys.exit(run.stderr)
     found = json.loads(run.stdout.splitlines()[-1])

@@ -64,7 +64,7 @@ def evaluate(overrides: Sequence[str]) -> dict[str, Any]:
     """The figures that one run leaves in its summary.json."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "core.run", "+stage=evaluate", f"hydra.run.dir={folder}", *overrides]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if run.returncode:
             sys.exit(f"{' '.join(command)}\n{run.stderr}")
         summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))

@@ -61,7 +61,7 @@ def quantized(weights: str, precision: str, folder: Path, arguments: argparse.Na
     options = [f"weights={weights}", f"precision={precision}", f"imgsz={arguments.imgsz}"]
     command = [sys.executable, "-m", "core.run", "+stage=quantize", f"hydra.run.dir={folder}", *options]
     command += [f"calibrate.source={arguments.source}"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if run.returncode:
         sys.exit(run.stderr)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

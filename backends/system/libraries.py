@@ -113,7 +113,9 @@ def _cache(root: Path) -> tuple[Path, ...]:
     if tool is None:
         return ()
     try:
-        said = subprocess.run([tool, "-p"], capture_output=True, text=True, timeout=5, check=False).stdout
+        said = subprocess.run(
+            [tool, "-p"], capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ()
     flag = FLAGS.get(platform.machine(), "")

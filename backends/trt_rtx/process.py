@@ -50,7 +50,7 @@ def _start(worker: str, job: Mapping[str, Any], log: IO[str]) -> subprocess.Pope
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "PYTHONPATH": _python_path()},
     )
     assert process.stdin is not None

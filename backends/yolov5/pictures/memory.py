@@ -33,7 +33,7 @@ def _machine() -> int | None:
 def _group(folder: Path, limit: str, used: str) -> int | None:
     """What a limited group has left; None where there is no limit."""
     try:
-        taken = int((folder / used).read_text()) - int((folder / limit).read_text())
+        taken = int((folder / used).read_text(encoding="utf-8")) - int((folder / limit).read_text(encoding="utf-8"))
         numbers = _numbers(folder / "memory.stat")
     except (OSError, ValueError):
         return None
@@ -42,4 +42,8 @@ def _group(folder: Path, limit: str, used: str) -> int | None:
 
 def _numbers(file: Path) -> dict[str, int]:
     """Lines of a name and a number, perhaps with a unit."""
-    return {words[0]: int(words[1]) for line in file.read_text().splitlines() if len(words := line.split()) > 1}
+    return {
+        words[0]: int(words[1])
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if len(words := line.split()) > 1
+    }
