@@ -14,7 +14,15 @@ from core.errors import shown
 from core.serial import DecodeError
 
 LARGEST_SIZE = 65536
-"""Of a batch, and of a side in pixels."""
+"""Of a batch, of a side in pixels, and of a side of an anchor."""
+LARGEST_INPUT = 1 << 28
+"""Pixels of a batch, e.g. 256 images of 1024x1024. As float32 they take 3.2 GB."""
+MAX_CLASSES = 20_000
+"""Class names of a model or data set. The largest public detection data set (V3Det) has 13,204."""
+MAX_NAME_LENGTH = 1000
+"""Characters of a class name."""
+MAX_ANCHORS = 32
+"""Anchors per level; all official networks have 3."""
 AXES = ("batch", "height", "width")
 CHANNEL_ORDERS = ("rgb", "bgr")
 SHA256 = re.compile(r"[0-9a-f]{64}|")
@@ -74,14 +82,18 @@ def _facts(facts: ModelFacts) -> Iterator[Problem]:
     sizes = {len(level) for level in facts.anchors}
     if len(sizes) > 1 or 0 in sizes or any(size % 2 for size in sizes):
         yield "anchors", "pairs of width and height, equally many per level"
-    if not all(math.isfinite(side) and side > 0 for level in facts.anchors for side in level):
-        yield "anchors", "finite numbers above 0"
+    if any(size > 2 * MAX_ANCHORS for size in sizes):
+        yield "anchors", f"up to {MAX_ANCHORS} per level"
+    if not all(0 < side <= LARGEST_SIZE for level in facts.anchors for side in level):
+        yield "anchors", f"numbers above 0, up to {LARGEST_SIZE}"
 
 
 def _contract(contract: InputContract) -> Iterator[Problem]:
     for axis in AXES:
         if not 1 <= getattr(contract, axis) <= LARGEST_SIZE:
             yield axis, f"a whole number from 1 to {LARGEST_SIZE}"
+    if (pixels := contract.batch * contract.height * contract.width) > LARGEST_INPUT:
+        yield "batch", f"a batch of at most {LARGEST_INPUT:,} pixels, not {pixels:,}"
     if not set(contract.dynamic) <= set(AXES) or len(set(contract.dynamic)) != len(contract.dynamic):
         yield "dynamic", f"some of {', '.join(AXES)}, each once"
     if not contract.name:
@@ -96,8 +108,10 @@ def _contract(contract: InputContract) -> Iterator[Problem]:
 
 def _names(names: Iterable[str]) -> Iterator[Problem]:
     listed = tuple(names)
-    if not listed or not all(_encodable(name) for name in listed):
-        yield "names", "at least one class name, each of Unicode characters"
+    if not 1 <= len(listed) <= MAX_CLASSES:
+        yield "names", f"1 to {MAX_CLASSES:,} class names, not {len(listed):,}"
+    if not all(len(name) <= MAX_NAME_LENGTH and _encodable(name) for name in listed):
+        yield "names", f"class names of up to {MAX_NAME_LENGTH} Unicode characters"
 
 
 def _encodable(name: str) -> bool:

@@ -21,7 +21,9 @@ from backends.yolov5.outputs import Classic, Heads
 from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
 from core.errors import HooklineError
 from core.parts import Session
+from core.serial import DecodeError
 from core.training import Trained, TrainingJob
+from core.validation import validate
 
 FAMILY = "yolov5"
 
@@ -34,8 +36,13 @@ class YOLOv5Backend:
         with told():
             weights = own.load(path) if path.suffix == ".safetensors" else official.read(path)
             weights.network()
+        checkpoint = Checkpoint(path=target, facts=facts_of(weights))
+        try:
+            validate(checkpoint)
+        except DecodeError as error:
+            raise HooklineError(f"'{path}' is no usable detector ({error})", "train or export it again") from error
         own.save(weights, target)
-        return Checkpoint(path=target, facts=facts_of(weights))
+        return checkpoint
 
     def export(
         self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +13,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from backends.yolov5.config import ModelConfig
-from backends.yolov5.errors import CheckpointError
+from backends.yolov5.config import Anchors, ModelConfig
+from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.model import YOLOv5
+from core.errors import shown
+from core.serial import DecodeError, decode, parse
 
 FORMAT = 1
+MAX_METADATA = 4_000_000
+"""Characters of our metadata in a safetensors file: 20,000 class names of 200 characters."""
 _KEY = "hookline"
+_FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+_COUNTER = ".num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -44,22 +49,23 @@ class Weights:
         Raises:
             CheckpointError: The weights are not those of the network that ``config`` describes.
         """
-        with torch.device("meta"):
-            network = YOLOv5(self.config)
-        wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        found = {name: tuple(tensor.shape) for name, tensor in self.state.items()}
-        for name in sorted(wanted.keys() | found.keys()):
-            if wanted.get(name) != found.get(name):
-                raise CheckpointError(
-                    f"not the weights of a plain YOLOv5: '{name}' has shape {found.get(name, 'nothing')}, "
-                    f"expected {wanted.get(name, 'nothing')}"
-                )
+        network = self.outline()
         state = {
-            name: tensor.clone() if name.endswith(".num_batches_tracked") else tensor.to(torch.float32, copy=True)
+            name: tensor.clone() if name.endswith(_COUNTER) else tensor.to(torch.float32, copy=True)
             for name, tensor in self.state.items()
         }
         network.load_state_dict(state, assign=True)
         return network.eval()
+
+    def outline(self) -> YOLOv5:
+        """Return the network without memory for its weights.
+
+        Raises:
+            CheckpointError: As for :meth:`network`.
+        """
+        network = _outline(self.config)
+        _compare_shapes(network, {name: tuple(tensor.shape) for name, tensor in self.state.items()})
+        return network
 
 
 def save(weights: Weights, path: Path) -> None:
@@ -91,6 +97,7 @@ def load(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:
             config, variant, names = _metadata(path, file.metadata() or {})
+            _compare_shapes(_outline(config), {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
             state = {name: finite(name, file.get_tensor(name), path) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
@@ -99,15 +106,55 @@ def load(path: Path) -> Weights:
     return Weights(config, variant, names, state)
 
 
+def _outline(config: ModelConfig) -> YOLOv5:
+    with torch.device("meta"):
+        return YOLOv5(config)
+
+
+def _compare_shapes(network: YOLOv5, found: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse weights that are not those of ``network``, by the first name that differs."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise CheckpointError(
+                f"not the weights of a plain YOLOv5: '{name}' has shape {_shape(found, name)}, "
+                f"expected {_shape(wanted, name)}"
+            )
+
+
+def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
+    return shown(shapes[name]) if name in shapes else "nothing"
+
+
 def finite(name: str, tensor: Tensor, path: Path) -> Tensor:
     """Return ``tensor``, a part of the weights in ``path``.
 
     Raises:
-        CheckpointError: It holds NaN or infinity.
+        CheckpointError: It holds NaN or infinity, or no floating-point numbers.
     """
+    if tensor.dtype not in _FLOATS and not name.endswith(_COUNTER):
+        raise CheckpointError(f"'{name}' in '{path}' is {tensor.dtype}, not floating-point", "fetch or train it again")
     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
         raise CheckpointError(f"'{name}' in '{path}' holds NaN or infinity", "the training diverged: train it again")
     return tensor
+
+
+@dataclass(frozen=True)
+class _Facts:
+    family: str
+    variant: str
+    names: tuple[str, ...]
+    anchors: Anchors
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """What stands under :data:`_KEY`."""
+
+    format: int
+    facts: _Facts
+    model: ModelConfig
 
 
 def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str, tuple[str, ...]]:
@@ -115,22 +162,19 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
         raise CheckpointError(
             f"'{path}' is a safetensors file without hookline's metadata", "give an official .pt, or one hookline wrote"
         )
+    text = metadata[_KEY]
     try:
-        content = json.loads(metadata[_KEY])
-        written, facts = content["format"], content["facts"]
-        if facts["family"] != "yolov5" or written != FORMAT:
-            raise CheckpointError(
-                f"'{path}' holds a '{facts['family']}' checkpoint of format {written}, not yolov5 of format {FORMAT}"
-            )
-        config, names = ModelConfig.from_dict(content["model"]), tuple(str(name) for name in facts["names"])
-        if len(names) != config.num_classes:
-            raise CheckpointError(f"'{path}' names {len(names)} classes of {config.num_classes}")
-        if not all(math.isfinite(side) and side > 0 for level in config.anchors for side in level):
-            raise CheckpointError(f"'{path}' has anchors without a size", "fetch or train it again")
-        return config, str(facts["variant"]), names
-    except CheckpointError:
-        raise
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise CheckpointError(
-            f"the metadata of '{path}' is damaged ({type(error).__name__}: {error})", "fetch or train it again"
-        ) from error
+        if len(text) > MAX_METADATA:
+            raise DecodeError("", f"{len(text):,} characters, more than {MAX_METADATA:,}")
+        content = parse(text)
+        if isinstance(content, dict) and content.get("format") != FORMAT:
+            raise CheckpointError(f"'{path}' has format {shown(content.get('format'))}, this version reads {FORMAT}")
+        found: _Metadata = decode(_Metadata, content)
+    except (DecodeError, ConfigError) as error:
+        raise CheckpointError(f"the metadata of '{path}' is damaged ({error})", "fetch or train it again") from error
+    names, config = found.facts.names, found.model
+    if found.facts.family != "yolov5":
+        raise CheckpointError(f"'{path}' holds a checkpoint of the family {shown(found.facts.family)}, not yolov5")
+    if len(names) != config.num_classes:
+        raise CheckpointError(f"'{path}' names {len(names)} classes of {config.num_classes}")
+    return config, found.facts.variant, names

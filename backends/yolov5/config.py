@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from backends.yolov5.errors import ConfigError
+from core.errors import shown
+from core.serial import decode, encode
+
 Anchors = tuple[tuple[float, ...], ...]
 
 P5_ANCHORS: Anchors = (
@@ -29,9 +33,26 @@ _HEAD_REPEATS = 3
 VARIANTS: tuple[str, ...] = tuple(f"yolov5{scale}{level}" for level in ("", "6") for scale in _SCALES)
 
 
+MAX_CLASSES = 20_000
+"""Classes of a network. The largest public detection data set (V3Det) has 13,204; with 20,000 the outputs of yolov5n
+for one image of 640x640 take 2 GB."""
+MAX_NAME_LENGTH = 1000
+"""Characters of a class name."""
+LEVELS = (3, 4)
+"""Numbers of output levels."""
+MAX_CHANNELS = 4096
+"""Channels of a layer; yolov5x has 1,280."""
+MAX_REPEATS = 64
+"""Bottlenecks of a C3 block; yolov5x has 12."""
+MAX_ANCHORS = 32
+"""Anchors of a level; all official networks have 3."""
+MAX_ANCHOR_SIDE = 65536.0
+"""Pixels."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
-    """All that decides the shape of the network.
+    """All that decides the shape of the network. One out of range cannot be made.
 
     Attributes:
         num_classes: Number of classes, nc.
@@ -51,9 +72,26 @@ class ModelConfig:
     pool_first: bool = False
 
     def __post_init__(self) -> None:
-        """Anchors become floats wherever they come from: equal networks must be written as equal text."""
+        """
+        Raises:
+            ConfigError: A number is out of range.
+        """
+        # Anchors become floats wherever they come from: equal networks must be written as equal text.
         anchors = tuple(tuple(float(side) for side in level) for level in self.anchors)
         object.__setattr__(self, "anchors", anchors)
+        self._check()
+
+    def _check(self) -> None:
+        """Compare every number with its limit, before a network takes memory for it."""
+        sizes = {len(level) for level in self.anchors}
+        if self.levels not in LEVELS or len(sizes) != 1 or not sizes <= {2 * count for count in range(1, MAX_ANCHORS + 1)}:
+            raise ConfigError(f"anchors {shown(self.anchors)}: 3 or 4 levels of 1 to {MAX_ANCHORS} pairs each are possible")
+        if not all(0 < side <= MAX_ANCHOR_SIDE for level in self.anchors for side in level):
+            raise ConfigError(f"anchors {shown(self.anchors)}: each side must be above 0, up to {MAX_ANCHOR_SIDE:,.0f}")
+        _check_counts("num_classes", (self.num_classes,), 1, MAX_CLASSES)
+        _check_counts("channels", self.channels, self.levels + 2, MAX_CHANNELS)
+        _check_counts("repeats", self.repeats, self.levels + 1, MAX_REPEATS)
+        _check_counts("head_repeats", (self.head_repeats,), 1, MAX_REPEATS)
 
     @property
     def levels(self) -> int:
@@ -81,15 +119,14 @@ class ModelConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> ModelConfig:
-        """The inverse of :meth:`to_dict`."""
-        return ModelConfig(
-            num_classes=int(values["num_classes"]),
-            anchors=values["anchors"],
-            channels=tuple(int(count) for count in values["channels"]),
-            repeats=tuple(int(count) for count in values["repeats"]),
-            head_repeats=int(values["head_repeats"]),
-            pool_first=bool(values["pool_first"]),
-        )
+        """Return the inverse of :meth:`to_dict`.
+
+        Raises:
+            DecodeError: A value is missing or of another type.
+            ConfigError: A number is out of range.
+        """
+        config: ModelConfig = decode(ModelConfig, encode(values))
+        return config
 
 
 def scaled(*, depth: float, width: float, num_classes: int, anchors: Anchors = P5_ANCHORS) -> ModelConfig:
@@ -123,6 +160,12 @@ def variant_of(channels: Sequence[int], head_repeats: int) -> str | None:
         if known.channels == tuple(channels) and known.head_repeats == head_repeats:
             return name
     return None
+
+
+def _check_counts(word: str, counts: tuple[int, ...], number: int, largest: int) -> None:
+    if len(counts) != number or not all(1 <= count <= largest for count in counts):
+        what = "a number" if number == 1 else f"{number} numbers"
+        raise ConfigError(f"{word} {shown(counts if number > 1 else counts[0])}: {what} from 1 to {largest:,} expected")
 
 
 def _scale_depth(count: int, depth: float) -> int:

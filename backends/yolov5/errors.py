@@ -21,5 +21,9 @@ class CheckpointError(YOLOv5Error, ValueError):
     """A file that cannot be read as a YOLOv5 checkpoint."""
 
 
+class ConfigError(YOLOv5Error, ValueError):
+    """A network that is out of range."""
+
+
 class TrainingError(YOLOv5Error):
     """A training that cannot begin or go on."""

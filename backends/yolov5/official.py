@@ -11,6 +11,7 @@ of ``SPP`` are the chained pools of ``SPPF``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from torch import Tensor, nn
 
 from backends.yolov5.blueprint import Layer, blueprint
 from backends.yolov5.checkpoint import Weights, finite
-from backends.yolov5.config import Anchors, ModelConfig, variant_of
-from backends.yolov5.errors import CheckpointError
+from backends.yolov5.config import LEVELS, MAX_ANCHORS, MAX_NAME_LENGTH, Anchors, ModelConfig, variant_of
+from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock, focus_to_conv
-from backends.yolov5.unpickle import StandIn, read_pickle
+from backends.yolov5.pickle_machine import StandIn
+from backends.yolov5.unpickle import read_pickle
 from core.errors import shown
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
@@ -31,6 +33,7 @@ _MODELS = frozenset(
 )
 _FIXED: Mapping[str, Mapping[str, Any]] = {"Upsample": {"scale_factor": 2.0, "mode": "nearest"}, "Concat": {"d": 1}}
 _SAME = {"Focus": "Conv", "SPP": "SPPF"}
+_TENSOR_NAMES = frozenset({"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
 _RENAMES = {
     "C3": {"cv1": "main", "cv2": "past", "cv3": "merge", "m": "blocks"},
     "Bottleneck": {"cv1": "reduce", "cv2": "expand"},
@@ -38,8 +41,15 @@ _RENAMES = {
     "SPPF": {"cv1": "reduce", "cv2": "merge"},
     "Detect": {"m": "convs"},
 }
-_MAX_DEPTH = 8
-_MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+MAX_DEPTH = 8
+"""Nesting of modules in a layer; a bottleneck's convolution has 4."""
+MAX_ENTRIES = 1000
+"""Parts of a module: children, parameters or buffers. The official networks have up to 33 layers."""
+MAX_ENTRY_NAME = 64
+"""Characters of the name of a part."""
+MAX_MODULES = 10_000
+"""Modules of a network, counted as often as they are used. yolov5x6 has about 1,000; with one module under many names a
+small file can name any number."""
 
 
 def read(path: Path) -> Weights:
@@ -51,10 +61,8 @@ def read(path: Path) -> Weights:
     content = read_pickle(path)
     try:
         return _weights(content, path)
-    except CheckpointError:
-        raise
-    except _MALFORMED as error:  # the file may hold anything in any place
-        raise CheckpointError(f"'{path}' is malformed ({type(error).__name__}: {error})", _WANTED) from error
+    except ConfigError as error:
+        raise CheckpointError(f"'{path}' holds no usable network: {error.message}", _WANTED) from error
 
 
 def _weights(content: Any, path: Path) -> Weights:
@@ -67,13 +75,15 @@ def _weights(content: Any, path: Path) -> Weights:
         )
     pool_first = _pool_first(layers)
     levels = len(_children(_child(layers[-1], "m", path)))
+    if levels not in LEVELS:
+        raise CheckpointError(f"'{path}' has {levels} output levels, not {' or '.join(map(str, LEVELS))}", _WANTED)
     ours = _compare_layers(layers, blueprint(levels, pool_first=pool_first), path)
-    modules = dict(_walk(ours))
+    modules = _modules(ours, path)
     state = _state(modules, path)
     config = _config(layers[-1], state, path, pool_first=pool_first)
     variant = variant_of(config.channels, config.head_repeats) or path.stem
     weights = Weights(config, variant, _names(model, config.num_classes, path), state)
-    _compare_modules(weights.network(), modules, path)
+    _compare_modules(weights.outline(), modules, path)
     return weights
 
 
@@ -103,8 +113,8 @@ def _pool_first(layers: list[StandIn]) -> bool:
 def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) -> dict[str, StandIn]:
     """The layers that have weights, by our name."""
     for index, (layer, wanted) in enumerate(zip(layers, expected, strict=False)):
-        found, route = _kind(layer), vars(layer).get("f", wanted.route)
-        if _SAME.get(found, found) != wanted.kind or route != wanted.route:
+        found, route = _kind(layer), layer.attributes.get("f", wanted.route)
+        if _SAME.get(found, found) != wanted.kind or not _equal(route, wanted.route):
             found, should = f"{shown(_full_kind(layer))} from {shown(route)}", f"{wanted.kind} from {wanted.route}"
             raise CheckpointError(f"layer {index} of '{path}' is {found}, not {should}", _WANTED)
         _expect({wanted.kind: layer}, wanted.kind, _FIXED.get(wanted.kind, {}), path)
@@ -113,11 +123,18 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
     return {wanted.name: layer for layer, wanted in zip(layers, expected, strict=True) if wanted.name}
 
 
-def _walk(ours: Mapping[str, StandIn], depth: int = 0) -> Iterator[tuple[str, StandIn]]:
+def _modules(ours: Mapping[str, StandIn], path: Path) -> dict[str, StandIn]:
     """Every module below, by our name."""
+    found = list(islice(_walk(ours), MAX_MODULES + 1))
+    if len(found) > MAX_MODULES:
+        raise CheckpointError(f"'{path}' has more than {MAX_MODULES:,} modules", _WANTED)
+    return dict(found)
+
+
+def _walk(ours: Mapping[str, StandIn], depth: int = 0) -> Iterator[tuple[str, StandIn]]:
     for name, module in ours.items():
         inner = _children(module).get("conv") if _kind(module) == "Focus" else module
-        if inner is None or depth > _MAX_DEPTH:
+        if inner is None or depth > MAX_DEPTH:
             raise CheckpointError(f"the module '{name}' is no part of a plain YOLOv5", _WANTED)
         yield name, module
         renames = _RENAMES.get(_kind(inner), {})
@@ -127,9 +144,11 @@ def _walk(ours: Mapping[str, StandIn], depth: int = 0) -> Iterator[tuple[str, St
 
 def _state(modules: Mapping[str, StandIn], path: Path) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
+    left = path.stat().st_size  # many tensors may be views of one storage; each becomes a copy
     for name, module in modules.items():
-        for key, tensor in _tensors(module).items():
-            if tensor.nbytes > tensor.untyped_storage().nbytes():
+        for key, tensor in _tensors(module, name, path).items():
+            left -= tensor.nbytes
+            if left < 0:
                 raise CheckpointError(f"'{name}.{key}' in '{path}' claims more than the file holds", _WANTED)
             state[f"{name}.{key}"] = finite(f"{name}.{key}", tensor, path).contiguous()
     if "stem.bn.weight" not in state:
@@ -137,26 +156,43 @@ def _state(modules: Mapping[str, StandIn], path: Path) -> dict[str, Tensor]:
             f"'{path}' has its batch normalisation folded in already", "give the file that training wrote"
         )
     if _kind(modules["stem"]) == "Focus":
-        state["stem.conv.weight"] = focus_to_conv(state["stem.conv.weight"])
+        weight = _weight(state, "stem.conv.weight", path)
+        if weight.shape[1:] != (12, 3, 3):
+            raise CheckpointError(f"the Focus layer of '{path}' has a kernel of {_sides(weight)}", _WANTED)
+        state["stem.conv.weight"] = focus_to_conv(weight)
     return state
 
 
-def _tensors(module: StandIn) -> dict[str, Tensor]:
+def _tensors(module: StandIn, name: str, path: Path) -> dict[str, Tensor]:
     if _kind(module) == "Detect":  # its buffers are the anchors, which the config carries
         return {}
-    found = {**vars(module).get("_parameters", {}), **vars(module).get("_buffers", {})}
+    found = {**_mapping(module, "_parameters"), **_mapping(module, "_buffers")}
+    if unknown := [key for key in found if key not in _TENSOR_NAMES]:
+        raise CheckpointError(f"'{name}' in '{path}' has the tensor {shown(unknown[0])}", _WANTED)
     return {key: tensor for key, tensor in found.items() if isinstance(tensor, Tensor)}
+
+
+def _weight(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
+    """Return the kernel of a convolution."""
+    if name not in state or state[name].ndim != 4:
+        found = _sides(state[name]) if name in state else "nothing"
+        raise CheckpointError(f"'{name}' in '{path}' is {found}, not the kernel of a convolution", _WANTED)
+    return state[name]
+
+
+def _sides(tensor: Tensor) -> str:
+    return f"{'x'.join(map(str, tensor.shape)) or 'a scalar'}"
 
 
 def _config(detect: StandIn, state: Mapping[str, Tensor], path: Path, *, pool_first: bool) -> ModelConfig:
     anchors = _anchors(detect, path)
     stages = len(anchors) + 1
-    outputs = state["detect.convs.0.weight"].shape[0]
+    outputs = _weight(state, "detect.convs.0.weight", path).shape[0]
     return ModelConfig(
         num_classes=outputs // (len(anchors[0]) // 2) - 5,
         anchors=anchors,
         channels=tuple(
-            state[f"{name}.conv.weight"].shape[0] for name in ("stem", *(f"stages.{i}.down" for i in range(stages)))
+            _weight(state, f"{name}.conv.weight", path).shape[0] for name in ("stem", *(f"stages.{i}.down" for i in range(stages)))
         ),
         repeats=tuple(_repeats(state, f"stages.{index}.block") for index in range(stages)),
         head_repeats=_repeats(state, "top_down.0.block"),
@@ -170,23 +206,25 @@ def _repeats(state: Mapping[str, Tensor], block: str) -> int:
 
 def _anchors(detect: StandIn, path: Path) -> Anchors:
     """The checkpoint holds them in units of the stride: [levels, A, 2]."""
-    anchors = vars(detect).get("_buffers", {}).get("anchors")
-    stride = vars(detect).get("stride")
-    if not isinstance(anchors, Tensor) or anchors.ndim != 3 or anchors.numel() > 1000:
-        raise CheckpointError(f"the Detect layer of '{path}' has no anchors", _WANTED)
+    anchors = _mapping(detect, "_buffers").get("anchors")
+    stride = detect.attributes.get("stride")
+    if not isinstance(anchors, Tensor) or anchors.ndim != 3 or not _plausible(anchors):
+        raise CheckpointError(f"the Detect layer of '{path}' has no usable anchors", _WANTED)
     strides = [8 << level for level in range(anchors.shape[0])]
-    if not isinstance(stride, Tensor) or stride.tolist() != strides:
+    if not isinstance(stride, Tensor) or stride.numel() != len(strides) or stride.tolist() != strides:
         raise CheckpointError(f"the levels of '{path}' do not have the strides {strides}", _WANTED)
     pixels = anchors.double() * torch.tensor(strides).view(-1, 1, 1)
     return tuple(tuple(level) for level in pixels.flatten(1).tolist())
 
 
 def _names(model: StandIn, count: int, path: Path) -> tuple[str, ...]:
-    names = vars(model).get("names")
+    names = model.attributes.get("names")
     if isinstance(names, Mapping):
         names = [names.get(index) for index in range(len(names))]
     if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f"'{path}' does not name its {count} classes", _WANTED)
+    if long := [name for name in names if len(name) > MAX_NAME_LENGTH]:
+        raise CheckpointError(f"'{path}' has the class name {shown(long[0])} of {len(long[0]):,} characters", _WANTED)
     return tuple(names)
 
 
@@ -195,8 +233,9 @@ def _compare_modules(network: nn.Module, modules: Mapping[str, StandIn], path: P
     for name, ours in network.named_modules():
         if isinstance(ours, ConvBlock):
             _expect(modules, f"{name}.conv", _convolution(ours.conv), path)
-            if _kind(modules[f"{name}.act"]) != "SiLU":
-                raise CheckpointError(f"'{path}' has the activation {_kind(modules[f'{name}.act'])}, not SiLU", _WANTED)
+            activation = _kind(_module(modules, f"{name}.act", path))
+            if activation != "SiLU":
+                raise CheckpointError(f"'{path}' has the activation {shown(activation)}, not SiLU", _WANTED)
         elif isinstance(ours, nn.BatchNorm2d):
             _expect(modules, name, {"eps": ours.eps}, path)
         elif isinstance(ours, Bottleneck):
@@ -219,14 +258,50 @@ def _expect(modules: Mapping[str, StandIn], name: str, wanted: Mapping[str, Any]
     """Compare attributes; the convolution of Focus works on slices, so its own are other ones."""
     if name == "stem.conv" and _kind(modules["stem"]) == "Focus":
         wanted = {**wanted, "kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1)}
+    attributes = _module(modules, name, path).attributes
     for key, value in wanted.items():
-        found = vars(modules[name]).get(key)
-        if found != value:
+        if not _equal(attributes.get(key), value):
+            found = shown(attributes.get(key))
             raise CheckpointError(f"'{name}' in '{path}' has {key} {found}, a plain YOLOv5 has {value}", _WANTED)
 
 
+def _equal(found: Any, wanted: Any) -> bool:
+    """Compare a value of the file, of any type, with a number, a text, or a list or tuple of numbers."""
+    if isinstance(wanted, list | tuple):
+        return type(found) is type(wanted) and len(found) == len(wanted) and all(map(_equal, found, wanted))
+    return isinstance(found, int | float | str) and bool(found == wanted)
+
+
+def _module(modules: Mapping[str, StandIn], name: str, path: Path) -> StandIn:
+    if name not in modules:
+        raise CheckpointError(f"'{path}' has no module '{name}'", _WANTED)
+    return modules[name]
+
+
+def _mapping(module: StandIn, name: str) -> Mapping[str, Any]:
+    """Return the attribute ``name``, empty where it is no mapping.
+
+    Raises:
+        ConfigError: It has too many entries, or one whose name is no short text.
+    """
+    found = module.attributes.get(name)
+    if not isinstance(found, Mapping):
+        return {}
+    if len(found) > MAX_ENTRIES:
+        raise ConfigError(f"a {shown(module.kind)} has {len(found):,} entries in {name}, more than {MAX_ENTRIES:,}")
+    if odd := [key for key in found if not isinstance(key, str) or len(key) > MAX_ENTRY_NAME]:
+        raise ConfigError(f"a {shown(module.kind)} has the entry {shown(odd[0])} in {name}")
+    return found
+
+
+def _plausible(anchors: Tensor) -> bool:
+    """Whether ``anchors`` is [levels, A, 2] of floats: small, whatever their memory is a view of."""
+    levels, count, sides = anchors.shape
+    return anchors.is_floating_point() and levels in LEVELS and 1 <= count <= MAX_ANCHORS and sides == 2
+
+
 def _full_kind(module: StandIn) -> str:
-    return type(module).kind
+    return module.kind
 
 
 def _kind(module: StandIn) -> str:
@@ -234,8 +309,8 @@ def _kind(module: StandIn) -> str:
 
 
 def _children(module: StandIn) -> dict[str, StandIn]:
-    children = vars(module).get("_modules", {})
-    return {str(key): child for key, child in children.items() if isinstance(child, StandIn)}
+    children = _mapping(module, "_modules")
+    return {key: child for key, child in children.items() if isinstance(child, StandIn)}
 
 
 def _child(module: StandIn, name: str, path: Path) -> StandIn:

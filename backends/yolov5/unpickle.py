@@ -1,16 +1,15 @@
 """Reads a pickled checkpoint without running anything that it names.
 
-A pickle is a program that may call whatever it can name. Here a name gives one of three things: a
-container, a tensor read from the file by ourselves, or an inert stand-in that only keeps the
-attributes it is given. No name reaches an import, and a name outside the list is refused.
+The names in it give one of three things: a container, a tensor read from the file by ourselves, or an inert
+:class:`~backends.yolov5.pickle_machine.StandIn` that only keeps the attributes it is given. No name reaches an
+import, and a name outside the list is refused.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-import pickletools
 from collections import OrderedDict
+from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +18,32 @@ from torch import Tensor
 
 from backends.yolov5.archive import Archive
 from backends.yolov5.errors import CheckpointError
+from backends.yolov5.pickle_machine import Machine, Name, PickleError, StandIn, checked_key
 from core.errors import shown
 
 # Class definitions of detectors and of PyTorch. Their objects become stand-ins, so that a checkpoint of
 # another architecture can be told by the name of its parts.
 _STAND_IN_MODULES = ("models", "utils", "yolov5", "ultralytics", "torch.nn", "torch.optim")
-_STAND_INS = frozenset(
-    {
-        "torch.Size",
-        "torch.device",
-        "_codecs.encode",
-        "numpy.ndarray",
-        "numpy.dtype",
-        "numpy.core.multiarray._reconstruct",
-        "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray._reconstruct",
-        "numpy._core.multiarray.scalar",
-        "pathlib.Path",
-        "pathlib.PosixPath",
-        "pathlib.WindowsPath",
-        "pathlib.PurePosixPath",
-        "pathlib._local.PosixPath",
-        "pathlib._local.WindowsPath",
-        "argparse.Namespace",
-        "datetime.datetime",
-        "datetime.timedelta",
-    }
+_PATHS = frozenset(
+    f"{module}.{pure}{kind}"
+    for module in ("pathlib", "pathlib._local")  # the second one in Python 3.13
+    for pure in ("", "Pure")
+    for kind in ("Path", "PosixPath", "WindowsPath")
 )
-_CONTAINERS = {"collections.OrderedDict": OrderedDict, "builtins.set": set, "__builtin__.set": set}
+_STAND_INS = _PATHS | {
+    "torch.Size",
+    "torch.device",
+    "_codecs.encode",
+    "numpy.ndarray",
+    "numpy.dtype",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "argparse.Namespace",
+    "datetime.datetime",
+    "datetime.timedelta",
+}
 _STORAGES = {
     "torch.HalfStorage": torch.float16,
     "torch.BFloat16Storage": torch.bfloat16,
@@ -62,117 +59,115 @@ _STORAGES = {
 _DTYPES = frozenset(
     f"torch.{name}" for name in ("float16", "bfloat16", "float32", "float64", "int64", "int32", "uint8")
 )
-_MAX_DIMENSIONS = 8
-_DAMAGE = (
-    pickle.UnpicklingError,
-    EOFError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-)
-
-
-class StandIn:
-    """Stands for an object of a class that is never imported. ``kind`` is the full name of that class."""
-
-    kind = ""
-
-    def __init__(self, *arguments: object, **options: object) -> None:
-        """Arguments are dropped."""
-
-    def __setstate__(self, state: object) -> None:
-        if isinstance(state, dict):
-            vars(self).update({str(key): value for key, value in state.items()})
+_SETS = frozenset({"builtins.set", "__builtin__.set"})
+_TENSOR = "torch._utils._rebuild_tensor_v2"
+_PARAMETERS = frozenset({"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"})
+_DICTIONARY = "collections.OrderedDict"
+_CALLED = _SETS | _PARAMETERS | {_TENSOR, _DICTIONARY}
+MAX_DIMENSIONS = 8
+"""Of a tensor; a convolution has 4."""
+MAX_ELEMENTS = 1 << 34
+"""Elements, offset and strides of a tensor. PyTorch's own arithmetic, which compares them with the storage, overflows
+beyond 2^63."""
 
 
 def read_pickle(path: Path) -> Any:
-    """The content of a checkpoint as tensors, containers and :class:`StandIn` objects.
+    """Return the content of a checkpoint as tensors, containers and :class:`StandIn` objects.
 
     Raises:
         CheckpointError: Not there, damaged, not a PyTorch file, or it names something that is not allowed.
     """
     with Archive(path) as archive:
-        content = archive.pickle()
+        machine = Machine(archive.pickle(), name=_allowed(path), call=_call, stored=_storages(archive))
         try:
-            _refuse_memory_bombs(content)
-            return _Unpickler(content, archive).load()
+            return machine.run()
         except CheckpointError:
             raise
-        except _DAMAGE as error:
-            raise CheckpointError(
-                f"the pickle in '{path}' is damaged ({type(error).__name__}: {error})", "fetch it again"
-            ) from error
+        except (ValueError, OverflowError) as error:  # PickleError, and what the readers of arguments raise
+            raise CheckpointError(f"the pickle in '{path}' is damaged ({error})", "fetch it again") from error
 
 
-class _Unpickler(pickle.Unpickler):
-    """One use, one file; everything it hands out is made for this file alone."""
+def _allowed(path: Path) -> Callable[[str], Name]:
+    """Return what turns a full name of the pickle in ``path`` into a :class:`Name`, or refuses it."""
+    known: dict[str, Name] = {}
 
-    def __init__(self, content: bytes, archive: Archive) -> None:
-        super().__init__(io.BytesIO(content), encoding="utf-8")
-        self._archive = archive
-        self._classes: dict[str, type[StandIn]] = {}
-        self._storages: dict[str, Tensor] = {}
-        self._functions = {
-            "torch._utils._rebuild_tensor_v2": self._tensor,
-            "torch._utils._rebuild_parameter": _parameter,
-            "torch._utils._rebuild_parameter_with_state": _parameter,
-        }
+    def name(full: str) -> Name:
+        if full not in known:
+            if not _is_allowed(full):
+                raise CheckpointError(
+                    f"refused '{path}': its pickle wants {shown(full)}, which no YOLOv5 checkpoint needs",
+                    "nothing of it was run; do not load this file with other programs",
+                )
+            known[full] = Name(full)
+        return known[full]
 
-    def find_class(self, module: str, name: str, /) -> Any:
-        """What stands for a name in the pickle.
-
-        Raises:
-            CheckpointError: The name is not on the list.
-        """
-        full = f"{module}.{name}"
-        if full in _CONTAINERS:
-            return _CONTAINERS[full]
-        if full in self._functions:
-            return self._functions[full]
-        if full in _STORAGES or full in _STAND_INS or full in _DTYPES or _is_class_of_a_detector(module):
-            return self._classes.setdefault(full, type("StandIn", (StandIn,), {"kind": full}))
-        raise CheckpointError(
-            f"refused '{self._archive.path}': its pickle wants {shown(full)}, which no YOLOv5 checkpoint needs",
-            "nothing of it was run; do not load this file with other programs",
-        )
-
-    def persistent_load(self, pid: Any, /) -> Tensor:
-        """The storage that ``("storage", class, key, location, elements)`` names."""
-        _, storage_type, key, _, _ = pid
-        dtype = _STORAGES[storage_type.kind]
-        if key not in self._storages:
-            self._storages[key] = self._archive.storage(str(key), dtype)
-        return self._storages[key]
-
-    def _tensor(
-        self, storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
-    ) -> Tensor:
-        if len(size) > _MAX_DIMENSIONS:
-            raise ValueError(f"a tensor of {len(size)} dimensions")
-        try:
-            return storage.as_strided(size, stride, offset)
-        except RuntimeError as error:
-            raise ValueError(f"a tensor outside its storage: {error}") from error
+    return name
 
 
-def _parameter(data: Tensor, *_: object) -> Tensor:
-    return data
+def _is_allowed(full: str) -> bool:
+    listed = full in _STAND_INS or full in _CALLED or full in _STORAGES or full in _DTYPES
+    return listed or any(full.startswith(f"{module}.") for module in _STAND_IN_MODULES)
 
 
-def _is_class_of_a_detector(module: str) -> bool:
-    return any(module == known or module.startswith(f"{known}.") for known in _STAND_IN_MODULES)
+def _call(machine: Machine, function: Name, arguments: tuple[Any, ...]) -> Any:
+    """Return what calling ``function`` gives: itself for the few that build values, a stand-in for all others."""
+    full = function.full
+    if full == _DICTIONARY:
+        pairs = _first(arguments, list, "an OrderedDict") if arguments else ()
+        machine.spend(len(pairs))
+        return OrderedDict(map(_pair, pairs))
+    if full == _TENSOR:
+        return _tensor(arguments)
+    if full in _PARAMETERS:
+        return _first(arguments, Tensor, "a parameter")
+    if full in _SETS:
+        members = _first(arguments, list, "a set") if arguments else []
+        machine.spend(len(members))
+        return set(map(checked_key, members))
+    return StandIn(full)
 
 
-def _refuse_memory_bombs(content: bytes) -> None:
-    """The memo of a pickle is an array: one high index would make it take all memory."""
-    puts, highest = 0, -1
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"}:
-            puts, highest = puts + 1, max(highest, int(argument or 0))
-    if highest > puts:
-        raise ValueError(f"memo index {highest} with {puts} entries")
+def _first(arguments: tuple[Any, ...], kind: type, what: str) -> Any:
+    if not arguments or not isinstance(arguments[0], kind):
+        found = type(arguments[0]).__name__ if arguments else "nothing"
+        raise PickleError(f"{what} of {found}, not of a {kind.__name__}")
+    return arguments[0]
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    if not isinstance(item, list | tuple) or len(item) != 2:
+        raise PickleError("an item of an OrderedDict that is no pair")
+    return checked_key(item[0]), item[1]
+
+
+def _storages(archive: Archive) -> Callable[[Any], Tensor]:
+    """Return what gives the storage that ``("storage", class, key, location, elements)`` names, each read once."""
+    read: dict[str, Tensor] = {}
+
+    def storage(persistent: Any) -> Tensor:
+        if not isinstance(persistent, tuple) or len(persistent) != 5 or not isinstance(persistent[2], str):
+            raise PickleError(f"a persistent id {shown(persistent)}, which names no storage")
+        kind, key = persistent[1], persistent[2]
+        if not isinstance(kind, Name) or kind.full not in _STORAGES:
+            raise PickleError(f"a storage of {shown(kind.full if isinstance(kind, Name) else kind)}")
+        if key not in read:
+            read[key] = archive.storage(key, _STORAGES[kind.full])
+        return read[key]
+
+    return storage
+
+
+def _tensor(arguments: tuple[Any, ...]) -> Tensor:
+    """Return a view of a storage: ``(storage, offset, size, stride, ...)``. It takes no memory for elements."""
+    if len(arguments) < 4 or not isinstance(arguments[0], Tensor):
+        raise PickleError("a tensor without a storage")
+    storage, offset, size, stride = arguments[:4]
+    if not all(isinstance(numbers, tuple) and len(numbers) <= MAX_DIMENSIONS for numbers in (size, stride)):
+        raise PickleError(f"a tensor whose size or stride is no tuple of up to {MAX_DIMENSIONS} numbers")
+    numbers = (offset, *size, *stride)
+    if not all(type(number) is int and 0 <= number <= MAX_ELEMENTS for number in numbers) or prod(size) > MAX_ELEMENTS:
+        raise PickleError(f"a tensor of offset {shown(offset)}, size {shown(size)}, stride {shown(stride)}")
+    try:
+        return storage.as_strided(size, stride, offset)
+    except RuntimeError as error:
+        raise PickleError(f"a tensor outside its storage: offset {offset}, size {size}, stride {stride}") from error

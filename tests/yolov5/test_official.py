@@ -88,7 +88,7 @@ def _grouped(model: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_leaky, "has the activation LeakyReLU, not SiLU"),
+        (_leaky, "has the activation 'LeakyReLU', not SiLU"),
         (_fused, "batch normalisation folded in already"),
         (_diverged, "'stem.conv.weight' in .* holds NaN or infinity; the training diverged"),
         (_grouped, r"'stages.0.down.conv.weight' has shape \(16, 4, 3, 3\), expected \(16, 8, 3, 3\)"),
@@ -97,7 +97,7 @@ def _grouped(model: Any) -> None:
         (_set("model.2.m.0.add", False), "'stages.0.block.blocks.0' in .* has add False"),
         (_set("model.2.cv1.bn.eps", 1e-5), "'stages.0.block.main.bn' in .* has eps 1e-05"),
         (_set("model.9.m.kernel_size", 7), "'stages.3.pool.m' in .* has kernel_size 7"),
-        (_set("model.11.mode", "bilinear"), "'Upsample' in .* has mode bilinear"),
+        (_set("model.11.mode", "bilinear"), "'Upsample' in .* has mode 'bilinear'"),
         (
             _set("model.16.f", [-1, 2]),
             r"layer 16 .* is 'models.common.Concat' from \[-1, 2\], not Concat from \[-1, 4\]",
