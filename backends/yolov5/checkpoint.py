@@ -57,14 +57,17 @@ class Weights:
         network.load_state_dict(state, assign=True)
         return network.eval()
 
-    def outline(self) -> YOLOv5:
+    def outline(self, path: Path | None = None) -> YOLOv5:
         """Return the network without memory for its weights.
+
+        Args:
+            path: The file that the weights come from, for messages.
 
         Raises:
             CheckpointError: As for :meth:`network`.
         """
         network = _outline(self.config)
-        _compare_shapes(network, {name: tuple(tensor.shape) for name, tensor in self.state.items()})
+        _compare_shapes(network, {name: tuple(tensor.shape) for name, tensor in self.state.items()}, path)
         return network
 
 
@@ -97,7 +100,8 @@ def load(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:
             config, variant, names = _metadata(path, file.metadata() or {})
-            _compare_shapes(_outline(config), {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            _compare_shapes(_outline(config), shapes, path)
             state = {name: finite(name, file.get_tensor(name), path) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
@@ -111,13 +115,14 @@ def _outline(config: ModelConfig) -> YOLOv5:
         return YOLOv5(config)
 
 
-def _compare_shapes(network: YOLOv5, found: Mapping[str, tuple[int, ...]]) -> None:
+def _compare_shapes(network: YOLOv5, found: Mapping[str, tuple[int, ...]], path: Path | None) -> None:
     """Refuse weights that are not those of ``network``, by the first name that differs."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
+            source = f" in '{path}'" if path else ""
             raise CheckpointError(
-                f"not the weights of a plain YOLOv5: '{name}' has shape {_shape(found, name)}, "
+                f"not the weights of a plain YOLOv5{source}: '{name}' has shape {_shape(found, name)}, "
                 f"expected {_shape(wanted, name)}"
             )
 

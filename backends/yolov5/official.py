@@ -83,7 +83,7 @@ def _weights(content: Any, path: Path) -> Weights:
     config = _config(layers[-1], state, path, pool_first=pool_first)
     variant = variant_of(config.channels, config.head_repeats) or path.stem
     weights = Weights(config, variant, _names(model, config.num_classes, path), state)
-    _compare_modules(weights.outline(), modules, path)
+    _compare_modules(weights.outline(path), modules, path)
     return weights
 
 
@@ -125,21 +125,21 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
 
 def _modules(ours: Mapping[str, StandIn], path: Path) -> dict[str, StandIn]:
     """Every module below, by our name."""
-    found = list(islice(_walk(ours), MAX_MODULES + 1))
+    found = list(islice(_walk(ours, path), MAX_MODULES + 1))
     if len(found) > MAX_MODULES:
         raise CheckpointError(f"'{path}' has more than {MAX_MODULES:,} modules", _WANTED)
     return dict(found)
 
 
-def _walk(ours: Mapping[str, StandIn], depth: int = 0) -> Iterator[tuple[str, StandIn]]:
+def _walk(ours: Mapping[str, StandIn], path: Path, depth: int = 0) -> Iterator[tuple[str, StandIn]]:
     for name, module in ours.items():
         inner = _children(module).get("conv") if _kind(module) == "Focus" else module
         if inner is None or depth > MAX_DEPTH:
-            raise CheckpointError(f"the module '{name}' is no part of a plain YOLOv5", _WANTED)
+            raise CheckpointError(f"the module '{name}' of '{path}' is no part of a plain YOLOv5", _WANTED)
         yield name, module
         renames = _RENAMES.get(_kind(inner), {})
         below = {f"{name}.{renames.get(key, key)}": child for key, child in _children(inner).items()}
-        yield from _walk(below, depth + 1)
+        yield from _walk(below, path, depth + 1)
 
 
 def _state(modules: Mapping[str, StandIn], path: Path) -> dict[str, Tensor]:
