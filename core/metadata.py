@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.errors import HooklineError, shown
 from core.serial import DecodeError, decode, encode, parse
-from core.validation import validate
+from core.validation import LARGEST_SIZE, validate
 
 KEY = "hookline"
+MAX_METADATA = 4_000_000
+"""Characters of our own metadata: 20,000 class names of 200 characters."""
+MAX_NAMES_TEXT = 1_000_000
+"""Characters of the names as others write them; Python's reader takes up to 300 bytes for each."""
+MAX_NUMBER = 20
+"""Characters of a number."""
 
 
 @dataclass(frozen=True)
@@ -46,32 +54,70 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
     """
     if KEY not in properties:
         return None
+    text = properties[KEY]
     try:
-        metadata: ModelMetadata = decode(ModelMetadata, parse(properties[KEY]))
+        if len(text) > MAX_METADATA:
+            raise DecodeError("", f"{len(text):,} characters, more than {MAX_METADATA:,}")
+        metadata: ModelMetadata = decode(ModelMetadata, parse(text))
         validate(metadata)
     except DecodeError as error:
         raise HooklineError(f"the metadata '{KEY}' of the model is damaged ({error})", "export it again") from error
     return metadata
 
 
-def parse_names(text: str) -> tuple[str, ...]:
-    """Class names from the text of a list or of a dict whose keys are 0, 1, 2, ...
+def parse_stride(text: str) -> int:
+    """Return the largest stride from its text.
 
     Raises:
-        ValueError: Neither.
+        DecodeError: No whole number above 0.
     """
     try:
-        value = json.loads(text)
+        number = float(text[:MAX_NUMBER])
     except ValueError:
-        try:
-            value = ast.literal_eval(text)
-        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-            raise ValueError(f"no list or dict: {shown(text)}") from error
+        number = math.nan
+    if not (number >= 1 and number.is_integer() and number <= LARGEST_SIZE):
+        raise DecodeError("stride", f"expected a whole number from 1 to {LARGEST_SIZE}, got {shown(text)}")
+    return int(number)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Return class names from the text of a list, or of a dict whose keys are 0, 1, 2, ...
+
+    A name that is a number becomes its text.
+
+    Raises:
+        DecodeError: Neither, or more than a model can have.
+    """
+    if len(text) > MAX_NAMES_TEXT:
+        raise DecodeError("names", f"{len(text):,} characters, more than {MAX_NAMES_TEXT:,}")
+    value = _literal(text)
     if isinstance(value, dict):
-        by_id = {int(key): name for key, name in value.items()}
-        if sorted(by_id) != list(range(len(by_id))):
-            raise ValueError("the keys are not 0, 1, 2, ...")
+        by_id = {_class_id(key): name for key, name in value.items()}
+        if sorted(by_id) != list(range(len(value))):
+            raise DecodeError("names", f"the keys are not 0, 1, 2, ...: {shown(text)}")
         value = [by_id[index] for index in range(len(by_id))]
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"no list of names: {shown(text)}")
-    return tuple(value)
+    if not isinstance(value, list | tuple) or not value or not all(_is_name(name) for name in value):
+        raise DecodeError("names", f"expected a list or dict of names, got {shown(text)}")
+    return tuple(map(str, value))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _class_id(key: Any) -> int:
+    """Return the number of a class; -1 where the key is none."""
+    text = str(key) if isinstance(key, str | int) and not isinstance(key, bool) else ""
+    return int(text) if len(text) <= MAX_NUMBER and text.isascii() and text.isdecimal() else -1
+
+
+def _literal(text: str) -> Any:
+    """Return the value of a text in JSON or in Python's notation, which exporters write."""
+    try:
+        return parse(text)
+    except DecodeError:
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise DecodeError("names", f"expected a list or dict, got {shown(text)}") from error

@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto
 
-from backends.graphsurgeon.files import read_onnx
 from core.artifacts import Layout, ModelFacts, OnnxModel
 from core.errors import HooklineError
+from core.onnx_file import check_onnx, read_onnx
 from cuda_plugins import signature
 
 MIN_OPSET = 13
@@ -22,6 +22,7 @@ def read_heads(model: OnnxModel) -> onnx.ModelProto:
             heads do not fit the classes and anchors that the artifact states.
     """
     graph = read_onnx(model.path)
+    check_onnx(graph, model.path)
     _check_layout(model, graph)
     if (opset := default_opset(graph)) < MIN_OPSET:
         raise HooklineError(

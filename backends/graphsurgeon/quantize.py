@@ -6,7 +6,6 @@ from pathlib import Path
 
 import onnx
 
-from backends.graphsurgeon.files import read_onnx
 from backends.graphsurgeon.half import convert_to_half
 from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.style import QdqStyle
@@ -14,6 +13,7 @@ from core.artifacts import CalibrationTable, OnnxModel, Precision
 from core.calibration import Ranges
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.onnx_file import check_onnx, read_onnx
 
 
 def quantize(
@@ -32,6 +32,7 @@ def quantize(
         HooklineError: The table is missing or belongs to another model, or the graph cannot be quantised.
     """
     graph = read_onnx(model.path)
+    check_onnx(graph, model.path)
     if precision is not model.precision:
         graph = (
             convert_to_half(graph)

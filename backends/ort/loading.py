@@ -7,9 +7,11 @@ from typing import TypeAlias
 
 import onnxruntime as ort
 
+from backends.ort.failures import ort_errors
 from backends.ort.plugin import OrtOptions
 from core.cores import usable_cores
 from core.errors import HooklineError
+from core.onnx_file import read_onnx
 
 Level: TypeAlias = ort.GraphOptimizationLevel
 PROVIDERS = ["CPUExecutionProvider"]
@@ -32,30 +34,15 @@ def session_options(options: OrtOptions, level: Level) -> ort.SessionOptions:
 
 
 def load_session(model: Path | bytes, options: ort.SessionOptions, title: str) -> ort.InferenceSession:
-    """Open a file, or a serialised model.
+    """Open a file, or a serialised model of ours.
 
     Raises:
-        HooklineError: It is not there, is not a whole ONNX model, or needs an operator that ONNX Runtime
-            does not have. ``title`` names it.
+        HooklineError: It is not there, is not a whole ONNX model, exceeds a limit of :mod:`core.onnx_file`, or needs an
+            operator that ONNX Runtime does not have. ``title`` names it.
     """
     if isinstance(model, Path) and not model.is_file():
         raise HooklineError(f"{title} does not exist", "build or export it first")
-    try:
+    if isinstance(model, Path):
+        read_onnx(model)  # ONNX Runtime has no limits of its own
+    with ort_errors("open", title):
         return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=PROVIDERS)
-    except Exception as error:
-        reason = _reason(error)
-        raise HooklineError(f"ONNX Runtime cannot open {title} ({reason})", _remedy(reason)) from error
-
-
-def _reason(error: BaseException) -> str:
-    """The end of ONNX Runtime's first line; before it stand a code, the path and the node in full."""
-    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return line.rpartition(" failed:")[2].rpartition(", Error ")[2].removeprefix("[ONNXRuntimeError] : ")
-
-
-def _remedy(reason: str) -> str:
-    if "No Op registered" in reason or "not a registered" in reason:
-        return "it needs an operator that this runtime does not have; graft with graft.namespace=hookline"
-    if "serialization failed" in reason:
-        return "the optimised graph could not be written: is the disk full?"
-    return "the file is damaged or no ONNX model; make it again with reuse=false"

@@ -8,11 +8,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from backends.ort.failures import ort_errors
+from backends.ort.outputs import FLOAT16, as_float32, check_input, output_check
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
-
-FLOAT16 = "tensor(float16)"
-
 
 class OrtSession:
     """An ONNX Runtime session with the facts of the artifact it was opened from.
@@ -29,20 +28,21 @@ class OrtSession:
         self.score_threshold: float = getattr(model, "score_threshold", 0.0)
         self._session: ort.InferenceSession | None = session
         self._outputs = [output.name for output in session.get_outputs()]
-        expected = next((item for item in session.get_inputs() if item.name == self.contract.name), None)
-        if expected is None:
-            raise HooklineError(f"'{model.path.name}' has no input '{self.contract.name}'", "export it again")
+        self._title = f"'{model.path.name}'"
+        expected = check_input(session, model)
+        self._check_outputs = output_check(session, model)
         self._half = expected.type == FLOAT16
         self._shape = [size if isinstance(size, int) else None for size in expected.shape]
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Infer one batch, float32 [B, 3, H, W].
+        """Infer one batch, float32 [B, 3, H, W]. A model that takes or gives float16 is converted to and from it.
 
         Where the model's batch is static, a smaller one is filled up with zeros and a larger one is cut
         into pieces; the outputs have B rows in either case.
 
         Raises:
-            HooklineError: Height, width or channels are not those of the model.
+            HooklineError: Height, width or channels are not those of the model, ONNX Runtime fails, or the outputs are
+                not those of the model's layout.
         """
         self._check(images)
         static = self._shape[0]
@@ -61,7 +61,11 @@ class OrtSession:
         if self._session is None:
             raise RuntimeError("the session is closed")
         feed = np.ascontiguousarray(images, np.float16 if self._half else np.float32)
-        return dict(zip(self._outputs, self._session.run(self._outputs, {self.contract.name: feed}), strict=True))
+        with ort_errors("run", self._title):
+            values = self._session.run(self._outputs, {self.contract.name: feed})
+        outputs = {name: as_float32(value) for name, value in zip(self._outputs, values, strict=True)}
+        self._check_outputs(outputs, len(feed))
+        return outputs
 
     def _check(self, images: NDArray[np.float32]) -> None:
         wanted = [None, *self._shape[1:]]

@@ -14,11 +14,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
-from backends.graphsurgeon.files import read_onnx
+from backends.ort.failures import ort_errors
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.plugin import OrtOptions
 from core.artifacts import OnnxModel
 from core.errors import HooklineError
+from core.onnx_file import check_onnx, read_onnx
 
 Floats = NDArray[np.float32]
 
@@ -42,9 +43,8 @@ class OrtTap:
         wanted = names if tensors is None else [name for name in names if name in set(tensors)]
         # Fusions would be undone by the outputs between them: the basic level is as fast and opens sooner.
         settings = session_options(options, Level.ORT_ENABLE_BASIC)
-        self._session: ort.InferenceSession | None = load_session(
-            _with_outputs(graph, wanted), settings, f"'{model.path.name}'"
-        )
+        self._title = f"'{model.path.name}'"
+        self._session: ort.InferenceSession | None = load_session(_with_outputs(graph, wanted), settings, self._title)
         self._input = model.contract.name
         self._wanted = wanted
         self._buffers: dict[str, Floats] = {}
@@ -68,7 +68,8 @@ class OrtTap:
     def _first_run(self, session: ort.InferenceSession, feed: Floats) -> None:
         """Learn the shapes that this size of input gives."""
         self._buffers.clear()
-        values = session.run(self._wanted, {self._input: feed})
+        with ort_errors("run", self._title):
+            values = session.run(self._wanted, {self._input: feed})
         self._buffers.update(zip(self._wanted, values, strict=True))
         self._shape = feed.shape
 
@@ -77,7 +78,8 @@ class OrtTap:
         binding.bind_cpu_input(self._input, feed)
         for name, buffer in self._buffers.items():
             binding.bind_output(name, "cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
-        session.run_with_iobinding(binding)
+        with ort_errors("run", self._title):
+            session.run_with_iobinding(binding)
 
     def __enter__(self) -> OrtTap:
         return self
@@ -93,7 +95,9 @@ def read_model(model: OnnxModel) -> onnx.ModelProto:
     Raises:
         HooklineError: The file is not there, truncated or no ONNX model.
     """
-    return shape_inference.infer_shapes(read_onnx(model.path))
+    graph = read_onnx(model.path)
+    check_onnx(graph, model.path)
+    return shape_inference.infer_shapes(graph)
 
 
 def float_activations(graph: onnx.ModelProto) -> list[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backends.graphsurgeon.files import read_onnx
 from backends.nvidia.devices import Gpu
 from backends.trt import opening
 from backends.trt.building import Recipe, build_plan
@@ -26,6 +25,7 @@ from core.calibration_pictures import CalibrationFeed
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.onnx_file import read_onnx
 from core.serial import encode
 from core.warming import warm_up
 from cuda_plugins.signature import OPERATOR

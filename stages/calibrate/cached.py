@@ -90,9 +90,9 @@ def _notes(path: Path, cache: TensorRtCache, model: OnnxModel) -> Iterator[str]:
 
 def _fitting(path: Path, scales: Mapping[str, float], model: OnnxModel) -> str:
     """Return which tensors do not match, or an empty text where all do."""
-    import onnx
+    from core.onnx_file import read_onnx
 
-    graph = onnx.load(model.path, load_external_data=False).graph
+    graph = read_onnx(model.path).graph
     constants = {tensor.name for tensor in graph.initializer}
     constants.update(name for node in graph.node if node.op_type == "Constant" for name in node.output)
     names = {item.name for item in graph.input} | {name for node in graph.node for name in node.output}

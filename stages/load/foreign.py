@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
-from onnx.external_data_helper import uses_external_data
 
 from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel, Precision
-from core.errors import HooklineError
-from core.metadata import ModelMetadata, from_properties, parse_names
+from core.errors import HooklineError, shown
+from core.metadata import ModelMetadata, from_properties, parse_names, parse_stride
+from core.onnx_file import read_onnx
 from core.serial import DecodeError
 from core.validation import validate
 
@@ -19,6 +18,7 @@ DEFAULT_SIZE = 640
 """Height and width to use where the file leaves them open."""
 
 _WANTED = "give an export of a YOLOv5 checkpoint, or the checkpoint itself"
+_INPUT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 Shape = tuple[int | str, ...]
 
 
@@ -28,7 +28,7 @@ def inspect_onnx(path: Path) -> OnnxModel:
     Raises:
         HooklineError: Not an ONNX file, not whole, not a YOLOv5 detector, or it does not say what it detects.
     """
-    model = _read(path)
+    model = read_onnx(path)
     properties = {item.key: item.value for item in model.metadata_props}
     outputs = {item.name: _shape(item) for item in model.graph.output}
     if "DecodeDetectionBoxes" in outputs:
@@ -51,18 +51,6 @@ def inspect_onnx(path: Path) -> OnnxModel:
     return found
 
 
-def _read(path: Path) -> Any:
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except (ProtobufError, OSError, ValueError) as error:
-        raise HooklineError(f"'{path}' is not an ONNX file, or truncated", _WANTED) from error
-    if not model.graph.output:
-        raise HooklineError(f"'{path}' is not an ONNX file, or truncated", _WANTED)
-    if any(uses_external_data(tensor) for tensor in model.graph.initializer):
-        raise HooklineError(f"'{path}' keeps its weights in other files", "save it as one file")
-    return model
-
-
 def _layout(outputs: dict[str, Shape]) -> Layout:
     return Layout.classic if len(outputs) == 1 else Layout.heads
 
@@ -71,9 +59,8 @@ def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[s
     """The ecosystem's single output [B, N, 5+nc]; its metadata say the largest stride and the names."""
     contract = _contract(path, model)
     try:
-        names = parse_names(properties["names"])
-        stride = int(float(properties["stride"]))
-    except (KeyError, ValueError) as error:
+        names, stride = parse_names(properties.get("names", "")), parse_stride(properties.get("stride", ""))
+    except DecodeError as error:
         raise HooklineError(f"'{path}' lacks usable metadata 'stride' and 'names' ({error})", _WANTED) from error
     strides = tuple(8 << level for level in range(4) if 8 << level <= stride)
     shape = next(iter(outputs.values()))
@@ -94,8 +81,11 @@ def _contract(path: Path, model: Any) -> InputContract:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [item for item in model.graph.input if item.name not in weights]
     shape = _shape(inputs[0]) if len(inputs) == 1 else ()
-    if len(shape) != 4 or shape[1] != 3 or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        raise HooklineError(f"'{path}' has no single input float32 [batch, 3, height, width]", _WANTED)
+    kind = inputs[0].type.tensor_type.elem_type if len(inputs) == 1 else onnx.TensorProto.UNDEFINED
+    if len(shape) != 4 or shape[1] != 3 or kind not in _INPUT_TYPES:
+        raise HooklineError(
+            f"'{path}' has no single input [batch, 3, height, width] of float32 or float16, but {_inputs(inputs)}", _WANTED
+        )
     batch, _, height, width = shape
     return InputContract(
         batch=batch if isinstance(batch, int) else 1,
@@ -106,6 +96,17 @@ def _contract(path: Path, model: Any) -> InputContract:
         ),
         name=inputs[0].name,
     )
+
+
+def _inputs(inputs: list[Any]) -> str:
+    """Return names, types and shapes of the inputs, for a message."""
+    types = onnx.TensorProto.DataType
+    found = []
+    for item in inputs[:2]:
+        kind = item.type.tensor_type.elem_type
+        name = types.Name(kind) if kind in types.values() else str(kind)
+        found.append(f"'{item.name}' {name} {shown(list(_shape(item)))}")
+    return ", ".join(found) + (f" and {len(inputs) - 2} more" if len(inputs) > 2 else "") if inputs else "none"
 
 
 def _shape(value: Any) -> Shape:

@@ -39,7 +39,12 @@ def test_names(text: str) -> None:
     assert parse_names(text) == ("a", "b")
 
 
-@pytest.mark.parametrize("text", ["", "a, b", "{1: 'a'}", "[1, 2]", "[]", "3", "__import__('os')", "{'x': 'a'}"])
+@pytest.mark.parametrize("text", ["[1000, 2.5]", "{0: 1000, 1: 2.5}"])
+def test_names_that_are_numbers_become_texts(text: str) -> None:
+    assert parse_names(text) == ("1000", "2.5")
+
+
+@pytest.mark.parametrize("text", ["", "a, b", "{1: 'a'}", "[None]", "[]", "3", "__import__('os')", "{'x': 'a'}"])
 def test_names_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_names(text)

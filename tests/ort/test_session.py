@@ -79,7 +79,7 @@ def test_closed_session_is_a_bug(tmp_path, runtime):
 def test_damaged_file(tmp_path, runtime, kept):
     model = write_heads(tmp_path / "heads.onnx")
     model.path.write_bytes(model.path.read_bytes()[:kept])
-    with pytest.raises(HooklineError, match=r"cannot open.*damaged"):
+    with pytest.raises(HooklineError, match="damaged"):
         runtime.open(model, device="cpu")
 
 

@@ -1,0 +1,256 @@
+"""Reads ONNX files of users: whole, in bounded time and memory, and without the other files that they may name.
+
+A small file can describe unlimited work: tensors that claim more than the file holds, functions that call one another,
+loops, shapes of any size. All of it is refused here, before ONNX Runtime, GraphSurgeon or NumPy read the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import HooklineError, one_line, shown
+
+if TYPE_CHECKING:
+    import onnx
+
+MAX_BYTES = (1 << 31) - 1
+"""Bytes of a file: what protobuf reads."""
+MAX_NODES = 50_000
+"""Nodes of a graph, its subgraphs and its functions, counted as often as they are used. yolov5x6 has about 1,000."""
+MAX_NESTING = 8
+"""Functions that call functions; the decode of hookline is 1 deep."""
+MAX_ELEMENTS = 1 << 31
+"""Elements of a tensor whose shape is known before the run: 8 GiB of float32."""
+REPEATING = frozenset({"Loop", "Scan", "SequenceMap"})
+"""Operators that may run for ever. No export of YOLOv5 has one."""
+SMALL = 1024
+"""Bytes of an initializer that can be a shape."""
+PACKED = ("INT4", "INT2", "FLOAT4E2M1")
+"""Ends of the names of types of which several elements lie in one byte."""
+_HINT = "export it again"
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Read a model, its nodes in an order in which they can be computed.
+
+    Raises:
+        HooklineError: The file is not there, truncated, no ONNX model, names other files, or exceeds a limit.
+    """
+    model = _parse(path)
+    try:
+        _check_tensors(model)
+        _check_nodes(model)
+        _sort(model.graph)
+        _check_shapes(model)
+    except _GraphError as error:
+        raise HooklineError(f"'{path}' {error}", error.hint) from error
+    return model
+
+
+def check_onnx(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a graph that is not valid by the ONNX standard.
+
+    Raises:
+        HooklineError: Repeats what the checker of ONNX says.
+    """
+    from onnx import checker
+
+    try:
+        checker.check_model(model)
+    except checker.ValidationError as error:
+        raise HooklineError(f"'{path}' is no valid ONNX model ({one_line(str(error))})", _HINT) from error
+
+
+class _GraphError(Exception):
+    """What is wrong with a graph; the text continues a sentence that begins with the file."""
+
+    def __init__(self, text: str, hint: str = _HINT) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from onnx import ModelProto
+
+    if not path.is_file():
+        raise HooklineError(f"'{path}' does not exist, or is no regular file", "give an ONNX file")
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise HooklineError(f"'{path}' has {size:,} bytes, more than {MAX_BYTES:,}", "give an ONNX file of a YOLOv5")
+        model: onnx.ModelProto = ModelProto.FromString(path.read_bytes())
+    except OSError as error:
+        raise HooklineError(f"'{path}' cannot be read ({error.strerror or error})", "make it readable") from error
+    except DecodeError as error:
+        raise HooklineError(f"'{path}' is damaged or no ONNX model", _HINT) from error
+    if not model.graph.output:
+        raise HooklineError(f"'{path}' is damaged or no ONNX model (it has no outputs)", _HINT)
+    return model
+
+
+def _check_tensors(model: Any) -> None:
+    """Refuse weights that lie in other files, and those that claim more than the file holds."""
+    for tensor in _tensors(model):
+        if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
+            raise _GraphError("keeps its weights in other files", "save it as one file")
+        if not _holds_its_elements(tensor):
+            sides = shown(list(tensor.dims[:8]))
+            raise _GraphError(f"is damaged: tensor '{tensor.name}' of shape {sides} has too little or too much data")
+
+
+def _holds_its_elements(tensor: Any) -> bool:
+    """Return whether the data are as many as the shape says, for types that take whole bytes."""
+    from onnx import helper
+
+    elements = _elements(tensor.dims)
+    if elements is None or tensor.data_type not in helper.get_all_tensor_dtypes():
+        return False
+    kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    if kind.kind == "O":
+        return len(tensor.string_data) == elements
+    if helper.tensor_dtype_to_string(tensor.data_type).endswith(PACKED):
+        return elements <= 4 * tensor.ByteSize()
+    if tensor.HasField("raw_data"):
+        return len(tensor.raw_data) == elements * kind.itemsize
+    return len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type))) == elements * (1 + (kind.kind == "c"))
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+            nodes.extend(graph.node)
+            continue
+        for attribute in nodes.pop().attribute:
+            yield from (*([attribute.t] if attribute.HasField("t") else ()), *attribute.tensors)
+            sparse_ones = (*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else ()), *attribute.sparse_tensors)
+            yield from (part for sparse in sparse_ones for part in (sparse.values, sparse.indices))
+            graphs.extend((*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs))
+
+
+def _elements(dims: Any) -> int | None:
+    """Return the number of elements of a shape, None where a side is negative."""
+    return None if any(side < 0 for side in dims) else math.prod(dims)
+
+
+def _check_nodes(model: Any) -> None:
+    """Count the nodes as if every function were written out where it is called."""
+    functions = {(function.domain, function.name): function for function in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+    total = _size(model.graph.node, functions, sizes, 0)
+    if total > MAX_NODES:
+        raise _GraphError(f"has {total:,} nodes, more than {MAX_NODES:,}", "give an export of a YOLOv5")
+
+
+def _size(
+    nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tuple[str, str], int], depth: int
+) -> int:
+    if depth > MAX_NESTING:
+        raise _GraphError(f"has functions or subgraphs nested more than {MAX_NESTING} deep", "give an export of a YOLOv5")
+    total = 0
+    for node in nodes:
+        name = (node.domain, node.op_type)
+        if name in functions and name not in sizes:
+            sizes[name] = _size(functions[name].node, functions, sizes, depth + 1)
+        if name not in functions and node.op_type in REPEATING:
+            raise _GraphError(f"has the operator {node.op_type}, which may repeat without end", "give an export of a YOLOv5")
+        total += sizes.get(name, 1)
+        for graph in _subgraphs(node):
+            total += _size(graph.node, functions, sizes, depth + 1)
+    return total
+
+
+def _subgraphs(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _sort(graph: Any) -> None:
+    """Put each node after those whose results it takes, otherwise in the order of the file."""
+    nodes = list(graph.node)
+    makers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    needed = [{makers[name] for name in _taken(node) if name in makers} for node in nodes]
+    if all(not before or max(before) < index for index, before in enumerate(needed)):
+        return
+    order = _order(needed)
+    if len(order) < len(nodes):
+        stuck = nodes[min(set(range(len(nodes))) - set(order))]
+        raise _GraphError(f"is no graph that can be computed: node '{stuck.name}' ({stuck.op_type}) needs its own result")
+    copies = [nodes[index].SerializeToString() for index in order]
+    kind = type(nodes[0])
+    del graph.node[:]
+    graph.node.extend(kind.FromString(copy) for copy in copies)
+
+
+def _order(needed: list[set[int]]) -> list[int]:
+    """Return the indices in the order in which they can be computed; those of a cycle, and what follows it, are missing."""
+    followers: dict[int, list[int]] = {}
+    for index, before in enumerate(needed):
+        for other in before:
+            followers.setdefault(other, []).append(index)
+    left = [len(before) for before in needed]
+    ready, order = deque(index for index, count in enumerate(left) if not count), []
+    while ready:
+        index = ready.popleft()
+        order.append(index)
+        for follower in followers.get(index, ()):
+            left[follower] -= 1
+            if not left[follower]:
+                ready.append(follower)
+    return order
+
+
+def _taken(node: Any) -> Iterator[str]:
+    """Yield the names of the tensors that a node takes, and its subgraphs from outside."""
+    yield from node.input
+    for graph in _subgraphs(node):
+        for inner in graph.node:
+            yield from _taken(inner)
+
+
+def _check_shapes(model: Any) -> None:
+    """Refuse a tensor that is known to be too large before anything is computed."""
+    for value in _inferred(model):
+        dims = value.type.tensor_type.shape.dim
+        elements = _elements([dim.dim_value if dim.HasField("dim_value") else 1 for dim in dims])
+        if elements is None or elements > MAX_ELEMENTS:
+            sides = shown([dim.dim_value for dim in dims[:8]])
+            raise _GraphError(f"has tensor '{value.name}' of shape {sides}, more than {MAX_ELEMENTS:,} elements", "export a smaller size or batch")
+
+
+def _inferred(model: Any) -> list[Any]:
+    """Return all tensors of the graph with what ONNX knows of their shapes."""
+    from onnx import shape_inference
+
+    graph = model.graph
+    with suppress(shape_inference.InferenceError):  # a contradiction, which the runtime reports
+        graph = shape_inference.infer_shapes(_without_weights(model), data_prop=True).graph
+    return [*graph.input, *graph.value_info, *graph.output]
+
+
+def _without_weights(model: Any) -> Any:
+    """Return a copy in which large weights are inputs: shapes do not depend on their values."""
+    from onnx import helper
+
+    copy = type(model)(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    copy.graph.name = model.graph.name
+    for field in ("node", "input", "output", "value_info"):
+        getattr(copy.graph, field).extend(getattr(model.graph, field))
+    given = {value.name for value in model.graph.input}
+    for tensor in model.graph.initializer:
+        if tensor.ByteSize() < SMALL:
+            copy.graph.initializer.append(tensor)
+        elif tensor.name not in given:
+            copy.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    return copy
