@@ -8,7 +8,6 @@ several threads, and equal work must give equal bytes.
 from __future__ import annotations
 
 import json
-import math
 import re
 import struct
 from collections.abc import Mapping
@@ -16,9 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HooklineError, shown
-from core.serial import DecodeError, decode, encode, parse
+from core.serial import SHOWN, DecodeError, decode, encode, parse
 
+MAX_BYTES = 16_000_000
+"""Bytes of a table or cache. For a network of 300 tensors a table has 60 kB, a cache 10 kB."""
+MAX_MAGNITUDE = 1e30
+"""Of a range; with larger ones float32 overflows. Activations of a trained network are below 1e4."""
+MAX_PICTURES = 1_000_000_000
+"""Number of images that a table can state."""
 _OWN_HEADER = re.compile(r"hookline-\S+ model=([0-9a-f]{64})")
+
+
+STEPS = 127
+"""Steps of symmetric int8: a scale is a magnitude divided by them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,17 @@ class Ranges:
     header: str = ""
 
     def write(self, path: Path) -> None:
-        """Write as JSON."""
+        """Write as JSON.
+
+        Raises:
+            HooklineError: A range is not finite, or beyond what a table can hold.
+        """
+        try:
+            _check(self)
+        except DecodeError as error:
+            raise HooklineError(
+                f"the ranges that were observed are unusable ({error})", "the weights or the images are broken"
+            ) from error
         content = encode(self) | {"tensors": encode(dict(sorted(self.tensors.items())))}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -72,19 +91,50 @@ class Ranges:
             HooklineError: The file is not a calibration table.
         """
         try:
-            ranges: Ranges = decode(Ranges, parse(path.read_bytes()))
-            _check(ranges.tensors)
+            ranges: Ranges = decode(Ranges, parse(read_bounded(path)))
+            _check(ranges)
             return ranges
-        except (OSError, DecodeError) as error:
+        except DecodeError as error:
             raise HooklineError(
                 f"'{path}' is not a calibration table ({error})", "make one with +stage=calibrate"
             ) from error
 
 
-def _check(tensors: Mapping[str, TensorRange]) -> None:
-    for name, found in tensors.items():
+def read_bounded(path: Path) -> bytes:
+    """Return the content of a table or cache.
+
+    Raises:
+        HooklineError: It cannot be read, is no regular file, or has more than :data:`MAX_BYTES`.
+    """
+    hint = "make one with +stage=calibrate"
+    if not path.is_file():
+        raise HooklineError(f"'{path}' does not exist, or is no regular file", hint)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise HooklineError(f"'{path}' cannot be read ({error.strerror})", "make it readable") from error
+    if len(content) > MAX_BYTES:
+        raise HooklineError(f"'{path}' has more than {MAX_BYTES:,} bytes, which no calibration has", hint)
+    return content
+
+
+def _check(ranges: Ranges) -> None:
+    if not 0 <= ranges.pictures <= MAX_PICTURES:
+        raise DecodeError("pictures", f"expected a number from 0 to {MAX_PICTURES:,}, got {shown(ranges.pictures)}")
+    for name, found in ranges.tensors.items():
+        place = f"tensors.{name[:SHOWN]}"
+        if not is_tensor_name(name):
+            raise DecodeError(place, "no name of a tensor: it has a line break, or is not Unicode")
+        if not all(abs(value) <= MAX_MAGNITUDE for value in vars(found).values()):
+            raise DecodeError(place, f"no range: a magnitude is above {MAX_MAGNITUDE:g}")
         if found.amax < 0 or found.low > found.high or found.min > found.max:
-            raise DecodeError(f"tensors.{name:.60}", f"no range: {found}")
+            raise DecodeError(place, f"no range: {found}")
+
+
+def is_tensor_name(name: str) -> bool:
+    """Return whether a calibration cache, which has one line per tensor, can hold a name."""
+    return bool(name) and len(name.splitlines()) == 1 and name.encode(errors="replace").decode() == name
 
 
 @dataclass(frozen=True)
@@ -152,11 +202,13 @@ def read_tensorrt_cache(content: bytes) -> TensorRtCache:
                 f"line {number} of the calibration cache is {shown(line)}",
                 "expected 'tensor name: 8 hexadecimal digits'",
             ) from error
-        if not math.isfinite(scale) or scale < 0:
+        if not 0 <= scale <= MAX_MAGNITUDE / STEPS:
             raise HooklineError(
-                f"line {number} of the calibration cache gives '{name[:80]}' the scale {scale}",
-                "calibrate again: a scale is finite and not negative",
+                f"line {number} of the calibration cache gives {shown(name)} the scale {scale}",
+                f"calibrate again: a scale is finite and not negative, up to {MAX_MAGNITUDE / STEPS:.3g}",
             )
+        if name in scales:
+            raise HooklineError(f"line {number} of the calibration cache repeats {shown(name)}", "calibrate again")
         scales[name] = scale
     if not any(scales.values()):
         raise HooklineError("the calibration cache holds no scale above 0", "give the file that TensorRT wrote")

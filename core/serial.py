@@ -7,6 +7,7 @@ import json
 import math
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -216,8 +217,8 @@ def _below(place: str, key: str) -> str:
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise DecodeError(next(key for key in keys if keys.count(key) > 1)[:SHOWN], "occurs twice")
+        repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise DecodeError(repeated[:SHOWN], "occurs twice")
     return found
 
 

@@ -6,7 +6,7 @@ import onnx
 from onnx import TensorProto
 
 from core.artifacts import Layout, ModelFacts, OnnxModel
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.onnx_file import check_onnx, read_onnx
 from cuda_plugins import signature
 
@@ -46,8 +46,10 @@ def _check_layout(model: OnnxModel, graph: onnx.ModelProto) -> None:
         )
     if model.layout is not Layout.heads or len(outputs) != len(model.facts.anchors):
         raise HooklineError(
-            f"'{model.path.name}' gives {', '.join(outputs)}, not one head a level ({len(model.facts.anchors)})",
-            "a decode can only follow heads: set export.layout=heads",
+            f"'{model.path.name}' gives {shown(outputs)}, but a decode follows one head per level",
+            "start from the checkpoint (.pt); predict.model=heads runs a file of others as it is"
+            if not model.facts.family
+            else "export it again with export.layout=heads",
         )
 
 

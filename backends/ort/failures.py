@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ _NAMES = (
 )
 ORT_ERRORS: tuple[type[Exception], ...] = tuple(getattr(state, name) for name in _NAMES if hasattr(state, name))
 """What ONNX Runtime raises; releases differ, and there is no common base."""
+_SOURCE = re.compile(r"\S+\.(?:cc|cpp|h):\d+ ")
+"""Where in its own source ONNX Runtime failed; the signature of the function follows."""
 OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
 
 
@@ -37,7 +40,19 @@ def ort_errors(action: str, title: str) -> Iterator[None]:
 def _reason(error: BaseException) -> str:
     """Return the end of ONNX Runtime's first line; before it stand a code, the path and the node in full."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return line.rpartition(" failed:")[2].rpartition(", Error ")[2].removeprefix("[ONNXRuntimeError] : ")
+    if found := _SOURCE.search(line):
+        line = _after_parentheses(line[found.end() :])
+    return line.rpartition(" failed:")[2].rpartition(", Error ")[2].removeprefix("[ONNXRuntimeError] : ").strip()
+
+
+def _after_parentheses(text: str) -> str:
+    """Return what follows the signature of a C++ function, all of ``text`` where it is none."""
+    depth = 0
+    for index, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if sign == ")" and not depth:
+            return text[index + 1 :]
+    return text
 
 
 def _remedy(reason: str, action: str) -> str:

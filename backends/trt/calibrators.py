@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
 from backends.trt.files import write_whole
-from core.calibration import read_tensorrt_cache
+from core.calibration import read_bounded, read_tensorrt_cache
 from core.errors import HooklineError
 
 log = logging.getLogger("hookline")
@@ -37,8 +37,8 @@ class CalibrationCache:
         """None where nothing was kept yet, or it is damaged: TensorRT would take what is left of it."""
         if not self.path.is_file():
             return None
-        content = self.path.read_bytes()
         try:
+            content = read_bounded(self.path)
             read_tensorrt_cache(content)
         except HooklineError as error:
             log.warning("the calibration cache '%s' is damaged, calibrating again: %s", self.path, error.message)
@@ -113,7 +113,7 @@ class Failure:
             return None
         try:
             return callback()
-        except Exception as error:
+        except Exception as error:  # not handled: reraise() raises it unchanged, where TensorRT cannot lose it
             self.error = error
             return None
 

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import CalibrationTable, OnnxModel
-from core.calibration import Ranges, TensorRange, TensorRtCache, model_of, read_tensorrt_cache
+from core.calibration import MAX_BYTES, STEPS, Ranges, TensorRange, TensorRtCache, model_of, read_bounded, read_tensorrt_cache
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError, shown
-from stages.calibrate.tables import STEPS, write_table
+from stages.calibrate.tables import write_table
 
 if TYPE_CHECKING:
     from stages.calibrate import CalibrateConfig
 
 METHOD = "tensorrt-cache"
-LARGEST = 16_000_000
-"""Bytes of a cache; that of a network of 300 tensors has 10 kB."""
 
 
 def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
@@ -27,7 +25,7 @@ def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
     if not path.is_file():
         yield HooklineError(f"no calibration cache '{path}'", "give the text file that TensorRT wrote")
         return
-    if (size := path.stat().st_size) > LARGEST:
+    if (size := path.stat().st_size) > MAX_BYTES:
         yield HooklineError(f"the calibration cache '{path}' has {size:,} bytes", "give the file that TensorRT wrote")
         return
     with path.open("rb") as file:
@@ -50,7 +48,7 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
         HooklineError: The file is no calibration cache, or was made for another model.
     """
     path, digest = Path(config.cache or ""), file_digest(model.path)
-    cache = read_tensorrt_cache(path.read_bytes())
+    cache = read_tensorrt_cache(read_bounded(path))
     if cache.model not in {"", digest}:
         raise HooklineError(
             f"the calibration cache '{path}' was made for another model (sha256 {cache.model[:12]}..., "

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.artifacts import CalibrationTable
-from core.calibration import Ranges, write_tensorrt_cache
+from core.calibration import STEPS, Ranges, write_tensorrt_cache
 
 TABLE = "calibration.json"
 CACHE = "calibration.cache"
-STEPS = 127
 
 
 def write_table(ranges: Ranges, folder: Path, notes: tuple[str, ...] = ()) -> CalibrationTable:

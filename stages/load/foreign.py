@@ -58,10 +58,12 @@ def _layout(outputs: dict[str, Shape]) -> Layout:
 def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[str, Shape]) -> ModelMetadata:
     """The ecosystem's single output [B, N, 5+nc]; its metadata say the largest stride and the names."""
     contract = _contract(path, model)
+    if missing := [key for key in ("names", "stride") if key not in properties]:
+        raise HooklineError(f"'{path}' lacks the metadata '{missing[0]}'", _WANTED)
     try:
-        names, stride = parse_names(properties.get("names", "")), parse_stride(properties.get("stride", ""))
+        names, stride = parse_names(properties["names"]), parse_stride(properties["stride"])
     except DecodeError as error:
-        raise HooklineError(f"'{path}' lacks usable metadata 'stride' and 'names' ({error})", _WANTED) from error
+        raise HooklineError(f"'{path}' has unusable metadata ({error})", _WANTED) from error
     strides = tuple(8 << level for level in range(4) if 8 << level <= stride)
     shape = next(iter(outputs.values()))
     if len(outputs) != 1 or len(shape) != 3 or shape[2] != 5 + len(names) or not strides or strides[-1] != stride:
@@ -71,7 +73,7 @@ def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[s
             f"expected one output [batch, boxes, {5 + len(names)}]; {_WANTED}",
         )
     rows = sum((contract.height // step) * (contract.width // step) for step in strides)
-    if isinstance(shape[1], int) and shape[1] % rows:
+    if not rows or (isinstance(shape[1], int) and shape[1] % rows):
         raise HooklineError(f"'{path}' gives {shape[1]} boxes, no multiple of its {rows} cells", _WANTED)
     facts = ModelFacts(family="", variant=path.stem, names=names, anchors=(), strides=strides)
     return ModelMetadata(facts, contract, Layout.classic)

@@ -154,7 +154,7 @@ def test_a_cache_without_a_tensor_of_the_model_is_refused(context, model, tmp_pa
         ([("p3", 0.1), ("p4", math.inf)], "line 3 of the calibration cache gives 'p4' the scale inf"),
         ([("p3", -0.1)], "line 2 of the calibration cache gives 'p3' the scale -0.1"),
         ([("p3", "3c0a1")], "line 2 of the calibration cache is 'p3: 3c0a1'"),
-        ([("p3", "x" * 999)], "line 2 of the calibration cache is 'p3: x{76}'"),
+        ([("p3", "x" * 999)], r"line 2 of the calibration cache is 'p3: x{30,}\.\.\.x+'"),
     ],
 )
 def test_scales_that_no_tensor_has(context, model, tmp_path, scales, message):

@@ -354,8 +354,8 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"metadata": {}}, "lacks usable metadata 'stride' and 'names'"),
-        ({"metadata": {"stride": "x", "names": "['a', 'b']"}}, "lacks usable metadata"),
+        ({"metadata": {}}, "lacks the metadata 'names'"),
+        ({"metadata": {"stride": "x", "names": "['a', 'b']"}}, r"has unusable metadata \(stride: expected a whole number"),
         ({"metadata": {"stride": "32", "names": "['a']"}}, "is no YOLOv5 detector of 1 classes and stride 32"),
         ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is no YOLOv5 detector of 2 classes and stride 24"),
         ({"outputs": {"output0": [1, 6, 84]}}, r"its outputs are output0 \[1, 6, 84\]"),
