@@ -116,7 +116,12 @@ def _fetch(name: str, release: Release, target: Path, reporter: Reporter) -> str
             reporter.note(f"fetching {name} from {source.text}")
             try:
                 file, digest = source.get()
-            except (_UnreachableError, OSError, http.client.HTTPException, ValueError) as error:  # ValueError: redirects
+            except (
+                _UnreachableError,
+                OSError,
+                http.client.HTTPException,
+                ValueError,
+            ) as error:  # ValueError: redirects
                 if isinstance(error, OSError) and error.errno in _FULL:
                     raise
                 reasons.append(f"{source.label}: {_reason(error)}")

@@ -66,6 +66,20 @@ def check_onnx(model: onnx.ModelProto, path: Path) -> None:
         raise HooklineError(f"'{path}' is no valid ONNX model ({one_line(str(error))})", _HINT) from error
 
 
+def infer_shapes(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """Return the model with the types and shapes of its inner tensors, as far as they follow from the graph.
+
+    Raises:
+        HooklineError: The graph contradicts itself.
+    """
+    from onnx import shape_inference
+
+    try:
+        return shape_inference.infer_shapes(model)
+    except shape_inference.InferenceError as error:
+        raise HooklineError(f"'{path}' contradicts itself ({one_line(str(error))})", _HINT) from error
+
+
 class _GraphError(Exception):
     """What is wrong with a graph; the text continues a sentence that begins with the file."""
 
@@ -82,7 +96,9 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise HooklineError(f"'{path}' does not exist, or is no regular file", "give an ONNX file")
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise HooklineError(f"'{path}' has {size:,} bytes, more than {MAX_BYTES:,}", "give an ONNX file of a YOLOv5")
+            raise HooklineError(
+                f"'{path}' has {size:,} bytes, more than {MAX_BYTES:,}", "give an ONNX file of a YOLOv5"
+            )
         model: onnx.ModelProto = ModelProto.FromString(path.read_bytes())
     except OSError as error:
         raise HooklineError(f"'{path}' cannot be read ({error.strerror or error})", "make it readable") from error
@@ -112,12 +128,15 @@ def _holds_its_elements(tensor: Any) -> bool:
         return False
     kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     if kind.kind == "O":
-        return len(tensor.string_data) == elements
-    if helper.tensor_dtype_to_string(tensor.data_type).endswith(PACKED):
-        return elements <= 4 * tensor.ByteSize()
-    if tensor.HasField("raw_data"):
-        return len(tensor.raw_data) == elements * kind.itemsize
-    return len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type))) == elements * (1 + (kind.kind == "c"))
+        found, wanted = len(tensor.string_data), elements
+    elif helper.tensor_dtype_to_string(tensor.data_type).endswith(PACKED):
+        return elements <= 4 * int(tensor.ByteSize())
+    elif tensor.HasField("raw_data"):
+        found, wanted = len(tensor.raw_data), elements * kind.itemsize
+    else:
+        found = len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
+        wanted = elements * (1 + (kind.kind == "c"))
+    return found == wanted
 
 
 def _tensors(model: Any) -> Iterator[Any]:
@@ -132,7 +151,10 @@ def _tensors(model: Any) -> Iterator[Any]:
             continue
         for attribute in nodes.pop().attribute:
             yield from (*([attribute.t] if attribute.HasField("t") else ()), *attribute.tensors)
-            sparse_ones = (*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else ()), *attribute.sparse_tensors)
+            sparse_ones = (
+                *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else ()),
+                *attribute.sparse_tensors,
+            )
             yield from (part for sparse in sparse_ones for part in (sparse.values, sparse.indices))
             graphs.extend((*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs))
 
@@ -151,18 +173,20 @@ def _check_nodes(model: Any) -> None:
         raise _GraphError(f"has {total:,} nodes, more than {MAX_NODES:,}", "give an export of a YOLOv5")
 
 
-def _size(
-    nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tuple[str, str], int], depth: int
-) -> int:
+def _size(nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tuple[str, str], int], depth: int) -> int:
     if depth > MAX_NESTING:
-        raise _GraphError(f"has functions or subgraphs nested more than {MAX_NESTING} deep", "give an export of a YOLOv5")
+        raise _GraphError(
+            f"has functions or subgraphs nested more than {MAX_NESTING} deep", "give an export of a YOLOv5"
+        )
     total = 0
     for node in nodes:
         name = (node.domain, node.op_type)
         if name in functions and name not in sizes:
             sizes[name] = _size(functions[name].node, functions, sizes, depth + 1)
         if name not in functions and node.op_type in REPEATING:
-            raise _GraphError(f"has the operator {node.op_type}, which may repeat without end", "give an export of a YOLOv5")
+            raise _GraphError(
+                f"has the operator {node.op_type}, which may repeat without end", "give an export of a YOLOv5"
+            )
         total += sizes.get(name, 1)
         for graph in _subgraphs(node):
             total += _size(graph.node, functions, sizes, depth + 1)
@@ -186,7 +210,9 @@ def _sort(graph: Any) -> None:
     order = _order(needed)
     if len(order) < len(nodes):
         stuck = nodes[min(set(range(len(nodes))) - set(order))]
-        raise _GraphError(f"is no graph that can be computed: node '{stuck.name}' ({stuck.op_type}) needs its own result")
+        raise _GraphError(
+            f"is no graph that can be computed: node '{stuck.name}' ({stuck.op_type}) needs its own result"
+        )
     copies = [nodes[index].SerializeToString() for index in order]
     kind = type(nodes[0])
     del graph.node[:]
@@ -226,7 +252,10 @@ def _check_shapes(model: Any) -> None:
         elements = _elements([dim.dim_value if dim.HasField("dim_value") else 1 for dim in dims])
         if elements is None or elements > MAX_ELEMENTS:
             sides = shown([dim.dim_value for dim in dims[:8]])
-            raise _GraphError(f"has tensor '{value.name}' of shape {sides}, more than {MAX_ELEMENTS:,} elements", "export a smaller size or batch")
+            raise _GraphError(
+                f"has tensor '{value.name}' of shape {sides}, more than {MAX_ELEMENTS:,} elements",
+                "export a smaller size or batch",
+            )
 
 
 def _inferred(model: Any) -> list[Any]:

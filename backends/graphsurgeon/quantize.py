@@ -13,7 +13,7 @@ from core.artifacts import CalibrationTable, OnnxModel, Precision
 from core.calibration import Ranges
 from core.digest import file_digest
 from core.errors import HooklineError
-from core.onnx_file import check_onnx, read_onnx
+from core.onnx_file import check_onnx, infer_shapes, read_onnx
 
 
 def quantize(
@@ -33,6 +33,7 @@ def quantize(
     """
     graph = read_onnx(model.path)
     check_onnx(graph, model.path)
+    infer_shapes(graph, model.path)  # the converters infer too, and would raise what they find as it is
     if precision is not model.precision:
         graph = (
             convert_to_half(graph)

@@ -11,12 +11,24 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from core.errors import HooklineError
 
 _NAMES = (
-    *("DeviceReset", "EPFail", "EngineError", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "ModelLoaded"),
+    *(
+        "DeviceReset",
+        "EPFail",
+        "EngineError",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "ModelLoaded",
+    ),
     *("ModelLoadCanceled", "ModelRequiresCompilation", "NoModel", "NoSuchFile", "NotFound", "NotImplemented"),
     "RuntimeException",
 )
-ORT_ERRORS: tuple[type[Exception], ...] = tuple(getattr(state, name) for name in _NAMES if hasattr(state, name))
-"""What ONNX Runtime raises; releases differ, and there is no common base."""
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    *(getattr(state, name) for name in _NAMES if hasattr(state, name)),
+    *(MemoryError, RuntimeError, ValueError),
+)
+"""What ONNX Runtime raises; releases differ, and there is no common base. The last ones come from its binding."""
 _SOURCE = re.compile(r"\S+\.(?:cc|cpp|h):\d+ ")
 """Where in its own source ONNX Runtime failed; the signature of the function follows."""
 OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
@@ -32,7 +44,7 @@ def ort_errors(action: str, title: str) -> Iterator[None]:
     """
     try:
         yield
-    except (*ORT_ERRORS, MemoryError, RuntimeError, ValueError) as error:
+    except ORT_ERRORS as error:
         reason = _reason(error)
         raise HooklineError(f"ONNX Runtime cannot {action} {title} ({reason})", _remedy(reason, action)) from error
 

@@ -56,8 +56,10 @@ def output_check(session: ort.InferenceSession, model: OnnxModel | Engine) -> Ca
     def check(outputs: Arrays, batch: int) -> None:
         for name, shape in wanted.items():
             found = outputs[name].shape
-            if len(found) != 1 + len(shape) or found[0] != batch or any(
-                side not in (-1, given) for side, given in zip(shape, found[1:], strict=True)
+            if (
+                len(found) != 1 + len(shape)
+                or found[0] != batch
+                or any(side not in (-1, given) for side, given in zip(shape, found[1:], strict=True))
             ):
                 sides = ", ".join("any" if side == -1 else str(side) for side in (batch, *shape))
                 raise HooklineError(f"output '{name}' of '{title}' is {list(found)}, not [{sides}]", "export it again")

@@ -13,6 +13,7 @@ from backends.ort.outputs import FLOAT16, as_float32, check_input, output_check
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
 
+
 class OrtSession:
     """An ONNX Runtime session with the facts of the artifact it was opened from.
 

@@ -12,14 +12,14 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, shape_inference
+from onnx import TensorProto
 
 from backends.ort.failures import ort_errors
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.plugin import OrtOptions
 from core.artifacts import OnnxModel
 from core.errors import HooklineError
-from core.onnx_file import check_onnx, read_onnx
+from core.onnx_file import check_onnx, infer_shapes, read_onnx
 
 Floats = NDArray[np.float32]
 
@@ -97,7 +97,7 @@ def read_model(model: OnnxModel) -> onnx.ModelProto:
     """
     graph = read_onnx(model.path)
     check_onnx(graph, model.path)
-    return shape_inference.infer_shapes(graph)
+    return infer_shapes(graph, model.path)
 
 
 def float_activations(graph: onnx.ModelProto) -> list[str]:

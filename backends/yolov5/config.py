@@ -84,8 +84,14 @@ class ModelConfig:
     def _check(self) -> None:
         """Compare every number with its limit, before a network takes memory for it."""
         sizes = {len(level) for level in self.anchors}
-        if self.levels not in LEVELS or len(sizes) != 1 or not sizes <= {2 * count for count in range(1, MAX_ANCHORS + 1)}:
-            raise ConfigError(f"anchors {shown(self.anchors)}: 3 or 4 levels of 1 to {MAX_ANCHORS} pairs each are possible")
+        if (
+            self.levels not in LEVELS
+            or len(sizes) != 1
+            or not sizes <= {2 * count for count in range(1, MAX_ANCHORS + 1)}
+        ):
+            raise ConfigError(
+                f"anchors {shown(self.anchors)}: 3 or 4 levels of 1 to {MAX_ANCHORS} pairs each are possible"
+            )
         if not all(0 < side <= MAX_ANCHOR_SIDE for level in self.anchors for side in level):
             raise ConfigError(f"anchors {shown(self.anchors)}: each side must be above 0, up to {MAX_ANCHOR_SIDE:,.0f}")
         _check_counts("num_classes", (self.num_classes,), 1, MAX_CLASSES)

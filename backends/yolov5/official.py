@@ -192,7 +192,8 @@ def _config(detect: StandIn, state: Mapping[str, Tensor], path: Path, *, pool_fi
         num_classes=outputs // (len(anchors[0]) // 2) - 5,
         anchors=anchors,
         channels=tuple(
-            _weight(state, f"{name}.conv.weight", path).shape[0] for name in ("stem", *(f"stages.{i}.down" for i in range(stages)))
+            _weight(state, f"{name}.conv.weight", path).shape[0]
+            for name in ("stem", *(f"stages.{i}.down" for i in range(stages)))
         ),
         repeats=tuple(_repeats(state, f"stages.{index}.block") for index in range(stages)),
         head_repeats=_repeats(state, "top_down.0.block"),

@@ -134,6 +134,9 @@ class Machine:
         else:
             self._stack.pop()
 
+    def _pop_mark(self, _: None) -> None:
+        self._since_mark()
+
     def _global(self, names: str) -> None:
         module, _, name = names.partition(" ")
         self._push_name(module, name)
@@ -272,7 +275,7 @@ _WORK: dict[str, Callable[[Machine, Any], None] | None] = {
     "TUPLE3": _tuple_of(3),
     "MARK": Machine._mark,
     "POP": Machine._pop,
-    "POP_MARK": lambda machine, _: machine._since_mark() and None,
+    "POP_MARK": Machine._pop_mark,
     "DUP": _pushed(lambda machine: machine._stack[-1]),
     "APPEND": Machine._append,
     "APPENDS": lambda machine, _: machine._extend(machine._since_mark()),

@@ -168,6 +168,7 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     if not all(type(number) is int and 0 <= number <= MAX_ELEMENTS for number in numbers) or prod(size) > MAX_ELEMENTS:
         raise PickleError(f"a tensor of offset {shown(offset)}, size {shown(size)}, stride {shown(stride)}")
     try:
-        return storage.as_strided(size, stride, offset)
+        view: Tensor = storage.as_strided(size, stride, offset)
     except RuntimeError as error:
         raise PickleError(f"a tensor outside its storage: offset {offset}, size {size}, stride {stride}") from error
+    return view

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import CalibrationTable, OnnxModel
-from core.calibration import MAX_BYTES, STEPS, Ranges, TensorRange, TensorRtCache, model_of, read_bounded, read_tensorrt_cache
+from core.calibration import (
+    MAX_BYTES,
+    STEPS,
+    Ranges,
+    TensorRange,
+    TensorRtCache,
+    model_of,
+    read_bounded,
+    read_tensorrt_cache,
+)
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError, shown

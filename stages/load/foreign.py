@@ -86,7 +86,8 @@ def _contract(path: Path, model: Any) -> InputContract:
     kind = inputs[0].type.tensor_type.elem_type if len(inputs) == 1 else onnx.TensorProto.UNDEFINED
     if len(shape) != 4 or shape[1] != 3 or kind not in _INPUT_TYPES:
         raise HooklineError(
-            f"'{path}' has no single input [batch, 3, height, width] of float32 or float16, but {_inputs(inputs)}", _WANTED
+            f"'{path}' has no single input [batch, 3, height, width] of float32 or float16, but {_inputs(inputs)}",
+            _WANTED,
         )
     batch, _, height, width = shape
     return InputContract(

@@ -62,7 +62,7 @@ def test_regular_files_of_some_size_only(tmp_path: Path, kind: str, monkeypatch:
     elif kind == "large":
         monkeypatch.setattr(calibration, "MAX_BYTES", 10)
         path.write_text(json.dumps(table()))
-    with pytest.raises(HooklineError, match="regular file|more than 10 bytes"):
+    with pytest.raises(HooklineError, match=r"regular file|more than 10 bytes"):
         Ranges.read(path)
 
 

@@ -119,7 +119,9 @@ def _functions(model: Any) -> None:
     for index in range(40):
         call = f"f{index + 1}"
         nodes = [helper.make_node(call, ["x"], ["y"], domain="d"), helper.make_node(call, ["y"], ["z"], domain="d")]
-        model.functions.append(helper.make_function("d", f"f{index}", ["x"], ["z"], nodes, [helper.make_opsetid("d", 1)]))
+        model.functions.append(
+            helper.make_function("d", f"f{index}", ["x"], ["z"], nodes, [helper.make_opsetid("d", 1)])
+        )
     model.graph.node.append(helper.make_node("f0", ["images"], ["x"], domain="d"))
 
 
@@ -127,7 +129,9 @@ def _wide_functions(model: Any) -> None:
     """Each of 6 functions calls the next one 10 times."""
     for index in range(6):
         nodes = [helper.make_node(f"f{index + 1}", ["x"], [f"y{item}"], domain="d") for item in range(10)]
-        model.functions.append(helper.make_function("d", f"f{index}", ["x"], ["y0"], nodes, [helper.make_opsetid("d", 1)]))
+        model.functions.append(
+            helper.make_function("d", f"f{index}", ["x"], ["y0"], nodes, [helper.make_opsetid("d", 1)])
+        )
     model.graph.node.append(helper.make_node("f0", ["images"], ["x"], domain="d"))
 
 

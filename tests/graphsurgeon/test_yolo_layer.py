@@ -163,7 +163,9 @@ def test_refuses_what_has_no_heads(tmp_path):
     YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline")
     cases = {
         "is grafted already": replace(model, path=tmp_path / "d.onnx"),
-        "a decode follows one head per level; export it again with export.layout=heads": replace(model, layout=Layout.classic),
+        "a decode follows one head per level; export it again with export.layout=heads": replace(
+            model, layout=Layout.classic
+        ),
         "3 anchors and 3 classes need 24": replace(model, facts=replace(model.facts, names=("a", "b", "c"))),
         "but a decode follows one head per level": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
         "opset 12": write_heads(tmp_path / "old.onnx", opset=12),

@@ -355,14 +355,20 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
     ("options", "told"),
     [
         ({"metadata": {}}, "lacks the metadata 'names'"),
-        ({"metadata": {"stride": "x", "names": "['a', 'b']"}}, r"has unusable metadata \(stride: expected a whole number"),
+        (
+            {"metadata": {"stride": "x", "names": "['a', 'b']"}},
+            r"has unusable metadata \(stride: expected a whole number",
+        ),
         ({"metadata": {"stride": "32", "names": "['a']"}}, "is no YOLOv5 detector of 1 classes and stride 32"),
         ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is no YOLOv5 detector of 2 classes and stride 24"),
         ({"outputs": {"output0": [1, 6, 84]}}, r"its outputs are output0 \[1, 6, 84\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "expected one output"),
         ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, no multiple of its 84 cells"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
-        ({"image": [1, 1, 64, 64]}, r"no single input \[batch, 3, height, width\] of .*'images' FLOAT \[1, 1, 64, 64\]"),
+        (
+            {"image": [1, 1, 64, 64]},
+            r"no single input \[batch, 3, height, width\] of .*'images' FLOAT \[1, 1, 64, 64\]",
+        ),
         ({"kind": TensorProto.UINT8}, "of float32 or float16, but 'images' UINT8"),
     ],
 )

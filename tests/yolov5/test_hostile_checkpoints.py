@@ -71,7 +71,9 @@ def test_state_for_anything(tmp_path: Path, target: str, state: str) -> None:
             read(tmp_path / "x.pt", content)
 
 
-@pytest.mark.parametrize("items", [b"I1\na", b"I1\nI2\ns", b"(I1\nI2\ne", b"(I1\nI2\nu", b"(I1\n\x90", b"\x81", b"R", b")R"])
+@pytest.mark.parametrize(
+    "items", [b"I1\na", b"I1\nI2\ns", b"(I1\nI2\ne", b"(I1\nI2\nu", b"(I1\n\x90", b"\x81", b"R", b")R"]
+)
 @pytest.mark.parametrize("target", TARGETS)
 def test_items_for_anything(tmp_path: Path, target: str, items: bytes) -> None:
     try:
@@ -186,10 +188,18 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
         at, length = chance.randrange(len(changed)), chance.randint(1, 40)
         piece = changed[at : at + length]
         changed[at : at + length] = chance.choice(
-            [bytes([chance.randrange(256)]) + piece[1:], b"", piece * 2, b"M\xff\xff", b"}", b"N", b"]", TARGETS["tensor"]]
+            [
+                bytes([chance.randrange(256)]) + piece[1:],
+                b"",
+                piece * 2,
+                b"M\xff\xff",
+                b"}",
+                b"N",
+                b"]",
+                TARGETS["tensor"],
+            ]
         )
     return bytes(changed)
-
 
 
 def _shared_children(model: Any) -> None:
@@ -216,7 +226,9 @@ def _state(**values: Any) -> Callable[[Any], None]:
             *way, last = path.split("__")
             target = model
             for step in way:
-                target = target._modules.get(step) or getattr(target, step) if hasattr(target, "_modules") else target[step]
+                target = (
+                    target._modules.get(step) or getattr(target, step) if hasattr(target, "_modules") else target[step]
+                )
             if isinstance(target, nn.Module):
                 vars(target)[last] = value
             else:
@@ -356,5 +368,3 @@ def _edit(path: Path, change: Callable[[Any], object]) -> None:
     metadata = json.loads(_header(path)["__metadata__"]["hookline"])
     change(metadata)
     save_file(dict(tiny_weights().state), path, {"hookline": json.dumps(metadata)})
-
-
