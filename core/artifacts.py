@@ -78,7 +78,7 @@ class InputContract:
     Attributes:
         batch, height, width: The static size, or the size to use where that axis is dynamic.
         dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call.
-        name: Name of the input tensor, float32 [B, 3, H, W].
+        name: Name of the input tensor, float32 [B, 3, H, W]; a session converts to float16 for a file that takes that.
         pad_value: Grey level 0..255 of the letterbox border, before scaling.
         channels: ``rgb``; pictures are read as BGR and reordered.
         scale: Factor from 0..255 to the network's range.

@@ -220,7 +220,7 @@ def _sort(graph: Any) -> None:
 
 
 def _order(needed: list[set[int]]) -> list[int]:
-    """Return the indices in the order in which they can be computed; those of a cycle, and what follows it, are missing."""
+    """Return the indices in an order in which they can be computed, without those of a cycle and what follows it."""
     followers: dict[int, list[int]] = {}
     for index, before in enumerate(needed):
         for other in before:

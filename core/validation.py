@@ -16,7 +16,7 @@ from core.serial import DecodeError
 LARGEST_SIZE = 65536
 """Of a batch, of a side in pixels, and of a side of an anchor."""
 LARGEST_INPUT = 1 << 27
-"""Pixels of a batch, e.g. 128 images of 1024x1024. As float32 they take 1.6 GB, and the first features of yolov5x 11 GB."""
+"""Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, the first features of yolov5x 11 GB."""
 MAX_CLASSES = 20_000
 """Class names of a model or data set. The largest public detection data set (V3Det) has 13,204."""
 MAX_NAME_LENGTH = 1000

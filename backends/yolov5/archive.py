@@ -13,6 +13,8 @@ from backends.yolov5.errors import CheckpointError
 PICKLE_LIMIT = 16 << 20
 """Bytes of the pickle inside; that of an official checkpoint has 0.2 MB, the tensors lie outside."""
 
+_DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError)
+"""What zipfile raises for a file that is damaged, of a newer version, or encrypted."""
 _WANTED = "give an official YOLOv5 .pt of v5.0 to v7.0, or a .safetensors that hookline wrote"
 
 
@@ -29,7 +31,7 @@ class Archive:
             raise CheckpointError(f"no such file '{path}'")
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise _not_a_zip(path) from error
         self._members = {member.filename: member for member in self._zip.infolist()}
         try:
@@ -70,7 +72,7 @@ class Archive:
     def _read(self, name: str) -> bytes:
         try:
             return self._zip.read(self._members[name])
-        except (KeyError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise CheckpointError(
                 f"'{self.path}' is damaged: its part '{name}' cannot be read", "fetch it again"
             ) from error

@@ -18,8 +18,8 @@ from typing import Any
 from torch import Tensor
 
 OPERATIONS = 1_000_000
-"""Operations of a pickle; as many items may be copied. That of yolov5n has 34,000, of a training of yolov5x6 under 500,000.
-A million take up to a second and 0.4 GB."""
+"""Operations of a pickle; as many items may be copied. That of yolov5n has 34,000, that of an interrupted training of
+yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
 NAME_LENGTH = 256
 """Characters of the full name of a class or function."""
 INTEGER_BITS = 1024

@@ -32,16 +32,45 @@ def test_a_good_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "null", "[" * 100_000, "{" * 100_000, "1" * 100_000, '"\\ud800"', '{"method": 1, "method": 2}',
-        *(json.dumps(table(**{key: value})) for key, value in [
-            ("tensors", []), ("tensors", None), ("tensors", {"a": 1}), ("tensors", {"a": {}}), ("tensors", {"": GOOD}),
-            ("tensors", {"a\nb": GOOD}), ("tensors", {"a\u2028b": GOOD}), ("tensors", {"\ud800": GOOD}), ("pictures", -1),
-            ("pictures", 10**30), ("pictures", True), ("pictures", 1.5), ("method", None), ("model", 3), ("more", 1),
-        ]),
-        *(json.dumps(table(tensors={"a": {**GOOD, key: value}})) for key in GOOD for value in [1e308, -1e308, 1e31, "1", None, [1]]),
-        *(json.dumps(table(tensors={"a": GOOD})).replace("1.0", number) for number in ["Infinity", "NaN", "1e999", "9" * 5000]),
+        "",
+        "[]",
+        "null",
+        "[" * 100_000,
+        "{" * 100_000,
+        "1" * 100_000,
+        '"\\ud800"',
+        '{"method": 1, "method": 2}',
+        *(
+            json.dumps(table(**{key: value}))
+            for key, value in [
+                ("tensors", []),
+                ("tensors", None),
+                ("tensors", {"a": 1}),
+                ("tensors", {"a": {}}),
+                ("tensors", {"": GOOD}),
+                ("tensors", {"a\nb": GOOD}),
+                ("tensors", {"a\u2028b": GOOD}),
+                ("tensors", {"\ud800": GOOD}),
+                ("pictures", -1),
+                ("pictures", 10**30),
+                ("pictures", True),
+                ("pictures", 1.5),
+                ("method", None),
+                ("model", 3),
+                ("more", 1),
+            ]
+        ),
+        *(
+            json.dumps(table(tensors={"a": {**GOOD, key: value}}))
+            for key in GOOD
+            for value in [1e308, -1e308, 1e31, "1", None, [1]]
+        ),
+        *(
+            json.dumps(table(tensors={"a": GOOD})).replace("1.0", number)
+            for number in ["Infinity", "NaN", "1e999", "9" * 5000]
+        ),
     ],
-)  # fmt: skip
+)
 def test_tables_that_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "t.json"
     path.write_text(text)
@@ -76,12 +105,24 @@ def test_ranges_that_no_file_can_hold_are_not_written(tmp_path: Path, value: flo
 
 
 CACHES = {
-    "empty": b"", "header-only": b"TRT\n", "not-text": b"TRT\n\xff: 3f800000\n", "no-value": b"TRT\na\n", "short": b"TRT\na: 3f\n",
-    "long": b"TRT\na: 3f8000003f800000\n", "no-hexadecimal": b"TRT\na: zzzzzzzz\n", "infinite": b"TRT\na: 7f800000\n",
-    "nan": b"TRT\na: 7fc00000\n", "negative": b"TRT\na: bf800000\n", "absurd": b"TRT\na: 7f7fffff\n", "zeros": b"TRT\na: 00000000\n",
-    "twice": b"TRT\na: 3f800000\na: 3f800001\n", "long-name": b"TRT\n" + b"a" * 1_000_000 + b": 7f800000\n",
-    "long-line": b"TRT\n" + b"a" * 5_000_000, "separators": b"TRT\n" + b": " * 100_000, "utf-16": "TRT\na: 3f800000\n".encode("utf-16"),
-}  # fmt: skip
+    "empty": b"",
+    "header-only": b"TRT\n",
+    "not-text": b"TRT\n\xff: 3f800000\n",
+    "no-value": b"TRT\na\n",
+    "short": b"TRT\na: 3f\n",
+    "long": b"TRT\na: 3f8000003f800000\n",
+    "no-hexadecimal": b"TRT\na: zzzzzzzz\n",
+    "infinite": b"TRT\na: 7f800000\n",
+    "nan": b"TRT\na: 7fc00000\n",
+    "negative": b"TRT\na: bf800000\n",
+    "absurd": b"TRT\na: 7f7fffff\n",
+    "zeros": b"TRT\na: 00000000\n",
+    "twice": b"TRT\na: 3f800000\na: 3f800001\n",
+    "long-name": b"TRT\n" + b"a" * 1_000_000 + b": 7f800000\n",
+    "long-line": b"TRT\n" + b"a" * 5_000_000,
+    "separators": b"TRT\n" + b": " * 100_000,
+    "utf-16": "TRT\na: 3f800000\n".encode("utf-16"),
+}
 
 
 @pytest.mark.parametrize("name", CACHES)

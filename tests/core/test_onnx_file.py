@@ -225,18 +225,43 @@ def test_the_runtime_does_not_depend_on_the_inspection(tmp_path: Path, name: str
 
 
 METADATA = [
-    *({"stride": text} for text in ("", "inf", "-inf", "nan", "1e999", "-32", "0", "8.5", "9" * 100_000, "0x20", "65537", "64")),
+    *(
+        {"stride": text}
+        for text in ("", "inf", "-inf", "nan", "1e999", "-32", "0", "8.5", "9" * 100_000, "0x20", "65537", "64")
+    ),
     *(
         {"names": text}
         for text in (
-            "", "{}", "[]", "3", "{None: 'a', 1: 'b'}", "{1e999: 'a', 1: 'b'}", "{(0,): 'a'}", "[['a'], 'b']", "['a'",
-            "{0: 'a', 0.0: 'b'}", "{'0': 'a', 0: 'b'}", "(" * 100_000, "-" * 500_000 + "1", "[" * 500_000, "'" * 500_000,
-            "['a', '\\ud800']", "['a', '" + "b" * 2000 + "']", "['a', 'b', 'c']", str(["a"] * 30_000), "a" * 2_000_000,
-            "[True, 'b']", "{'9" + "9" * 5000 + "': 'a', 1: 'b'}", "{" + "0:'a'," * 100_000 + "}",
+            "",
+            "{}",
+            "[]",
+            "3",
+            "{None: 'a', 1: 'b'}",
+            "{1e999: 'a', 1: 'b'}",
+            "{(0,): 'a'}",
+            "[['a'], 'b']",
+            "['a'",
+            "{0: 'a', 0.0: 'b'}",
+            "{'0': 'a', 0: 'b'}",
+            "(" * 100_000,
+            "-" * 500_000 + "1",
+            "[" * 500_000,
+            "'" * 500_000,
+            "['a', '\\ud800']",
+            "['a', '" + "b" * 2000 + "']",
+            "['a', 'b', 'c']",
+            str(["a"] * 30_000),
+            "a" * 2_000_000,
+            "[True, 'b']",
+            "{'9" + "9" * 5000 + "': 'a', 1: 'b'}",
+            "{" + "0:'a'," * 100_000 + "}",
         )
     ),
-    *({"hookline": text} for text in ("", "[]", "{}", "null", "[" * 100_000, "1" * 5_000_000, '{"facts": Infinity}', '"\\ud800"')),
-]  # fmt: skip
+    *(
+        {"hookline": text}
+        for text in ("", "[]", "{}", "null", "[" * 100_000, "1" * 5_000_000, '{"facts": Infinity}', '"\\ud800"')
+    ),
+]
 
 
 @pytest.mark.parametrize("metadata", METADATA, ids=lambda item: f"{next(iter(item))}-{next(iter(item.values()))[:12]}")
@@ -339,9 +364,12 @@ def test_nodes_are_put_in_order(tmp_path: Path) -> None:
     """Also around a subgraph, which takes what is made outside."""
     model = write_heads(tmp_path / "x.onnx")
     graph = onnx.load(model.path)
-    branch = helper.make_graph([helper.make_node("Identity", ["stem"], ["same"])], "b", [], [
-        helper.make_tensor_value_info("same", TensorProto.FLOAT, None)
-    ])  # fmt: skip
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["stem"], ["same"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("same", TensorProto.FLOAT, None)],
+    )
     graph.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
     graph.graph.node.insert(0, helper.make_node("If", ["yes"], ["chosen"], then_branch=branch, else_branch=branch))
     nodes = list(reversed(graph.graph.node))

@@ -100,13 +100,20 @@ def test_an_endless_body_is_read_to_its_size_only() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        b"", b"nonsense\r\n\r\n", b"HTTP/1.1 999 " + b"x" * 60_000 + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
-        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n",
-        b"HTTP/1.1 302 Found\r\nLocation: http://\xff..a/\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: /toy.pt\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nx", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx",
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 999 " + b"x" * 60_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://\xff..a/\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /toy.pt\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx",
     ],
-)  # fmt: skip
+)
 def test_answers_that_are_wrong(tmp_path: Path, answer: bytes) -> None:
     with serving(lambda connection: connection.sendall(answer)) as url, pytest.raises(HooklineError) as caught:
         fetch("toy", release(url), tmp_path / "toy.pt", Memory())

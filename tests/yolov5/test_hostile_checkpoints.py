@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
+import re
 import struct
 import zipfile
 from collections.abc import Callable
@@ -25,8 +27,8 @@ from tests.yolov5.official_files import P5, write_official
 from tests.yolov5.test_unpickle import zipped
 from tests.yolov5_tools import tiny_weights
 
-TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI2\ntQI0\n(I2\nt(I1\ntI00\nNtR"
 STORAGE = b"(S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI2\ntQ"
+TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"I0\n(I2\nt(I1\ntI00\nNtR"
 TARGETS = {
     "tensor": TENSOR,
     "parameter": b"ctorch._utils\n_rebuild_parameter\n(" + TENSOR + b"I01\nNtR",
@@ -85,13 +87,26 @@ def test_items_for_anything(tmp_path: Path, target: str, items: bytes) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        "", "N", "(t", "S'x'\n", "{storage}", "{storage}N(t(t", "{storage}I0\nNN", "{storage}I0\n(I-1\nt(I1\nt",
-        "{storage}I99999999999999999999\n(I1\nt(I1\nt", "{storage}I0\n(I4611686018427387904\nt(I0\nt",
-        "{storage}I0\n(I2147483648\nI2147483648\nI2147483648\nt(I0\nI0\nI0\nt", "{storage}I0\n(F1.5\nt(I1\nt",
-        "{storage}I0\n(I01\nt(I1\nt", "{storage}I0\n(N}t(I1\nt", "{storage}I0\n(I1\nt(t", "{storage}F0.0\n(I1\nt(I1\nt",
-        "{storage}I3\n(I1\nt(I1\nt", "{storage}I0\n(I2\nt(I9223372036854775807\nt",
+        "",
+        "N",
+        "(t",
+        "S'x'\n",
+        "{storage}",
+        "{storage}N(t(t",
+        "{storage}I0\nNN",
+        "{storage}I0\n(I-1\nt(I1\nt",
+        "{storage}I99999999999999999999\n(I1\nt(I1\nt",
+        "{storage}I0\n(I4611686018427387904\nt(I0\nt",
+        "{storage}I0\n(I2147483648\nI2147483648\nI2147483648\nt(I0\nI0\nI0\nt",
+        "{storage}I0\n(F1.5\nt(I1\nt",
+        "{storage}I0\n(I01\nt(I1\nt",
+        "{storage}I0\n(N}t(I1\nt",
+        "{storage}I0\n(I1\nt(t",
+        "{storage}F0.0\n(I1\nt(I1\nt",
+        "{storage}I3\n(I1\nt(I1\nt",
+        "{storage}I0\n(I2\nt(I9223372036854775807\nt",
     ],
-)  # fmt: skip
+)
 def test_arguments_of_tensors(tmp_path: Path, arguments: str) -> None:
     content = arguments.replace("{storage}", STORAGE.decode()).encode()
     with pytest.raises(CheckpointError, match="damaged"):
@@ -101,10 +116,16 @@ def test_arguments_of_tensors(tmp_path: Path, arguments: str) -> None:
 @pytest.mark.parametrize(
     "persistent",
     [
-        b"N", b"S'x'\n", b"(t", b"(S'storage'\nN S'0'\nNNt", b"(NNNNNt", b"(S'storage'\nctorch\nFloatStorage\nI0\nNNt",
-        b"(S'storage'\nctorch\nSize\nS'0'\nNNt", b"(S'storage'\nctorch\nFloatStorage\nS'../../data.pkl'\nNNt",
+        b"N",
+        b"S'x'\n",
+        b"(t",
+        b"(S'storage'\nN S'0'\nNNt",
+        b"(NNNNNt",
+        b"(S'storage'\nctorch\nFloatStorage\nI0\nNNt",
+        b"(S'storage'\nctorch\nSize\nS'0'\nNNt",
+        b"(S'storage'\nctorch\nFloatStorage\nS'../../data.pkl'\nNNt",
     ],
-)  # fmt: skip
+)
 def test_persistent_ids(tmp_path: Path, persistent: bytes) -> None:
     with pytest.raises(CheckpointError, match="damaged"):
         read(tmp_path / "x.pt", persistent + b"Q")
@@ -121,17 +142,24 @@ EXPLOSIONS = {
     "nested-name": b")q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(60)) + b"Q",
     "operations": b"]" * 3_000_000,
     "sets": b"\x8f" * 3_000_000,
-    "long-list-copied": b"(" + b"NN\x86" * 50_000 + b"lq\x000" + b"ccollections\nOrderedDict\nq\x010" + b"h\x01h\x00\x85R" * 50_000,
+    "long-list-copied": b"("
+    + b"NN\x86" * 50_000
+    + b"lq\x000"
+    + b"ccollections\nOrderedDict\nq\x010"
+    + b"h\x01h\x00\x85R" * 50_000,
     "set-copied": b"(" + b"I1\n" * 50_000 + b"lq\x000" + b"c__builtin__\nset\nq\x010" + b"h\x01h\x00\x85R" * 50_000,
-    "state-copied": b"}q\x00(" + b"".join(text(f"{i}") + b"N" for i in range(50_000)) + b"u0"
-    + b"cmodels.x\nY\nq\x010" + b"h\x01)\x81h\x00b" * 50_000,
+    "state-copied": b"}q\x00("
+    + b"".join(text(f"{i}") + b"N" for i in range(50_000))
+    + b"u0"
+    + b"cmodels.x\nY\nq\x010"
+    + b"h\x01)\x81h\x00b" * 50_000,
     "long-name": text("models." + "a" * 1_000_000) + b"q\x00" + b"h\x00h\x00\x93" * 100_000,
     "long-integer": b"\x8b" + struct.pack("<i", 8_000_000) + b"\x7f" * 8_000_000,
     "long-text-integer": b"L" + b"9" * 8_000_000 + b"L\n",
     "many-names": b"".join(b"cmodels.x\nY%d\n" % i for i in range(1_100_000)),
     "deep-list": b"]" * 400_000 + b"a" * 399_999,
     "memo": b"Nr" + struct.pack("<I", 2**32 - 1),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EXPLOSIONS)
@@ -179,6 +207,39 @@ def test_damage_anywhere_in_the_pickle(tmp_path: Path) -> None:
             except CheckpointError:
                 refused += 1
     assert refused > 40
+
+
+def test_damage_anywhere_in_the_container(tmp_path: Path) -> None:
+    """The zip's own records, which lie before, between and after the parts."""
+    torch.save({"a": torch.ones(3), "b": [torch.zeros(2)]}, tmp_path / "good.pt")
+    good, chance, refused = (tmp_path / "good.pt").read_bytes(), random.Random(2), 0
+    records = [match.start() for match in re.finditer(b"PK", good)]
+    for _ in range(600):
+        changed = bytearray(good)
+        for _ in range(chance.randint(1, 3)):
+            at = chance.choice(records) + chance.randrange(46)
+            changed[at : at + 1] = chance.choice([bytes([chance.randrange(256)]), b"", b"\xff\xff\xff\xff", b"\0"])
+        (tmp_path / "x.pt").write_bytes(changed)
+        with bounded(seconds=5):
+            try:
+                read_pickle(tmp_path / "x.pt")
+            except CheckpointError:
+                refused += 1
+    assert refused > 300
+
+
+def test_parts_that_overlap(tmp_path: Path) -> None:
+    """Many names for one piece of the file: each is read once, and together they are larger than the file."""
+    (tmp_path / "x.pt").write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as file:
+        file.writestr("archive/data.pkl", b"\x80\x02N.")
+        file.writestr("archive/data/0", bytes(1_000_000))
+        for index in range(1, 500):
+            twin = copy.copy(file.getinfo("archive/data/0"))
+            twin.filename = f"archive/data/{index}"
+            file.filelist.append(twin)
+    with bounded(seconds=5), pytest.raises(CheckpointError, match="claims 500,000,004 bytes of content in a file of"):
+        read_pickle(tmp_path / "x.pt")
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
@@ -288,10 +349,22 @@ LIMITS = {
     "channels": [[], [8] * 4, [10**9] * 5, [0] * 5, [-8] * 5, [8.0] * 5, ["8"] * 5, None],
     "repeats": [[], [10**9] * 4, [0] * 4, [1] * 5],
     "head_repeats": [0, 10**9, -1, None],
-    "anchors": [[], [[]] * 3, [[1, 2]] * 2, [[1, 2]] * 9, [[1, 2, 3]] * 3, [[1, 2], [1, 2, 3, 4], [1, 2]], [[0, 1]] * 3,
-                [[-1, 1]] * 3, [[1e308, 1]] * 3, [[1, 2] * 1000] * 3, "x", None],
+    "anchors": [
+        [],
+        [[]] * 3,
+        [[1, 2]] * 2,
+        [[1, 2]] * 9,
+        [[1, 2, 3]] * 3,
+        [[1, 2], [1, 2, 3, 4], [1, 2]],
+        [[0, 1]] * 3,
+        [[-1, 1]] * 3,
+        [[1e308, 1]] * 3,
+        [[1, 2] * 1000] * 3,
+        "x",
+        None,
+    ],
     "pool_first": [1, "true", None],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in LIMITS.items() for value in values])
@@ -348,11 +421,16 @@ def test_weights_of_other_types(tmp_path: Path, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"\xff" * 8, b"\xff" * 8 + b"{}", struct.pack("<Q", 2**63), struct.pack("<Q", 2**31) + b"{}",
-        struct.pack("<Q", 2) + b"{}", struct.pack("<Q", 9) + b'{"a":1}  ',
+        b"",
+        b"\xff" * 8,
+        b"\xff" * 8 + b"{}",
+        struct.pack("<Q", 2**63),
+        struct.pack("<Q", 2**31) + b"{}",
+        struct.pack("<Q", 2) + b"{}",
+        struct.pack("<Q", 9) + b'{"a":1}  ',
         struct.pack("<Q", 66) + b'{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":',
     ],
-)  # fmt: skip
+)
 def test_headers_of_safetensors(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
     with bounded(seconds=5), pytest.raises(CheckpointError):
