@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from core.artifacts import ModelFacts
+from core.errors import HooklineError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MAX_SCORE = 1.01
+"""Of a box: objectness times class score, with room for the rounding of float16."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,27 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+def checked(found: Detections, facts: ModelFacts) -> Detections:
+    """Return ``found``, the boxes of a model, where they are boxes: a file of anybody can compute anything.
+
+    Raises:
+        HooklineError: A number is not finite, a score is no probability, or a box has a negative side.
+    """
+    boxes, scores = found.boxes, found.scores
+    if not len(scores):
+        return found
+    worst = float(scores.max())
+    if not 0 <= float(scores.min()) <= worst <= MAX_SCORE:
+        problem = f"a score of {worst:g}"
+    elif not ((boxes[:, :2] <= boxes[:, 2:]).all() and abs(float(boxes.sum())) < math.inf):
+        problem = "a box that is not finite or has a negative side"
+    else:
+        return found
+    raise HooklineError(
+        f"the model '{facts.variant}' gives {problem}", "its outputs are not those of a YOLOv5; export it again"
+    )
 
 
 @dataclass(frozen=True)

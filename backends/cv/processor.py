@@ -12,7 +12,7 @@ from backends.cv.decode import Candidates, candidates
 from backends.cv.letterbox import letterbox
 from backends.cv.nms import suppress
 from core.artifacts import InputContract
-from core.detections import Detections, Filter, Letterbox
+from core.detections import Detections, Filter, Letterbox, checked
 from core.parts import Session
 
 
@@ -41,10 +41,18 @@ class OpenCvProcessor:
 
         ``wanted.multi_label`` has no effect on the layout ``decoded``, which has one class a box.
         """
-        return [
-            _rescaled(suppress(candidates(outputs, index, session.layout, session.facts, wanted), wanted), place)
-            for index, place in enumerate(letterboxes)
-        ]
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by ``checked``
+            return [
+                checked(self._detect_one(outputs, index, session, place, wanted), session.facts)
+                for index, place in enumerate(letterboxes)
+            ]
+
+    @staticmethod
+    def _detect_one(
+        outputs: Mapping[str, NDArray[Any]], index: int, session: Session, place: Letterbox, wanted: Filter
+    ) -> Detections:
+        found = candidates(outputs, index, session.layout, session.facts, wanted)
+        return _rescaled(suppress(found, wanted), place)
 
 
 def _rescaled(found: Candidates, place: Letterbox) -> Detections:

@@ -64,10 +64,16 @@ def output_check(session: ort.InferenceSession, model: OnnxModel | Engine) -> Ca
                 sides = ", ".join("any" if side == -1 else str(side) for side in (batch, *shape))
                 raise HooklineError(f"output '{name}' of '{title}' is {list(found)}, not [{sides}]", "export it again")
         if model.layout is Layout.decoded:
-            rows = {len(outputs[name][0]) for name in DECODED if name != "DecodeNumDetection"} if batch else {0}
-            classes = outputs["DecodeDetectionClasses"]
-            if len(rows) > 1 or (classes.size and not 0 <= classes.min() <= classes.max() < model.facts.num_classes):
-                raise HooklineError(f"'{title}' gives boxes of classes that it does not name", "build it again")
+            rows = {outputs[name].shape[1] for name in DECODED if name != "DecodeNumDetection"}
+            if len(rows) > 1:
+                raise HooklineError(
+                    f"'{title}' gives {shown(sorted(rows))} boxes, scores and classes", "build it again"
+                )
+            classes, count = outputs["DecodeDetectionClasses"], model.facts.num_classes
+            if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < count:
+                raise HooklineError(
+                    f"'{title}' gives a box of class {int(classes.max())}, of {count}", "build it again"
+                )
 
     return check
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from backends.cv.plugin import hookline_processors, probe
-from core.artifacts import InputContract, Layout
-from core.detections import Filter
+from backends.cv.processor import OpenCvProcessor
+from core.artifacts import InputContract, Layout, ModelFacts
+from core.detections import Filter, Letterbox
+from core.errors import HooklineError
 from core.parts import NoOptions
 from tests.cv.test_decode import FACTS, make_heads
 from tests.media_tools import make_picture
@@ -80,3 +82,24 @@ def test_the_descriptor_is_light(repo_root: Path) -> None:
     code = "import sys, backends.cv.plugin; print([m for m in ('cv2', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+HOSTILE = {
+    "nan-box": [np.nan, 5, 2, 2, 1, 1, 1],
+    "infinite-box": [np.inf, -np.inf, np.inf, np.inf, 1, 1, 1],
+    "negative-box": [50, 50, -20, -20, 1, 1, 1],
+    "infinite-score": [50, 50, 20, 20, np.inf, 1, 1],
+    "logits": [50, 50, 20, 20, 8, 3, 1],
+    "overflow": [1e38, 1e38, 1e38, 1e38, 1e30, 1e30, 1],
+}
+
+
+@pytest.mark.parametrize("row", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.filterwarnings("error")
+def test_outputs_that_are_no_boxes(row: list[float]) -> None:
+    facts = ModelFacts("", "x", ("a", "b"), (), (8, 16, 32))
+    session: Any = SimpleNamespace(facts=facts, layout=Layout.classic)
+    outputs = {"output0": np.array([[row] * 300], np.float32)}
+    place = Letterbox(ratio=1.0, left=0, top=0, height=64, width=64)
+    with pytest.raises(HooklineError, match="the model 'x' gives a (score|box)"):
+        OpenCvProcessor().detect(outputs, session, [place], Filter())

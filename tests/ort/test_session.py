@@ -133,3 +133,63 @@ def test_a_model_in_int8_for_another_runtime_is_computed_as_it_is_written(tmp_pa
     ours = replace(quantized, runtime="onnxruntime")
     with pytest.raises(HooklineError, match="ONNX Runtime cannot open"):
         runtime.open(ours, device="cpu")
+
+
+def test_a_decode_that_does_not_fit_the_facts(tmp_path, runtime):
+    """A sidecar with fewer class names than the graph knows, and one with another layout."""
+    model = write_heads(tmp_path / "heads.onnx")
+    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.0, namespace="hookline")
+    fewer = replace(model, facts=replace(model.facts, names=model.facts.names[:1]))
+    with (
+        runtime.open(grafted(fewer, tmp_path / "d.onnx"), device="cpu") as session,
+        pytest.raises(HooklineError, match=r"'d.onnx' gives a box of class 3, of 1"),
+    ):
+        session.run(images(model, 1))
+    with (
+        runtime.open(fewer, device="cpu") as session,
+        pytest.raises(HooklineError, match=r"output 'p3' of 'heads.onnx' is \[1, 27, 8, 12\], not \[1, 18, any, any\]"),
+    ):
+        session.run(images(model, 1))
+    for layout in (Layout.classic, Layout.decoded):
+        with pytest.raises(HooklineError, match=r"'heads.onnx' has no output"):
+            runtime.open(replace(model, layout=layout), device="cpu")
+
+
+@pytest.mark.parametrize("half", ["input", "output", "both"])
+def test_float16_at_the_borders_is_converted(tmp_path, runtime, half):
+    model = tiny_detector(tmp_path / "tiny.onnx")
+    with runtime.open(model, device="cpu") as session:
+        expected = session.run(pictures(1))
+    graph = onnx.load(model.path)
+    if half != "output":
+        _cast(graph, graph.graph.input[0], first=True)
+    if half != "input":
+        for value in graph.graph.output:
+            _cast(graph, value, first=False)
+    onnx.save(graph, tmp_path / "half.onnx")
+    with runtime.open(replace(model, path=tmp_path / "half.onnx"), device="cpu") as session:
+        for name, values in session.run(pictures(1)).items():
+            assert values.dtype == np.float32
+            np.testing.assert_allclose(values, expected[name], atol=2e-3)
+
+
+def _cast(graph, value, *, first):
+    """Let an input or output be float16, with a Cast next to it."""
+    name, inner = value.name, f"{value.name}_float"
+    for node in graph.graph.node:
+        names = node.input if first else node.output
+        names[:] = [inner if item == name else item for item in names]
+    value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    kind = onnx.TensorProto.FLOAT if first else onnx.TensorProto.FLOAT16
+    ends = ([name], [inner]) if first else ([inner], [name])
+    graph.graph.node.insert(0 if first else len(graph.graph.node), onnx.helper.make_node("Cast", *ends, to=kind))
+
+
+def test_inputs_of_other_types_are_named(tmp_path, runtime):
+    model = write_heads(tmp_path / "heads.onnx")
+    graph = onnx.load(model.path)
+    _cast(graph, graph.graph.input[0], first=True)
+    graph.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    onnx.save(graph, model.path)
+    with pytest.raises(HooklineError, match=r"input 'images' of 'heads.onnx' is a tensor\(uint8\)"):
+        runtime.open(model, device="cpu")
