@@ -9,7 +9,7 @@ from typing import Any
 
 from backends.yolov5.errors import ConfigError
 from core.errors import shown
-from core.serial import decode, encode
+from core.serial import DecodeError, decode, encode
 
 Anchors = tuple[tuple[float, ...], ...]
 
@@ -128,10 +128,12 @@ class ModelConfig:
         """Return the inverse of :meth:`to_dict`.
 
         Raises:
-            DecodeError: A value is missing or of another type.
-            ConfigError: A number is out of range.
+            ConfigError: A value is missing, of another type, or out of range.
         """
-        config: ModelConfig = decode(ModelConfig, encode(values))
+        try:
+            config: ModelConfig = decode(ModelConfig, encode(values))
+        except DecodeError as error:
+            raise ConfigError(str(error)) from error
         return config
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from backends.yolov5 import config
+from core import validation
 from core.artifacts import Checkpoint, InputContract, ModelFacts
 from core.serial import DecodeError
 from core.validation import validate
@@ -27,6 +29,11 @@ def test_what_models_have() -> None:
     [
         {"names": ()},
         {"names": ("\ud800",)},
+        {"names": ("a",) * 20_001},
+        {"names": ("a" * 1001,)},
+        {"anchors": ((1.0, 65537.0), (1.0, 1.0))},
+        {"anchors": ((1.0, 1e308), (1.0, 1.0))},
+        {"anchors": ((1.0,) * 66, (1.0,) * 66)},
         {"strides": ()},
         {"strides": (16, 8)},
         {"strides": (8, 8)},
@@ -50,6 +57,7 @@ def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
     "change",
     [
         {"batch": 0},
+        {"batch": 32, "height": 4096, "width": 4096},
         {"height": -32},
         {"width": 65537},
         {"dynamic": ("depth",)},
@@ -66,3 +74,10 @@ def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
     (field,) = change
     with pytest.raises(DecodeError, match=f"^{field}: expected"):
         validate(replace(CONTRACT, **change))
+
+
+def test_the_limits_of_the_library_are_those_of_artifacts() -> None:
+    """The YOLOv5 library does not import them: it can be used without the framework."""
+    for name in ("MAX_CLASSES", "MAX_NAME_LENGTH", "MAX_ANCHORS"):
+        assert getattr(config, name) == getattr(validation, name)
+    assert config.MAX_ANCHOR_SIDE == validation.LARGEST_SIZE
