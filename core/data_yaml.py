@@ -106,16 +106,17 @@ def _check_name(file: YamlFile, index: int, name: Any) -> None:
         raise HooklineError(
             f"class {index} in {file.place('names', index)} is {shown(name)} to YAML", "put its name in quotes"
         )
-    text = str(name)
-    if len(text) > MAX_NAME:
+    if problem := name_problem(str(name)):
         raise HooklineError(
-            f"the name of class {index} in {file.place('names', index)} has {len(text):,} characters",
-            f"the limit is {MAX_NAME}",
+            f"class {index} in {file.place('names', index)} is {shown(str(name))}, which {problem}", "correct its name"
         )
-    if any(0xD800 <= ord(sign) <= 0xDFFF for sign in text):
-        raise HooklineError(
-            f"class {index} in {file.place('names', index)} is {shown(text)}, which is not Unicode", "correct its name"
-        )
+
+
+def name_problem(name: str) -> str:
+    """Return why a class cannot have this name, empty where it can."""
+    if len(name) > MAX_NAME:
+        return f"has {len(name):,} characters (the limit is {MAX_NAME})"
+    return "is not Unicode" if any(0xD800 <= ord(sign) <= 0xDFFF for sign in name) else ""
 
 
 def _in_order(file: YamlFile, names: Mapping[Any, Any]) -> list[Any]:

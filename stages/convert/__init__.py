@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Dataset
 from core.config import place, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.regular_file import is_folder, path_of
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def check(config: ConvertConfig, _context: RunContext) -> Iterable[HooklineError
         find_format(sources_of(config.source), config.format)
     except HooklineError as problem:
         yield problem
-    if config.pictures and not Path(config.pictures).expanduser().is_dir():
+    if config.pictures and not is_folder(path_of(config.pictures)):
         yield HooklineError(f"convert.pictures='{config.pictures}' is not a folder", "give the folder of the pictures")
     if config.split is not None and (wrong := _split_problem(config.split)):
         yield HooklineError(f"convert.split={config.split} {wrong}", "give shares such as {train: 0.8, val: 0.2}")

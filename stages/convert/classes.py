@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import HooklineError, unknown
+from core.data_yaml import MAX_CLASSES, name_problem
+from core.errors import HooklineError, shown, unknown
 
 
 def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, int]]:
@@ -22,8 +23,16 @@ def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], 
         raise HooklineError("the annotations name no class", "annotate at least one object")
     renamed = wanted if isinstance(wanted, Mapping) else {name: name for name in (wanted or names)}
     pairs = {str(old): str(new) for old, new in renamed.items()}
+    known = set(names)
     for old in pairs:
-        if old not in names:
+        if old not in known:
             raise unknown("class in convert.names", old, names)
     chosen = tuple(dict.fromkeys(pairs.values()))
-    return chosen, {old: chosen.index(new) for old, new in pairs.items()}
+    if len(chosen) > MAX_CLASSES:
+        hint = f"the limit is {MAX_CLASSES:,}; convert.names chooses some"
+        raise HooklineError(f"there are {len(chosen):,} classes", hint)
+    for name in chosen:
+        if problem := name_problem(name):
+            raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")
+    numbers = {name: number for number, name in enumerate(chosen)}
+    return chosen, {old: numbers[new] for old, new in pairs.items()}

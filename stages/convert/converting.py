@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
 from core.dataset_files import Row
 from core.errors import HooklineError
 from core.media.picture import UnreadableError
+from core.regular_file import path_of
 from stages.convert import ConvertConfig, Format, Missing
 from stages.convert.classes import choose_classes
 from stages.convert.detect import Place, find_format, sources_of
@@ -63,7 +63,7 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     """Read all places, in the order of the pictures' paths."""
     places = sources_of(config.source)
     kind = find_format(places, config.format)
-    folders = [Path(config.pictures).expanduser().absolute()] if config.pictures else [item.folder for item in places]
+    folders = [path_of(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
     pictures, found = Pictures(folders), Annotations()
     for place in places:
         READERS[kind](place, pictures, found)

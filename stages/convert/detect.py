@@ -12,6 +12,7 @@ from typing import Any
 
 from core.errors import HooklineError
 from core.media.nearest import nearest_names
+from core.regular_file import exists, is_file, is_folder, open_regular, path_of
 from stages.convert import SPLITS, Format
 
 CLASSES = ("classes.txt", "predefined_classes.txt")
@@ -37,7 +38,7 @@ class Place:
     @property
     def folder(self) -> Path:
         """The folder in which pictures are looked for; above one that is called ``annotations``."""
-        folder = self.path if self.path.is_dir() else self.path.parent
+        folder = self.path if is_folder(self.path) else self.path.parent
         return folder.parent if folder.name.lower() == "annotations" else folder
 
     def split_of(self, file: Path, *, by_name: bool = False) -> str | None:
@@ -69,9 +70,11 @@ def sources_of(source: Any) -> list[Place]:
     if not places:
         raise HooklineError("convert has no source", "give convert.source=<folder or file of annotations>")
     for place in places:
-        if not place.path.exists():
+        if not exists(place.path):
             raise HooklineError(f"no such source '{place.path}'", nearest_names(place.path))
-        if not os.access(place.path, os.R_OK | (os.X_OK if place.path.is_dir() else 0)):
+        if not is_file(place.path) and not is_folder(place.path):
+            raise HooklineError(f"the source '{place.path}' is a FIFO, a socket or a device", "give a regular file")
+        if not os.access(place.path, os.R_OK | (os.X_OK if is_folder(place.path) else 0)):
             raise HooklineError(f"the source '{place.path}' may not be read", "change its rights")
     return places
 
@@ -102,7 +105,7 @@ def files_of(place: Place, kind: Format) -> list[Path]:
     Raises:
         HooklineError: There are none.
     """
-    if place.path.is_file():
+    if is_file(place.path):
         return [place.path]
     if kind is Format.voc:
         files = visible(place.path, "*.xml")
@@ -117,18 +120,18 @@ def files_of(place: Place, kind: Format) -> list[Path]:
 
 def visible(folder: Path, pattern: str) -> list[Path]:
     """The files below a folder, sorted, without hidden ones and those in hidden folders."""
-    found = (path for path in folder.rglob(pattern) if path.is_file())
+    found = (path for path in folder.rglob(pattern) if is_file(path))
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _kinds(path: Path) -> set[str]:
-    if path.is_file():
+    if is_file(path):
         kind = _file_kind(path)
         return {kind} if kind else set()
     kinds = {kind for file in visible(path, "*.json") if (kind := _json_kind(file))}
     if visible(path, "*.xml"):
         kinds.add(Format.voc.value)
-    if (path / NOTES).is_file() and (path / "classes.txt").is_file():
+    if is_file(path / NOTES) and is_file(path / "classes.txt"):
         kinds.add(Format.labelstudio.value)
     elif data_yaml(path) or classes_file(path):
         kinds.add(Format.yolo.value)
@@ -138,13 +141,13 @@ def _kinds(path: Path) -> set[str]:
 def data_yaml(folder: Path) -> Path | None:
     """The data.yaml of a folder, None where it has none."""
     files = [folder / f"data{suffix}" for suffix in YAML]
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if is_file(file)), None)
 
 
 def classes_file(folder: Path) -> Path | None:
     """The list of class names of a folder or of its ``labels`` folder, None where there is none."""
     files = [place / name for name in CLASSES for place in (folder, folder / "labels", folder / "data")]
-    return next((file for file in files if file.is_file()), None) or next(iter(sorted(folder.rglob(CLASSES[0]))), None)
+    return next((file for file in files if is_file(file)), None) or next(iter(sorted(folder.rglob(CLASSES[0]))), None)
 
 
 def _file_kind(path: Path) -> str:
@@ -161,7 +164,7 @@ def _json_kind(file: Path) -> str:
     if file.name == NOTES or not file.stat().st_size:
         return ""
     try:
-        opened = file.open("rb")
+        opened = open_regular(file)
     except OSError as error:
         raise HooklineError(f"cannot read '{file}' ({error.strerror})", "change its rights, or move it away") from error
     with opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -173,4 +176,4 @@ def _json_kind(file: Path) -> str:
 
 
 def _absolute(path: Any) -> Path:
-    return Path(str(path)).expanduser().absolute()
+    return path_of(str(path)).absolute()

@@ -7,6 +7,7 @@ from collections import Counter
 from core.dataset_files import Row
 from core.media.exif import UPRIGHT, orientation
 from core.media.size import HEAD, LYING, picture_size
+from core.regular_file import open_regular
 from stages.convert.records import Corners, Item
 
 ROUNDING = 1e-4
@@ -83,6 +84,6 @@ def _inside(value: float) -> float:
 
 
 def _orientation(item: Item) -> int:
-    with item.picture.open("rb") as file:
+    with open_regular(item.picture) as file:
         found = orientation(file.read(HEAD))
     return found if found in LYING else UPRIGHT

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import HooklineError
+from core.errors import shown
 from stages.convert import Format
 from stages.convert.detect import Place, files_of
+from stages.convert.json_rows import Row, load_json, row_of, rows_of
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
-
-_DAMAGE = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
 def read_coco(place: Place, pictures: Pictures, into: Annotations) -> None:
     """Read instances files; classes are in the order of their ids, which may have gaps."""
     for file in files_of(place, Format.coco):
-        content = _load(file)
-        try:
-            _take_coco(file, content, place, pictures, into)
-        except _DAMAGE as error:
-            raise _damaged(file, error, "COCO instances") from error
+        _take_coco(row_of(file, "", load_json(file)), place, pictures, into)
 
 
 def read_createml(place: Place, pictures: Pictures, into: Annotations) -> None:
@@ -33,65 +26,56 @@ def read_createml(place: Place, pictures: Pictures, into: Annotations) -> None:
     names = set(into.names)
     for file in files_of(place, Format.createml):
         split = place.split_of(file, by_name=True)
-        try:
-            for row in _load(file):
-                named = str(row.get("image") or row["imagefilename"])
-                boxes = tuple(_createml_box(item) for item in row.get("annotations") or row.get("annotation") or ())
-                names.update(box.name for box in boxes)
-                _add(into, pictures.find(named, file), named, boxes=boxes, split=split)
-        except _DAMAGE as error:
-            raise _damaged(file, error, "CreateML") from error
+        for row in rows_of(file, "", load_json(file)):
+            named = row.text("image" if row.has("image") else "imagefilename")
+            key = "annotations" if row.has("annotations") else "annotation"
+            boxes = tuple(map(_createml_box, row.rows(key))) if row.has(key) else ()
+            names.update(box.name for box in boxes)
+            _add(into, pictures.find(named, file), named, boxes=boxes, split=split)
     into.names = tuple(sorted(names))
 
 
-def _take_coco(file: Path, content: Mapping[str, Any], place: Place, pictures: Pictures, into: Annotations) -> None:
-    names = {row["id"]: str(row["name"]) for row in sorted(content["categories"], key=lambda row: int(row["id"]))}
+def _take_coco(content: Row, place: Place, pictures: Pictures, into: Annotations) -> None:
+    file = content.file
+    categories = sorted(content.rows("categories"), key=lambda row: row.number("id"))
+    names = {row.identity("id"): row.text("name") for row in categories}
     into.names = tuple(dict.fromkeys([*into.names, *names.values()]))
-    boxes: dict[Any, list[Box]] = defaultdict(list)
-    for row in content["annotations"]:
-        if row.get("iscrowd"):
+    boxes: dict[str | int, list[Box]] = defaultdict(list)
+    for row in content.rows("annotations"):
+        if row.has("iscrowd"):
             into.told["crowd regions were dropped"] += 1
-        elif not row.get("bbox"):
+        elif not row.has("bbox"):
             into.told["objects had no box and were dropped"] += 1
         else:
-            boxes[row["image_id"]].append(Box(_category(row, names, file), _corners(row["bbox"])))
+            boxes[row.identity("image_id")].append(Box(_category(row, names), _corners(row)))
     split = place.split_of(file, by_name=True)
-    for image in content["images"]:
-        height, width = int(image.get("height") or 0), int(image.get("width") or 0)
+    for image in content.rows("images"):
+        height, width = (int(image.number(key)) if image.has(key) else 0 for key in ("height", "width"))
         stated = (height, width) if height > 0 and width > 0 else None
-        named = str(image["file_name"])
-        mine = tuple(boxes.pop(image["id"], ()))
+        named = image.text("file_name")
+        mine = tuple(boxes.pop(image.identity("id"), ()))
         _add(into, pictures.find(named, file), named, boxes=mine, stated=stated, split=split)
     if boxes:
         into.told["boxes were of pictures that the file does not list"] += sum(map(len, boxes.values()))
 
 
-def _category(row: Mapping[str, Any], names: Mapping[Any, str], file: Path) -> str:
-    if row["category_id"] not in names:
-        raise HooklineError(
-            f"annotation {row.get('id')} in '{file}' is of category {row['category_id']}, which it does not name",
-            "add it to 'categories'",
-        )
-    return names[row["category_id"]]
+def _category(row: Row, names: Mapping[str | int, str]) -> str:
+    number = row.identity("category_id")
+    if number not in names:
+        row.refuse("category_id", f"is {shown(number)}, which 'categories' does not name")
+    return names[number]
 
 
-def _corners(box: Sequence[float]) -> Corners:
+def _corners(row: Row) -> Corners:
     """Of COCO's x, y, width, height."""
-    left, top, width, height = _numbers(box)
+    left, top, width, height = row.numbers("bbox", 4)
     return left, top, left + width, top + height
 
 
-def _createml_box(item: Mapping[str, Any]) -> Box:
-    place = item["coordinates"]
-    x, y, width, height = _numbers([place[key] for key in ("x", "y", "width", "height")])
-    return Box(str(item["label"]), (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
-
-
-def _numbers(values: Sequence[Any]) -> Corners:
-    numbers = tuple(map(float, values))
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"a box is {list(values)}")
-    return numbers
+def _createml_box(item: Row) -> Box:
+    place = item.row("coordinates")
+    x, y, width, height = (place.number(key) for key in ("x", "y", "width", "height"))
+    return Box(item.text("label"), (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
 
 
 def _add(into: Annotations, picture: Path | None, named: str, **item: Any) -> None:
@@ -99,15 +83,3 @@ def _add(into: Annotations, picture: Path | None, named: str, **item: Any) -> No
         into.missing.append(named)
     else:
         into.items.append(Item(picture, pixels=True, **item))
-
-
-def _load(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise HooklineError(f"'{file}' is not valid JSON ({error})", "export it again") from error
-
-
-def _damaged(file: Path, error: Exception, kind: str) -> HooklineError:
-    what = f"no {error}" if isinstance(error, KeyError) else str(error)
-    return HooklineError(f"'{file}' is not {kind} JSON as expected ({what})", "export it again")

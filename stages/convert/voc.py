@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,12 +10,16 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from core.errors import HooklineError
+from core.media.source import list_entries
+from core.regular_file import is_file, read_regular
 from stages.convert import Format
 from stages.convert.detect import Place, files_of
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
+MAX_BYTES = 8 << 20
+"""Bytes of an XML file: some 20,000 boxes."""
 FLAGS = ("difficult", "truncated", "occluded")
 
 
@@ -46,9 +51,9 @@ def _parse(file: Path) -> ElementTree.Element:
         HooklineError: Not XML, or with a DOCTYPE: its entities could fill the memory, and no tool writes one.
     """
     try:
-        content = file.read_bytes()
+        content = read_regular(file, MAX_BYTES)
     except OSError as error:
-        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "change its rights, or move it away") from error
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it away") from error
     scanner = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
@@ -58,7 +63,7 @@ def _parse(file: Path) -> ElementTree.Element:
     try:
         scanner.Parse(content, True)  # noqa: FBT003 - the parameter has no name
         return ElementTree.fromstring(content)  # noqa: S314 - without a DOCTYPE there are no entities
-    except (expat.ExpatError, ElementTree.ParseError, ValueError) as error:
+    except (expat.ExpatError, ElementTree.ParseError, LookupError, ValueError) as error:  # also unknown encodings
         raise HooklineError(f"'{file}' is not valid XML ({error})", "correct or remove it") from error
 
 
@@ -77,7 +82,9 @@ def _boxes(root: ElementTree.Element, file: Path, told: Counter[str]) -> Iterato
 
 def _corners(frame: ElementTree.Element, file: Path) -> Corners:
     try:
-        left, top, right, bottom = (float(_text(frame, edge)) for edge in EDGES)
+        left, top, right, bottom = edges = tuple(float(_text(frame, edge)) for edge in EDGES)
+        if not all(map(math.isfinite, edges)):
+            raise ValueError
     except ValueError:
         raise HooklineError(f"a box in '{file}' lacks numbers for {', '.join(EDGES)}", "correct it") from None
     return min(left, right), min(top, bottom), max(left, right), max(top, bottom)
@@ -101,7 +108,6 @@ def _image_sets(folder: Path) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for split in ("train", "val", "test"):
         file = folder / "ImageSets" / "Main" / f"{split}.txt"
-        if file.is_file():
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            found |= {line.split()[0]: split for line in lines if line.strip()}
+        if is_file(file):
+            found |= {line.split()[0]: split for _, line in list_entries(file)}
     return found

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from core.data_yaml import MAX_CLASSES
 from core.dataset import list_samples, read_data_yaml
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
+from core.labels import MAX_BYTES
+from core.regular_file import is_file, open_regular, read_regular
 from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, visible
+from stages.convert.json_rows import load_json, row_of
 from stages.convert.pictures import Pictures
 from stages.convert.records import Annotations, Box, Corners, Item
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the name of an uploaded picture."""
+HEAD = 1 << 16
+"""Bytes of a text file that tell whether it holds labels."""
 FURTHEST = 1.5
 """A coordinate beyond it is no fraction that rounding or an editor pushed out of 0..1."""
 
 
 def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
     """Read a data.yaml, or the label files of a folder with classes.txt."""
-    file = place.path if place.path.is_file() else data_yaml(place.path)
+    file = place.path if is_file(place.path) else data_yaml(place.path)
     if file is not None:
         _read_data_yaml(file, place, into)
         return
@@ -44,11 +49,12 @@ def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
 def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> None:
     """Read the label files of an export of Label Studio, with the classes of its notes.json."""
     notes = place.path / NOTES
-    try:
-        rows = json.loads(notes.read_text(encoding="utf-8"))["categories"]
-        by_id = {int(row["id"]): str(row["name"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HooklineError(f"cannot read '{notes}' ({error})", "export the project again as YOLO") from error
+    by_id: dict[int, str] = {}
+    for row in row_of(notes, "", load_json(notes)).rows("categories"):
+        number = row.number("id")
+        if not number.is_integer() or not 0 <= number < MAX_CLASSES:
+            row.refuse("id", f"is {number:g}, expected a class number from 0 to {MAX_CLASSES - 1}")
+        by_id[int(number)] = row.text("name")
     names = [by_id.get(number, "") for number in range(max(by_id, default=-1) + 1)]
     _take_names(into, names, notes)
     _read_labels(place, names, pictures, into)
@@ -56,7 +62,7 @@ def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> Non
 
 def add_background(places: Sequence[Place], pictures: Pictures, into: Annotations) -> None:
     """Add the pictures that no label file of any place belongs to; a data.yaml lists its own."""
-    listing = [place for place in places if place.path.is_file() or data_yaml(place.path)]
+    listing = [place for place in places if is_file(place.path) or data_yaml(place.path)]
     if len(listing) == len(places):
         return
     labelled = {item.picture for item in into.items}
@@ -107,9 +113,11 @@ def _take_names(into: Annotations, names: Sequence[str], file: Path) -> None:
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise HooklineError(f"cannot read '{file}' ({error})", "it is UTF-8 text") from error
+        lines = [line.strip() for line in read_regular(file, MAX_BYTES).decode("utf-8-sig").splitlines()]
+    except OSError as error:
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it away") from error
+    except UnicodeDecodeError as error:
+        raise HooklineError(f"'{file}' is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
     while lines and not lines[-1]:
         lines.pop()
     return lines
@@ -117,9 +125,12 @@ def _lines(file: Path) -> list[str]:
 
 def _is_labels(file: Path) -> bool:
     """Whether it is empty or begins with numbers: other text files may lie about."""
-    first = next(
-        (line for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()), ""
-    )
+    try:
+        with open_regular(file) as opened:
+            start = opened.read(HEAD).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it away") from error
+    first = next((line for line in start.splitlines() if line.strip()), "")
     return all(re.fullmatch(r"[-+.\deE]+|nan|inf", value) for value in first.split())
 
 
@@ -130,16 +141,16 @@ def _boxes(file: Path, names: Sequence[str], told: Counter[str]) -> Iterator[Box
         try:
             class_id, *values = map(float, line.split())
         except ValueError:
-            raise HooklineError(f"line {number} of '{file}' is not numbers: '{line[:60]}'", "correct it") from None
+            raise HooklineError(f"line {number} of '{file}' is not numbers: {shown(line)}", "correct it") from None
         if not class_id.is_integer() or not 0 <= class_id < len(names) or not names[int(class_id)]:
             raise HooklineError(
-                f"line {number} of '{file}' has class {line.split()[0]}, but there are {len(names)} classes",
+                f"line {number} of '{file}' has class {line.split()[0][:40]}, but there are {len(names)} classes",
                 "the list of class names may be of another project",
             )
         corners = _corners(values, told)
         if corners is None or not all(abs(value) <= FURTHEST for value in corners):
             raise HooklineError(
-                f"line {number} of '{file}' is no box: '{line[:60]}'", "a row is 'class cx cy w h' in fractions 0..1"
+                f"line {number} of '{file}' is not a box: {shown(line)}", "a row is 'class cx cy w h' in fractions 0..1"
             )
         yield Box(names[int(class_id)], corners)
 

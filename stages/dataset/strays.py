@@ -7,8 +7,11 @@ from pathlib import Path
 
 from core.dataset import Sample, label_path
 from core.media.source import PICTURES
+from core.regular_file import is_folder, open_regular
 from stages.dataset.findings import Finding
 
+HEAD = 1 << 12
+"""Bytes of a text file that tell whether it holds labels."""
 VALUES = 5
 """Numbers in a row: class and box."""
 
@@ -35,21 +38,26 @@ def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Pa
     pairs = {sample.picture.parent: label_path(sample.picture).parent for sample in samples}
     for place in places:
         labels = label_path(place / "x").parent
-        if place.is_dir() and labels != place:
-            below = sorted(folder for folder in labels.rglob("*") if folder.is_dir())
+        if is_folder(place) and labels != place:
+            below = sorted(folder for folder in labels.rglob("*") if is_folder(folder))
             pairs |= {place / folder.relative_to(labels): folder for folder in [labels, *below]}
     return sorted(pairs.items())
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    """The files of a folder; none where it is missing or may not be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _has_rows(file: Path) -> bool:
     """Whether it begins as a label file does; lists of pictures, class names and readme files do not."""
     try:
-        with file.open(encoding="utf-8-sig") as lines:
-            words = next((line.split() for line in lines if line.strip()), [])
+        with open_regular(file) as opened:
+            lines = opened.read(HEAD).decode("utf-8-sig").splitlines()
+        words = next((line.split() for line in lines if line.strip()), [])
         return len([float(word) for word in words]) >= VALUES
     except (OSError, ValueError):
         return False

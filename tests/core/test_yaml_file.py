@@ -234,7 +234,7 @@ def test_many_classes(tmp_path: Path) -> None:
     with pytest.raises(HooklineError, match=r"\(line 2\) has 32,769 class names; the limit is 32,768"):
         read_data_yaml(file)
     file.write_text(f"val: images\nnames: [{'x' * 501}]\n", encoding="utf-8")
-    with pytest.raises(HooklineError, match=r"the name of class 0 in .* has 501 characters; the limit is 500"):
+    with pytest.raises(HooklineError, match=r"class 0 in .* has 501 characters \(the limit is 500\)"):
         read_data_yaml(file)
 
 

@@ -236,11 +236,15 @@ def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytes
         (tmp_path / name).write_text("[]")
     refused = tmp_path / name
 
-    def refuse(path: Path, *_: object) -> bytes:
-        raise PermissionError(13, os.strerror(13), str(path))
+    opened = os.open
+
+    def refuse(path: Path, *arguments: int) -> int:
+        if Path(path) == refused:
+            raise PermissionError(13, os.strerror(13), str(path))
+        return opened(path, *arguments)
 
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != refused or path.is_file())
-    monkeypatch.setattr(Path, "read_bytes" if name.endswith("xml") else "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(HooklineError, match=rf"'{refused}' (may not be read|\(Permission denied\))"):
         run(tmp_path, source=str(tmp_path / "set"))
 

@@ -97,12 +97,20 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"annotations": [row(1, 5, 0, 0, 1, 1)]}, "is of category 5, which it does not name; add it to 'categories'"),
-        ({"annotations": [{"bbox": [1, 2, 3, 4]}]}, "is not COCO instances JSON as expected (no 'image_id')"),
-        ({"annotations": [row(1, 1, 0, 0, 1)]}, "is not COCO instances JSON as expected (a box is [0, 0, 1])"),
-        ({"annotations": [row(1, 1, 0, 0, 1, float("nan"))]}, "a box is [0, 0, 1, nan]"),
-        ({"images": [{"id": 1}]}, "(no 'file_name')"),
-        ({"images": [{"id": 1, "file_name": "a.jpg", "width": float("inf"), "height": 1}]}, "as expected"),
+        (
+            {"annotations": [row(1, 5, 0, 0, 1, 1)]},
+            "'annotations[0].category_id' of '{file}' is 5, which 'categories' does not name",
+        ),
+        ({"annotations": [{"bbox": [1, 2, 3, 4]}]}, "'annotations[0].image_id' of '{file}' is missing"),
+        ({"annotations": [row(1, 1, 0, 0, 1)]}, "'annotations[0].bbox' of '{file}' is [0, 0, 1], expected 4 numbers"),
+        (
+            {"annotations": [row(1, 1, 0, 0, 1, float("nan"))]},
+            "'annotations[0].bbox' of '{file}' is nan, expected a finite number",
+        ),
+        ({"images": [{"id": 1}]}, "'images[0].file_name' of '{file}' is missing"),
+        ({"images": [{"id": 1, "file_name": "a.jpg", "width": float("inf"), "height": 1}]}, "'images[0].width' of"),
+        ({"images": {}}, "'images' of '{file}' is {{}}, expected a list"),
+        ({"images": [1]}, "'images[0]' of '{file}' is 1, expected an object"),
         ({"categories": [], "annotations": []}, "the annotations name no class"),
         ({"annotations": []}, "no box is left of 1 pictures and 0 that are missing"),
     ],
@@ -112,14 +120,14 @@ def test_damaged_coco(tmp_path: Path, change: dict[str, Any], line: str) -> None
     write(tmp_path / "set" / "all.json", coco({1: "a.jpg"}, []) | change)
     with pytest.raises(HooklineError) as error:
         run(tmp_path, source=str(tmp_path / "set"))
-    assert line in str(error.value)
+    assert line.format(file=tmp_path / "set" / "all.json") in str(error.value)
 
 
 def test_truncated_json(tmp_path: Path) -> None:
     pictures(tmp_path / "set", "a.jpg")
     text = json.dumps(coco({1: "a.jpg"}, []))
     (tmp_path / "set" / "all.json").write_text(text[:-5])
-    with pytest.raises(HooklineError, match=r"'.*all.json' is not valid JSON .*; export it again"):
+    with pytest.raises(HooklineError, match=r"'.*all.json' is not valid JSON .*; export the annotations again"):
         run(tmp_path, source=str(tmp_path / "set"))
 
 
@@ -157,9 +165,12 @@ def test_createml_by_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("item", "line"),
     [
-        ({"annotations": []}, "is not CreateML JSON as expected (no 'imagefilename')"),
-        ({"image": "a.jpg", "annotations": [{"label": "dog"}]}, "(no 'coordinates')"),
-        ({"image": "a.jpg", "annotations": [{"label": "dog", "coordinates": {"x": 1}}]}, "(no 'y')"),
+        ({"annotations": []}, "'[0].imagefilename' of"),
+        ({"image": "a.jpg", "annotations": [{"label": "dog"}]}, "'[0].annotations[0].coordinates' of"),
+        (
+            {"image": "a.jpg", "annotations": [{"label": "dog", "coordinates": {"x": 1}}]},
+            "'[0].annotations[0].coordinates.y' of",
+        ),
     ],
 )
 def test_damaged_createml(tmp_path: Path, item: dict[str, Any], line: str) -> None:

@@ -1,0 +1,127 @@
+"""Values of annotation files in JSON, each checked, with the place of what is wrong: ``annotations[3].bbox``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core.errors import HooklineError, shown
+from core.regular_file import read_regular
+
+MAX_BYTES = 2 << 30
+"""Bytes of a JSON file; the instances of COCO's train2017 have 450 MB."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A JSON object, and where it is.
+
+    Attributes:
+        file: The file.
+        place: Place in the file, e.g. ``images[3]``; empty for the whole of it.
+        value: The object.
+    """
+
+    file: Path
+    place: str
+    value: dict[str, Any]
+
+    def has(self, key: str) -> bool:
+        """Return whether the key is there with a value that is not empty, false or null."""
+        return bool(self.value.get(key))
+
+    def rows(self, key: str) -> Iterator[Row]:
+        """Yield the objects of a list."""
+        return rows_of(self.file, self._below(key), self._get(key))
+
+    def row(self, key: str) -> Row:
+        """Return an object."""
+        return row_of(self.file, self._below(key), self._get(key))
+
+    def text(self, key: str) -> str:
+        """Return a text; a number becomes one."""
+        value = self._get(key)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            self.refuse(key, f"is {shown(value)}, expected a text")
+        return str(value)
+
+    def identity(self, key: str) -> str | int:
+        """Return what names an object: a whole number or a text."""
+        value = self._get(key)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            self.refuse(key, f"is {shown(value)}, expected a whole number or a text")
+        return value
+
+    def number(self, key: str) -> float:
+        """Return a finite number, or a text that is one."""
+        return self._number(key, self._get(key))
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        """Return a list of ``count`` finite numbers."""
+        value = self._get(key)
+        if not isinstance(value, list) or len(value) != count:
+            self.refuse(key, f"is {shown(value)}, expected {count} numbers")
+        return tuple(self._number(key, item) for item in value)
+
+    def refuse(self, key: str, problem: str) -> NoReturn:
+        """Raise the error for what is wrong with a key."""
+        raise HooklineError(f"'{self._below(key)}' of '{self.file}' {problem}", "export the annotations again")
+
+    def _get(self, key: str) -> Any:
+        if key not in self.value:
+            self.refuse(key, "is missing")
+        return self.value[key]
+
+    def _below(self, key: str) -> str:
+        return f"{self.place}.{key}" if self.place else key
+
+    def _number(self, key: str, value: Any) -> float:
+        try:
+            number = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            self.refuse(key, f"is {shown(value)}, expected a finite number")
+        return number
+
+
+def load_json(file: Path) -> Any:
+    """Return the value of a JSON file.
+
+    Raises:
+        HooklineError: It cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(read_regular(file, MAX_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "check its name and its rights") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of too many digits, nested too deeply
+        raise HooklineError(f"'{file}' is not valid JSON ({error})", "export the annotations again") from error
+
+
+def row_of(file: Path, place: str, value: Any) -> Row:
+    """Return an object with its place.
+
+    Raises:
+        HooklineError: It is not an object.
+    """
+    if not isinstance(value, dict):
+        where = f"'{place}' of '{file}'" if place else f"'{file}'"
+        raise HooklineError(f"{where} is {shown(value)}, expected an object", "export the annotations again")
+    return Row(file, place, value)
+
+
+def rows_of(file: Path, place: str, value: Any) -> Iterator[Row]:
+    """Yield the objects of a list with their places.
+
+    Raises:
+        HooklineError: It is not a list, or an item is not an object.
+    """
+    if not isinstance(value, list):
+        where = f"'{place}' of '{file}'" if place else f"'{file}'"
+        raise HooklineError(f"{where} is {shown(value)}, expected a list", "export the annotations again")
+    return (row_of(file, f"{place}[{index}]", item) for index, item in enumerate(value))
