@@ -20,7 +20,7 @@ from core.digest import text_digest
 from core.errors import HooklineError
 from core.media.ahead import ahead
 from core.media.reader import sample_frames
-from core.media.source import Source, SourceKind, list_source
+from core.media.source import Source, SourceKind, image_source, list_source
 from core.media.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def choose_source(
     if options.source:
         return list_source(options.source), ()
     if dataset is not None:
-        return list_source([str(sample.picture) for sample in load_split(dataset, options.split)]), ()
+        images = [sample.picture for sample in load_split(dataset, options.split)]
+        return image_source(images, f"split '{options.split}' of the data set"), ()
     note = f"calibrated on the default street video, since no pictures were given; {ADVICE}"
     context.note("calibrate: no pictures were given, taking the default street video")
     return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)

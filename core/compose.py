@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -23,6 +23,7 @@ from core.errors import HooklineError
 from core.media.limits import MAX_PIXELS
 from core.parts import NoOptions
 from core.plugins import Plugins
+from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, Registry
 
 SCHEMA = "hookline_schema"
@@ -49,15 +50,15 @@ class Words:
     backend: str = "auto"
     processor: str = "auto"
     device: str = "auto"
-    conf: float | None = None
-    iou: float | None = None
-    max_det: int = 300
-    max_pixels: int = MAX_PIXELS
+    conf: Fraction | None = None
+    iou: Fraction | None = None
+    max_det: Positive = 300
+    max_pixels: Positive = MAX_PIXELS
     classes: Any = None
     single_class: bool = False
     tracker: Any = field(default_factory=lambda: ["csv"])
     resume: bool = False
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     store: str | None = None
     reuse: bool = True
     plugins: PluginOptions = field(default_factory=PluginOptions)

@@ -40,6 +40,7 @@ def shared(
     return field(
         default=value,
         metadata={
+            "follows": word,
             "kind": kind,
             "usable": usable,
             "presentation": presentation,
@@ -71,6 +72,11 @@ def place(default: Any) -> Any:
 def fingerprinted(default: Any) -> Any:
     """A field that affects the result only together with others: the stage's ``fingerprint`` says when, and how."""
     return field(default=default, metadata={"fingerprinted": True})
+
+
+def followed(config: type[Any], name: str) -> str:
+    """Return the option that the field ``name`` follows until it is set itself; empty where it follows none."""
+    return next((str(item.metadata.get("follows", "")) for item in fields(config) if item.name == name), "")
 
 
 def is_keyed(item: Field[Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 from core.artifacts import Dataset
 from core.data_yaml import DataSpec, read_data_yaml
 from core.digest import digest_each, text_digest
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError, shown, unknown
 from core.media.matching import files_below
-from core.media.source import PICTURES, list_entries
+from core.media.source import PICTURES, is_image, list_entries
 from core.regular_file import is_file, is_folder
 from core.serial import json_text
 
@@ -22,6 +23,7 @@ __all__ = [
     "Sample",
     "content_digest",
     "label_path",
+    "list_problems",
     "list_samples",
     "load_split",
     "pictures_below",
@@ -63,14 +65,14 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
     pictures = dict.fromkeys(picture for place in spec.splits[split] for picture in _pictures(place, spec.root))
     if not pictures:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
-        raise HooklineError(f"split '{split}' has no pictures in {places}", f"what counts: {' '.join(PICTURES)}")
+        raise HooklineError(f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(PICTURES)}")
     labels = ((picture, label_path(picture)) for picture in pictures)
     return tuple(Sample(picture, label if is_file(label) else None) for picture, label in labels)
 
 
 def pictures_below(folder: Path) -> list[Path]:
     """All pictures below a folder, through linked folders too, each folder once, sorted; hidden ones are left out."""
-    return sorted(path for path in files_below(folder) if path.name.lower().endswith(PICTURES))
+    return sorted(path for path in files_below(folder) if is_image(path))
 
 
 def _pictures(place: Path, root: Path) -> Iterator[Path]:
@@ -83,7 +85,7 @@ def _pictures(place: Path, root: Path) -> Iterator[Path]:
 def _listed(listing: Path, root: Path) -> Iterator[Path]:
     """The pictures of a .txt list: absolute, or relative to the list, the data set or the working directory."""
     for number, text in list_entries(listing):
-        places = (folder / text for folder in (listing.parent, root, Path.cwd()))
+        places = [folder / text for folder in (listing.parent, root, Path.cwd())]
         found = next((place for place in places if is_file(place)), None)
         if found is None:
             raise HooklineError(
@@ -91,6 +93,36 @@ def _listed(listing: Path, root: Path) -> Iterator[Path]:
                 "a line is absolute or relative to the list, to 'path:', or to the working directory",
             )
         yield Path(os.path.abspath(found))
+
+
+def _entries(listing: Path) -> Iterator[tuple[int, str]]:
+    """Line number and text of each entry of a list, which names an image file.
+
+    Raises:
+        HooklineError: The list cannot be read, or names a file that is no image by its suffix.
+    """
+    try:
+        lines = listing.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise HooklineError(f"cannot read the list '{listing}' ({error})", "it has one image per line") from error
+    for number, text in enumerate(map(str.strip, lines), start=1):
+        if text and not is_image(text):
+            raise HooklineError(
+                f"line {number} of '{listing}' is not the name of an image: {shown(text)}",
+                f"suffixes of images: {' '.join(PICTURES)}",
+            )
+        if text:
+            yield number, text
+
+
+def list_problems(spec: DataSpec) -> Iterator[HooklineError]:
+    """Yield what is wrong with the .txt lists of a data set. The images are not looked up."""
+    for place in dict.fromkeys(place for places in spec.splits.values() for place in places):
+        try:
+            if not place.is_dir():
+                deque(_entries(place), maxlen=0)
+        except HooklineError as problem:
+            yield problem
 
 
 def sample_names(samples: Sequence[Sample]) -> list[str]:

@@ -161,7 +161,7 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     for line in plugins.registry.broken:
         console.warn(f"broken plugin: {line}")
     context = _context(request, plugins, run_dir, console)
-    plan = make_plan(request.stages, request.configs, context)
+    plan = make_plan(request.stages, request.configs, context, words)
     store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
     if not RANKS.leader:
         try:

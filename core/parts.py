@@ -58,13 +58,16 @@ class Part(Generic[ImplT]):
         name: Unique among the parts of its kind.
         summary: One line for ``--help`` and ``python -m core.plugins``.
         load: Imports the heavy half; gets an instance of ``options``.
-        options: Dataclass of its own options, in the config under ``<kind>.<name>``.
+        options: Dataclass of its own options, in the config under ``<kind>.<name>``. Declare ranges with
+            :mod:`core.ranges`: the plan checks them.
+        check_options: Problems with options that are each in range.
     """
 
     name: str
     summary: str
     load: Callable[[Any], ImplT]
     options: type[Any] = NoOptions
+    check_options: Callable[[Any], Iterable[HooklineError]] = _no_problems
 
 
 class Session(Protocol):

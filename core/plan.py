@@ -16,6 +16,7 @@ from core.config import keyed_options, shaping_parts
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
 from core.opening import measuring_facts
+from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
 from core.serial import digest, encode
 from core.sessions import engine_runtime, placing_problems, session_runtime
@@ -24,6 +25,7 @@ from core.store import identity
 from core.versions import versions
 
 if TYPE_CHECKING:
+    from core.compose import Words
     from core.context import RunContext
     from core.registry import Registry
 
@@ -65,22 +67,25 @@ class Plan:
         return " → ".join(f"[{step.stage.name}]" if step.asked else step.stage.name for step in self.steps)
 
 
-def make_plan(asked: Sequence[str], configs: Mapping[str, Any], context: RunContext) -> Plan:
+def make_plan(
+    asked: Sequence[str], configs: Mapping[str, Any], context: RunContext, words: Words | None = None
+) -> Plan:
     """Plan a run.
 
     Args:
         asked: Stage names in the order written.
         configs: Typed options by stage name, of all registered stages.
         context: For names, availability and the checks of the stages.
+        words: The top-level options, whose ranges are checked too.
 
     Raises:
         PlanError: Holds every problem that was found.
     """
     if wrong := word_problem(context.device):
         raise PlanError([wrong])  # every part would find fault with it
-    planner = _Planner(configs, context)
-    if context.seed < 0:
-        planner.problems.append(HooklineError(f"seed={context.seed} is out of range", "it is at least 0"))
+    options = OptionChecks(configs, words)
+    planner = _Planner(configs, context, options)
+    planner.problems.extend(options.general_problems(context))
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.stages())
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
@@ -132,8 +137,9 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
 class _Planner:
     """Grows the list of steps; problems are collected, not raised."""
 
-    def __init__(self, configs: Mapping[str, Any], context: RunContext) -> None:
+    def __init__(self, configs: Mapping[str, Any], context: RunContext, options: OptionChecks) -> None:
         self.configs = configs
+        self.options = options
         self.context = context
         self.registry: Registry = context.registry
         self.steps: list[Step] = []
@@ -172,6 +178,7 @@ class _Planner:
         return len(self.steps) - 1
 
     def _check(self, stage: Stage, config: Any) -> None:
+        self.problems.extend(self.options.stage_problems(stage.name, config))
         if stage.check:
             self.problems.extend(stage.check(config, self.context))
 

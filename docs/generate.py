@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from core import hookspecs, parts
+from core.compose import Words
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
+from core.ranges import ranges_of
 from core.registry import KINDS, Registry
 
 DOCS = Path(__file__).resolve().parent
@@ -29,6 +31,8 @@ INTRODUCTION = (
 
 FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
 """The default of a field that follows another option, as ``core.config.shared`` writes it."""
+
+HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
@@ -128,15 +132,32 @@ def _shipped(kind: str, registry: Registry) -> str:
 def _words() -> str:
     text = (DOCS.parent / "conf" / "config.yaml").read_text(encoding="utf-8")
     found = re.findall(r"^(\w+): (\S+)\s+# (.*)$", text, re.MULTILINE)
-    rows = [f"| `{name}` | `{value}` | {what} |" for name, value, what in found]
-    rows.append("| `plugins.disable` | `[]` | plugins to leave out, by name |")
-    return "\n".join(["| option | default | what it is |", "| --- | --- | --- |", *rows])
+    rows = [f"| `{name}` | `{value}` | {_values(Words, name)} | {what} |" for name, value, what in found]
+    rows.append("| `plugins.disable` | `[]` | | plugins to leave out, by name |")
+    return "\n".join([*HEAD, *rows])
 
 
 def _options(config: type[Any], prefix: str) -> str:
     texts = _attributes(config)
-    rows = [f"| `{prefix}.{item.name}` | {_default(item)} | {texts.get(item.name, '')} |" for item in fields(config)]
-    return "\n".join(["| option | default | what it is |", "| --- | --- | --- |", *rows]) if rows else "No options."
+    rows = [
+        f"| `{prefix}.{item.name}` | {_default(item)} | {_values(config, item.name)} | {texts.get(item.name, '')} |"
+        for item in fields(config)
+    ]
+    return "\n".join([*HEAD, *rows]) if rows else "No options."
+
+
+def _values(config: type[Any], name: str) -> str:
+    """The range of an option, or the members of its enumeration."""
+    if declared := ranges_of(config).get(name):
+        return str(declared)
+    return ", ".join(f"`{member.value}`" for member in enumeration_of(get_type_hints(config)[name]))
+
+
+def enumeration_of(hint: Any) -> Iterable[Enum]:
+    """The members of the enumeration in an annotation, e.g. ``Precision | None``; none where there is none."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return tuple(hint)
+    return next(filter(None, map(enumeration_of, get_args(hint))), ())
 
 
 def _default(item: Any) -> str:
@@ -145,7 +166,7 @@ def _default(item: Any) -> str:
         word, otherwise = match.groups()
         return f"↑ `{word}`, else `{otherwise}`" if otherwise else f"↑ `{word}`"
     if isinstance(value, Enum):
-        return f"`{value.value}` of {', '.join(str(member.value) for member in type(value))}"
+        return f"`{value.value}`"
     return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -83,7 +83,7 @@ class Program:
         """Run what the command line ``overrides`` asks for."""
         request, context, console = self.prepare(*overrides)
         run_dir = context.run_dir
-        plan = make_plan(request.stages, request.configs, context)
+        plan = make_plan(request.stages, request.configs, context, request.words)
         recorder = Recorder(Summary(run_dir / "summary.json", "", list(overrides)))
         manager = plugins().manager
         manager.register(recorder)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Calibrator, NoOptions
+from core.ranges import Range
 
 if TYPE_CHECKING:
     from backends.calibrators.minmax import MinMaxObserver
     from backends.calibrators.observer import HistogramObserver
+
+
+MAX_BINS = 1 << 15
+Bins = Annotated[int, Range(128, MAX_BINS, multiple=2)]
 
 
 @dataclass
@@ -25,13 +30,8 @@ class PercentileOptions:
         bins: Bins of a tensor's histogram, a side of zero.
     """
 
-    percentile: float = 99.9999
-    bins: int = 2048
-
-    def __post_init__(self) -> None:
-        if not 50.0 < self.percentile <= 100.0:
-            raise HooklineError(f"percentile is {self.percentile}", "give a share of the values above 50 and up to 100")
-        check_bins(self.bins)
+    percentile: Annotated[float, Range(50, 100, above=True)] = 99.9999
+    bins: Bins = 2048
 
 
 @dataclass
@@ -43,19 +43,17 @@ class EntropyOptions:
         levels: Steps that a magnitude is quantised to when distributions are compared.
     """
 
-    bins: int = 2048
-    levels: int = 128
-
-    def __post_init__(self) -> None:
-        check_bins(self.bins)
-        if not 2 <= self.levels <= self.bins:
-            raise HooklineError(f"levels is {self.levels}", f"give 2 to {self.bins}, the number of bins")
+    bins: Bins = 2048
+    levels: Annotated[int, Range(2, MAX_BINS)] = 128
 
 
-def check_bins(bins: int) -> None:
-    """Refuse histograms that are too coarse to say anything, odd, or absurd."""
-    if not 128 <= bins <= 1 << 15 or bins % 2:
-        raise HooklineError(f"bins is {bins}", "give an even number of 128 to 32768")
+def check_entropy(options: EntropyOptions) -> Iterable[HooklineError]:
+    """Yield what is wrong where there are more levels than bins."""
+    if options.levels > options.bins:
+        yield HooklineError(
+            f"calibrators.entropy.levels={options.levels} is more than calibrators.entropy.bins={options.bins}",
+            "give at most one level per bin",
+        )
 
 
 def load_minmax(_: NoOptions) -> MinMaxObserver:
@@ -95,5 +93,6 @@ def hookline_calibrators() -> Iterable[Calibrator]:
         summary="least Kullback-Leibler divergence, as TensorRT's entropy calibrator",
         load=load_entropy,
         options=EntropyOptions,
+        check_options=check_entropy,
     )
     yield Calibrator(name="minmax", summary="the extremes that were seen, nothing clipped", load=load_minmax)

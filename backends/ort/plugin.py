@@ -6,14 +6,14 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from core.artifacts import Precision
 from core.checks import found_at
 from core.config import presentation
-from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Check, Runtime
+from core.ranges import NonNegative, Range
 
 if TYPE_CHECKING:
     from backends.ort.runtime import OrtRuntime
@@ -45,15 +45,9 @@ class OrtOptions:
             one INT8 picture, and slower by as much beside the encoding of video.
     """
 
-    threads: int = presentation(default=0)
+    threads: Annotated[int, Range(0, 1024)] = presentation(default=0)
     optimisation: Optimisation = Optimisation.all
-    spin: int = presentation(default=100)
-
-    def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise HooklineError(f"threads is {self.threads}", "give a number of threads, or 0 for all cores")
-        if self.spin < 0:
-            raise HooklineError(f"spin is {self.spin}", "give microseconds, 0 for none")
+    spin: NonNegative = presentation(default=100)
 
 
 def probe() -> Availability:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
 from core.config import presentation
-from core.errors import HooklineError
-
-LEVELS = range(6)
+from core.ranges import NonNegative, PositiveFloat, Range
 
 
 class Hardware(str, Enum):
@@ -45,24 +44,13 @@ class TrtOptions:
         graphs: Launch repeated work as CUDA graphs.
     """
 
-    workspace: float | None = None
-    optimization_level: int | None = None
+    workspace: PositiveFloat | None = None
+    optimization_level: Annotated[int, Range(0, 5)] | None = None
     tactic_sources: list[str] | None = None
     tf32: bool = True
     hardware: Hardware = Hardware.this
     version_compatible: bool = False
-    dla: int | None = None
+    dla: NonNegative | None = None
     plugin: PluginForm = PluginForm.python
     timing_cache: bool = presentation(default=True)
     graphs: bool = presentation(default=True)
-
-    def __post_init__(self) -> None:
-        word = "runtimes.tensorrt"
-        if self.workspace is not None and self.workspace <= 0:
-            raise HooklineError(f"{word}.workspace is {self.workspace}", "give GiB above 0, or null for all memory")
-        if self.optimization_level is not None and self.optimization_level not in LEVELS:
-            raise HooklineError(
-                f"{word}.optimization_level is {self.optimization_level}", f"possible: {LEVELS[0]} to {LEVELS[-1]}"
-            )
-        if self.dla is not None and self.dla < 0:
-            raise HooklineError(f"{word}.dla is {self.dla}", "give the number of a DLA core, or null for the GPU")

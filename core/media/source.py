@@ -18,7 +18,10 @@ from core.media.matching import files_below, matching
 from core.media.nearest import nearest_names
 from core.regular_file import exists, is_file, is_folder, path_of, read_regular
 
-PICTURES = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PICTURES = (
+    ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""Suffixes of image files, wherever one is named: data sets, sources, calibration. A GIF is a video."""
 VIDEOS = (
     ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
     ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv",
@@ -28,7 +31,7 @@ VIDEO_DEVICES = 81
 MAX_LIST = 1 << 30
 """Bytes of a list: some ten million paths."""
 PROTOCOLS = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
-KNOWN = f"pictures: {' '.join(PICTURES)}; video: {' '.join(VIDEOS)}"
+KNOWN = "images such as .jpg .png .webp, video such as .mp4 .mov .mkv; docs/sources.md lists all suffixes"
 
 
 class SourceKind(str, Enum):
@@ -89,6 +92,22 @@ class Source:
         return files_digest(zip(self.names, self.files, strict=True), cache_dir)
 
 
+def is_image(path: Path | str) -> bool:
+    """Return whether the name of a file is that of an image."""
+    return str(path).lower().endswith(PICTURES)
+
+
+def image_source(images: Sequence[Path], text: str) -> Source:
+    """Return the source of images that are known to exist, e.g. those of a data set.
+
+    Args:
+        images: Absolute paths, at least one.
+        text: What they are, for messages.
+    """
+    files = tuple(dict.fromkeys(images))
+    return Source(text=text, kind=SourceKind.pictures, files=files, names=_names(files))
+
+
 def list_source(text: object) -> Source:
     """Find out what a source is and list its files.
 
@@ -104,7 +123,7 @@ def list_source(text: object) -> Source:
     texts = [str(item) for item in text] if isinstance(text, (list, tuple)) else [str(text)]
     shown = ", ".join(texts)
     if not any(item.strip() for item in texts):
-        raise HooklineError("the source is empty", "give a picture, folder, glob, .txt list, video, camera or address")
+        raise HooklineError("the source is empty", "give an image, folder, glob, .txt list, video, camera or address")
     streams = [item for item in texts if _is_stream(item)]
     if streams and len(texts) > 1:
         raise HooklineError(f"a stream must be the only source, got '{shown}'", "run one stream at a time")
@@ -133,8 +152,8 @@ def _stream(text: str) -> Source:
     if "://" in text and parts.scheme.lower() not in PROTOCOLS:
         message = f"unknown protocol '{parts.scheme}' of source '{text}'"
         raise HooklineError(message, f"possible: {', '.join(PROTOCOLS)}")
-    if Path(parts.path).suffix.lower() in PICTURES and parts.scheme.startswith("http"):
-        raise HooklineError(f"source '{text}' is a picture on a server", "download it and give its path")
+    if is_image(parts.path) and parts.scheme.startswith("http"):
+        raise HooklineError(f"source '{text}' is an image on a server", "download it and give its path")
     return Source(text=text, kind=SourceKind.stream, address=text)
 
 
@@ -156,7 +175,7 @@ def _folder(folder: Path) -> list[Path]:
         (path for path in files_below(plain_path(folder)) if _is_media(path)), key=lambda path: path.as_posix()
     )
     if not found:
-        raise HooklineError(f"no pictures or video in folder '{folder}'", f"what counts: {KNOWN}")
+        raise HooklineError(f"no images or video in folder '{folder}'", f"what counts: {KNOWN}")
     return found
 
 
@@ -165,7 +184,7 @@ def _matching(pattern: Path) -> list[Path]:
     media = [path for path in found if _is_media(path) and is_file(path)]
     if not media:
         other = f"; it matches {len(found)} of other kinds" if found else ""
-        raise HooklineError(f"no picture or video matches '{pattern}'{other}", f"what counts: {KNOWN}")
+        raise HooklineError(f"no image or video matches '{pattern}'{other}", f"what counts: {KNOWN}")
     return media
 
 
@@ -219,14 +238,14 @@ def plain_path(path: Path) -> Path:
 
 
 def _is_media(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES + VIDEOS
+    return is_image(path) or path.suffix.lower() in VIDEOS
 
 
 def _kind(files: Sequence[Path], shown: str) -> SourceKind:
     videos = sum(path.suffix.lower() in VIDEOS for path in files)
     if 0 < videos < len(files):
         raise HooklineError(
-            f"'{shown}' holds {len(files) - videos} pictures and {videos} videos",
+            f"'{shown}' holds {len(files) - videos} images and {videos} videos",
             "take one kind by a glob, e.g. 'folder/**/*.jpg'",
         )
     return SourceKind.video if videos else SourceKind.pictures

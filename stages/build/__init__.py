@@ -12,6 +12,7 @@ from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.output_paths import output_path
+from core.ranges import NonNegative, Positive
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class BuildConfig:
     """
 
     backend: str = shared("backend", kind="runtimes")
-    warmup: int = 3
+    warmup: NonNegative = 3
     precision: Precision | None = shared("precision")
     batch: Any = None
     imgsz: Any = None
@@ -64,14 +65,10 @@ class BuildConfig:
     source: Any = shared("calibrate.source", place=True)
     data: str | None = shared("data", place=True)
     split: str = shared("calibrate.split", fingerprinted=True)
-    pictures: int = shared("calibrate.pictures", fingerprinted=True)
+    pictures: Positive = shared("calibrate.pictures", fingerprinted=True)
     processor: str = shared("processor", kind="processors", fingerprinted=True)
     max_pixels: int = shared("max_pixels", fingerprinted=True)
     compute_capabilities: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.warmup < 0:
-            raise HooklineError(f"build.warmup is {self.warmup}", "give a number of runs, 0 for none")
 
     @property
     def calibrated(self) -> bool:
@@ -153,7 +150,7 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
 
 
 def check(config: BuildConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Numbers out of range, and options that the runtime does not take."""
+    """Options that the runtime does not take."""
     from stages.build.checking import problems
 
     return problems(config, context)

@@ -39,8 +39,6 @@ def _calibration_problems(config: BuildConfig) -> Iterator[HooklineError]:
         )
     if config.method is Method.table:
         return
-    if config.pictures < 1:
-        yield HooklineError(f"build.pictures is {config.pictures}", "give a whole number from 1")
     yield from source_problems(config, "build")
 
 

@@ -11,6 +11,7 @@ from core.config import chosen, fingerprinted, place, presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.media.tolerance import OnError
+from core.ranges import BatchSize, Positive
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class CalibrateConfig:
     source: Any = place(None)
     data: str | None = shared("data", place=True)
     split: str = fingerprinted("train")
-    pictures: int = 200
-    batch: int = 1
+    pictures: Positive = 200
+    batch: BatchSize = 1
     calibrator: str = shared("calibrator", kind="calibrators")
     processor: str = shared("processor", kind="processors")
     runtime: str = chosen("onnxruntime", kind="runtimes")
@@ -86,12 +87,9 @@ def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, st
 
 
 def check(config: CalibrateConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Numbers out of range, and a source or cache that is not there."""
+    """A source or cache that is not there."""
     from stages.calibrate.sources import problems
 
-    for word in ("pictures", "batch"):
-        if (value := getattr(config, word)) < 1:
-            yield HooklineError(f"calibrate.{word} is {value}", "give a whole number from 1")
     yield from problems(config)
 
 

@@ -12,6 +12,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.media.source import SourceKind, list_source
 from core.opening import opening_problems
+from core.ranges import Fraction, NonNegative, Positive
 from core.resolve import check_usable
 from core.stage import Stage
 
@@ -42,12 +43,12 @@ class CompareConfig:
 
     reference: str | None = place(None)
     source: Any = shared("source", place=True)
-    pictures: int = 100
-    inferences: int = 100
-    warmup: int = 5
-    conf: float | None = shared("conf")
-    iou: float | None = shared("iou")
-    max_det: int = shared("max_det")
+    pictures: Positive = 100
+    inferences: Positive = 100
+    warmup: NonNegative = 5
+    conf: Fraction | None = shared("conf")
+    iou: Fraction | None = shared("iou")
+    max_det: Positive = shared("max_det")
     classes: Any = shared("classes")
     processor: str = shared("processor", kind="processors")
     max_pixels: int = shared("max_pixels")
@@ -77,7 +78,7 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, Any]
 
 
 def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
-    """What is missing or out of range, and a reference that is not for the device of the run."""
+    """What is missing, and a reference that is not for the device of the run."""
     from stages.compare.reference import read_reference
 
     try:
@@ -91,17 +92,6 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
         yield HooklineError("no pictures are given", "source=<pictures or video> names what both models look at")
     else:
         yield from _source_problems(config.source)
-    for word, count, least in (
-        ("compare.pictures", config.pictures, 1),
-        ("compare.inferences", config.inferences, 1),
-        ("compare.warmup", config.warmup, 0),
-        ("max_det", config.max_det, 1),
-    ):
-        if count < least:
-            yield HooklineError(f"{word}={count} is out of range", f"it is at least {least}")
-    for word, value in (("conf", config.conf), ("iou", config.iou)):
-        if value is not None and not 0 <= value <= 1:
-            yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")
 
 
 def _source_problems(text: Any) -> Iterable[HooklineError]:

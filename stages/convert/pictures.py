@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from core.dataset import label_path, pictures_below
 from core.errors import HooklineError
-from core.media.source import PICTURES
+from core.media.source import is_image
 
 
 class Pictures:
@@ -66,7 +66,7 @@ def _key(stem: str) -> str:
 
 def _without_suffix(name: str) -> str:
     """The name without the suffix of a picture; other dots belong to the name."""
-    return name[: -len(PurePosixPath(name).suffix)] if name.lower().endswith(PICTURES) else name
+    return name[: -len(PurePosixPath(name).suffix)] if is_image(name) else name
 
 
 def _rank(file: Path, wanted: PurePosixPath, annotation: Path) -> tuple[bool, int, bool, int]:

@@ -58,14 +58,14 @@ def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]
 
 
 def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """What is wrong with the data.yaml; pictures and labels are looked at when the stage runs."""
-    from core.dataset import read_data_yaml
+    """Yield what is wrong with the data.yaml and its lists; the stage itself reads images and labels."""
+    from core.dataset import list_problems, read_data_yaml
 
     if not config.data:
         yield _no_data()
         return
     try:
-        read_data_yaml(config.data)
+        yield from list_problems(read_data_yaml(config.data))
     except HooklineError as error:
         yield error
 

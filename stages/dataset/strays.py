@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from core.dataset import Sample, label_path
-from core.media.source import PICTURES
+from core.media.source import is_image
 from core.regular_file import is_folder, open_regular
 from stages.dataset.findings import Finding
 
@@ -26,7 +26,7 @@ def stray_labels(split: str, samples: Sequence[Sample], places: Iterable[Path]) 
             leave pictures out, so there a label file is a stray only where no picture lies beside it on the disk.
     """
     for pictures, labels in _folders(samples, places):
-        stems = {file.stem for file in _files(pictures) if file.suffix.lower() in PICTURES}
+        stems = {file.stem for file in _files(pictures) if is_image(file)}
         for file in _files(labels):
             if file.suffix == ".txt" and file.stem not in stems and _has_rows(file):
                 message = f"the label file '{file}' has no picture in '{pictures}'"

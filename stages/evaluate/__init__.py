@@ -13,6 +13,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
 from core.opening import ARTIFACTS, ModelForm
+from core.ranges import BatchSize, Fraction, Positive
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ class EvaluateConfig:
     model: ModelForm = ModelForm.engine
     data: str | None = shared("data", place=True)
     split: str = "val"
-    conf: float | None = shared("conf")
-    iou: float | None = shared("iou")
-    max_det: int = shared("max_det")
+    conf: Fraction | None = shared("conf")
+    iou: Fraction | None = shared("iou")
+    max_det: Positive = shared("max_det")
     multi_label: MultiLabel = MultiLabel.auto
     classes: Any = shared("classes")
     single_class: bool = shared("single_class")
-    batch: int = 1
+    batch: BatchSize = 1
     rectangular: bool = False
     upscale: bool = True
     imgsz: Any = shared("imgsz", fingerprinted=True)
@@ -97,17 +98,11 @@ def fingerprint(config: EvaluateConfig, _context: RunContext) -> Mapping[str, st
 
 
 def check(config: EvaluateConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Numbers out of range, and a split that is not there."""
+    """A split that is not there."""
     from core.dataset import split_problems
 
     if config.data:
         yield from split_problems(config.data, config.split, "evaluate.split")
-    for word, value in (("conf", config.conf), ("iou", config.iou)):
-        if value is not None and not 0 <= value <= 1:
-            yield HooklineError(f"{word}={value} is out of range", "it goes from 0 to 1")
-    for word, count in (("max_det", config.max_det), ("evaluate.batch", config.batch)):
-        if count < 1:
-            yield HooklineError(f"{word}={count} is out of range", "it is at least 1")
 
 
 @hookimpl

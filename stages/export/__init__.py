@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from core.artifacts import Checkpoint, Layout, OnnxModel
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
+from core.ranges import BatchSize, Range
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ class ExportConfig:
     """
 
     imgsz: Any = shared("imgsz", otherwise=DEFAULT)
-    batch: int = 1
+    batch: BatchSize = 1
     dynamic: list[Axis] = field(default_factory=list)
     layout: Layout = Layout.heads
-    opset: int = 17
+    opset: Annotated[int, Range(OPSETS[0], OPSETS[-1])] = 17
     simplify: bool = True
 
 
@@ -63,10 +64,6 @@ def check(config: ExportConfig, _context: RunContext) -> Iterable[HooklineError]
 
     if config.layout is Layout.decoded:
         yield HooklineError("export.layout=decoded is not exported", "possible: heads, classic; +stage=graft decodes")
-    if config.batch < 1:
-        yield HooklineError(f"export.batch={config.batch} is no number of pictures", "give 1 or more")
-    if config.opset not in OPSETS:
-        yield HooklineError(f"export.opset={config.opset} cannot be written", f"possible: {OPSETS[0]} to {OPSETS[-1]}")
     try:
         network_size(config.imgsz, 1)
     except HooklineError as error:

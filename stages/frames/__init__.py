@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from core.artifacts import Pictures
 from core.config import shared
@@ -12,6 +12,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import OnError
+from core.ranges import Positive, Range
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ class FramesConfig:
     """
 
     source: Any = shared("source")
-    every: int | None = None
-    count: int | None = None
-    min_change: float = 0.0
-    quality: int = 95
+    every: Positive | None = None
+    count: Positive | None = None
+    min_change: Annotated[float, Range(0, 255)] = 0.0
+    quality: Annotated[int, Range(1, 100)] = 95
     on_error: OnError = OnError.auto
     max_pixels: int = shared("max_pixels")
 
@@ -52,17 +53,9 @@ def frames(config: FramesConfig, context: RunContext) -> Pictures:
 
 
 def check(config: FramesConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Options out of range, and a source that is not a video."""
+    """Options that exclude each other, and a source that is not a video."""
     if config.every is not None and config.count is not None:
         yield HooklineError("both frames.every and frames.count are given", "give one of them")
-    for word in ("every", "count"):
-        value = getattr(config, word)
-        if value is not None and value < 1:
-            yield HooklineError(f"frames.{word}={value} is out of range", "it is at least 1")
-    if not 0 <= config.min_change <= 255:
-        yield HooklineError(f"frames.min_change={config.min_change:g} is out of range", "it goes from 0 to 255")
-    if not 1 <= config.quality <= 100:
-        yield HooklineError(f"frames.quality={config.quality} is out of range", "it goes from 1 to 100")
     if config.source is None:
         yield HooklineError("frames has no video", "give source=<video, folder or glob of videos>")
         return

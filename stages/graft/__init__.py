@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import GraftedModel, Layout, QuantizedModel
 from core.config import chosen
-from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.output_paths import output_path
+from core.ranges import Fraction
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ class GraftConfig:
     """
 
     name: str = chosen("yolo_layer", kind="grafts")
-    score_threshold: float = 0.25
+    score_threshold: Fraction = 0.25
     namespace: str = "hookline"
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.score_threshold <= 1.0:
-            raise HooklineError(f"graft.score_threshold is {self.score_threshold}", "give an objectness from 0 to 1")
 
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:

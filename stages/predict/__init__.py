@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
 from core.config import presentation, shared
@@ -13,6 +13,7 @@ from core.hookspecs import hookimpl
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import OnError
 from core.opening import ARTIFACTS, ModelForm
+from core.ranges import BatchSize, Fraction, Positive, Range
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -56,26 +57,26 @@ class PredictConfig:
 
     model: ModelForm = ModelForm.engine
     source: Any = shared("source", place=True)
-    conf: float | None = shared("conf")
-    iou: float | None = shared("iou")
-    max_det: int = shared("max_det")
+    conf: Fraction | None = shared("conf")
+    iou: Fraction | None = shared("iou")
+    max_det: Positive = shared("max_det")
     classes: Any = shared("classes")
     processor: str = shared("processor", kind="processors")
     imgsz: Any = shared("imgsz")
-    batch: int = 1
-    vid_stride: int = 1
-    frames: int | None = presentation(None)
+    batch: BatchSize = 1
+    vid_stride: Positive = 1
+    frames: Positive | None = presentation(None)
     on_error: OnError = presentation(OnError.auto)
     max_pixels: int = shared("max_pixels", presentation=True)
-    reconnect: float = presentation(15.0)
+    reconnect: Annotated[float, Range(0, MAX_RECONNECT)] = presentation(15.0)
     resume: bool = shared("resume", presentation=True)
     draw: bool = True
     labels: bool = True
-    line_width: int | None = None
+    line_width: Annotated[int, Range(1, 1000)] | None = None
     save_txt: bool = False
     save_csv: bool = False
     codec: str = "auto"
-    crf: int = 23
+    crf: Annotated[int, Range(0, 51)] = 23
     preset: str = "veryfast"
 
 
@@ -96,21 +97,7 @@ def select(config: PredictConfig) -> Collection[type[Artifact]]:
 
 
 def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Options out of range, and a source that is not there."""
-    for word in ("conf", "iou"):
-        value = getattr(config, word)
-        if value is not None and not 0 <= value <= 1:
-            yield HooklineError(f"{word}={value:g} is out of range", "give a value from 0 to 1")
-    for word in ("max_det", "batch", "vid_stride", "frames", "line_width"):
-        value = getattr(config, word)
-        if value is not None and value < 1:
-            yield HooklineError(f"predict.{word} is {value}", "give a whole number from 1")
-    if not 0 <= config.reconnect <= MAX_RECONNECT:
-        yield HooklineError(
-            f"predict.reconnect is {config.reconnect:g}", f"give seconds from 0 (not at all) to {MAX_RECONNECT}"
-        )
-    if not 0 <= config.crf <= 51:
-        yield HooklineError(f"predict.crf is {config.crf}", "give 0 (lossless) to 51")
+    """A source that is not there or cannot be resumed."""
     if config.source is None:
         yield HooklineError(
             "predict has nothing to look at", "give source=<picture, folder, glob, .txt list, video, camera or address>"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from core.artifacts import Dataset
-from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.ranges import Positive, Range
 from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.context import RunContext
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
-SMALLEST, LARGEST = 64, 4096
 
 
 @dataclass
@@ -30,11 +29,11 @@ class ToyConfig:
         objects: Most objects a picture; one picture in twenty has none.
     """
 
-    classes: int = 3
-    train: int = 400
-    val: int = 100
-    imgsz: int = 320
-    objects: int = 4
+    classes: Annotated[int, Range(1, len(SHAPES))] = 3
+    train: Positive = 400
+    val: Positive = 100
+    imgsz: Annotated[int, Range(64, 4096)] = 320
+    objects: Positive = 4
 
 
 def toy(config: ToyConfig, context: RunContext) -> Dataset:
@@ -44,17 +43,6 @@ def toy(config: ToyConfig, context: RunContext) -> Dataset:
     return generate(config, context)
 
 
-def check(config: ToyConfig, _context: RunContext) -> Iterable[HooklineError]:
-    """Options out of range."""
-    if not 1 <= config.classes <= len(SHAPES):
-        yield HooklineError(f"toy.classes={config.classes} is out of range", f"1 to {len(SHAPES)}: {', '.join(SHAPES)}")
-    for word in ("train", "val", "objects"):
-        if (value := getattr(config, word)) < 1:
-            yield HooklineError(f"toy.{word}={value} is out of range", "it is at least 1")
-    if not SMALLEST <= config.imgsz <= LARGEST:
-        yield HooklineError(f"toy.imgsz={config.imgsz} is out of range", f"it goes from {SMALLEST} to {LARGEST} pixels")
-
-
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -62,6 +50,5 @@ def hookline_stages() -> Iterable[Stage]:
         name="toy",
         summary="make a data set of shapes on textured backgrounds",
         run=toy,
-        check=check,
         automatic=False,
     )

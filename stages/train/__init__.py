@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
+from core.ranges import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -117,52 +118,52 @@ class TrainConfig:
     train_split: str = "train"
     val_split: str = "val"
     single_class: bool = shared("single_class")
-    epochs: int = 100
-    batch: Any = 16
-    workers: int = presentation(2)
-    patience: int = 100
-    time: float | None = None
-    val_every: int = 1
+    epochs: Positive = 100
+    batch: Annotated[Any, Range(1, 65536, whole=True, words=("auto",))] = 16
+    workers: Annotated[int, Range(0, 1024)] = presentation(2)
+    patience: NonNegative = 100
+    time: PositiveFloat | None = None
+    val_every: Positive = 1
     cache: Cache = presentation(Cache.none)
     rect: bool = False
     multi_scale: bool = False
     image_weights: bool = False
-    freeze: int = 0
+    freeze: NonNegative = 0
     autoanchor: bool = True
     amp: Amp = Amp.auto
     channels_last: bool = True
     compile: bool = False
     optimizer: Optimizer = Optimizer.sgd
-    lr0: float = 0.01
-    lrf: float = 0.01
+    lr0: PositiveFloat = 0.01
+    lrf: Fraction = 0.01
     cos_lr: bool = False
-    momentum: float = 0.937
-    weight_decay: float = 5e-4
-    nominal_batch: int = 64
-    warmup_epochs: float = 3.0
-    warmup_momentum: float = 0.8
-    warmup_bias_lr: float = 0.1
-    clip: float = 10.0
-    box: float = 0.05
-    obj: float = 1.0
-    cls: float = 0.5
-    obj_pw: float = 1.0
-    cls_pw: float = 1.0
-    label_smoothing: float = 0.0
-    anchor_t: float = 4.0
-    mosaic: float = 1.0
-    close_mosaic: int = 0
-    mixup: float = 0.0
-    degrees: float = 0.0
-    translate: float = 0.1
-    scale: float = 0.5
-    shear: float = 0.0
-    perspective: float = 0.0
-    hsv_h: float = 0.015
-    hsv_s: float = 0.7
-    hsv_v: float = 0.4
-    fliplr: float = 0.5
-    flipud: float = 0.0
+    momentum: Fraction = 0.937
+    weight_decay: NonNegativeFloat = 5e-4
+    nominal_batch: Positive = 64
+    warmup_epochs: NonNegativeFloat = 3.0
+    warmup_momentum: Fraction = 0.8
+    warmup_bias_lr: NonNegativeFloat = 0.1
+    clip: NonNegativeFloat = 10.0
+    box: NonNegativeFloat = 0.05
+    obj: NonNegativeFloat = 1.0
+    cls: NonNegativeFloat = 0.5
+    obj_pw: PositiveFloat = 1.0
+    cls_pw: PositiveFloat = 1.0
+    label_smoothing: Fraction = 0.0
+    anchor_t: Annotated[float, Range(1, above=True)] = 4.0
+    mosaic: Fraction = 1.0
+    close_mosaic: NonNegative = 0
+    mixup: Fraction = 0.0
+    degrees: Annotated[float, Range(0, 180)] = 0.0
+    translate: Fraction = 0.1
+    scale: Annotated[float, Range(0, 0.99)] = 0.5
+    shear: Annotated[float, Range(0, 60)] = 0.0
+    perspective: Annotated[float, Range(0, 0.001)] = 0.0
+    hsv_h: Fraction = 0.015
+    hsv_s: Fraction = 0.7
+    hsv_v: Fraction = 0.4
+    fliplr: Fraction = 0.5
+    flipud: Fraction = 0.0
     tracker: Any = shared("tracker", kind="trackers", presentation=True)
     plots: bool = presentation(True)  # noqa: FBT003
     processor: str = shared("processor", kind="processors")

@@ -12,6 +12,7 @@ from backends.calibrators.entropy import best_threshold, divergences
 from backends.calibrators.plugin import (
     EntropyOptions,
     PercentileOptions,
+    check_entropy,
     hookline_calibrators,
     load_entropy,
     load_minmax,
@@ -137,17 +138,7 @@ def test_not_a_number_names_the_tensor(name):
         observer.observe("conv 1", np.array([np.nan], np.float32))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: PercentileOptions(percentile=0.99999),
-        lambda: PercentileOptions(percentile=100.1),
-        lambda: PercentileOptions(bins=100),
-        lambda: EntropyOptions(bins=2049),
-        lambda: EntropyOptions(levels=1),
-        lambda: EntropyOptions(bins=1 << 16),
-    ],
-)
-def test_options_out_of_range(make):
-    with pytest.raises(HooklineError, match=r"is .*; give"):
-        make()
+def test_more_levels_than_bins():
+    (problem,) = check_entropy(EntropyOptions(bins=128, levels=256))
+    assert "levels=256 is more than calibrators.entropy.bins=128" in str(problem)
+    assert list(check_entropy(EntropyOptions(bins=128, levels=128))) == []

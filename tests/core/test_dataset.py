@@ -13,6 +13,7 @@ from core.dataset import (
     Sample,
     content_digest,
     label_path,
+    list_problems,
     list_samples,
     load_split,
     sample_names,
@@ -77,7 +78,7 @@ def test_empty_and_unknown_split(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "data.yaml").write_text("val: images\nnames: [a]")
     spec = read_data_yaml(tmp_path / "data.yaml")
-    with pytest.raises(HooklineError, match=r"split 'val' has no pictures in '.*images'; what counts: .bmp"):
+    with pytest.raises(HooklineError, match=r"split 'val' has no images in '.*images'; suffixes of images: .bmp"):
         list_samples(spec, "val")
     with pytest.raises(HooklineError, match="unknown split 'vall'; did you mean val"):
         list_samples(spec, "vall")
@@ -237,3 +238,20 @@ def test_the_content_of_a_data_set(tmp_path: Path, change: Callable[[Path], None
     before = digest_below(tmp_path)
     change(tmp_path)
     assert digest_below(tmp_path) != before
+
+
+@pytest.mark.parametrize("name", ["b.gif", "b", "b.txt", "x" * 5000])
+def test_a_list_that_names_no_image(tmp_path: Path, name: str) -> None:
+    """Whatever a later stage would refuse is found with the data set."""
+    write_picture(tmp_path / "a.jfif.png").rename(tmp_path / "a.jfif")
+    (tmp_path / "list.txt").write_text(f"a.jfif\n\n{name}\n")
+    (tmp_path / "data.yaml").write_text("train: list.txt\nval: list.txt\nnames: [a]")
+    spec = read_data_yaml(tmp_path / "data.yaml")
+    (problem,) = list_problems(spec)
+    assert "line 3 of " in str(problem)
+    assert "is not the name of an image" in str(problem)
+    with pytest.raises(HooklineError, match="line 3 of "):
+        list_samples(spec, "train")
+    (tmp_path / "list.txt").write_text("a.jfif\n")
+    assert list(list_problems(spec)) == []
+    assert [sample.picture.name for sample in list_samples(spec, "train")] == ["a.jfif"]

@@ -9,6 +9,7 @@ import pytest
 
 from core import plan as plan_module
 from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
+from core.compose import Words
 from core.config import presentation
 from core.context import RunContext
 from core.errors import HooklineError, PlanError
@@ -148,8 +149,8 @@ def test_an_unknown_device_is_told_once_and_alone(tmp_path: Path, device: str) -
 
 def test_seed_out_of_range(tmp_path: Path) -> None:
     """NumPy takes none below 0."""
-    with pytest.raises(PlanError, match="seed=-1 is out of range; it is at least 0"):
-        make_plan(["build"], toys.configs(), replace(toys.context(tmp_path), seed=-1))
+    with pytest.raises(PlanError, match="seed=-1 is out of range; possible: 0 to "):
+        make_plan(["build"], toys.configs(), toys.context(tmp_path), Words(seed=-1))
 
 
 @pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "versions", "same"])

@@ -243,14 +243,12 @@ def test_damaged_frames_are_not_observed_and_draws_stay_the_same(context, model,
 def test_an_empty_folder_is_told_before_anything_runs(context, tmp_path):
     (tmp_path / "empty").mkdir()
     (problem,) = check(config(source=str(tmp_path / "empty")), context[0])
-    assert "no pictures or video in folder" in str(problem)
+    assert "no images or video in folder" in str(problem)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pictures": 0}, r"calibrate\.pictures is 0"),
-        ({"batch": 0}, r"calibrate\.batch is 0"),
         ({"source": "rtsp://camera/1"}, "cannot calibrate on the stream"),
         ({"cache": "nowhere.cache"}, r"no calibration cache 'nowhere\.cache'"),
         ({"cache": __file__, "source": __file__}, r"both calibrate\.source and calibrate\.cache"),

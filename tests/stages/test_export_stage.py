@@ -158,8 +158,6 @@ def test_sizes_that_do_not_fit(tmp_path: Path, options: Any, told: str) -> None:
     ("options", "told"),
     [
         ({"layout": Layout.decoded}, "export.layout=decoded is not exported; possible: heads, classic"),
-        ({"batch": 0}, "export.batch=0 is no number of pictures"),
-        ({"opset": 11}, "export.opset=11 cannot be written; possible: 13 to 20"),
         ({"imgsz": "big"}, "imgsz=big is no size"),
         ({"imgsz": [1, 2, 3]}, "is no size"),
     ],

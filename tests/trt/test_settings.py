@@ -81,10 +81,6 @@ def test_dla():
             r"unknown tactic source of TensorRT 11.* 'CUBLAS'.*EDGE_MASK_CONVOLUTIONS",
         ),
         (10, {"tactic_sources": ["CUDN"]}, "did you mean .*CUDNN"),
-        (10, {"workspace": 0}, "runtimes.tensorrt.workspace is 0; give GiB above 0"),
-        (10, {"workspace": -1.5}, "runtimes.tensorrt.workspace is -1.5; "),
-        (10, {"optimization_level": 6}, "runtimes.tensorrt.optimization_level is 6; possible: 0 to 5"),
-        (10, {"dla": -1}, "runtimes.tensorrt.dla is -1; "),
     ],
 )
 def test_refusals(major, options, words):

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from core.errors import HooklineError
-from core.media.source import SourceKind, list_source
+from core.media.source import PICTURES, VIDEOS, SourceKind, is_image, list_source
 from tests.media_tools import write_levels, write_pictures
 
 
@@ -96,14 +97,14 @@ def test_streams(text: str, live: bool) -> None:
         ("", "the source is empty"),
         ("{folder}/aa.jpg", "no such source .*aa.jpg'; did you mean a.jpg"),
         ("{folder}/nowhere/deep/a.jpg", "there is no folder '.*/nowhere'"),
-        ("{folder}/empty", r"no pictures or video in folder .*empty'; what counts: pictures: \.bmp"),
-        ("{folder}/*.tif", r"no picture or video matches '.*\*\.tif'; what counts"),
+        ("{folder}/empty", r"no images or video in folder .*empty'; what counts: images such as \.jpg"),
+        ("{folder}/*.tif", r"no image or video matches '.*\*\.tif'; what counts"),
         ("{folder}/*.md", r"matches '.*\*\.md'; it matches 1 of other kinds"),
         ("{folder}/notes.md", "unknown kind of file"),
         ("{folder}/empty.txt", "names no files"),
         ("{folder}/bad.txt", "line 2 of .*bad.txt': no such file 'c.png'; did you mean b.png"),
         ("ftp://host/a", "unknown protocol 'ftp'"),
-        ("http://host/a.jpg", "is a picture on a server; download it"),
+        ("http://host/a.jpg", "is an image on a server; download it"),
     ],
 )
 def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) -> None:
@@ -117,7 +118,7 @@ def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) ->
 
 def test_pictures_and_video_do_not_mix(folder: Path) -> None:
     write_levels(folder / "x.avi", 1)
-    with pytest.raises(HooklineError, match="3 pictures and 1 videos"):
+    with pytest.raises(HooklineError, match="3 images and 1 videos"):
         list_source(str(folder))
 
 
@@ -149,3 +150,16 @@ def test_listing_imports_nothing_heavy(repo_root: Path) -> None:
     code = "import sys, core.media.source; print([m for m in ('cv2', 'av', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_documentation_lists_every_suffix(repo_root: Path) -> None:
+    lines = (repo_root / "docs" / "sources.md").read_text().splitlines()
+    for word, suffixes in (("- images:", PICTURES), ("- video:", VIDEOS)):
+        (line,) = (line for line in lines if line.startswith(word))
+        assert tuple(re.findall(r"`(\.\w+)`", line)) == suffixes
+
+
+@pytest.mark.parametrize(("name", "image"), [("a.JFIF", True), ("a.jpe", True), ("a.gif", False), ("a", False)])
+def test_what_counts_as_an_image(name: str, image: bool) -> None:
+    assert is_image(name) is image
+    assert is_image(Path("folder.jpg") / name) is image

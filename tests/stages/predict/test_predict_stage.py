@@ -230,15 +230,6 @@ def test_a_mistake_in_the_options_leaves_nothing(tmp_path: Path) -> None:
     [
         ({"source": None}, "predict has nothing to look at; give source="),
         ({"source": "nowhere.jpg"}, "no such source 'nowhere.jpg'"),
-        ({"conf": 1.5}, "conf=1.5 is out of range"),
-        ({"iou": -0.1}, "iou=-0.1 is out of range"),
-        ({"max_det": 0}, "predict.max_det is 0"),
-        ({"batch": 0}, "predict.batch is 0"),
-        ({"vid_stride": 0}, "predict.vid_stride is 0"),
-        ({"frames": 0}, "predict.frames is 0"),
-        ({"line_width": 0}, "predict.line_width is 0"),
-        ({"crf": 60}, "predict.crf is 60"),
-        ({"reconnect": -1}, "predict.reconnect is -1; give seconds from 0"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from core.data_yaml import read_data_yaml
 from core.dataset import list_samples, load_split
 from core.labels import load_labels
-from stages.toy import SHAPES, ToyConfig, check, toy
+from stages.toy import SHAPES, ToyConfig, toy
 from stages.toy.drawing import VISIBLE, draw
 from stages.toy.shapes import shape_mask
 from tests.stage_tools import make_context
@@ -129,25 +129,3 @@ def test_all_shapes_differ() -> None:
     for index, one in enumerate(masks):
         for other in masks[:index]:
             assert np.abs(one - other).mean() > 0.05
-
-
-@pytest.mark.parametrize(
-    ("config", "line"),
-    [
-        (ToyConfig(classes=7), "toy.classes=7 is out of range; 1 to 6: circle, square, triangle, star, cross, ring"),
-        (ToyConfig(classes=0), "toy.classes=0 is out of range; 1 to 6: circle, square, triangle, star, cross, ring"),
-        (ToyConfig(train=0), "toy.train=0 is out of range; it is at least 1"),
-        (ToyConfig(val=-1), "toy.val=-1 is out of range; it is at least 1"),
-        (ToyConfig(objects=0), "toy.objects=0 is out of range; it is at least 1"),
-        (ToyConfig(imgsz=32), "toy.imgsz=32 is out of range; it goes from 64 to 4096 pixels"),
-        (ToyConfig(imgsz=100_000), "toy.imgsz=100000 is out of range; it goes from 64 to 4096 pixels"),
-    ],
-)
-def test_options_out_of_range(tmp_path: Path, config: ToyConfig, line: str) -> None:
-    context, _ = make_context(tmp_path)
-    assert [str(problem) for problem in check(config, context)] == [line]
-
-
-def test_defaults_are_in_range(tmp_path: Path) -> None:
-    context, _ = make_context(tmp_path)
-    assert list(check(ToyConfig(), context)) == []

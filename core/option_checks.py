@@ -1,0 +1,59 @@
+"""What the plan says about the values of options, whichever stage or part declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.config import followed
+from core.errors import HooklineError, shown
+from core.parts import Part
+from core.ranges import range_problems
+from core.registry import KINDS, Registry
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+
+
+@dataclass(frozen=True)
+class OptionChecks:
+    """The options of a run.
+
+    Attributes:
+        configs: Options by stage name, of all registered stages.
+        words: The dataclass of the top-level options; None where there are none.
+    """
+
+    configs: Mapping[str, Any]
+    words: Any = None
+
+    def general_problems(self, context: RunContext) -> Iterator[HooklineError]:
+        """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts."""
+        for _, problem in range_problems(self.words, ""):
+            yield problem
+        for kind, part in _parts(context.registry):
+            options = context.options(kind, part.name)
+            wrong = [problem for _, problem in range_problems(options, f"{kind}.{part.name}.")]
+            yield from wrong or part.check_options(options)
+
+    def stage_problems(self, stage: str, config: Any) -> Iterator[HooklineError]:
+        """Yield what is wrong with the options of a stage.
+
+        A value that comes from an option which the field follows is reported under the name of that option, once for
+        all stages.
+        """
+        for name, problem in range_problems(config, f"{stage}."):
+            origin = followed(type(config), name)
+            same = origin and shown(self._value(origin)) == shown(getattr(config, name))
+            message = problem.message.replace(f"{stage}.{name}", origin, 1) if same else problem.message
+            yield HooklineError(message, problem.hint)
+
+    def _value(self, option: str) -> Any:
+        """The value of an option at the top level, or of a stage."""
+        stage, _, name = option.rpartition(".")
+        return getattr(self.configs.get(stage) if stage else self.words, name, None)
+
+
+def _parts(registry: Registry) -> Iterator[tuple[str, Part[Any]]]:
+    return ((kind, part) for kind in KINDS if kind != "stages" for part in registry.parts(kind).values())
