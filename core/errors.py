@@ -12,6 +12,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import Enum
+from os.path import commonprefix
 from pathlib import PurePath
 from typing import Any
 
@@ -19,6 +20,10 @@ LONGEST_VALUE = 80
 """Characters of a value that a message repeats."""
 LONGEST_LINE = 1000
 """Characters of a message. What is longer is cut in its middle."""
+LONGEST_LIST = 130
+"""Characters of a list of possible names that a message contains in full."""
+SIMILAR = 0.6
+"""How similar a name must be to be suggested, 0 to 1."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -129,16 +134,42 @@ def reason_of(error: BaseException) -> str:
     return one_line(str(error)) or type(error).__name__
 
 
-def unknown(kind: str, name: object, possible: Iterable[str], others: Iterable[str] = ()) -> HooklineError:
-    """The error for a name that is not registered, with the nearest names first.
+def unknown(
+    kind: str, name: object, possible: Iterable[str], others: Iterable[str] = (), *, listed: str = ""
+) -> HooklineError:
+    """Return the error for a name that is not registered, with the nearest names first.
 
     Args:
         kind: What the name is of, e.g. ``stage``.
         name: As it was given.
-        possible: All names, listed in the message.
-        others: More names that may have been meant, too many to list.
+        possible: All names. They are listed in the message where that takes at most :data:`LONGEST_LIST` characters.
+        others: More names that may have been meant, never listed.
+        listed: What lists all names where the message cannot, e.g. ``--help lists all``.
     """
     options = sorted(set(possible))
-    nearest = difflib.get_close_matches(str(name)[:LONGEST_VALUE], [*options, *others], n=3, cutoff=0.5)
-    meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
-    return HooklineError(f"unknown {kind} {shown(name)}", f"{meant}possible: {', '.join(options) or 'none'}")
+    meant = nearest(str(name), [*options, *others])
+    question = f"did you mean {' or '.join(meant)}? " if meant else ""
+    return HooklineError(f"unknown {kind} {shown(name)}", f"{question}{_listing(options, listed)}")
+
+
+def nearest(name: str, options: Iterable[str]) -> list[str]:
+    """Return at most three of the options that ``name`` may stand for, the most similar first."""
+    given = name[:LONGEST_VALUE].lower()
+    scores = {option: _likeness(given, option.lower()) for option in options}
+    close = [option for option, score in scores.items() if score >= max(SIMILAR, max(scores.values()) - 0.1)]
+    return sorted(close, key=lambda option: (-scores[option], -len(commonprefix([given, option.lower()]))))[:3]
+
+
+def _likeness(given: str, option: str) -> float:
+    """How similar two names are, 0 to 1; the start of a long name may stand for it."""
+    score = difflib.SequenceMatcher(None, given, option).ratio()
+    if 3 <= len(given) < len(option):
+        score = max(score, 0.95 * difflib.SequenceMatcher(None, given, option[: len(given)]).ratio())
+    return score
+
+
+def _listing(options: Sequence[str], listed: str) -> str:
+    names = ", ".join(options) or "none"
+    if len(names) <= LONGEST_LIST:
+        return f"possible: {names}"
+    return listed or f"possible: {names[:LONGEST_LIST].rpartition(', ')[0]}, ... ({len(options)} in all)"

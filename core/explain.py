@@ -11,8 +11,9 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from core.compose import Words
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError, nearest, shown
 from core.registry import KINDS, Registry
+from core.wrong_values import wrong_value
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
@@ -29,6 +30,9 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
     for link in chain:
         if found := _wrong_option(str(link), registry):
             return found
+    for link in chain:
+        if isinstance(link, OmegaConfBaseException) and (wrong := wrong_value(link, registry)):
+            return wrong
     for kind in (OverrideParseException, OmegaConfBaseException, HydraException):
         for link in chain:
             if isinstance(link, kind):
@@ -41,17 +45,22 @@ def _wrong_option(text: str, registry: Registry) -> HooklineError | None:
         name = match.group(1)
         if name == "stage":
             return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
-        return unknown("option", name, *_near(name, registry))
+        return unknown_option(name, registry)
     return None
 
 
-def _near(name: str, registry: Registry) -> tuple[list[str], list[str]]:
-    """Options of the same node where the node exists, else those at the top level; and all others."""
+def unknown_option(name: str, registry: Registry) -> HooklineError:
+    """Return the error for an option that does not exist, with similar options of the same stage or part first."""
     known = list(option_names(registry))
-    head = name.rpartition(".")[0]
-    siblings = [option for option in known if option.rpartition(".")[0] == head]
-    listed = siblings or [option for option in known if "." not in option]
-    return listed, [option for option in known if option not in listed]
+    head, _, tail = name.rpartition(".")
+    siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
+    meant = [siblings[item] for item in nearest(tail, siblings)] or nearest(name, known)
+    question = f"did you mean {' or '.join(meant)}? " if meant else ""
+    stage = head if head in registry.parts("stages") else ""
+    if siblings and head and not stage:
+        return HooklineError(f"unknown option {shown(name)}", f"{question}possible: {', '.join(siblings)}")
+    what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
+    return HooklineError(f"unknown option {shown(name)}", question + what)
 
 
 def option_names(registry: Registry) -> Iterator[str]:

@@ -25,7 +25,7 @@ import pluggy
 from core import hookspecs
 from core.errors import HooklineError, unknown
 from core.hookspecs import PROJECT
-from core.registry import KINDS, Origin, Registry, check_part
+from core.registry import KINDS, LISTED, Origin, Registry, check_part
 from core.version import __version__
 
 BUILTINS: tuple[str, ...] = (
@@ -122,7 +122,7 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
     names = [candidate.origin.plugin for candidate in candidates]
     for name in disable:
         if name not in names:
-            raise unknown("plugin in plugins.disable", name, names)
+            raise unknown("plugin in plugins.disable", name, names, listed=f"{LISTED} all")
     for candidate in candidates:
         plugins.infos.append(_load(plugins, candidate, disabled=candidate.origin.plugin in disable))
     return plugins

@@ -81,7 +81,7 @@ BatchSize = Annotated[int, Range(1, 65536)]
 
 
 @cache
-def ranges_of(config: type[Any]) -> Mapping[str, Range]:
+def ranges_of(config: Any) -> Mapping[str, Range]:
     """Return the declared ranges of a dataclass of options by field."""
     hints = get_type_hints(config, include_extras=True)
     found = {item.name: _declared(hints[item.name]) for item in fields(config)}

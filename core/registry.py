@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
 )
 """Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""
 
+LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
 """The name that stands for the best part of a kind that can be used."""
 RANKED = frozenset({"runtimes", "processors"})
@@ -99,9 +100,10 @@ class Registry:
     def not_found(self, kind: str, name: str) -> HooklineError:
         """The error for a name that nobody registered; a broken plugin may have wanted to."""
         automatic = [AUTO] if kind in RANKED else []
-        error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]])
+        error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if self.broken:
-            error.hint += f"; broken plugins may have brought it: {'; '.join(self.broken)}"
+            more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
+            error.hint += f"; a broken plugin may have brought it: {self.broken[0]}{more}"
         return error
 
 

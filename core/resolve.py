@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core import registry
 from core.config import needs_usable, part_names, parts_of
-from core.devices import contradicts, device_problems, place_of
+from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
 from core.opening import HOST
 from core.registry import KINDS
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 AUTO = registry.AUTO
 DOCTOR = "doctor"
 """The stage that looks closer at what cannot be used."""
+REASONS = 2
+"""How many parts that cannot be used a message names with the reason."""
 
 
 def resolve_parts(
@@ -72,7 +74,7 @@ def _doctor(kind: str, part: Any, context: RunContext) -> str:
     """Where to read on about a part on a GPU, whose driver, libraries and packages may all be the cause."""
     if getattr(part, "device", "") != "cuda" or DOCTOR not in context.registry.parts("stages"):
         return ""
-    return f"; +stage={DOCTOR} {KINDS[kind][1]}={part.name} looks closer"
+    return f"; see +stage={DOCTOR} {KINDS[kind][1]}={part.name}"
 
 
 def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineError]:
@@ -97,29 +99,35 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     """
     ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
     near = _device_of(runtime, context) if kind == "processors" else ""
-    refused = []
+    refused: dict[str, HooklineError] = {}
+    problem: HooklineError | None
     for part in sorted(ranked, key=lambda part: (part.device != near, -part.rank)):
-        usable, reason = _verdict(part, context, needed=needed)
-        if usable:
-            return part.name, f"{kind[:-1]}: {part.name} ({reason})"
-        refused.append(f"{part.name}: {reason}")
-    raise UnavailableError(
-        f"no {KINDS[kind][1]} can be used with device={context.device}",
-        " | ".join(refused) or "no loaded plugin has any",
+        if contradicts(part, context.device):
+            continue
+        state = part.available()
+        problem = None if state.usable else UnavailableError(state.reason, state.hint)
+        if problem is None and needed:
+            problem = next(iter(part.check_device(context.device)), None)
+        if problem is None:
+            return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
+        refused[part.name] = problem
+    raise _none_usable(kind, refused, context)
+
+
+def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunContext) -> UnavailableError:
+    """Why no part of a kind can be used; the first one had the highest rank, the doctor explains the others."""
+    noun = KINDS[kind][1]
+    named = list(refused.items())[:REASONS]
+    reasons = "; ".join(f"{name}: {problem.message.removeprefix(f'{name} ')}" for name, problem in named)
+    others = [part for part in context.registry.parts(kind).values() if contradicts(part, context.device)]
+    ways = ["set device=auto"] if others else []
+    for name, problem in named[:1]:
+        doctor = isinstance(problem, UnavailableError) and DOCTOR in context.registry.parts("stages")
+        ways.append(f"see +stage={DOCTOR} {noun}={name}" if doctor else problem.hint)
+    return UnavailableError(
+        f"no {noun} can be used with device={context.device}" + (f" ({reasons})" if reasons else ""),
+        ", or ".join(filter(None, ways)) or "no loaded plugin has any",
     )
-
-
-def _verdict(part: Any, context: RunContext, *, needed: bool) -> tuple[bool, str]:
-    """Whether a part can be used on the device that was asked for, and why, or why not and what to do."""
-    if contradicts(part, context.device):
-        return False, f"it works on {place_of(part)}, set device=auto"
-    state = part.available()
-    if not state.usable:
-        return False, f"{state.reason}, {state.hint}" if state.hint else state.reason
-    problem = next(iter(part.check_device(context.device)), None) if needed else None
-    if problem is not None:
-        return False, f"{problem.message}, {problem.hint}" if problem.hint else problem.message
-    return True, state.reason
 
 
 def _device_of(runtime: str, context: RunContext) -> str:

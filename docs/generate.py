@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from core import hookspecs, parts
 from core.compose import Words
@@ -20,6 +20,7 @@ from core.parts import NoOptions
 from core.plugins import load_plugins
 from core.ranges import ranges_of
 from core.registry import KINDS, Registry
+from core.wrong_values import enumeration_of
 
 DOCS = Path(__file__).resolve().parent
 
@@ -151,13 +152,6 @@ def _values(config: type[Any], name: str) -> str:
     if declared := ranges_of(config).get(name):
         return str(declared)
     return ", ".join(f"`{member.value}`" for member in enumeration_of(get_type_hints(config)[name]))
-
-
-def enumeration_of(hint: Any) -> Iterable[Enum]:
-    """The members of the enumeration in an annotation, e.g. ``Precision | None``; none where there is none."""
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return tuple(hint)
-    return next(filter(None, map(enumeration_of, get_args(hint))), ())
 
 
 def _default(item: Any) -> str:

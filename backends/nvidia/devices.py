@@ -23,7 +23,7 @@ from backends.system.here import Here
 from core.errors import HooklineError, UnavailableError
 
 LAZY = "CUDA_MODULE_LOADING"
-CLOSER = "+stage=doctor backend=tensorrt looks closer"
+CLOSER = "see +stage=doctor"
 _given: dict[str, str | None] = {}
 """What ``CUDA_VISIBLE_DEVICES`` was before :func:`prepare_environment` set it: ``cuda:N`` goes on counting by it."""
 

@@ -80,10 +80,10 @@ def _none(facts: Driver) -> Finding:
     if facts.pci:
         return broken(SUBJECT, f"{facts.pci} NVIDIA GPU on the PCI bus, and no driver", INSTALL)
     if facts.in_container:
-        return absent(SUBJECT, "no NVIDIA GPU and no driver are to be seen in this container", facts.with_gpus)
+        return absent(SUBJECT, "this container has no NVIDIA GPU and no driver", facts.with_gpus)
     if facts.wsl:
         return absent(SUBJECT, "Windows gives WSL no driver: no libcuda.so.1 in /usr/lib/wsl/lib", ON_WINDOWS)
-    return absent(SUBJECT, "no NVIDIA GPU and no driver are to be seen", f"on a machine with an NVIDIA GPU {INSTALL}")
+    return absent(SUBJECT, "this machine has no NVIDIA GPU and no driver", f"on a machine with an NVIDIA GPU {INSTALL}")
 
 
 def _no_library(facts: Driver) -> Finding:

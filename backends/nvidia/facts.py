@@ -12,7 +12,7 @@ from backends.system.libraries import find_libraries, version_of
 from backends.system.native import Answer, ask
 from backends.system.surroundings import APPTAINER, WSL, container, is_wsl
 
-WITH_GPUS = "docker run --gpus all (with nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
+WITH_GPUS = "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
 """How a container gets GPUs."""
 WITH_NV = "apptainer run --nv (singularity run --nv)"
 ON_WINDOWS = "install NVIDIA's driver for Windows, then in Windows: wsl --update, wsl --shutdown, and start WSL again"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from backends.system.here import Here
     from backends.trt.runtime import TensorRt
 
-ELSEWHERE = "+stage=graft backend=tensorrt writes the ONNX file to build with trtexec where TensorRT is"
+ELSEWHERE = "or write the ONNX file for trtexec with +stage=graft"
 
 
 def probe(here: Here | None = None) -> Availability:
     """Look for the packages without importing them, and for a GPU without loading its driver."""
     if importlib.util.find_spec("tensorrt") is None:
-        install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12) on a machine with an NVIDIA GPU"
-        return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}; {ELSEWHERE}")
+        install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12)"
+        return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}, {ELSEWHERE}")
     cupy = probe_cupy(here)
     if not cupy.usable:
         return cupy

@@ -15,7 +15,7 @@ from core.parts import Availability, NoOptions, Runtime
 if TYPE_CHECKING:
     from backends.trt_rtx.runtime import TensorRtRtx
 
-INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); building needs no GPU"
+INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); a build needs none"
 
 
 def probe() -> Availability:
@@ -44,8 +44,8 @@ def check_device(device: str) -> Iterable[HooklineError]:
     """Why there is no GPU to open an engine on. Nothing is started on any."""
     for problem in check_gpu(device):
         yield UnavailableError(
-            f"an engine of tensorrt_rtx cannot be opened here: {problem.message}",
-            f"{problem.hint}; to build it needs no GPU",
+            f"tensorrt_rtx cannot open engines: {problem.message}",
+            f"{problem.hint}; a build needs none",
         )
 
 

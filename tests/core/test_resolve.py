@@ -123,8 +123,8 @@ def evaluate(config: EvaluateOptions, context: RunContext, model: Engine) -> Met
     raise NotImplementedError
 
 
-ELSEWHERE = "onnxruntime: it works on the CPU, set device=auto"
 NO_GPU = "no GPU for cuda:7"
+GPUS = "possible: cuda:0, cuda:1"
 HINT = "set device=auto (each part then takes what it can use), or processor=opencv"
 
 
@@ -135,19 +135,19 @@ HINT = "set device=auto (each part then takes what it can use), or processor=ope
             Options(),
             ("cupy", "opencv"),
             "cuda",
-            "no processor can be used with device=cuda; cupy: it is broken, mend it | opencv: it is broken, mend it",
+            "no processor can be used with device=cuda (cupy: it is broken; opencv: it is broken); mend it",
         ),
         (
             BuildOptions("auto"),
             ("tensorrt",),
             "cuda:0",
-            f"no backend can be used with device=cuda:0; tensorrt: it is broken, mend it | {ELSEWHERE}",
+            "no backend can be used with device=cuda:0 (tensorrt: it is broken); set device=auto, or mend it",
         ),
         (
             BuildOptions("auto"),
             (),
             "cuda:7",
-            f"no backend can be used with device=cuda:7; tensorrt: {NO_GPU}, possible: cuda:0, cuda:1 | {ELSEWHERE}",
+            f"no backend can be used with device=cuda:7 (tensorrt: {NO_GPU}); set device=auto, or {GPUS}",
         ),
     ],
 )
@@ -183,5 +183,5 @@ def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) ->
     problems: list[HooklineError] = []
     resolve_parts(BuildOptions("tensorrt"), machine, problems, [])
     resolve_parts(BuildOptions("onnxruntime"), machine, problems, [])
-    assert str(problems[0]).endswith("; +stage=doctor backend=tensorrt looks closer")
+    assert str(problems[0]).endswith("; see +stage=doctor backend=tensorrt")
     assert "doctor" not in str(problems[1])

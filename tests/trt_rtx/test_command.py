@@ -49,8 +49,8 @@ def test_engine_with_sidecar_then_from_the_store(run):
 @pytest.mark.parametrize(
     ("device", "told"),
     [
-        ("auto", "an engine of tensorrt_rtx cannot be opened here: no GPU can be used"),
-        ("cuda:0", "an engine of tensorrt_rtx cannot be opened here: no GPU can be used"),
+        ("auto", "tensorrt_rtx cannot open engines: no GPU can be used"),
+        ("cuda:0", "tensorrt_rtx cannot open engines: no GPU can be used"),
         ("cpu", "backend=tensorrt_rtx works on NVIDIA GPUs, and device=cpu was asked for"),
     ],
 )

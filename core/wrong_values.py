@@ -1,0 +1,72 @@
+"""Values that an option cannot have by its type, explained by what it can have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from typing import Any, get_args, get_type_hints
+
+from omegaconf.errors import OmegaConfBaseException
+
+from core.compose import Words
+from core.errors import HooklineError, shown, unknown
+from core.ranges import ranges_of
+from core.registry import KINDS, Registry
+
+_NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
+
+
+def wrong_value(error: OmegaConfBaseException, registry: Registry) -> HooklineError | None:
+    """Return what is wrong with the value of an option, and what is possible.
+
+    Args:
+        error: What OmegaConf raised when the value was set.
+        registry: For the types of the options.
+
+    Returns:
+        The mistake; None where the value or the type of the option is not one that can be explained.
+    """
+    option, value = re.sub(r"\[\d+\]$", "", str(error.full_key or "")), error.value
+    owner, name = _owner(option, registry)
+    if owner is None or isinstance(value, Mapping) or is_dataclass(value):
+        return None
+    hint: Any = get_type_hints(owner)[name]
+    if members := enumeration_of(hint):
+        return unknown(f"value of {option}", value, (str(member.value) for member in members))
+    if _has(hint, bool):
+        return unknown(f"value of {option}", value, ("true", "false"))
+    kind = next((kind for kind in _NUMBERS if _has(hint, kind)), None)
+    if kind is None:
+        return None
+    possible = ranges_of(owner).get(name)
+    return HooklineError(
+        f"{option}={value if isinstance(value, str) and value.isalnum() else shown(value)} is not {_NUMBERS[kind]}",
+        f"possible: {possible}" if possible else f"give {_NUMBERS[kind]}",
+    )
+
+
+def enumeration_of(hint: Any) -> tuple[Enum, ...]:
+    """Return the members of the enumeration in an annotation, e.g. ``Precision | None``; empty where there is none."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return tuple(hint)
+    return next(filter(None, map(enumeration_of, get_args(hint))), ())
+
+
+def _has(hint: Any, kind: type) -> bool:
+    return hint is kind or any(_has(item, kind) for item in get_args(hint))
+
+
+def _owner(option: str, registry: Registry) -> tuple[type[Any] | None, str]:
+    """The dataclass that declares an option, and the name of its field; None where there is none."""
+    head, _, name = option.rpartition(".")
+    kind, _, part = head.partition(".")
+    owner: type[Any] | None = None
+    if not head:
+        owner = Words
+    elif stage := registry.parts("stages").get(head):
+        owner = stage.signature.config
+    elif kind in KINDS and part in registry.parts(kind):
+        owner = registry.parts(kind)[part].options
+    return (owner, name) if owner is not None and name in get_type_hints(owner) else (None, name)
