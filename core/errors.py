@@ -12,7 +12,6 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import Enum
-from os.path import commonprefix
 from pathlib import PurePath
 from typing import Any
 
@@ -157,7 +156,7 @@ def nearest(name: str, options: Iterable[str]) -> list[str]:
     given = name[:LONGEST_VALUE].lower()
     scores = {option: _likeness(given, option.lower()) for option in options}
     close = [option for option, score in scores.items() if score >= max(SIMILAR, max(scores.values()) - 0.1)]
-    return sorted(close, key=lambda option: (-scores[option], -len(commonprefix([given, option.lower()]))))[:3]
+    return sorted(close, key=lambda option: (-scores[option], -_shared_start(given, option.lower())))[:3]
 
 
 def _likeness(given: str, option: str) -> float:
@@ -166,6 +165,11 @@ def _likeness(given: str, option: str) -> float:
     if 3 <= len(given) < len(option):
         score = max(score, 0.95 * difflib.SequenceMatcher(None, given, option[: len(given)]).ratio())
     return score
+
+
+def _shared_start(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _listing(options: Sequence[str], listed: str) -> str:

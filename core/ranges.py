@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from core.errors import HooklineError, shown
@@ -80,8 +79,7 @@ BatchSize = Annotated[int, Range(1, 65536)]
 """Images per inference."""
 
 
-@cache
-def ranges_of(config: Any) -> Mapping[str, Range]:
+def ranges_of(config: type[Any]) -> Mapping[str, Range]:
     """Return the declared ranges of a dataclass of options by field."""
     hints = get_type_hints(config, include_extras=True)
     found = {item.name: _declared(hints[item.name]) for item in fields(config)}

@@ -46,7 +46,7 @@ def test_names(names, cards):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["sm85"], r"unknown compute capability 'sm85'; did you mean sm89 or sm86 or sm80\?.*possible: current, sm120"),
+        (["sm85"], r"unknown compute capability 'sm85'; did you mean sm80 or sm86 or sm89\?.*possible: current, sm120"),
         (["none"], "unknown compute capability 'none'"),
         (["rtx4090"], "unknown compute capability 'rtx4090'"),
         ([""], "unknown compute capability ''"),
