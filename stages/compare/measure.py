@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from core.artifacts import AnyModel, Comparison, Engine
+from core.artifacts import Comparison, Engine
 from core.classes import class_ids
 from core.context import RunContext
 from core.detections import Filter
@@ -22,7 +22,7 @@ from core.titles import describe
 from stages.compare import CONF, IOU, CompareConfig
 from stages.compare.agreement import Agreement
 from stages.compare.latency import Duel
-from stages.compare.reference import read_reference
+from stages.compare.reference import check_classes, read_reference
 from stages.compare.table import summary_lines
 
 
@@ -56,7 +56,7 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         HooklineError: The reference is no model of this program, has other classes, or nothing can be read.
     """
     reference = read_reference(config.reference)
-    _check_classes(engine, reference)
+    check_classes(engine.facts.names, reference.facts.names)
     wanted = Filter(
         conf=CONF if config.conf is None else config.conf,
         iou=IOU if config.iou is None else config.iou,
@@ -85,15 +85,6 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     target.write_text(json_text(content, 1) + "\n", encoding="utf-8")
     report = tuple(summary_lines(engine, reference, values))
     return Comparison(path=target, values=values, notes=notes, report=report)
-
-
-def _check_classes(engine: AnyModel, reference: AnyModel) -> None:
-    if engine.facts.names != reference.facts.names:
-        raise HooklineError(
-            f"the engine has {engine.facts.num_classes} classes and the reference {reference.facts.num_classes}, "
-            "or they have other names",
-            "compare engines of the same classes",
-        )
 
 
 def _thresholds(first: Session, second: Session, conf: float) -> tuple[str, ...]:

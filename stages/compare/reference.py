@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.artifacts import AnyModel
@@ -27,3 +28,12 @@ def read_reference(reference: str | None) -> AnyModel:
         found = f"is a {type(artifact).__name__}" if artifact else "has no sidecar file (.json) that describes it"
         raise HooklineError(f"'{path}' {found}", "compare.reference= takes an engine that +stage=build made")
     return artifact
+
+
+def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
+    """Refuse a reference whose class names are not those of the engine."""
+    if tuple(engine) != tuple(reference):
+        raise HooklineError(
+            f"the engine has {len(engine)} classes and the reference {len(reference)}, or they have other names",
+            "compare engines of the same classes",
+        )

@@ -11,6 +11,7 @@ from core.artifacts import Dataset
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -70,6 +71,16 @@ def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError
         yield error
 
 
+def known(config: DatasetConfig, _inputs: Mapping[str, Known], _context: RunContext) -> Known:
+    """Return the class names that the data.yaml gives."""
+    from core.dataset import read_data_yaml
+
+    try:
+        return Known("the data set", read_data_yaml(config.data).names if config.data else None)
+    except HooklineError:  # the check reports it
+        return Known()
+
+
 def _no_data() -> HooklineError:
     return HooklineError("no data set is given", "data=<data.yaml> names one, with path, train, val and names")
 
@@ -84,4 +95,5 @@ def hookline_stages() -> Iterable[Stage]:
         given=lambda config: bool(config.data),
         fingerprint=fingerprint,
         check=check,
+        known=known,
     )

@@ -12,6 +12,7 @@ from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
+from core.known import Known, refusals
 from core.opening import ARTIFACTS, ModelForm
 from core.ranges import BatchSize, Fraction, Positive
 from core.stage import Stage
@@ -105,6 +106,26 @@ def check(config: EvaluateConfig, _context: RunContext) -> Iterable[HooklineErro
         yield from split_problems(config.data, config.split, "evaluate.split")
 
 
+def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
+    """Yield classes that the data set lacks, and a model and data of different classes; warn of other names."""
+    from core.classes import check_class_names, class_ids
+    from core.imgsz import network_size
+    from core.labels import SINGLE_CLASS
+
+    model, data = inputs.get("model", Known()), inputs.get("dataset", Known())
+    if data.names is not None:
+        yield from refusals(class_ids, config.classes, data.names)
+    if data.names is not None and model.names is not None:
+        names = SINGLE_CLASS if config.single_class else data.names
+        try:
+            if renamed := check_class_names(model.names, names):
+                context.warn(renamed)
+        except HooklineError as problem:
+            yield problem
+    if config.model is ModelForm.checkpoint and config.imgsz is not None and model.max_stride is not None:
+        yield from refusals(network_size, config.imgsz, model.max_stride)
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -115,5 +136,6 @@ def hookline_stages() -> Iterable[Stage]:
         select=select,
         fingerprint=fingerprint,
         check=check,
+        check_inputs=check_inputs,
         measures=True,
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from core.artifacts import Checkpoint, Layout, OnnxModel
+from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
+from core.known import Known, refusals
 from core.ranges import BatchSize, Range
 from core.stage import Stage
 
@@ -70,6 +71,20 @@ def check(config: ExportConfig, _context: RunContext) -> Iterable[HooklineError]
         yield error
 
 
+def known(config: ExportConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+    """Return what is known of the checkpoint, and the layout."""
+    checkpoint = inputs.get("checkpoint", Known())
+    return replace(checkpoint, title="the exported model", precision=Precision.fp32, layout=config.layout, runtime=None)
+
+
+def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+    """Yield an input size that is off the stride of the network."""
+    from core.imgsz import network_size
+
+    if stride := inputs.get("checkpoint", Known()).max_stride:
+        yield from refusals(network_size, config.imgsz, stride)
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -78,4 +93,6 @@ def hookline_stages() -> Iterable[Stage]:
         summary="write the network as ONNX and prove that it gives what PyTorch gives",
         run=export,
         check=check,
+        known=known,
+        check_inputs=check_inputs,
     )

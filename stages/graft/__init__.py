@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.artifacts import GraftedModel, Layout, QuantizedModel
 from core.config import chosen
+from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known
 from core.output_paths import output_path
 from core.ranges import Fraction
 from core.stage import Stage
@@ -55,7 +57,27 @@ def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> Gr
     )
 
 
+def known(_config: GraftConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+    """Return what is known of the quantised model, which now ends in boxes."""
+    return replace(inputs.get("model", Known()), layout=Layout.decoded)
+
+
+def check_inputs(_config: GraftConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+    """Yield why no decode can follow: the model does not end in heads."""
+    model = inputs.get("model", Known())
+    if model.layout is Layout.classic:
+        yield HooklineError(
+            f"{model.title or 'the model'} has the layout classic, no decode can follow it", "set export.layout=heads"
+        )
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
-    yield Stage(name="graft", summary="append the decode, so that the graph ends in boxes", run=graft)
+    yield Stage(
+        name="graft",
+        summary="append the decode, so that the graph ends in boxes",
+        run=graft,
+        known=known,
+        check_inputs=check_inputs,
+    )

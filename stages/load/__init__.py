@@ -22,6 +22,7 @@ from core.artifacts import (
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
         yield error
 
 
+def known(config: LoadConfig, _inputs: Mapping[str, Known], context: RunContext) -> Known:
+    """Return what the sidecar of a file says, or the release of an official name."""
+    from stages.load.naming import facts_of
+
+    return facts_of(config.weights, context.registry)
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -89,4 +97,5 @@ def hookline_stages() -> Iterable[Stage]:
         select=select,
         fingerprint=fingerprint,
         check=check,
+        known=known,
     )

@@ -11,6 +11,7 @@ from core.artifacts import Artifact, Checkpoint, Engine, OnnxModel
 from core.digest import file_digest
 from core.download import cached
 from core.errors import HooklineError, unknown
+from core.known import Known, known_of
 from core.output_paths import output_path
 from core.parts import Release
 from core.sidecar import SIDECAR, read_artifact, sidecar_path
@@ -90,6 +91,19 @@ def described(source: LocalFile | Official) -> Checkpoint | OnnxModel | Engine |
     if known is not None and not isinstance(known, Checkpoint | OnnxModel | Engine):
         raise HooklineError(f"'{source.path}' is a {type(known).__name__}, not a model", "give weights or an engine")
     return known
+
+
+def facts_of(weights: str | None, registry: Registry) -> Known:
+    """Return what is known of the weights before they are read."""
+    try:
+        source = locate(weights, registry)
+        artifact = described(source)
+    except HooklineError:  # the check reports it
+        return Known()
+    if isinstance(source, Official):
+        stride = registry.part("models", source.family).strides.get(source.name)
+        return Known(f"'{source.name}'", source.release.names or None, stride)
+    return known_of(artifact) if artifact else Known(f"'{source.path.name}'")
 
 
 def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str]:

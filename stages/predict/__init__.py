@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel
 from core.config import presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known, refusals
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import OnError
 from core.opening import ARTIFACTS, ModelForm
@@ -120,6 +121,18 @@ def resumable(config: PredictConfig) -> bool:
         return True
 
 
+def check_inputs(config: PredictConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+    """Yield classes that the model lacks, and an input size off the stride of a checkpoint."""
+    from core.classes import class_ids
+    from core.imgsz import network_size
+
+    model = inputs.get("model", Known())
+    if model.names is not None:
+        yield from refusals(class_ids, config.classes, model.names)
+    if config.model is ModelForm.checkpoint and config.imgsz is not None and model.max_stride is not None:
+        yield from refusals(network_size, config.imgsz, model.max_stride)
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -129,6 +142,7 @@ def hookline_stages() -> Iterable[Stage]:
         run=predict,
         select=select,
         check=check,
+        check_inputs=check_inputs,
         stored=False,
         automatic=False,
         incremental=True,

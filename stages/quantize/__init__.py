@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, CalibrationTable, Int8Route, Layout, OnnxModel, Precision, QuantizedModel
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
+from core.known import Known, known_of
 from core.output_paths import output_path
 from core.stage import Stage
 
@@ -45,16 +46,8 @@ def quantize(
 ) -> QuantizedModel:
     """Write ``model`` in the precision that was asked for, or float32 for a calibrator."""
     precision = config.here
-    if model.precision not in {Precision.fp32, precision}:
-        raise HooklineError(
-            f"'{model.path.name}' is {model.precision.value} already, it cannot become {precision.value}",
-            f"start from a float32 model, or set precision={model.precision.value}",
-        )
-    if precision is not model.precision and model.layout is not Layout.heads:
-        raise HooklineError(
-            f"a model of layout {model.layout.value} cannot become {precision.value}",
-            "boxes need float32: set export.layout=heads",
-        )
+    for problem in check_inputs(config, {"model": known_of(model)}, context):
+        raise problem
     target = output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx")
     needed = table if precision is Precision.int8 else None
     context.runtime(config.backend).quantize(model, needed, target, precision=precision)
@@ -74,6 +67,29 @@ def select(config: QuantizeConfig) -> Collection[type[Artifact]]:
     return {OnnxModel, CalibrationTable} if config.here is Precision.int8 else {OnnxModel}
 
 
+def known(config: QuantizeConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+    """Return what is known of the exported model, and the precision that it gets."""
+    model = inputs.get("model", Known())
+    return replace(model, title="the quantised model", precision=config.here, runtime=config.backend)
+
+
+def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+    """Yield why a model cannot get the precision: it has another one, or ends in boxes."""
+    model, precision = inputs.get("model", Known()), config.here
+    if model.precision is None or model.precision is precision:
+        return
+    if model.precision is not Precision.fp32:
+        yield HooklineError(
+            f"{model.title} is {model.precision.value} already, it cannot become {precision.value}",
+            f"start from a float32 model, or set precision={model.precision.value}",
+        )
+    elif model.layout is not None and model.layout is not Layout.heads:
+        yield HooklineError(
+            f"a model of layout {model.layout.value} cannot become {precision.value}",
+            "boxes need float32: set export.layout=heads",
+        )
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -82,4 +98,6 @@ def hookline_stages() -> Iterable[Stage]:
         summary="fp32, fp16 or int8 by the rules of a runtime",
         run=quantize,
         select=select,
+        known=known,
+        check_inputs=check_inputs,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from core.artifacts import Dataset
 from core.hookspecs import hookimpl
+from core.known import Known
 from core.ranges import Positive, Range
 from core.stage import Stage
 
@@ -43,6 +44,11 @@ def toy(config: ToyConfig, context: RunContext) -> Dataset:
     return generate(config, context)
 
 
+def known(config: ToyConfig, _inputs: Mapping[str, Known], _context: RunContext) -> Known:
+    """Return the class names of the data set."""
+    return Known("the data set", SHAPES[: config.classes])
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -51,4 +57,5 @@ def hookline_stages() -> Iterable[Stage]:
         summary="make a data set of shapes on textured backgrounds",
         run=toy,
         automatic=False,
+        known=known,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ from core.config import presentation, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
+from core.known import Known
 from core.ranges import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
 from core.stage import Stage
 
@@ -189,6 +190,20 @@ def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
     yield from problems(config, context)
 
 
+def known(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
+    """Return the classes of the data set, and the stride of the network."""
+    from stages.train.checks import known_network
+
+    return known_network(config, inputs, context)
+
+
+def check_inputs(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
+    """Yield what does not fit: classes that the data set lacks, an input size off the stride of the network."""
+    from stages.train.checks import fitting_problems
+
+    yield from fitting_problems(config, inputs, context)
+
+
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
@@ -198,6 +213,8 @@ def hookline_stages() -> Iterable[Stage]:
         run=train,
         select=select,
         check=check,
+        known=known,
+        check_inputs=check_inputs,
         automatic=False,
         resumable=True,
         collective=True,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from core.classes import class_ids
 from core.context import RunContext
 from core.dataset import split_problems
 from core.devices import family_problems
 from core.errors import HooklineError, unknown
+from core.imgsz import network_size
+from core.known import Known, refusals
+from core.labels import SINGLE_CLASS
 from stages.train import TrainConfig
 
 
@@ -20,6 +24,24 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     yield from family_problems(context, variants_of(context).get(config.model or "", ""))
     if not isinstance(config.imgsz, int):
         yield HooklineError(f"imgsz={config.imgsz} is no single number", "a training takes square input: imgsz=640")
+
+
+def known_network(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
+    """What the training will give: the classes of the data set, the network of ``train.model`` or of the weights."""
+    names = SINGLE_CLASS if config.single_class else inputs.get("dataset", Known()).names
+    stride = inputs.get("start", Known()).max_stride
+    if family := variants_of(context).get(config.model or ""):
+        stride = context.family(family).strides.get(config.model or "")
+    return Known("the trained network", names, stride)
+
+
+def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterator[HooklineError]:
+    """Yield classes that the data set does not have, and an input size that the network cannot take."""
+    if (names := inputs.get("dataset", Known()).names) is not None:
+        yield from refusals(class_ids, config.classes, names)
+    stride = known_network(config, inputs, context).max_stride
+    if stride is not None and isinstance(config.imgsz, int):
+        yield from refusals(network_size, config.imgsz, stride)
 
 
 def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError]:

@@ -1,0 +1,90 @@
+"""What is known of the artifacts of a plan before they exist, and whether the steps fit together by it.
+
+Sidecars, official names and data.yaml files say what a model or a data set is. ``Stage.known`` adds what the options of
+a stage decide; ``Stage.check_inputs`` compares it with the options of the stages that follow. The comparison is made
+with the plan, and again whenever a step has made its artifact: what a ``.pt`` holds is known only then, which is still
+before a training or a build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
+from core.errors import HooklineError
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from core.plan import Step
+
+MODELS = get_args(AnyModel)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts of a model or a data set; None where a fact is not known.
+
+    Attributes:
+        title: What messages call it.
+        names: Class names.
+        max_stride: The largest stride of the network: its input is a multiple of it.
+        precision, layout: Of a model other than a checkpoint.
+        runtime: Whose rules a model follows.
+    """
+
+    title: str = ""
+    names: tuple[str, ...] | None = None
+    max_stride: int | None = None
+    precision: Precision | None = None
+    layout: Layout | None = None
+    runtime: str | None = None
+
+
+def known_of(artifact: Artifact) -> Known:
+    """Return the facts of an artifact that exists."""
+    if isinstance(artifact, Dataset):
+        return Known("the data set", artifact.names)
+    if not isinstance(artifact, AnyModel):
+        return Known(artifact.path.name)
+    return Known(
+        title=f"'{artifact.path.name}'",
+        names=artifact.facts.names,
+        max_stride=artifact.facts.max_stride,
+        precision=getattr(artifact, "precision", None),
+        layout=getattr(artifact, "layout", None),
+        runtime=getattr(artifact, "runtime", None),
+    )
+
+
+def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:
+    """Yield what the steps that have not run yet will refuse.
+
+    Args:
+        steps: Of the plan.
+        made: The artifacts of the steps that have run.
+        context: Of the run.
+    """
+    known = [known_of(artifact) for artifact in made]
+    for step in steps[len(made) :]:
+        inputs = {name: known[index] for name, index in step.inputs.items()}
+        if step.stage.check_inputs:
+            yield from step.stage.check_inputs(step.config, inputs, context)
+        known.append(_result(step, inputs, steps, context))
+
+
+def refusals(check: Callable[..., object], *arguments: Any) -> Iterator[HooklineError]:
+    """Yield the mistake that a call raises, if any."""
+    try:
+        check(*arguments)
+    except HooklineError as problem:
+        yield problem
+
+
+def _result(step: Step, inputs: Mapping[str, Known], steps: Sequence[Step], context: RunContext) -> Known:
+    """What is known of the result of a step; a model that is made of a model keeps its facts."""
+    if step.stage.known:
+        return step.stage.known(step.config, inputs, context)
+    models = [inputs[name] for name, index in step.inputs.items() if issubclass(steps[index].provides, MODELS)]
+    return models[0] if models and issubclass(step.provides, MODELS) else Known()
