@@ -118,7 +118,8 @@ def _run_step(
         with tempfile.TemporaryDirectory() as folder:
             return found or make(Path(folder)), False
     if stage.incremental:
-        return _make_in_place(make, step, key, context, resume=resume), False
+        own = getattr(step.config, "resume", resume)  # follows the top-level option until it is set itself
+        return _make_in_place(make, step, key, context, resume=bool(own)), False
     if not stage.stored:
         return _make_visible(make, free_path(context.run_dir, stage.name)), False
 

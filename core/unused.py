@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from core.compose import Words
+
 if TYPE_CHECKING:
     from core.plan import Plan
     from core.registry import Registry
 
+INPUTS = ("model", "data", "source", "classes", "single_class")
+"""Top-level options that say what a run works on. The others are often set for all runs, and not reported."""
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> list[str]:
-    """Return one line for each option of a stage that the plan does not contain.
+    """Return one line for each option that no stage of the plan reads.
 
     An option that an option of a planned stage follows (:func:`core.config.shared`), or that another override refers
     to, has an effect and is left out.
@@ -28,7 +32,12 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> 
     stages, planned = registry.parts("stages"), {step.stage.name for step in plan.steps}
     references = set(_references(overrides, plan))
     options = dict.fromkeys(map(_option, overrides))
-    return [
+    words = [
+        f"{option} has no effect: no stage of this plan uses it"
+        for option in options
+        if option in INPUTS and not any(_overlap(option, other) for other in references)
+    ]
+    return words + [
         f"{option} has no effect: stage '{stage}' is not part of this plan"
         for option, stage in ((option, option.partition(".")[0]) for option in options)
         if stage in stages and stage not in planned and not any(_overlap(option, other) for other in references)
@@ -44,6 +53,10 @@ def _references(overrides: Sequence[str], plan: Plan) -> Iterator[str]:
     """The options that options of planned stages and other overrides refer to."""
     for step in plan.steps:
         for item in fields(step.stage.signature.config):
+            yield from _REFERENCE.findall(str(item.default))
+    given = set(map(_option, overrides))
+    for name, item in Words.__dataclass_fields__.items():
+        if name not in given:
             yield from _REFERENCE.findall(str(item.default))
     for override in overrides:
         yield from _REFERENCE.findall(override.partition("=")[2])

@@ -42,7 +42,8 @@ class Memory:
 
 def load_config(weights: str | None, **changes: Any) -> LoadConfig:
     """Options of the stage ``load``; size and precision are those of the model."""
-    return LoadConfig(**{"weights": weights, "imgsz": None, "precision": None, "int8": Int8Route.qdq, **changes})
+    own = {"weights": weights, "imgsz": None, "precision": None, "int8": Int8Route.qdq, "backend": "auto"}
+    return LoadConfig(**{**own, **changes})
 
 
 def make_context(folder: Path, **parts: Any) -> tuple[RunContext, Memory]:

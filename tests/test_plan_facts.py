@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.plan import make_plan
 from core.sidecar import write_sidecar
 from core.store import complete
 from tests.dataset_tools import write_dataset, write_picture
+from tests.fake_parts import fake_engine
 from tests.runs import Program, plugins
 from tests.yolov5_tools import tiny_checkpoint
 
@@ -152,3 +154,37 @@ def test_a_plan_imports_nothing_heavy(folder: Path, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split("\n")[:2] == ["PlanError", "[]"], done.stderr
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    """An engine of ONNX Runtime with its sidecar."""
+    (tmp_path / "given").mkdir()
+    built = replace(fake_engine(tmp_path / "given"), runtime="onnxruntime")
+    write_sidecar(complete(built))
+    return built.path
+
+
+@pytest.mark.parametrize(
+    ("backend", "lines"),
+    [
+        ("auto", []),
+        ("onnxruntime", []),
+        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; leave backend out, or build an engine"]),
+        ("onxn", ["unknown backend 'onxn'; did you mean onnxruntime?"]),
+    ],
+)
+def test_another_backend_for_a_ready_engine(
+    folder: Path, tmp_path: Path, engine: Path, backend: str, lines: list[str]
+) -> None:
+    problems, _ = said(Program(tmp_path), folder, "+stage=predict", f"weights={engine}", f"load.backend={backend}")
+    assert len(problems) == len(lines)
+    for problem, line in zip(problems, lines, strict=True):
+        assert problem.startswith(line.replace("{}", engine.name))
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "a.png", "a.mp4", "best.engine.json"])
+def test_a_file_that_is_no_model(folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    problems, _ = said(Program(tmp_path), folder, "+stage=export", f"weights={tmp_path}/{name}")
+    assert problems == [f"weights '{tmp_path}/{name}' is not a model file; give .pt, .safetensors, .onnx or an engine"]

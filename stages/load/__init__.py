@@ -38,12 +38,14 @@ class LoadConfig:
         imgsz: Input size: that of an engine or ONNX file, any where its height and width are dynamic; null: its own.
         precision: That of an engine or ONNX file, where it is settled; null: its own.
         int8: Whether a float32 model can still become int8 in the stage build.
+        backend: That of an engine; auto: its own.
     """
 
     weights: str | None = shared("weights", place=True)
     imgsz: Any = shared("imgsz", presentation=True)  # a checkpoint has no size; the other models are not stored
     precision: Precision | None = shared("precision", presentation=True)
     int8: Int8Route = shared("build.int8", presentation=True)
+    backend: str = shared("backend", presentation=True)
 
 
 def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine:
@@ -69,13 +71,15 @@ def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
 
 def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield what is wrong with the weights, as far as name and sidecar tell; the file is read when the stage runs."""
-    from stages.load.fitting import fitted
+    from stages.load.fitting import check_backend, fitted
     from stages.load.naming import described, locate
 
     try:
         known = described(locate(config.weights, context.registry))
         if known is not None:
             fitted(known, config)
+        if isinstance(known, Engine):
+            check_backend(known, config, context.registry)
     except HooklineError as error:
         yield error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Checkpoint, Engine, Int8Route, OnnxModel, Precision, QuantizedModel
 from core.errors import HooklineError
 from core.imgsz import fitted_size
+from core.registry import AUTO, Registry
 
 if TYPE_CHECKING:
     from stages.load import LoadConfig
@@ -27,6 +28,18 @@ def fitted(model: Checkpoint | OnnxModel | Engine, config: LoadConfig) -> Checkp
             "leave precision out, or start from the checkpoint",
         )
     return fitted_size(model, config.imgsz)
+
+
+def check_backend(engine: Engine, config: LoadConfig, registry: Registry) -> None:
+    """Refuse an engine of another runtime than ``backend=`` names: its own opens it, whatever was asked for."""
+    if config.backend in {AUTO, engine.runtime}:
+        return
+    if config.backend not in registry.parts("runtimes"):
+        raise registry.not_found("runtimes", config.backend)
+    raise HooklineError(
+        f"backend={config.backend}, but '{engine.path.name}' is an engine of {engine.runtime}",
+        f"leave backend out, or build an engine with +stage=build backend={config.backend}",
+    )
 
 
 def _can_become(model: OnnxModel | Engine, config: LoadConfig) -> bool:

@@ -12,6 +12,7 @@ from core.digest import file_digest
 from core.download import cached
 from core.errors import HooklineError, unknown
 from core.known import Known, known_of
+from core.media.source import VIDEOS, is_image
 from core.output_paths import output_path
 from core.parts import Release
 from core.sidecar import SIDECAR, read_artifact, sidecar_path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from core.registry import Registry
 
 ENGINES = {".engine", ".plan", ".trt"}
+OTHERS = {".csv", ".json", ".md", ".txt", ".yaml", ".yml"}
+"""Suffixes of files that are given for weights by mistake."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
     releases = _releases(registry)
     name = weights.removesuffix(".pt")
     if path.is_file():
+        if path.suffix.lower() in OTHERS or is_image(path) or path.suffix.lower() in VIDEOS:
+            raise HooklineError(
+                f"weights '{weights}' is not a model file", "give .pt, .safetensors, .onnx or an engine"
+            )
         return LocalFile(path.absolute(), official=name in releases)
     if name in releases:
         return releases[name]

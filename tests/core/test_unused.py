@@ -60,6 +60,19 @@ def test_an_option_with_an_effect_is_not_reported(tmp_path: Path, given: str) ->
     assert unused(tmp_path, "+stage=build", given) == []
 
 
+@pytest.mark.parametrize("given", ["model=yolov5m", "source=street.mp4", "data=my.yaml", "classes=[1]"])
+def test_an_input_that_no_stage_of_the_plan_reads_is_reported(tmp_path: Path, given: str) -> None:
+    word = given.partition("=")[0]
+    lines = unused(tmp_path, "+stage=export", given)
+    assert lines == [f"{word} has no effect: no stage of this plan uses it"]
+
+
+def test_a_model_without_weights_names_the_weights(tmp_path: Path) -> None:
+    overrides = ["+stage=export", "model=yolov5n"]
+    request, context, _ = Program(tmp_path).prepare(*overrides)
+    assert unused_options(overrides, make_plan(request.stages, request.configs, context), plugins().registry) == []
+
+
 @pytest.mark.parametrize(
     ("other", "lines"),
     [
