@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import LONGEST_VALUE, HooklineError
+from core.errors import HooklineError, nearest, shown
+
+DIGITS = 9
+"""Of the largest class number."""
 
 
 def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
@@ -19,23 +21,24 @@ def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
     """
     if classes is None:
         return ()
-    items = [classes] if isinstance(classes, (str, int)) else list(classes)
+    items = classes if isinstance(classes, (list, tuple)) else [classes]
     return tuple(sorted({_class_id(item, names) for item in items}))
 
 
 def _class_id(item: Any, names: Sequence[str]) -> int:
-    text = str(item)
+    if not isinstance(item, (str, int, float)):
+        raise HooklineError(f"classes={shown(item)} is not a class", f"give names or numbers: {_nouns(names)}")
+    text = item if isinstance(item, str) else shown(item)  # 10,000 digits are no text
     if text in names:
         return names.index(text)
-    if text.isdecimal() and len(text) < 10 and int(text) < len(names):
+    if text.isdecimal() and len(text) <= DIGITS and int(text) < len(names):
         return int(text)
     if text.lstrip("-").isdecimal():
-        raise HooklineError(
-            f"there is no class {text[:LONGEST_VALUE]}", f"{len(names)} classes are numbered 0 to {len(names) - 1}"
-        )
-    nearest = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
-    meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
-    raise HooklineError(f"unknown class '{text}'", f"{meant}possible: {_nouns(names)}, or their numbers")
+        number = text if len(text) <= DIGITS else shown(item)
+        raise HooklineError(f"there is no class {number}", f"{len(names)} classes are numbered 0 to {len(names) - 1}")
+    close = nearest(text, names)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    raise HooklineError(f"unknown class {shown(text)}", f"{meant}possible: {_nouns(names)}, or their numbers")
 
 
 def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:

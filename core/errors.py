@@ -12,6 +12,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import Enum
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
@@ -21,6 +22,8 @@ LONGEST_LINE = 1000
 """Characters of a message. What is longer is cut in its middle."""
 LONGEST_LIST = 130
 """Characters of a list of possible names that a message contains in full."""
+MANY_NAMES = 2000
+"""How many names are compared with a wrong one."""
 SIMILAR = 0.6
 """How similar a name must be to be suggested, 0 to 1."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -154,7 +157,7 @@ def unknown(
 def nearest(name: str, options: Iterable[str]) -> list[str]:
     """Return at most three of the options that ``name`` may stand for, the most similar first."""
     given = name[:LONGEST_VALUE].lower()
-    scores = {option: _likeness(given, option.lower()) for option in options}
+    scores = {option: _likeness(given, option.lower()) for option in islice(options, MANY_NAMES)}
     close = [option for option, score in scores.items() if score >= max(SIMILAR, max(scores.values()) - 0.1)]
     return sorted(close, key=lambda option: (-scores[option], -_shared_start(given, option.lower())))[:3]
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.artifacts import Engine, OnnxModel
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
+from core.ranges import Range
 
 DEFAULT = 640
 """Size of a network that does not have one yet, where ``imgsz`` is null."""
+
+SIDE = Range(1, 65536, whole=True)
+"""Height or width of the input in pixels."""
 
 ModelT = TypeVar("ModelT", bound=OnnxModel | Engine)
 
@@ -47,7 +51,7 @@ def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
 
 def _shown(imgsz: int | Sequence[int]) -> str:
     """As on a command line."""
-    return str(imgsz) if isinstance(imgsz, int) else f"[{','.join(map(str, imgsz))}]"
+    return f"[{','.join(map(shown, imgsz[:3]))}]" if isinstance(imgsz, (list, tuple)) else shown(imgsz)
 
 
 def network_size(imgsz: int | Sequence[int], max_stride: int) -> tuple[int, int]:
@@ -58,11 +62,13 @@ def network_size(imgsz: int | Sequence[int], max_stride: int) -> tuple[int, int]
         max_stride: Both must be multiples of it.
 
     Raises:
-        HooklineError: Not one or two positive whole numbers, or not multiples; names the nearest ones.
+        HooklineError: Not one or two whole numbers in range, or not multiples; names the nearest ones.
     """
-    sizes = [imgsz] if isinstance(imgsz, int) else list(imgsz)
-    if len(sizes) not in {1, 2} or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise HooklineError(f"imgsz={imgsz} is no size", "give one number of pixels, or [height,width]")
+    sizes: list[Any] = list(imgsz) if isinstance(imgsz, (list, tuple)) else [imgsz]
+    if len(sizes) not in {1, 2} or not all(size in SIDE for size in sizes):
+        raise HooklineError(
+            f"imgsz={_shown(imgsz)} is not an input size", f"give pixels, {SIDE}, as one number or [height,width]"
+        )
     for size in sizes:
         if size % max_stride:
             below, above = size // max_stride * max_stride, -(-size // max_stride) * max_stride

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.imgsz import network_size
+from core.ranges import Range
 
 T = TypeVar("T")
 WORDS = ("min", "opt", "max")
+BATCH = Range(1, 65536, whole=True)
+"""Images per inference."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ def read_size(value: Any, max_stride: int = 1) -> Span[tuple[int, int]]:
 
 
 def _batch(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise HooklineError(f"{value} is no number of pictures", "give 1 or more")
+    if not isinstance(value, int) or value not in BATCH:
+        raise HooklineError(f"{shown(value)} is not a number of images", f"possible: {BATCH}")
     return value
 
 
@@ -57,7 +61,8 @@ def _read(value: Any, word: str, one: Callable[[Any], T]) -> Span[T]:
             only = one(value)
             return Span(only, only, only)
         if set(value) != set(WORDS):
-            raise HooklineError(f"it names {', '.join(map(str, value)) or 'nothing'}", "give min, opt and max")
+            named = ", ".join(map(str, islice(value, 4))) or "nothing"
+            raise HooklineError(f"it names {named}", "give min, opt and max")
         span = Span(*(one(value[name]) for name in WORDS))
     except HooklineError as error:
         raise HooklineError(f"{word}={_shown(value)}: {error.message}", error.hint) from None
@@ -75,5 +80,5 @@ def _within(least: Any, greatest: Any) -> bool:
 def _shown(value: Any) -> str:
     """As it is written on a command line."""
     if not isinstance(value, Mapping):
-        return str(value)
-    return "{" + ", ".join(f"{name}: {item}" for name, item in value.items()) + "}"
+        return shown(value)
+    return "{" + ", ".join(f"{name}: {shown(item)}" for name, item in islice(value.items(), 4)) + "}"

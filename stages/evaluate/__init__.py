@@ -122,8 +122,8 @@ def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: R
                 context.warn(renamed)
         except HooklineError as problem:
             yield problem
-    if config.model is ModelForm.checkpoint and config.imgsz is not None and model.max_stride is not None:
-        yield from refusals(network_size, config.imgsz, model.max_stride)
+    if config.model is ModelForm.checkpoint and config.imgsz is not None:
+        yield from refusals(network_size, config.imgsz, model.max_stride or 1)
 
 
 @hookimpl

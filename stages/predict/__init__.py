@@ -129,8 +129,8 @@ def check_inputs(config: PredictConfig, inputs: Mapping[str, Known], _context: R
     model = inputs.get("model", Known())
     if model.names is not None:
         yield from refusals(class_ids, config.classes, model.names)
-    if config.model is ModelForm.checkpoint and config.imgsz is not None and model.max_stride is not None:
-        yield from refusals(network_size, config.imgsz, model.max_stride)
+    if config.model is ModelForm.checkpoint and config.imgsz is not None:
+        yield from refusals(network_size, config.imgsz, model.max_stride or 1)
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from core.classes import class_ids
 from core.context import RunContext
 from core.dataset import split_problems
 from core.devices import family_problems
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError, shown, unknown
 from core.imgsz import network_size
 from core.known import Known, refusals
 from core.labels import SINGLE_CLASS
@@ -23,7 +23,9 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     yield from _network(config, context)
     yield from family_problems(context, variants_of(context).get(config.model or "", ""))
     if not isinstance(config.imgsz, int):
-        yield HooklineError(f"imgsz={config.imgsz} is no single number", "a training takes square input: imgsz=640")
+        yield HooklineError(
+            f"imgsz={shown(config.imgsz)} is not one number", "a training takes square input: imgsz=640"
+        )
 
 
 def known_network(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
@@ -40,8 +42,8 @@ def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: 
     if (names := inputs.get("dataset", Known()).names) is not None:
         yield from refusals(class_ids, config.classes, names)
     stride = known_network(config, inputs, context).max_stride
-    if stride is not None and isinstance(config.imgsz, int):
-        yield from refusals(network_size, config.imgsz, stride)
+    if isinstance(config.imgsz, int):
+        yield from refusals(network_size, config.imgsz, stride or 1)
 
 
 def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError]:

@@ -33,6 +33,11 @@ def test_class_ids(classes: Any, ids: tuple[int, ...]) -> None:
         (3, "there is no class 3; 3 classes are numbered 0 to 2"),
         ([0, -1], "there is no class -1"),
         (True, "unknown class 'True'"),
+        (0.5, "unknown class '0.5'"),
+        ([10**5000], "unknown class '<integer of 16610 bits>'"),
+        (["9" * 5000], "there is no class '99999"),
+        ([[0]], r"classes=\[0\] is not a class; give names or numbers"),
+        ({"a": 1}, r"classes=\{'a': 1\} is not a class"),
     ],
 )
 def test_unknown_class(classes: Any, message: str) -> None:

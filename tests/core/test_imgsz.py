@@ -21,10 +21,15 @@ def test_one_number_or_two(imgsz: Any, size: tuple[int, int]) -> None:
     [
         (630, "imgsz=630 is not a multiple of the model's largest stride 32; nearest: 608 or 640"),
         ([640, 10], "imgsz=10 is not a multiple .*; nearest: 32"),
-        ([], "is no size"),
-        ([1, 2, 3], "is no size"),
-        ("640", "is no size"),
-        (0, "is no size"),
+        ([], "is not an input size"),
+        ([1, 2, 3], "is not an input size"),
+        ("640", "is not an input size"),
+        (0, "is not an input size"),
+        (65568, "imgsz=65568 is not an input size; give pixels, whole numbers from 1 to 65536, as one number or"),
+        (640.5, "is not an input size"),
+        (True, "is not an input size"),
+        ({"a": 1}, "is not an input size"),
+        ([640, 10**5000], "is not an input size"),
     ],
 )
 def test_anything_else_is_refused(imgsz: Any, message: str) -> None:

@@ -158,8 +158,8 @@ def test_sizes_that_do_not_fit(tmp_path: Path, options: Any, told: str) -> None:
     ("options", "told"),
     [
         ({"layout": Layout.decoded}, "export.layout=decoded is not exported; possible: heads, classic"),
-        ({"imgsz": "big"}, "imgsz=big is no size"),
-        ({"imgsz": [1, 2, 3]}, "is no size"),
+        ({"imgsz": "big"}, "imgsz='big' is not an input size"),
+        ({"imgsz": [1, 2, 3]}, "is not an input size"),
     ],
 )
 def test_options_are_checked_before_anything_runs(tmp_path: Path, options: Any, told: str) -> None:

@@ -74,7 +74,7 @@ def test_problems_of_sizes_and_precision(tmp_path):
     sizes = BuildConfig(backend="onnxruntime", batch={"min": 4, "opt": 2, "max": 8}, imgsz=0)
     assert [str(problem).split(";")[0] for problem in check(sizes, context)] == [
         "build.batch={min: 4, opt: 2, max: 8} is not in order",
-        "build.imgsz=0: imgsz=0 is no size",
+        "build.imgsz=0: imgsz=0 is not an input size",
     ]
     calibrated = BuildConfig(
         backend="onnxruntime", precision=Precision.fp16, int8=Int8Route.calibrator, source=None, data=None
@@ -108,7 +108,7 @@ def test_a_precision_that_the_model_does_not_have_is_refused(tmp_path, context, 
     if asked in {None, own}:
         assert build(config, decoded, None, None, context).precision is own
         return
-    message = rf"build\.precision is {asked.value}, but '.*\.onnx' is {own.value}; set precision={asked.value}, which"
+    message = rf"build\.precision is {asked.value}, but '.*\.onnx' is {own.value}; set precision={asked.value} for"
     with pytest.raises(HooklineError, match=message):
         build(config, decoded, None, None, context)
 
