@@ -19,7 +19,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from core.artifacts import Precision
-from core.errors import HooklineError
+from core.errors import HooklineError, unknown
 from core.media.limits import MAX_PIXELS
 from core.parts import NoOptions
 from core.plugins import Plugins
@@ -107,8 +107,13 @@ def register(plugins: Plugins) -> None:
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:
-    """The composed config as typed objects; a ``DictConfig`` never travels further than here."""
+    """Return the composed config as typed objects; a ``DictConfig`` never travels further than here.
+
+    Raises:
+        HooklineError: An option that nothing reads.
+    """
     stages = tuple(str(name) for name in config.stage)
+    _reject_strangers(config, registry)
     root = OmegaConf.to_object(config)
     options = {
         (kind, name): getattr(getattr(root, kind, None), name, None) or part.options()
@@ -119,6 +124,14 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     configs = {name: getattr(root, name) for name in registry.parts("stages")}
     words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
     return Request(stages, Words(**words), configs, options)
+
+
+def _reject_strangers(config: DictConfig, registry: Registry) -> None:
+    """Refuse what ``+name=`` added and nothing reads, e.g. a misspelt option."""
+    known = {*Words.__dataclass_fields__, *registry.parts("stages"), *KINDS}
+    for name in map(str, config):
+        if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
+            raise unknown("option", name, known - {"plugins", "stage"})
 
 
 def _otherwise(value: Any, default: Any) -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
-from core.compose import Words
-from core.errors import HooklineError, nearest, shown
+from core.compose import PluginOptions, Words
+from core.errors import HooklineError, nearest, shown, unknown
 from core.registry import KINDS, Registry
 from core.wrong_values import wrong_value
+
+HELP = "`python -m core.run --help` shows the options"
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
@@ -24,11 +26,9 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
             return link
     for link in chain:
         if isinstance(link, MissingConfigException) and link.missing_cfg_file:
-            group, _, name = str(link.missing_cfg_file).rpartition("/")
-            if group in {"stage", "graft"}:
-                return registry.not_found(f"{group}s", name)
+            return _missing_config(link, registry)
     for link in chain:
-        if found := _wrong_option(str(link), registry):
+        if found := _wrong_option(link, registry):
             return found
     for link in chain:
         if isinstance(link, OmegaConfBaseException) and (wrong := wrong_value(link, registry)):
@@ -36,16 +36,44 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
     for kind in (OverrideParseException, OmegaConfBaseException, HydraException):
         for link in chain:
             if isinstance(link, kind):
-                return HooklineError(_one_line(link), "`python -m core.run --help` shows the options")
+                return HooklineError(_one_line(link), HELP)
     return None
 
 
-def _wrong_option(text: str, registry: Registry) -> HooklineError | None:
+def _missing_config(error: MissingConfigException, registry: Registry) -> HooklineError:
+    """Return the error for a name that no YAML file and no plugin has."""
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    if group in {"stage", "graft"}:
+        return registry.not_found(f"{group}s", name)
+    if error.options is not None:
+        return unknown(group, name, error.options)
+    return HooklineError(
+        f"there is no configuration file '{error.missing_cfg_file}'", "--config-dir=<folder> adds a folder"
+    )
+
+
+def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | None:
+    text = str(error)
     if match := re.search(r"Could not override '([^']+)'", text):
         name = match.group(1)
         if name == "stage":
             return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
+        if name.startswith("hydra."):
+            return HooklineError(f"unknown option '{name}'", "`python -m core.run --cfg hydra` shows those of Hydra")
         return unknown_option(name, registry)
+    if match := re.search(r"Could not delete (?:from config\. )?'([^']+)'", text):
+        return HooklineError(f"'~{match.group(1)}' removes an option, which is not possible", "leave it out")
+    if match := re.search(r"force-add of config groups is not supported: '\++([^']+)'", text):
+        return HooklineError(f"'++{match.group(1)}' has one plus sign too many", f"write +{match.group(1)}")
+    if text.startswith("Config group override must be"):
+        return HooklineError("a configuration group takes the name of one of its files", HELP)
+    if isinstance(error, InterpolationResolutionError):
+        return HooklineError(
+            f"{error.full_key or 'an option'} refers to something that cannot be resolved: {text.splitlines()[0]}",
+            "${name} stands for the value of another option; where a '$' is meant, write \\${",
+        )
+    if isinstance(error, OmegaConfBaseException) and "is not Optional" in text:
+        return HooklineError(f"{error.full_key}=null is not possible", "give a value, or leave the option out")
     return None
 
 
@@ -64,9 +92,14 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
 
 
 def option_names(registry: Registry) -> Iterator[str]:
-    """Every option that can be set, dotted."""
-    yield from (name for name in Words.__dataclass_fields__ if name not in {"plugins", "stage"})
-    yield "plugins.disable"
+    """Return every option that can be set, dotted."""
+    return (name for name, _ in option_fields(registry))
+
+
+def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
+    """Yield every option that can be set, dotted, with the field that declares it."""
+    yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
+    yield from _dotted("plugins", PluginOptions)
     for stage in registry.stages():
         yield from _dotted(stage.name, stage.signature.config)
     for kind in KINDS:
@@ -74,13 +107,13 @@ def option_names(registry: Registry) -> Iterator[str]:
             yield from _dotted(f"{kind}.{name}", part.options)
 
 
-def _dotted(prefix: str, config: type[Any]) -> Iterator[str]:
+def _dotted(prefix: str, config: type[Any]) -> Iterator[tuple[str, Field[Any]]]:
     for item in fields(config):
         value = item.default_factory() if callable(item.default_factory) else item.default
         if is_dataclass(value) and not isinstance(value, type):
             yield from _dotted(f"{prefix}.{item.name}", type(value))
         else:
-            yield f"{prefix}.{item.name}"
+            yield f"{prefix}.{item.name}", item
 
 
 def _one_line(error: BaseException) -> str:

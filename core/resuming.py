@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
 from core.incomplete import latest
+from core.quoting import hydra_quoted, shell_line
 
 if TYPE_CHECKING:
     from core.plan import Plan, Step
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def command(overrides: Sequence[str]) -> str:
     """The shell command of a run."""
-    return shlex.join(["python", "-m", "core.run", *overrides])
+    return shell_line(["python", "-m", "core.run", *overrides])
 
 
 def resumption(overrides: Sequence[str], step: Step, run_dir: Path, retry: Sequence[str] = ()) -> str:
@@ -67,11 +66,7 @@ def way_on(
 def _quoted(path: Path) -> str:
     """A path as Hydra's grammar takes it, relative to the working directory where it lies below."""
     here = Path.cwd()
-    text = str(path.relative_to(here) if here in path.parents else path)
-    if re.fullmatch(r"[\w./:%+-]+", text, re.ASCII):
-        return text
-    escaped = re.sub(r"\\+(?='|\Z)", lambda found: 2 * found[0], text)  # backslashes elsewhere are plain
-    return "'" + escaped.replace("'", "\\'") + "'"
+    return hydra_quoted(str(path.relative_to(here) if here in path.parents else path))
 
 
 def check_resumable(plan: Plan, run_dir: Path, note: Callable[[str], None]) -> None:

@@ -56,6 +56,7 @@ def _main() -> int:
         if "--version" in arguments:
             print(f"hookline {__version__}")
             return 0
+        sys.argv[1:] = _prepared(arguments, plugins)
         return _through_hydra(plugins)
     except HooklineError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -71,7 +72,8 @@ def _keep_caches_here() -> None:
     """Keep the caches of libraries in ours, where the user has not said otherwise."""
     from core.context import cache_home
 
-    for variable, folder in (("MPLCONFIGDIR", "matplotlib"), ("CUPY_CACHE_DIR", "cupy")):
+    caches = {"MPLCONFIGDIR": "matplotlib", "CUPY_CACHE_DIR": "cupy", "TORCHINDUCTOR_CACHE_DIR": "torchinductor"}
+    for variable, folder in caches.items():
         os.environ.setdefault(variable, str(cache_home() / folder))
 
 
@@ -82,6 +84,15 @@ def _disabled(arguments: Sequence[str]) -> tuple[str, ...]:
         if word.lstrip("+") == "plugins.disable":
             return tuple(filter(None, (name.strip(" '\"") for name in value.strip("[]").split(","))))
     return ()
+
+
+def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:
+    from core.command_line import prepared
+
+    line = prepared(arguments, plugins.registry)
+    for note in line.notes if RANKS.leader else ():
+        print(note, file=sys.stderr)
+    return line.arguments
 
 
 def _through_hydra(plugins: Plugins) -> int:

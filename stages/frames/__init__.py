@@ -36,7 +36,7 @@ class FramesConfig:
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
     """
 
-    source: Any = shared("source")
+    source: Any = shared("source", place=True)
     every: Positive | None = None
     count: Positive | None = None
     min_change: Annotated[float, Range(0, 255)] = 0.0
