@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from core.user_paths import user_path
+
 if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.checks import CheckFunction
@@ -156,7 +158,11 @@ class RunContext:
 
 
 def cache_home() -> Path:
-    """``$HOOKLINE_HOME``, else ``~/.cache/hookline`` (or ``$XDG_CACHE_HOME/hookline``)."""
+    """Return ``$HOOKLINE_HOME``, else ``$XDG_CACHE_HOME/hookline``, else ``~/.cache/hookline``.
+
+    A relative ``$XDG_CACHE_HOME`` is ignored, as the XDG specification says.
+    """
     if home := os.environ.get("HOOKLINE_HOME"):
-        return Path(home).expanduser().resolve()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser().resolve() / "hookline"
+        return user_path(home).resolve()
+    xdg = os.environ.get("XDG_CACHE_HOME", "")
+    return user_path(xdg if xdg.startswith("/") else "~/.cache").resolve() / "hookline"

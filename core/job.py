@@ -19,6 +19,7 @@ from core.run_files import RunLog, keep_config
 from core.signals import interruption_first
 from core.status import Monitor
 from core.summary import Recorder, Summary, check_replaced, write_summary
+from core.user_paths import user_path
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -86,11 +87,12 @@ def job(config: DictConfig) -> None:
     """Run what ``config`` says; in a sweep, one job of many."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
+    from omegaconf import OmegaConf
 
     from core.console import Console, SilentConsole
 
     settings = HydraConfig.get()
-    overrides = list(settings.overrides.task)
+    overrides: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
     if settings.mode is RunMode.RUN:  # a job of a sweep is resumed by itself
         overrides += [item for item in settings.overrides.hydra if not item.startswith("hydra.mode=")]
     run_dir = Path(settings.runtime.output_dir)
@@ -162,7 +164,7 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
         console.warn(f"broken plugin: {line}")
     context = _context(request, plugins, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
-    store = Store(Path(words.store).expanduser().resolve() if words.store else cache_home() / "store")
+    store = Store(user_path(words.store).resolve() if words.store else cache_home() / "store")
     if not RANKS.leader:
         try:
             follow_plan(plan, context, store)

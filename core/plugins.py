@@ -238,4 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    from core.streams import open_streams
+
+    open_streams()
     sys.exit(main())

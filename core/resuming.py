@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
 from core.incomplete import latest
+from core.masking import MASK, masked
 from core.quoting import hydra_quoted, shell_line
 
 if TYPE_CHECKING:
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def command(overrides: Sequence[str]) -> str:
-    """The shell command of a run."""
-    return shell_line(["python", "-m", "core.run", *overrides])
+    """Return the shell command of a run; a password in it is masked, and a comment says so."""
+    line = shell_line(["python", "-m", "core.run", *overrides])
+    shown = masked(line)
+    return line if shown == line else f"{shown}  # put the password in for {MASK}"
 
 
 def resumption(overrides: Sequence[str], step: Step, run_dir: Path, retry: Sequence[str] = ()) -> str:

@@ -15,13 +15,14 @@ from contextlib import contextmanager
 
 from core.errors import HooklineError
 from core.job import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, job, outcome, plugins_without
-from core.media.native_output import private_stderr
 from core.plugins import Plugins
 from core.ranks import RANKS
 from core.resuming import command
 from core.run_directory import remember_directories
 from core.serial import json_text
 from core.signals import Terminated, end_by_exception
+from core.streams import open_streams, text_stream
+from core.user_paths import check_working_directory
 from core.version import __version__
 
 _LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
@@ -34,6 +35,7 @@ os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
 def main() -> int:
     """Run the command line in ``sys.argv``; return the exit code."""
+    open_streams()
     if "--json" not in sys.argv[1:]:
         return _main()
     sys.argv = [argument for argument in sys.argv if argument != "--json"]
@@ -43,10 +45,9 @@ def main() -> int:
 
 def _main() -> int:
     arguments = sys.argv[1:]
-    sys.stderr = private_stderr()  # image libraries write to the descriptor itself, which is watched while they work
-    _keep_caches_here()
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
+        _keep_caches_here()
         plugins = plugins_without(_disabled(arguments))
         if not arguments or {"-h", "--help"} & set(arguments):
             from core.usage import usage
@@ -89,6 +90,7 @@ def _disabled(arguments: Sequence[str]) -> tuple[str, ...]:
 def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:
     from core.command_line import prepared
 
+    check_working_directory()
     line = prepared(arguments, plugins.registry)
     for note in line.notes if RANKS.leader else ():
         print(note, file=sys.stderr)
@@ -100,6 +102,7 @@ def _through_hydra(plugins: Plugins) -> int:
 
     from core.compose import register
     from core.explain import explain
+    from core.masking import masked_yaml
     from core.runner import disk_errors
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are reported here, in one line
@@ -108,7 +111,7 @@ def _through_hydra(plugins: Plugins) -> int:
     if not RANKS.leader:
         sys.argv += _LEAVES_NOTHING
     try:
-        with disk_errors(), remember_directories():
+        with disk_errors(), remember_directories(), masked_yaml():
             hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(job)()
     except ReportedError as reported:
         return reported.code
@@ -129,7 +132,7 @@ def _summaries_on_stdout() -> Iterator[None]:
         yield
     finally:
         sys.stdout.flush()
-        with os.fdopen(stdout, "w", encoding="utf-8") as stream:
+        with text_stream(stdout, "utf-8") as stream:
             stream.writelines(json_text(content) + "\n" for content in outcome.contents(command(sys.argv[1:])))
 
 

@@ -9,6 +9,7 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.masking import MaskedFormatter, masked
 from core.output_paths import output_path, write_file
 from core.run_directory import NOTES
 
@@ -25,7 +26,7 @@ def keep_config(config: DictConfig, run_dir: Path) -> None:
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)
     for name, content in zip(NOTES, (config, settings, settings.hydra.overrides.task), strict=True):
-        write_file(folder / f"{name}.yaml", OmegaConf.to_yaml(content).encode("utf-8", "surrogateescape"))
+        write_file(folder / f"{name}.yaml", masked(OmegaConf.to_yaml(content)).encode("utf-8", "surrogateescape"))
 
 
 class RunLog:
@@ -44,7 +45,7 @@ class RunLog:
         if not isinstance(self._handler, MemoryHandler):
             return
         collected, self._handler = self._handler, logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
-        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._handler.setFormatter(MaskedFormatter("%(asctime)s %(levelname)s %(message)s"))
         for record in collected.buffer:
             self._handler.handle(record)
         self._log.removeHandler(collected)

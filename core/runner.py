@@ -232,6 +232,10 @@ def disk_errors() -> Iterator[None]:
         where = next((f" at '{name}'" for name in named if name), "")
         if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
             raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
+        if any(cause.errno == errno.EFBIG for cause in causes) or os.strerror(errno.EFBIG) in str(error):
+            raise HooklineError(
+                f"a file reached the file size limit{where}", "`ulimit -f` shows and raises it"
+            ) from error
         if causes and _refused(causes[0]):
             raise HooklineError(f"cannot read or write{where} ({causes[0].strerror})", _ELSEWHERE) from error
         raise

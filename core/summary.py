@@ -15,6 +15,7 @@ from core import memory
 from core.cores import usable_cores
 from core.errors import HooklineError, code_of, reason_of
 from core.hookspecs import hookimpl
+from core.masking import masked
 from core.output_paths import output_path, write_file
 from core.resuming import resumption
 from core.versions import versions
@@ -165,7 +166,7 @@ def _has_keys(path: Path, keys: set[str]) -> bool:
 
 def write_summary(summary: Summary) -> None:
     """Write ``summary.json``, as a whole or not at all."""
-    write_file(summary.path, (json.dumps(summary.as_json(), indent=1) + "\n").encode())
+    write_file(summary.path, (masked(json.dumps(summary.as_json(), indent=1)) + "\n").encode())
 
 
 def machine() -> dict[str, str]:

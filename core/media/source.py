@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 from core.digest import files_digest
 from core.errors import HooklineError
+from core.masking import MASK, masked
 from core.media.matching import files_below, matching
 from core.media.nearest import nearest_names
-from core.regular_file import exists, is_file, is_folder, path_of, read_regular
+from core.regular_file import exists, is_file, is_folder, read_regular
+from core.user_paths import user_path
 
 PICTURES = (
     ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
@@ -47,7 +49,7 @@ class Source:
     """Where frames come from.
 
     Attributes:
-        text: What the user wrote.
+        text: What the user wrote, passwords masked.
         kind: All files are pictures, all are video, or it is a stream.
         files: Absolute paths without ``..`` and without duplicates: sorted by name for a folder and a glob, in the
             order of the list otherwise; empty for a stream.
@@ -148,17 +150,19 @@ def _is_camera(path: str) -> bool:
 
 
 def _stream(text: str) -> Source:
+    if f":{MASK}@" in text or f"={MASK}" in text:
+        raise HooklineError(f"the password of '{text}' is masked", f"put it in for {MASK}")
     parts = urlsplit(text)
     if "://" in text and parts.scheme.lower() not in PROTOCOLS:
         message = f"unknown protocol '{parts.scheme}' of source '{text}'"
         raise HooklineError(message, f"possible: {', '.join(PROTOCOLS)}")
     if is_image(parts.path) and parts.scheme.startswith("http"):
         raise HooklineError(f"source '{text}' is an image on a server", "download it and give its path")
-    return Source(text=text, kind=SourceKind.stream, address=text)
+    return Source(text=masked(text), kind=SourceKind.stream, address=text)
 
 
 def _files(text: str) -> list[Path]:
-    path = path_of(text)
+    path = user_path(text)
     if is_folder(path):
         return _folder(path)
     if is_file(path):

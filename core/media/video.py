@@ -16,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from core.errors import HooklineError
+from core.masking import masked
 from core.media.limits import MAX_PIXELS, too_many_pixels
 from core.media.tolerance import Tolerance
 from core.regular_file import open_regular
@@ -265,5 +266,5 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """The plain words of an FFmpeg error."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """Return the plain words of an FFmpeg error, without passwords."""
+    return getattr(error, "strerror", None) or masked(str(error)) or type(error).__name__

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from core.artifacts import AnyModel
 from core.errors import HooklineError
 from core.media.nearest import nearest_names
 from core.sidecar import read_model
+from core.user_paths import user_path
 
 
 def read_reference(reference: str | None) -> AnyModel:
@@ -20,7 +20,7 @@ def read_reference(reference: str | None) -> AnyModel:
     """
     if not reference:
         raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
-    path = Path(reference).expanduser()
+    path = user_path(reference)
     if not path.is_file():
         raise HooklineError(f"no file '{path}' to compare with", nearest_names(path))
     artifact = read_model(path)

@@ -11,8 +11,9 @@ from core.artifacts import Dataset
 from core.config import place, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.regular_file import is_folder, path_of
+from core.regular_file import is_folder
 from core.stage import Stage
+from core.user_paths import user_path
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -91,7 +92,7 @@ def check(config: ConvertConfig, _context: RunContext) -> Iterable[HooklineError
         find_format(sources_of(config.source), config.format)
     except HooklineError as problem:
         yield problem
-    if config.pictures and not is_folder(path_of(config.pictures)):
+    if config.pictures and not is_folder(user_path(config.pictures)):
         yield HooklineError(f"convert.pictures='{config.pictures}' is not a folder", "give the folder of the pictures")
     if config.split is not None and (wrong := _split_problem(config.split)):
         yield HooklineError(f"convert.split={config.split} {wrong}", "give shares such as {train: 0.8, val: 0.2}")

@@ -12,7 +12,7 @@ from core.artifacts import Dataset
 from core.dataset_files import Row
 from core.errors import HooklineError
 from core.media.picture import UnreadableError
-from core.regular_file import path_of
+from core.user_paths import user_path
 from stages.convert import ConvertConfig, Format, Missing
 from stages.convert.classes import choose_classes
 from stages.convert.detect import Place, find_format, sources_of
@@ -63,7 +63,7 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     """Read all places, in the order of the pictures' paths."""
     places = sources_of(config.source)
     kind = find_format(places, config.format)
-    folders = [path_of(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
+    folders = [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
     pictures, found = Pictures(folders), Annotations()
     for place in places:
         READERS[kind](place, pictures, found)

@@ -12,7 +12,8 @@ from typing import Any
 
 from core.errors import HooklineError
 from core.media.nearest import nearest_names
-from core.regular_file import exists, is_file, is_folder, open_regular, path_of
+from core.regular_file import exists, is_file, is_folder, open_regular
+from core.user_paths import user_path
 from stages.convert import SPLITS, Format
 
 CLASSES = ("classes.txt", "predefined_classes.txt")
@@ -176,4 +177,4 @@ def _json_kind(file: Path) -> str:
 
 
 def _absolute(path: Any) -> Path:
-    return path_of(str(path)).absolute()
+    return user_path(str(path)).absolute()

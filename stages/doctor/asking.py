@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.checks import Asked, Finding, absent, broken, doubtful, fine
@@ -10,6 +9,7 @@ from core.context import cache_home
 from core.devices import contradicts, place_of
 from core.errors import HooklineError
 from core.resolve import AUTO, best_part
+from core.user_paths import user_path
 from stages.doctor.running import Examined
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Asked, lis
         if name == AUTO:
             names[kind], finding = _resolved(kind, context, names["runtimes"])
             examined.append(Examined(_WORDS[kind], frozenset(), (finding,)))
-    store = Path(config.store).expanduser().resolve() if config.store else cache_home() / "store"
+    store = user_path(config.store).resolve() if config.store else cache_home() / "store"
     return Asked(names["runtimes"], names["processors"], context.device, store), examined
 
 

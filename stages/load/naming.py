@@ -16,6 +16,7 @@ from core.media.source import VIDEOS, is_image
 from core.output_paths import output_path
 from core.parts import Release
 from core.sidecar import SIDECAR, read_artifact, sidecar_path
+from core.user_paths import user_path
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -53,7 +54,7 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
         raise HooklineError(
             "no weights are given", "give them with weights=<file or official name>, or put the stage train first"
         )
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     releases = _releases(registry)
     name = weights.removesuffix(".pt")
     if path.is_file():
@@ -69,7 +70,7 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
 
 def kind_of(weights: str) -> type[Artifact]:
     """The artifact type of ``weights``: by the sidecar beside a file, else by the suffix."""
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     try:
         known = read_artifact(path) if path.is_file() else None
     except HooklineError:  # described() reports it

@@ -1,0 +1,62 @@
+"""Passwords in addresses, kept out of everything that a run prints and writes."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+MASK = "***"
+_WORDS = "apikey|auth|credentials?|key|pass|passwd|password|pwd|secret|sig|signature|token"
+_SECRET = re.compile(
+    r"(?P<user>://[^\s/?#:@'\"]*:)(?:[^\s/?#]*|(?!\d+[/?#])[^\s'\",]{0,200})@"  # also with / ? # that are not encoded
+    rf"|(?P<query>[?&;](?:[\w-]{{0,40}}[_-])?(?:{_WORDS})=)[^\s&;#'\",\]}})]+",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """Return ``text`` with ``***`` for each password of an address and each secret of its query.
+
+    ``rtsp://user:secret@host/1`` and ``http://host/?token=secret``; a name of a secret ends with one of
+    ``_WORDS``. Every way out calls it: standard output and error, the log, summary.json, the files of Hydra.
+    """
+    return _SECRET.sub(_mask, text) if "://" in text else text
+
+
+class MaskedFormatter(logging.Formatter):
+    """Formats records of a log, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of ``record`` with passwords masked."""
+        return masked(super().format(record))
+
+
+@contextmanager
+def masked_yaml() -> Iterator[None]:
+    """Mask what Hydra and its sweepers save with ``OmegaConf.save`` in the block, e.g. multirun.yaml."""
+    from omegaconf import OmegaConf
+
+    save = OmegaConf.save
+
+    def save_masked(config: Any, f: Any, resolve: bool = False) -> None:  # noqa: FBT001, FBT002  the signature of OmegaConf
+        text = io.StringIO()
+        save(config, text, resolve)
+        if isinstance(f, str | Path):
+            Path(f).write_bytes(masked(text.getvalue()).encode("utf-8", "surrogateescape"))
+        else:
+            f.write(masked(text.getvalue()))
+
+    OmegaConf.save = save_masked  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        OmegaConf.save = save  # type: ignore[method-assign]
+
+
+def _mask(found: re.Match[str]) -> str:
+    return f"{found['user']}{MASK}@" if found["user"] else f"{found['query']}{MASK}"

@@ -1,0 +1,49 @@
+"""Paths as users write them: ``~`` stands for a home folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core.errors import HooklineError, shown
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Return the path that ``text`` names, with ``~`` and ``~user`` replaced by the home folder.
+
+    A file whose name begins with ``~`` is found too.
+
+    Raises:
+        HooklineError: There is no such user, or no home folder.
+    """
+    given = os.fspath(text)
+    if not given.startswith("~"):
+        return Path(given)
+    head = given.partition("/")[0]
+    path = os.path.expanduser(given)  # noqa: PTH111  Path.expanduser raises a RuntimeError
+    if not path.startswith("~") and (head != "~" or os.environ.get("HOME") != ""):
+        return Path(path)
+    if os.path.lexists(given):
+        return Path(given)
+    if head == "~":
+        message, hint = f"there is no home folder for {shown(given)}", "set HOME, or write an absolute path"
+    else:
+        message, hint = (
+            f"there is no user {shown(head[1:])} for {shown(given)}",
+            f"write './{given}' for a name with '~'",
+        )
+    raise HooklineError(message, hint)
+
+
+def check_working_directory() -> None:
+    """Refuse a working directory in which nothing can be found or made.
+
+    Raises:
+        HooklineError: It was deleted, or Hydra would read its name as an interpolation.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109
+    except OSError as error:
+        raise HooklineError(f"the working directory cannot be used ({error.strerror})", "cd to another one") from error
+    if "${" in here:
+        raise HooklineError(f"the working directory {shown(here)} has '${{' in its path", "cd to another one")
