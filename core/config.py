@@ -118,7 +118,7 @@ def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:
 
 
 def part_names(value: Any) -> tuple[str, ...]:
-    """The names that a field gives: one, a list of them, or null for none; each once."""
+    """Return the names that a field gives: one, a list of them, or null for none; each once."""
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(map(str, value)))
+    return tuple(dict.fromkeys(map(str, value if isinstance(value, list | tuple) else [value])))

@@ -62,7 +62,8 @@ def way_on(
         state = not stage.incremental or latest(run_dir, stage.name) is not None
         if state and (outside or retry or kept):
             return resumption(overrides, step, run_dir, retry)
-    words = [item for item in overrides if not (stage.incremental and item.startswith("resume="))]
+    changed = {item.partition("=")[0] for item in retry} | ({"resume"} if stage.incremental else set())
+    words = [item for item in overrides if item.partition("=")[0] not in changed]
     return command([*words, *retry]) if outside or retry else ""
 
 

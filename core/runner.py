@@ -26,7 +26,7 @@ from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar
 from core.store import Store, complete
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
 _HEAD_START = 2.0
 _ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME for all"
@@ -230,12 +230,12 @@ def disk_errors() -> Iterator[None]:
         causes = [link for link in _causes(error) if isinstance(link, OSError)]
         named = (cause.filename2 or cause.filename for cause in causes)
         where = next((f" at '{name}'" for name in named if name), "")
-        if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
-            raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
         if any(cause.errno == errno.EFBIG for cause in causes) or os.strerror(errno.EFBIG) in str(error):
             raise HooklineError(
                 f"a file reached the file size limit{where}", "`ulimit -f` shows and raises it"
             ) from error
+        if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
+            raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
         if causes and _refused(causes[0]):
             raise HooklineError(f"cannot read or write{where} ({causes[0].strerror})", _ELSEWHERE) from error
         raise

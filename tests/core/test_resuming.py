@@ -9,8 +9,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from core.artifacts import Artifact
+from core.errors import HooklineError, UnavailableError
+from core.incomplete import MARKER
 from core.plan import Step
-from core.resuming import resumption
+from core.resuming import resumption, way_on
 from core.stage import Stage
 from tests.hostile_names import file_name
 from tests.shells import shell_words
@@ -50,3 +52,41 @@ def test_the_printed_command_names_any_directory() -> None:
         name = file_name(chance)
         path = Path("/runs") / (name + chance.choice(("", "\\", "'", "\\'")))
         assert directory_in(resumption([], STEP, path)) == str(path)
+
+
+ASKED, STOP, SKIP, HERE = "+stage=predict", "predict.on_error=stop", "predict.on_error=skip", "hydra.run.dir=<run>"
+DAMAGED = HooklineError("damaged", retry=(SKIP,))
+FULL = HooklineError("no space left on the disk")
+FULL.__cause__ = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "kept", "expected"),
+    [
+        (KeyboardInterrupt(), True, False, [ASKED, STOP, "imgsz=64", HERE, "resume=true"]),
+        (KeyboardInterrupt(), False, False, [ASKED, STOP, "imgsz=64"]),
+        (OSError(28, "No space left on device"), True, False, [ASKED, STOP, "imgsz=64", HERE, "resume=true"]),
+        (FULL, False, False, [ASKED, STOP, "imgsz=64"]),
+        (DAMAGED, True, True, [ASKED, "imgsz=64", HERE, SKIP, "resume=true"]),
+        (DAMAGED, False, False, [ASKED, "imgsz=64", SKIP]),
+        (HooklineError("wrong"), True, True, [ASKED, STOP, "imgsz=64", HERE, "resume=true"]),
+        (HooklineError("wrong"), True, False, []),
+        (HooklineError("wrong"), False, False, []),
+        (UnavailableError("no GPU"), False, False, []),
+        (ZeroDivisionError(), True, False, []),
+    ],
+)
+def test_a_way_on_is_named_where_there_is_one(
+    tmp_path: Path, error: BaseException, *, state: bool, kept: bool, expected: list[str]
+) -> None:
+    if state:
+        (tmp_path / "predict").mkdir()
+        (tmp_path / "predict" / MARKER).touch()
+    line = way_on([ASKED, STOP, "imgsz=64"], error, STEP, tmp_path, kept=kept)
+    words = [word.replace(str(tmp_path), "<run>") for word in shell_words(line)[3:]] if line else []
+    assert words == expected
+
+
+@pytest.mark.parametrize(("error", "expected"), [(KeyboardInterrupt(), True), (HooklineError("wrong"), False)])
+def test_before_the_first_stage(tmp_path: Path, error: BaseException, *, expected: bool) -> None:
+    assert bool(way_on(["+stage=predict"], error, None, tmp_path)) == expected

@@ -126,6 +126,12 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
         run(tmp_path, ["export"])
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EFBIG, "x", "m.onnx"), RuntimeError("I/O error: File too large (27)")])
+def test_the_file_size_limit_of_the_shell_is_one_line(error: Exception) -> None:
+    with pytest.raises(HooklineError, match="a file reached the file size limit"), disk_errors():
+        raise error
+
+
 @pytest.mark.parametrize(("number", "name"), [(errno.EACCES, "x"), (errno.EEXIST, "file")])
 def test_what_may_not_be_touched_is_one_line(tmp_path: Path, number: int, name: str) -> None:
     """Also a file that stands where a folder should be."""

@@ -38,6 +38,13 @@ def test_glob(folder: Path) -> None:
     assert list_source(f"{folder}/**/*.jpg").names == ("a.jpg", "sub/a.jpg")
 
 
+@pytest.mark.parametrize("pattern", ["*.jpg", "a[[]1].jpg", "**/a*.jpg"])
+def test_a_glob_in_a_folder_with_brackets(folder: Path, pattern: str) -> None:
+    write_pictures(folder, ["[ex] a*/[b]/a[1].jpg"])
+    found = list_source(f"{folder}/[ex] a*/[b]/{pattern}").files
+    assert found == (folder / "[ex] a*" / "[b]" / "a[1].jpg",)
+
+
 def test_a_name_with_brackets_is_not_a_glob(folder: Path) -> None:
     write_pictures(folder, ["[1].jpg"])
     assert list_source(str(folder / "[1].jpg")).names == ("[1].jpg",)

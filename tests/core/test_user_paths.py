@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from core.errors import HooklineError
+from core.user_paths import user_path
+
+
+def test_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert user_path("~/x") == Path("/home/me/x")
+    assert user_path("~root") == Path(pwd.getpwnam("root").pw_dir)
+    assert user_path("a/~/x") == Path("a/~/x")
+
+
+def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~t.jpg").touch()
+    assert user_path("~t.jpg") == Path("~t.jpg")
+    with pytest.raises(HooklineError, match=r"there is no user 'u\.jpg'"):
+        user_path("~u.jpg")
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_no_home(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
+    if home is None:
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", dict[int, object]().__getitem__)  # as in a container without an entry
+        assert os.path.expanduser("~/x") == "~/x"  # noqa: PTH111
+    else:
+        monkeypatch.setenv("HOME", home)
+    with pytest.raises(HooklineError, match="set HOME"):
+        user_path("~/x")
