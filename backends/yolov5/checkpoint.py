@@ -72,7 +72,10 @@ class Weights:
 
 
 def save(weights: Weights, path: Path) -> None:
-    """Write ``path`` through a temporary file, so that it is there whole or not at all."""
+    """Write ``path`` through a temporary file, so that it is there whole or not at all.
+
+    safetensors gives its files the mode 0600; the mode of ``path`` follows the umask, as that of any new file.
+    """
     facts = {
         "family": "yolov5",
         "variant": weights.variant,
@@ -83,7 +86,10 @@ def save(weights: Weights, path: Path) -> None:
     text = json.dumps({"format": FORMAT, "facts": facts, "model": weights.config.to_dict()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file({name: tensor.contiguous() for name, tensor in weights.state.items()}, temporary, {_KEY: text})
+        temporary.chmod(mode)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

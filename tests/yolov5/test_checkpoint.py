@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save(tiny_weights(), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_mode_follows_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    former = os.umask(umask)
+    try:
+        save(tiny_weights(), tmp_path / "x.safetensors")
+    finally:
+        os.umask(former)
+    assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
