@@ -7,7 +7,7 @@ made from it, so a third party's stage between two others is really between them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -167,9 +167,13 @@ class _Planner:
         given = self.configs[stage.name]
         self._adding.append(stage.name)
         try:
-            inputs = {item.name: self._bind(stage, given, item) for item in stage.signature.inputs}
+            bound = [item for item in stage.signature.inputs if item.name not in stage.lineage]
+            inputs = {item.name: self._bind(stage, given, item) for item in bound}
         finally:
             self._adding.pop()
+        for item in stage.signature.inputs:
+            if item.name in stage.lineage:
+                inputs[item.name] = self._ancestor(inputs[stage.lineage[item.name]], item.types)
         known = {name: index for name, index in inputs.items() if index is not None}
         runtime = session_runtime(stage, given, known, self.steps, self._runtime)
         config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
@@ -196,6 +200,16 @@ class _Planner:
         if wanted.optional and not (selected and self._given(kinds[0])):
             return None
         return self._produce(stage, kinds[0])
+
+    def _ancestor(self, index: int | None, kinds: Collection[type[Artifact]]) -> int | None:
+        """The last step among those that step ``index`` was made from which gives one of ``kinds``; None for none."""
+        ancestors: set[int] = set()
+        pending = [] if index is None else [index]
+        while pending:
+            parents = self.steps[pending.pop()].inputs.values()
+            pending.extend(set(parents) - ancestors)
+            ancestors.update(parents)
+        return max((step for step in ancestors if self.steps[step].provides in kinds), default=None)
 
     def _given(self, kind: type[Artifact]) -> bool:
         """Whether what would make ``kind`` has been given anything to make it from."""

@@ -73,6 +73,8 @@ def run_plan(
         made.append(artifact)
         for note in artifact.notes:  # also of what came from the store: it is as true as on the first day
             context.warn(note)
+        if reused and step.stage.measures:
+            context.note(_measured_before(step, artifact))
         seconds = time.perf_counter() - start
         observers.tell("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
         if isinstance(artifact, Diagnosis) and artifact.problem:
@@ -80,6 +82,12 @@ def run_plan(
         if problems := list(fitting_problems(plan.steps, made, context)):
             raise PlanError(problems)
     return made
+
+
+def _measured_before(step: Step, artifact: Artifact) -> str:
+    """One line about times that come from the store."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(artifact.path.stat().st_mtime))
+    return f"{step.stage.name}: reused; times were measured by an earlier run, {when} (reuse=false measures again)"
 
 
 def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,8 @@ class Stage:
         incremental: What it writes is complete from item to item. It works in its visible directory, and what it has
             written stays when it fails, marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
             same directory continues there. Such a stage is not stored.
+        lineage: An optional input -> the input from whose ancestors it is taken: the nearest one in the plan that has
+            its type. It is left out where the plan has none, and is never made for this.
         collective: Under torchrun all processes work on it together; the other stages are the first one's.
     """
 
@@ -93,6 +95,7 @@ class Stage:
     resumable: bool | Callable[[Any], bool] = False
     incremental: bool = False
     collective: bool = False
+    lineage: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def signature(self) -> Signature:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import InputContract
 from core.dataset import Sample
-from core.detections import Detections, Filter
+from core.detections import Detections, Filter, Letterbox
 from core.evaluation.batches import Batch, Size, plain_batches, read_sizes, rectangular_batches
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_checked
@@ -22,6 +22,12 @@ from core.media.tolerance import Tolerance, Unreadable
 from core.parts import ProcessorBackend, Session, beside
 
 PHASES = ("read", "prepare", "inference", "detect")
+
+Observer = Callable[[Sequence[int], Mapping[str, Any], Sequence[Letterbox]], None]
+"""Takes the positions of a batch's images in the samples, the outputs of the session, and where each image was placed.
+
+The outputs are on the device of the session, and valid only during the call.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ def evaluate_session(
     sizes: Sequence[Size] | None = None,
     upscale: bool = True,
     advance: Callable[[int], None] | None = None,
+    observe: Observer | None = None,
 ) -> Evaluation:
     """Run every picture through ``session``.
 
@@ -93,6 +100,7 @@ def evaluate_session(
         sizes: Height and width of each picture where they are known; rectangular batches read them otherwise.
         upscale: Enlarge pictures that are smaller than the network's input.
         advance: Called with the number of pictures after each batch.
+        observe: Called with the raw outputs of each batch. Its time is part of ``wall`` and of no phase.
 
     Raises:
         HooklineError: Rectangular batches for a model of one size, or too many or all images cannot be read.
@@ -119,6 +127,8 @@ def evaluate_session(
                 found = processor.detect(outputs, session, letterboxes, wanted)
             for index, picture, boxes in zip(indices, pictures, found, strict=True):
                 result.pictures.append(Seen(index, picture.shape[0], picture.shape[1], boxes))
+            if observe:
+                observe(indices, outputs, letterboxes)
             if advance:
                 advance(len(pictures))
     result.wall = time.perf_counter() - start

@@ -33,6 +33,18 @@ class MultiLabel(str, Enum):
     best = "best"
 
 
+class DecodeCost(str, Enum):
+    """Whether the mAP that an engine's own decode costs is measured, by a second inference of each image.
+
+    ``auto``: for up to 1,000 images, where the plan holds the model before the graft. ``always``: also for more images;
+    a plan that does not hold that model is an error. ``never``: not at all.
+    """
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
 @dataclass
 class EvaluateConfig:
     """Options of the stage.
@@ -45,6 +57,8 @@ class EvaluateConfig:
         iou: NMS overlap, 0..1; null: 0.6.
         max_det: Most boxes a picture.
         multi_label: Which classes of a box count.
+        decode_cost: Measure what the decode inside an engine costs: the score threshold and one class per box, each
+            alone and both, on the model before the graft and the same images.
         classes: Only these classes, names or numbers; null: all.
         single_class: Treat all classes of the data set as one; for a model that was trained so.
         batch: Pictures an inference.
@@ -64,6 +78,7 @@ class EvaluateConfig:
     iou: Fraction | None = shared("iou")
     max_det: Positive = shared("max_det")
     multi_label: MultiLabel = MultiLabel.auto
+    decode_cost: DecodeCost = DecodeCost.auto
     classes: Any = shared("classes")
     single_class: bool = shared("single_class")
     batch: BatchSize = 1
@@ -79,12 +94,13 @@ def evaluate(
     config: EvaluateConfig,
     dataset: Dataset,  # first, so that a mistake in the data is told before a model is built
     model: Engine | GraftedModel | QuantizedModel | OnnxModel | Checkpoint,
+    heads: QuantizedModel | None,
     context: RunContext,
 ) -> Metrics:
-    """Measure ``model`` on ``dataset``."""
+    """Measure ``model`` on ``dataset``; ``heads`` is the model before the graft, where ``model`` was made from it."""
     from stages.evaluate.measure import measure
 
-    return measure(config, model, dataset, context)
+    return measure(config, model, dataset, context, heads)
 
 
 def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
@@ -138,4 +154,5 @@ def hookline_stages() -> Iterable[Stage]:
         check=check,
         check_inputs=check_inputs,
         measures=True,
+        lineage={"heads": "model"},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.artifacts import AnyModel, Dataset, Layout, Metrics
+from core.artifacts import AnyModel, Dataset, Layout, Metrics, QuantizedModel
 from core.classes import check_class_names, class_ids
 from core.context import RunContext
 from core.dataset import load_split
@@ -18,16 +18,26 @@ from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_
 from core.media.tolerance import Tolerance
 from core.opening import open_model
 from core.parts import Session
-from stages.evaluate import EvaluateConfig, MultiLabel
+from stages.evaluate import DecodeCost, EvaluateConfig, MultiLabel
+from stages.evaluate.decode_cost import measure_cost, why_not
 from stages.evaluate.report import Outcome, faults_of, protocol_of, write_outcome
 
 
-def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext) -> Metrics:
+def measure(
+    config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext, heads: QuantizedModel | None = None
+) -> Metrics:
     """Evaluate ``model`` on one split; write metrics.json, predictions.json, ground_truth.json and pictures.
 
+    Args:
+        config: Options of the stage.
+        model: What is evaluated.
+        dataset: Images and labels.
+        context: For parts and messages.
+        heads: The model before the graft, where ``model`` was made from it in this plan.
+
     Raises:
-        HooklineError: Model and data do not belong together, the split has no objects, or too many
-            pictures cannot be read.
+        HooklineError: Model and data do not belong together, the split has no objects, too many images cannot be
+            read, or ``evaluate.decode_cost=always`` and there is no model to measure that on.
     """
     classes = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, config.split)
@@ -44,6 +54,7 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, classes)
         remarks += _truncation(session, wanted.conf)
+        cost_remark = _cost_remark(config, session, wanted, heads, len(samples))
         for remark in remarks:
             context.warn(remark)
         processor = context.processor(config.processor)
@@ -60,6 +71,11 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
                 advance=progress.advance,
             )
         protocol = protocol_of(config, session, wanted)
+    cost = None
+    if heads is not None and _decodes(config, session, wanted) and not cost_remark:
+        cost = measure_cost(
+            config, heads, session, samples=samples, labels=labels, names=names, wanted=wanted, context=context
+        )
     check_objects(_seen(labels, evaluation), names, classes, config.split, "measure")
     truth = ground_truth(samples, labels, evaluation.pictures, names)
     found = results(samples, evaluation.pictures)
@@ -81,6 +97,8 @@ def measure(config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: 
         scores=scores,
         faults=faults,
         notes=(*remarks, *faults.notes(len(samples))),
+        cost=cost,
+        cost_remark=f"What the engine's decode costs was not measured: {cost_remark}" if cost_remark else "",
     )
     return write_outcome(outcome, truth, found, context.workdir)
 
@@ -102,6 +120,26 @@ def _filter(config: EvaluateConfig, layout: Layout, classes: tuple[int, ...]) ->
         classes=classes,
         multi_label=config.multi_label is not MultiLabel.best and layout is not Layout.decoded,
     )
+
+
+def _decodes(config: EvaluateConfig, session: Session, wanted: Filter) -> bool:
+    """Whether the model decodes by itself in a way that can cost mAP, and it is to be measured."""
+    loses = session.score_threshold > wanted.conf or session.facts.num_classes > 1
+    return config.decode_cost is not DecodeCost.never and session.layout is Layout.decoded and loses
+
+
+def _cost_remark(
+    config: EvaluateConfig, session: Session, wanted: Filter, heads: QuantizedModel | None, images: int
+) -> str:
+    """Why the cost of the decode is not measured, though there may be one.
+
+    Raises:
+        HooklineError: It was asked for.
+    """
+    reason = why_not(config, heads, images) if _decodes(config, session, wanted) else ""
+    if reason and config.decode_cost is DecodeCost.always:
+        raise HooklineError("evaluate.decode_cost=always cannot be measured", reason)
+    return reason
 
 
 def _truncation(session: Session, conf: float) -> list[str]:

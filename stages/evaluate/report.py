@@ -18,7 +18,8 @@ from core.parts import Session
 from core.serial import json_text
 from core.titles import describe
 from stages.evaluate import EvaluateConfig
-from stages.evaluate.table import class_table, speed_line
+from stages.evaluate.decode_cost import Cost
+from stages.evaluate.table import class_table, cost_table, speed_line
 
 NAMED = 5
 """Images that a note names; metrics.json names all."""
@@ -26,7 +27,10 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that metrics.json contains."""
+    """Everything that metrics.json contains.
+
+    ``cost_remark`` says why ``cost`` is None; it is empty where the model has no decode that could cost anything.
+    """
 
     model: AnyModel
     dataset: Dataset
@@ -36,6 +40,8 @@ class Outcome:
     scores: Scores
     faults: Faults
     notes: tuple[str, ...]
+    cost: Cost | None
+    cost_remark: str
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def write_outcome(
     """
     _write(folder / "ground_truth.json", truth)
     _write(folder / "predictions.json", found)
-    values = _values(outcome.scores, outcome.evaluation)
+    values = _values(outcome.scores, outcome.evaluation) | (outcome.cost.values() if outcome.cost else {})
     content = {
         "model": describe(outcome.model),
         "data": {"digest": outcome.dataset.digest, "split": outcome.split},
@@ -106,13 +112,15 @@ def write_outcome(
         "all": asdict(outcome.scores.all),
         "classes": [asdict(row) for row in outcome.scores.classes],
         "classes_without_objects": outcome.scores.absent,
+        "decode_cost": asdict(outcome.cost) if outcome.cost else None,
         "unreadable": [asdict(item) for item in outcome.faults.unreadable],
         "damaged": outcome.faults.damaged,
         "notes": outcome.notes,
     }
     target = _write(folder / "metrics.json", content, indent=1)
-    report = (class_table(outcome.scores), speed_line(outcome.evaluation))
-    return Metrics(path=target, values=values, notes=outcome.notes, report=report)
+    cost = cost_table(outcome.cost, outcome.scores) if outcome.cost else outcome.cost_remark
+    report = (class_table(outcome.scores), cost, speed_line(outcome.evaluation))
+    return Metrics(path=target, values=values, notes=outcome.notes, report=tuple(filter(None, report)))
 
 
 def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:

@@ -1,27 +1,61 @@
-"""The figures as people know them: a table of classes, and the speed by phase."""
+"""The figures as people know them: a table of classes, the cost of the decode, and the speed by phase."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import ClassScore, Scores
+from core.opening import ONNX_RUNTIME
+from stages.evaluate.decode_cost import Cost
 
 HEADER = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
 
 
+DECODES = {"one_class": "one class per box", "both": "both, as in the engine"}
+
+
 def class_table(scores: Scores) -> str:
-    """Aligned columns: a header, the row ``all``, a row a class that has objects, and what is left out."""
-    rows = [HEADER, *map(_row, (scores.all, *scores.classes))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
+    """Aligned columns: a header, the row ``all``, a row per class that has objects, and what is left out."""
+    lines = _aligned([HEADER, *map(_row, (scores.all, *scores.classes))])
     lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is best")
     if scores.absent:
         lines.append(f"{scores.absent} more classes have no objects here and do not count in the means")
     return "\n".join(lines)
+
+
+def cost_table(cost: Cost, engine: Scores) -> str:
+    """What each part of the decode costs, and next to it what the engine reaches."""
+    rows: list[tuple[str, ...]] = [("", "mAP50", "lost", "mAP50-95", "lost")]
+    rows.append(("every box, every class", f"{cost.map50:.3f}", "", f"{cost.map50_95:.3f}", ""))
+    titles = {"threshold": f"objectness below {cost.threshold:g} dropped", **DECODES}
+    found = [(titles[part.decode.name], part.map50, part.map50_95) for part in cost.parts]
+    for title, *left in (*found, ("the engine itself", engine.stats["map50"], engine.stats["map50_95"])):
+        pairs = zip(left, (cost.map50, cost.map50_95), strict=True)
+        rows.append((title, *(f"{figure:.3f}" for value, full in pairs for figure in (value, full - value))))
+    images = "1 image" if cost.images == 1 else f"{cost.images} images"
+    lines = [
+        f"What the engine's decode costs, on the same {images} at confidence {cost.conf:g}:",
+        f"(measured on the {cost.precision} model before the graft, opened by {ONNX_RUNTIME})",
+        *_aligned(rows),
+    ]
+    lines += [
+        f"{titles[part.decode.name]}: class '{part.worst}' loses most, {part.worst_lost:.3f} of its AP50"
+        for part in cost.parts[:2]
+        if part.worst
+    ]
+    return "\n".join(lines)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One line per row: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
 
 
 def _row(score: ClassScore) -> tuple[str, ...]:
@@ -30,8 +64,9 @@ def _row(score: ClassScore) -> tuple[str, ...]:
 
 
 def speed_line(evaluation: Evaluation) -> str:
-    """Milliseconds a picture by phase, and pictures a second of the whole."""
+    """Milliseconds per image by phase, and images per second of the whole."""
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in evaluation.milliseconds().items())
     count = len(evaluation.pictures)
     rate = count / evaluation.wall if evaluation.wall else 0.0
-    return f"ms a picture: {phases}; {count} pictures in {evaluation.wall:.1f} s ({rate:.1f} pictures/s)"
+    images = "1 image" if count == 1 else f"{count} images"
+    return f"ms per image: {phases}; {images} in {evaluation.wall:.1f} s ({rate:.1f} images/s)"

@@ -134,7 +134,7 @@ def test_rectangular_needs_a_model_of_any_size(tmp_path: Path) -> None:
 
 def test_table(tmp_path: Path) -> None:
     metrics, memory, _ = run(tmp_path)
-    table, speed = metrics.report
+    table, cost, speed = metrics.report
     assert memory.notes == []  # the run prints the report, also of a stored result
     assert [line.split() for line in table.splitlines()[:4]] == [
         ["Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95"],
@@ -145,8 +145,9 @@ def test_table(tmp_path: Path) -> None:
     assert len({len(line) for line in table.splitlines()[:4]}) == 1
     assert "confidence 0.700" in table
     assert "have no objects" not in table
-    assert speed.startswith("ms a picture: read ")
-    assert "3 pictures in" in speed
+    assert "was not measured" in cost
+    assert speed.startswith("ms per image: read ")
+    assert "3 images in" in speed
 
 
 def test_class_without_objects_is_told(tmp_path: Path) -> None:
@@ -248,7 +249,8 @@ def test_check() -> None:
 
 def test_stage_takes_any_model() -> None:
     (stage,) = hookline_stages()
-    data, model = stage.signature.inputs
+    data, model, heads = stage.signature.inputs
+    assert heads.optional
     assert len(model.types) == 5
     assert data.types == (Dataset,)
     assert stage.signature.provides == (Metrics,)

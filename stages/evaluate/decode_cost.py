@@ -1,0 +1,243 @@
+"""What the decode inside an engine costs: its score threshold and its one class per box, each alone and both.
+
+An engine gives decoded boxes only: objects that it dropped and further classes of a box cannot be found in them. The
+model before the graft, in the same precision, still has them: it runs on the same images, and each inference is
+decoded in four ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from core.artifacts import Layout, ModelFacts, QuantizedModel
+from core.context import RunContext
+from core.dataset import Sample
+from core.detections import Filter, Letterbox
+from core.evaluation.coco import ground_truth, results
+from core.evaluation.loop import Seen, evaluate_session
+from core.evaluation.scores import Scores, score
+from core.labels import Labels
+from core.media.tolerance import Tolerance
+from core.opening import HOST, open_model
+from core.parts import ProcessorBackend, Session
+from core.resolve import best_part
+from stages.evaluate import DecodeCost, EvaluateConfig
+
+LIMIT = 1000
+"""Largest number of images for which ``evaluate.decode_cost=auto`` measures."""
+OBJECTNESS = 4
+"""Channel of an anchor in the layout ``heads``."""
+
+
+@dataclass(frozen=True)
+class Decode:
+    """One way to find boxes in raw heads.
+
+    Attributes:
+        name: In metrics.json.
+        threshold: Drop boxes whose objectness is below the threshold of the engine.
+        one_class: Keep the best class of a box instead of every class.
+    """
+
+    name: str
+    threshold: bool
+    one_class: bool
+
+
+PARTS = (
+    Decode("threshold", threshold=True, one_class=False),
+    Decode("one_class", threshold=False, one_class=True),
+    Decode("both", threshold=True, one_class=True),
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one decode leaves of the mAP.
+
+    Attributes:
+        decode: Which one.
+        map50, map50_95: With this decode.
+        lost50, lost50_95: Less than with every box and every class.
+        worst: The class that loses most AP50; empty where none loses any.
+        worst_lost: How much, AP50.
+    """
+
+    decode: Decode
+    map50: float
+    map50_95: float
+    lost50: float
+    lost50_95: float
+    worst: str
+    worst_lost: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the decode costs, measured on one model.
+
+    Attributes:
+        precision: Of the model before the graft.
+        images: On which it was measured.
+        threshold: Objectness below which the engine drops a box.
+        conf: Least score of a box in all figures.
+        map50, map50_95: With every box and every class.
+        parts: The losses by decode, in the order of :data:`PARTS`.
+    """
+
+    precision: str
+    images: int
+    threshold: float
+    conf: float
+    map50: float
+    map50_95: float
+    parts: tuple[Loss, ...]
+
+    def values(self) -> dict[str, float]:
+        """The losses for summary.json."""
+        return {
+            f"lost_by_{part.decode.name}_{name}": value
+            for part in self.parts
+            for name, value in (("map50", part.lost50), ("map50_95", part.lost50_95))
+        }
+
+
+def why_not(config: EvaluateConfig, heads: QuantizedModel | None, images: int) -> str:
+    """Why the cost of the decode is not measured, and what to do; empty where it is.
+
+    ``evaluate.decode_cost=never`` is not handled here.
+    """
+    if heads is None or heads.layout is not Layout.heads:
+        return "the plan does not hold the model before the graft; weights=<checkpoint> builds the engine in this run"
+    if images > LIMIT and config.decode_cost is DecodeCost.auto:
+        return f"the split has more than {LIMIT} images; evaluate.decode_cost=always runs each of them a second time"
+    return ""
+
+
+def measure_cost(
+    config: EvaluateConfig,
+    heads: QuantizedModel,
+    engine: Session,
+    *,
+    samples: Sequence[Sample],
+    labels: Sequence[Labels],
+    names: Sequence[str],
+    wanted: Filter,
+    context: RunContext,
+) -> Cost:
+    """Run ``heads`` on the samples and decode each inference in every way.
+
+    Args:
+        config: Batch, shapes and processor of the evaluation.
+        heads: The model before the graft.
+        engine: The session that was evaluated, for its threshold and input size.
+        samples, labels: Of the split.
+        names: Class names.
+        wanted: The filter of the evaluation.
+        context: For parts and progress.
+    """
+    host = replace(context, device="cpu")
+    processor, wanted = _processor(config, host), replace(wanted, multi_label=True)
+    tolerance = Tolerance(len(samples), lambda _: None)  # the evaluation has warned of what cannot be read
+    with (
+        open_model(heads, host, imgsz=[engine.contract.height, engine.contract.width]) as session,
+        context.progress("decode cost", len(samples), "images") as progress,
+    ):
+        decodes = Decodes(session, processor, wanted, engine.score_threshold)
+        evaluation = evaluate_session(
+            session,
+            samples,
+            processor,
+            wanted,
+            tolerance,
+            batch=config.batch,
+            rectangular=config.rectangular,
+            upscale=config.upscale,
+            advance=progress.advance,
+            observe=decodes.observe,
+        )
+    truth = ground_truth(samples, labels, evaluation.pictures, names)
+    full = score(truth, results(samples, evaluation.pictures), wanted.classes)
+    parts = (
+        loss(decode, score(truth, results(samples, seen), wanted.classes), full)
+        for decode, seen in decodes.seen.items()
+    )
+    return Cost(
+        precision=heads.precision.value,
+        images=len(evaluation.pictures),
+        threshold=engine.score_threshold,
+        conf=wanted.conf,
+        map50=full.stats["map50"],
+        map50_95=full.stats["map50_95"],
+        parts=tuple(parts),
+    )
+
+
+class Decodes:
+    """Decodes each inference in the ways of :data:`PARTS`.
+
+    Args:
+        session: The model before the graft.
+        processor: Finds boxes in its outputs.
+        wanted: The filter, for every class of a box.
+        threshold: Of the engine.
+    """
+
+    def __init__(self, session: Session, processor: ProcessorBackend, wanted: Filter, threshold: float) -> None:
+        self.seen: dict[Decode, list[Seen]] = {decode: [] for decode in PARTS}
+        self._session, self._processor = session, processor
+        self._wanted, self._threshold = wanted, threshold
+
+    def observe(self, indices: Sequence[int], outputs: Mapping[str, Any], letterboxes: Sequence[Letterbox]) -> None:
+        """Take in one batch."""
+        cut = without_boxes_below(outputs, self._session.facts, self._threshold)
+        for decode, seen in self.seen.items():
+            found = self._processor.detect(
+                cut if decode.threshold else outputs,
+                self._session,
+                letterboxes,
+                replace(self._wanted, multi_label=not decode.one_class),
+            )
+            rows = zip(indices, letterboxes, found, strict=True)
+            seen.extend(Seen(index, place.height, place.width, boxes) for index, place, boxes in rows)
+
+
+def without_boxes_below(
+    outputs: Mapping[str, NDArray[Any]], facts: ModelFacts, threshold: float
+) -> dict[str, NDArray[Any]]:
+    """Copy heads with an objectness of 0 where it is below ``threshold``, so that no score is left."""
+    cut = {}
+    for level, sizes in enumerate(facts.anchors):
+        name, anchors = f"p{3 + level}", len(sizes) // 2
+        head = outputs[name]
+        batch, channels, height, width = head.shape
+        planes = head.reshape(batch, anchors, channels // anchors, height, width).copy()
+        objectness = planes[:, :, OBJECTNESS]
+        objectness[objectness < threshold] = 0
+        cut[name] = planes.reshape(head.shape)
+    return cut
+
+
+def loss(decode: Decode, found: Scores, full: Scores) -> Loss:
+    """Compare the scores of one decode with those of every box and every class."""
+    pairs = zip(full.classes, found.classes, strict=True)
+    worst_lost, worst = max(((whole.map50 - left.map50, whole.name) for whole, left in pairs), default=(0.0, ""))
+    return Loss(
+        decode=decode,
+        map50=found.stats["map50"],
+        map50_95=found.stats["map50_95"],
+        lost50=full.stats["map50"] - found.stats["map50"],
+        lost50_95=full.stats["map50_95"] - found.stats["map50_95"],
+        worst=worst if worst_lost > 0 else "",
+        worst_lost=max(worst_lost, 0.0),
+    )
+
+
+def _processor(config: EvaluateConfig, host: RunContext) -> ProcessorBackend:
+    """The processor of the evaluation where it works on the CPU, else the best one that does."""
+    named = host.registry.part("processors", config.processor)
+    return host.processor(named.name if named.device == "cpu" else best_part("processors", host, HOST)[0])
