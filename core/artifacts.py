@@ -144,9 +144,15 @@ class Dataset(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Artifact):
-    """Trained weights. ``path`` is a safetensors file; its metadata repeats ``facts`` as JSON."""
+    """Trained weights. ``path`` is a safetensors file; its metadata repeats ``facts`` as JSON.
+
+    Attributes:
+        values: What the training measured, for ``summary.json``; JSON values. Empty for weights that were not trained
+            in this run.
+    """
 
     facts: ModelFacts
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +289,8 @@ AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
 def named(value: Artifact) -> dict[str, Any]:
     """Return content and facts of an artifact, without its place and origin: what its identity is made from."""
     unnamed = {"path", "provenance", "report"}
+    if isinstance(value, Checkpoint):
+        unnamed.add("values")  # measured; the weights say what it is
     if isinstance(value, Dataset):
         unnamed.add("sha256")  # of the listing, which holds absolute paths; ``digest`` says what they lead to
     return {key: item for key, item in vars(value).items() if key not in unnamed}

@@ -74,6 +74,12 @@ def interrupted(run_dir: Path, work: Work) -> Path | None:
     return folder
 
 
+def same_work(run_dir: Path, work: Work) -> Path | None:
+    """Return the directory with the latest incomplete results in ``run_dir``, if they are those of ``work``."""
+    folder = latest(run_dir, work.stage)
+    return folder if folder is not None and _read(folder / MARKER).get("key") == work.key else None
+
+
 def _difference(former: Any, work: Work) -> str:
     """Which options differ, as far as the marker says."""
     if isinstance(former, dict):

@@ -482,6 +482,16 @@ class TrackerBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class PlacedTracker(TrackerBackend, Protocol):
+    """A tracker that says where it records; printed when a training starts and when it ends."""
+
+    @property
+    def place(self) -> str:
+        """After ``start``, in a form that a user can open: a file, an address, a command. Empty for nowhere."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tracker(Part[TrackerBackend]):
     """A recorder of trainings.

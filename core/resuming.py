@@ -51,7 +51,8 @@ def way_on(
         error: Why the run ended.
         step: The step in which it ended.
         run_dir: The run's directory.
-        kept: The step had finished something, which is kept.
+        kept: The step had finished something, which is kept. A stage that is not stored continues with the next item;
+            another one would meet the same error again.
     """
     retry = error.retry if isinstance(error, HooklineError) else ()
     outside = isinstance(error, KeyboardInterrupt | OSError) or isinstance(error.__cause__, OSError)
@@ -60,7 +61,7 @@ def way_on(
     stage = step.stage
     if stage.resumes(step.config):
         state = not stage.incremental or latest(run_dir, stage.name) is not None
-        if state and (outside or retry or kept):
+        if state and (outside or retry or (kept and not stage.stored)):
             return resumption(overrides, step, run_dir, retry)
     changed = {item.partition("=")[0] for item in retry} | ({"resume"} if stage.incremental else set())
     words = [item for item in overrides if item.partition("=")[0] not in changed]
@@ -78,7 +79,7 @@ def check_resumable(plan: Plan, run_dir: Path, note: Callable[[str], None]) -> N
     stages = [step.stage for step in plan.steps if step.stage.resumes(step.config)]
     if not stages:
         note("resume=true has no effect: no stage of this plan keeps a state; finished stages come from the store")
-    elif all(stage.incremental and latest(run_dir, stage.name) is None for stage in stages):
+    elif all(stage.incremental and not stage.stored and latest(run_dir, stage.name) is None for stage in stages):
         raise HooklineError(
             f"resume=true, but '{run_dir}' holds no incomplete results of '{stages[0].name}'",
             "name the directory of the interrupted run with hydra.run.dir=<directory>, or leave resume=true out",

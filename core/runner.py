@@ -16,14 +16,14 @@ from core.artifacts import Artifact, Diagnosis, Provenance
 from core.config import keyed_options
 from core.context import RunContext
 from core.errors import HooklineError, PlanError, reason_of
-from core.incomplete import MARKER, Work, interrupted, mark, unmark
+from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
 from core.known import fitting_problems
 from core.observers import Observers
-from core.output_paths import free_path
+from core.output_paths import free_path, write_file
 from core.plan import Plan, Step, key_of
 from core.ranks import RANKS
 from core.run_directory import free_reserve, sweep, unfinished
-from core.sidecar import read_sidecar
+from core.sidecar import read_sidecar, sidecar_path
 from core.store import Store, complete
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -125,10 +125,10 @@ def _run_step(
         found = store.find(stage.name, key) if reuse else None
         with tempfile.TemporaryDirectory() as folder:
             return found or make(Path(folder)), False
-    if stage.incremental:
-        own = getattr(step.config, "resume", resume)  # follows the top-level option until it is set itself
-        return _make_in_place(make, step, key, context, resume=bool(own)), False
+    resume = bool(getattr(step.config, "resume", resume))  # follows the top-level option until it is set itself
     if not stage.stored:
+        if stage.incremental:
+            return _make_in_place(make, step, key, context, resume=resume), False
         return _make_visible(make, free_path(context.run_dir, stage.name)), False
 
     def waiting() -> None:
@@ -137,8 +137,29 @@ def _run_step(
     with store.lock(stage.name, key, waiting):
         found = store.find(stage.name, key) if reuse else None
         if found is not None:
-            return found, True
+            if stage.incremental and (left := same_work(context.run_dir, Work(stage.name, key, {}))):
+                _settle(left, found)
+            return _supplemented(step, found, inputs, replace(context, asked=step.asked), store), True
+        if stage.incremental:
+            return _make_in_place(make, step, key, context, resume=resume, store=store), False
         return store.write(stage.name, key, make), False
+
+
+def _supplemented(
+    step: Step, found: Artifact, inputs: Mapping[str, Artifact], context: RunContext, store: Store
+) -> Artifact:
+    """Add to a stored result what it lacks of what the options ask for."""
+    stage, provenance = step.stage, found.provenance
+    add = stage.supplement(step.config, found, inputs, context) if stage.supplement and provenance else None
+    if add is None or provenance is None:
+        return found
+
+    def copy(workdir: Path) -> Artifact:
+        shutil.copytree(found.path.parent, workdir, dirs_exist_ok=True, symlinks=True)
+        add(workdir)
+        return replace(found, path=workdir / found.path.name)
+
+    return store.write(stage.name, provenance.key, copy)
 
 
 def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
@@ -151,12 +172,27 @@ def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
 
 
 def _make_in_place(
-    make: Callable[[Path], Artifact], step: Step, key: str, context: RunContext, *, resume: bool
+    make: Callable[[Path], Artifact],
+    step: Step,
+    key: str,
+    context: RunContext,
+    *,
+    resume: bool,
+    store: Store | None = None,
 ) -> Artifact:
-    """Run ``make`` for an incremental stage, in its visible directory; what it has written stays when it fails."""
+    """Run ``make`` for an incremental stage, in its visible directory; what it has written stays when it fails.
+
+    Args:
+        make: Runs the stage.
+        step, key: What is made.
+        context: For the run's directory.
+        resume: Continue in the directory of the interrupted stage, where the run's directory has one.
+        store: Takes a copy of the result; None for a stage that is not stored.
+    """
     stage = step.stage
     work = Work(stage.name, key, keyed_options(step.config))
-    former = interrupted(context.run_dir, work) if resume and stage.resumes(step.config) else None
+    find = interrupted if store is None else same_work  # a stored stage may have its state in another directory
+    former = find(context.run_dir, work) if resume and stage.resumes(step.config) else None
     folder = former or free_path(context.run_dir, stage.name)
     if former is None:
         folder.mkdir(parents=True)
@@ -165,6 +201,8 @@ def _make_in_place(
         sweep(folder, below=True)
     try:
         artifact = complete(make(folder))
+        if store is not None:
+            _settle(folder, _store_copy(artifact, folder, store, stage.name, key))
     except BaseException as error:
         free_reserve(context.run_dir)
         if all(item.name == MARKER for item in folder.iterdir()):
@@ -175,6 +213,35 @@ def _make_in_place(
         raise
     unmark(folder)
     return artifact
+
+
+def _store_copy(artifact: Artifact, folder: Path, store: Store, stage: str, key: str) -> Artifact:
+    """Put a copy of what lies in ``folder`` into the store, without hidden files, which the stage resumes from."""
+
+    def copy(workdir: Path) -> Artifact:
+        for item in folder.iterdir():
+            if item.is_dir():
+                shutil.copytree(item, workdir / item.name, symlinks=True)
+            elif item.name != MARKER and not item.name.startswith("."):
+                shutil.copy2(item, workdir / item.name)
+        return replace(artifact, path=workdir / artifact.path.relative_to(folder))
+
+    return store.write(stage, key, copy)
+
+
+def _settle(folder: Path, stored: Artifact) -> None:
+    """Give a visible directory that holds the files of ``stored`` the form of a result: a sidecar, no state, no marker.
+
+    A run that was killed after the store had its copy leaves the directory without that form.
+    """
+    sidecar = read_sidecar(stored.path)
+    if sidecar is None or any(replace(sidecar, artifact=replace(stored, path=folder / stored.path.name)).damaged()):
+        return
+    write_file(sidecar_path(folder / stored.path.name), sidecar_path(stored.path).read_bytes())
+    for item in folder.glob(".*"):
+        if item.is_file():
+            item.unlink()
+    unmark(folder)
 
 
 def _values(kept: list[Artifact]) -> Mapping[str, float]:

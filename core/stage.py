@@ -18,6 +18,7 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact
@@ -74,7 +75,11 @@ class Stage:
         resumable: An interrupted run of it can be resumed, ``resume=true``; a function says for which configs.
         incremental: What it writes is complete from item to item. It works in its visible directory, and what it has
             written stays when it fails, marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
-            same directory continues there. Such a stage is not stored.
+            same directory continues there. If the stage is ``stored``, the store takes a copy of what it has finished,
+            without hidden files, which the stage may resume from; the run then removes them.
+        supplement: ``supplement(config, artifact, inputs, context)`` is called with a stored result that is reused. It
+            returns a function that writes into a folder with the result's files what these lack and ``presentation``
+            options ask for, e.g. charts; None where nothing is missing.
         lineage: An optional input -> the input from whose ancestors it is taken: the nearest one in the plan that has
             its type. It is left out where the plan has none, and is never made for this.
         collective: Under torchrun all processes work on it together; the other stages are the first one's.
@@ -95,6 +100,7 @@ class Stage:
     resumable: bool | Callable[[Any], bool] = False
     incremental: bool = False
     collective: bool = False
+    supplement: Callable[..., Callable[[Path], None] | None] | None = None
     lineage: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property

@@ -50,6 +50,13 @@ class Trackers:
         """Record a picture file."""
         self._tell(lambda backend: backend.picture(name, path, step))
 
+    def places(self) -> list[str]:
+        """One line for each tracker that says where it records."""
+        from core.parts import PlacedTracker
+
+        placed = {name: backend for name, backend in self._backends.items() if isinstance(backend, PlacedTracker)}
+        return [f"tracker {name}: {backend.place}" for name, backend in placed.items() if backend.place]
+
     def close(self) -> None:
         """Close all; more than once does no harm."""
         self._tell(lambda backend: backend.close())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 """Names of the two checkpoints that a trainer keeps in its folder."""
-STATE = "state.pt"
+STATE = ".state.pt"
 """Name of what it resumes from; its presence in the folder says that an epoch was finished."""
+
+ValidationLosses = Callable[[Mapping[str, Any], Any], Mapping[str, float]]
+"""Mean losses of one batch by name.
+
+It takes the outputs of the session that is validated, and the objects of the batch, float32 [n, 6]: image in the batch,
+class, and centre x, centre y, width and height in pixels of the network's input.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class EpochScores:
     Attributes:
         precision, recall, map50, map50_95: Means over the classes.
         classes: mAP50-95 by class id, of the classes that have objects.
+        losses: Mean over the images by name, as :attr:`EpochResult.losses`; empty where they were not measured.
     """
 
     precision: float
@@ -48,6 +56,7 @@ class EpochScores:
     map50: float
     map50_95: float
     classes: Mapping[int, float]
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,8 +105,8 @@ class TrainingWatcher(Protocol):
         """A batch is done; ``losses`` are the means of the epoch so far."""
         ...
 
-    def validate(self, session: Session) -> EpochScores | None:
-        """Measure the averaged weights; None where there is nothing to measure on."""
+    def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
+        """Measure the averaged weights, and their losses where the trainer can; None without anything to measure on."""
         ...
 
     def finish(self, result: EpochResult) -> None:
@@ -122,7 +131,7 @@ class TrainingJob:
         imgsz: Side of the network's square input, pixels.
         seed: Of every random choice.
         device: ``auto``, ``cpu`` or ``cuda:N``.
-        folder: Where state, checkpoints and pictures are kept from epoch to epoch.
+        folder: Where state, checkpoints and images are kept from epoch to epoch, below the run's directory.
         resume: Go on with the state in ``folder``.
         read: Reads a picture file as uint8 BGR [H, W, 3].
         watcher: Is told how it goes.
@@ -144,9 +153,18 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a trainer gives: the facts of the checkpoints that lie in the job's folder."""
+    """What a trainer gives.
+
+    Attributes:
+        facts: Of the checkpoints that lie in the job's folder.
+        epochs: Number of finished epochs.
+        best_epoch: From 0.
+        values: Further figures, e.g. the best fitness.
+        ended: Why the training ended: ``epochs``, ``patience`` or ``time``; empty where the trainer does not say.
+    """
 
     facts: ModelFacts
     epochs: int
     best_epoch: int
     values: Mapping[str, float]
+    ended: str = ""

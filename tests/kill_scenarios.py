@@ -212,12 +212,12 @@ SCENARIOS = (
         {
             "start": "",
             "load": "run/summary.json",
-            "first epoch": "home/training/*",
-            "later epochs": "home/training/*/state.pt",
+            "first epoch": "run/train*/incomplete.json",
+            "later epochs": "run/train*/.state.pt",
             "finish": "store/train/*",
         },
         _training,
-        resumable="home/training/*/state.pt",
+        resumable="run/train*/.state.pt",
     ),
     Scenario(
         "predict-images",

@@ -79,11 +79,33 @@ def test_what_a_training_leaves(whole: Path) -> None:
     left = {item.name for item in whole.iterdir()}
     assert {"best.safetensors", "last.safetensors", "results.csv", "results.png", "train_batch.jpg"} <= left
     assert set(CHARTS) <= left
-    assert "state.pt" not in left
+    assert not {".state.pt", "incomplete.json"} & left
     assert [row["epoch"] for row in results(whole)] == ["1", "2", "3"]
     assert load(whole / "best.safetensors").names == ("circle", "square", "triangle")
     summary = json.loads((whole.parent / "summary.json").read_text())
     assert summary["stages"][-1]["artifact"]["type"] == "Checkpoint"
+    figures = summary["metrics"]["train"]
+    assert (figures["epochs"], figures["ended"]) == (3, "epochs")
+    assert 1 <= figures["best_epoch"] <= 3
+    row = results(whole)[figures["best_epoch"] - 1]
+    for name in ("train/box_loss", "val/box_loss", "val/obj_loss", "val/cls_loss"):
+        assert figures[name] == pytest.approx(float(row[name]), rel=1e-4)
+        assert figures[name] > 0
+    assert figures["map50"] == pytest.approx(float(row["metrics/map50"]), rel=1e-4)
+    assert set(figures["classes"]) == {"circle", "square", "triangle"}
+
+
+def test_a_reused_training_gets_the_charts_that_it_lacks(run: Run, folder: Path, whole: Path) -> None:
+    words = ["+stage=train", *DATA, *TINY, "train.epochs=1"]
+    assert run(*words, "train.plots=false", "hydra.run.dir=bare").returncode == 0
+    assert not list((folder / "bare" / "train").glob("*_curve.png"))
+    done = run(*words, "hydra.run.dir=drawn")
+    assert done.returncode == 0, done.stderr
+    assert "train: draws the charts that the stored training lacks" in done.stderr
+    assert "epoch 1/1" not in done.stderr
+    assert {"PR_curve.png", "results.png", "val_predictions_1.jpg"} <= {
+        item.name for item in (folder / "drawn" / "train").iterdir()
+    }
 
 
 def test_the_checkpoint_flows_on(run: Run, folder: Path, whole: Path) -> None:
@@ -106,12 +128,13 @@ def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, re
     settings = surroundings(folder, repo_root, HOOKLINE_HOME=str(home))
     begun = subprocess.Popen([sys.executable, "-m", *words, "hydra.run.dir=killed1"], cwd=folder, env=settings)
     deadline = time.monotonic() + 120
-    while not list(home.glob("training/*/state.pt")):
+    while not (folder / "killed1" / "train" / ".state.pt").is_file():
         assert begun.poll() is None, "it ended before its first epoch was written"
         assert time.monotonic() < deadline
         time.sleep(0.01)
     begun.send_signal(signal.SIGKILL)
     begun.wait()
+    assert load(folder / "killed1" / "train" / "last.safetensors").names == ("circle", "square", "triangle")
     wanted = ["resume=true", "hydra.run.dir=killed2"]
     done = command(folder, repo_root, *words, *wanted, HOOKLINE_HOME=str(home))
     assert done.returncode == 0, done.stderr
@@ -139,8 +162,8 @@ def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path, repo_roo
     told = [run.communicate(timeout=240)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], told
     assert sum("another run trains the same; waiting for it" in text for text in told) == 1
-    assert sum("taking the result of the run that trained the same" in text for text in told) == 1
-    assert sum("best epoch" in text for text in told) == 1
+    assert sum("takes the result of the run that trained the same" in text for text in told) == 1
+    assert sum("1/3 " in text for text in told) == 1
     for name in ("best.safetensors", "last.safetensors"):
         for run in ("a", "b"):
             assert (folder / f"both_{run}" / "train" / name).read_bytes() == (whole / name).read_bytes()
@@ -153,6 +176,9 @@ def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path)
     done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("plan:") == 1
+    assert (
+        "2 processes train together, 2 of them on this machine, by gloo: batch 8, 4 images per process" in done.stderr
+    )
     assert len(results(folder / "two" / "train")) == 1
     assert not list(folder.glob(".hydra"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,11 @@ class EventFiles:
         self._run: RunInfo | None = None
         self._writer: SummaryWriter | None = None
         self._goes_on = False
+
+    @property
+    def place(self) -> str:
+        """The command that shows them."""
+        return shlex.join(["tensorboard", "--logdir", str(self._run.dir / FOLDER)]) if self._run else ""
 
     def start(self, run: RunInfo) -> None:
         """Make the folder, so that a place that cannot be written is told at once."""

@@ -27,6 +27,11 @@ class ResultsFile:
         self._path = Path(FILE)
         self._rows: list[dict[str, str]] = []
 
+    @property
+    def place(self) -> str:
+        """The file."""
+        return f"'{self._path}'"
+
     def start(self, run: RunInfo) -> None:
         """Take in the rows of a training that was interrupted."""
         self._path = run.dir / FILE

@@ -29,6 +29,13 @@ class WandbRun:
         self._project, self._entity = project, entity
         self._run: Any = None
 
+    @property
+    def place(self) -> str:
+        """The address of the run online, else the command that sends it there."""
+        if self._run is None or self._mode == "disabled":
+            return ""
+        return str(self._run.url) if self._mode == "online" else f"wandb sync '{Path(self._run.dir).parent}'"
+
     def start(self, run: RunInfo) -> None:
         """Open the run; only its figures, options and pictures are recorded: no console, no code, no git."""
         if self._mode != "online":

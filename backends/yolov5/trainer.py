@@ -26,7 +26,9 @@ from backends.yolov5.training.allocation import keep_freed_memory
 from backends.yolov5.training.autoanchor import check_anchors, training_sizes
 from backends.yolov5.training.autobatch import MOST, largest_batch
 from backends.yolov5.training.course import Course, Epoch, Scores
-from backends.yolov5.training.loop import Loop, largest_side
+from backends.yolov5.training.doubts import doubts
+from backends.yolov5.training.loop import PARTS, Loop, largest_side
+from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.metering import ProcessMeter
 from backends.yolov5.training.precision import amp_type
 from backends.yolov5.training.processes import Processes, processes
@@ -37,7 +39,7 @@ from backends.yolov5.training.transfer import transfer
 from core import memory
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.cores import usable_cores
-from core.training import EpochResult, EpochScores, Trained, TrainingJob
+from core.training import EpochResult, EpochScores, Trained, TrainingJob, ValidationLosses
 
 PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory() or 0)
 
@@ -55,14 +57,22 @@ def train(job: TrainingJob) -> Trained:
         if mine.device.type == "cpu":
             keep_freed_memory()
         course, batches = prepare(job, mine)
+        if mine.world > 1:
+            job.watcher.note(_together(mine, course.loop.recipe.batch))
         try:
             if mine.leader and not job.resume:
                 job.watcher.page("train_batch", batches.draw(job.folder / "train_batch.jpg", job.names))
             course.run()
         finally:
             batches.close()
-    values = {"epochs": course.epoch, "best_epoch": course.best_epoch + 1, "fitness": course.best}
-    return Trained(facts_of(course.weights), course.epoch, course.best_epoch, values)
+    return Trained(facts_of(course.weights), course.epoch, course.best_epoch, {"fitness": course.best}, course.ended)
+
+
+def _together(mine: Processes, batch: int) -> str:
+    return (
+        f"{mine.world} processes train together, {mine.beside} of them on this machine, by {mine.backend}: "
+        f"batch {batch}, {batch // mine.world} images per process"
+    )
 
 
 def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]:
@@ -76,8 +86,11 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]
     weights = replace(weights, config=network.config, state={})
     sizes = [item.size for item in job.pictures]
     batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
-    listener = _Listener(job, facts_of(weights), mine.device)
-    course = Course(Loop(network, recipe, batches, mine), weights, job.folder, listener)
+    listener = _Listener(job, facts_of(weights), mine.device, DetectionLoss(network.config, recipe.gains, recipe.imgsz))
+    loop = Loop(network, recipe, batches, mine)
+    for doubt in doubts(loop):
+        job.watcher.warn(doubt)
+    course = Course(loop, weights, job.folder, listener)
     if state:
         course.resume(state)
     return course, batches
@@ -172,8 +185,9 @@ def _fitted(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], rec
 class _Listener:
     """Hands on to the stage's watcher what the library says, in the words of :mod:`core.training`."""
 
-    def __init__(self, job: TrainingJob, facts: ModelFacts, device: torch.device) -> None:
+    def __init__(self, job: TrainingJob, facts: ModelFacts, device: torch.device, loss: DetectionLoss) -> None:
         self._watcher, self._facts, self._device = job.watcher, facts, device
+        self._losses = validation_losses(loss)
         side = job.imgsz
         self._contract = InputContract(batch=1, height=side, width=side, dynamic=("batch", "height", "width"))
         self._scores: EpochScores | None = None
@@ -186,7 +200,7 @@ class _Listener:
         network = copy.deepcopy(averaged).float().fuse().eval()
         place = Chosen(self._device)
         with TorchSession(Heads(network), self._facts, self._contract, Layout.heads, place) as session:
-            self._scores = self._watcher.validate(session)
+            self._scores = self._watcher.validate(session, self._losses)
         if self._scores is None:
             return None
         return Scores(self._scores.map50, self._scores.map50_95, self._scores.classes)
@@ -207,6 +221,21 @@ class _Listener:
                 memory=epoch.memory or memory.peak(),
             )
         )
+
+
+def validation_losses(loss: DetectionLoss) -> ValidationLosses:
+    """Return the losses of a batch from what a session of :class:`Heads` gives and the objects in pixels."""
+    strides = loss.config.strides
+
+    def losses(outputs: Mapping[str, Any], objects: Any) -> dict[str, float]:
+        levels = [torch.from_numpy(outputs[f"p{3 + level}"]) for level in range(len(strides))]
+        height, width = (side * strides[0] for side in levels[0].shape[2:])
+        size = torch.tensor([1, 1, width, height, width, height], dtype=torch.float32)
+        with torch.inference_mode():
+            _, parts = loss(levels, torch.from_numpy(objects) / size, activated=True)
+        return dict(zip(PARTS, parts.tolist(), strict=True))
+
+    return losses
 
 
 def _plain(value: Any) -> Any:

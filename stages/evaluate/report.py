@@ -13,13 +13,14 @@ from core.dataset import Sample, sample_names
 from core.detections import Filter
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores
+from core.evaluation.table import class_table
 from core.media.tolerance import Tolerance, Unreadable
 from core.parts import Session
 from core.serial import json_text
 from core.titles import describe
 from stages.evaluate import EvaluateConfig
 from stages.evaluate.decode_cost import Cost
-from stages.evaluate.table import class_table, cost_table, speed_line
+from stages.evaluate.table import cost_table, speed_line
 
 NAMED = 5
 """Images that a note names; metrics.json names all."""

@@ -1,27 +1,14 @@
-"""The figures as people know them: a table of classes, the cost of the decode, and the speed by phase."""
+"""The cost of the decode as a table, and the speed by phase as a line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from core.evaluation.loop import Evaluation
-from core.evaluation.scores import ClassScore, Scores
+from core.evaluation.scores import Scores
+from core.evaluation.table import aligned
 from core.opening import ONNX_RUNTIME
 from stages.evaluate.decode_cost import Cost
 
-HEADER = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
-
-
 DECODES = {"one_class": "one class per box", "both": "both, as in the engine"}
-
-
-def class_table(scores: Scores) -> str:
-    """Aligned columns: a header, the row ``all``, a row per class that has objects, and what is left out."""
-    lines = _aligned([HEADER, *map(_row, (scores.all, *scores.classes))])
-    lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is best")
-    if scores.absent:
-        lines.append(f"{scores.absent} more classes have no objects here and do not count in the means")
-    return "\n".join(lines)
 
 
 def cost_table(cost: Cost, engine: Scores) -> str:
@@ -37,7 +24,7 @@ def cost_table(cost: Cost, engine: Scores) -> str:
     lines = [
         f"What the engine's decode costs, on the same {images} at confidence {cost.conf:g}:",
         f"(measured on the {cost.precision} model before the graft, opened by {ONNX_RUNTIME})",
-        *_aligned(rows),
+        *aligned(rows),
     ]
     lines += [
         f"{titles[part.decode.name]}: class '{part.worst}' loses most, {part.worst_lost:.3f} of its AP50"
@@ -45,22 +32,6 @@ def cost_table(cost: Cost, engine: Scores) -> str:
         if part.worst
     ]
     return "\n".join(lines)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """One line per row: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-
-
-def _row(score: ClassScore) -> tuple[str, ...]:
-    figures = (score.precision, score.recall, score.map50, score.map50_95)
-    return (score.name, str(score.images), str(score.instances), *(f"{figure:.3f}" for figure in figures))
 
 
 def speed_line(evaluation: Evaluation) -> str:

@@ -56,7 +56,9 @@ def _unchanged(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
     """Return the model that the sidecar describes, its files verified; None without a sidecar."""
     described(source)
     known = read_model(source.path)
-    return known if isinstance(known, Checkpoint | OnnxModel | Engine) else None
+    if isinstance(known, Checkpoint):
+        return replace(known, values={}, report=())  # of the training, not of this run
+    return known if isinstance(known, OnnxModel | Engine) else None
 
 
 def _read(path: Path, context: RunContext) -> Checkpoint:

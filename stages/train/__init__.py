@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from core.artifacts import Artifact, Checkpoint, Dataset
@@ -18,6 +19,9 @@ from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.context import RunContext
+
+PR_CURVE = "PR_curve.png"
+"""One of the charts; a training without it has none."""
 
 
 class Optimizer(str, Enum):
@@ -105,7 +109,7 @@ class TrainConfig:
         fliplr: Probability of a left-right mirror image.
         flipud: Probability of an up-down mirror image.
         tracker: Who records losses, scores and pictures.
-        plots: Draw curves and sample pages at the end.
+        plots: Draw curves and sample pages at the end; also for a training that is reused and has none.
         processor: Pre- and post-processing of the validation.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
@@ -183,6 +187,17 @@ def select(config: TrainConfig) -> Collection[type[Artifact]]:
     return [Checkpoint] if config.weights else []
 
 
+def supplement(
+    config: TrainConfig, trained: Checkpoint, inputs: Mapping[str, Any], context: RunContext
+) -> Callable[[Path], None] | None:
+    """Charts for a training that was made with ``train.plots=false``."""
+    if not config.plots or (trained.path.parent / PR_CURVE).is_file():
+        return None
+    from stages.train.training import drawing
+
+    return drawing(config, trained, inputs["dataset"], context)
+
+
 def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
     """Numbers out of range, splits and networks that are not there."""
     from stages.train.checks import problems
@@ -217,5 +232,7 @@ def hookline_stages() -> Iterable[Stage]:
         check_inputs=check_inputs,
         automatic=False,
         resumable=True,
+        incremental=True,
         collective=True,
+        supplement=supplement,
     )

@@ -1,45 +1,68 @@
-"""The folder that a training keeps from epoch to epoch, so that an interrupted run can be resumed."""
+"""Where a training lies: in the run's directory; a record in the cache finds it again when it is to be resumed."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from core.errors import HooklineError
+from core.incomplete import MARKER
+from core.output_paths import write_file
 from core.ranks import RANKS
-from core.training import STATE
+from core.serial import DecodeError, decode, parse
+from core.sidecar import sidecar_path
+from core.training import BEST, STATE
 
-FINISHED = "finished"
-NAME = re.compile(r"[0-9a-f]{16}(\.former)?")
-"""Names of the folders, by the identity of a training."""
+
+@dataclass(frozen=True)
+class Record:
+    """The latest training of one identity.
+
+    Attributes:
+        folder: Where it lies.
+        finished: It has ended, and its results are there.
+    """
+
+    folder: str
+    finished: bool
 
 
 class TrainingFolder:
-    """One folder for each set of options, data and starting weights, with a lock next to it.
+    """The folder in which this run trains.
 
     Args:
-        path: Where it is, or will be.
+        path: The stage's directory in the run's directory.
+        record: File in the cache, one for each set of options, data and starting weights, with a lock next to it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, record: Path) -> None:
         self.path = path
+        self._record = record
+
+    @property
+    def former(self) -> Path | None:
+        """Where the latest training of this identity lies; None where there is no record of one."""
+        known = self._known()
+        return Path(known.folder) if known else None
 
     @property
     def finished(self) -> bool:
-        """Whether the folder holds the results of a training that has ended."""
-        return (self.path / FINISHED).is_file()
+        """Whether the latest training of this identity has ended and its results are there."""
+        known = self._known()
+        return known is not None and known.finished and (Path(known.folder) / BEST).is_file()
 
     @contextmanager
     def lock(self, note: Callable[[str], None]) -> Iterator[bool]:
-        """Hold the folder for the whole training; yield whether another run held it before.
+        """Hold the record for the whole training; yield whether another run held it before.
 
-        Two runs with stores of their own share the folder, since it lies in the cache. Only the leader of a
+        Two runs with stores of their own share the record, since it lies in the cache. Only the leader of a
         distributed run takes the lock.
 
         Raises:
@@ -49,14 +72,14 @@ class TrainingFolder:
         if not RANKS.leader:
             yield False
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock, waited = _lock_of(self.path), False
+        self._record.parent.mkdir(parents=True, exist_ok=True)
+        lock, waited = FileLock(self._record.with_suffix(".lock")), False
         try:
             lock.acquire(timeout=0)
         except Timeout:
             if RANKS.world > 1:
                 raise HooklineError(
-                    f"another run trains the same in '{self.path}'", "wait until it has finished, or change an option"
+                    f"another run trains the same in '{self.former}'", "wait until it has finished, or change an option"
                 ) from None
             note("another run trains the same; waiting for it")
             lock.acquire()
@@ -66,74 +89,73 @@ class TrainingFolder:
         finally:
             lock.release()
 
-    def prepare(self, *, resume: bool, leader: bool, note: Callable[[str], None]) -> bool:
-        """Make the folder ready; gives whether there is a state to go on with.
+    def prepare(self, *, resume: bool, note: Callable[[str], None]) -> bool:
+        """Make the folder ready and record it; return whether it holds a state to resume from.
 
-        The leader alone changes anything and complains. What it does makes or removes no state that others see.
+        A process after the first changes nothing: it reads the state where the former run left it.
 
         Raises:
             HooklineError: Resumption is asked for, and there is nothing to resume.
         """
-        found = (self.path / STATE).is_file()
-        if not leader:
-            return resume and found
-        if resume and not found and self.path.is_dir():
-            note("the interrupted run had not finished an epoch: starts again")
-            resume = False
-        if resume and not found:
+        former = self.former
+        if not RANKS.leader:
+            found = resume and former is not None and (former / STATE).is_file()
+            self.path = former if found and former is not None else self.path
+            return found
+        if resume and not (self.path / STATE).is_file():
+            resume = self._continue(former, note)
+        elif former is not None and former != self.path and (former / STATE).is_file():
+            note(f"starts again; resume=true would have continued the training in '{former}', which stays as it is")
+        for left in self.path.glob(".*"):  # what a killed process was about to write
+            if left.name != STATE and left.is_file():
+                left.unlink()
+        self._write(finished=False)
+        return resume
+
+    def finish(self) -> None:
+        """Record that the results are complete."""
+        self._write(finished=True)
+
+    def take(self, former: Path) -> None:
+        """Copy what the training in ``former`` left, without its state."""
+        _copy(former, self.path)
+
+    def _continue(self, former: Path | None, note: Callable[[str], None]) -> bool:
+        """Take over the state of the former run; return whether it had one."""
+        if former is None:
             raise HooklineError(
                 "resume=true, but no training with these options, data and weights was interrupted",
                 "repeat the command of the interrupted run with resume=true added and nothing else changed",
             )
-        if resume:
-            self._clear()
-            return True
-        self._sweep()
-        if (self.path / STATE).is_file():
-            what = "the result" if self.finished else "the state"
-            former = self.path.with_name(f"{self.path.name}.former")
-            shutil.rmtree(former, ignore_errors=True)
-            os.replace(self.path, former)
-            note(f"starts again; {what} of the former run, which resume=true would have used, is now in '{former}'")
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
-        return False
+        if not former.is_dir():
+            raise HooklineError(
+                f"resume=true, but '{former}', where the interrupted training lay, does not exist",
+                "restore the directory, or leave resume=true out to train from the beginning",
+            )
+        if not (former / STATE).is_file():
+            note("the interrupted run had not finished an epoch: starts again")
+            return False
+        note(f"continues the training in '{former}', which stays as it is")
+        _copy(former, self.path)
+        shutil.copy2(former / STATE, self.path / STATE)  # the last: its presence says that the copy is complete
+        return True
 
-    def hand_over(self, target: Path) -> None:
-        """Copy what a finished training leaves, all but the state, to ``target``.
+    def _known(self) -> Record | None:
+        with suppress(OSError, DecodeError):
+            known: Record = decode(Record, parse(self._record.read_bytes()))
+            return known
+        return None
 
-        The folder stays until another training begins: should the copy be lost, ``resume=true`` makes it again.
-        """
-        for item in self.path.iterdir():
-            if item.name.startswith("."):
-                continue
-            if item.is_dir():
-                shutil.copytree(item, target / item.name)
-            elif item.name not in {STATE, FINISHED}:
-                shutil.copy2(item, target / item.name)
-        (self.path / FINISHED).touch()
-
-    def _clear(self) -> None:
-        """Remove what a killed process was about to write."""
-        for item in self.path.glob(".*"):
-            if item.is_file():
-                item.unlink()
-
-    def _sweep(self) -> None:
-        """Remove the folders of other trainings that have finished, unless a run takes its results from one.
-
-        Folders of other names are not ours, and stay.
-        """
-        for marker in self.path.parent.glob(f"*/{FINISHED}"):
-            if marker.parent == self.path or not NAME.fullmatch(marker.parent.name):
-                continue
-            try:
-                with _lock_of(marker.parent).acquire(timeout=0):
-                    shutil.rmtree(marker.parent, ignore_errors=True)
-            except Timeout:
-                continue
+    def _write(self, *, finished: bool) -> None:
+        content = {"folder": os.path.abspath(self.path), "finished": finished}
+        write_file(self._record, json.dumps(content).encode())
 
 
-def _lock_of(folder: Path) -> FileLock:
-    """Return the lock of a training's folder. Its file stays: a run may be waiting for it."""
-    return FileLock(folder.with_name(f"{folder.name}.lock"))
+def _copy(source: Path, target: Path) -> None:
+    """Copy results, but no hidden file, marker or sidecar, which belong to the run that wrote them."""
+    own = {MARKER, sidecar_path(Path(BEST)).name}
+    for item in source.iterdir():
+        if item.is_dir():
+            shutil.copytree(item, target / item.name, symlinks=True, dirs_exist_ok=True)
+        elif item.name not in own and not item.name.startswith("."):
+            shutil.copy2(item, target / item.name)

@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 RESULTS = "results.csv"
 PANELS: Sequence[tuple[str, Mapping[str, str]]] = (
-    ("Box loss", {"train/box_loss": "training"}),
-    ("Objectness loss", {"train/obj_loss": "training"}),
-    ("Class loss", {"train/cls_loss": "training"}),
+    ("Box loss", {"train/box_loss": "training", "val/box_loss": "validation"}),
+    ("Objectness loss", {"train/obj_loss": "training", "val/obj_loss": "validation"}),
+    ("Class loss", {"train/cls_loss": "training", "val/cls_loss": "validation"}),
     ("mAP on the validation split", {"metrics/map50": "mAP50", "metrics/map50_95": "mAP50-95"}),
     ("Precision and recall", {"metrics/precision": "P", "metrics/recall": "R"}),
     ("Learning rate", {"lr/weights": "weights", "lr/biases": "biases"}),

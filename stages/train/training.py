@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,12 +20,15 @@ from core.errors import unknown
 from core.evaluation.batches import read_sizes
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
+from core.opening import open_model
 from core.ranks import RANKS
 from core.serial import digest
 from core.training import BEST, TrainingJob, TrainingPicture
 from stages.train import TrainConfig
 from stages.train.checks import variants_of
+from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
+from stages.train.validation import Validation
 from stages.train.watching import SilentWatcher, Watcher
 
 
@@ -39,15 +42,17 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
     names, pictures = training_pictures(config, dataset, config.train_split)
     _, validation = training_pictures(config, dataset, config.val_split)
     _tell_classes(config, names, pictures, context)
-    folder = TrainingFolder(context.cache_dir / "training" / identity(config, dataset, start, context))
+    record = context.cache_dir / "training" / f"{identity(config, dataset, start, context)}.json"
+    folder = TrainingFolder(context.workdir, record)
     with folder.lock(context.note) as waited:
-        if waited and folder.finished:
-            context.note("taking the result of the run that trained the same")
+        if (waited or config.resume) and folder.finished and RANKS.leader:
             checkpoint = _taken(folder, _family(config, start, context), context)
         else:
-            resume = folder.prepare(resume=config.resume, leader=RANKS.leader, note=context.note)
+            resume = folder.prepare(resume=config.resume, note=context.note)
             data = TrainingData(names, pictures, validation)
             checkpoint = _trained(config, data, start, folder, context, resume=resume)
+        if RANKS.leader:
+            folder.finish()
     if RANKS.leader and config.plots:
         _copy_charts(dataset, context.workdir)
     return checkpoint
@@ -71,7 +76,7 @@ def _trained(
     *,
     resume: bool,
 ) -> Checkpoint:
-    watcher = Watcher(config, data.names, data.validation, folder, context) if RANKS.leader else SilentWatcher()
+    watcher = Watcher(config, data.names, data.validation, folder.path, context) if RANKS.leader else SilentWatcher()
     job = TrainingJob(
         variant=config.model,
         start=start,
@@ -88,17 +93,40 @@ def _trained(
     )
     with watcher:
         trained = context.model(_family(config, start, context)).train(job)
-        if not RANKS.leader:
+        if isinstance(watcher, SilentWatcher):
             return Checkpoint(path=folder.path / BEST, facts=trained.facts)
-        watcher.conclude(trained)
-    folder.hand_over(context.workdir)
-    return Checkpoint(path=context.workdir / BEST, facts=trained.facts)
+        figures = watcher.conclude(trained)
+    return _checkpoint(Checkpoint(path=folder.path / BEST, facts=trained.facts), figures)
 
 
 def _taken(folder: TrainingFolder, family: str, context: RunContext) -> Checkpoint:
-    """Return what another run left in ``folder``; the family reads the facts from the weights."""
-    folder.hand_over(context.workdir)
-    return context.model(family).read(folder.path / BEST, context.workdir / BEST)
+    """Return the result of a training that has ended already; the family reads the facts from the weights."""
+    if folder.former is not None and folder.former != folder.path:
+        context.note(f"takes the result of the run that trained the same, from '{folder.former}'")
+        folder.take(folder.former)
+    best = folder.path / BEST
+    return _checkpoint(context.model(family).read(best, best), read_figures(folder.path))
+
+
+def _checkpoint(best: Checkpoint, figures: Figures) -> Checkpoint:
+    return replace(best, values=figures.values(), report=(figures.table,) if figures.table else ())
+
+
+def drawing(config: TrainConfig, trained: Checkpoint, dataset: Dataset, context: RunContext) -> Callable[[Path], None]:
+    """Return a function that draws the charts of a finished training into a folder with its files."""
+
+    def draw(folder: Path) -> None:
+        from stages.train.plots import draw_training
+
+        context.note("train: draws the charts that the stored training lacks")
+        names, pictures = training_pictures(config, dataset, config.val_split)
+        validation = Validation(pictures, names, config, context)
+        with open_model(replace(trained, path=folder / BEST), context, imgsz=config.imgsz) as session:
+            validation.draw(*validation.measure(session), folder)
+        draw_training(folder)
+        _copy_charts(dataset, folder)
+
+    return draw
 
 
 def _copy_charts(dataset: Dataset, target: Path) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.context import RunContext
 from core.dataset import Sample
-from core.detections import Filter
+from core.detections import Filter, Letterbox
 from core.evaluation import CONF, IOU, MAX_DET
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
+from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.parts import Session
-from core.training import EpochScores, TrainingPicture
+from core.training import EpochScores, TrainingPicture, ValidationLosses
 from stages.train import TrainConfig
 
 BATCH = 16
@@ -41,9 +46,10 @@ class Validation:
         self._context = context
         self._max_pixels = config.max_pixels
 
-    def scores(self, session: Session) -> EpochScores:
-        """P, R and mAP of ``session``: rectangular batches, nothing enlarged, all classes of a box."""
-        _, found = self._measured(session)
+    def scores(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores:
+        """P, R, mAP and losses of ``session``: rectangular batches, nothing enlarged, all classes of a box."""
+        means = MeanLosses(losses, self._labels) if losses else None
+        _, found = self.measure(session, means)
         ids = {name: index for index, name in enumerate(self._names)}
         return EpochScores(
             found.all.precision,
@@ -51,13 +57,13 @@ class Validation:
             found.stats["map50"],
             found.stats["map50_95"],
             {ids[item.name]: item.map50_95 for item in found.classes},
+            means.values() if means else {},
         )
 
-    def draw(self, session: Session, folder: Path) -> list[Path]:
-        """Curves, confusion matrix, and predictions beside labels, of one more measurement."""
+    def draw(self, evaluation: Evaluation, found: Scores, folder: Path) -> list[Path]:
+        """Curves, confusion matrix, and predictions beside labels, of what :meth:`measure` gave."""
         from core.evaluation.pictures import draw_evaluation
 
-        evaluation, found = self._measured(session)
         return draw_evaluation(
             folder,
             curves=found.curves,
@@ -67,10 +73,11 @@ class Validation:
             names=self._names,
         )
 
-    def _measured(self, session: Session) -> tuple[Evaluation, Scores]:
+    def measure(self, session: Session, means: MeanLosses | None = None) -> tuple[Evaluation, Scores]:
+        """Run the split through ``session``, and score what it found."""
         wanted = Filter(conf=CONF, iou=IOU, max_det=MAX_DET, classes=(), multi_label=True)
         tolerance = Tolerance(len(self._samples), self._context.warn, max_pixels=self._max_pixels)
-        with self._context.progress("  validate", len(self._samples), "pictures") as progress:
+        with self._context.progress("  validate", len(self._samples), "images") as progress:
             evaluation = evaluate_session(
                 session,
                 self._samples,
@@ -82,6 +89,40 @@ class Validation:
                 sizes=self._sizes,
                 upscale=False,
                 advance=progress.advance,
+                observe=means.observe if means else None,
             )
         truth = ground_truth(self._samples, self._labels, evaluation.pictures, self._names)
         return evaluation, score(truth, results(self._samples, evaluation.pictures), ())
+
+
+class MeanLosses:
+    """Mean over the images of the losses that the trainer finds batch by batch.
+
+    Args:
+        measure: Finds those of one batch.
+        labels: Of the samples.
+    """
+
+    def __init__(self, measure: ValidationLosses, labels: Sequence[Labels]) -> None:
+        self._measure, self._labels = measure, labels
+        self._sums: dict[str, float] = {}
+        self._images = 0
+
+    def observe(self, indices: Sequence[int], outputs: Mapping[str, Any], letterboxes: Sequence[Letterbox]) -> None:
+        """Implements :data:`core.evaluation.loop.Observer`."""
+        pairs = enumerate(zip(indices, letterboxes, strict=True))
+        objects = [placed(self._labels[index], letterbox, image) for image, (index, letterbox) in pairs]
+        for name, value in self._measure(outputs, np.concatenate(objects)).items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * len(indices)
+        self._images += len(indices)
+
+    def values(self) -> dict[str, float]:
+        """The means by name."""
+        return {name: value / self._images for name, value in self._sums.items()}
+
+
+def placed(labels: Labels, letterbox: Letterbox, image: int) -> NDArray[np.float32]:
+    """The objects of one image as :data:`core.training.ValidationLosses` takes them."""
+    scale = np.array([letterbox.width, letterbox.height] * 2, np.float64) * letterbox.ratio
+    boxes = labels.boxes * scale + [letterbox.left, letterbox.top, 0, 0]
+    return np.column_stack([np.full(len(boxes), image), labels.classes, boxes]).astype(np.float32)

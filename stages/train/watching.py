@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from core.artifacts import Checkpoint
+from core.artifacts import Checkpoint, ModelFacts
 from core.context import Progress, RunContext
 from core.opening import open_model
 from core.parts import Session
 from core.trackers import RunInfo, Trackers
-from core.training import BEST, EpochResult, EpochScores, Trained, TrainingPicture
+from core.training import BEST, LAST, EpochResult, EpochScores, Trained, TrainingPicture, ValidationLosses
 from stages.train import TrainConfig
-from stages.train.folder import TrainingFolder
+from stages.train.figures import Figures, read_figures
 from stages.train.validation import Validation
 
 SCORES = ("precision", "recall", "map50", "map50_95")
 HEADINGS = ("P", "R", "mAP50", "mAP50-95")
+WIDTHS = (5, 5, 5, 8)
 
 
 class Watcher:
@@ -28,27 +29,34 @@ class Watcher:
         config: TrainConfig,
         names: Sequence[str],
         validation: Sequence[TrainingPicture],
-        folder: TrainingFolder,
+        folder: Path,
         context: RunContext,
     ) -> None:
         self._config = config
         self._folder = folder
         self._context = context
         self._validation = Validation(validation, names, config, context)
+        self._figures = read_figures(folder)
         self._epoch = ExitStack()
         self._progress: Progress | None = None
         self._trackers: Trackers | None = None
+        self._facts: ModelFacts | None = None
         self._tabled = False
 
     def __enter__(self) -> Watcher:
-        info = RunInfo(name=self._context.run_dir.name, dir=self._folder.path, config=vars(self._config))
+        info = RunInfo(name=self._context.run_dir.name, dir=self._folder, config=vars(self._config))
         self._trackers = self._context.trackers(self._config.tracker, info)
+        self._context.note(f"training in '{self._folder}'")
+        self._tell_places(self._trackers)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._epoch.close()
         if self._trackers:
             self._trackers.close()
+        if kind is not None and self._figures.epochs:
+            done = f"{self._figures.epochs} of {self._config.epochs} epochs"
+            self._context.note(f"{BEST} and {LAST} of {done} are in '{self._folder}'")
 
     def note(self, message: str) -> None:
         """One line of information."""
@@ -61,62 +69,84 @@ class Watcher:
     def begin(self, epoch: int, pictures: int) -> None:
         """Open the progress line of an epoch."""
         title = f"epoch {epoch + 1}/{self._config.epochs}"
-        self._progress = self._epoch.enter_context(self._context.progress(title, pictures, "pictures"))
+        self._progress = self._epoch.enter_context(self._context.progress(title, pictures, "images"))
 
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
         """Move the progress line on; ``losses`` are the means of the epoch so far."""
         if self._progress:
             self._progress.advance(pictures, " ".join(f"{name} {value:.4f}" for name, value in losses.items()))
 
-    def validate(self, session: Session) -> EpochScores | None:
+    def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
         """Measure the averaged weights on the validation split."""
         self._epoch.close()
-        return self._validation.scores(session)
+        self._facts = session.facts
+        return self._validation.scores(session, losses)
 
     def finish(self, result: EpochResult) -> None:
-        """Tell the epoch in one row, and the trackers."""
+        """Print the epoch as one row, record it, and keep its figures in case the training ends here."""
         self._epoch.close()
         if not self._tabled:
-            self._context.note(self._heading(result))
+            speed = result.pictures / max(result.seconds, 1e-9)
+            self._context.note(
+                f"epoch {result.epoch + 1}: {speed:.1f} images/s, peak memory {result.memory / 1e9:.2f} GB"
+            )
+            self._context.note(heading(result))
             self._tabled = True
-        self._context.note(self._row(result))
+        self._context.note(row(result, self._config.epochs))
+        values = scalars(result)
         if self._trackers:
-            self._trackers.scalars(scalars(result), result.epoch + 1)
+            self._trackers.scalars(values, result.epoch + 1)
+        self._figures.add(result.epoch + 1, values, best=result.best)
+        self._figures.write(self._folder)
+        if self._facts:
+            self._context.keep(Checkpoint(path=self._folder / LAST, facts=self._facts, values=self._figures.values()))
 
     def page(self, name: str, path: Path) -> None:
-        """Give a picture to the trackers."""
+        """Give an image to the trackers."""
         if self._trackers:
             self._trackers.picture(name, path, 0)
 
-    def conclude(self, trained: Trained) -> None:
-        """The last lines, and the pictures of the whole training."""
-        best = f"best epoch {trained.best_epoch + 1} of {trained.epochs}"
-        self._context.note(", ".join([best, *(f"{name} {value:.4f}" for name, value in trained.values.items())]))
-        if self._config.plots:
-            for path in self._pictures(trained):
-                self.page(path.stem, path)
-
-    def _pictures(self, trained: Trained) -> list[Path]:
-        """Curves of the training, and what the best weights find in the validation split."""
-        from stages.train.plots import draw_training
-
-        folder = self._folder.path
-        best = Checkpoint(path=folder / BEST, facts=trained.facts)
+    def conclude(self, trained: Trained) -> Figures:
+        """Measure the best weights once more, for the table of the classes and the charts; return all figures."""
+        best = Checkpoint(path=self._folder / BEST, facts=trained.facts)
         with open_model(best, self._context, imgsz=self._config.imgsz) as session:
-            return [*draw_training(folder), *self._validation.draw(session, folder)]
+            evaluation, scores = self._validation.measure(session)
+        self._figures.conclude(trained, scores, self._config.val_split)
+        self._figures.write(self._folder)
+        if self._config.plots:
+            from stages.train.plots import draw_training
 
-    def _heading(self, result: EpochResult) -> str:
-        columns = [f"{'epoch':>9}", f"{'memory':>8}", *(f"{name:>8}" for name in result.losses)]
-        return " ".join([*columns, *(f"{name:>8}" for name in HEADINGS), f"{'pictures/s':>10}"])
+            for path in (*draw_training(self._folder), *self._validation.draw(evaluation, scores, self._folder)):
+                self.page(path.stem, path)
+        if self._trackers:
+            self._tell_places(self._trackers)
+        return self._figures
 
-    def _row(self, result: EpochResult) -> str:
-        counted = f"{result.epoch + 1}/{self._config.epochs}"
-        scores = [getattr(result.scores, name) for name in SCORES] if result.scores else []
-        figures = [f"{value:>8.4f}" for value in result.losses.values()]
-        figures += [f"{value:>8.4f}" for value in scores] or [f"{'-':>8}"] * len(SCORES)
-        speed = f"{result.pictures / max(result.seconds, 1e-9):>10.1f}"
-        row = " ".join([f"{counted:>9}", f"{result.memory / 1e9:>6.2f}GB", *figures, speed])
-        return f"{row}  best" if result.best else row
+    def _tell_places(self, trackers: Trackers) -> None:
+        for line in trackers.places():
+            self._context.note(line)
+
+
+def heading(result: EpochResult) -> str:
+    """The line above the rows of the epochs: less than 80 characters with three losses."""
+    losses = [*result.losses, *(f"v.{name}" for name in result.losses)]
+    cells = [f"{name:>{width}}" for name, width in zip(HEADINGS, WIDTHS, strict=True)]
+    return " ".join([f"{'epoch':>7}", *(f"{name:>6}" for name in losses), *cells])
+
+
+def row(result: EpochResult, epochs: int) -> str:
+    """One epoch: losses of training and of validation, scores, and ``*`` where it is the best so far."""
+    scores = result.scores
+    losses = [*result.losses.values(), *(scores.losses.get(name) if scores else None for name in result.losses)]
+    cells = [f"{'-' if value is None else _short(value):>6}" for value in losses]
+    for name, width in zip(SCORES, WIDTHS, strict=True):
+        cells.append(f"{getattr(scores, name):>{width}.3f}" if scores else f"{'-':>{width}}")
+    return " ".join([f"{result.epoch + 1}/{epochs}".rjust(7), *cells, *(["*"] if result.best else [])])
+
+
+def _short(value: float) -> str:
+    """A loss in at most six characters, as far as that shows anything."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.3g}"
 
 
 class SilentWatcher:
@@ -140,7 +170,7 @@ class SilentWatcher:
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
         """Nothing."""
 
-    def validate(self, session: Session) -> EpochScores | None:
+    def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:  # noqa: ARG002
         """Never asked: the first process validates."""
         raise ValueError(f"only the first process validates, not this one with {session.facts.variant}")
 
@@ -150,14 +180,12 @@ class SilentWatcher:
     def page(self, name: str, path: Path) -> None:
         """Nothing."""
 
-    def conclude(self, trained: Trained) -> None:
-        """Nothing."""
-
 
 def scalars(result: EpochResult) -> dict[str, float]:
     """The figures of one epoch by the names that trackers and results.csv use."""
     values = {f"train/{name}_loss": value for name, value in result.losses.items()}
     if result.scores:
+        values |= {f"val/{name}_loss": value for name, value in result.scores.losses.items()}
         values |= {f"metrics/{name}": getattr(result.scores, name) for name in SCORES}
     values |= {f"lr/{name}": value for name, value in result.rates.items()}
     speed = result.pictures / max(result.seconds, 1e-9)

@@ -124,14 +124,18 @@ def test_hours_before_an_interruption_count(tmp_path):
 
 def test_patience_stops_early(tmp_path):
     notes = Notes([0.1, 0.5, 0.2, 0.3, 0.4])
-    course(tmp_path, listener=notes, epochs=9, patience=2).run()
+    done = course(tmp_path, listener=notes, epochs=9, patience=2)
+    done.run()
+    assert done.ended == "patience"
     assert len(notes.epochs) == 4
     assert "no better epoch than 2 for 2 epochs" in notes.lines[-1]
 
 
 def test_hours_stop_before_an_epoch_that_would_end_too_late(tmp_path):
     notes = Notes()
-    course(tmp_path, listener=notes, epochs=9, hours=1e-9).run()
+    done = course(tmp_path, listener=notes, epochs=9, hours=1e-9)
+    done.run()
+    assert done.ended == "time"
     assert len(notes.epochs) == 1
     assert "stops after epoch 1" in notes.lines[-1]
 
@@ -220,7 +224,7 @@ def test_a_failed_write_leaves_the_former_state(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         save_state(load_state(tmp_path, TINY.to_dict()), tmp_path)
     assert load_state(tmp_path, TINY.to_dict()).epoch == 1
-    assert not [item.name for item in tmp_path.iterdir() if item.name.startswith(".")]
+    assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".")] == [STATE]
 
 
 TWO = """

@@ -12,11 +12,14 @@ import torch
 
 from backends.yolov5 import trainer
 from backends.yolov5.errors import TrainingError
+from backends.yolov5.training.doubts import doubts
+from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.state import TrainingState, load_state, save_state
+from backends.yolov5.training.settings import LossGains
+from backends.yolov5.training.state import STATE, TrainingState, load_state, save_state
 from core.training import TrainingJob
 from stages.train import TrainConfig
-from tests.yolov5.training_tools import TINY, course, tiny_network
+from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, course, tiny_network
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -110,9 +113,48 @@ def test_a_state_of_another_format_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
     state = state_of(tmp_path, 6)
     monkeypatch.setattr("backends.yolov5.training.state.FORMAT", 1)
     save_state(state, tmp_path)
-    content = torch.load(tmp_path / "state.pt", weights_only=True)
+    content = torch.load(tmp_path / STATE, weights_only=True)
     del content["batch"]  # which format 1 had not
-    torch.save(content, tmp_path / "state.pt")
+    torch.save(content, tmp_path / STATE)
     monkeypatch.undo()
     with pytest.raises(TrainingError, match="has format 1, this version reads 2"):
         load_state(tmp_path, TINY.to_dict())
+
+
+def doubts_of(folder: Path, *, images: int, batch: int, epochs: int, **optimisation: Any) -> list[str]:
+    batches = MadeUpBatches(count=max(images // batch, 1), size=min(batch, images))
+    settings = replace(QUICK, **optimisation)
+    made = course(folder, batches=batches, batch=batch, epochs=epochs, optimisation=settings)
+    batches.pictures = images
+    return list(doubts(made.loop))
+
+
+def test_a_set_smaller_than_a_batch_is_warned_of(tmp_path: Path) -> None:
+    (line,) = doubts_of(tmp_path, images=3, batch=8, epochs=1, warmup_epochs=0)
+    assert line.startswith("the training split has 3 images, fewer than a batch of 8: an epoch is one batch")
+    assert doubts_of(tmp_path, images=8, batch=8, epochs=1, warmup_epochs=0) == []
+
+
+def test_a_training_shorter_than_its_warm_up_is_warned_of(tmp_path: Path) -> None:
+    (line,) = doubts_of(tmp_path, images=8, batch=4, epochs=50, warmup_epochs=3.0, lr0=0.01)
+    assert "the warm-up takes 100 batches, and the training has 100 (50 x 2)" in line
+    assert "never reaches lr0=0.01; train.warmup_epochs=0" in line
+    assert "train.epochs=100 for twice its length" in line
+    assert doubts_of(tmp_path, images=8, batch=4, epochs=51, warmup_epochs=3.0) == []
+
+
+def test_losses_of_a_validation_are_those_of_the_training_on_the_same_batch() -> None:
+    """Boxes in pixels and outputs of the sigmoid give what fractions and logits give."""
+    loss, network = DetectionLoss(TINY, LossGains(), 64), tiny_network()
+    losses = trainer.validation_losses(loss)
+    fractions = torch.tensor([[0, 1, 0.5, 0.4, 0.3, 0.5], [1, 0, 0.2, 0.7, 0.1, 0.2]])
+    with torch.no_grad():
+        logits = network(torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
+        _, parts = loss(logits, fractions)
+    outputs = {f"p{3 + level}": value.sigmoid().numpy() for level, value in enumerate(logits)}
+    pixels = fractions * torch.tensor([1, 1, 96, 64, 96, 64])
+    found = losses(outputs, pixels.numpy())
+    assert list(found) == ["box", "obj", "cls"]
+    assert list(found.values()) == pytest.approx(parts.tolist(), rel=1e-4)
+    assert all(value > 0 for value in found.values())
+    assert losses(outputs, pixels.numpy()[:0])["box"] == 0

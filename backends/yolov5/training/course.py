@@ -75,6 +75,9 @@ class Course:
         weights: Variant and names for the checkpoints; its state is not used.
         folder: Where state and checkpoints are written.
         listener: Is told how it goes.
+
+    Attributes:
+        ended: Why :meth:`run` returned, in the first process: ``epochs``, ``patience`` or ``time``.
     """
 
     def __init__(self, loop: Loop, weights: Weights, folder: Path, listener: Listener) -> None:
@@ -82,6 +85,7 @@ class Course:
         self.epoch = 0
         self.best, self.best_epoch = -1.0, -1
         self.weights = weights
+        self.ended = "epochs"
         self._class_scores: dict[int, float] = {}
         self._seconds = 0.0
 
@@ -147,14 +151,17 @@ class Course:
     def _over(self) -> bool:
         """Whether patience or time is used up; the first process decides for all."""
         recipe = self.loop.recipe
-        reason = ""
+        reason, ended = "", "epochs"
         if recipe.patience and self.best_epoch >= 0 and self.epoch - 1 - self.best_epoch >= recipe.patience:
             reason = f"no better epoch than {self.best_epoch + 1} for {recipe.patience} epochs: stops early"
+            ended = "patience"
         mean = self._seconds / max(self.epoch, 1)
         if recipe.hours is not None and self.epoch and self._seconds + mean > recipe.hours * 3600:
             reason = f"the next epoch would end after {recipe.hours:g} h: stops after epoch {self.epoch}"
+            ended = "time"
         over = self.loop.processes.from_leader([float(bool(reason))])[0] > 0
         if over:
+            self.ended = ended
             self.listener.note(reason)
         return over
 

@@ -16,6 +16,8 @@ from backends.yolov5.training.settings import LossGains
 
 BALANCE: Mapping[int, tuple[float, ...]] = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}
 """Weight of each level's objectness, small stride first, by the number of levels."""
+SATURATED = 1e-7
+"""Outputs of the sigmoid closer than this to 0 or 1 count as this far from it: their logits would be infinite."""
 
 
 class DetectionLoss:
@@ -36,12 +38,13 @@ class DetectionLoss:
         strides = torch.tensor(config.strides, dtype=torch.float64).view(-1, 1, 1)
         self._anchors = torch.tensor(config.anchors, dtype=torch.float64).view(config.levels, -1, 2) / strides
 
-    def __call__(self, logits: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, logits: Sequence[Tensor], targets: Tensor, *, activated: bool = False) -> tuple[Tensor, Tensor]:
         """The loss of a batch, computed in float32 (float64 where the logits are).
 
         Args:
             logits: [B, A*(5+nc), H/s, W/s] a level, in any memory format; float16 and bfloat16 will do.
             targets: Picture, class, cx, cy, w, h as fractions of the network's input, [N, 6]; N may be 0.
+            activated: ``logits`` are outputs of the sigmoid instead, as inference gives them.
 
         Returns:
             The sum of the parts times B, a scalar to differentiate; and the parts box, objectness and class
@@ -54,12 +57,16 @@ class DetectionLoss:
 
         parts = torch.zeros(3, dtype=dtype, device=targets.device)
         for level, found, balance in zip(logits, positives, BALANCE[self.config.levels], strict=True):
-            box, obj, cls = self._level(level, found, dtype)
+            box, obj, cls = self._level(level, found, dtype, activated=activated)
             parts = parts + torch.stack((box * self.box_gain, obj * (balance * self.obj_gain), cls * self.cls_gain))
         return parts.sum() * logits[0].shape[0], parts.detach()
 
-    def _level(self, logits: Tensor, found: Assigned, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    def _level(
+        self, logits: Tensor, found: Assigned, dtype: torch.dtype, *, activated: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
         rows, objectness = _pick(logits, found, self.config.anchors_per_level, dtype)
+        if activated:
+            rows, objectness = rows.logit(eps=SATURATED), objectness.logit(eps=SATURATED)
         goal = torch.zeros_like(objectness, memory_format=torch.contiguous_format)
         if not len(rows):
             nothing = goal.new_zeros(())

@@ -40,6 +40,11 @@ class Processes:
         """Whether this is the first process."""
         return self.rank == 0
 
+    @property
+    def backend(self) -> str:
+        """How they exchange gradients."""
+        return _backend(self.device)
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model with gradients averaged over the processes."""
         if self.world == 1:
@@ -81,12 +86,16 @@ def processes(device: torch.device) -> Iterator[Processes]:
         if world == 1:
             yield Processes(0, 1, device)
             return
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+        dist.init_process_group(_backend(device), timeout=TIMEOUT)
         try:
             yield Processes(dist.get_rank(), world, device, beside)
             dist.barrier()  # the first process writes while the others are done; none ends before all have
         finally:
             dist.destroy_process_group()
+
+
+def _backend(device: torch.device) -> str:
+    return "nccl" if device.type == "cuda" else "gloo"
 
 
 def _own_gpu(device: torch.device, beside: int) -> torch.device:

@@ -16,7 +16,7 @@ import torch
 from backends.yolov5.errors import TrainingError
 
 FORMAT = 2
-STATE = "state.pt"
+STATE = ".state.pt"
 _DAMAGED = (
     AttributeError,
     EOFError,
@@ -64,7 +64,7 @@ class TrainingState:
 def save_state(state: TrainingState, folder: Path) -> None:
     """Write ``state`` into ``folder``; a crash leaves the former one."""
     content = {"format": FORMAT, **{name: getattr(state, name) for name in state.__dataclass_fields__}}
-    temporary = folder / f".{STATE}.{os.getpid()}"
+    temporary = folder / f"{STATE}.{os.getpid()}"
     try:
         with temporary.open("wb") as file:
             torch.save(content, file)

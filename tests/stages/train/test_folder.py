@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +11,12 @@ import pytest
 from filelock import FileLock
 
 from core.errors import HooklineError
+from core.incomplete import MARKER
 from core.ranks import Ranks
-from core.training import STATE
-from stages.train.folder import FINISHED, TrainingFolder
+from core.training import BEST, LAST, STATE
+from stages.train.folder import TrainingFolder
 
-ID = "0f" * 8
-"""Name of a folder, as :func:`stages.train.training.identity` gives it."""
+RECORD = "0f0f.json"
 
 
 @pytest.fixture
@@ -22,100 +24,147 @@ def notes() -> list[str]:
     return []
 
 
-def begun(path: Path, notes: list[str], *, resume: bool = False, leader: bool = True) -> bool:
-    return TrainingFolder(path / ID).prepare(resume=resume, leader=leader, note=notes.append)
+def folder_in(path: Path, run: str = "one") -> TrainingFolder:
+    (path / run).mkdir(exist_ok=True)
+    (path / "cache").mkdir(exist_ok=True)
+    return TrainingFolder(path / run, path / "cache" / RECORD)
 
 
-def leave_state(path: Path, text: str = "state") -> None:
-    (path / ID / STATE).write_text(text)
+def begun(path: Path, notes: list[str], run: str = "one", *, resume: bool = False) -> TrainingFolder:
+    """The folder of a run that has finished an epoch, unless it says otherwise."""
+    folder = folder_in(path, run)
+    folder.prepare(resume=resume, note=notes.append)
+    return folder
 
 
-def test_a_finished_training_is_set_aside_until_the_next_one(tmp_path: Path, notes: list[str]) -> None:
-    assert not begun(tmp_path, notes)
-    leave_state(tmp_path)
-    (tmp_path / "done").mkdir()
-    TrainingFolder(tmp_path / ID).hand_over(tmp_path / "done")
-    assert not begun(tmp_path, notes)
-    assert [item.name for item in (tmp_path / ID).iterdir()] == []
-    assert "the result of the former run" in notes[0]
-    assert (tmp_path / f"{ID}.former" / STATE).is_file()  # the store may have lost it: a kill before it came there
-    assert not begun(tmp_path, notes)
-    assert not (tmp_path / f"{ID}.former").exists()
+def leave_epoch(folder: TrainingFolder, text: str = "state") -> None:
+    for name in (BEST, LAST, STATE, MARKER):
+        (folder.path / name).write_text(text)
+    (folder.path / "tensorboard").mkdir(exist_ok=True)
+    (folder.path / "tensorboard" / "events").write_text(text)
 
 
-def test_a_finished_training_can_be_handed_over_again(tmp_path: Path, notes: list[str]) -> None:
-    begun(tmp_path, notes)
-    leave_state(tmp_path)
-    (tmp_path / "done").mkdir()
-    TrainingFolder(tmp_path / ID).hand_over(tmp_path / "done")
-    assert begun(tmp_path, notes, resume=True)
+def contents(folder: TrainingFolder) -> set[str]:
+    return {item.name for item in folder.path.iterdir()}
 
 
-def test_an_interrupted_training_is_set_aside(tmp_path: Path, notes: list[str]) -> None:
-    begun(tmp_path, notes)
-    leave_state(tmp_path)
-    assert not begun(tmp_path, notes)
-    assert (tmp_path / f"{ID}.former" / STATE).is_file()
-    assert "the state of the former run" in notes[0]
+def test_a_training_is_resumed_where_it_lies(tmp_path: Path, notes: list[str]) -> None:
+    leave_epoch(begun(tmp_path, notes))
+    (tmp_path / "one" / f"{STATE}.7").write_text("half")
+    folder = folder_in(tmp_path)
+    assert folder.prepare(resume=True, note=notes.append)
+    assert contents(folder) == {BEST, LAST, STATE, MARKER, "tensorboard"}
+    assert notes == []
 
 
-def test_nothing_to_resume_is_an_error_of_the_first_process_alone(tmp_path: Path, notes: list[str]) -> None:
+def test_a_training_is_resumed_in_another_directory(tmp_path: Path, notes: list[str]) -> None:
+    leave_epoch(begun(tmp_path, notes))
+    folder = folder_in(tmp_path, "two")
+    assert folder.prepare(resume=True, note=notes.append)
+    assert contents(folder) == {BEST, LAST, STATE, "tensorboard"}
+    assert (tmp_path / "two" / "tensorboard" / "events").read_text() == "state"
+    assert contents(folder_in(tmp_path, "one")) == {BEST, LAST, STATE, MARKER, "tensorboard"}
+    assert "continues the training in" in notes[0]
+    assert folder_in(tmp_path, "three").former == tmp_path / "two"
+
+
+def test_a_copy_that_was_interrupted_is_no_state(
+    tmp_path: Path, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_epoch(begun(tmp_path, notes))
+    copy = shutil.copy2
+
+    def killed(source: Path, target: Path) -> None:
+        if Path(source).name == STATE:
+            raise KeyboardInterrupt
+        copy(source, target)
+
+    monkeypatch.setattr("stages.train.folder.shutil.copy2", killed)
+    with pytest.raises(KeyboardInterrupt):
+        begun(tmp_path, notes, "two", resume=True)
+    monkeypatch.undo()
+    assert folder_in(tmp_path).former == tmp_path / "one"
+    assert begun(tmp_path, notes, "two", resume=True).path == tmp_path / "two"
+
+
+def test_an_interrupted_training_stays_where_it_is(tmp_path: Path, notes: list[str]) -> None:
+    leave_epoch(begun(tmp_path, notes))
+    assert contents(begun(tmp_path, notes, "two")) == set()
+    assert "starts again; resume=true would have continued the training in" in notes[0]
+    assert (tmp_path / "one" / STATE).is_file()
+
+
+def test_nothing_to_resume_is_an_error_of_the_first_process_alone(
+    tmp_path: Path, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(HooklineError, match="no training with these options"):
         begun(tmp_path, notes, resume=True)
-    assert not begun(tmp_path, notes, resume=True, leader=False)
+    monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=1, world=2))
+    assert not folder_in(tmp_path).prepare(resume=True, note=pytest.fail)
 
 
-@pytest.mark.parametrize("leader", [True, False])
-def test_an_epoch_that_was_never_finished_begins_anew(tmp_path: Path, notes: list[str], *, leader: bool) -> None:
+def test_a_directory_that_is_gone_is_named(tmp_path: Path, notes: list[str]) -> None:
+    leave_epoch(begun(tmp_path, notes))
+    shutil.rmtree(tmp_path / "one")
+    with pytest.raises(HooklineError, match=r"one', where the interrupted training lay, does not exist; restore"):
+        begun(tmp_path, notes, "two", resume=True)
+
+
+def test_an_epoch_that_was_never_finished_begins_anew(tmp_path: Path, notes: list[str]) -> None:
     begun(tmp_path, notes)
-    assert not begun(tmp_path, notes, resume=True, leader=leader)
+    assert not folder_in(tmp_path).prepare(resume=True, note=notes.append)
+    assert notes == ["the interrupted run had not finished an epoch: starts again"]
 
 
-def test_what_a_killed_process_was_about_to_write_goes_nowhere(tmp_path: Path, notes: list[str]) -> None:
-    begun(tmp_path, notes)
-    leave_state(tmp_path)
-    (tmp_path / ID / f".{STATE}.7").write_text("half")
-    (tmp_path / ID / "last.safetensors").write_text("weights")
-    (tmp_path / "done").mkdir()
-    TrainingFolder(tmp_path / ID).hand_over(tmp_path / "done")
-    assert [item.name for item in (tmp_path / "done").iterdir()] == ["last.safetensors"]
-    assert begun(tmp_path, notes, resume=True)
-    assert not (tmp_path / ID / f".{STATE}.7").exists()
+def test_a_process_after_the_first_reads_the_state_where_it_lies_and_changes_nothing(
+    tmp_path: Path, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_epoch(begun(tmp_path, notes))
+    monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=1, world=2))
+    folder = folder_in(tmp_path, "apart")
+    assert folder.prepare(resume=True, note=pytest.fail)
+    assert folder.path == tmp_path / "one"
+    assert not list((tmp_path / "apart").iterdir())
+    assert not folder_in(tmp_path, "apart").prepare(resume=False, note=pytest.fail)
 
 
-def finish(path: Path) -> None:
-    """Leave a folder as a finished training does."""
-    path.mkdir(exist_ok=True)
-    (path / FINISHED).touch()
+def test_a_finished_training_is_taken_without_what_belongs_to_its_run(tmp_path: Path, notes: list[str]) -> None:
+    first = begun(tmp_path, notes)
+    leave_epoch(first)
+    (first.path / f"{BEST}.json").write_text("sidecar")
+    assert not folder_in(tmp_path, "two").finished
+    first.finish()
+    second = folder_in(tmp_path, "two")
+    assert second.finished
+    second.take(first.path)
+    assert contents(second) == {BEST, LAST, "tensorboard"}
+    shutil.rmtree(first.path)
+    assert not folder_in(tmp_path, "two").finished
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"folder": 1, "finished": true}', '{"folder": "x"}'])
+def test_a_damaged_record_is_none(tmp_path: Path, notes: list[str], text: str) -> None:
+    folder = begun(tmp_path, notes)
+    (tmp_path / "cache" / RECORD).write_text(text)
+    assert folder.former is None
+    assert not folder.finished
+
+
+def test_a_record_holds_any_path(tmp_path: Path, notes: list[str]) -> None:
+    folder = begun(tmp_path, notes, "a'b\udcff")
+    assert folder.former == folder.path
+    json.loads((tmp_path / "cache" / RECORD).read_text())
 
 
 @contextmanager
 def held_by_another_run(path: Path) -> Iterator[None]:
-    with FileLock(f"{path}.lock"):
+    (path / "cache").mkdir(exist_ok=True)
+    with FileLock((path / "cache" / RECORD).with_suffix(".lock")):
         yield
 
 
-def test_a_finished_folder_is_swept_unless_its_lock_is_held(tmp_path: Path, notes: list[str]) -> None:
-    held, free, former = "0123456789abcdef", "fedcba9876543210", "fedcba9876543210.former"
-    for name in (held, free, former):
-        finish(tmp_path / name)
-    with held_by_another_run(tmp_path / held):
-        begun(tmp_path, notes)
-    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {held, ID}
-    begun(tmp_path, notes)
-    assert {item.name for item in tmp_path.iterdir() if item.is_dir()} == {ID}
-
-
-@pytest.mark.parametrize("name", ["run1", "run1.former", "0" * 15, "0" * 17, f"{'0' * 16}.old"])
-def test_a_folder_that_no_training_made_is_not_swept(tmp_path: Path, notes: list[str], name: str) -> None:
-    finish(tmp_path / name)
-    begun(tmp_path, notes)
-    assert (tmp_path / name / FINISHED).is_file()
-    assert not (tmp_path / f"{name}.lock").exists()
-
-
-def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path) -> None:
-    first, second = TrainingFolder(tmp_path / ID), TrainingFolder(tmp_path / ID)
+def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path, notes: list[str]) -> None:
+    first, second = folder_in(tmp_path), folder_in(tmp_path, "two")
     told, found = threading.Event(), []
 
     def wait() -> None:
@@ -124,11 +173,13 @@ def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path
 
     with first.lock(pytest.fail) as waited:
         assert not waited
+        first.prepare(resume=False, note=notes.append)
         thread = threading.Thread(target=wait)
         thread.start()
         assert told.wait(10)
         assert not found
-        finish(tmp_path / ID)
+        leave_epoch(first)
+        first.finish()
     thread.join(10)
     assert found == [(True, True)]
 
@@ -136,14 +187,14 @@ def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path
 def test_a_second_run_of_several_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=0, world=2))
     with (
-        held_by_another_run(tmp_path / ID),
+        held_by_another_run(tmp_path),
         pytest.raises(HooklineError, match="another run trains the same"),
-        TrainingFolder(tmp_path / ID).lock(pytest.fail),
+        folder_in(tmp_path).lock(pytest.fail),
     ):
         pass
 
 
 def test_processes_after_the_first_do_not_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=1, world=2))
-    with held_by_another_run(tmp_path / ID), TrainingFolder(tmp_path / ID).lock(pytest.fail) as waited:
+    with held_by_another_run(tmp_path), folder_in(tmp_path).lock(pytest.fail) as waited:
         assert not waited

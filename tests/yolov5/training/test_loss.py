@@ -134,6 +134,17 @@ def test_half_precision_logits_are_computed_in_float32(dtype: torch.dtype) -> No
         assert (one.grad.float() - two.grad).abs().max().item() < scale * torch.finfo(dtype).eps
 
 
+def test_outputs_of_the_sigmoid_give_the_same_parts_and_stay_finite() -> None:
+    config = make_config()
+    logits, targets = [level.detach() for level in make_logits(config)], make_targets(config)
+    loss = DetectionLoss(config, LossGains(), IMGSZ)
+    expected = loss(logits, targets)[1]
+    found = loss([level.sigmoid() for level in logits], targets, activated=True)[1]
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+    for value in (0.0, 1.0):
+        assert loss([torch.full_like(level, value) for level in logits], targets, activated=True)[1].isfinite().all()
+
+
 CUDA = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
 

@@ -1,0 +1,34 @@
+"""The scores of an evaluation as the table that people know from YOLOv5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.evaluation.scores import ClassScore, Scores
+
+HEADER = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
+
+
+def class_table(scores: Scores) -> str:
+    """Aligned columns: a header, the row ``all``, a row per class that has objects, and what is left out."""
+    lines = aligned([HEADER, *map(_row, (scores.all, *scores.classes))])
+    lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is best")
+    if scores.absent:
+        lines.append(f"{scores.absent} more classes have no objects here and do not count in the means")
+    return "\n".join(lines)
+
+
+def _row(score: ClassScore) -> tuple[str, ...]:
+    figures = (score.precision, score.recall, score.map50, score.map50_95)
+    return (score.name, str(score.images), str(score.instances), *(f"{figure:.3f}" for figure in figures))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One line per row: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
