@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 DEFAULT = "street"
 ADVICE = "give pictures of your own task: calibrate.source=<folder, glob, .txt list or video> or data=<data.yaml>"
 
+SMALL = 32
+"""Number of images below which a calibration is warned of; ``calibrate.pictures`` is 200."""
+
 
 class PictureOptions(Protocol):
     """Options of a stage that say which pictures are taken.
@@ -80,6 +83,18 @@ def choose_source(
     note = f"calibrated on the default street video, since no pictures were given; {ADVICE}"
     context.note("calibrate: no pictures were given, taking the default street video")
     return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)
+
+
+def small_note(count: int) -> tuple[str, ...]:
+    """Return a note on a calibration with few images, where ``count`` are."""
+    if count >= SMALL:
+        return ()
+    images = "1 image" if count == 1 else f"{count} images"
+    note = (
+        f"calibrated on {images}: ranges of fewer than {SMALL} often cut activations of other images, which costs "
+        "accuracy in int8; give more images of your own task (200 are taken by default)"
+    )
+    return (note,)
 
 
 def source_digest(options: PictureOptions, context: RunContext) -> dict[str, str]:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import CalibrationTable, Dataset, InputContract
-from core.calibration_pictures import CalibrationFeed, choose_source, prepared_batches
+from core.calibration_pictures import CalibrationFeed, choose_source, prepared_batches, small_note
 from core.context import RunContext
 from core.digest import file_digest, text_digest
-from core.media.reader import files_read
+from core.media.reader import files_read, frame_count
 from core.media.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ def feed(
         for images, _ in prepared_batches(config, contract, source, tolerance, context):
             yield images
 
+    total = frame_count(source)
+    few = small_note(min(total, config.pictures)) if total else ()
     taken = {
         "source": source.digest(context.cache_dir),
         "pictures": config.pictures,
         "seed": context.seed,
         "processor": config.processor,
     }
-    return CalibrationFeed(config.method.value, text_digest(json.dumps(taken)), None, batches), notes
+    return CalibrationFeed(config.method.value, text_digest(json.dumps(taken)), None, batches), (*notes, *few)
 
 
 def _nothing(_contract: InputContract) -> Iterator[NDArray[np.float32]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import CalibrationTable, Dataset, InputContract, OnnxModel
 from core.calibration import Ranges
-from core.calibration_pictures import choose_source, prepared_batches, preprocessing_digest
+from core.calibration_pictures import choose_source, prepared_batches, preprocessing_digest, small_note
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError
@@ -62,7 +62,7 @@ def observe_pictures(
         preprocessing=preprocessing_digest(model.contract, config.processor),
         tensors=observer.ranges(),
     )
-    return write_table(ranges, context.workdir, (*notes, *skipped_note(tolerance)))
+    return write_table(ranges, context.workdir, (*notes, *small_note(done), *skipped_note(tolerance)))
 
 
 def observe(

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import pytest
+
+from core.calibration_pictures import SMALL, small_note
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(1, "calibrated on 1 image: "), (SMALL - 1, f"calibrated on {SMALL - 1} images: "), (SMALL, ""), (200, "")],
+)
+def test_few_images_are_told_with_their_number(count: int, told: str) -> None:
+    assert "".join(small_note(count)).startswith(told)
+    assert bool(small_note(count)) is bool(told)
