@@ -99,12 +99,13 @@ class TrainingFolder:
         """
         former = self.former
         if not RANKS.leader:
-            found = resume and former is not None and (former / STATE).is_file()
-            self.path = former if found and former is not None else self.path
-            return found
+            if not resume or former is None or not (former / STATE).is_file():
+                return False
+            self.path = former
+            return True
         if resume and not (self.path / STATE).is_file():
             resume = self._continue(former, note)
-        elif former is not None and former != self.path and (former / STATE).is_file():
+        elif not resume and former is not None and (former / STATE).is_file():
             note(f"starts again; resume=true would have continued the training in '{former}', which stays as it is")
         for left in self.path.glob(".*"):  # what a killed process was about to write
             if left.name != STATE and left.is_file():

@@ -45,7 +45,7 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
     record = context.cache_dir / "training" / f"{identity(config, dataset, start, context)}.json"
     folder = TrainingFolder(context.workdir, record)
     with folder.lock(context.note) as waited:
-        if (waited or config.resume) and folder.finished and RANKS.leader:
+        if (waited or config.resume) and folder.finished:
             checkpoint = _taken(folder, _family(config, start, context), context)
         else:
             resume = folder.prepare(resume=config.resume, note=context.note)
