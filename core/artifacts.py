@@ -147,12 +147,12 @@ class Checkpoint(Artifact):
     """Trained weights. ``path`` is a safetensors file; its metadata repeats ``facts`` as JSON.
 
     Attributes:
-        values: What the training measured, for ``summary.json``; JSON values. Empty for weights that were not trained
-            in this run.
+        values: What the training measured, for ``summary.json``; JSON values. None for weights that no training of
+            this run made.
     """
 
     facts: ModelFacts
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

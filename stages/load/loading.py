@@ -57,7 +57,7 @@ def _unchanged(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
     described(source)
     known = read_model(source.path)
     if isinstance(known, Checkpoint):
-        return replace(known, values={}, report=())  # of the training, not of this run
+        return replace(known, values=None, report=())  # of the training, not of this run
     return known if isinstance(known, OnnxModel | Engine) else None
 
 

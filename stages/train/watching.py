@@ -98,6 +98,7 @@ class Watcher:
             self._trackers.scalars(values, result.epoch + 1)
         self._figures.add(result.epoch + 1, values, best=result.best)
         self._figures.write(self._folder)
+        self._context.figures({"epoch": result.epoch + 1, **self._figures.last})
         if self._facts:
             self._context.keep(Checkpoint(path=self._folder / LAST, facts=self._facts, values=self._figures.values()))
 
