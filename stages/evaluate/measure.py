@@ -71,12 +71,17 @@ def measure(
                 advance=progress.advance,
             )
         protocol = protocol_of(config, session, wanted)
+    check_objects(_seen(labels, evaluation), names, classes, config.split, "measure")
     cost = None
     if heads is not None and _decodes(config, session, wanted) and not cost_remark:
-        cost = measure_cost(
-            config, heads, session, samples=samples, labels=labels, names=names, wanted=wanted, context=context
-        )
-    check_objects(_seen(labels, evaluation), names, classes, config.split, "measure")
+        try:
+            cost = measure_cost(
+                config, heads, session, samples=samples, labels=labels, names=names, wanted=wanted, context=context
+            )
+        except HooklineError as error:  # e.g. a graph for another runtime that ONNX Runtime does not take
+            if config.decode_cost is DecodeCost.always:
+                raise
+            cost_remark = error.message
     truth = ground_truth(samples, labels, evaluation.pictures, names)
     found = results(samples, evaluation.pictures)
     scores = score(truth, found, classes)

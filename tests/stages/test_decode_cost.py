@@ -169,6 +169,19 @@ def test_many_images_are_measured_only_on_request(tmp_path: Path, monkeypatch: p
     assert always.values["lost_by_both_map50"] == pytest.approx(0.5)
 
 
+def test_a_model_that_cannot_be_opened_ends_only_what_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: object, model: OnnxModel | Engine, *, device: str) -> Answers:
+        if model.layout is Layout.heads:
+            raise HooklineError("the graph has an operator of another runtime", "open it there")
+        return Answers(model)
+
+    monkeypatch.setattr(AnsweringRuntime, "open", refuse)
+    metrics, _ = run(tmp_path)
+    assert metrics.report[1].endswith("was not measured: the graph has an operator of another runtime")
+    with pytest.raises(HooklineError, match="another runtime; open it there"):
+        run(tmp_path, decode_cost=DecodeCost.always)
+
+
 def test_never(tmp_path: Path) -> None:
     metrics, _ = run(tmp_path, decode_cost=DecodeCost.never)
     assert len(metrics.report) == 2
