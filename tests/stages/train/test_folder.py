@@ -75,7 +75,7 @@ def test_a_copy_that_was_interrupted_is_no_state(
     copy = shutil.copy2
 
     def killed(source: Path, target: Path) -> None:
-        if Path(source).name == STATE:
+        if Path(source).name == LAST:
             raise KeyboardInterrupt
         copy(source, target)
 
@@ -83,6 +83,7 @@ def test_a_copy_that_was_interrupted_is_no_state(
     with pytest.raises(KeyboardInterrupt):
         begun(tmp_path, notes, "two", resume=True)
     monkeypatch.undo()
+    assert not (tmp_path / "two" / STATE).exists()
     assert folder_in(tmp_path).former == tmp_path / "one"
     assert begun(tmp_path, notes, "two", resume=True).path == tmp_path / "two"
 
