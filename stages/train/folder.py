@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,10 +27,12 @@ class Record:
 
     Attributes:
         folder: Where it lies.
+        resumable: It has finished an epoch.
         finished: It has ended, and its results are there.
     """
 
     folder: str
+    resumable: bool
     finished: bool
 
 
@@ -110,12 +112,17 @@ class TrainingFolder:
         for left in self.path.glob(".*"):  # what a killed process was about to write
             if left.name != STATE and left.is_file():
                 left.unlink()
-        self._write(finished=False)
+        if resume or former is None or not (former / STATE).is_file():
+            self._write(resumable=resume)  # else the former state stays the one to resume until there is a newer one
         return resume
+
+    def finish_epoch(self) -> None:
+        """Record that the training here can be resumed."""
+        self._write(resumable=True)
 
     def finish(self) -> None:
         """Record that the results are complete."""
-        self._write(finished=True)
+        self._write(resumable=True, finished=True)
 
     def take(self, former: Path) -> None:
         """Copy what the training in ``former`` left, without its state."""
@@ -128,7 +135,7 @@ class TrainingFolder:
                 "resume=true, but no training with these options, data and weights was interrupted",
                 "repeat the command of the interrupted run with resume=true added and nothing else changed",
             )
-        if not former.is_dir():
+        if not former.is_dir() and self._resumable:
             raise HooklineError(
                 f"resume=true, but '{former}', where the interrupted training lay, does not exist",
                 "restore the directory, or leave resume=true out to train from the beginning",
@@ -141,15 +148,20 @@ class TrainingFolder:
         shutil.copy2(former / STATE, self.path / STATE)  # the last: its presence says that the copy is complete
         return True
 
+    @property
+    def _resumable(self) -> bool:
+        known = self._known()
+        return known is not None and known.resumable
+
     def _known(self) -> Record | None:
         with suppress(OSError, DecodeError):
             known: Record = decode(Record, parse(self._record.read_bytes()))
             return known
         return None
 
-    def _write(self, *, finished: bool) -> None:
-        content = {"folder": os.path.abspath(self.path), "finished": finished}
-        write_file(self._record, json.dumps(content).encode())
+    def _write(self, *, resumable: bool, finished: bool = False) -> None:
+        record = Record(os.path.abspath(self.path), resumable, finished)
+        write_file(self._record, json.dumps(asdict(record)).encode())
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -76,7 +76,7 @@ def _trained(
     *,
     resume: bool,
 ) -> Checkpoint:
-    watcher = Watcher(config, data.names, data.validation, folder.path, context) if RANKS.leader else SilentWatcher()
+    watcher = Watcher(config, data.names, data.validation, folder, context) if RANKS.leader else SilentWatcher()
     job = TrainingJob(
         variant=config.model,
         start=start,

@@ -14,6 +14,7 @@ from core.trackers import RunInfo, Trackers
 from core.training import BEST, LAST, EpochResult, EpochScores, Trained, TrainingPicture, ValidationLosses
 from stages.train import TrainConfig
 from stages.train.figures import Figures, read_figures
+from stages.train.folder import TrainingFolder
 from stages.train.validation import Validation
 
 SCORES = ("precision", "recall", "map50", "map50_95")
@@ -29,14 +30,14 @@ class Watcher:
         config: TrainConfig,
         names: Sequence[str],
         validation: Sequence[TrainingPicture],
-        folder: Path,
+        folder: TrainingFolder,
         context: RunContext,
     ) -> None:
         self._config = config
-        self._folder = folder
+        self._training, self._folder = folder, folder.path
         self._context = context
         self._validation = Validation(validation, names, config, context)
-        self._figures = read_figures(folder)
+        self._figures = read_figures(folder.path)
         self._epoch = ExitStack()
         self._progress: Progress | None = None
         self._trackers: Trackers | None = None
@@ -91,6 +92,7 @@ class Watcher:
                 f"epoch {result.epoch + 1}: {speed:.1f} images/s, peak memory {result.memory / 1e9:.2f} GB"
             )
             self._context.note(heading(result))
+            self._training.finish_epoch()
             self._tabled = True
         self._context.note(row(result, self._config.epochs))
         values = scalars(result)

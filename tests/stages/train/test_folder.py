@@ -38,6 +38,7 @@ def begun(path: Path, notes: list[str], run: str = "one", *, resume: bool = Fals
 
 
 def leave_epoch(folder: TrainingFolder, text: str = "state") -> None:
+    folder.finish_epoch()
     for name in (BEST, LAST, STATE, MARKER):
         (folder.path / name).write_text(text)
     (folder.path / "tensorboard").mkdir(exist_ok=True)
@@ -90,9 +91,13 @@ def test_a_copy_that_was_interrupted_is_no_state(
 
 def test_an_interrupted_training_stays_where_it_is(tmp_path: Path, notes: list[str]) -> None:
     leave_epoch(begun(tmp_path, notes))
-    assert contents(begun(tmp_path, notes, "two")) == set()
+    second = begun(tmp_path, notes, "two")
+    assert contents(second) == set()
     assert "starts again; resume=true would have continued the training in" in notes[0]
     assert (tmp_path / "one" / STATE).is_file()
+    assert second.former == tmp_path / "one"  # until the new one has finished an epoch
+    leave_epoch(second)
+    assert second.former == tmp_path / "two"
 
 
 def test_nothing_to_resume_is_an_error_of_the_first_process_alone(
@@ -109,6 +114,14 @@ def test_a_directory_that_is_gone_is_named(tmp_path: Path, notes: list[str]) -> 
     shutil.rmtree(tmp_path / "one")
     with pytest.raises(HooklineError, match=r"one', where the interrupted training lay, does not exist; restore"):
         begun(tmp_path, notes, "two", resume=True)
+
+
+def test_a_directory_that_was_removed_before_its_first_epoch_begins_anew(tmp_path: Path, notes: list[str]) -> None:
+    """A run that is interrupted before it has written anything removes its directory."""
+    begun(tmp_path, notes)
+    shutil.rmtree(tmp_path / "one")
+    assert not folder_in(tmp_path, "two").prepare(resume=True, note=notes.append)
+    assert notes == ["the interrupted run had not finished an epoch: starts again"]
 
 
 def test_an_epoch_that_was_never_finished_begins_anew(tmp_path: Path, notes: list[str]) -> None:
@@ -143,7 +156,9 @@ def test_a_finished_training_is_taken_without_what_belongs_to_its_run(tmp_path: 
     assert not folder_in(tmp_path, "two").finished
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"folder": 1, "finished": true}', '{"folder": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"folder": 1, "resumable": true, "finished": true}', '{"folder": "x"}']
+)
 def test_a_damaged_record_is_none(tmp_path: Path, notes: list[str], text: str) -> None:
     folder = begun(tmp_path, notes)
     (tmp_path / "cache" / RECORD).write_text(text)
