@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from backends.yolov5.model import YOLOv5
 from backends.yolov5.outputs import Heads
 from backends.yolov5.pictures.batches import TrainingBatches
 from backends.yolov5.pictures.memory import available_memory
-from backends.yolov5.pictures.samples import Labelled
+from backends.yolov5.pictures.samples import Batch, Labelled
 from backends.yolov5.training.allocation import keep_freed_memory
 from backends.yolov5.training.autoanchor import check_anchors, training_sizes
 from backends.yolov5.training.autobatch import MOST, largest_batch
@@ -39,8 +40,13 @@ from backends.yolov5.training.transfer import transfer
 from core import memory
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.cores import usable_cores
+from core.drawing.tiles import Tiles, label_page, write_jpeg
+from core.labels import Labels
 from core.training import EpochResult, EpochScores, Trained, TrainingJob, ValidationLosses
 
+PICTURES = 16
+TILES = Tiles(side=480, gap=8, caption=14)
+"""The page of the first batch."""
 PROCESS = ProcessMeter(memory.reset_peak, memory.peak, lambda: available_memory() or 0)
 
 
@@ -61,7 +67,7 @@ def train(job: TrainingJob) -> Trained:
             job.watcher.note(_together(mine, course.loop.recipe.batch))
         try:
             if mine.leader and not job.resume:
-                job.watcher.page("train_batch", batches.draw(job.folder / "train_batch.jpg", job.names))
+                job.watcher.page("train_batch", draw_batch(batches.first(), job.names, job.folder))
             course.run()
         finally:
             batches.close()
@@ -94,6 +100,18 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]
     if state:
         course.resume(state)
     return course, batches
+
+
+def draw_batch(batch: Batch, names: Sequence[str], folder: Path) -> Path:
+    """Write ``train_batch.jpg``: up to 16 images of a batch as the network sees them, with their boxes."""
+    pictures = [np.ascontiguousarray(image[::-1].transpose(1, 2, 0)) for image in batch.images[:PICTURES].numpy()]
+    targets = batch.targets.numpy()
+    rows = [targets[targets[:, 0] == index] for index in range(len(pictures))]
+    labels = [Labels(row[:, 1].astype(np.int32), row[:, 2:].astype(np.float64)) for row in rows]
+    items = zip(pictures, labels, [path.name for path in batch.paths], strict=False)  # a batch may have more
+    target = folder / "train_batch.jpg"
+    write_jpeg(label_page(items, names, TILES, math.ceil(math.sqrt(len(pictures)))), target)
+    return target
 
 
 def start_weights(job: TrainingJob) -> own.Weights:

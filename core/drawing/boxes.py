@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -13,33 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detections import Detections
+from core.drawing.palette import Colour, class_colour, text_colour
 from core.drawing.plates import Corners, place_plates
-from core.drawing.text import drawable
+from core.drawing.text import class_label, drawable
 
-Colour = tuple[int, int, int]
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-# Each step by the golden ratio lands in the largest gap that the former hues left.
-FIRST_HUE, HUE_STEP = 0.03, 0.618034
-TONES = ((0.80, 1.00), (0.95, 0.80), (0.55, 1.00))
 BOLD = 600
-
-
-@cache
-def class_colour(number: int) -> Colour:
-    """BGR colour of a class, the same in every run; neighbours in number are far apart in hue."""
-    saturation, value = TONES[number % len(TONES)]
-    red, green, blue = colorsys.hsv_to_rgb((FIRST_HUE + number * HUE_STEP) % 1.0, saturation, value)
-    return round(blue * 255), round(green * 255), round(red * 255)
-
-
-def text_colour(background: Colour) -> Colour:
-    """Black or white, whichever reads better."""
-    blue, green, red = background
-    return BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 140 else WHITE
+LABEL_HEIGHTS = 12
+"""A label may be this many times as wide as its letters are high where half of the picture is less."""
 
 
 class Painter:
-    """Draws boxes with class names and scores.
+    """Draws boxes with class names and scores: the one look of labels and predictions on images, video and pages.
 
     Args:
         names: Class names.
@@ -55,6 +38,8 @@ class Painter:
         self._line_width = line_width
         self._labels = labels
         self._scores = scores
+        self._shown: dict[tuple[int, int, int], str] = {}
+        """The name that is drawn, by class, height of the letters and width that a label may have."""
 
     def draw(self, picture: NDArray[np.uint8], found: Detections) -> NDArray[np.uint8]:
         """A copy of the uint8 BGR picture with the boxes; those of high scores lie on top."""
@@ -64,20 +49,33 @@ class Painter:
         boxes = [_corners(box, width, height) for box in found.boxes]
         for index in reversed(range(len(found))):
             _box(canvas, boxes[index], class_colour(int(found.classes[index])), line)
-        if self._labels:
+        if self._labels and len(found):
             self._write_labels(canvas, found, boxes, line)
         return canvas
 
     def _write_labels(self, canvas: NDArray[np.uint8], found: Detections, boxes: Sequence[Corners], line: int) -> None:
         height, width = canvas.shape[:2]
-        writer = Writer(max(10, round(min(height, width) * 0.02 + 2)))
-        texts = [self._text(number, score) for number, score in zip(found.classes, found.scores, strict=True)]
+        size = max(10, round(min(height, width) * 0.02 + 2))
+        room = min(width, max(width // 2, LABEL_HEIGHTS * size))
+        writer = Writer(size)
+        texts = [
+            self._text(int(number), float(score), writer, room)
+            for number, score in zip(found.classes, found.scores, strict=True)
+        ]
         plates = place_plates(boxes, [writer.plate(text) for text in texts], (width, height), line)
         for index in reversed(range(len(found))):
-            writer.write(canvas, texts[index], plates[index], class_colour(int(found.classes[index])))
+            plate = plates[index]
+            if plate:
+                writer.write(canvas, texts[index], plate, class_colour(int(found.classes[index])))
 
-    def _text(self, number: int, score: float) -> str:
-        return f"{self._names[number]} {score:.2f}" if self._scores else self._names[number]
+    def _text(self, number: int, score: float, writer: Writer, room: int) -> str:
+        key = number, writer.size, room
+        if key not in self._shown:
+            end = " 0.00" if self._scores else ""
+            self._shown[key] = class_label(
+                number, self._names[number], lambda name: writer.plate(name + end)[0] <= room, has_glyph
+            )
+        return f"{self._shown[key]} {score:.2f}" if self._scores else self._shown[key]
 
 
 def _corners(box: NDArray[np.float32], width: int, height: int) -> Corners:
@@ -104,31 +102,56 @@ def _outline(canvas: NDArray[np.uint8], corners: Corners, colour: Colour, line: 
 
 
 class Writer:
-    """Text of one height on filled plates: OpenCV 5 writes most scripts, OpenCV 4 only ASCII."""
+    """Text of one height on filled plates: OpenCV 5 writes most scripts, OpenCV 4 only ASCII.
+
+    Args:
+        size: Height of the letters, pixels.
+    """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._pad = max(2, size // 5)
-        self._font: Any = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
+        self._font = _font()
 
     def plate(self, text: str) -> tuple[int, int]:
         """Width and height in pixels that a label takes."""
         if self._font:
-            width = cv2.getTextSize((0, 0), drawable(text), (0, 0), self._font, self._size, BOLD)[2]
+            width = cv2.getTextSize((0, 0), drawable(text), (0, 0), self._font, self.size, BOLD)[2]
         else:
-            width = cv2.getTextSize(to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, self._size / 30, 1)[0][0]
-        return int(width) + 2 * self._pad, self._size + 2 * self._pad
+            width = cv2.getTextSize(to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, self.size / 30, 1)[0][0]
+        return int(width) + 2 * self._pad, self.size + 2 * self._pad
 
     def write(self, canvas: NDArray[np.uint8], text: str, plate: Corners, colour: Colour) -> None:
         """Fill the plate and write on it."""
         left, top, right, bottom = plate
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
-        origin, ink = (left + self._pad, top + self._pad + round(self._size * 0.8)), text_colour(colour)
+        origin, ink = (left + self._pad, top + self._pad + round(self.size * 0.8)), text_colour(colour)
         if self._font:
-            cv2.putText(canvas, drawable(text), origin, ink, self._font, self._size, BOLD)
+            cv2.putText(canvas, drawable(text), origin, ink, self._font, self.size, BOLD)
         else:
-            scale = self._size / 30
+            scale = self.size / 30
             cv2.putText(canvas, to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
+
+
+def _font() -> Any:
+    """The outline font of OpenCV 5; None with OpenCV 4."""
+    return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
+
+
+def has_glyph(letter: str) -> bool:
+    """Return whether OpenCV can draw a character; it draws ``?`` for others."""
+    return _outlined(letter) if _font() else "?" not in to_ascii(letter)
+
+
+@cache
+def _outlined(letter: str) -> bool:
+    return letter == "?" or not np.array_equal(_drawn(letter), _drawn("?"))
+
+
+def _drawn(letter: str) -> NDArray[np.uint8]:
+    canvas = np.zeros((32, 48), np.uint8)
+    cv2.putText(canvas, letter, (8, 24), 255, _font(), 20, BOLD)
+    return canvas
 
 
 def to_ascii(text: str) -> str:

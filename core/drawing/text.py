@@ -1,11 +1,16 @@
-"""Text that can be drawn."""
+"""Text that can be drawn, and names that fit."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 UNDRAWABLE = frozenset({"Cc", "Cs"})
 """Unicode categories: control characters, and surrogates, which crash OpenCV and which Matplotlib refuses."""
+INVISIBLE = frozenset({"Cf", "Mn", "Me"})
+"""Unicode categories that take no space of their own: joiners, variation selectors, marks."""
+NAME_COLUMNS = 24
+"""Width of a class name in a chart, in columns of a terminal."""
 
 
 def drawable(text: str) -> str:
@@ -13,4 +18,60 @@ def drawable(text: str) -> str:
 
     A file name that is not UTF-8 has a surrogate for each byte that does not fit.
     """
+    if text.isprintable():
+        return text
     return "".join("?" if unicodedata.category(letter) in UNDRAWABLE else letter for letter in text)
+
+
+def columns(text: str) -> int:
+    """Return the width of ``text`` in columns: two for an East Asian character, none for a mark."""
+    return sum(
+        0 if unicodedata.category(letter) in INVISIBLE else 1 + (unicodedata.east_asian_width(letter) in "WF")
+        for letter in text
+    )
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """Return ``text``, or as much of its beginning and its end as fits around an ellipsis.
+
+    Names that differ in their last characters stay different. Where nothing fits, the ellipsis alone is returned.
+    """
+    if fits(text):
+        return text
+    low, high = 0, len(text) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(_without_middle(text, middle)) else (low, middle - 1)
+    return _without_middle(text, low)
+
+
+def _without_middle(text: str, kept: int) -> str:
+    tail = text[len(text) - kept // 2 :]
+    while tail and unicodedata.category(tail[0]) in INVISIBLE:  # a mark without its letter
+        tail = tail[1:]
+    return f"{text[: kept - kept // 2]}…{tail}"
+
+
+def class_label(number: int, name: str, fits: Callable[[str], bool], has_glyph: Callable[[str], bool]) -> str:
+    """Return the name of a class as it is drawn.
+
+    A name that is drawn in part only, as it is too long or as no font has its characters, has the number of the class
+    in front, which the data.yaml and the JSON files have too.
+
+    Args:
+        number: The class id.
+        name: Its name.
+        fits: Whether a text is short enough.
+        has_glyph: Whether a character can be drawn; asked for characters other than ASCII.
+    """
+    shown = "".join(_glyph(letter, has_glyph) for letter in drawable(name))
+    if shown == name and name.strip() and fits(name):
+        return name
+    prefix = f"{number}: "
+    return prefix + shortened(shown, lambda text: fits(prefix + text))
+
+
+def _glyph(letter: str, has_glyph: Callable[[str], bool]) -> str:
+    if letter.isascii() or has_glyph(letter):
+        return letter
+    return "" if unicodedata.category(letter) in INVISIBLE else "?"

@@ -1,8 +1,8 @@
-"""Pages of pictures with their boxes, each in a white square with a line of text below. Heavy: imports OpenCV."""
+"""Pages of pictures with their boxes, each with a line of text below. Heavy: imports OpenCV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detections import Detections
-from core.drawing.boxes import WHITE, Painter, Writer
+from core.drawing.boxes import Painter, Writer
+from core.drawing.palette import WHITE
+from core.drawing.text import shortened
 from core.labels import Labels
 
 LARGEST = 4.0
@@ -25,7 +27,7 @@ class Tiles:
     """The look of a page.
 
     Attributes:
-        side: Of the square that holds a picture, pixels.
+        side: The longer side of a picture, pixels.
         gap: Space around it, pixels.
         caption: Height of the text, pixels.
         enlarging: OpenCV's interpolation for small pictures.
@@ -37,7 +39,7 @@ class Tiles:
     enlarging: int = cv2.INTER_LINEAR
 
     def tile(self, picture: Picture, found: Detections, painter: Painter, text: str) -> Picture:
-        """The picture at the foot of its square, scaled and then drawn, with ``text`` below, shortened to fit.
+        """The picture, scaled and then drawn, with ``text`` below, shortened to fit; as high as they need.
 
         Args:
             picture: uint8 BGR.
@@ -53,29 +55,42 @@ class Tiles:
         drawn = painter.draw(small, Detections(found.boxes * np.float32(ratio), found.scores, found.classes))
         writer = Writer(self.caption)
         line = writer.plate("x")[1]
-        tile = np.full((self.side + line + self.gap, self.side + self.gap, 3), 255, np.uint8)
-        top, left = self.side - size[1], (self.side - size[0]) // 2
-        tile[top : self.side, left : left + size[0]] = drawn
-        writer.write(tile, self._short(text, writer), (0, self.side, self.side, self.side + line), WHITE)
+        tile = np.full((size[1] + line + self.gap, self.side + self.gap, 3), 255, np.uint8)
+        left = (self.side - size[0]) // 2
+        tile[: size[1], left : left + size[0]] = drawn
+        short = shortened(text, lambda part: writer.plate(part)[0] <= self.side)
+        writer.write(tile, short, (0, size[1], self.side, size[1] + line), WHITE)
         return tile
 
-    def _short(self, text: str, writer: Writer) -> str:
-        """``text`` without as much of its middle as makes it fit: file names differ at their ends."""
-        kept = len(text)
-        short = text
-        while kept > 2 and writer.plate(short)[0] > self.side:
-            kept -= 1
-            tail = min(kept // 2, 11)
-            short = f"{text[: kept - tail]}…{text[len(text) - tail :]}"
-        return short
-
     def page(self, tiles: Sequence[Picture], across: int) -> Picture:
-        """At least one tile in rows of ``across``, or of as many as there are."""
+        """At least one tile in rows of ``across``, or of as many as there are; the tiles of a row end at one line."""
         across = min(across, len(tiles))
-        every = [*tiles, *[np.full_like(tiles[0], 255)] * (-len(tiles) % across)]
-        rows = [np.hstack(every[start : start + across]) for start in range(0, len(every), across)]
+        every = [*tiles, *[np.full_like(tiles[-1], 255)] * (-len(tiles) % across)]
+        rows = [_row(every[start : start + across]) for start in range(0, len(every), across)]
         bordered = cv2.copyMakeBorder(np.vstack(rows), self.gap, 0, self.gap, 0, cv2.BORDER_CONSTANT, value=WHITE)
         return np.asarray(bordered, np.uint8)
+
+
+def _row(tiles: Sequence[Picture]) -> Picture:
+    height = max(len(tile) for tile in tiles)
+    return np.hstack([np.pad(tile, ((height - len(tile), 0), (0, 0), (0, 0)), constant_values=255) for tile in tiles])
+
+
+def label_page(
+    items: Iterable[tuple[Picture, Labels, str]], names: Sequence[str], tiles: Tiles, across: int
+) -> Picture:
+    """A page of pictures with what people labelled in them.
+
+    Args:
+        items: At least one uint8 BGR picture with its labels and the text below it.
+        names: Class names.
+        tiles: The look.
+        across: Pictures in a row.
+    """
+    painter = Painter(names, scores=False)
+    return tiles.page(
+        [tiles.tile(picture, labelled(labels, picture), painter, text) for picture, labels, text in items], across
+    )
 
 
 def labelled(labels: Labels, picture: Picture) -> Detections:

@@ -58,7 +58,7 @@ def _pair(
         return None
     given, found = labelled(labels[seen.index], picture), _kept(seen.found)
     left = TILES.tile(picture, given, Painter(names, scores=False), f"labels: {path.name}")
-    right = TILES.tile(picture, found, Painter(names), f"predictions: {len(found)} at {CONF:g} or more")
+    right = TILES.tile(picture, found, Painter(names), f"predictions: {len(found)}, confidence of {CONF:g} or more")
     return np.hstack([left, right])
 
 

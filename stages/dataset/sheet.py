@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 
 from core.dataset import Sample
-from core.drawing.boxes import Painter
-from core.drawing.tiles import Tiles, labelled, write_jpeg
+from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.labels import load_labels
 from core.media.limits import MAX_PIXELS
 from core.media.picture import read_picture
@@ -33,9 +32,8 @@ def sample_sheet(
         max_pixels: Maximum width x height of a picture.
     """
     chosen = sorted(random.Random(seed).sample(range(len(samples)), min(PICTURES, len(samples))))
-    painter = Painter(names, scores=False)
-    tiles = []
-    for sample in (samples[index] for index in chosen):
-        picture = read_picture(sample.picture, max_pixels)
-        tiles.append(TILES.tile(picture, labelled(load_labels(sample, names), picture), painter, sample.picture.name))
-    write_jpeg(TILES.page(tiles, COLUMNS), target)
+    items = (
+        (read_picture(sample.picture, max_pixels), load_labels(sample, names), sample.picture.name)
+        for sample in (samples[index] for index in chosen)
+    )
+    write_jpeg(label_page(items, names, TILES, COLUMNS), target)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.yolov5.config import ModelConfig
 from backends.yolov5.pictures.loader import Loader
-from backends.yolov5.pictures.mosaics import write_page
 from backends.yolov5.pictures.reading import Read
 from backends.yolov5.pictures.sampler import EpochSampler, smallest_shapes
 from backends.yolov5.pictures.samples import Batch, Labelled, Shape
@@ -74,9 +72,9 @@ class TrainingBatches:
         """The batches of epoch ``number``; ``class_scores``: mAP by class id, where it is known."""
         return self._loader.epoch(number, self._weights(class_scores) if self._weighted else None)
 
-    def draw(self, path: Path, names: Sequence[str]) -> Path:
-        """Write the first batch of the first epoch with its boxes as one page."""
-        return write_page(path, next(iter(self._page.epoch(0))), names)
+    def first(self) -> Batch:
+        """Return the first batch of the first epoch."""
+        return next(iter(self._page.epoch(0)))
 
     def close(self) -> None:
         """End the worker processes."""

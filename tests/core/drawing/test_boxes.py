@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from core.drawing.boxes import Painter, class_colour, text_colour, to_ascii
+from core.drawing.boxes import Painter, Writer, has_glyph, to_ascii
+from core.drawing.palette import class_colour, text_colour
 from core.drawing.plates import place_plates
 from core.drawing.text import drawable
 from tests.fake_parts import detections
@@ -61,12 +62,6 @@ def test_the_best_box_lies_on_top() -> None:
     assert tuple(drawn[30, 10]) == class_colour(0)
 
 
-def test_colours_of_the_first_classes_are_told_apart() -> None:
-    for one, other in itertools.combinations([class_colour(number) for number in range(12)], 2):
-        assert np.abs(np.subtract(one, other)).sum() > 60
-    assert class_colour(3) == class_colour(3)
-
-
 def test_names_of_other_scripts_do_not_fail_without_the_font(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "FontFace", raising=False)
     drawn = Painter(NAMES).draw(
@@ -92,12 +87,86 @@ def test_labels_make_room_for_one_another() -> None:
 
 
 @pytest.mark.parametrize("box", [(0, 0, 50, 50), (380, 0, 399, 399), (0, 390, 399, 399), (-5, -5, 500, 500)])
-def test_labels_stay_inside_the_picture(box: tuple[int, int, int, int]) -> None:
-    ((left, top, right, bottom),) = place_plates([box], [(60, 16)], (400, 400), 2)
-    assert left >= 0
-    assert top >= 0
-    assert right <= 400
-    assert bottom <= 400
+@pytest.mark.parametrize("count", [1, 9, 40])
+def test_labels_stay_inside_the_picture(box: tuple[int, int, int, int], count: int) -> None:
+    for plate in place_plates([box] * count, [(60, 16)] * count, (400, 400), 2):
+        assert plate
+        left, top, right, bottom = plate
+        assert left >= 0
+        assert top >= 0
+        assert right <= 400
+        assert bottom <= 400
+
+
+@pytest.mark.parametrize("plate", [(401, 16), (60, 401)])
+def test_a_label_larger_than_the_picture_is_left_out(plate: tuple[int, int]) -> None:
+    small = (0, 0, 50, 50)
+    assert place_plates([small, small], [plate, (60, 16)], (400, 400), 2) == [None, (0, 51, 60, 67)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_of_twenty_boxes_do_not_hide_one_another(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(0, 500, (20, 2))
+    boxes = [(int(x), int(y), int(x) + 90, int(y) + 70) for x, y in corners]
+    plates = [plate for plate in place_plates(boxes, [(80, 16)] * 20, (640, 640), 2) if plate]
+    assert len(plates) == 20
+    assert not any(overlap(one, other) for one, other in itertools.combinations(plates, 2))
+
+
+def test_where_no_place_is_free_the_least_is_hidden() -> None:
+    plates = place_plates([(0, 0, 60, 60)] * 9, [(60, 20)] * 9, (80, 80), 2)
+    covered = np.zeros((80, 80), int)
+    for left, top, right, bottom in filter(None, plates):
+        covered[top:bottom, left:right] += 1
+    assert covered.max() <= 4  # three lines for nine labels, and half a line below
+
+
+SIZES = [(480, 640), (100, 100), (64, 400), (400, 64), (12, 12), (40, 25)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "name", ["person", "x" * 60, "佩戴安全帽和反光背心的工人" * 5, "🚗🚲👷" * 20, "عامل يرتدي خوذة " * 4]
+)
+@pytest.mark.parametrize("opencv", [4, 5])
+def test_no_label_is_cut(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], name: str, opencv: int) -> None:
+    """Every label is as wide as its text, whole, and inside the picture."""
+    if opencv == 4:
+        monkeypatch.delattr(cv2, "FontFace", raising=False)
+    written: list[tuple[str, tuple[int, int, int, int]]] = []
+    write = Writer.write
+
+    def note(self: Writer, canvas: np.ndarray, text: str, plate: tuple[int, int, int, int], colour: object) -> None:
+        written.append((text, plate))
+        assert plate[2] - plate[0] == self.plate(text)[0]
+        write(self, canvas, text, plate, colour)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Writer, "write", note)
+    height, width = size
+    Painter([name]).draw(level_picture(90, *size), detections([0, 0, width, height, 0.91, 0]))
+    for text, (left, top, right, bottom) in written:
+        assert text.endswith(" 0.91")
+        assert left >= 0
+        assert top >= 0
+        assert right <= width
+        assert bottom <= height
+    assert written or min(size) < 64
+
+
+def test_a_long_name_is_shortened_and_numbered() -> None:
+    picture, inks = level_picture(90, 200, 300), []
+    for number in (0, 1):
+        drawn = Painter(["x" * 60] * 2).draw(picture, detections([50, 60, 150, 160, 0.9, number]))
+        inks.append((drawn[40:58] == text_colour(class_colour(number))).all(axis=2))
+    assert (inks[0] != inks[1]).any()
+
+
+def test_which_characters_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    if hasattr(cv2, "FontFace"):
+        assert [has_glyph(letter) for letter in "é行Ω?🚗"] == [True, True, True, True, False]
+        monkeypatch.delattr(cv2, "FontFace")
+    assert [has_glyph(letter) for letter in "éŁ行🚗"] == [True, False, False, False]
 
 
 def test_names_alone_take_less_room() -> None:
@@ -120,6 +189,6 @@ def test_what_cannot_be_drawn_is_replaced() -> None:
 def test_any_text_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A surrogate ends the process in OpenCV, with either kind of font."""
     found, picture = detections([50, 60, 150, 160, 0.9, 0]), level_picture(90, 200, 300)
-    assert (Painter([UNDRAWABLE]).draw(picture, found) == Painter(["caf?????"]).draw(picture, found)).all()
+    assert (Painter([UNDRAWABLE]).draw(picture, found) == Painter(["0: caf?????"]).draw(picture, found)).all()
     monkeypatch.delattr(cv2, "FontFace", raising=False)
-    assert (Painter([UNDRAWABLE]).draw(picture, found) == Painter(["caf?????"]).draw(picture, found)).all()
+    assert (Painter([UNDRAWABLE]).draw(picture, found) == Painter(["0: caf?????"]).draw(picture, found)).all()

@@ -16,11 +16,12 @@ NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zero
 
 
 @pytest.mark.parametrize(("size", "drawn"), [((200, 400), (50, 100)), ((50, 25), (100, 50)), ((10, 10), (40, 40))])
-def test_a_picture_stands_at_the_foot_of_its_square(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+def test_a_tile_is_as_high_as_its_picture(size: tuple[int, int], drawn: tuple[int, int]) -> None:
     tile = TILES.tile(np.zeros((*size, 3), np.uint8), NONE, Painter(["a"]), "")
-    black = np.argwhere((tile[: TILES.side] == 0).all(axis=2))
+    black = np.argwhere((tile == 0).all(axis=2))
     assert tuple(black.max(0) - black.min(0) + 1) == drawn
-    assert black.max(0)[0] == TILES.side - 1
+    assert black.min(0)[0] == 0
+    assert tile.shape == (drawn[0] + 16 + TILES.gap, TILES.side + TILES.gap, 3)
 
 
 def test_a_long_name_keeps_its_end_and_stays_within_the_tile() -> None:
@@ -37,6 +38,12 @@ def test_a_page_is_filled_up_with_white(count: int, shape: tuple[int, int]) -> N
     page = TILES.page(tiles, 2)
     assert page.shape == (10 + 20 * shape[0], 10 + 30 * shape[1], 3)
     assert int((page == 0).all(axis=2).sum()) == count * 20 * 30
+
+
+def test_the_tiles_of_a_row_end_at_one_line() -> None:
+    page = TILES.page([np.zeros((height, 30, 3), np.uint8) for height in (20, 50, 10)], 2)
+    assert page.shape == (10 + 50 + 10, 10 + 60, 3)
+    assert [int((page[row] == 0).all(axis=1).sum()) for row in (10, 40, 60)] == [30, 60, 30]
 
 
 def test_labels_become_boxes_with_the_small_ones_on_top() -> None:
