@@ -29,6 +29,8 @@ class Curves:
         recall: float64 [n, 1001], TP/objects of the same boxes.
         boxes: int64 [n, 1001], how many they are.
         over_recall: float64 [n, 101], the best precision at each of :data:`RECALLS` or more; its mean is AP50.
+        numbers: Class ids.
+        instances: Number of objects of each class.
     """
 
     names: tuple[str, ...]
@@ -36,6 +38,8 @@ class Curves:
     recall: Floats
     boxes: NDArray[np.int64]
     over_recall: Floats
+    numbers: tuple[int, ...]
+    instances: tuple[int, ...]
 
     @property
     def f1(self) -> Floats:
@@ -50,18 +54,19 @@ class Curves:
         return int(np.flatnonzero(mean == mean.max())[-1])
 
 
-def make_curves(names: Sequence[str], judged: Sequence[Judged]) -> Curves:
+def make_curves(numbers: Sequence[int], names: Sequence[str], judged: Sequence[Judged]) -> Curves:
     """The curves of the classes that have objects; at least one has.
 
     Args:
-        names: Of the classes.
+        numbers, names: Of the classes.
         judged: What pycocotools says of each.
     """
-    found = [(name, item) for name, item in zip(names, judged, strict=True) if item.instances]
-    rows = [_over_confidence(item) for _, item in found]
+    found = [entry for entry in zip(numbers, names, judged, strict=True) if entry[2].instances]
+    rows = [_over_confidence(item) for *_, item in found]
     precision, recall, boxes = (np.stack(columns) for columns in zip(*rows, strict=True))
-    over_recall = np.stack([item.precision[0, :, 0, 0, -1] for _, item in found])
-    return Curves(tuple(name for name, _ in found), precision, recall, boxes, over_recall)
+    over_recall = np.stack([item.precision[0, :, 0, 0, -1] for *_, item in found])
+    ids, titles = tuple(number for number, *_ in found), tuple(name for _, name, _ in found)
+    return Curves(titles, precision, recall, boxes, over_recall, ids, tuple(item.instances for *_, item in found))
 
 
 def _over_confidence(found: Judged) -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.dataset import Sample
-from core.evaluation.charts import draw_confusion, draw_curves
-from core.evaluation.confusion import confusion_matrix
+from core.evaluation.charts import draw_curves
+from core.evaluation.confusion import CONF, IOU, confusion_matrix
+from core.evaluation.confusion_chart import draw_confusion
 from core.evaluation.curves import Curves
 from core.evaluation.loop import Seen
 from core.evaluation.pages import draw_pages
@@ -23,6 +24,7 @@ def draw_evaluation(
     seen: Sequence[Seen],
     names: Sequence[str],
     only: Sequence[int] = (),
+    subject: Sequence[str] = (),
 ) -> list[Path]:
     """Write PR_curve, P_curve, R_curve, F1_curve and confusion_matrix as PNG, and val_predictions pages as JPEG.
 
@@ -33,6 +35,7 @@ def draw_evaluation(
         seen: :attr:`core.evaluation.loop.Evaluation.pictures`.
         names: Class names.
         only: Only these class ids count; all where empty.
+        subject: Model and split, which the header of each chart states.
 
     Returns:
         The files, in this order.
@@ -40,6 +43,10 @@ def draw_evaluation(
     chosen = sorted(only) or list(range(len(names)))
     matrix = confusion_matrix(labels, seen, len(names), only=only)
     matrix = matrix[[*chosen, len(names)]][:, [*chosen, len(names)]]
-    paths = draw_curves(curves, folder)
-    paths.append(draw_confusion(matrix, [names[index] for index in chosen], folder / "confusion_matrix.png"))
+    facts = [*subject, f"{len(seen)} image{'' if len(seen) == 1 else 's'}"]
+    thresholds = [f"confidence ≥ {CONF:g}", f"IoU > {IOU:g}"]
+    paths = draw_curves(curves, folder, facts)
+    chosen_names = [names[index] for index in chosen]
+    target = folder / "confusion_matrix.png"
+    paths.append(draw_confusion(matrix, chosen, chosen_names, target, [*facts, *thresholds]))
     return [*paths, *draw_pages(samples, labels, seen, names, folder)]

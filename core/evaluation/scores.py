@@ -101,7 +101,7 @@ def score(truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], classe
         # One class at a time, since pycocotools keeps every match: 1,000 pictures of 250 boxes take 33 MB, not 670.
         judged = [_judge(truth["images"], objects[index], boxes[index], index) for index in chosen]
         stats = _summarize(judged)
-    return _tabulate([names[index] for index in chosen], judged, stats, len(truth["images"]))
+    return _tabulate(chosen, [names[index] for index in chosen], judged, stats, len(truth["images"]))
 
 
 def _by_class(annotations: Sequence[Mapping[str, Any]]) -> Mapping[int, list[Mapping[str, Any]]]:
@@ -153,8 +153,10 @@ def _summarize(judged: Sequence[Judged]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(STATS, whole.stats, strict=True) if value >= 0}
 
 
-def _tabulate(names: Sequence[str], judged: Sequence[Judged], stats: Mapping[str, float], images: int) -> Scores:
-    curves = make_curves(names, judged)
+def _tabulate(
+    chosen: Sequence[int], names: Sequence[str], judged: Sequence[Judged], stats: Mapping[str, float], images: int
+) -> Scores:
+    curves = make_curves(chosen, names, judged)
     best = curves.best
     known = [(name, item) for name, item in zip(names, judged, strict=True) if item.instances]
     rows = tuple(

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from core.drawing.palette import class_hex
 from stages.dataset.auditing import Audit
 from stages.dataset.findings import KINDS, Finding, Severity, counts
-from stages.dataset.numbers import Numbers
-from stages.dataset.tables import class_rows, split_rows
+from stages.dataset.numbers import ClassNumbers, Numbers
+from stages.dataset.tables import by_frequency, class_rows, split_rows
 
 SHOWN = 200
 """Findings of one severity on the page; report.json has them all."""
@@ -23,7 +24,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; } th { font-
 img { max-width: 100%; height: auto; display: block; margin: .8rem 0; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
 .error { color: #b42318; } .warning { color: #a15c07; } .note { color: #4b5563; } .good { color: #1a7f4b; }
-li { overflow-wrap: anywhere; }
+li, td:first-child { overflow-wrap: anywhere; }
+.swatch { display: inline-block; width: .7em; height: .7em; margin-right: .5em; }
 """
 TITLES = {Severity.error: "Errors", Severity.warning: "Warnings", Severity.note: "Notes"}
 
@@ -45,9 +47,9 @@ def write_page(audit: Audit, numbers: Numbers, charts: Sequence[str], sheets: di
         *_findings(audit),
         *(["<h2>Boxes and classes</h2>"] if charts else []),
         *(_picture(name) for name in charts),
-        *(part for split, name in sheets.items() for part in (f"<h2>Pictures of {escape(split)}</h2>", _picture(name))),
+        *(part for split, name in sheets.items() for part in (f"<h2>Images of {escape(split)}</h2>", _picture(name))),
         "<h2>Classes</h2>",
-        _table(class_rows(numbers.classes)),
+        _class_table(numbers.classes),
     ]
     head = f'<meta charset="utf-8"><title>{escape(audit.spec.path.parent.name)}: data set</title><style>{STYLE}</style>'
     body = "\n".join(parts)
@@ -61,12 +63,25 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "<table>\n" + "\n".join(lines) + "\n</table>"
 
 
+def _class_table(classes: Sequence[ClassNumbers]) -> str:
+    """Each class with the colour of its boxes on every page and chart."""
+    header, *others = class_rows(classes)
+    colours = [class_hex(item.index) for item in by_frequency(classes)]
+    lines = [_row("th", header)]
+    for colour, row in zip(colours, others, strict=True):
+        swatch = f'<span class="swatch" style="background:{colour}"></span>'
+        lines.append(_row("td", row).replace("<td>", f"<td>{swatch}", 1))
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
 def _row(cell: str, values: Iterable[str]) -> str:
     return "<tr>" + "".join(f"<{cell}>{escape(value)}</{cell}>" for value in values) + "</tr>"
 
 
 def _picture(name: str) -> str:
-    return f'<img src="{escape(name)}" alt="{escape(Path(name).stem.replace("_", " "))}">'
+    """The image in the width of the page; a click shows it in its own size."""
+    image = f'<img src="{escape(name)}" alt="{escape(Path(name).stem.replace("_", " "))}">'
+    return f'<a href="{escape(name)}">{image}</a>'
 
 
 def _findings(audit: Audit) -> Iterable[str]:

@@ -37,9 +37,13 @@ def split_rows(splits: Mapping[str, SplitNumbers]) -> list[tuple[str, ...]]:
 def class_rows(classes: Sequence[ClassNumbers]) -> list[tuple[str, ...]]:
     """Header, and one row a class, the most frequent first."""
     splits = list(classes[0].objects)
-    ordered = sorted(classes, key=lambda item: (-item.share, item.index))
     header = ("Class", *splits, "Share", "Median box")
-    return [header, *(_class_row(item, splits) for item in ordered)]
+    return [header, *(_class_row(item, splits) for item in by_frequency(classes))]
+
+
+def by_frequency(classes: Sequence[ClassNumbers]) -> list[ClassNumbers]:
+    """The classes, the most frequent first."""
+    return sorted(classes, key=lambda item: (-item.share, item.index))
 
 
 def _class_row(item: ClassNumbers, splits: Sequence[str]) -> tuple[str, ...]:

@@ -90,7 +90,14 @@ def measure(
 
         seen = evaluation.pictures
         draw_evaluation(
-            context.workdir, curves=scores.curves, samples=samples, labels=labels, seen=seen, names=names, only=classes
+            context.workdir,
+            curves=scores.curves,
+            samples=samples,
+            labels=labels,
+            seen=seen,
+            names=names,
+            only=classes,
+            subject=(model.path.name, f"split {config.split}"),
         )
     faults = faults_of(tolerance, samples)
     outcome = Outcome(

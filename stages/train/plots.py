@@ -1,4 +1,4 @@
-"""Curves of a training, drawn from its results.csv."""
+"""Curves of a training, drawn from its results.csv. Heavy: imports Matplotlib."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from core.drawing.figures import framed, legend_above, plain, save, title_axes
+from core.drawing.palette import SPLITS
 
 RESULTS = "results.csv"
 PANELS: Sequence[tuple[str, Mapping[str, str]]] = (
@@ -20,7 +22,7 @@ PANELS: Sequence[tuple[str, Mapping[str, str]]] = (
     ("Precision and recall", {"metrics/precision": "P", "metrics/recall": "R"}),
     ("Learning rate", {"lr/weights": "weights", "lr/biases": "biases"}),
 )
-COLOURS = ("#1f6feb", "#d1570c")
+COLOURS = (SPLITS["train"], SPLITS["val"])
 
 
 def draw_training(folder: Path) -> list[Path]:
@@ -32,13 +34,18 @@ def draw_training(folder: Path) -> list[Path]:
         rows = list(csv.DictReader(file))
     if not rows:
         return []
-    figure = Figure(figsize=(13, 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    return [save(training_figure(rows), folder / "results.png")]
+
+
+def training_figure(rows: Sequence[Mapping[str, str]]) -> Figure:
+    """Return the figure of the rows of results.csv; at least one."""
+    epochs = [int(row["epoch"]) for row in rows]
+    counted = "1 epoch" if len(rows) == 1 else f"epochs {min(epochs)} to {max(epochs)}"
+    figure = framed("Training", [counted], 13, 7.5)
     for axes, (title, columns) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
         _panel(axes, title, columns, rows)
-    target = folder / "results.png"
-    figure.savefig(target, dpi=110)
-    return [target]
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    return figure
 
 
 def _panel(axes: Axes, title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:
@@ -47,10 +54,8 @@ def _panel(axes: Axes, title: str, columns: Mapping[str, str], rows: Sequence[Ma
         if points:
             marker = "o" if len(points) < 30 else ""
             axes.plot(*zip(*points, strict=True), color=colour, label=label, marker=marker, markersize=3)
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel("epoch", fontsize=9)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    title_axes(axes, title, above_legend=True)
+    plain(axes, "epoch", "", grid="both")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     if len(columns) > 1 and axes.lines:
-        axes.legend(frameon=False, fontsize=9)
+        legend_above(axes, len(columns))

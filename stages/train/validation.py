@@ -71,6 +71,7 @@ class Validation:
             labels=self._labels,
             seen=evaluation.pictures,
             names=self._names,
+            subject=(f"best weights of {session.facts.variant}", "validation split"),
         )
 
     def measure(self, session: Session, means: MeanLosses | None = None) -> tuple[Evaluation, Scores]:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.dataset import Sample
-from core.evaluation.charts import draw_confusion, draw_curves
 from core.evaluation.curves import CONFIDENCES, Curves
 from core.evaluation.loop import Seen
 from core.evaluation.pages import draw_pages
@@ -30,6 +28,7 @@ def test_curves_agree_with_the_table(seed: int) -> None:
     scores = scores_of(seed)
     curves = scores.curves
     assert curves.names == tuple(row.name for row in scores.classes)
+    assert curves.instances == tuple(row.instances for row in scores.classes)
     assert CONFIDENCES[curves.best] == scores.confidence
     np.testing.assert_allclose(curves.precision[:, curves.best], [row.precision for row in scores.classes])
     np.testing.assert_allclose(curves.recall[:, curves.best], [row.recall for row in scores.classes])
@@ -43,41 +42,7 @@ def test_curves_agree_with_the_table(seed: int) -> None:
 def test_best_is_the_highest_of_equal_confidences() -> None:
     flat = np.full((1, 1001), 0.5)
     flat[0, 800:] = 0
-    assert Curves(("a",), flat, flat, np.ones((1, 1001), np.int64), np.ones((1, 101))).best == 799
-
-
-def many(curves: Curves, count: int) -> Curves:
-    """The same curves again and again, under names that are hard to write."""
-    rows = np.arange(count) % len(curves.names)
-    names = tuple(f"$class_{index}^{'x' * 30}" for index in range(count))
-    return replace(
-        curves,
-        names=names,
-        precision=curves.precision[rows],
-        recall=curves.recall[rows],
-        boxes=curves.boxes[rows],
-        over_recall=curves.over_recall[rows],
-    )
-
-
-@pytest.mark.parametrize("classes", [1, 2, 80])
-def test_charts_for_few_and_many_classes(tmp_path: Path, classes: int) -> None:
-    curves = many(scores_of().curves, classes)
-    paths = draw_curves(curves, tmp_path)
-    paths.append(draw_confusion(np.eye(classes + 1, dtype=np.int64), curves.names, tmp_path / "confusion_matrix.png"))
-    assert [path.name for path in paths] == [
-        "PR_curve.png", "P_curve.png", "R_curve.png", "F1_curve.png", "confusion_matrix.png",
-    ]  # fmt: skip
-    for path in paths:
-        picture = read_picture(path)
-        assert min(picture.shape[:2]) > 400
-        assert (picture < 250).any()
-
-
-def test_the_background_has_no_cell_of_its_own(tmp_path: Path) -> None:
-    """An empty matrix is all border and no division by zero."""
-    draw_confusion(np.zeros((3, 3), np.int64), ["a", "b"], tmp_path / "x.png")
-    assert (tmp_path / "x.png").is_file()
+    assert Curves(("a",), flat, flat, np.ones((1, 1001), np.int64), np.ones((1, 101)), (0,), (5,)).best == 799
 
 
 @pytest.mark.parametrize(("count", "pages"), [(0, 0), (1, 1), (8, 1), (9, 2), (40, 2)])
@@ -94,7 +59,7 @@ def test_pages(tmp_path: Path, count: int, pages: int) -> None:
     if count:
         height, width = read_picture(paths[0]).shape[:2]
         assert width == 10 + min(count, 2) * 2 * 410
-        assert height > 400
+        assert height > 160
 
 
 def test_a_picture_that_has_gone_is_left_out(tmp_path: Path) -> None:
@@ -118,7 +83,3 @@ def test_everything(tmp_path: Path) -> None:
     )
     assert len(paths) == 6
     assert all(path.is_file() for path in paths)
-
-
-def test_a_name_that_no_font_can_draw_is_shown_all_the_same(tmp_path: Path) -> None:
-    assert draw_confusion(np.zeros((3, 3), np.int64), ["caf\udce9", "\x1b"], tmp_path / "x.png").stat().st_size
