@@ -18,7 +18,7 @@ from core.drawing.text import class_label, drawable
 
 BOLD = 600
 LABEL_HEIGHTS = 12
-"""A label may be this many times as wide as its letters are high where half of the picture is less."""
+"""A label may be this many times as wide as its letters are high where a third of the picture is less."""
 
 
 class Painter:
@@ -56,7 +56,7 @@ class Painter:
     def _write_labels(self, canvas: NDArray[np.uint8], found: Detections, boxes: Sequence[Corners], line: int) -> None:
         height, width = canvas.shape[:2]
         size = max(10, round(min(height, width) * 0.02 + 2))
-        room = min(width, max(width // 2, LABEL_HEIGHTS * size))
+        room = min(width, max(width // 3, LABEL_HEIGHTS * size))
         writer = Writer(size)
         texts = [
             self._text(int(number), float(score), writer, room)
