@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.detections import Detections
 from core.drawing.palette import Colour, class_colour, text_colour
 from core.drawing.plates import Corners, place_plates
-from core.drawing.text import class_label, drawable
+from core.drawing.text import class_label, drawable, visual_order
 
 BOLD = 600
 LABEL_HEIGHTS = 12
@@ -46,9 +46,10 @@ class Painter:
         canvas = np.ascontiguousarray(picture).copy()
         height, width = canvas.shape[:2]
         line = self._line_width or max(1, round((height + width) * 0.002))
-        boxes = [_corners(box, width, height) for box in found.boxes]
+        boxes = [_corners(box, width, height) for box in found.boxes.tolist()]
+        classes = found.classes.tolist()
         for index in reversed(range(len(found))):
-            _box(canvas, boxes[index], class_colour(int(found.classes[index])), line)
+            _box(canvas, boxes[index], classes[index], line)
         if self._labels and len(found):
             self._write_labels(canvas, found, boxes, line)
         return canvas
@@ -59,8 +60,8 @@ class Painter:
         room = min(width, max(width // 3, LABEL_HEIGHTS * size))
         writer = Writer(size)
         texts = [
-            self._text(int(number), float(score), writer, room)
-            for number, score in zip(found.classes, found.scores, strict=True)
+            self._text(number, score, writer, room)
+            for number, score in zip(found.classes.tolist(), found.scores.tolist(), strict=True)
         ]
         plates = place_plates(boxes, [writer.plate(text) for text in texts], (width, height), line)
         for index in reversed(range(len(found))):
@@ -78,20 +79,26 @@ class Painter:
         return f"{self._shown[key]} {score:.2f}" if self._scores else self._shown[key]
 
 
-def _corners(box: NDArray[np.float32], width: int, height: int) -> Corners:
+def _corners(box: Sequence[float], width: int, height: int) -> Corners:
     """Whole pixels inside the picture."""
-    left, top, right, bottom = (round(float(value)) for value in box)
+    left, top, right, bottom = map(round, box)
     return left, top, min(right, width - 1), min(bottom, height - 1)
 
 
-def _box(canvas: NDArray[np.uint8], corners: Corners, colour: Colour, line: int) -> None:
+def _box(canvas: NDArray[np.uint8], corners: Corners, number: int, line: int) -> None:
     """The coloured line lies on a wider dark one, so that it shows on its own colour too."""
-    dark = (colour[0] // 4, colour[1] // 4, colour[2] // 4)
+    colour, dark = _line_colours(number)
     _outline(canvas, corners, dark, line + 2)
     _outline(canvas, corners, colour, line)
 
 
-def _outline(canvas: NDArray[np.uint8], corners: Corners, colour: Colour, line: int) -> None:
+@cache
+def _line_colours(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    colour = np.array(class_colour(number), np.uint8)
+    return colour, colour // 4
+
+
+def _outline(canvas: NDArray[np.uint8], corners: Corners, colour: NDArray[np.uint8], line: int) -> None:
     """A rectangle of exactly this line width, half of it outside; OpenCV's own widths are rounded up."""
     left, top = max(0, corners[0] - line // 2), max(0, corners[1] - line // 2)
     right, bottom = corners[2] + line // 2 + 1, corners[3] + line // 2 + 1
@@ -116,7 +123,7 @@ class Writer:
     def plate(self, text: str) -> tuple[int, int]:
         """Width and height in pixels that a label takes."""
         if self._font:
-            width = cv2.getTextSize((0, 0), drawable(text), (0, 0), self._font, self.size, BOLD)[2]
+            width = cv2.getTextSize((0, 0), visual_order(drawable(text)), (0, 0), self._font, self.size, BOLD)[2]
         else:
             width = cv2.getTextSize(to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, self.size / 30, 1)[0][0]
         return int(width) + 2 * self._pad, self.size + 2 * self._pad
@@ -127,7 +134,7 @@ class Writer:
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
         origin, ink = (left + self._pad, top + self._pad + round(self.size * 0.8)), text_colour(colour)
         if self._font:
-            cv2.putText(canvas, drawable(text), origin, ink, self._font, self.size, BOLD)
+            cv2.putText(canvas, visual_order(drawable(text)), origin, ink, self._font, self.size, BOLD)
         else:
             scale = self.size / 30
             cv2.putText(canvas, to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)

@@ -46,9 +46,11 @@ def _place(box: Corners, plate: tuple[int, int], picture: tuple[int, int], line:
     width, height = plate
     if width > picture[0] or height > picture[1]:
         return None
+    x, y = max(0, min(box[0] - line // 2, picture[0] - width)), box[1] - line // 2 - height
+    above = (x, y, x + width, y + height)
+    if y >= 0 and y + height <= picture[1] and not _hits(above, taken):  # most labels; saves the list of places
+        return above
     places = _places(box, plate, picture, line)
-    if not _hits(places[0], taken):
-        return places[0]
     left, top, right, bottom = places[int(_hidden(places, taken).argmin())]
     return left, top, right, bottom
 

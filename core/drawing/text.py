@@ -9,6 +9,9 @@ UNDRAWABLE = frozenset({"Cc", "Cs"})
 """Unicode categories: control characters, and surrogates, which crash OpenCV and which Matplotlib refuses."""
 INVISIBLE = frozenset({"Cf", "Mn", "Me"})
 """Unicode categories that take no space of their own: joiners, variation selectors, marks."""
+RIGHT_TO_LEFT = frozenset({"R", "AL"})
+NEUTRAL = frozenset({"WS", "ON", "CS", "ES", "ET", "BN"})
+"""Bidirectional classes of Unicode."""
 NAME_COLUMNS = 24
 """Width of a class name in a chart, in columns of a terminal."""
 
@@ -50,6 +53,32 @@ def _without_middle(text: str, kept: int) -> str:
     while tail and unicodedata.category(tail[0]) in INVISIBLE:  # a mark without its letter
         tail = tail[1:]
     return f"{text[: kept - kept // 2]}…{tail}"
+
+
+def visual_order(text: str) -> str:
+    """Return ``text`` in the order in which it is seen, for a renderer that writes all characters from left to right.
+
+    Words from right to left, with the spaces between them, are reversed; a mark stays behind its letter.
+    """
+    if text.isascii():
+        return text
+    seen: list[str] = []
+    spaces: list[str] = []
+    run: list[str] = []
+    for letter in text:
+        direction = unicodedata.bidirectional(letter)
+        if direction == "NSM" and (run or seen) and not spaces:
+            (run or seen)[-1] += letter
+        elif direction in RIGHT_TO_LEFT:
+            (run if run else seen).extend(spaces)
+            run.append(letter)
+            spaces = []
+        elif direction in NEUTRAL:
+            spaces.append(letter)
+        else:
+            seen += [*reversed(run), *spaces, letter]
+            run, spaces = [], []
+    return "".join([*seen, *reversed(run), *spaces])
 
 
 def class_label(number: int, name: str, fits: Callable[[str], bool], has_glyph: Callable[[str], bool]) -> str:

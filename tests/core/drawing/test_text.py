@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.drawing.text import class_label, columns, shortened
+from core.drawing.text import class_label, columns, shortened, visual_order
 
 
 def fits(text: str) -> bool:
@@ -57,3 +57,20 @@ def test_nothing_fits() -> None:
 )
 def test_a_name_that_is_drawn_in_part_has_its_number(name: str, label: str) -> None:
     assert class_label(7, name, fits, lambda letter: letter in "行人") == label
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("person 0.91", "person 0.91"),
+        ("Größe 行人", "Größe 行人"),
+        ("אבג 0.91", "גבא 0.91"),
+        ("אב גד 0.91", "דג בא 0.91"),
+        ("3: אב, גד x", "3: דג ,בא x"),
+        ("a אב b גד", "a בא b דג"),
+        ("א\u05b0ב", "בא\u05b0"),
+        ("אב…גד", "דג…בא"),
+    ],
+)
+def test_words_from_right_to_left_are_drawn_in_the_order_in_which_they_are_seen(text: str, seen: str) -> None:
+    assert visual_order(text) == seen
