@@ -25,13 +25,13 @@ class Entry:
 Snapshot = dict[str, Entry]
 
 
-def snapshot(root: Path) -> Snapshot:
-    """All entries below ``root`` and ``root`` itself, by path."""
-    found = {".": _entry(root)}
+def snapshot(root: Path, *, contents: bool = True) -> Snapshot:
+    """All entries below ``root`` and ``root`` itself, by path; without ``contents`` the times alone tell of a change."""
+    found = {".": _entry(root, contents=contents)}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(folder, name)
-            found[str(path.relative_to(root))] = _entry(path)
+            found[str(path.relative_to(root))] = _entry(path, contents=contents)
     return found
 
 
@@ -47,11 +47,11 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
             yield f"changed: {path!r} ({', '.join(what)})"
 
 
-def _entry(path: Path) -> Entry:
+def _entry(path: Path, *, contents: bool) -> Entry:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         content = os.fspath(path.readlink())
-    elif stat.S_ISREG(status.st_mode):
+    elif stat.S_ISREG(status.st_mode) and contents:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
     else:
         content = ""
