@@ -84,6 +84,13 @@ def test_a_message_is_one_line_without_control_characters_and_bounded() -> None:
     assert len(line) == LONGEST_LINE
 
 
+def test_a_name_that_is_not_utf8_is_bounded_as_it_is_printed() -> None:
+    """A lone surrogate is printed as six characters."""
+    line = str(HooklineError("\udcff" * 1000))
+    assert line.encode().startswith(rb"\udcff\udcff")
+    assert len(line) == LONGEST_LINE
+
+
 def test_an_unknown_name_of_any_length_is_cut() -> None:
     assert len(str(unknown("stage", "x" * 1_000_000, ["build"]))) < 2 * LONGEST_VALUE + 100
 
