@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 TESTS ?= tests
 
-.PHONY: demo test lint types imports pytest docs clean
+.PHONY: demo test lint types imports pytest attack docs clean
 
 demo: $(VENV)/.installed
 	$(PY) examples/demo.py
@@ -25,6 +25,9 @@ pytest: $(VENV)/.installed
 	$(PY) -m tests.trt.bindings
 	$(PY) -m tests.stand_in_cuda.building
 	$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
+
+attack: $(VENV)/.installed
+	$(PY) -m tests.attack
 
 docs: $(VENV)/.installed
 	$(PY) docs/generate.py

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.attack.attempt import Job, attempt, new_place
@@ -25,13 +26,17 @@ def main() -> int:
     if options.case is not None:
         return _one(Job(options.only[0], options.seed, options.case), options.base, options.keep)
     start = time.monotonic()
-    results = run_all(jobs(options.seed, only=options.only, each=options.each), options.jobs, _progress, options.base)
-    if options.results:
-        options.results.write_text("".join(json.dumps(result) + "\n" for result in results))
+    with options.results.open("w") if options.results else nullcontext() as lines:
+
+        def report(result: Result) -> None:
+            if is_failure(result):
+                print(failure(result), flush=True)
+            if lines:
+                print(json.dumps(result), file=lines, flush=True)
+
+        results = run_all(jobs(options.seed, only=options.only, each=options.each), options.jobs, report, options.base)
     failed = [result for result in results if is_failure(result)]
     print(table(results))
-    for result in failed:
-        print(failure(result))
     print(f"{len(results)} cases, {len(failed)} failed, {time.monotonic() - start:.0f} s")
     return int(bool(failed))
 
@@ -76,19 +81,18 @@ def _one(job: Job, base: Path | None, keep: Path | None) -> int:
     return int(done.found.verdict.fault or done.unargued)
 
 
-def _progress(result: Result) -> None:
-    if is_failure(result):
-        print(failure(result), flush=True)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
-    parser.add_argument("--only", action="append", default=[], choices=list(KINDS), help="kinds; all where none is named")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=list(KINDS), help="kinds; all where none is named"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="one case of the kind of --only")
     parser.add_argument("--each", type=int, help="so many cases of each kind instead of all; 0: every variant once")
     parser.add_argument("--jobs", type=int, default=2, help="cases at once")
-    parser.add_argument("--base", type=Path, help="folder of the good files of an earlier run; made where it is missing")
+    parser.add_argument(
+        "--base", type=Path, help="folder of the good files of an earlier run; made where it is missing"
+    )
     parser.add_argument("--keep", type=Path, help="with --case: keep its files in this new folder")
     parser.add_argument("--results", type=Path, help="write each result as a line of JSON")
     options = parser.parse_args()

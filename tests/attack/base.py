@@ -109,7 +109,9 @@ class _Runs:
         place.make()
         done = forked(Case((*arguments, "hydra.run.dir=outputs")), place, Limits())
         if done.code != 0:
-            raise RuntimeError(f"the base cannot be made: {' '.join(arguments)} gave {done.code}\n{done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"the base cannot be made: {' '.join(arguments)} gave {done.code}\n{done.stderr[-2000:]}"
+            )
         return place.cwd / "outputs"
 
 

@@ -13,8 +13,33 @@ from tests.attack.case import Case, Scene, Variants
 from tests.media_tools import write_pictures
 
 SIGNS = "()[]=#{}'~$,& \"\\:;|<>*?!`@%^+-/\t\n"
-PATH_OPTIONS = ("weights", "data", "source", "store", "calibrate.source", "calibrate.cache", "convert.source", "frames.source", "load.weights")
-STAGES = ("load", "dataset", "toy", "train", "convert", "frames", "export", "calibrate", "quantize", "graft", "build", "predict", "evaluate", "compare")
+PATH_OPTIONS = (
+    "weights",
+    "data",
+    "source",
+    "store",
+    "calibrate.source",
+    "calibrate.cache",
+    "convert.source",
+    "frames.source",
+    "load.weights",
+)
+STAGES = (
+    "load",
+    "dataset",
+    "toy",
+    "train",
+    "convert",
+    "frames",
+    "export",
+    "calibrate",
+    "quantize",
+    "graft",
+    "build",
+    "predict",
+    "evaluate",
+    "compare",
+)
 ODD_PATHS = (
     "~nosuchuser", "~nosuchuser/x.pt", "~", "~/", "", " ", ".", "..", "/", "//", "/dev/null", "/dev/zero", "/dev/stdin", "/dev/full",
     "/proc/self/mem", "/proc/kmsg", "x" * 256, "x" * 256 + ".pt", "x" * 5000, "a/" * 2500, "\udcff\udcfe", "\udcff.pt", "é" * 200, "\x1b[2J",
@@ -62,7 +87,7 @@ def _odd_files(scene: Scene) -> None:
 def _override(scene: Scene) -> Case:
     word = OVERRIDES[scene.chance.randrange(len(OVERRIDES))]
     first = () if word.lstrip("+~").startswith("stage") else ("+stage=load",)
-    given = [item for item in _tail(scene) if item.partition("=")[0] not in {word.partition("=")[0], "" }]
+    given = [item for item in _tail(scene) if item.partition("=")[0] not in {word.partition("=")[0], ""}]
     return Case((*first, *given, word))
 
 
@@ -117,9 +142,13 @@ def _any_words(scene: Scene) -> Case:
 
 def _bytes(scene: Scene) -> Case:
     """Arguments that are not UTF-8."""
-    option = scene.chance.choice(("weights=", "source=", "data=", "store=", "+stage=", "", "hydra.run.dir=", "classes=", "calibrator="))
+    option = scene.chance.choice(
+        ("weights=", "source=", "data=", "store=", "+stage=", "", "hydra.run.dir=", "classes=", "calibrator=")
+    )
     raw = bytes(scene.chance.choice((0x80, 0xFF, 0xC3, 0xE2, 0x41)) for _ in range(scene.chance.choice((1, 4, 300))))
-    return Case(("+stage=predict", f"weights={scene.base.engine}", option + os.fsdecode(raw)), fresh=scene.chance.random() < 0.1)
+    return Case(
+        ("+stage=predict", f"weights={scene.base.engine}", option + os.fsdecode(raw)), fresh=scene.chance.random() < 0.1
+    )
 
 
 @lru_cache

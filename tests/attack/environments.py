@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from tests.attack.children import ROOT
 from tests.attack.case import DIRECT, Case, Scene, Variants
+from tests.attack.children import ROOT
 
 _STATUS = '"$@"; echo $? > ../status'
 """The command, and its exit code in the file that is read instead of that of the shell."""
@@ -44,7 +44,7 @@ SHELLS: Mapping[str, str] = {
     "few-descriptors": "ulimit -n 20; %s" % DIRECT,
     "deleted-cwd": "mkdir gone; cd gone; rmdir ../gone; %s" % DIRECT,
     "read-only-cwd": "mkdir still; chmod 555 still; cd still; %s" % DIRECT,
-    "run-dir-is-a-file": 'touch outputs; %s' % DIRECT,
+    "run-dir-is-a-file": "touch outputs; %s" % DIRECT,
     "background-group": "nohup %s" % DIRECT,
     "odd-umask": "umask 777; %s" % DIRECT,
     "small-stack": "ulimit -s 256; %s" % DIRECT,

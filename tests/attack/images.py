@@ -16,7 +16,15 @@ from tests.attack.case import Case, Scene, Variants
 from tests.dataset_tools import write_dataset
 from tests.guarding import PNG
 
-SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tiff", "WEBP": ".webp", "GIF": ".gif", "PPM": ".ppm"}
+SUFFIXES = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "BMP": ".bmp",
+    "TIFF": ".tiff",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "PPM": ".ppm",
+}
 SIDES = (0, 1, 65_535, 60_000, 1 << 20, (1 << 31) - 1, (1 << 32) - 1)
 
 
@@ -30,7 +38,13 @@ def _among(content: Callable[[Scene], tuple[bytes, str]]) -> Callable[[Scene], C
             with (scene.here / "data.yaml").open("a") as file:
                 file.write("val: images/train\n")
             scene.write(f"images/train/x{suffix}", data)
-            stage = scene.chance.choice((("+stage=dataset",), ("+stage=dataset", "dataset.bad=skip"), ("+stage=evaluate", f"weights={scene.base.engine}", "device=cpu")))
+            stage = scene.chance.choice(
+                (
+                    ("+stage=dataset",),
+                    ("+stage=dataset", "dataset.bad=skip"),
+                    ("+stage=evaluate", f"weights={scene.base.engine}", "device=cpu"),
+                )
+            )
             return Case((*stage, "data=data.yaml"))
         scene.write(f"in/x{suffix}", data)
         scene.write("in/good.png", PNG)
@@ -43,8 +57,24 @@ def _read(scene: Scene) -> Case:
     source = scene.chance.choice(("in", "in", "in/x*"))
     error = scene.chance.choice(("auto", "skip", "stop"))
     if scene.chance.random() < 0.2:
-        return Case(("+stage=calibrate", f"weights={scene.base.onnx}", "device=cpu", f"calibrate.source={source}", f"calibrate.on_error={error}"))
-    return Case(("+stage=predict", f"weights={scene.base.engine}", "device=cpu", f"source={source}", f"predict.on_error={error}"))
+        return Case(
+            (
+                "+stage=calibrate",
+                f"weights={scene.base.onnx}",
+                "device=cpu",
+                f"calibrate.source={source}",
+                f"calibrate.on_error={error}",
+            )
+        )
+    return Case(
+        (
+            "+stage=predict",
+            f"weights={scene.base.engine}",
+            "device=cpu",
+            f"source={source}",
+            f"predict.on_error={error}",
+        )
+    )
 
 
 @lru_cache
@@ -112,8 +142,12 @@ def _header_bomb(scene: Scene) -> tuple[bytes, str]:
     else:
         content = bytearray(content.replace(struct.pack("<HHII", 256, 4, 1, 40), struct.pack("<HHII", 256, 4, 1, side)))
         content = bytearray(content.replace(struct.pack("<HHII", 257, 4, 1, 30), struct.pack("<HHII", 257, 4, 1, side)))
-        content = bytearray(content.replace(struct.pack("<HHIHH", 256, 3, 1, 40, 0), struct.pack("<HHII", 256, 4, 1, side)))
-        content = bytearray(content.replace(struct.pack("<HHIHH", 257, 3, 1, 30, 0), struct.pack("<HHII", 257, 4, 1, side)))
+        content = bytearray(
+            content.replace(struct.pack("<HHIHH", 256, 3, 1, 40, 0), struct.pack("<HHII", 256, 4, 1, side))
+        )
+        content = bytearray(
+            content.replace(struct.pack("<HHIHH", 257, 3, 1, 30, 0), struct.pack("<HHII", 257, 4, 1, side))
+        )
     return bytes(content), SUFFIXES[kind]
 
 
@@ -125,7 +159,25 @@ def _sizes(scene: Scene) -> tuple[bytes, str]:
 
 
 def _modes(scene: Scene) -> tuple[bytes, str]:
-    kind, mode = scene.chance.choice((("PNG", "1"), ("PNG", "L"), ("PNG", "LA"), ("PNG", "P"), ("PNG", "RGBA"), ("PNG", "I"), ("TIFF", "F"), ("TIFF", "I"), ("TIFF", "CMYK"), ("TIFF", "LAB"), ("JPEG", "CMYK"), ("JPEG", "L"), ("WEBP", "RGBA"), ("TIFF", "1"), ("TIFF", "I;16")))
+    kind, mode = scene.chance.choice(
+        (
+            ("PNG", "1"),
+            ("PNG", "L"),
+            ("PNG", "LA"),
+            ("PNG", "P"),
+            ("PNG", "RGBA"),
+            ("PNG", "I"),
+            ("TIFF", "F"),
+            ("TIFF", "I"),
+            ("TIFF", "CMYK"),
+            ("TIFF", "LAB"),
+            ("JPEG", "CMYK"),
+            ("JPEG", "L"),
+            ("WEBP", "RGBA"),
+            ("TIFF", "1"),
+            ("TIFF", "I;16"),
+        )
+    )
     try:
         return _encoded(kind, mode), SUFFIXES[kind]
     except (ValueError, OSError):

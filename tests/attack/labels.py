@@ -36,10 +36,27 @@ def _stage(scene: Scene) -> Case:
     if what == 0:
         return Case(("+stage=evaluate", f"weights={scene.base.engine}", "data=data.yaml", "device=cpu"))
     if what == 1:
-        few = ("train.epochs=1", "train.batch=2", "train.workers=0", "train.plots=false", "train.warmup_epochs=0", "train.autoanchor=false")
-        return Case(("+stage=train", f"weights={scene.base.weights}", "data=data.yaml", "imgsz=64", "device=cpu", *few), patience=20)
+        few = (
+            "train.epochs=1",
+            "train.batch=2",
+            "train.workers=0",
+            "train.plots=false",
+            "train.warmup_epochs=0",
+            "train.autoanchor=false",
+        )
+        return Case(
+            ("+stage=train", f"weights={scene.base.weights}", "data=data.yaml", "imgsz=64", "device=cpu", *few),
+            patience=20,
+        )
     bad = scene.chance.choice(("stop", "skip"))
-    return Case(("+stage=dataset", "data=data.yaml", f"dataset.bad={bad}", f"dataset.report={scene.chance.choice(('true', 'false'))}"))
+    return Case(
+        (
+            "+stage=dataset",
+            "data=data.yaml",
+            f"dataset.bad={bad}",
+            f"dataset.report={scene.chance.choice(('true', 'false'))}",
+        )
+    )
 
 
 def _row(scene: Scene) -> str:
@@ -50,13 +67,34 @@ def _row(scene: Scene) -> str:
 
 
 def _class(scene: Scene) -> str:
-    word = scene.chance.choice(("-1", "2", "80", "1.0", "1.5", "1e0", "-0.0", "9" * 400, "9" * 5000, "2147483648", "9223372036854775808", "nan", "inf", "+1", "01", "1_1"))
+    word = scene.chance.choice(
+        (
+            "-1",
+            "2",
+            "80",
+            "1.0",
+            "1.5",
+            "1e0",
+            "-0.0",
+            "9" * 400,
+            "9" * 5000,
+            "2147483648",
+            "9223372036854775808",
+            "nan",
+            "inf",
+            "+1",
+            "01",
+            "1_1",
+        )
+    )
     return f"{word} 0.5 0.5 0.2 0.2\n"
 
 
 def _box(scene: Scene) -> str:
     edges = ("0", "1", "1e-300", "5e-324", "0.9999999", "1e-7", "0.5", "1.0000000001", "-1e-9", "0.0")
-    return "".join(f"0 {' '.join(scene.chance.choice(edges) for _ in range(4))}\n" for _ in range(scene.chance.choice((1, 5, 300))))
+    return "".join(
+        f"0 {' '.join(scene.chance.choice(edges) for _ in range(4))}\n" for _ in range(scene.chance.choice((1, 5, 300)))
+    )
 
 
 def _columns(scene: Scene) -> str:
@@ -66,7 +104,14 @@ def _columns(scene: Scene) -> str:
 
 def _blanks(scene: Scene) -> str:
     sign = scene.chance.choice(BLANKS)
-    return scene.chance.choice((sign.join(["0", "0.5", "0.5", "0.2", "0.2"]), f"{sign}0 0.5 0.5 0.2 0.2{sign}\n", sign * 5000, f"0 0.5 0.5 0.2 0.2{sign}0 0.4 0.4 0.2 0.2"))
+    return scene.chance.choice(
+        (
+            sign.join(["0", "0.5", "0.5", "0.2", "0.2"]),
+            f"{sign}0 0.5 0.5 0.2 0.2{sign}\n",
+            sign * 5000,
+            f"0 0.5 0.5 0.2 0.2{sign}0 0.4 0.4 0.2 0.2",
+        )
+    )
 
 
 def _many(scene: Scene) -> str:

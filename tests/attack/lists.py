@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
-from tests.guarding import PNG, tree_names, write_tree
+from tests.guarding import tree_names, write_tree
 from tests.hostile_names import PIECES
 
 LONG = "x" * 256 + ".png"
@@ -69,7 +69,28 @@ def _glob(scene: Scene) -> Case:
 
 def _hydra_list(scene: Scene) -> Case:
     write_tree(scene.here, ["a.png", "b.png"])
-    value = scene.chance.choice(("[a.png,b.png]", "[a.png,a.png]", "[]", "[[a.png]]", "[null]", "[5]", "{a: a.png}", "[a.png,0]", "[a.png,'rtsp://x']", "['']", "[a.png,'']", "5", "1.5", "true", "null", "''", "[.]", "['~nosuchuser']"))
+    value = scene.chance.choice(
+        (
+            "[a.png,b.png]",
+            "[a.png,a.png]",
+            "[]",
+            "[[a.png]]",
+            "[null]",
+            "[5]",
+            "{a: a.png}",
+            "[a.png,0]",
+            "[a.png,'rtsp://x']",
+            "['']",
+            "[a.png,'']",
+            "5",
+            "1.5",
+            "true",
+            "null",
+            "''",
+            "[.]",
+            "['~nosuchuser']",
+        )
+    )
     return _predict(scene, value)
 
 
@@ -112,13 +133,45 @@ def _annotations(scene: Scene) -> Case:
         "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box}],
         "categories": [{"id": 1, "name": odd.words(scene.chance)}],
     }
-    createml = [{"image": name, "annotations": [{"label": odd.words(scene.chance), "coordinates": dict(zip(("x", "y", "width", "height"), box, strict=True))}]}]
-    studio = [{"data": {"image": name}, "annotations": [{"result": [{"type": "rectanglelabels", "value": {"x": box[0], "y": box[1], "width": box[2], "height": box[3], "rectanglelabels": [odd.words(scene.chance)]}}]}]}]
+    createml = [
+        {
+            "image": name,
+            "annotations": [
+                {
+                    "label": odd.words(scene.chance),
+                    "coordinates": dict(zip(("x", "y", "width", "height"), box, strict=True)),
+                }
+            ],
+        }
+    ]
+    studio = [
+        {
+            "data": {"image": name},
+            "annotations": [
+                {
+                    "result": [
+                        {
+                            "type": "rectanglelabels",
+                            "value": {
+                                "x": box[0],
+                                "y": box[1],
+                                "width": box[2],
+                                "height": box[3],
+                                "rectanglelabels": [odd.words(scene.chance)],
+                            },
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
     content = scene.chance.choice((coco, createml, studio))
     if scene.chance.random() < 0.6:
         content = odd.edited(content, scene.chance)
     scene.write("notes.json", json.dumps(content))
-    return Case(("+stage=convert", "convert.source=notes.json", f"convert.missing={scene.chance.choice(('stop', 'skip'))}"))
+    return Case(
+        ("+stage=convert", "convert.source=notes.json", f"convert.missing={scene.chance.choice(('stop', 'skip'))}")
+    )
 
 
 def _voc(scene: Scene) -> Case:

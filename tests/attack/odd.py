@@ -12,7 +12,23 @@ NUMBERS: tuple[Any, ...] = (
     0, -1, 1, 2, 255, 256, 65536, 65537, 2**31, 2**63, 2**64, -(2**63), 10**30, 10**400, 0.0, -0.0, 0.5, -0.5, 1e-300, 1e300,
     1e308, float("inf"), float("-inf"), float("nan"), 1e-45, 3.5,
 )  # fmt: skip
-PLAIN: tuple[Any, ...] = (None, True, False, "", "a", "0", "1e9999", [], {}, [[]], [{}], {"a": []}, [None], "\0", "\ud800")
+PLAIN: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    "",
+    "a",
+    "0",
+    "1e9999",
+    [],
+    {},
+    [[]],
+    [{}],
+    {"a": []},
+    [None],
+    "\0",
+    "\ud800",
+)
 
 
 def number(chance: random.Random) -> Any:
@@ -78,7 +94,9 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 def truncated(content: bytes, chance: random.Random) -> bytes:
     """Return the beginning of ``content``."""
-    return content[: chance.choice((0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1, chance.randrange(len(content))))]
+    return content[
+        : chance.choice((0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1, chance.randrange(len(content))))
+    ]
 
 
 def edited(content: Any, chance: random.Random) -> Any:

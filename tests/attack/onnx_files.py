@@ -96,14 +96,21 @@ def _properties(scene: Scene, model: Any) -> None:
         for item in list(model.metadata_props):
             model.metadata_props.add(key=item.key, value="twice")
     else:
-        _set(model, "hookline", scene.chance.choice(("", "{}", "null", "[" * 100_000, "9" * 10_000, "{" * 1000, '{"facts": NaN}', "x" * 3_000_000)))
+        _set(
+            model,
+            "hookline",
+            scene.chance.choice(
+                ("", "{}", "null", "[" * 100_000, "9" * 10_000, "{" * 1000, '{"facts": NaN}', "x" * 3_000_000)
+            ),
+        )
 
 
 def _loop(scene: Scene, model: Any) -> None:
     """A node takes what a later one gives."""
     nodes = model.graph.node
     what = scene.chance.randrange(4)
-    first, last = nodes[scene.chance.randrange(len(nodes) // 2)], nodes[-1 - scene.chance.randrange(len(nodes) // 2)]
+    first, last = sorted(scene.chance.sample([place for place, node in enumerate(nodes) if node.input], 2))
+    first, last = nodes[first], nodes[last]
     if what == 0:
         first.input[0] = last.output[0]
     elif what == 1:
@@ -124,8 +131,16 @@ def _endless(scene: Scene, model: Any) -> None:
     rounds = helper.make_tensor("rounds", TensorProto.INT64, [], [2**62])
     yes = helper.make_tensor("yes", TensorProto.BOOL, [], [True])
     if scene.chance.random() < 0.5:
-        values = [helper.make_tensor_value_info(key, kind, []) for key, kind in (("i", TensorProto.INT64), ("c", TensorProto.BOOL))]
-        body = helper.make_graph([helper.make_node("Identity", ["c"], ["d"])], "body", values, [helper.make_tensor_value_info("d", TensorProto.BOOL, [])])
+        values = [
+            helper.make_tensor_value_info(key, kind, [])
+            for key, kind in (("i", TensorProto.INT64), ("c", TensorProto.BOOL))
+        ]
+        body = helper.make_graph(
+            [helper.make_node("Identity", ["c"], ["d"])],
+            "body",
+            values,
+            [helper.make_tensor_value_info("d", TensorProto.BOOL, [])],
+        )
         node = helper.make_node("Loop", ["rounds", "yes"], [], body=body)
         node.output.append("unused")
         carried = helper.make_node("Add", [name, name], ["unused2"])
@@ -150,7 +165,22 @@ def _operator(scene: Scene, model: Any) -> None:
     node = scene.chance.choice(model.graph.node)
     what = scene.chance.randrange(5)
     if what == 0:
-        node.op_type = scene.chance.choice(("Nope", "", "Loop", "If", "PythonOp", "Conv", "Reshape", "x" * 5000, "\x1b[2J", "DequantizeLinear", "QuantizeLinear", "YoloLayer_TRT"))
+        node.op_type = scene.chance.choice(
+            (
+                "Nope",
+                "",
+                "Loop",
+                "If",
+                "PythonOp",
+                "Conv",
+                "Reshape",
+                "x" * 5000,
+                "\x1b[2J",
+                "DequantizeLinear",
+                "QuantizeLinear",
+                "YoloLayer_TRT",
+            )
+        )
     elif what == 1:
         node.domain = scene.chance.choice(("nope", "com.microsoft", "ai.onnx.ml", "x" * 5000, "../x", "hookline"))
     elif what == 2:
@@ -166,13 +196,17 @@ def _operator(scene: Scene, model: Any) -> None:
 def _opset(scene: Scene, model: Any) -> None:
     what = scene.chance.randrange(4)
     if what == 0:
-        model.opset_import[0].version = scene.chance.choice((-1, 0, 1, 5, 6, 7, 9, 11, 12, 20, 25, 26, 40, 10**9, 2**62))
+        model.opset_import[0].version = scene.chance.choice(
+            (-1, 0, 1, 5, 6, 7, 9, 11, 12, 20, 25, 26, 40, 10**9, 2**62)
+        )
     elif what == 1:
         model.ir_version = scene.chance.choice((0, 1, 3, 8, 13, 14, 100, 2**62, -1))
     elif what == 2:
         del model.opset_import[:]
     else:
-        model.opset_import.add(domain=scene.chance.choice(("", "nope", "com.microsoft")), version=scene.chance.choice((1, 5, 99)))
+        model.opset_import.add(
+            domain=scene.chance.choice(("", "nope", "com.microsoft")), version=scene.chance.choice((1, 5, 99))
+        )
 
 
 def _shapes(scene: Scene, model: Any) -> None:
@@ -180,11 +214,25 @@ def _shapes(scene: Scene, model: Any) -> None:
     value = scene.chance.choice([*model.graph.input, *model.graph.output])
     tensor, what = value.type.tensor_type, scene.chance.randrange(5)
     if what == 0:
-        tensor.elem_type = scene.chance.choice((TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8, TensorProto.STRING, TensorProto.BFLOAT16, 0, 99))
+        tensor.elem_type = scene.chance.choice(
+            (
+                TensorProto.FLOAT16,
+                TensorProto.DOUBLE,
+                TensorProto.UINT8,
+                TensorProto.STRING,
+                TensorProto.BFLOAT16,
+                0,
+                99,
+            )
+        )
     elif what == 1:
-        tensor.shape.dim[scene.chance.randrange(len(tensor.shape.dim))].dim_value = scene.chance.choice((-1, 0, 1, 3, 33, 10**6, 2**40, 2**62))
+        tensor.shape.dim[scene.chance.randrange(len(tensor.shape.dim))].dim_value = scene.chance.choice(
+            (-1, 0, 1, 3, 33, 10**6, 2**40, 2**62)
+        )
     elif what == 2:
-        tensor.shape.dim[scene.chance.randrange(len(tensor.shape.dim))].dim_param = scene.chance.choice(("", "x" * 5000, "batch", "\x1b[2J", "-1"))
+        tensor.shape.dim[scene.chance.randrange(len(tensor.shape.dim))].dim_param = scene.chance.choice(
+            ("", "x" * 5000, "batch", "\x1b[2J", "-1")
+        )
     elif what == 3:
         value.name = scene.chance.choice(("", "x" * 5000, "DecodeDetectionBoxes", "\x1b[2J", "images"))
     else:
@@ -217,7 +265,9 @@ def _tensor(scene: Scene, model: Any) -> None:
         tensor.raw_data = odd.truncated(tensor.raw_data or b"0" * 40, scene.chance)
     elif what == 3:
         tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value=scene.chance.choice(("../../../etc/passwd", "/dev/zero", "x.bin", "", "x" * 5000)))
+        tensor.external_data.add(
+            key="location", value=scene.chance.choice(("../../../etc/passwd", "/dev/zero", "x.bin", "", "x" * 5000))
+        )
     else:
         tensor.raw_data = scene.chance.choice((b"\xff", b"\x7f")) * len(tensor.raw_data)
 

@@ -60,7 +60,7 @@ def tensor(
     size: tuple[int, ...] = (4,), stride: tuple[int, ...] = (1,), offset: int = 0, store: bytes | None = None
 ) -> bytes:
     """A tensor as PyTorch writes it."""
-    parts = (store or storage(), plain(offset), plain(size), plain(stride), plain(False))  # noqa: FBT003
+    parts = (store or storage(), plain(offset), plain(size), plain(stride), plain(False))
     return call(name("torch._utils", "_rebuild_tensor_v2"), *parts, call(name("collections", "OrderedDict")))
 
 
@@ -72,10 +72,15 @@ def laughs(levels: int, width: int = 10) -> bytes:
     return made
 
 
-def zipped(content: bytes, members: Mapping[str, bytes] | None = None, *, packed: bool = False, top: str = "archive") -> bytes:
+def zipped(
+    content: bytes, members: Mapping[str, bytes] | None = None, *, packed: bool = False, top: str = "archive"
+) -> bytes:
     """A file like a checkpoint, with ``content`` as its pickle and four floats as its storage ``0``."""
     target = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as file:
+    with (
+        warnings.catch_warnings(),
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as file,
+    ):
         warnings.simplefilter("ignore")  # two entries of one name are meant
         file.writestr(f"{top}/data.pkl", content)
         for member, data in {"data/0": b"\0" * 16, "version": b"3\n", **(members or {})}.items():

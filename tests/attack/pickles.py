@@ -31,7 +31,9 @@ def _call(scene: Scene) -> bytes:
     called = op.call(op.name(module, function), op.text(command))
     where = scene.chance.randrange(4)
     if where == 0:
-        called = op.call(op.call(op.name("builtins", "getattr"), op.name("os", "path"), op.text("os")), op.text(command))
+        called = op.call(
+            op.call(op.name("builtins", "getattr"), op.name("os", "path"), op.text("os")), op.text(command)
+        )
     elif where == 1:  # INST
         called = op.MARK + op.text(command) + b"i" + f"{module}\n{function}\n".encode()
     elif where == 2:  # NEWOBJ
@@ -40,7 +42,9 @@ def _call(scene: Scene) -> bytes:
 
 
 def _extension(scene: Scene) -> bytes:
-    return op.checkpoint(scene.chance.choice((b"\x82\x01", b"\x83\x01\x01", b"\x84\x01\0\0\0")) + op.EMPTY_TUPLE + op.REDUCE)
+    return op.checkpoint(
+        scene.chance.choice((b"\x82\x01", b"\x83\x01\x01", b"\x84\x01\0\0\0")) + op.EMPTY_TUPLE + op.REDUCE
+    )
 
 
 def _build_on_tensor(scene: Scene) -> bytes:
@@ -60,7 +64,7 @@ def _build_on_container(scene: Scene) -> bytes:
         op.call(op.name("builtins", "set")), op.name("collections", "OrderedDict"), op.name("models.yolo", "Model"),
         op.name("torch._utils", "_rebuild_tensor_v2"), op.storage(), op.NONE,
     ))  # fmt: skip
-    state = op.mapping({key: op.NONE for key in ("kind", "__class__", "append", "items", "__setstate__")})
+    state = op.mapping(dict.fromkeys(("kind", "__class__", "append", "items", "__setstate__"), op.NONE))
     return op.checkpoint(target + state + op.BUILD)
 
 
@@ -129,7 +133,20 @@ def _official(scene: Scene) -> Case:
 
     def change(model: Any) -> None:
         module = chance.choice(list(model.modules()))
-        own = {"names", "stride", "nc", "anchors", "f", "i", "d", "yaml", "training", "in_channels", "eps", "kernel_size"}
+        own = {
+            "names",
+            "stride",
+            "nc",
+            "anchors",
+            "f",
+            "i",
+            "d",
+            "yaml",
+            "training",
+            "in_channels",
+            "eps",
+            "kernel_size",
+        }
         key = chance.choice(sorted({*vars(module)} | own))
         vars(module)[key] = odd.value(chance)
 
@@ -137,6 +154,45 @@ def _official(scene: Scene) -> Case:
         write_official(path, P5, change=change)
     except (TypeError, AttributeError, ValueError, KeyError):  # PyTorch itself cannot save it
         path.write_bytes(odd.mutated(scene.base.official.read_bytes(), chance))
+    return load(path.name)
+
+
+def _official_explodes(scene: Scene) -> Case:
+    """A checkpoint of the official code, small as a file, that is endless when it is walked, copied or printed."""
+    import torch
+    from torch import nn
+
+    from tests.yolov5.official_files import P5, write_official
+
+    path, chance = scene.here / "x.pt", scene.chance
+
+    def shared(inner: Any, levels: int, make: Callable[[list[Any]], Any]) -> Any:
+        for _ in range(levels):
+            inner = make([inner] * 10)
+        return inner
+
+    def views(model: Any) -> None:
+        one = torch.zeros(1, dtype=torch.float16)
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                shape = (*module.weight.shape[:2], 1 << chance.choice((1, 10, 13)), 1 << 10)
+                module.weight = nn.Parameter(one.expand(shape), requires_grad=False)
+
+    changes: tuple[Callable[[Any], object], ...] = (
+        views,
+        lambda model: vars(model).update(names=shared(["ha"], 12, list)),
+        lambda model: vars(model).update(yaml={"nc": shared(["ha"], 12, list), "anchors": shared(["ha"], 12, list)}),
+        lambda model: vars(model.model[-1]).update(nc=shared(1, 12, list), anchors=shared(1, 12, tuple)),
+        lambda model: model.model.append(shared(nn.Identity(), 9, lambda parts: nn.ModuleList(parts))),
+        lambda model: vars(model.model[4])["_modules"].update(m=shared(nn.Identity(), 9, lambda parts: nn.Sequential(*parts))),
+        lambda model: model.model.extend(nn.Identity() for _ in range(20_000)),
+        lambda model: vars(model).update({f"a{number}": number for number in range(200_000)}),
+        lambda model: vars(model.model[-1]).update(stride=torch.zeros(1).expand(1 << 33)),
+        lambda model: vars(model.model[0]).update(f=shared(-1, 12, list), i=10**4000),
+        lambda model: vars(model).update(names={number: f"c{number}" for number in range(300_000)}),
+        lambda model: vars(model.model[-1]).update(nc=10**9, no=10**9),
+    )  # fmt: skip
+    write_official(path, P5, change=chance.choice(changes))
     return load(path.name)
 
 
@@ -156,7 +212,9 @@ def _names(scene: Scene) -> bytes:
         op.plain({key: f"c{key}" for key in range(300_000)}), op.plain(["x" * 5_000_000]), op.plain({"a": "b", 1: 2}),
         op.plain([10**3000] * 3), op.laughs(20), op.plain({-1: "a"}), op.plain("person"), op.plain([None]), op.plain(["\ud800"]),
     ))  # fmt: skip
-    return op.checkpoint(op.name("models.yolo", "Model") + op.EMPTY_TUPLE + b"\x81" + op.mapping({"names": names}) + op.BUILD)
+    return op.checkpoint(
+        op.name("models.yolo", "Model") + op.EMPTY_TUPLE + b"\x81" + op.mapping({"names": names}) + op.BUILD
+    )
 
 
 def _memo(scene: Scene) -> bytes:
@@ -225,6 +283,7 @@ VARIANTS: Variants = {
     "odd-tensor": _file(_tensor_of_odd_numbers),
     "odd-storage": _file(_storage_of_odd_parts),
     "official-with-odd-attribute": _official,
+    "official-that-explodes": _official_explodes,
     "mutated-pickle": _file(_mutated_pickle),
     "names": _file(_names),
     "memo": _file(_memo),

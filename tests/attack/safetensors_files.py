@@ -46,7 +46,9 @@ def _tensor(scene: Scene) -> bytes:
     elif what == 1:
         entry["shape"] = scene.chance.choice(SHAPES)
     elif what == 2:
-        entry["data_offsets"] = scene.chance.choice(([0, 0], [5, 1], [0, 2**63], [-1, 5], [0], "x", [0, len(data)], [2**64, 2**64]))
+        entry["data_offsets"] = scene.chance.choice(
+            ([0, 0], [5, 1], [0, 2**63], [-1, 5], [0], "x", [0, len(data)], [2**64, 2**64])
+        )
     elif what == 3:
         entry[odd.words(scene.chance)[:100]] = odd.value(scene.chance)
     else:
@@ -127,9 +129,9 @@ def _with_number(content: Any, scene: Scene) -> Any:
 def _metadata_as_a_whole(scene: Scene) -> bytes:
     header, data = _split(scene)
     whole = scene.chance.choice((
-        {}, None, [], "x", {"a": 5}, {"format": "pt"}, {key: "" for key in header["__metadata__"]}, {key: "null" for key in header["__metadata__"]},
-        {key: "[" * 100_000 for key in header["__metadata__"]}, {key: "9" * 10_000 for key in header["__metadata__"]},
-        {key: '{"a": ' * 900 + "1" + "}" * 900 for key in header["__metadata__"]}, {f"k{number}": "x" for number in range(50_000)},
+        {}, None, [], "x", {"a": 5}, {"format": "pt"}, dict.fromkeys(header["__metadata__"], ""), dict.fromkeys(header["__metadata__"], "null"),
+        dict.fromkeys(header["__metadata__"], "[" * 100000), dict.fromkeys(header["__metadata__"], "9" * 10000),
+        dict.fromkeys(header["__metadata__"], '{"a": ' * 900 + "1" + "}" * 900), {f"k{number}": "x" for number in range(50_000)},
     ))  # fmt: skip
     return _joined({**header, "__metadata__": whole}, data)
 
@@ -154,5 +156,9 @@ VARIANTS: Variants = {
     "metadata-as-a-whole": _file(_metadata_as_a_whole),
     "header": _file(_header),
     "truncated": _file(lambda scene: odd.truncated(scene.base.weights.read_bytes(), scene.chance)),
-    "mutated": _file(lambda scene: odd.mutated(scene.base.weights.read_bytes()[:4000], scene.chance) + scene.base.weights.read_bytes()[4000:]),
+    "mutated": _file(
+        lambda scene: (
+            odd.mutated(scene.base.weights.read_bytes()[:4000], scene.chance) + scene.base.weights.read_bytes()[4000:]
+        )
+    ),
 }

@@ -72,7 +72,7 @@ def run_all(
         for thread in threads:
             thread.join()
     if len(results) != len(wanted):
-        raise RuntimeError("a worker has ended early; its message is above")
+        raise RuntimeError(f"{len(wanted) - len(results)} cases were not run: a worker has ended, its message is above")
     return sorted(results, key=lambda result: (list(KINDS).index(result["job"]["kind"]), result["job"]["number"]))
 
 

@@ -78,10 +78,20 @@ def _bytes(scene: Scene) -> bytes:
 
 
 def _not_a_file(scene: Scene) -> Case:
-    made = scene.chance.choice(("folder", "dangling", "/dev/zero", "/dev/null", "~nosuchuser", "x" * 300, "", "\udcff", "[a]", "a b", "null"))
+    made = scene.chance.choice(
+        ("folder", "dangling", "/dev/zero", "/dev/null", "~nosuchuser", "x" * 300, "", "\udcff", "[a]", "a b", "null")
+    )
     (scene.here / "folder").mkdir()
     (scene.here / "dangling").symlink_to("nowhere")
-    return Case(("+stage=calibrate", f"weights={scene.base.onnx}", "device=cpu", f"calibrate.cache={made}", "calibrate.trust_cache=true"))
+    return Case(
+        (
+            "+stage=calibrate",
+            f"weights={scene.base.onnx}",
+            "device=cpu",
+            f"calibrate.cache={made}",
+            "calibrate.trust_cache=true",
+        )
+    )
 
 
 def _table(scene: Scene) -> Case:
@@ -97,7 +107,15 @@ def _table(scene: Scene) -> Case:
 
 def _table_as_cache(scene: Scene) -> Case:
     shutil.copy(scene.base.table, scene.here / "x.cache")
-    return Case(("+stage=calibrate", f"weights={scene.base.onnx}", "device=cpu", "calibrate.cache=x.cache", "calibrate.trust_cache=true"))
+    return Case(
+        (
+            "+stage=calibrate",
+            f"weights={scene.base.onnx}",
+            "device=cpu",
+            "calibrate.cache=x.cache",
+            "calibrate.trust_cache=true",
+        )
+    )
 
 
 def _stored_table(scene: Scene) -> Case:

@@ -29,10 +29,30 @@ def _read(scene: Scene, source: str) -> Case:
     error = scene.chance.choice(("auto", "skip", "stop"))
     what = scene.chance.randrange(4)
     if what == 0:
-        return Case(("+stage=frames", f"frames.source={source}", "frames.every=1", f"frames.on_error={error}"), patience=20)
+        return Case(
+            ("+stage=frames", f"frames.source={source}", "frames.every=1", f"frames.on_error={error}"), patience=20
+        )
     if what == 1:
-        return Case(("+stage=calibrate", f"weights={scene.base.onnx}", "device=cpu", f"calibrate.source={source}", "calibrate.pictures=4"), patience=20)
-    return Case(("+stage=predict", f"weights={scene.base.engine}", "device=cpu", f"source={source}", f"predict.on_error={error}"), patience=20)
+        return Case(
+            (
+                "+stage=calibrate",
+                f"weights={scene.base.onnx}",
+                "device=cpu",
+                f"calibrate.source={source}",
+                "calibrate.pictures=4",
+            ),
+            patience=20,
+        )
+    return Case(
+        (
+            "+stage=predict",
+            f"weights={scene.base.engine}",
+            "device=cpu",
+            f"source={source}",
+            f"predict.on_error={error}",
+        ),
+        patience=20,
+    )
 
 
 @lru_cache
@@ -67,12 +87,18 @@ def _headers(scene: Scene) -> tuple[bytes, str]:
     """Sizes, times and counts in the headers are absurd; the names of the fields say which."""
     suffix = scene.chance.choice((".mp4", ".avi"))
     content = bytearray(_made(scene.here.parent / "tmp", suffix))
-    marks = (b"tkhd", b"mvhd", b"mdhd", b"stts", b"stsz", b"stco", b"stsc", b"avc1", b"mp4v", b"avcC") if suffix == ".mp4" else (b"avih", b"strh", b"strf", b"idx1", b"movi", b"LIST")
+    marks = (
+        (b"tkhd", b"mvhd", b"mdhd", b"stts", b"stsz", b"stco", b"stsc", b"avc1", b"mp4v", b"avcC")
+        if suffix == ".mp4"
+        else (b"avih", b"strh", b"strf", b"idx1", b"movi", b"LIST")
+    )
     mark = scene.chance.choice(marks)
     place = content.find(mark)
     if place >= 0:
         place += scene.chance.choice((-4, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40))
-        content[place : place + 4] = struct.pack(">I", scene.chance.choice((0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 60_000, 0x00FF00FF)))
+        content[place : place + 4] = struct.pack(
+            ">I", scene.chance.choice((0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 60_000, 0x00FF00FF))
+        )
     return bytes(content), suffix
 
 

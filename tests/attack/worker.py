@@ -23,6 +23,8 @@ HEAVY = (
 )  # fmt: skip
 """Imported, but nothing of them is called that starts a thread: a fork has one thread alone."""
 
+_LATE = re.compile(r"^\w+ +failed$", re.MULTILINE)
+"""A stage had begun before it was refused."""
 _FRAME = re.compile(r'File "[^"]*?/((?:core|stages|backends|cuda_plugins)/[^"]+)", line (\d+), in (\S+)')
 
 
@@ -52,6 +54,7 @@ def answer(done: Attempt) -> dict[str, Any]:
         "detail": done.found.detail,
         "unargued": done.unargued,
         "seconds": done.ended.seconds,
+        "late": bool(_LATE.search(done.ended.stderr)),
         "frame": frame(done.ended.stderr),
         "tail": done.ended.stderr.strip().splitlines()[-6:],
         "arguments": list(done.case.arguments),

@@ -25,9 +25,7 @@ SCALARS = (
 """Scalars, most of which no converter takes."""
 
 
-def _yaml(
-    content: Callable[[Scene], str | bytes], stages: Sequence[str] = ("dataset",)
-) -> Callable[[Scene], Case]:
+def _yaml(content: Callable[[Scene], str | bytes], stages: Sequence[str] = ("dataset",)) -> Callable[[Scene], Case]:
     """A data set whose data.yaml has this content; a stage reads it."""
 
     def make(scene: Scene) -> Case:
@@ -51,7 +49,9 @@ def _scalar_for_key(scene: Scene) -> str:
 
 def _scalar_in_names(scene: Scene) -> str:
     scalar = scene.chance.choice(SCALARS)
-    return _with(names=scene.chance.choice((f"[{scalar}]", f"{{0: {scalar}}}", f"{{{scalar}: a}}", f"\n  - a\n  - {scalar}")))
+    return _with(
+        names=scene.chance.choice((f"[{scalar}]", f"{{0: {scalar}}}", f"{{{scalar}: a}}", f"\n  - a\n  - {scalar}"))
+    )
 
 
 def _value_for_key(scene: Scene) -> str:
@@ -66,7 +66,7 @@ def _laughs(scene: Scene) -> str:
     lines = ["a0: &a0 [ha, ha, ha]"]
     lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, levels)]
     key = scene.chance.choice(KEYS)
-    value = scene.chance.choice((f"*a{levels - 1}", f"[*a{levels - 1}]", f"{{0: *a{levels - 1}}}", f"{{*a0 : 1}}"))
+    value = scene.chance.choice((f"*a{levels - 1}", f"[*a{levels - 1}]", f"{{0: *a{levels - 1}}}", "{*a0 : 1}"))
     return "\n".join(lines) + "\n" + _with(**{key: value})
 
 

@@ -30,7 +30,11 @@ def main() -> None:
             (folder / f"seed-{number}").write_bytes(seed)
     words = Path(tempfile.gettempdir(), f"fuzz-{name}.dict")
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
-    limits = [item for item in (f"-dict={words}", "-rss_limit_mb=3000", "-timeout=30", "-max_len=4096") if not _given(item, rest)]
+    limits = [
+        item
+        for item in (f"-dict={words}", "-rss_limit_mb=3000", "-timeout=30", "-max_len=4096")
+        if not _given(item, rest)
+    ]
     atheris.Setup([sys.argv[0], *rest, *limits], target.run)
     atheris.Fuzz()
 

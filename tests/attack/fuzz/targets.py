@@ -113,19 +113,34 @@ def _pickle_seeds() -> list[bytes]:
 
     from tests.attack import opcodes as op
 
-    parts = [op.tensor(), op.laughs(3), op.call(op.name("collections", "OrderedDict")), op.plain({"a": [1, (2.5, None)]})]
-    stand_in = op.name("models.yolo", "Model") + op.EMPTY_TUPLE + b"\x81" + op.mapping({"names": op.plain(["a"])}) + op.BUILD
+    parts = [
+        op.tensor(),
+        op.laughs(3),
+        op.call(op.name("collections", "OrderedDict")),
+        op.plain({"a": [1, (2.5, None)]}),
+    ]
+    stand_in = (
+        op.name("models.yolo", "Model") + op.EMPTY_TUPLE + b"\x81" + op.mapping({"names": op.plain(["a"])}) + op.BUILD
+    )
     made = [op.HEAD + op.mapping({"model": part}) + op.STOP for part in (*parts, stand_in)]
     made += [pickle.dumps({"a": {1, 2}, "b": [2**70, b"x", 0.5], "c": "é"}, protocol) for protocol in range(6)]
     return [*made, op.checkpoint(op.tensor())]
 
 
 def _label_seeds() -> list[bytes]:
-    return [b"0 0.5 0.5 0.2 0.2\n1 0.25 0.25 0.1 0.1\n", b"0 0.5 0.5 1e-9 1\n\n2 1 1 1 1\n", b"0 0.1 0.2 0.3 0.4 0.5 0.6\nx\n", b"\xef\xbb\xbf1 nan 2 -1 inf\n"]
+    return [
+        b"0 0.5 0.5 0.2 0.2\n1 0.25 0.25 0.1 0.1\n",
+        b"0 0.5 0.5 1e-9 1\n\n2 1 1 1 1\n",
+        b"0 0.1 0.2 0.3 0.4 0.5 0.6\nx\n",
+        b"\xef\xbb\xbf1 nan 2 -1 inf\n",
+    ]
 
 
 def _cache_seeds() -> list[bytes]:
-    return [b"TRT-8601-EntropyCalibration2\nimages: 3c010a14\na: b: 3f800000\n", b"hookline-minmax model=" + b"0" * 64 + b"\nx: 00000000\ny: 3c010a14\n"]
+    return [
+        b"TRT-8601-EntropyCalibration2\nimages: 3c010a14\na: b: 3f800000\n",
+        b"hookline-minmax model=" + b"0" * 64 + b"\nx: 00000000\ny: 3c010a14\n",
+    ]
 
 
 def _metadata_seeds() -> list[bytes]:
@@ -136,16 +151,60 @@ def _metadata_seeds() -> list[bytes]:
 
     facts = ModelFacts("yolov5", "yolov5n", ("a", "b"), ((10.0, 13.0, 16.0, 30.0),) * 3, (8, 16, 32))
     ours = to_properties(ModelMetadata(facts, InputContract(1, 64, 64, dynamic=("batch",)), Layout.heads))[KEY]
-    return [ours.encode(), b"{0: 'a', 1: 'b'}", json.dumps(["a", "b"]).encode(), b'{"0": "a", "1": "b"}', b"('a', \"b\",)"]
+    return [
+        ours.encode(),
+        b"{0: 'a', 1: 'b'}",
+        json.dumps(["a", "b"]).encode(),
+        b'{"0": "a", "1": "b"}',
+        b"('a', \"b\",)",
+    ]
 
 
-_NAMES = (b"cmodels.yolo\nModel\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n", b"ctorch\nFloatStorage\n", b"cos\nsystem\n")
-_PICKLE = tuple(bytes([code]) for code in range(0x80, 0x99)) + tuple(b"()0NRbc]}.aeulosqrtjghpPQXJKMLIFGSTUVB2i:" [n : n + 1] for n in range(40))
+_NAMES = (
+    b"cmodels.yolo\nModel\n",
+    b"ctorch._utils\n_rebuild_tensor_v2\n",
+    b"ccollections\nOrderedDict\n",
+    b"ctorch\nFloatStorage\n",
+    b"cos\nsystem\n",
+)
+_PICKLE = tuple(bytes([code]) for code in range(0x80, 0x99)) + tuple(
+    b"()0NRbc]}.aeulosqrtjghpPQXJKMLIFGSTUVB2i:"[n : n + 1] for n in range(40)
+)
 _NUMBERS = (b"nan", b"-inf", b"1e999", b"9" * 5000, b"0x1", b"-1", b"0.5", b"1_0")
 
 TARGETS: Mapping[str, Target] = {
-    "pickles": Target(pickles, _pickle_seeds, ("backends.yolov5.unpickle", "backends.yolov5.archive", "pickletools", "zipfile"), (*_NAMES, *_PICKLE)),
-    "labels": Target(labels, _label_seeds, ("core.labels",), (*_NUMBERS, b"\n", b"\xc2\x85", b"\xe2\x80\xa8", b" 0.5 0.5 0.5 0.5\n")),
-    "cache": Target(cache, _cache_seeds, ("core.calibration",), (b": ", b": 3f800000\n", b": 7f800000\n", b": ffc00000\n", b" model=", b"hookline-", b"\r\n", b"\xc2\x85")),
-    "metadata": Target(metadata, _metadata_seeds, ("core.metadata", "core.serial", "core.validation"), (*_NUMBERS, b"null", b"true", b"[", b"{", b"\\ud800", b"Infinity", b"**", b"None", b"['a']", b'"names": ', b'"strides": ')),
+    "pickles": Target(
+        pickles,
+        _pickle_seeds,
+        ("backends.yolov5.unpickle", "backends.yolov5.archive", "pickletools", "zipfile"),
+        (*_NAMES, *_PICKLE),
+    ),
+    "labels": Target(
+        labels, _label_seeds, ("core.labels",), (*_NUMBERS, b"\n", b"\xc2\x85", b"\xe2\x80\xa8", b" 0.5 0.5 0.5 0.5\n")
+    ),
+    "cache": Target(
+        cache,
+        _cache_seeds,
+        ("core.calibration",),
+        (b": ", b": 3f800000\n", b": 7f800000\n", b": ffc00000\n", b" model=", b"hookline-", b"\r\n", b"\xc2\x85"),
+    ),
+    "metadata": Target(
+        metadata,
+        _metadata_seeds,
+        ("core.metadata", "core.serial", "core.validation"),
+        (
+            *_NUMBERS,
+            b"null",
+            b"true",
+            b"[",
+            b"{",
+            b"\\ud800",
+            b"Infinity",
+            b"**",
+            b"None",
+            b"['a']",
+            b'"names": ',
+            b'"strides": ',
+        ),
+    ),
 }
