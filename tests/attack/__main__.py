@@ -58,11 +58,10 @@ def table(results: list[Result]) -> str:
     """Return the counts of verdicts by kind."""
     counts = Counter((result["job"]["kind"], Verdict(result["verdict"])) for result in results)
     width = max(map(len, KINDS))
-    lines = [" ".join([" " * width, *(f"{verdict.value:>15}" for verdict in Verdict)])]
-    for kind in KINDS:
-        if any(counts[kind, verdict] for verdict in Verdict):
-            lines.append(" ".join([f"{kind:<{width}}", *(f"{counts[kind, verdict]:>15}" for verdict in Verdict)]))
-    return "\n".join(lines)
+    head = " ".join([" " * width, *(f"{verdict.value:>15}" for verdict in Verdict)])
+    shown = (kind for kind in KINDS if any(counts[kind, verdict] for verdict in Verdict))
+    lines = (" ".join([f"{kind:<{width}}", *(f"{counts[kind, verdict]:>15}" for verdict in Verdict)]) for kind in shown)
+    return "\n".join([head, *lines])
 
 
 def _one(job: Job, base: Path | None, keep: Path | None) -> int:

@@ -20,7 +20,8 @@ class Case:
     Attributes:
         arguments: The command line after ``python -m core.run``.
         environment: Changes to the environment; None removes a variable.
-        shell: How a shell starts the command, which is ``"$@"``; anything but :data:`DIRECT` needs a process of its own.
+        shell: How a shell starts the command,
+        which is ``"$@"``; anything but :data:`DIRECT` needs a process of its own.
         fresh: Run in a process of its own instead of a fork of one that has imported everything.
         patience: Seconds without computing after which the command hangs.
     """

@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def fresh(case: Case, place: Place, limits: Limits) -> Ended:
             stdout=out,
             stderr=err,
             start_new_session=True,
-            preexec_fn=lambda: limits.apply(IMPORTS),
+            preexec_fn=lambda: limits.apply(IMPORTS),  # noqa: PLW1509  a worker has one thread
         )
     ended = _ended(child.pid, case, place, limits, IMPORTS >> 2)
     child.returncode = 0  # it has been waited for
@@ -141,10 +142,8 @@ def _carry_out(main: Callable[[], int], place: Place) -> int:
 def _ended(child: int, case: Case, place: Place, limits: Limits, before: int) -> Ended:
     start = time.monotonic()
     hang, status, peak = _wait(child, case, place, limits)
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what it has started and left behind
-    except ProcessLookupError:
-        pass
     named = place.root / "status"
     code = int(named.read_text() or "1") if named.exists() else os.waitstatus_to_exitcode(status)
     texts = [_text(place.root / name, limits) for name in ("stdout", "stderr")]

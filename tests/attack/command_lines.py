@@ -1,4 +1,4 @@
-"""Command lines: signs and odd words as values, options of the wrong type, Hydra's own flags, and paths that cannot be."""
+"""Command lines: odd signs, words and paths as values, options of wrong types, and the flags of Hydra."""
 
 from __future__ import annotations
 
@@ -41,32 +41,54 @@ STAGES = (
     "compare",
 )
 ODD_PATHS = (
-    "~nosuchuser", "~nosuchuser/x.pt", "~", "~/", "", " ", ".", "..", "/", "//", "/dev/null", "/dev/zero", "/dev/stdin", "/dev/full",
-    "/proc/self/mem", "/proc/kmsg", "x" * 256, "x" * 256 + ".pt", "x" * 5000, "a/" * 2500, "\udcff\udcfe", "\udcff.pt", "é" * 200, "\x1b[2J",
-    "a\nb", "a\tb", "\u202e", "dangling", "loop", "locked", "fifo", "socket", "folder", "-1", "0", "1e400", "null", "true", "[]", "{}", "${x}", "${oc.env:HOME}",
-    "${oc.env:NOPE}", "???", "http://", "http://[", "rtsp://127.0.0.1:9/x", "file:///etc/passwd", "concat:a|b", "\\\\server\\x", "C:\\x.pt", "*", "**/*", "[", "[a-",
+    "~nosuchuser", "~nosuchuser/x.pt", "~", "~/", "", " ", ".", "..", "/", "//", "/dev/null", "/dev/zero",
+    "/dev/stdin", "/dev/full",
+    "/proc/self/mem", "/proc/kmsg", "x" * 256, "x" * 256 + ".pt", "x" * 5000, "a/" * 2500, "\udcff\udcfe",
+    "\udcff.pt", "é" * 200, "\x1b[2J",
+    "a\nb", "a\tb", "\u202e", "dangling", "loop", "locked", "fifo", "socket", "folder", "-1", "0", "1e400", "null",
+    "true", "[]", "{}", "${x}", "${oc.env:HOME}",
+    "${oc.env:NOPE}", "???", "http://", "http://[", "rtsp://127.0.0.1:9/x", "file:///etc/passwd", "concat:a|b",
+    "\\\\server\\x", "C:\\x.pt", "*", "**/*", "[", "[a-",
 )  # fmt: skip
 FLAGS = (
-    ("--help",), ("-h",), ("--version",), ("--hydra-help",), ("--cfg", "job"), ("--cfg", "all"), ("--cfg", "nonsense"), ("--cfg",), ("--resolve",),
-    ("--cfg", "job", "--resolve"), ("--package", "x"), ("--cfg", "job", "--package", "nope"), ("--info",), ("--info", "all"), ("--info", "config"),
-    ("--info", "nonsense"), ("--run",), ("--multirun",), ("-m",), ("--shell-completion",), ("-sc", "install=bash"), ("--config-path", "/nope"), ("--config-path", "~nosuchuser"),
-    ("--config-name", "nope"), ("--config-name", "../x"), ("--config-dir", "/nope"), ("--config-dir", "."), ("--experimental-rerun", "nope"), ("--nope",),
-    ("-x",), ("--",), ("-",), ("--cfg=job",), ("-c", "job"), ("-c", "hydra"), ("-cd", "."), ("--stage",), ("--stage=load",),
+    ("--help",), ("-h",), ("--version",), ("--hydra-help",), ("--cfg", "job"), ("--cfg", "all"),
+    ("--cfg", "nonsense"), ("--cfg",), ("--resolve",),
+    ("--cfg", "job", "--resolve"), ("--package", "x"), ("--cfg", "job", "--package", "nope"), ("--info",),
+    ("--info", "all"), ("--info", "config"),
+    ("--info", "nonsense"), ("--run",), ("--multirun",), ("-m",), ("--shell-completion",), ("-sc", "install=bash"),
+    ("--config-path", "/nope"), ("--config-path", "~nosuchuser"),
+    ("--config-name", "nope"), ("--config-name", "../x"), ("--config-dir", "/nope"), ("--config-dir", "."),
+    ("--experimental-rerun", "nope"), ("--nope",),
+    ("-x",), ("--",), ("-",), ("--cfg=job",), ("-c", "job"), ("-c", "hydra"), ("-cd", "."), ("--stage",),
+    ("--stage=load",),
 )  # fmt: skip
 OVERRIDES = (
-    "+stage=5", "+stage=null", "+stage=", "+stage=[]", "+stage={}", "+stage={a: 1}", "+stage=[[load]]", "+stage=[load,load]", "+stage=[5]", "+stage=[null]", "+stage=true",
-    "+stage=1.5", "+stage=load.x", "+stage=../load", "+stage=/load", "+stage=load@x", "stage=load", "++stage=load", "~stage", "+stage=laod", "+stage=[load", "+stage='load'", "+stage=\"load\"",
-    "+stage=choice(load,export)", "+stage=range(3)", "+stage=glob(*)", "+stage=str(5)", "+stage=sort(b,a)", "+stage=nope(1)", "+stage=load,export", "+stage@x=load", "+stage=${weights}",
-    "=", "==", "a", "a=b", "+a=b", "++a=b", "~a", "~weights", "~load", "~hydra", "+", "++", "~", "@", "a@b=c", "a:b=c", "+weights=x", "hydra=x", "hydra.nope=1", "hydra.run.dir=",
-    "hydra.run.dir=/dev/null", "hydra.run.dir=/proc/x", "hydra.run.dir=~nosuchuser", "hydra.run.dir=null", "hydra.run.dir=[a]", "hydra.run.dir=${nope}", "hydra.sweep.dir=/dev/null/x",
-    "hydra.job.chdir=true", "hydra.job.name=a/b", "hydra/launcher=nope", "hydra/sweeper=nope", "hydra/launcher=joblib", "hydra/job_logging=nope", "hydra.verbose=true", "hydra.verbose=[a]",
-    "hydra.output_subdir=.", "hydra.output_subdir=../x", "hydra.mode=MULTIRUN", "hydra.mode=x", "hydra.searchpath=[file://nope]", "hydra.searchpath=5", "hydra.job.env_set={HOME: x}",
-    "graft=nope", "graft=null", "graft=5", "graft=[a,b]", "graft={name: x}", "~graft", "defaults=x", "+defaults=[x]", "plugins=5", "plugins.disable=5", "plugins.disable=nope", "plugins.disable=[nope]",
-    "plugins.disable=null", "plugins.disable=[core.narrator]", "plugins.disable=[stages.load]", "+plugins.x=1", "load=5", "load=null", "load={}", "load.weights.x=1", "load.nope=1", "+load.nope=1",
-    "seed=-1", "seed=1e99", "seed=" + "9" * 5000, "seed=99999999999999999999", "imgsz=[1,2,3]", "imgsz=[a]", "imgsz={}", "imgsz=-32", "imgsz=0", "imgsz=33", "imgsz=100000", "imgsz=[64,64]", "imgsz=64.5",
-    "device=cuda:99", "device=cuda:-1", "device=nope", "device=[cpu]", "device=cuda:" + "9" * 50, "precision=fp8", "precision=[fp32]", "precision=5", "backend=nope", "backend=onxn", "backend=null", "backend=tensorrt",
-    "processor=nope", "calibrator=nope", "calibrator=null", "tracker=nope", "tracker=[nope,csv]", "tracker=5", "tracker={}", "tracker=[[csv]]", "classes=nope", "classes=[99]", "classes={}", "classes=-1", "classes=[null]",
-    "conf=2", "conf=-1", "conf=nan", "conf=inf", "iou=nan", "iou=2", "max_det=0", "max_det=-1", "max_det=" + "9" * 30, "resume=5", "resume=true", "reuse=x", "store=null", "model=nope", "model=5", "model=[a]",
+    "+stage=5", "+stage=null", "+stage=", "+stage=[]", "+stage={}", "+stage={a: 1}", "+stage=[[load]]",
+    "+stage=[load,load]", "+stage=[5]", "+stage=[null]", "+stage=true",
+    "+stage=1.5", "+stage=load.x", "+stage=../load", "+stage=/load", "+stage=load@x", "stage=load", "++stage=load",
+    "~stage", "+stage=laod", "+stage=[load", "+stage='load'", "+stage=\"load\"",
+    "+stage=choice(load,export)", "+stage=range(3)", "+stage=glob(*)", "+stage=str(5)", "+stage=sort(b,a)",
+    "+stage=nope(1)", "+stage=load,export", "+stage@x=load", "+stage=${weights}",
+    "=", "==", "a", "a=b", "+a=b", "++a=b", "~a", "~weights", "~load", "~hydra", "+", "++", "~", "@", "a@b=c",
+    "a:b=c", "+weights=x", "hydra=x", "hydra.nope=1", "hydra.run.dir=",
+    "hydra.run.dir=/dev/null", "hydra.run.dir=/proc/x", "hydra.run.dir=~nosuchuser", "hydra.run.dir=null",
+    "hydra.run.dir=[a]", "hydra.run.dir=${nope}", "hydra.sweep.dir=/dev/null/x",
+    "hydra.job.chdir=true", "hydra.job.name=a/b", "hydra/launcher=nope", "hydra/sweeper=nope",
+    "hydra/launcher=joblib", "hydra/job_logging=nope", "hydra.verbose=true", "hydra.verbose=[a]",
+    "hydra.output_subdir=.", "hydra.output_subdir=../x", "hydra.mode=MULTIRUN", "hydra.mode=x",
+    "hydra.searchpath=[file://nope]", "hydra.searchpath=5", "hydra.job.env_set={HOME: x}",
+    "graft=nope", "graft=null", "graft=5", "graft=[a,b]", "graft={name: x}", "~graft", "defaults=x", "+defaults=[x]",
+    "plugins=5", "plugins.disable=5", "plugins.disable=nope", "plugins.disable=[nope]",
+    "plugins.disable=null", "plugins.disable=[core.narrator]", "plugins.disable=[stages.load]", "+plugins.x=1",
+    "load=5", "load=null", "load={}", "load.weights.x=1", "load.nope=1", "+load.nope=1",
+    "seed=-1", "seed=1e99", "seed=" + "9" * 5000, "seed=99999999999999999999", "imgsz=[1,2,3]", "imgsz=[a]",
+    "imgsz={}", "imgsz=-32", "imgsz=0", "imgsz=33", "imgsz=100000", "imgsz=[64,64]", "imgsz=64.5",
+    "device=cuda:99", "device=cuda:-1", "device=nope", "device=[cpu]", "device=cuda:" + "9" * 50, "precision=fp8",
+    "precision=[fp32]", "precision=5", "backend=nope", "backend=onxn", "backend=null", "backend=tensorrt",
+    "processor=nope", "calibrator=nope", "calibrator=null", "tracker=nope", "tracker=[nope,csv]", "tracker=5",
+    "tracker={}", "tracker=[[csv]]", "classes=nope", "classes=[99]", "classes={}", "classes=-1", "classes=[null]",
+    "conf=2", "conf=-1", "conf=nan", "conf=inf", "iou=nan", "iou=2", "max_det=0", "max_det=-1", "max_det=" + "9" * 30,
+    "resume=5", "resume=true", "reuse=x", "store=null", "model=nope", "model=5", "model=[a]",
 )  # fmt: skip
 
 
@@ -168,7 +190,8 @@ def _options() -> tuple[tuple[str, str, Any], ...]:
 
 
 WRONG = (
-    "null", "''", "[]", "{}", "[1,2]", "{a: 1}", "true", "-1", "0", "1", "nan", "inf", "-inf", "1e308", "9" * 40, "0.5", "nope", "[null]", "[[1]]", "{min: 1}", "{min: a, opt: 1, max: 0}",
+    "null", "''", "[]", "{}", "[1,2]", "{a: 1}", "true", "-1", "0", "1", "nan", "inf", "-inf", "1e308", "9" * 40,
+    "0.5", "nope", "[null]", "[[1]]", "{min: 1}", "{min: a, opt: 1, max: 0}",
     "${seed}", "${nope}", "???", "1e-320", "-0.0", "[nope]", "{}x", "2147483648", "65537", "1.0", "auto", "all",
 )  # fmt: skip
 
@@ -216,8 +239,11 @@ def _many(scene: Scene) -> Case:
 def _sweep(scene: Scene) -> Case:
     return Case((
         "-m", "+stage=load", *_tail(scene),
-        scene.chance.choice(("seed=1,2", "seed=range(1,3)", "seed=a,b", "weights=nope,nah", "hydra.sweep.dir=/dev/null/x", "hydra.sweep.subdir=../../x",
-                             "hydra.sweep.subdir=same", "imgsz=64,33", "imgsz=[64,64],[33,1]", "+stage=load,export", "precision=fp32,fp8", "seed=", "seed=1,", f"hydra.sweep.subdir={scene.here}/outputs/x", "hydra.sweep.dir=~nosuchuser")),
+        scene.chance.choice(("seed=1,2", "seed=range(1,3)", "seed=a,b", "weights=nope,nah",
+            "hydra.sweep.dir=/dev/null/x", "hydra.sweep.subdir=../../x",
+                             "hydra.sweep.subdir=same", "imgsz=64,33", "imgsz=[64,64],[33,1]", "+stage=load,export",
+                             "precision=fp32,fp8", "seed=", "seed=1,", f"hydra.sweep.subdir={scene.here}/outputs/x",
+                             "hydra.sweep.dir=~nosuchuser")),
     ))  # fmt: skip
 
 

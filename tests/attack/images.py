@@ -188,7 +188,9 @@ def _metadata(scene: Scene) -> tuple[bytes, str]:
     """A JPEG whose EXIF or other segments are odd."""
     content = _encoded("JPEG")
     exif = b"Exif\0\0" + scene.chance.choice((
-        b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + b"\xff" * 200, b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\0\0\0\0", b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\xff\xff\xff\x7f\x08\0\0\0\x08\0\0\0", scene.chance.randbytes(500),
+        b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + b"\xff" * 200,
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\0\0\0\0",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\xff\xff\xff\x7f\x08\0\0\0\x08\0\0\0", scene.chance.randbytes(500),
     ))  # fmt: skip
     length = scene.chance.choice((len(exif) + 2, 0, 1, 2, 0xFFFF))
     segment = b"\xff" + scene.chance.choice((b"\xe1", b"\xe0", b"\xe2", b"\xfe")) + struct.pack(">H", length) + exif
@@ -197,8 +199,11 @@ def _metadata(scene: Scene) -> tuple[bytes, str]:
 
 def _text(scene: Scene) -> tuple[bytes, str]:
     return scene.chance.choice((
-        b"", b"\0", b"<svg/>", b"GIF89a", b"RIFF\xff\xff\xff\xffWEBP", b"BM" + b"\xff" * 60, b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xd8\xff\xd9", b"II*\0" + b"\xff" * 50, b"P6\n99999999999 99999999999\n255\n", b"P5 -1 -1 255\n", b"\0\0\x01\0", b"#?RADIANCE\n\n-Y 60000 +X 60000\n", b"\x76\x2f\x31\x01" + b"\0" * 300,
-        b"version https://git-lfs.github.com/spec/v1\n", b"%PDF-1.4", b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 100, scene.chance.randbytes(3000), b"Rar!",
+        b"", b"\0", b"<svg/>", b"GIF89a", b"RIFF\xff\xff\xff\xffWEBP", b"BM" + b"\xff" * 60, b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8", b"\xff\xd8\xff\xd9", b"II*\0" + b"\xff" * 50, b"P6\n99999999999 99999999999\n255\n",
+        b"P5 -1 -1 255\n", b"\0\0\x01\0", b"#?RADIANCE\n\n-Y 60000 +X 60000\n", b"\x76\x2f\x31\x01" + b"\0" * 300,
+        b"version https://git-lfs.github.com/spec/v1\n", b"%PDF-1.4", b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 100,
+        scene.chance.randbytes(3000), b"Rar!",
     )), scene.chance.choice((".png", ".jpg", ".tif", ".webp", ".bmp"))  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from tests.attack.case import Case, Scene, Variants
 from tests.dataset_tools import write_dataset
 
 WORDS = (
-    "nan", "inf", "-inf", "1e999", "-0", "0x1", "1_0", "٠", "½", "+0", "0,5", "", "x", "0.5.5", "1e-400", "9" * 5000, "0." + "1" * 5000, "-1", "2", "1.0000001", "0.9999999999999999999", "1e400", "0e0", "true", "None", "'0'",
+    "nan", "inf", "-inf", "1e999", "-0", "0x1", "1_0", "٠", "½", "+0", "0,5", "", "x", "0.5.5", "1e-400", "9" * 5000,
+    "0." + "1" * 5000, "-1", "2", "1.0000001", "0.9999999999999999999", "1e400", "0e0", "true", "None", "'0'",
     "infinity", "NAN", "1e", ".", "-", "--1", "\x1b[2J", "\u202e", "\0",
 )  # fmt: skip
 BLANKS = (" ", "\t", ",", ";", "  ", "\u00a0", "\u3000", "\x0b", "\x1c", "\x85", "\u2028", "\r")
@@ -117,15 +118,20 @@ def _blanks(scene: Scene) -> str:
 def _many(scene: Scene) -> str:
     count = scene.chance.choice((5000, 100_000))
     return scene.chance.choice((
-        "0 0.5 0.5 0.2 0.2\n" * count, "\n" * count * 10, "".join(f"0 {0.1 + 0.8 * number / count:.7f} 0.5 0.1 0.1\n" for number in range(count)), "x\n" * count, "0 2 2 2 2\n" * count, "0 0.5 0.5 0.2 0.2 " * count,
+        "0 0.5 0.5 0.2 0.2\n" * count, "\n" * count * 10,
+        "".join(f"0 {0.1 + 0.8 * number / count:.7f} 0.5 0.1 0.1\n" for number in range(count)), "x\n" * count,
+        "0 2 2 2 2\n" * count, "0 0.5 0.5 0.2 0.2 " * count,
     ))  # fmt: skip
 
 
 def _bytes(scene: Scene) -> bytes:
     good = b"0 0.5 0.5 0.2 0.2\n"
     return scene.chance.choice((
-        b"", b"\0", b"\xff", good.decode().encode("utf-16"), b"\xef\xbb\xbf" + good, good + b"\xff", good.replace(b"\n", b"\r"), good.replace(b"\n", b"\r\n"), b"{}", b"<annotation/>", b"\xff\xd8\xff" + scene.chance.randbytes(5000),
-        scene.chance.randbytes(300), b"0 0.5 0.5 0.2 0.2", b"\xed\xb0\x80 0.5 0.5 0.2 0.2", good + b"\x1a", b"x" * 5_000_000,
+        b"", b"\0", b"\xff", good.decode().encode("utf-16"), b"\xef\xbb\xbf" + good, good + b"\xff",
+        good.replace(b"\n", b"\r"), good.replace(b"\n", b"\r\n"), b"{}", b"<annotation/>",
+        b"\xff\xd8\xff" + scene.chance.randbytes(5000),
+        scene.chance.randbytes(300), b"0 0.5 0.5 0.2 0.2", b"\xed\xb0\x80 0.5 0.5 0.2 0.2", good + b"\x1a",
+        b"x" * 5_000_000,
     ))  # fmt: skip
 
 

@@ -32,8 +32,11 @@ def _list(content: Callable[[Scene], bytes | str]) -> Callable[[Scene], Case]:
 
 def _entry(scene: Scene) -> str:
     entry = scene.chance.choice((
-        LONG, "a\0.png", "\udcff.png", "~nosuchuser/a.png", "~/a.png", "/dev/zero", "/dev/stdin", "list.txt", "in", "*.png", "../" * 2000 + "a.png", "x" * 5000, " a.png ", "#a.png", "a.png # x", "\ufeffa.png", "\x1b[2J.png",
-        "\u202e.png", "in/../a.png", "in//b.png", "./a.png", "a.PNG", "nowhere.png", "http://127.0.0.1:9/a.png", "file://a.png", "rtsp://127.0.0.1:9/", "0", "a.png\\", "'a.png'", "$HOME/a.png", "a.png\ta.png", "C:\\a.png", "a.txt",
+        LONG, "a\0.png", "\udcff.png", "~nosuchuser/a.png", "~/a.png", "/dev/zero", "/dev/stdin", "list.txt", "in",
+        "*.png", "../" * 2000 + "a.png", "x" * 5000, " a.png ", "#a.png", "a.png # x", "\ufeffa.png", "\x1b[2J.png",
+        "\u202e.png", "in/../a.png", "in//b.png", "./a.png", "a.PNG", "nowhere.png", "http://127.0.0.1:9/a.png",
+        "file://a.png", "rtsp://127.0.0.1:9/", "0", "a.png\\", "'a.png'", "$HOME/a.png", "a.png\ta.png", "C:\\a.png",
+        "a.txt",
     ))  # fmt: skip
     lines = ["a.png", entry, "in/b.png"]
     scene.chance.shuffle(lines)
@@ -42,7 +45,9 @@ def _entry(scene: Scene) -> str:
 
 def _bytes(scene: Scene) -> bytes:
     return scene.chance.choice((
-        b"", b"\n", b"#\n", b"\0", b"\xff\n", "a.png\n".encode("utf-16"), b"\xef\xbb\xbfa.png", b"a.png\n" * 100_000, b"\n" * 3_000_000, b"x" * 3_000_000, b"nope.png\n" * 100_000, scene.chance.randbytes(3000), b"a.png\x85in/b.png", b"a.png\x0cin/b.png",
+        b"", b"\n", b"#\n", b"\0", b"\xff\n", "a.png\n".encode("utf-16"), b"\xef\xbb\xbfa.png", b"a.png\n" * 100_000,
+        b"\n" * 3_000_000, b"x" * 3_000_000, b"nope.png\n" * 100_000, scene.chance.randbytes(3000),
+        b"a.png\x85in/b.png", b"a.png\x0cin/b.png",
     ))  # fmt: skip
 
 
@@ -62,7 +67,9 @@ def _names(scene: Scene) -> Case:
 def _glob(scene: Scene) -> Case:
     write_tree(scene.here, [f"in/{number}.png" for number in range(3)])
     pattern = scene.chance.choice((
-        "*", "**", "**/*", "in/[", "in/[0-", "in/[!0]*", "in/[^0]*", "in/?.png", "in/{0,1}.png", "/" + "*/" * 5 + "nope*.png", "**/" * 30 + "*.png", "*" * 3000, "[" * 3000, "in/*\0", "~nosuchuser/*", "in/*.txt", "in/[[:alpha:]]*", "/proc/*/fd/*.png",
+        "*", "**", "**/*", "in/[", "in/[0-", "in/[!0]*", "in/[^0]*", "in/?.png", "in/{0,1}.png",
+        "/" + "*/" * 5 + "nope*.png", "**/" * 30 + "*.png", "*" * 3000, "[" * 3000, "in/*\0", "~nosuchuser/*",
+        "in/*.txt", "in/[[:alpha:]]*", "/proc/*/fd/*.png",
     )).replace("\0", "")  # fmt: skip
     return _predict(scene, f"'{pattern}'")
 
@@ -179,11 +186,14 @@ def _voc(scene: Scene) -> Case:
     word = scene.chance.choice(PIECES).replace("<", "")
     bombs = "".join(f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">' for level in range(1, scene.chance.choice((3, 9))))
     content = scene.chance.choice((
-        "", "<", "<annotation/>", "<a>" * 50_000, f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e0 "ha">{bombs}]><annotation><filename>&e2;</filename></annotation>',
+        "", "<", "<annotation/>", "<a>" * 50_000,
+        f'<!DOCTYPE a [<!ENTITY e0 "ha">{bombs}]><annotation><filename>&e2;</filename></annotation>',
         '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation><filename>&x;</filename></annotation>',
-        f"<annotation><filename>{word}</filename><object><name>{word}</name><bndbox><xmin>nan</xmin><ymin>1e999</ymin><xmax>{'9' * 5000}</xmax><ymax>-1</ymax></bndbox></object></annotation>",
+        f"<annotation><filename>{word}</filename><object><name>{word}</name><bndbox><xmin>nan</xmin><ymin>1e999</ymin>"
+        f"<xmax>{'9' * 5000}</xmax><ymax>-1</ymax></bndbox></object></annotation>",
         "<annotation><filename>a.png</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
-        '<?xml version="1.0" encoding="nope"?><annotation/>', '<?xml version="1.0" encoding="utf-16"?><annotation/>', "<annotation>\x1b</annotation>",
+        '<?xml version="1.0" encoding="nope"?><annotation/>', '<?xml version="1.0" encoding="utf-16"?><annotation/>',
+        "<annotation>\x1b</annotation>",
     ))  # fmt: skip
     scene.write("notes/a.xml", content)
     return Case(("+stage=convert", "convert.source=notes", "convert.pictures=.", "convert.format=voc"))

@@ -65,7 +65,7 @@ def tensor(
 
 
 def laughs(levels: int, width: int = 10) -> bytes:
-    """A list of ``width`` references to a list of ``width`` references ...: ``width ** levels`` items in a few bytes."""
+    """A list of references to a list of references ...: ``width ** levels`` items in a few bytes."""
     made = plain(["ha"]) + put(1000)
     for level in range(levels):
         made += b"0" + EMPTY_LIST + MARK + get(1000 + level) * width + APPENDS + put(1001 + level)

@@ -72,7 +72,8 @@ def _wide(scene: Scene) -> bytes:
     count = scene.chance.choice((100_000, 1_000_000))
     items = scene.chance.choice((
         op.EMPTY_LIST + op.MARK + op.NONE * count + op.APPENDS,
-        op.EMPTY_DICT + op.MARK + b"".join(b"J" + struct.pack("<i", key) + op.NONE for key in range(count)) + op.SETITEMS,
+        op.EMPTY_DICT + op.MARK + b"".join(b"J" + struct.pack("<i",
+            key) + op.NONE for key in range(count)) + op.SETITEMS,
         op.name("models.yolo", "Model") + op.EMPTY_TUPLE + b"\x81"
         + op.mapping({f"a{key}": op.EMPTY_DICT for key in range(count // 10)}) + op.BUILD,
     ))  # fmt: skip
@@ -119,7 +120,8 @@ def _tensor_of_odd_numbers(scene: Scene) -> bytes:
 def _storage_of_odd_parts(scene: Scene) -> bytes:
     key = odd.words(scene.chance)[:300]
     pids = (
-        op.storage(key), op.storage(kind="Tensor"), op.storage(kind="load"), op.storage("../data.pkl"), op.plain(None) + b"Q",
+        op.storage(key), op.storage(kind="Tensor"), op.storage(kind="load"), op.storage("../data.pkl"),
+        op.plain(None) + b"Q",
         op.plain(("storage",)) + b"Q", op.plain(5) + b"Q", op.EMPTY_TUPLE + b"Q", op.storage(elements=2**62), b"Pabc\n",
     )  # fmt: skip
     return op.checkpoint(op.tensor(store=scene.chance.choice(pids)))
@@ -183,8 +185,9 @@ def _official_explodes(scene: Scene) -> Case:
         lambda model: vars(model).update(names=shared(["ha"], 12, list)),
         lambda model: vars(model).update(yaml={"nc": shared(["ha"], 12, list), "anchors": shared(["ha"], 12, list)}),
         lambda model: vars(model.model[-1]).update(nc=shared(1, 12, list), anchors=shared(1, 12, tuple)),
-        lambda model: model.model.append(shared(nn.Identity(), 9, lambda parts: nn.ModuleList(parts))),
-        lambda model: vars(model.model[4])["_modules"].update(m=shared(nn.Identity(), 9, lambda parts: nn.Sequential(*parts))),
+        lambda model: model.model.append(shared(nn.Identity(), 9, nn.ModuleList)),
+        lambda model: vars(model.model[4])["_modules"].update(m=shared(nn.Identity(), 9,
+            lambda parts: nn.Sequential(*parts))),
         lambda model: model.model.extend(nn.Identity() for _ in range(20_000)),
         lambda model: vars(model).update({f"a{number}": number for number in range(200_000)}),
         lambda model: vars(model.model[-1]).update(stride=torch.zeros(1).expand(1 << 33)),
@@ -210,7 +213,8 @@ def _names(scene: Scene) -> bytes:
     """A module tree of nothing but odd names of classes."""
     names = scene.chance.choice((
         op.plain({key: f"c{key}" for key in range(300_000)}), op.plain(["x" * 5_000_000]), op.plain({"a": "b", 1: 2}),
-        op.plain([10**3000] * 3), op.laughs(20), op.plain({-1: "a"}), op.plain("person"), op.plain([None]), op.plain(["\ud800"]),
+        op.plain([10**3000] * 3), op.laughs(20), op.plain({-1: "a"}), op.plain("person"), op.plain([None]),
+        op.plain(["\ud800"]),
     ))  # fmt: skip
     return op.checkpoint(
         op.name("models.yolo", "Model") + op.EMPTY_TUPLE + b"\x81" + op.mapping({"names": names}) + op.BUILD
@@ -220,14 +224,16 @@ def _names(scene: Scene) -> bytes:
 def _memo(scene: Scene) -> bytes:
     index = scene.chance.choice((2**31, 2**32 - 1, 10**7))
     return op.zipped(op.HEAD + scene.chance.choice((
-        op.NONE + op.put(index), b"(lp%d\n" % index, op.get(index), b"g%d\n" % (10**4000), b"p-5\n", op.NONE + b"p" + b"9" * 9000 + b"\n",
+        op.NONE + op.put(index), b"(lp%d\n" % index, op.get(index), b"g%d\n" % (10**4000), b"p-5\n",
+        op.NONE + b"p" + b"9" * 9000 + b"\n",
     )) + op.STOP)  # fmt: skip
 
 
 def _long(scene: Scene) -> bytes:
     return op.checkpoint(scene.chance.choice((
         b"\x8b" + struct.pack("<i", 1 << 20) + b"\x7f" * (1 << 20), b"\x8b\xff\xff\xff\x7f", b"\x8b\xff\xff\xff\xff",
-        b"L" + b"9" * 100_000 + b"L\n", b"I" + b"9" * 100_000 + b"\n", b"F1e999\n", b"X\xff\xff\xff\xffa", b"\x8d" + b"\xff" * 8,
+        b"L" + b"9" * 100_000 + b"L\n", b"I" + b"9" * 100_000 + b"\n", b"F1e999\n", b"X\xff\xff\xff\xffa",
+        b"\x8d" + b"\xff" * 8,
         b"\x95" + b"\xff" * 8, b"\x96" + struct.pack("<Q", 1 << 40) + b"a", b"\x97", b"\x98",
     )))  # fmt: skip
 
@@ -259,7 +265,8 @@ def _zip(scene: Scene) -> bytes:
 
 def _no_zip(scene: Scene) -> bytes:
     return scene.chance.choice((
-        b"", b"PK", b"PK\x05\x06" + b"\0" * 18, b"PK\x05\x06" + b"\xff" * 18, op.HEAD + op.NONE + op.STOP, b"\x80\x04N.",
+        b"", b"PK", b"PK\x05\x06" + b"\0" * 18, b"PK\x05\x06" + b"\xff" * 18, op.HEAD + op.NONE + op.STOP,
+        b"\x80\x04N.",
         b"version https://git-lfs.github.com/spec/v1\n", b"\0" * 3_000_000, b"<html>", scene.chance.randbytes(5000),
     ))  # fmt: skip
 

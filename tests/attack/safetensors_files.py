@@ -129,9 +129,11 @@ def _with_number(content: Any, scene: Scene) -> Any:
 def _metadata_as_a_whole(scene: Scene) -> bytes:
     header, data = _split(scene)
     whole = scene.chance.choice((
-        {}, None, [], "x", {"a": 5}, {"format": "pt"}, dict.fromkeys(header["__metadata__"], ""), dict.fromkeys(header["__metadata__"], "null"),
+        {}, None, [], "x", {"a": 5}, {"format": "pt"}, dict.fromkeys(header["__metadata__"], ""),
+        dict.fromkeys(header["__metadata__"], "null"),
         dict.fromkeys(header["__metadata__"], "[" * 100000), dict.fromkeys(header["__metadata__"], "9" * 10000),
-        dict.fromkeys(header["__metadata__"], '{"a": ' * 900 + "1" + "}" * 900), {f"k{number}": "x" for number in range(50_000)},
+        dict.fromkeys(header["__metadata__"], '{"a": ' * 900 + "1" + "}" * 900),
+        {f"k{number}": "x" for number in range(50_000)},
     ))  # fmt: skip
     return _joined({**header, "__metadata__": whole}, data)
 
@@ -139,10 +141,13 @@ def _metadata_as_a_whole(scene: Scene) -> bytes:
 def _header(scene: Scene) -> bytes:
     data = b"\0" * 64
     return _joined(scene.chance.choice((
-        b"", b"{", b"{}", b"[]", b"null", b"5", b'{"a": 1}', b"\xff", b'{"a":{"dtype":"F32","shape":[16],"data_offsets":[0,64]},' * 2 + b"}",
+        b"", b"{", b"{}", b"[]", b"null", b"5", b'{"a": 1}', b"\xff",
+        b'{"a":{"dtype":"F32","shape":[16],"data_offsets":[0,64]},' * 2 + b"}",
         b'{"a":{"dtype":"F32","shape":[16],"data_offsets":[0,64]},"b":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}',
-        b'{"a":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}', b"[" * 100_000, b" " * 5_000_000 + b"{}", b'{"\\ud800":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}',
-        json.dumps({f"t{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(100_000)}).encode(),
+        b'{"a":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}', b"[" * 100_000, b" " * 5_000_000 + b"{}",
+        b'{"\\ud800":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}',
+        json.dumps({f"t{number}": {"dtype": "F32", "shape": [0],
+            "data_offsets": [0, 0]} for number in range(100_000)}).encode(),
     )), data)  # fmt: skip
 
 

@@ -58,12 +58,14 @@ def _facts(scene: Scene, content: dict[str, Any]) -> str:
         lambda: facts.update(names=[f"c{number}" for number in range(chance.choice((1, 3, 80, 300_000)))]),
         lambda: facts.update(names=[odd.words(chance), odd.words(chance)]),
         lambda: facts.update(strides=chance.choice(([1, 2, 3], [8], [8, 16, 65536], [8, 16, 32, 64], [3, 5, 7]))),
-        lambda: facts.update(anchors=chance.choice(([], [[1, 1]] * 3, [[1e300] * 6] * 3, [[1e-300] * 6] * 3, [[1] * 600] * 3))),
+        lambda: facts.update(anchors=chance.choice(([], [[1, 1]] * 3, [[1e300] * 6] * 3, [[1e-300] * 6] * 3,
+            [[1] * 600] * 3))),
         lambda: facts.update(family=chance.choice(("", "nope", "yolov5", "../x"))),
         lambda: facts.update(variant=odd.words(chance)),
         lambda: contract.update(batch=chance.choice((0, 2, 65536, 10**9))),
         lambda: contract.update(height=chance.choice((1, 33, 65536)), width=chance.choice((1, 64, 65536))),
-        lambda: contract.update(dynamic=chance.choice((["batch"], ["height", "width"], ["batch", "height", "width"], ["x"]))),
+        lambda: contract.update(dynamic=chance.choice((["batch"], ["height", "width"], ["batch", "height", "width"],
+            ["x"]))),
         lambda: contract.update(name=odd.words(chance)),
         lambda: contract.update(scale=chance.choice((1e300, 1e-300, 1e38, 5))),
         lambda: contract.update(pad_value=chance.choice((0, 255)), channels=chance.choice(("bgr", "rgb"))),
@@ -74,9 +76,11 @@ def _facts(scene: Scene, content: dict[str, Any]) -> str:
         lambda: content.update(notes=[odd.words(chance)] * chance.choice((1, 5000))),
         lambda: content.update(machine={odd.words(chance)[:50]: odd.words(chance)}),
         lambda: content.update(settings={odd.words(chance)[:50]: odd.words(chance)}),
-        lambda: content.update(artifact=chance.choice(("Checkpoint", "OnnxModel", "QuantizedModel", "GraftedModel", "Engine", "Dataset", "Metrics", "Artifact", "x"))),
+        lambda: content.update(artifact=chance.choice(("Checkpoint", "OnnxModel", "QuantizedModel", "GraftedModel",
+            "Engine", "Dataset", "Metrics", "Artifact", "x"))),
         lambda: content.update(path=chance.choice(("../x", "/etc/passwd", "x" * 5000, "a\0b"))),
-        lambda: content.update(files={chance.choice(("../x", "/etc/passwd", "", "a", ".", "x" * 5000, "\0")): "0" * 64}),
+        lambda: content.update(files={chance.choice(("../x", "/etc/passwd", "", "a", ".", "x" * 5000,
+            "\0")): "0" * 64}),
         lambda: content.update(operators=[odd.words(chance)]),
     )  # fmt: skip
     for change in chance.sample(changes, chance.choice((1, 1, 2, 4))):
@@ -93,9 +97,12 @@ def _other_kind(scene: Scene, content: dict[str, Any]) -> str:
 def _no_json(scene: Scene, content: dict[str, Any]) -> bytes:
     good = odd.as_json(content).encode()
     return scene.chance.choice((
-        b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", good.decode().encode("utf-16"), b"\xef\xbb\xbf" + good, good + good, good + b"x", b"[" * 500_000, b'{"a":' * 100_000,
-        b'{"a": ' + b"9" * 20_000 + b"}", b'{"artifact": NaN}', b'{"a": 1, "a": 2}', b'{"\\ud800": 1}', b"x" * 17_000_000, b'{"a": "' + b"x" * 15_000_000 + b'"}',
-        b"[" + b"1," * 5_000_000 + b"1]", b"{" + b",".join(b'"k%d": 1' % number for number in range(500_000)) + b"}", b'{"a": 1e999}', b'{"a": -0}', b'{"sidecar_sha256": null}',
+        b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", good.decode().encode("utf-16"), b"\xef\xbb\xbf" + good,
+        good + good, good + b"x", b"[" * 500_000, b'{"a":' * 100_000,
+        b'{"a": ' + b"9" * 20_000 + b"}", b'{"artifact": NaN}', b'{"a": 1, "a": 2}', b'{"\\ud800": 1}',
+        b"x" * 17_000_000, b'{"a": "' + b"x" * 15_000_000 + b'"}',
+        b"[" + b"1," * 5_000_000 + b"1]", b"{" + b",".join(b'"k%d": 1' % number for number in range(500_000)) + b"}",
+        b'{"a": 1e999}', b'{"a": -0}', b'{"sidecar_sha256": null}',
     ))  # fmt: skip
 
 

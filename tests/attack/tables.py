@@ -40,8 +40,10 @@ def _lines(scene: Scene) -> list[str]:
 def _header(scene: Scene) -> str:
     digest = file_digest(scene.base.onnx)
     header = scene.chance.choice((
-        "", "TRT-8601-EntropyCalibration2", "TRT-100500-MinMaxCalibration", "{", "hookline-", f"hookline-x model={digest}", f"hookline-{'x' * 5000} model={digest}", f"hookline-\x1b[2J model={digest}",
-        "hookline-x model=" + "0" * 64, "x" * 100_000, "\ufeffTRT-1", "TRT: 00000000", "\t", "TRT-\u202e", f" hookline-x model={digest}", f"hookline-x model={digest.upper()}",
+        "", "TRT-8601-EntropyCalibration2", "TRT-100500-MinMaxCalibration", "{", "hookline-",
+        f"hookline-x model={digest}", f"hookline-{'x' * 5000} model={digest}", f"hookline-\x1b[2J model={digest}",
+        "hookline-x model=" + "0" * 64, "x" * 100_000, "\ufeffTRT-1", "TRT: 00000000", "\t", "TRT-\u202e",
+        f" hookline-x model={digest}", f"hookline-x model={digest.upper()}",
     ))  # fmt: skip
     return "\n".join([header, *_lines(scene)[1:]])
 
@@ -57,8 +59,10 @@ def _scale(scene: Scene) -> str:
 def _line(scene: Scene) -> str:
     lines = _lines(scene)
     lines[scene.chance.randrange(1, len(lines))] = scene.chance.choice((
-        "x", ":", ": ", "a:00000000", "a: ", "a: zz", "a: 0", "a: 0000000", "a: 000000000", "a: 00 00 00 00", "a: 3F800000", "a: 0x3f800000", "a: -3f80000", "a: 3f800000 x", ": 3f800000", "a: b: 3f800000",
-        "x" * 200_000 + ": 3f800000", "\x1b[2J: 3f800000", "a: ３f800000", "a:\t3f800000", "é: 3f800000", "a: 3f800000\r", "\0: 3f800000", "a" * 200_000, "a: " + "0" * 200_000, "\x85a: 3f800000",
+        "x", ":", ": ", "a:00000000", "a: ", "a: zz", "a: 0", "a: 0000000", "a: 000000000", "a: 00 00 00 00",
+        "a: 3F800000", "a: 0x3f800000", "a: -3f80000", "a: 3f800000 x", ": 3f800000", "a: b: 3f800000",
+        "x" * 200_000 + ": 3f800000", "\x1b[2J: 3f800000", "a: ３f800000", "a:\t3f800000", "é: 3f800000",
+        "a: 3f800000\r", "\0: 3f800000", "a" * 200_000, "a: " + "0" * 200_000, "\x85a: 3f800000",
     ))  # fmt: skip
     return "\n".join(lines)
 
@@ -66,14 +70,18 @@ def _line(scene: Scene) -> str:
 def _many(scene: Scene) -> str:
     lines = _lines(scene)
     return "\n".join(scene.chance.choice((
-        [*lines, *lines[1:]], [*lines, *(f"t{number}: 3f800000" for number in range(200_000))], [lines[0], *["\n"] * 100_000, *lines[1:]], lines[:1], lines[:2], [lines[0], *(f"t{number}: 3f800000" for number in range(50))],
+        [*lines, *lines[1:]], [*lines, *(f"t{number}: 3f800000" for number in range(200_000))],
+        [lines[0], *["\n"] * 100_000, *lines[1:]], lines[:1], lines[:2],
+        [lines[0], *(f"t{number}: 3f800000" for number in range(50))],
     )))  # fmt: skip
 
 
 def _bytes(scene: Scene) -> bytes:
     good = _good(scene)
     return scene.chance.choice((
-        b"", b"\n", b"\xff", good + b"\xff", b"\0" * 5000, good.replace(b"\n", b"\r\n"), good.replace(b"\n", b"\r"), good.decode().encode("utf-16"), b"\xef\xbb\xbf" + good, b"x" * 16_000_001, b"\n" * 5_000_000, b"a: 3f800000\n" * 1_000_000,
+        b"", b"\n", b"\xff", good + b"\xff", b"\0" * 5000, good.replace(b"\n", b"\r\n"), good.replace(b"\n", b"\r"),
+        good.decode().encode("utf-16"), b"\xef\xbb\xbf" + good, b"x" * 16_000_001, b"\n" * 5_000_000,
+        b"a: 3f800000\n" * 1_000_000,
     ))  # fmt: skip
 
 
@@ -122,7 +130,8 @@ def _stored_table(scene: Scene) -> Case:
     """A table in the store of an earlier run was edited: its result must be made again or refused, never used."""
     scene.write("run.sh", "")
     edit = scene.chance.choice(("truncate -s 5", "rm", "chmod 0", "sh -c 'echo {} > $0'", "sh -c 'sed -i s/0/9/g $0'"))
-    first = f'"$@" >../first 2>&1 || cat ../first; for f in ../home/.cache/hookline/store/calibrate/*/*; do {edit} "$f"; done; "$@"'
+    made = "../home/.cache/hookline/store/calibrate/*/*"
+    first = f'"$@" >../first 2>&1 || cat ../first; for f in {made}; do {edit} "$f"; done; "$@"'
     same = ("+stage=quantize", f"weights={scene.base.onnx}", "device=cpu", "precision=int8", "backend=onnxruntime")
     return Case((*same, f"calibrate.source={scene.base.images}"), shell=first, fresh=True)
 

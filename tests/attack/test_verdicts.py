@@ -94,7 +94,7 @@ PLANTED: dict[str, tuple[Verdict, Callable[[], int]]] = {
     "catch-a-memory-error": (Verdict.memory, _catch),
     "bug": (Verdict.traceback, _raise),
     "exit-code-1": (Verdict.traceback, lambda: _error("error: x", 1)),
-    "abort": (Verdict.traceback, lambda: os.abort()),  # type: ignore[return-value]
+    "abort": (Verdict.traceback, os.abort),
     "long-line": (Verdict.endless_message, lambda: _error("error: " + "x" * 1300)),
     "many-lines": (Verdict.endless_message, lambda: _error("error: x\n" * 10_000)),
     "unfinished": (Verdict.half_written, lambda: _leave(".train.unfinished-0123456789abcdef/x")),

@@ -117,8 +117,11 @@ def _frames(scene: Scene) -> tuple[bytes, str]:
 
 def _text(scene: Scene) -> tuple[bytes, str]:
     return scene.chance.choice((
-        b"", b"\0" * 100, b"RIFF\xff\xff\xff\xffAVI LIST", b"\0\0\0\x18ftypmp42", b"\0\0\0\x01ftyp" + b"\xff" * 8, b"\x1aE\xdf\xa3" + b"\xff" * 50, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", b"#EXTM3U\nhttp://127.0.0.1:9/x.ts\n",
-        b"ffconcat version 1.0\nfile /etc/passwd\n", b"ffconcat version 1.0\nfile x.mp4\n", b"<html>", b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n", b"G" * 188 * 50, b"FLV\x01\x05\0\0\0\x09", scene.chance.randbytes(5000), b"\0\0\0\x08moov" * 5000, b"\xff" * 5000,
+        b"", b"\0" * 100, b"RIFF\xff\xff\xff\xffAVI LIST", b"\0\0\0\x18ftypmp42", b"\0\0\0\x01ftyp" + b"\xff" * 8,
+        b"\x1aE\xdf\xa3" + b"\xff" * 50, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", b"#EXTM3U\nhttp://127.0.0.1:9/x.ts\n",
+        b"ffconcat version 1.0\nfile /etc/passwd\n", b"ffconcat version 1.0\nfile x.mp4\n", b"<html>",
+        b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n", b"G" * 188 * 50, b"FLV\x01\x05\0\0\0\x09",
+        scene.chance.randbytes(5000), b"\0\0\0\x08moov" * 5000, b"\xff" * 5000,
         b"[playlist]\nFile1=/etc/passwd\n", b"GIF89a", b"%PDF", b"\0\0\0\0mdat", b"\0\0\0\x10moov\0\0\0\x08trak",
     )), scene.chance.choice((".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"))  # fmt: skip
 

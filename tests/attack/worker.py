@@ -18,7 +18,8 @@ from tests.attack.base import Base, make_base
 from tests.attack.limits import Limits
 
 HEAVY = (
-    "av", "cv2", "matplotlib.pyplot", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "onnxsim", "pycocotools.coco",
+    "av", "cv2", "matplotlib.pyplot", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "onnxsim",
+    "pycocotools.coco",
     "safetensors.torch", "torch", "yaml", "hydra", "rich.progress",
 )  # fmt: skip
 """Imported, but nothing of them is called that starts a thread: a fork has one thread alone."""

@@ -13,13 +13,20 @@ from tests.dataset_tools import write_dataset
 
 KEYS = ("path", "train", "val", "test", "nc", "names", "download", "roboflow")
 SCALARS = (
-    "2001-99-99", "2001-01-01", "2001-01-01T25:61:61Z", "2001-12-14t21:59:43.10-99:00", "!!int zz", "!!int ''", "!!float zz",
-    "!!bool zz", "!!timestamp zz", "!!binary '%%%'", "!!binary aGVsbG8=", "!!null x", "0b_", "0x_", "0o8", "0b12", "1_000", "_1",
-    "9" * 10_000, "-" + "9" * 10_000, "0x" + "f" * 10_000, "0b" + "1" * 40_000, "1:" * 3000 + "1", "1e99999", ".inf", "-.inf", ".nan",
-    "1e-99999", "!!set {a, b}", "!!omap [a: 1]", "!!pairs [a: 1]", "!!omap a", "!!pairs [1]", "!!set [a]", "<<", "=", "~", "''",
-    '"\\ud800"', '"\\U0001F600"', '"\\x1b[2J"', '"\\0"', "yes", "no", "on", "null", "-", "? ", ": ", "- - - -", "@a", "`a", "%a",
-    "|", ">", "*unknown", "&a [*a]", "&a {*a : 1}", "{[1]: 2}", "{{a: 1}: 2}", "[,]", "{,}", "[a", "{a", "'a", "!!str [1]",
-    "!!seq a", "!!map a", "! a", "!", "!<tag:x> a", "!a!b c", "1.5.5", "12e03", "+1", "0777", "0o777", "190:20:30", "!!int 0b",
+    "2001-99-99", "2001-01-01", "2001-01-01T25:61:61Z", "2001-12-14t21:59:43.10-99:00", "!!int zz", "!!int ''",
+    "!!float zz",
+    "!!bool zz", "!!timestamp zz", "!!binary '%%%'", "!!binary aGVsbG8=", "!!null x", "0b_", "0x_", "0o8", "0b12",
+    "1_000", "_1",
+    "9" * 10_000, "-" + "9" * 10_000, "0x" + "f" * 10_000, "0b" + "1" * 40_000, "1:" * 3000 + "1", "1e99999", ".inf",
+    "-.inf", ".nan",
+    "1e-99999", "!!set {a, b}", "!!omap [a: 1]", "!!pairs [a: 1]", "!!omap a", "!!pairs [1]", "!!set [a]", "<<", "=",
+    "~", "''",
+    '"\\ud800"', '"\\U0001F600"', '"\\x1b[2J"', '"\\0"', "yes", "no", "on", "null", "-", "? ", ": ", "- - - -", "@a",
+    "`a", "%a",
+    "|", ">", "*unknown", "&a [*a]", "&a {*a : 1}", "{[1]: 2}", "{{a: 1}: 2}", "[,]", "{,}", "[a", "{a", "'a",
+    "!!str [1]",
+    "!!seq a", "!!map a", "! a", "!", "!<tag:x> a", "!a!b c", "1.5.5", "12e03", "+1", "0777", "0o777", "190:20:30",
+    "!!int 0b",
     "!!int '-'", "!!int '+'", "!!float '-'", "!!int ':'", "!!float ':'", "!!int '1:x'", "!!timestamp 2001-02-30",
 )  # fmt: skip
 """Scalars, most of which no converter takes."""
@@ -91,8 +98,10 @@ def _deep(scene: Scene) -> str:
 def _tags(scene: Scene) -> str:
     command = f"touch {scene.canary}"
     tag = scene.chance.choice((
-        f"!!python/object/apply:os.system ['{command}']", f"!!python/object/new:os.system ['{command}']", "!!python/name:os.system",
-        "!!python/module:os", f"!!python/object/apply:subprocess.Popen [['touch', '{scene.canary}']]", "!!python/tuple [1, 2]",
+        f"!!python/object/apply:os.system ['{command}']", f"!!python/object/new:os.system ['{command}']",
+        "!!python/name:os.system",
+        "!!python/module:os", f"!!python/object/apply:subprocess.Popen [['touch', '{scene.canary}']]",
+        "!!python/tuple [1, 2]",
         "!!python/long 5", "!!python/complex 1j", "!!python/bytes aGk=", "!!python/object:core.errors.HooklineError {}",
         f"!!python/object/apply:builtins.open ['{scene.canary}', 'w']", "!include /etc/passwd", "!ENV ${HOME}",
     ))  # fmt: skip
@@ -102,17 +111,23 @@ def _tags(scene: Scene) -> str:
 def _names(scene: Scene) -> str:
     """Very many classes, very long names, names that are equal or hold signs."""
     return _with(names=scene.chance.choice((
-        "[" + ",".join(f"c{key}" for key in range(300_000)) + "]", "[" + "x" * 2_000_000 + "]", "[a, a]", "['']", "[' ']",
-        "{0: a, 0: b}", "{0: a, '0': b}", "{1: a}", "{-1: a}", "{0.0: a}", "{true: a}", "{٣: a}", "{0: a, 2: b}", "[]", "{}", "a",
-        "['a\\nb']", '["\\x1b[31m"]', '["\\u202e"]', "[../../a]", "[/etc/passwd]", "[null]", "[[a]]", "[{a: b}]", "[1, 2.5]", "[2001-01-01]",
+        "[" + ",".join(f"c{key}" for key in range(300_000)) + "]", "[" + "x" * 2_000_000 + "]", "[a, a]", "['']",
+        "[' ']",
+        "{0: a, 0: b}", "{0: a, '0': b}", "{1: a}", "{-1: a}", "{0.0: a}", "{true: a}", "{٣: a}", "{0: a, 2: b}",
+        "[]", "{}", "a",
+        "['a\\nb']", '["\\x1b[31m"]', '["\\u202e"]', "[../../a]", "[/etc/passwd]", "[null]", "[[a]]", "[{a: b}]",
+        "[1, 2.5]", "[2001-01-01]",
     )))  # fmt: skip
 
 
 def _paths(scene: Scene) -> str:
     path = scene.chance.choice((
-        "~nosuchuser/x", "~", "~/x", "/", "/dev/zero", "/dev/stdin", "/proc/self/fd/0", "/proc/self/mem", "..", "../" * 3000, "x" * 256,
-        "x" * 5000, '"a\\0b"', '"\\udcff"', "''", "' '", "http://127.0.0.1:9/x", "file:///etc", "[images/train, 5]", "[[images/train]]",
-        "[null]", "images/train/a.png", "data.yaml", "list.txt", "$HOME", "images/train/../../images/train", "'images/*'", "C:\\\\x",
+        "~nosuchuser/x", "~", "~/x", "/", "/dev/zero", "/dev/stdin", "/proc/self/fd/0", "/proc/self/mem", "..",
+        "../" * 3000, "x" * 256,
+        "x" * 5000, '"a\\0b"', '"\\udcff"', "''", "' '", "http://127.0.0.1:9/x", "file:///etc", "[images/train, 5]",
+        "[[images/train]]",
+        "[null]", "images/train/a.png", "data.yaml", "list.txt", "$HOME", "images/train/../../images/train",
+        "'images/*'", "C:\\\\x",
     ))  # fmt: skip
     scene.write("list.txt", "images/train/a.png\n" * scene.chance.choice((0, 1, 2)))
     return _with(**{scene.chance.choice(("path", "train", "val")): path})
@@ -121,10 +136,14 @@ def _paths(scene: Scene) -> str:
 def _bytes(scene: Scene) -> bytes:
     good = _with().encode()
     return scene.chance.choice((
-        b"", b"\0", b"\xff\xfe" + good.decode().encode("utf-16-le"), good.decode().encode("utf-32"), good + b"\xff", b"\xef\xbb\xbf" + good,
-        good.replace(b"\n", b"\r\n"), good.replace(b"\n", b"\r"), good.replace(b": ", b":\t"), b"\t" + good, good + b"\x07", b"%YAML 9.9\n---\n" + good,
-        b"---\n" + good + b"---\n" + good, good + b"...\nx", b"- a\n" + good, b"[" * 200_000, scene.chance.randbytes(2000), b"a" * 5_000_000, b"\n" * 500_000,
-        good + b"#" * 3_000_000, b"? " * 3000, b"&a " * 3000, b"!!" * 3000, b"a: b: c", b"\xc2\x85" + good, b"{" + b"a: 1," * 200_000 + b"}",
+        b"", b"\0", b"\xff\xfe" + good.decode().encode("utf-16-le"), good.decode().encode("utf-32"), good + b"\xff",
+        b"\xef\xbb\xbf" + good,
+        good.replace(b"\n", b"\r\n"), good.replace(b"\n", b"\r"), good.replace(b": ", b":\t"), b"\t" + good,
+        good + b"\x07", b"%YAML 9.9\n---\n" + good,
+        b"---\n" + good + b"---\n" + good, good + b"...\nx", b"- a\n" + good, b"[" * 200_000,
+        scene.chance.randbytes(2000), b"a" * 5_000_000, b"\n" * 500_000,
+        good + b"#" * 3_000_000, b"? " * 3000, b"&a " * 3000, b"!!" * 3000, b"a: b: c", b"\xc2\x85" + good,
+        b"{" + b"a: 1," * 200_000 + b"}",
     ))  # fmt: skip
 
 
