@@ -176,9 +176,9 @@ def _bytes(scene: Scene) -> Case:
 @lru_cache
 def _options() -> tuple[tuple[str, str, Any], ...]:
     """Stage, dotted name and default of every option that is registered."""
-    from core.run import plugins_without
+    from core.plugins import load_plugins
 
-    registry = plugins_without(()).registry
+    registry = load_plugins().registry
     found: list[tuple[str, str, Any]] = []
     for stage in registry.stages():
         found += [(stage.name, f"{stage.name}.{item.name}", item) for item in fields(stage.signature.config)]

@@ -189,8 +189,8 @@ def _voc(scene: Scene) -> Case:
         "", "<", "<annotation/>", "<a>" * 50_000,
         f'<!DOCTYPE a [<!ENTITY e0 "ha">{bombs}]><annotation><filename>&e2;</filename></annotation>',
         '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation><filename>&x;</filename></annotation>',
-        f"<annotation><filename>{word}</filename><object><name>{word}</name><bndbox><xmin>nan</xmin><ymin>1e999</ymin>"
-        f"<xmax>{'9' * 5000}</xmax><ymax>-1</ymax></bndbox></object></annotation>",
+        (f"<annotation><filename>{word}</filename><object><name>{word}</name><bndbox><xmin>nan</xmin><ymin>1e999</ymin>"
+        f"<xmax>{'9' * 5000}</xmax><ymax>-1</ymax></bndbox></object></annotation>"),
         "<annotation><filename>a.png</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
         '<?xml version="1.0" encoding="nope"?><annotation/>', '<?xml version="1.0" encoding="utf-16"?><annotation/>',
         "<annotation>\x1b</annotation>",

@@ -41,9 +41,10 @@ def prepare() -> None:
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    from core.run import plugins_without
+    import core.run  # noqa: F401
+    from core.plugins import load_plugins
 
-    plugins_without(())
+    load_plugins()
 
 
 def answer(done: Attempt) -> dict[str, Any]:
