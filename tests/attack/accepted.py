@@ -18,7 +18,7 @@ REASONS: dict[str, str] = {
     "safetensors/other-shape": "a square tensor that is turned has the shape that it had",
     "safetensors/values": "finite noise in the weights is a network like any other; NaN and infinity are refused",
     "safetensors/metadata": _UNREAD,
-    "safetensors/counts": "anchors are finite numbers above 0 of any size; facts repeat what the network's description says",
+    "safetensors/counts": "anchors are finite numbers above 0 of any size; facts repeat the description of the network",
     "safetensors/mutated": "a digit of an anchor or a letter of a name is another one",
     "sidecars/edited": "the edit gave a value that was there before, e.g. an empty list for an empty list",
     "sidecars/edited-and-signed": "the digest is no signature: who writes one can say anything in range (SECURITY.md)",
