@@ -26,7 +26,7 @@ Snapshot = dict[str, Entry]
 
 
 def snapshot(root: Path, *, contents: bool = True) -> Snapshot:
-    """All entries below ``root`` and ``root`` itself, by path; without ``contents`` the times alone tell of a change."""
+    """All entries below ``root`` and ``root`` itself, by path; without ``contents``, times alone show a change."""
     found = {".": _entry(root, contents=contents)}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):

@@ -47,5 +47,9 @@ def test_links_lead_somewhere(readme: str, repo_root: Path) -> None:
 
 def test_make_targets_exist(readme: str, repo_root: Path) -> None:
     targets = set(re.findall(r"^(\w+):", (repo_root / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make (\w+)`|^make (\w+)$", readme, re.MULTILINE)) == {("test", ""), ("attack", ""), ("", "demo")}
+    assert set(re.findall(r"`make (\w+)`|^make (\w+)$", readme, re.MULTILINE)) == {
+        ("test", ""),
+        ("attack", ""),
+        ("", "demo"),
+    }
     assert {"demo", "test", "attack"} <= targets

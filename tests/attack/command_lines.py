@@ -164,9 +164,7 @@ def _any_words(scene: Scene) -> Case:
 
 def _bytes(scene: Scene) -> Case:
     """Arguments that are not UTF-8."""
-    option = scene.chance.choice(
-        ("weights=", "source=", "data=", "store=", "+stage=", "", "hydra.run.dir=", "classes=", "calibrator=")
-    )
+    option = scene.chance.choice(("weights=", "source=", "data=", "store=", "+stage=", "", "classes=", "calibrator="))
     raw = bytes(scene.chance.choice((0x80, 0xFF, 0xC3, 0xE2, 0x41)) for _ in range(scene.chance.choice((1, 4, 300))))
     return Case(
         ("+stage=predict", f"weights={scene.base.engine}", option + os.fsdecode(raw)), fresh=scene.chance.random() < 0.1

@@ -14,7 +14,7 @@ import pytest
 def test_importing_onnx_runtime_leaves_the_home_alone(
     tmp_path: Path, repo_root: Path, imports: str, writes: bool
 ) -> None:
-    """By itself it writes a device id; where a release no longer does, the second case says that the variable can go."""
+    """By itself it writes a device id; where a release no longer does, the variable can go."""
     variables = {"HOME": str(tmp_path), "PYTHONPATH": str(repo_root), "PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-c", f"import {imports}"], cwd=tmp_path, env=variables, check=True)
     if writes and not any(tmp_path.iterdir()):
