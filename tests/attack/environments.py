@@ -64,7 +64,7 @@ VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "c-locale": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "unknown-locale": {"LC_ALL": "xx_YY.nope"},
     "ascii-output": {"PYTHONIOENCODING": "ascii"},
-    "unknown-output": {"PYTHONIOENCODING": "nope"},
+    "latin-output": {"PYTHONIOENCODING": "latin-1:strict"},
     "strict-utf16-output": {"PYTHONIOENCODING": "utf-16"},
     "no-tmpdir": {"TMPDIR": "/proc/nothing"},
     "columns-0": {"COLUMNS": "0"},
