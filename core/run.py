@@ -31,7 +31,7 @@ _LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
 # Read by CUDA when it starts, in whichever library that is; cuda:N is to be the GPU that nvidia-smi calls N for all.
 os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-# Read by ONNX Runtime when it is imported: else it writes a device id to ~/.cache/Microsoft and reports usage from there.
+# Read by ONNX Runtime when it is imported: without it, it writes a device id to ~/.cache/Microsoft and reports usage.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 

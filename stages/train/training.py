@@ -122,7 +122,7 @@ def drawing(config: TrainConfig, trained: Checkpoint, dataset: Dataset, context:
         names, pictures = training_pictures(config, dataset, config.val_split)
         validation = Validation(pictures, names, config, context)
         with open_model(replace(trained, path=folder / BEST), context, imgsz=config.imgsz) as session:
-            validation.draw(*validation.measure(session), folder)
+            validation.draw(*validation.measure(session), folder, trained.facts.variant)
         draw_training(folder)
         _copy_charts(dataset, folder)
 

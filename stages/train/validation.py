@@ -60,8 +60,8 @@ class Validation:
             means.values() if means else {},
         )
 
-    def draw(self, evaluation: Evaluation, found: Scores, folder: Path) -> list[Path]:
-        """Curves, confusion matrix, and predictions beside labels, of what :meth:`measure` gave."""
+    def draw(self, evaluation: Evaluation, found: Scores, folder: Path, variant: str) -> list[Path]:
+        """Draw curves, confusion matrix and pages of predictions of what :meth:`measure` gave."""
         from core.evaluation.pictures import draw_evaluation
 
         return draw_evaluation(
@@ -71,7 +71,7 @@ class Validation:
             labels=self._labels,
             seen=evaluation.pictures,
             names=self._names,
-            subject=(f"best weights of {session.facts.variant}", "validation split"),
+            subject=(f"best weights of {variant}", "validation split"),
         )
 
     def measure(self, session: Session, means: MeanLosses | None = None) -> tuple[Evaluation, Scores]:

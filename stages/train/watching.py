@@ -119,7 +119,8 @@ class Watcher:
         if self._config.plots:
             from stages.train.plots import draw_training
 
-            for path in (*draw_training(self._folder), *self._validation.draw(evaluation, scores, self._folder)):
+            drawn = self._validation.draw(evaluation, scores, self._folder, trained.facts.variant)
+            for path in (*draw_training(self._folder), *drawn):
                 self.page(path.stem, path)
         if self._trackers:
             self._tell_places(self._trackers)
