@@ -142,7 +142,7 @@ def measure_cost(
     """
     host = replace(context, device="cpu")
     processor, wanted = _processor(config, host), replace(wanted, multi_label=True)
-    tolerance = Tolerance(len(samples), lambda _: None)  # the evaluation has warned of what cannot be read
+    silent = Tolerance(len(samples), lambda _: None, max_pixels=config.max_pixels)  # the evaluation has warned
     with (
         open_model(heads, host, imgsz=[engine.contract.height, engine.contract.width]) as session,
         context.progress("decode cost", len(samples), "images") as progress,
@@ -153,7 +153,7 @@ def measure_cost(
             samples,
             processor,
             wanted,
-            tolerance,
+            silent,
             batch=config.batch,
             rectangular=config.rectangular,
             upscale=config.upscale,

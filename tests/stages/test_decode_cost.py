@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backends.cv.plugin import hookline_processors
 from core.artifacts import Dataset, Engine, InputContract, Layout, Metrics, OnnxModel, Precision, QuantizedModel
 from core.errors import HooklineError
+from core.media.limits import MAX_PIXELS
 from core.parts import Availability, Runtime
 from core.plan import make_plan
 from stages.dataset import DatasetConfig, dataset
@@ -107,7 +108,7 @@ def data_in(folder: Path) -> Dataset:
     labels = {name: [(label, *share)] for name, (label, _, _) in IMAGES.items()}
     context, _ = make_context(folder / "data")
     file = write_dataset(folder / "set", {"val": labels}, ("person", "dog"), size=(SIDE, SIDE))
-    return dataset(DatasetConfig(str(file), report=False), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
 
 
 def run(folder: Path, *, with_heads: bool = True, **changes: Any) -> tuple[Metrics, Memory]:
@@ -118,7 +119,9 @@ def run(folder: Path, *, with_heads: bool = True, **changes: Any) -> tuple[Metri
     parts = {"runtimes": [runtime("fake"), runtime("onnxruntime")], "processors": list(hookline_processors())}
     context, memory = make_context(folder, **parts)
     shared: dict[str, Any] = {"conf": None, "iou": None, "max_det": 300, "classes": None, "single_class": False}
-    config = EvaluateConfig(**{**shared, "imgsz": None, "processor": "opencv", "plots": False, **changes})
+    config = EvaluateConfig(
+        **{**shared, "imgsz": None, "max_pixels": MAX_PIXELS, "processor": "opencv", "plots": False, **changes}
+    )
     return measure(config, engine, data_in(folder), context, heads if with_heads else None), memory
 
 
@@ -152,6 +155,16 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     assert figures["both, as in the engine"] == figures["the engine itself"]
     assert "one class per box: class 'dog' loses most, 0.495 of its AP50" in lines
     assert max(map(len, lines)) <= 79
+
+
+def test_the_limit_on_pixels_is_that_of_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+    make = module.Tolerance
+    monkeypatch.setattr(
+        module, "Tolerance", lambda *given, **options: limits.append(options["max_pixels"]) or make(*given, **options)
+    )
+    run(tmp_path, max_pixels=SIDE * SIDE)
+    assert limits == [SIDE * SIDE]
 
 
 def test_without_the_model_before_the_graft_the_report_says_so(tmp_path: Path) -> None:
