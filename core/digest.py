@@ -32,7 +32,10 @@ SETTLED_NS = 2_000_000_000
 
 
 def text_digest(text: str) -> str:
-    """SHA-256 of ``text``, hexadecimal; of names of files that are not UTF-8, the bytes that they have on the disk."""
+    """Return the SHA-256 of ``text`` in UTF-8, hexadecimal; bytes of file names that are not UTF-8 count as they are.
+
+    The encoding of the locale would make the digest depend on it, and an ASCII one has none for class names.
+    """
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -5,6 +5,8 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -217,3 +219,12 @@ def test_each_file_for_itself(tmp_path: Path) -> None:
     file = write_old(tmp_path / "x", b"abc")
     known = hashlib.sha256(b"abc").hexdigest()
     assert list(digest_each([file, tmp_path / "missing", tmp_path, file], tmp_path / "cache")) == [known, "", "", known]
+
+
+def test_the_digest_of_a_text_does_not_depend_on_the_locale() -> None:
+    code = "from core.digest import text_digest; print(text_digest('\\u732b'))"
+    ascii_names = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | ascii_names, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == text_digest("\u732b")
