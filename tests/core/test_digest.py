@@ -16,7 +16,7 @@ from typing import BinaryIO
 import pytest
 
 from core import digest
-from core.digest import CACHE_NAME, digest_each, file_digest, files_digest
+from core.digest import CACHE_NAME, digest_each, file_digest, files_digest, text_digest
 
 SETTLED = 0.05
 """Seconds; more than the longest step of the kernel's clock, 10 ms, which is the resolution of time stamps."""
