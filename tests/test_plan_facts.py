@@ -63,7 +63,7 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=train", "data={}/same/data.yaml", "weights=null", "model=yolov5n6", "imgsz=96"], "largest stride 64"),
         (["+stage=train", "data={}/same/data.yaml", KNOWN, "imgsz=100"], "largest stride 32"),
         (["+stage=predict", KNOWN, "predict.model=checkpoint", "imgsz=100"], "largest stride 32"),
-        (["+stage=predict", KNOWN, "classes=[class9]"], "unknown class 'class9'; did you mean class2"),
+        (["+stage=predict", KNOWN, "classes=[class9]"], "unknown class 'class9'; did you mean class0"),
         (["+stage=predict", KNOWN, "classes=[3]"], "there is no class 3; 3 classes are numbered 0 to 2"),
         (["+stage=predict", "weights=yolov5s", "classes=persn"], "unknown class 'persn'; did you mean person"),
         (["+stage=train", "data={}/same/data.yaml", KNOWN, "classes=[cat]"], "unknown class 'cat'"),
