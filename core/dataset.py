@@ -67,7 +67,8 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
         raise HooklineError(f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(PICTURES)}")
     labels = ((picture, label_path(picture)) for picture in pictures)
-    return tuple(Sample(picture, label if is_file(label) else None) for picture, label in labels)
+    # A broken link, or what else is there and no file, is a label that cannot be read: the picture is no background.
+    return tuple(Sample(picture, label if os.path.lexists(label) else None) for picture, label in labels)
 
 
 def pictures_below(folder: Path) -> list[Path]:
@@ -84,8 +85,9 @@ def _pictures(place: Path, root: Path) -> Iterator[Path]:
 
 def _listed(listing: Path, root: Path) -> Iterator[Path]:
     """The pictures of a .txt list: absolute, or relative to the list, the data set or the working directory."""
+    folders = [str(folder) for folder in (listing.parent, root, Path.cwd())]
     for number, text in list_entries(listing):
-        places = [folder / text for folder in (listing.parent, root, Path.cwd())]
+        places = (os.path.join(folder, text) for folder in folders)  # noqa: PTH118  ten times as fast, for millions
         found = next((place for place in places if is_file(place)), None)
         if found is None:
             raise HooklineError(

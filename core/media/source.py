@@ -193,7 +193,9 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def _listed(path: Path) -> list[Path]:
-    files = [_entry(path, number, entry) for number, entry in list_entries(path) if not entry.startswith("#")]
+    folder = str(path.parent)
+    entries = (line for line in list_entries(path) if not line[1].startswith("#"))
+    files = [_entry(path, folder, number, entry) for number, entry in entries]
     if not files:
         raise HooklineError(f"the list '{path}' names no files", "write one path a line")
     return files
@@ -214,10 +216,10 @@ def list_entries(path: Path) -> Iterator[tuple[int, str]]:
     return ((number, entry) for number, line in enumerate(lines, start=1) if (entry := line.strip()))
 
 
-def _entry(listing: Path, number: int, entry: str) -> Path:
-    for candidate in (listing.parent / entry, Path(entry)):
+def _entry(listing: Path, folder: str, number: int, entry: str) -> Path:
+    for candidate in (os.path.join(folder, entry), entry):  # noqa: PTH118  ten times as fast, for millions of entries
         if is_file(candidate):
-            return _media(candidate)
+            return _media(Path(candidate))
     raise HooklineError(f"line {number} of '{listing}': no such file '{entry}'", nearest_names(listing.parent / entry))
 
 
