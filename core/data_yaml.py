@@ -14,8 +14,8 @@ from core.regular_file import exists, is_file, is_folder, path_of
 from core.yaml_file import YamlFile, read_yaml
 
 SPLITS = ("train", "val", "test")
-MAX_CLASSES = 1 << 15
-"""Class names of a data set: ImageNet-21k has 21,841."""
+MAX_CLASSES = 20_000
+"""Class names of a data set: as many as a network may have (SECURITY.md)."""
 MAX_NAME = 500
 """Characters of a class name."""
 SHOWN = 200

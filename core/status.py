@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
+from core.masking import masked
 from core.output_paths import output_path, write_file
 from core.serial import json_text
 
@@ -137,7 +138,7 @@ class Monitor:
         self._written = time.monotonic()
         self.status.updated = _now()
         with suppress(OSError):
-            write_file(self._file, (json_text(asdict(self.status), 1) + "\n").encode())
+            write_file(self._file, (masked(json_text(asdict(self.status), 1)) + "\n").encode())
 
 
 class _Followed:
