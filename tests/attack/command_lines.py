@@ -41,7 +41,7 @@ STAGES = (
     "compare",
 )
 ODD_PATHS = (
-    "~nosuchuser", "~nosuchuser/x.pt", "~", "~/", "", " ", ".", "..", "/", "//", "/dev/null", "/dev/zero",
+    "~nosuchuser", "~nosuchuser/x.pt", "~", "~/", "", " ", ".", "..", "/x", "//x", "/dev/null", "/dev/zero",
     "/dev/stdin", "/dev/full",
     "/proc/self/mem", "/proc/kmsg", "x" * 256, "x" * 256 + ".pt", "x" * 5000, "a/" * 2500, "\udcff\udcfe",
     "\udcff.pt", "é" * 200, "\x1b[2J",

@@ -122,8 +122,8 @@ def _names(scene: Scene) -> str:
 
 def _paths(scene: Scene) -> str:
     path = scene.chance.choice((
-        "~nosuchuser/x", "~", "~/x", "/", "/dev/zero", "/dev/stdin", "/proc/self/fd/0", "/proc/self/mem", "..",
-        "../" * 3000, "x" * 256,
+        "~nosuchuser/x", "~", "~/x", "//x", "/dev/zero", "/dev/stdin", "/proc/self/fd/0", "/proc/self/mem", "..",
+        "../" * 3000 + "x", "x" * 256,
         "x" * 5000, '"a\\0b"', '"\\udcff"', "''", "' '", "http://127.0.0.1:9/x", "file:///etc", "[images/train, 5]",
         "[[images/train]]",
         "[null]", "images/train/a.png", "data.yaml", "list.txt", "$HOME", "images/train/../../images/train",
