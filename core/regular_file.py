@@ -16,6 +16,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+CHUNK = 1 << 20
 KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -73,7 +74,9 @@ def read_regular(path: Path | str, limit: int | None = None) -> bytes:
     with open_regular(path, limit) as file:
         if limit is None:
             return file.read()
-        content = file.read(limit + 1)
+        content = file.read(os.fstat(file.fileno()).st_size + 1)  # read(limit) would reserve as much memory
+        while len(content) <= limit and (more := file.read(CHUNK)):  # it grows, or says 0 as those of /proc do
+            content += more
     if len(content) > limit:
         raise _too_large(path, len(content), limit)
     return content
