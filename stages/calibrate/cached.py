@@ -20,6 +20,7 @@ from core.calibration import (
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError, shown
+from core.regular_file import is_file, open_regular
 from stages.calibrate.tables import write_table
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ METHOD = "tensorrt-cache"
 def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
     """Yield what is wrong with the file and its header, as far as it is known before the run."""
     path = Path(config.cache or "")
-    if not path.is_file():
+    if not is_file(path):
         yield HooklineError(f"no calibration cache '{path}'", "give the text file that TensorRT wrote")
         return
     if (size := path.stat().st_size) > MAX_BYTES:
         yield HooklineError(f"the calibration cache '{path}' has {size:,} bytes", "give the file that TensorRT wrote")
         return
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         header = file.readline(256).decode(errors="replace").rstrip("\r\n")
     if header.startswith("{"):
         yield HooklineError(
