@@ -212,4 +212,4 @@ def read_tensorrt_cache(content: bytes) -> TensorRtCache:
         scales[name] = scale
     if not any(scales.values()):
         raise HooklineError("the calibration cache holds no scale above 0", "give the file that TensorRT wrote")
-    return TensorRtCache(header, scales)
+    return TensorRtCache(header.rstrip("\r"), scales)
