@@ -6,14 +6,15 @@ plan may add stages. Each stage is also an option of the group ``stage``, each g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass, make_dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins as HydraPlugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
@@ -127,11 +128,36 @@ def typed(config: DictConfig, registry: Registry) -> Request:
 
 
 def _reject_strangers(config: DictConfig, registry: Registry) -> None:
-    """Refuse what ``+name=`` added and nothing reads, e.g. a misspelt option."""
+    """Refuse what ``+name=`` or ``++name=`` added and nothing reads, e.g. a misspelt option."""
+    from core.explain import unknown_option
+
     known = {*Words.__dataclass_fields__, *registry.parts("stages"), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
             raise unknown("option", name, known - {"plugins", "stage"})
+    for name in known & set(map(str, config)):
+        for stranger in _strangers(config._get_node(name), name):
+            raise unknown_option(stranger, registry)
+    for stage, content in config.stage.items():
+        if content:
+            raise HooklineError(f"+stage={stage} takes no options of its own", f"write {stage}.<option>=<value>")
+    for stranger in _strangers(HydraConfig.instance().cfg, ""):
+        if stranger != "hydra.env":  # Hydra adds it
+            raise unknown_option(stranger, registry)
+
+
+def _strangers(node: object, name: str) -> Iterator[str]:
+    """Yield the keys of structured configs in ``node`` that their classes do not declare, dotted."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    kind = OmegaConf.get_type(node)
+    declared = kind.__dataclass_fields__ if is_dataclass(kind) else None
+    for key in map(str, node):
+        option = f"{name}.{key}" if name else key
+        if declared is not None and key not in declared:
+            yield option
+        else:
+            yield from _strangers(node._get_node(key), option)
 
 
 def _otherwise(value: Any, default: Any) -> Any:

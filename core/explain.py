@@ -58,8 +58,6 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
         name = match.group(1)
         if name == "stage":
             return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
-        if name.startswith("hydra."):
-            return HooklineError(f"unknown option '{name}'", "`python -m core.run --cfg hydra` shows those of Hydra")
         return unknown_option(name, registry)
     if match := re.search(r"Could not delete (?:from config\. )?'([^']+)'", text):
         return HooklineError(f"'~{match.group(1)}' removes an option, which is not possible", "leave it out")
@@ -79,6 +77,8 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
 
 def unknown_option(name: str, registry: Registry) -> HooklineError:
     """Return the error for an option that does not exist, with similar options of the same stage or part first."""
+    if name.startswith("hydra."):
+        return HooklineError(f"unknown option {shown(name)}", "`python -m core.run --cfg hydra` shows those of Hydra")
     known = list(option_names(registry))
     head, _, tail = name.rpartition(".")
     siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}

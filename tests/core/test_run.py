@@ -265,6 +265,12 @@ def test_sweep_goes_on_after_a_failed_job(run: Run, tmp_path: Path) -> None:
         (["+stage=raw", "raw.words=sugar"], "error: raw.words=sugar; salt or pepper"),
         (["+stage=raw", "graft=yolo"], "unknown graft 'yolo'; did you mean yolo_layer?"),
         (["+stage=raw", "a=b=c]"], "unknown option 'a'"),
+        (["+stage=raw", "++unknown=1"], "unknown option 'unknown'"),
+        (["+stage=raw", "++raw.word=1"], "unknown option 'raw.word'; did you mean raw.words"),
+        (["+stage=raw", "++runtimes.onnxruntime.thread=1"], "did you mean runtimes.onnxruntime.threads"),
+        (["+stage=raw", "++plugins.disabled=[]"], "unknown option 'plugins.disabled'; did you mean plugins.disable?"),
+        (["+stage=raw", "++stage.raw.words=1"], "+stage=raw takes no options of its own"),
+        (["+stage=raw", "++hydra.run.directory=x"], "unknown option 'hydra.run.directory'; `python -m core.run --cfg"),
         (["+stage=raw", "raw.words=b=c]"], """python -m core.run +stage=raw "raw.words='b=c]'\""""),
     ],
 )
