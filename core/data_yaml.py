@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import HooklineError, shown
 from core.media.nearest import nearest_names
 from core.regular_file import exists, is_file, is_folder, path_of
+from core.user_paths import user_path
 from core.yaml_file import YamlFile, read_yaml
 
 SPLITS = ("train", "val", "test")
@@ -48,7 +49,7 @@ def read_data_yaml(path: Path | str) -> DataSpec:
         HooklineError: The file is not there or not a data.yaml, names and nc disagree, or a split
             points at nothing.
     """
-    file = _load(_absolute(Path(os.path.expanduser(path))))  # noqa: PTH111  Path.expanduser raises for unknown users
+    file = _load(_absolute(user_path(path)))
     notes: list[str] = []
     names = _names(file)
     root = _root(file, notes)

@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
+from core.masking import masked
+
 LONGEST_VALUE = 80
 """Characters of a value that a message repeats."""
 LONGEST_LINE = 1000
@@ -71,6 +73,10 @@ class _Brief(reprlib.Repr):
         self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxset = 3, 4, 6, 6, 6
         self.maxstring = LONGEST_VALUE
 
+    def repr_str(self, x: str, level: int) -> str:
+        """Text with passwords masked: once it is cut, they cannot be told from other text."""
+        return super().repr_str(masked(_cut(x, LONGEST_LINE)), level)
+
     def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
         """Digits, or the number of bits where Python would refuse to print them."""
         return repr(x) if x.bit_length() <= 256 else f"<integer of {x.bit_length()} bits>"
@@ -89,14 +95,17 @@ class _Brief(reprlib.Repr):
 def shown(value: object) -> str:
     """Return a value from outside as a message repeats it: at most :data:`LONGEST_VALUE` characters, whatever it is.
 
-    Text stands in quotes, its control characters are escaped. Nested values are cut.
+    Text stands in quotes, its control characters are escaped and its passwords masked. Nested values are cut.
     """
     return _cut(_Brief().repr(value), LONGEST_VALUE)
 
 
 def one_line(text: str) -> str:
-    """Return a message as one line of at most :data:`LONGEST_LINE` characters, with control characters escaped."""
-    text = _cut(text, 4 * LONGEST_LINE)  # before the work that grows with the length
+    """Return a message as one line of at most :data:`LONGEST_LINE` characters.
+
+    Control characters are escaped and passwords are masked.
+    """
+    text = masked(_cut(text, 4 * LONGEST_LINE))  # cut before the work that grows with the length
     return _cut(_CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], " ".join(text.split())), LONGEST_LINE)
 
 

@@ -14,6 +14,7 @@ MASK = "***"
 _WORDS = "apikey|auth|credentials?|key|pass|passwd|password|pwd|secret|sig|signature|token"
 _SECRET = re.compile(
     r"(?P<user>://[^\s/?#:@'\"]*:)(?:[^\s/?#]*|(?!\d+[/?#])[^\s'\",]{0,200})@"  # also with / ? # that are not encoded
+    r"|(?P<path>\w:/[^\s/?#:@'\"]*:)[^\s/?#'\"]*@"  # an address that was taken for a path has lost a slash
     rf"|(?P<query>[?&;](?:[\w-]{{0,40}}[_-])?(?:{_WORDS})=)[^\s&;#'\",\]}})]+",
     re.IGNORECASE,
 )
@@ -25,7 +26,7 @@ def masked(text: str) -> str:
     ``rtsp://user:secret@host/1`` and ``http://host/?token=secret``; a name of a secret ends with one of
     ``_WORDS``. Every way out calls it: standard output and error, the log, summary.json, the files of Hydra.
     """
-    return _SECRET.sub(_mask, text) if "://" in text else text
+    return _SECRET.sub(_mask, text) if ":/" in text else text
 
 
 class MaskedFormatter(logging.Formatter):
@@ -59,4 +60,5 @@ def masked_yaml() -> Iterator[None]:
 
 
 def _mask(found: re.Match[str]) -> str:
-    return f"{found['user']}{MASK}@" if found["user"] else f"{found['query']}{MASK}"
+    user = found["user"] or found["path"]
+    return f"{user}{MASK}@" if user else f"{found['query']}{MASK}"

@@ -14,9 +14,11 @@ def user_path(text: str | os.PathLike[str]) -> Path:
     A file whose name begins with ``~`` is found too.
 
     Raises:
-        HooklineError: There is no such user, or no home folder.
+        HooklineError: There is no such user, no home folder, or the text is the address of a server.
     """
     given = os.fspath(text)
+    if "://" in given and not os.path.lexists(given):
+        raise HooklineError(f"{shown(given)} is an address, not a path", "give a path on this machine")
     if not given.startswith("~"):
         return Path(given)
     head = given.partition("/")[0]

@@ -13,6 +13,7 @@ from core.hookspecs import hookimpl
 from core.media.tolerance import OnError
 from core.ranges import BatchSize, Positive
 from core.stage import Stage
+from core.user_paths import user_path
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -80,9 +81,7 @@ def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, st
     from core.digest import file_digest
 
     if config.cache:
-        from pathlib import Path
-
-        return {"cache": file_digest(Path(config.cache))}
+        return {"cache": file_digest(user_path(config.cache))}
     return source_digest(config, context)
 
 

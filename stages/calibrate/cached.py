@@ -21,6 +21,7 @@ from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError, shown
 from core.regular_file import is_file, open_regular
+from core.user_paths import user_path
 from stages.calibrate.tables import write_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ METHOD = "tensorrt-cache"
 
 def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
     """Yield what is wrong with the file and its header, as far as it is known before the run."""
-    path = Path(config.cache or "")
+    path = user_path(config.cache or "")
     if not is_file(path):
         yield HooklineError(f"no calibration cache '{path}'", "give the text file that TensorRT wrote")
         return
@@ -57,7 +58,7 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
     Raises:
         HooklineError: The file is no calibration cache, or was made for another model.
     """
-    path, digest = Path(config.cache or ""), file_digest(model.path)
+    path, digest = user_path(config.cache or ""), file_digest(model.path)
     cache = read_tensorrt_cache(read_bounded(path))
     if cache.model not in {"", digest}:
         raise HooklineError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from core.errors import HooklineError
+from core.errors import HooklineError, reason_of, shown
 from core.masking import MaskedFormatter, masked, masked_yaml
 from core.media.source import list_source
 from core.resuming import command
@@ -34,6 +34,8 @@ from tests.shells import shell_words
         ("http://host:8554", "http://host:8554"),
         ("source=a:b@c token=x", "source=a:b@c token=x"),
         ("http://h/a?monkey=1", "http://h/a?monkey=1"),
+        ("/home/me/rtsp:/user:secret@host:554/1", "/home/me/rtsp:/user:***@host:554/1"),
+        ("/a:/b:/c@d", "/a:/b:/c@d"),
     ],
 )
 def test_masked(text: str, expected: str) -> None:
@@ -44,6 +46,14 @@ def test_masked(text: str, expected: str) -> None:
 def test_json_stays_json() -> None:
     content = {"command": 'rtsp://u:p"w@h', "other": ["http://host:80", "mail@host"]}
     assert json.loads(masked(json.dumps(content, indent=1))) == {"command": "rtsp://u:***@h", "other": content["other"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["rtsp://user:" + "secret" * 20 + "@host/1", "x" * 30 + " http://h/?token=" + "secret" * 100]
+)
+def test_a_message_masks_before_it_cuts(text: str) -> None:
+    messages = (shown(text), shown([text]), str(HooklineError(text)), reason_of(RuntimeError(text)))
+    assert not [message for message in messages if "secret" in message]
 
 
 def test_a_long_text_takes_no_long_time() -> None:

@@ -25,6 +25,14 @@ def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.Mon
         user_path("~u.jpg")
 
 
+def test_an_address_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HooklineError, match=r"'s3://u:\*\*\*@bucket' is an address"):
+        user_path("s3://u:secret@bucket")
+    Path("s3:/bucket").mkdir(parents=True)
+    assert user_path("s3://bucket") == Path("s3:/bucket")
+
+
 @pytest.mark.parametrize("home", [None, ""])
 def test_no_home(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
     if home is None:
