@@ -214,7 +214,9 @@ class _Reader:
 
 
 def _check_names(key: str, text: str) -> None:
-    """Refuse a path that no file system can hold."""
+    """Refuse a path that no file system can hold, and an address for a folder that would be created."""
+    if key in OUTPUTS and "://" in text and not _exists(text):
+        raise HooklineError(f"{key}={shown(text)} is an address, not a path", "give a folder on this machine")
     longest = max(len(os.fsencode(part)) for part in text.split("/"))
     size = len(os.fsencode(text))
     if not text.startswith(("[", "{", "'", '"')) and "://" not in text and (longest > NAME_BYTES or size > PATH_BYTES):
