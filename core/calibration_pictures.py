@@ -17,7 +17,7 @@ from core.artifacts import Dataset, InputContract
 from core.assets import ASSETS, asset
 from core.dataset import load_split, split_problems
 from core.digest import text_digest
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.ahead import ahead
 from core.media.reader import sample_frames
 from core.media.source import Source, SourceKind, image_source, list_source
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 DEFAULT = "street"
-ADVICE = "give pictures of your own task: calibrate.source=<folder, glob, .txt list or video> or data=<data.yaml>"
+ADVICE = "give images of your own task: calibrate.source=<folder, glob, .txt list or video> or data=<data.yaml>"
 
 SMALL = 32
 """Number of images below which a calibration is warned of; ``calibrate.pictures`` is 200."""
@@ -80,8 +80,8 @@ def choose_source(
     if dataset is not None:
         images = [sample.picture for sample in load_split(dataset, options.split)]
         return image_source(images, f"split '{options.split}' of the data set"), ()
-    note = f"calibrated on the default street video, since no pictures were given; {ADVICE}"
-    context.note("calibrate: no pictures were given, taking the default street video")
+    note = f"calibrated on the default street video, since no images were given; {ADVICE}"
+    context.note("calibrate: no images were given, taking the default street video")
     return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)
 
 
@@ -89,10 +89,9 @@ def small_note(count: int) -> tuple[str, ...]:
     """Return a note on a calibration with few images, where ``count`` are."""
     if count >= SMALL:
         return ()
-    images = "1 image" if count == 1 else f"{count} images"
     note = (
-        f"calibrated on {images}: ranges of fewer than {SMALL} often cut activations of other images, which costs "
-        "accuracy in int8; give more images of your own task (200 are taken by default)"
+        f"calibrated on {counted(count, 'image')}: ranges of fewer than {SMALL} often cut activations of other "
+        "images, which costs accuracy in int8; give more images of your own task (200 are taken by default)"
     )
     return (note,)
 
@@ -118,7 +117,7 @@ def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineErro
         return
     if source.kind is SourceKind.stream:
         yield HooklineError(
-            f"cannot calibrate on the stream '{source.text}'", "record it and give the video file or its pictures"
+            f"cannot calibrate on the stream '{source.text}'", "record it and give the video file or its images"
         )
 
 

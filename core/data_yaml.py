@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import HooklineError, shown
+from core.errors import HooklineError, counted, shown
 from core.media.nearest import nearest_names
 from core.regular_file import exists, is_file, is_folder, path_of
 from core.user_paths import user_path
@@ -97,7 +97,8 @@ def _names(file: YamlFile) -> tuple[str, ...]:
     count = file.content.get("nc", len(names))
     if count != len(names):
         raise HooklineError(
-            f"{file.place('nc')} says nc: {_plain(count)} but names {len(names)} classes", "make them agree or drop nc"
+            f"{file.place('nc')} says nc: {_plain(count)} but names {counted(len(names), 'class')}",
+            "make them agree or drop nc",
         )
     return tuple(str(name) for name in names)
 

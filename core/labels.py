@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import HooklineError, shown
+from core.errors import HooklineError, counted, shown
 from core.regular_file import read_regular
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MAX_BAD = 1000
 """Wrong rows of one label file after which it is not read further; as many repeated rows are reported."""
 LONGEST_NUMBER = 24
 """Characters of a number that a message repeats as it is."""
-ROW = "a row is 'class cx cy w h', the box in fractions 0..1 of the picture"
+ROW = "a row is 'class cx cy w h', the box in fractions 0..1 of the image"
 
 
 class RowProblem(str, Enum):
@@ -162,13 +162,13 @@ def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
     """
     if len(row) != 5:
         polygon = " (a polygon?)" if len(row) >= 7 and len(row) % 2 else ""
-        raise _RowError(RowProblem.malformed, f"has {len(row)} values{polygon}: {shown(' '.join(row[:6]))}")
+        raise _RowError(RowProblem.malformed, f"has {counted(len(row), 'value')}{polygon}: {shown(' '.join(row[:6]))}")
     try:
         number, x, y, width, height = map(float, row)
     except ValueError:
         raise _RowError(RowProblem.malformed, f"is not numbers: {shown(' '.join(row))}") from None
     if not number.is_integer() or not 0 <= number < count:
-        message = f"has class {_number(row[0])}, but the data set has {count} classes (0 to {count - 1})"
+        message = f"has class {_number(row[0])}, but the data set has {counted(count, 'class')} (0 to {count - 1})"
         raise _RowError(RowProblem.unknown_class, message)
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= width <= 1 and 0 <= height <= 1):
         raise _RowError(RowProblem.outside, f"has a box outside 0..1: {shown(' '.join(row[1:]))}")

@@ -96,7 +96,7 @@ def letterbox_launches(
 def _fill(entry: np.void, picture: Picture, place: Place) -> None:
     if picture.height < 1 or picture.width < 1 or place.height < 1 or place.width < 1:
         raise HooklineError(
-            f"a picture of {picture.width}x{picture.height} pixels at {place.width}x{place.height}",
+            f"an image of {picture.width}x{picture.height} pixels at {place.width}x{place.height}",
             "every side must have at least one pixel",
         )
     entry["pixels"], entry["pitch"], entry["size"] = picture.address, picture.pitch, (picture.height, picture.width)

@@ -94,7 +94,7 @@ def nms_launches(
 
 def _check(candidates: Candidates, wanted: Suppression) -> None:
     if not 0 <= candidates.rows < MAX_ROWS:
-        raise HooklineError(f"{candidates.rows} boxes a picture", f"the kernel holds fewer than {MAX_ROWS}")
+        raise HooklineError(f"{candidates.rows} boxes per image", f"the kernel holds fewer than {MAX_ROWS}")
     if wanted.max_det < 1 or wanted.max_candidates < 1:
         raise HooklineError(
             f"max_det={wanted.max_det}, max_candidates={wanted.max_candidates}", "both are whole numbers from 1"

@@ -49,7 +49,7 @@ class Settings:
         if not count or count % (2 * levels):
             raise HooklineError(f"{count} numbers in anchors", f"{levels} heads need the same number of pairs each")
         if count > 2 * MAX_ANCHORS * levels:
-            raise HooklineError(f"{count // (2 * levels)} anchors a level", f"{OPERATOR} holds {MAX_ANCHORS}")
+            raise HooklineError(f"{count // (2 * levels)} anchors per level", f"{OPERATOR} holds {MAX_ANCHORS}")
         return np.asarray(self.anchors, np.float32).reshape(levels, -1, 2)
 
     def channels(self, levels: int) -> int:

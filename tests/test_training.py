@@ -70,7 +70,7 @@ def whole(run: Run, folder: Path) -> Path:
     """A training of three epochs that nobody disturbed."""
     done = run("+stage=train", *DATA, *TINY, "train.epochs=3", "hydra.run.dir=whole")
     assert done.returncode == 0, done.stderr
-    assert "train 16 pictures with" in done.stderr  # a line of the stage that nobody asked for, not its tables
+    assert "train 16 images with" in done.stderr  # a line of the stage that nobody asked for, not its tables
     assert "Median box" not in done.stderr
     return folder / "whole" / "train"
 

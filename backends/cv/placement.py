@@ -15,7 +15,7 @@ def placement(
     H and W are those of ``fit``, never more than the input's.
     """
     if not height or not width:
-        raise HooklineError(f"a picture of {width}x{height} pixels", "every side must have at least one pixel")
+        raise HooklineError(f"an image of {width}x{height} pixels", "every side must have at least one pixel")
     rows, columns = fit or (contract.height, contract.width)
     ratio = min(min(rows, contract.height) / height, min(columns, contract.width) / width)
     ratio = ratio if upscale else min(ratio, 1.0)

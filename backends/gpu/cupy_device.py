@@ -80,7 +80,7 @@ class CupyDevice:
                     raise
                 raise HooklineError(
                     f"the host has no page-locked memory left for {size / 2**20:.0f} MiB ({error})",
-                    "use smaller batches or pictures, or raise the limit (ulimit -l; docker run --ulimit memlock=-1)",
+                    "use smaller batches or images, or raise the limit (ulimit -l; docker run --ulimit memlock=-1)",
                 ) from error
         return np.frombuffer(memory, np.uint8, size)
 

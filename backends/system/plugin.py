@@ -14,7 +14,7 @@ _CHECKS = {
     "packages": ("the packages that hookline needs, against their ranges", "packages:dependencies"),
     "opencv": ("one OpenCV package, which can be imported", "packages:opencv"),
     "video": ("PyAV: decoders of usual streams, the encoder libx264", "packages:video"),
-    "shared_memory": ("shared memory, for the processes that load pictures for a training", "room:shared_memory"),
+    "shared_memory": ("shared memory, for the processes that load images for a training", "room:shared_memory"),
     "disk": ("room on the disk of the store", "room:disk"),
 }
 

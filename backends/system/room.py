@@ -29,7 +29,7 @@ def shared_memory(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     if total < SHARED:
         yield doubtful(
             "shared memory",
-            f"{size(total)} in {folder}: too little for the processes that load pictures for a training",
+            f"{size(total)} in {folder}: too little for the processes that load images for a training",
             "docker run --shm-size=4g (or --ipc=host), or train.workers=0",
             bytes=str(total),
         )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from backends.gpu.device import Device, view
 from backends.trt.files import write_whole
 from core.calibration import read_bounded, read_tensorrt_cache
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 
 log = logging.getLogger("hookline")
 
@@ -82,9 +82,10 @@ class Feeder:
         images = next(self._batches, None)
         if images is None or len(images) < self.batch:
             if not self.used:
+                found = counted(0 if images is None else len(images), "image")
                 raise HooklineError(
-                    f"the calibration has {0 if images is None else len(images)} pictures, a batch holds {self.batch}",
-                    "give more pictures, or a smaller build.batch",
+                    f"the calibration has {found}, a batch holds {self.batch}",
+                    "give more images, or a smaller build.batch",
                 )
             return None
         self.used += len(images)

@@ -11,6 +11,7 @@ from backends.system.here import Here, Package, listed
 from backends.system.libraries import find_libraries, version_of
 from backends.system.native import ask, ask_python, remedy_for
 from core.checks import Finding, absent, broken, doubtful, fine
+from core.errors import counted
 
 _ANEW = "--force-reinstall "
 
@@ -95,7 +96,7 @@ def examine_resources(product: Product, here: Here, capability: str = "") -> Ite
         )
         return
     names = sorted({match.group(1) for path in files if (match := re.search(r"_(sm\d+|ptx)\.so", path.name))})
-    shown = f"{len(files)} files at {here.brief(folder)}" + (f" ({', '.join(names)})" if names else "")
+    shown = f"{counted(len(files), 'file')} at {here.brief(folder)}" + (f" ({', '.join(names)})" if names else "")
     if not names or not capability or _own(capability) in names:
         yield fine(subject, shown, path=str(folder))
         return

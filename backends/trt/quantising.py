@@ -30,7 +30,7 @@ def check_calibrators(library: Library) -> None:
     if not library.capabilities.calibrators:
         raise UnavailableError(
             f"{library.title} {library.version} has no calibrators: TensorRT removed them after release 10",
-            "leave build.int8 out: the model itself is then quantised (qdq), with the same pictures",
+            "leave build.int8 out: the model itself is then quantised (qdq), with the same images",
         )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from backends.yolov5.config import Anchors, ModelConfig
 from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.model import YOLOv5
-from core.errors import shown
+from core.errors import counted, shown
 from core.serial import DecodeError, decode, parse
 
 FORMAT = 1
@@ -187,5 +187,5 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
     if found.facts.family != "yolov5":
         raise CheckpointError(f"'{path}' holds a checkpoint of the family {shown(found.facts.family)}, not yolov5")
     if len(names) != config.num_classes:
-        raise CheckpointError(f"'{path}' names {len(names)} classes of {config.num_classes}")
+        raise CheckpointError(f"'{path}' names {counted(len(names), 'class')} of {config.num_classes}")
     return config, found.facts.variant, names

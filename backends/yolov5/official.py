@@ -25,7 +25,7 @@ from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock, focus_to_conv
 from backends.yolov5.pickle_machine import StandIn
 from backends.yolov5.unpickle import read_pickle
-from core.errors import shown
+from core.errors import counted, shown
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
 _MODELS = frozenset(
@@ -119,7 +119,7 @@ def _compare_layers(layers: list[StandIn], expected: list[Layer], path: Path) ->
             raise CheckpointError(f"layer {index} of '{path}' is {found}, not {should}", _WANTED)
         _expect({wanted.kind: layer}, wanted.kind, _FIXED.get(wanted.kind, {}), path)
     if len(layers) != len(expected):
-        raise CheckpointError(f"'{path}' has {len(layers)} layers, not {len(expected)}", _WANTED)
+        raise CheckpointError(f"'{path}' has {counted(len(layers), 'layer')}, not {len(expected)}", _WANTED)
     return {wanted.name: layer for layer, wanted in zip(layers, expected, strict=True) if wanted.name}
 
 

@@ -41,6 +41,7 @@ from core import memory
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.cores import usable_cores
 from core.drawing.tiles import Tiles, label_page, write_jpeg
+from core.errors import counted
 from core.labels import Labels
 from core.training import EpochResult, EpochScores, Trained, TrainingJob, ValidationLosses
 
@@ -77,7 +78,7 @@ def train(job: TrainingJob) -> Trained:
 def _together(mine: Processes, batch: int) -> str:
     return (
         f"{mine.world} processes train together, {mine.beside} of them on this machine, by {mine.backend}: "
-        f"batch {batch}, {batch // mine.world} images per process"
+        f"batch {batch}, {counted(batch // mine.world, 'image')} per process"
     )
 
 
@@ -130,8 +131,8 @@ def start_weights(job: TrainingJob) -> own.Weights:
         job.watcher.note(taken.line())
         if taken.loaded * 2 < taken.total:
             job.watcher.warn(
-                f"only {taken.loaded} of {taken.total} tensors of the weights fit {job.variant}: most of the network "
-                "starts from random weights (weights= of the same network would fit; null says that none are wanted)"
+                f"only {taken.loaded} of {counted(taken.total, 'tensor')} of the weights fit {job.variant}: most of "
+                "the network starts from random weights (weights= of the same network would fit; null means none)"
             )
     variant = variant_of(config.channels, config.head_repeats) or (given.variant if given else "yolov5")
     return own.Weights(config, variant, job.names, network.state_dict())

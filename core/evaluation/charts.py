@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from core.drawing.figures import framed, legend_right, plain, save
 from core.drawing.fonts import class_lettering
 from core.drawing.palette import GREY, STRONG, class_hex
+from core.errors import counted
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves, Floats
 
 LISTED = 20
@@ -88,7 +89,7 @@ class _Lines:
             name = self._names.labels[index]
             entries.append((line, _with_figure(name, None if figures is None else float(figures[index]))))
         grey = [axes.plot(x, values[index], color=GREY, linewidth=0.7, alpha=0.5)[0] for index in self._others]
-        entries += [(line, f"the other {len(grey)} classes") for line in grey[:1]]
+        entries += [(line, f"the other {counted(len(grey), 'class')}") for line in grey[:1]]
         title = f"the {FREQUENT} classes with the most objects" if grey else ""
         legend_right(axes, entries, title, self._names.style)
 

@@ -15,6 +15,7 @@ from core.drawing.figures import bare, colour_bar, frame, plain, save, swatches
 from core.drawing.fonts import Lettering, class_lettering
 from core.drawing.palette import GRID, INK
 from core.drawing.text import columns
+from core.errors import counted
 from core.evaluation.curves import Floats
 
 NUMBERED = 24
@@ -55,7 +56,7 @@ def confusion_figure(
     shares = np.where(matrix > 0, matrix / np.maximum(matrix.sum(axis=0, keepdims=True), 1), np.nan)
     drawn = _drawn(matrix)
     if len(drawn) < len(names):
-        facts = [*facts, f"the {len(drawn)} classes with the most objects and boxes of {len(names)}"]
+        facts = [*facts, f"the {counted(len(drawn), 'class')} with the most objects and boxes of {len(names)}"]
     kept = np.append(drawn, len(names))
     matrix, shares = (table[np.ix_(kept, kept)] for table in (matrix, shares))
     lettered = class_lettering([numbers[index] for index in drawn], [names[index] for index in drawn])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from core.columns import aligned
+from core.errors import counted
 from core.evaluation.scores import ClassScore, Scores
 
 HEADER = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
@@ -14,21 +14,10 @@ def class_table(scores: Scores) -> str:
     lines = aligned([HEADER, *map(_row, (scores.all, *scores.classes))])
     lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is best")
     if scores.absent:
-        lines.append(f"{scores.absent} more classes have no objects here and do not count in the means")
+        lines.append(f"{counted(scores.absent, 'more class')} without objects, not in the means")
     return "\n".join(lines)
 
 
 def _row(score: ClassScore) -> tuple[str, ...]:
     figures = (score.precision, score.recall, score.map50, score.map50_95)
     return (score.name, str(score.images), str(score.instances), *(f"{figure:.3f}" for figure in figures))
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """One line per row: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.ahead import left
 from core.media.frame import Frame
 from core.media.inbox import POLL_SECONDS, BrokenError, Connection, Inbox, Shot
@@ -121,7 +121,7 @@ class _Outage:
         self.deadline, self._delay = inbox.last + self._reconnect, self._waits.delay
         if self._reconnect > 0:
             self._tolerance.warn(
-                f"the stream '{self._name}' broke off ({reason}) after {inbox.received} frames; "
+                f"the stream '{self._name}' broke off ({reason}) after {counted(inbox.received, 'frame')}; "
                 f"trying again for up to {self._reconnect:g} s"
             )
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.frame import CORRUPT, Frame
 from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
@@ -149,7 +149,7 @@ def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[F
         if frame.index == last:
             return
     if given < len(drawn):
-        tolerance.warn(f"{given} of {len(drawn)} frames drawn from '{source.text}' could be read")
+        tolerance.warn(f"{given} of {counted(len(drawn), 'frame')} drawn from '{source.text}' could be read")
 
 
 def _videos(

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.digest import files_digest
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.masking import MASK, masked
 from core.media.matching import files_below, matching
 from core.media.nearest import nearest_names
@@ -89,7 +89,7 @@ class Source:
         """
         if self.kind is SourceKind.stream:
             raise HooklineError(
-                f"the stream '{self.text}' cannot be read twice", "record it and give the video file or its pictures"
+                f"the stream '{self.text}' cannot be read twice", "record it and give the video file or its images"
             )
         return files_digest(zip(self.names, self.files, strict=True), cache_dir)
 
@@ -251,7 +251,7 @@ def _kind(files: Sequence[Path], shown: str) -> SourceKind:
     videos = sum(path.suffix.lower() in VIDEOS for path in files)
     if 0 < videos < len(files):
         raise HooklineError(
-            f"'{shown}' holds {len(files) - videos} images and {videos} videos",
+            f"'{shown}' holds {counted(len(files) - videos, 'image')} and {counted(videos, 'video')}",
             "take one kind by a glob, e.g. 'folder/**/*.jpg'",
         )
     return SourceKind.video if videos else SourceKind.pictures

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 import av.error
 
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.connection import connect, opened_stream
 from core.media.frame import CORRUPT, Frame
 from core.media.live import live_frames
@@ -46,5 +46,5 @@ def _served(source: Source, tolerance: Tolerance) -> Iterator[Frame]:
         finally:
             record(source.text, report, tolerance)
     if report.ends_early:
-        message = f"'{source.text}' ends early: {report.read} of {report.declared} frames"
+        message = f"'{source.text}' ends early: {report.read} of {counted(report.declared, 'frame')}"
         raise HooklineError(message, "check the server, or download the video")

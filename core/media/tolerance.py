@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.limits import MAX_PIXELS
 
 SHARE = 0.05
@@ -105,8 +105,9 @@ class Tolerance:
         """Return the error that names the skipped files, out of ``total``."""
         first = ", ".join(f"'{item.name}' ({item.reason})" for item in self.unreadable[:3])
         more = f" and {len(self.unreadable) - 3} more" if len(self.unreadable) > 3 else ""
-        count = str(len(self.unreadable)) if total is None else f"{len(self.unreadable)} of {total}"
-        message = f"{count} file{'' if total == 1 else 's'} cannot be read: {first}{more}"
+        count = len(self.unreadable)
+        files = counted(count, "file") if total is None else f"{count} of {counted(total, 'file')}"
+        message = f"{files} cannot be read: {first}{more}"
         return HooklineError(message, self._hint(), retry=self._retry(total))
 
     def damage(self, name: str, reason: str) -> None:
@@ -119,9 +120,9 @@ class Tolerance:
 
     def conclude(self) -> None:
         """Report how many more files were skipped or damaged than have been named."""
-        for count, what in ((len(self.unreadable), "could not be read"), (len(self.damaged), "are damaged")):
+        for count, what in ((len(self.unreadable), "could not be read"), (len(self.damaged), "with damage")):
             if count > NAMED:
-                self.warn(f"{count - NAMED} more files {what}")
+                self.warn(f"{counted(count - NAMED, 'more file')} {what}")
 
     def _allowed(self) -> float:
         """Return how many files may be unreadable."""

@@ -15,7 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.masking import masked
 from core.media.limits import MAX_PIXELS, too_many_pixels
 from core.media.tolerance import Tolerance
@@ -179,12 +179,12 @@ class VideoReport:
         """Return what is wrong with the video in words, empty for nothing."""
         parts = []
         if self.corrupt:
-            noun = "frame has errors" if len(self.corrupt) == 1 else "frames have errors"
-            parts.append(f"{len(self.corrupt)} of {self.read} {noun} ({_ranges(self.corrupt)})")
+            frames = f"{len(self.corrupt)} of {counted(self.read, 'frame')}"
+            parts.append(f"errors in {frames} ({_ranges(self.corrupt)})")
         if self.complete and (self.ends_early or (self.trouble and self.read < self.declared)):
-            parts.append(f"{self.read} of {self.declared} frames could be read")
+            parts.append(f"{self.read} of {counted(self.declared, 'frame')} could be read")
         if self.lost:
-            parts.append(f"{self.lost} packet{'s' if self.lost > 1 else ''} could not be decoded")
+            parts.append(f"{counted(self.lost, 'packet')} could not be decoded")
         if self.trouble:
             parts.append(self.trouble)
         return "; ".join(parts)

@@ -46,14 +46,14 @@ def observe_pictures(
     batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)
     with (
         context.runtime(config.runtime).tap(model) as tap,
-        context.progress("calibrate", total, "pictures") as progress,
+        context.progress("calibrate", total, "images") as progress,
     ):
         done = 0
         for count in observe(tap, batches, observer, model.contract):
             done += count
             progress.advance(count)
     if not done:
-        raise HooklineError(f"no picture of '{source.text}' could be read", "give pictures that open in a viewer")
+        raise HooklineError(f"no image of '{source.text}' could be read", "give images that open in a viewer")
     ranges = Ranges(
         method=config.calibrator,
         pictures=done,

@@ -90,7 +90,7 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
     except HooklineError as error:
         yield error
     if config.source is None:
-        yield HooklineError("no pictures are given", "source=<pictures or video> names what both models look at")
+        yield HooklineError("no images are given", "source=<images or video> names what both models look at")
     else:
         yield from _source_problems(config.source)
 

@@ -106,14 +106,14 @@ def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
     rounds = -(-config.inferences * size // total)
     tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
     pictures = 0
-    with context.progress("compare", total, "pictures") as progress:
+    with context.progress("compare", total, "images") as progress:
         for frames in _batches(sample_frames(source, config.pictures, context.seed, tolerance), size):
             bench.look_at(frames, rounds)
             pictures += len(frames)
             progress.advance(len(frames))
     tolerance.conclude()
     if not pictures:
-        raise HooklineError(f"'{config.source}' has no picture that can be read", "give pictures or a video")
+        raise HooklineError(f"'{config.source}' has no image that can be read", "give images or a video")
     return pictures
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.artifacts import AnyModel
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.nearest import nearest_names
 from core.sidecar import read_model
 from core.user_paths import user_path
@@ -34,6 +34,6 @@ def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
     """Refuse a reference whose class names are not those of the engine."""
     if tuple(engine) != tuple(reference):
         raise HooklineError(
-            f"the engine has {len(engine)} classes and the reference {len(reference)}, or they have other names",
+            f"the engine has {counted(len(engine), 'class')} and the reference {len(reference)}, or other names",
             "compare engines of the same classes",
         )

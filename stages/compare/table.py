@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.artifacts import AnyModel
+from core.columns import aligned
 from core.titles import title
 
 
 def summary_lines(engine: AnyModel, reference: AnyModel, values: Mapping[str, float]) -> list[str]:
-    """A small table of latency, and a line on the boxes."""
+    """Return a small table of latency, and lines on the boxes."""
     rows = [
         ("", "median ms", "p95 ms", "boxes"),
         (title(engine), f"{values['median_ms']:.1f}", f"{values['p95_ms']:.1f}", f"{values['boxes']:.0f}"),
@@ -20,13 +21,13 @@ def summary_lines(engine: AnyModel, reference: AnyModel, values: Mapping[str, fl
             f"{values['reference_boxes']:.0f}",
         ),
     ]
-    width = max(len(row[0]) for row in rows)
-    table = "\n".join(row[0].ljust(width) + "".join(cell.rjust(11) for cell in row[1:]) for row in rows)
-    agree = (
-        f"latency ratio {values['latency_ratio']:.2f}; boxes agree with F1 {values['f1']:.3f} at IoU 0.5 "
-        f"({values['matched']:.0f} in both, {values['only_here']:.0f} only here, "
-        f"{values['only_reference']:.0f} only in the reference)"
-    )
+    both, here, there = (f"{values[name]:.0f}" for name in ("matched", "only_here", "only_reference"))
+    lines = [
+        "\n".join(aligned(rows)),
+        f"latency ratio {values['latency_ratio']:.2f}",
+        f"boxes at IoU 0.5: F1 {values['f1']:.3f}; {both} in both, {here} only here, {there} only in the reference",
+    ]
     if values["matched"]:
-        agree += f", mean IoU {values['mean_iou']:.3f}, mean score difference {values['mean_score_difference']:.3f}"
-    return [table, agree]
+        score = values["mean_score_difference"]
+        lines.append(f"boxes in both: mean IoU {values['mean_iou']:.3f}, mean score difference {score:.3f}")
+    return lines

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.data_yaml import MAX_CLASSES, name_problem
-from core.errors import HooklineError, shown, unknown
+from core.errors import HooklineError, counted, shown, unknown
 
 
 def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, int]]:
@@ -30,7 +30,7 @@ def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], 
     chosen = tuple(dict.fromkeys(pairs.values()))
     if len(chosen) > MAX_CLASSES:
         hint = f"the limit is {MAX_CLASSES:,}; convert.names chooses some"
-        raise HooklineError(f"there are {len(chosen):,} classes", hint)
+        raise HooklineError(f"too many: {counted(len(chosen), 'class')}", hint)
     for name in chosen:
         if problem := name_problem(name):
             raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
 from core.dataset_files import Row
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.picture import UnreadableError
 from core.user_paths import user_path
 from stages.convert import ConvertConfig, Format, Missing
@@ -50,7 +50,7 @@ def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
     _tell_missing(found.missing, config, context)
     if not any(item.rows for item in labelled):
         raise HooklineError(
-            f"no box is left of {len(labelled)} pictures and {len(found.missing)} that are missing",
+            f"no box is left: {counted(len(labelled), 'image')} without, {len(found.missing)} missing",
             "check convert.source, convert.pictures and convert.names",
         )
     _tell(found.told, context)
@@ -74,7 +74,8 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     found.items.sort(key=lambda item: item.picture.as_posix())
     _check_once(found.items)
     boxes = sum(len(item.boxes) for item in found.items)
-    context.note(f"read {len(found.items)} pictures, {boxes} boxes of {len(found.names)} classes ({kind.value})")
+    boxed = f"{counted(boxes, 'box')} of {counted(len(found.names), 'class')}"
+    context.note(f"read {counted(len(found.items), 'image')}, {boxed} ({kind.value})")
     return found
 
 
@@ -94,18 +95,18 @@ def _label(found: Annotations, numbers: Mapping[str, int], max_pixels: int, cont
     """The rows of every picture that is there; the others join ``found.missing``."""
     left_out: Counter[str] = Counter()
     labelled = []
-    with context.progress("measure pictures", len(found.items), "pictures") as progress:
+    with context.progress("measure images", len(found.items), "images") as progress:
         for item in found.items:
             try:
                 rows = _rows(fractions(item, found.told, max_pixels), numbers, left_out, found.told)
                 labelled.append(Labelled(item.picture, rows, item.split))
-                found.told["pictures lost all their boxes and are background now"] += bool(item.boxes and not rows)
+                found.told["images that lost all their boxes, background now"] += bool(item.boxes and not rows)
             except UnreadableError as error:
                 found.missing.append(f"{item.picture} ({error})")
             progress.advance()
     if left_out:
         shares = _first([f"{count} {name}" for name, count in left_out.most_common()])
-        context.warn(f"{left_out.total()} boxes of classes that convert.names leaves out were dropped: {shares}")
+        context.warn(f"dropped {counted(left_out.total(), 'box')} of classes that convert.names leaves out: {shares}")
     return labelled
 
 
@@ -119,7 +120,7 @@ def _rows(
         elif (inside := clipped(corners, told)) is not None:
             rows.append(row(numbers[name], inside))
     unique = tuple(dict.fromkeys(rows))
-    told["boxes repeated another and were dropped"] += len(rows) - len(unique)
+    told["boxes that repeat another, dropped"] += len(rows) - len(unique)
     return unique
 
 
@@ -127,7 +128,7 @@ def _tell_missing(missing: Sequence[str], config: ConvertConfig, context: RunCon
     if not missing:
         return
     shown = _first([f"'{name}'" for name in missing])
-    message = f"{len(missing)} annotated pictures are not there or cannot be read: {shown}"
+    message = f"{counted(len(missing), 'annotated image')} missing or unreadable: {shown}"
     if config.missing is Missing.stop:
         raise HooklineError(
             message, "convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
@@ -138,15 +139,15 @@ def _tell_missing(missing: Sequence[str], config: ConvertConfig, context: RunCon
 def _tell(told: Counter[str], context: RunContext) -> None:
     for what, count in sorted(told.items()):
         if count:
-            (context.note if what.endswith("(kept)") else context.warn)(f"{count} {what}")
+            (context.note if what.endswith("(kept)") else context.warn)(f"{what}: {count:,}")
 
 
 def _tell_unseen(labelled: Sequence[Labelled], names: Sequence[str], context: RunContext) -> None:
     background = sum(not item.rows for item in labelled)
-    context.note(f"{len(labelled)} pictures, {background} of them without objects")
+    context.note(f"{counted(len(labelled), 'image')}, {background} of them without objects")
     seen = {number for item in labelled for number, *_ in item.rows}
     if unseen := [name for number, name in enumerate(names) if number not in seen]:
-        context.warn(f"{len(unseen)} of {len(names)} classes have no objects: {_first(unseen)}")
+        context.warn(f"no objects of {len(unseen)} of {counted(len(names), 'class')}: {_first(unseen)}")
 
 
 def _first(items: Sequence[str]) -> str:

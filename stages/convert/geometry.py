@@ -29,25 +29,25 @@ def fractions(item: Item, told: Counter[str], max_pixels: int) -> list[tuple[str
     turn = UPRIGHT
     if (height, width) != actual:
         turn = _orientation(item) if (width, height) == actual else UPRIGHT
-        told["pictures are turned by EXIF, and their boxes were turned too" if turn != UPRIGHT else _OTHER_SIZE] += 1
+        told["images turned by EXIF, boxes turned too" if turn != UPRIGHT else _OTHER_SIZE] += 1
     return [(box.name, turned(_scaled(box.corners, height, width), turn)) for box in item.boxes]
 
 
-_OTHER_SIZE = "pictures have another size than their annotations say, and their boxes were scaled"
+_OTHER_SIZE = "images of another size than annotated, boxes scaled"
 
 
 def clipped(corners: Corners, told: Counter[str]) -> Corners | None:
     """The part inside the picture, None where nothing is left."""
     x1, y1, x2, y2 = corners
     if min(x2 - x1, y2 - y1) < LEAST:
-        told["boxes had no area and were dropped"] += 1
+        told["boxes without area, dropped"] += 1
         return None
     inside = _inside(x1), _inside(y1), _inside(x2), _inside(y2)
     if min(inside[2] - inside[0], inside[3] - inside[1]) < LEAST:
-        told["boxes lay outside of their picture and were dropped"] += 1
+        told["boxes outside of their image, dropped"] += 1
         return None
     if min(x1, y1) < -ROUNDING or max(x2, y2) > 1 + ROUNDING:
-        told["boxes reached out of their picture and were clipped"] += 1
+        told["boxes reaching out of their image, clipped"] += 1
     return inside
 
 

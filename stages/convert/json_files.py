@@ -43,9 +43,9 @@ def _take_coco(content: Row, place: Place, pictures: Pictures, into: Annotations
     boxes: dict[str | int, list[Box]] = defaultdict(list)
     for row in content.rows("annotations"):
         if row.has("iscrowd"):
-            into.told["crowd regions were dropped"] += 1
+            into.told["crowd regions, dropped"] += 1
         elif not row.has("bbox"):
-            into.told["objects had no box and were dropped"] += 1
+            into.told["objects without a box, dropped"] += 1
         else:
             boxes[row.identity("image_id")].append(Box(_category(row, names), _corners(row)))
     split = place.split_of(file, by_name=True)
@@ -56,7 +56,7 @@ def _take_coco(content: Row, place: Place, pictures: Pictures, into: Annotations
         mine = tuple(boxes.pop(image.identity("id"), ()))
         _add(into, pictures.find(named, file), named, boxes=mine, stated=stated, split=split)
     if boxes:
-        into.told["boxes were of pictures that the file does not list"] += sum(map(len, boxes.values()))
+        into.told["boxes of images that the file does not list, dropped"] += sum(map(len, boxes.values()))
 
 
 def _category(row: Row, names: Mapping[str | int, str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from stages.convert import SPLITS
 from stages.convert.records import Labelled
 from stages.convert.stratify import stratify
@@ -40,7 +40,8 @@ def split_pictures(
     for split, items in splits.items():
         if not items:
             raise HooklineError(
-                f"{len(labelled)} pictures are too few: none falls to '{split}'", "give more, or other convert.split"
+                f"too few for a split, {counted(len(labelled), 'image')}: none falls to '{split}'",
+                "give more, or other convert.split",
             )
     return splits
 
@@ -48,7 +49,5 @@ def split_pictures(
 def _own(labelled: Sequence[Labelled], context: RunContext) -> dict[str, list[Labelled]]:
     counts = Counter(item.split for item in labelled)
     if without := counts[None]:
-        context.warn(
-            f"{without} pictures are in no split of the source and were left out; convert.split draws new ones"
-        )
+        context.warn(f"left out {counted(without, 'image')} in no split of the source; convert.split draws new ones")
     return {split: [item for item in labelled if item.split == split] for split in SPLITS if counts[split]}

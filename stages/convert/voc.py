@@ -30,7 +30,7 @@ def read_voc(place: Place, pictures: Pictures, into: Annotations) -> None:
     for file in files_of(place, Format.voc):
         root = _parse(file)
         if root.tag != "annotation":
-            into.told["XML files were not annotations"] += 1
+            into.told["XML files that are not annotations, left out"] += 1
             continue
         boxes = tuple(_boxes(root, file, into.told))
         names.update(box.name for box in boxes)
@@ -73,10 +73,10 @@ def _boxes(root: ElementTree.Element, file: Path, told: Counter[str]) -> Iterato
         if not name:
             raise HooklineError(f"an object in '{file}' has no name", "correct it")
         if frame is None:
-            told["objects had no box and were dropped"] += 1
+            told["objects without a box, dropped"] += 1
             continue
         for flag in FLAGS:
-            told[f"boxes are marked {flag} (kept)"] += _text(item, flag) == "1"
+            told[f"boxes marked {flag} (kept)"] += _text(item, flag) == "1"
         yield Box(name, _corners(frame, file))
 
 

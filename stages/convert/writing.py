@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Dataset
 from core.dataset import Sample
 from core.dataset_files import write_dataset, write_labels
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.output_paths import output_path
 from stages.convert import Link
 from stages.convert.naming import new_names
@@ -29,9 +29,9 @@ def write_splits(
     pictures = [item.picture for items in splits.values() for item in items]
     fresh = dict(zip(pictures, new_names(pictures), strict=True))
     if renamed := sum(name != picture.name for picture, name in fresh.items()):
-        context.note(f"{renamed} pictures have the name of another and were renamed, e.g. to '{_renamed(fresh)}'")
+        context.note(f"renamed, for a name of another: {counted(renamed, 'image')}, e.g. to '{_renamed(fresh)}'")
     samples: dict[str, list[Sample]] = {}
-    with context.progress("write pictures", len(pictures), "pictures") as progress:
+    with context.progress("write images", len(pictures), "images") as progress:
         for split, items in splits.items():
             images, labels = (output_path(context.workdir, kind, split) for kind in ("images", "labels"))
             images.mkdir(parents=True)
@@ -71,4 +71,5 @@ def _line(split: str, items: Sequence[Labelled], names: Sequence[str]) -> str:
     counts = Counter(number for item in items for number, *_ in item.rows)
     listed = ", ".join(f"{counts[number]} {name}" for number, name in enumerate(names))
     detail = f" ({listed})" if len(names) <= 12 else ""
-    return f"{split}: {len(items)} pictures, {counts.total()} objects of {len(counts)} classes{detail}"
+    objects = f"{counted(counts.total(), 'object')} of {counted(len(counts), 'class')}"
+    return f"{split}: {counted(len(items), 'image')}, {objects}{detail}"

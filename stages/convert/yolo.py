@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.data_yaml import MAX_CLASSES
 from core.dataset import list_samples, read_data_yaml
-from core.errors import HooklineError, shown
+from core.errors import HooklineError, counted, shown
 from core.labels import MAX_BYTES
 from core.regular_file import is_file, open_regular, read_regular
 from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, visible
@@ -92,7 +92,7 @@ def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: A
             if _is_labels(label):
                 into.missing.append(str(label.relative_to(place.path)))
             else:
-                into.told["text files were no labels and were left out"] += 1
+                into.told["text files that are not labels, left out"] += 1
             continue
         into.items.append(Item(picture, tuple(_boxes(label, names, into.told)), split=place.split_of(label)))
 
@@ -143,8 +143,9 @@ def _boxes(file: Path, names: Sequence[str], told: Counter[str]) -> Iterator[Box
         except ValueError:
             raise HooklineError(f"line {number} of '{file}' is not numbers: {shown(line)}", "correct it") from None
         if not class_id.is_integer() or not 0 <= class_id < len(names) or not names[int(class_id)]:
+            listed = counted(len(names), "class")
             raise HooklineError(
-                f"line {number} of '{file}' has class {line.split()[0][:40]}, but there are {len(names)} classes",
+                f"line {number} of '{file}' has class {line.split()[0][:40]}, but the list has {listed}",
                 "the list of class names may be of another project",
             )
         corners = _corners(values, told)
@@ -160,11 +161,11 @@ def _corners(values: Sequence[float], told: Counter[str]) -> Corners | None:
     if not all(map(math.isfinite, values)):
         return None
     if len(values) == 5:
-        told["rows had a score, which was left out"] += 1
+        told["rows with a score, which was left out"] += 1
     if len(values) in {4, 5}:
         x, y, width, height = values[:4]
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
     if len(values) >= 6 and len(values) % 2 == 0:
-        told["polygons became the boxes around them"] += 1
+        told["polygons replaced by the boxes around them"] += 1
         return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
     return None

@@ -90,7 +90,7 @@ def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
     yield Stage(
         name="dataset",
-        summary="check every picture and label of a data.yaml, and report what is in it",
+        summary="check every image and label of a data.yaml, and report what is in it",
         run=dataset,
         given=lambda config: bool(config.data),
         fingerprint=fingerprint,

@@ -52,7 +52,7 @@ def run_audit(
     seen: dict[bytes, tuple[str, Path]] = {}
     with picture_cache(context.cache_dir, checks_of(max_pixels)) as cache:
         for split, samples in splits.items():
-            with context.progress(f"check {split}", len(samples), "pictures") as progress:
+            with context.progress(f"check {split}", len(samples), "images") as progress:
                 for checked in _split(audit, split, samples, cache, context.cache_dir):
                     audit.findings += _copies(split, checked, seen)
                     progress.advance()
@@ -90,7 +90,7 @@ def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -
         where = f"is in '{first_split}' too" + (f", as '{first}'" if first != path else "")
         yield Finding("leaked-picture", split, path, None, f"'{path}' of '{split}' {where}")
     elif first != path:
-        yield Finding("repeated-picture", split, path, None, f"'{path}' of '{split}' is the same picture as '{first}'")
+        yield Finding("repeated-picture", split, path, None, f"'{path}' of '{split}' is the same image as '{first}'")
 
 
 def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[Finding]:
@@ -106,7 +106,7 @@ def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterato
     if not any(sample.label for samples in splits.values() for sample in samples):
         picture = next(iter(splits.values()))[0].picture
         message = (
-            f"no picture of '{audit.spec.path}' has a label file: that of '{picture}' would be '{label_path(picture)}'"
+            f"no image of '{audit.spec.path}' has a label file: that of '{picture}' would be '{label_path(picture)}'"
         )
         yield Finding("unlabelled", "", None, None, message)
         return

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.drawing.figures import colour_bar, framed, legend_above, plain, save, swatches, title_axes
 from core.drawing.fonts import class_lettering
 from core.drawing.palette import INK, SPLITS
+from core.errors import counted
 from stages.dataset.numbers import ClassNumbers
 from stages.dataset.tables import by_frequency
 from stages.dataset.tally import Tally
@@ -57,8 +58,8 @@ def class_figure(classes: Sequence[ClassNumbers]) -> Figure:
 def _held(classes: Sequence[ClassNumbers]) -> str:
     objects = sum(sum(item.objects.values()) for item in classes)
     empty = sum(not any(item.objects.values()) for item in classes)
-    counted = f"{objects:,} objects of {len(classes)} class{'' if len(classes) == 1 else 'es'}"
-    return f"{counted}, {empty} without an object" if empty else counted
+    held = f"{counted(objects, 'object')} of {counted(len(classes), 'class')}"
+    return f"{held}, {empty} without an object" if empty else held
 
 
 def _bars(axes: Axes, classes: Sequence[ClassNumbers], rows: int, most: int) -> None:
@@ -149,7 +150,10 @@ def centre_figure(tallies: Mapping[str, Tally]) -> Figure:
 
 
 def _counted(tallies: Mapping[str, Tally]) -> list[str]:
-    return [f"{split}: {len(tally.boxes):,} objects in {tally.pictures:,} images" for split, tally in tallies.items()]
+    return [
+        f"{split}: {counted(len(tally.boxes), 'object')} in {counted(tally.pictures, 'image')}"
+        for split, tally in tallies.items()
+    ]
 
 
 def _density(figure: Figure, axes: Axes, x: NDArray[np.float32], y: NDArray[np.float32], title: str) -> None:

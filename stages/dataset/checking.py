@@ -149,7 +149,7 @@ def _of_picture(sample: Sample, split: str, facts: PictureFacts) -> Iterator[Fin
     if facts.orientation != UPRIGHT:
         message = (
             f"'{path}' is turned by its EXIF orientation {facts.orientation}: "
-            f"its boxes are taken on the turned picture, {facts.width} x {facts.height} pixels"
+            f"its boxes are taken on the turned image, {facts.width} x {facts.height} pixels"
         )
         yield Finding("turned-picture", split, path, None, message)
     if sample.label is None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from core.errors import counted
+
 
 class Severity(str, Enum):
     """``error``: the picture cannot be used as it is labelled. ``warning``: it can, but somebody should look.
@@ -28,18 +30,18 @@ KINDS = {
     "class-out-of-range": (Severity.error, "a class that the data.yaml does not name"),
     "box-outside": (Severity.error, "a coordinate outside 0..1; pixels instead of fractions have such"),
     "empty-box": (Severity.error, "a box without width or height"),
-    "unlabelled": (Severity.error, "no picture of any split has a label file"),
+    "unlabelled": (Severity.error, "no image of any split has a label file"),
     "repeated-row": (Severity.warning, "a row that repeats another; it is dropped when labels are read"),
     "damaged-picture": (Severity.warning, "the image was decoded, but its library reports damaged data"),
-    "turned-picture": (Severity.warning, "EXIF says that the picture is turned; boxes are taken on the turned picture"),
+    "turned-picture": (Severity.warning, "EXIF says that the image is turned; boxes are taken on the turned image"),
     "tiny-picture": (Severity.warning, "a side under 10 pixels"),
-    "shared-label": (Severity.warning, "two pictures of one name share one label file"),
-    "repeated-picture": (Severity.warning, "the same picture twice in one split, by content"),
-    "leaked-picture": (Severity.warning, "the same picture in two splits, by content"),
-    "stray-label": (Severity.warning, "a label file without a picture"),
+    "shared-label": (Severity.warning, "two images of one name share one label file"),
+    "repeated-picture": (Severity.warning, "the same image twice in one split, by content"),
+    "leaked-picture": (Severity.warning, "the same image in two splits, by content"),
+    "stray-label": (Severity.warning, "a label file without an image"),
     "unlabelled-split": (Severity.warning, "a split without any object"),
     "unseen-class": (Severity.warning, "a class without an object to learn from"),
-    "no-label": (Severity.note, "a picture without a label file: background"),
+    "no-label": (Severity.note, "an image without a label file: background"),
 }
 """Kind -> how bad it is, and what it means."""
 
@@ -79,10 +81,10 @@ def counts(findings: Iterable[Finding]) -> dict[str, int]:
     return {kind: counter[kind] for kind in KINDS if counter[kind]}
 
 
-def counted(findings: Sequence[Finding]) -> str:
+def counted_kinds(findings: Sequence[Finding]) -> str:
     """``3 errors: 2 empty-box, 1 truncated-picture``; the findings are of one severity."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts(findings).items())
-    return f"{len(findings)} {findings[0].severity.value}{'s' if len(findings) > 1 else ''}: {kinds}"
+    return f"{counted(len(findings), findings[0].severity.value)}: {kinds}"
 
 
 def lines_of(findings: Sequence[Finding]) -> list[str]:

@@ -9,12 +9,12 @@ from core.artifacts import Dataset
 from core.context import RunContext
 from core.dataset import content_digest, write_listing
 from core.dataset_files import LISTING
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.output_paths import free_path
 from stages.dataset import Bad, DatasetConfig
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.checking import Checked
-from stages.dataset.findings import Finding, Severity, counted, lines_of, of_severity
+from stages.dataset.findings import Finding, Severity, counted_kinds, lines_of, of_severity
 from stages.dataset.listing import list_splits
 from stages.dataset.numbers import numbers_of
 from stages.dataset.report import write_report
@@ -67,12 +67,12 @@ def _stops(audit: Audit, bad: Bad) -> list[Finding]:
 
 
 def _error(stops: list[Finding], bad: Bad, report: str) -> HooklineError:
-    among = f" (the first of {counted(stops)})" if len(stops) > 1 else ""
+    among = f" (the first of {counted_kinds(stops)})" if len(stops) > 1 else ""
     if bad is Bad.skip and stops[0].split:
-        message = f"no picture of split '{stops[0].split}' is left: {stops[0].message}{among}"
+        message = f"no image of split '{stops[0].split}' is left: {stops[0].message}{among}"
         return HooklineError(message, f"correct them; all are in '{report}'")
-    way = ", or leave such pictures out with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
-    return HooklineError(stops[0].message + among, f"correct what is wrong{way}; all is told in '{report}'")
+    way = ", or leave such images out with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
+    return HooklineError(stops[0].message + among, f"correct what is wrong{way}; all are in '{report}'")
 
 
 def _tell(audit: Audit, context: RunContext) -> None:
@@ -89,7 +89,7 @@ def _left_out(audit: Audit) -> Iterator[str]:
             named = ", ".join(f"{item.sample.picture.name} ({_reason(item)})" for item in pictures[:NAMED])
             more = f" and {len(pictures) - NAMED} more, all in report.json" if len(pictures) > NAMED else ""
             total = len(pictures) + len(audit.kept[split])
-            yield f"left out {len(pictures)} of {total} pictures of '{split}': {named}{more}"
+            yield f"left out {len(pictures)} of {counted(total, 'image')} of '{split}': {named}{more}"
 
 
 def _reason(checked: Checked) -> str:

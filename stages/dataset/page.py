@@ -87,7 +87,7 @@ def _picture(name: str) -> str:
 def _findings(audit: Audit) -> Iterable[str]:
     yield "<h2>Findings</h2>"
     if not audit.findings:
-        yield '<p class="good">Nothing is wrong with the pictures and labels.</p>'
+        yield '<p class="good">Nothing is wrong with the images and labels.</p>'
     for severity, title in TITLES.items():
         if found := audit.of(severity):
             yield f'<h3 class="{severity.value}">{title}: {len(found)}</h3>'

@@ -29,7 +29,7 @@ def stray_labels(split: str, samples: Sequence[Sample], places: Iterable[Path]) 
         stems = {file.stem for file in _files(pictures) if is_image(file)}
         for file in _files(labels):
             if file.suffix == ".txt" and file.stem not in stems and _has_rows(file):
-                message = f"the label file '{file}' has no picture in '{pictures}'"
+                message = f"the label file '{file}' has no image in '{pictures}'"
                 yield Finding("stray-label", split, file, None, message)
 
 

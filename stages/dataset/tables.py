@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from core.columns import aligned
+from core.errors import counted
 from stages.dataset.numbers import ClassNumbers, SplitNumbers
 
 SHOWN = 20
 """Classes in the table on the terminal; the report has them all."""
 SPLIT_HEADER = (
     "Split",
-    "Pictures",
-    "Background",
+    "Images",
+    "Empty",
     "Objects",
     "Classes",
     "Small",
@@ -53,26 +55,20 @@ def _class_row(item: ClassNumbers, splits: Sequence[str]) -> tuple[str, ...]:
 
 def split_table(splits: Mapping[str, SplitNumbers]) -> str:
     """What each split holds."""
-    return aligned(split_rows(splits))
+    return "\n".join(aligned(split_rows(splits)))
 
 
 def split_line(splits: Mapping[str, SplitNumbers]) -> str:
     """What each split holds, in few words."""
-    held = (f"{split} {item.pictures} pictures with {item.objects} objects" for split, item in splits.items())
+    held = (
+        f"{split} {counted(item.pictures, 'image')} with {counted(item.objects, 'object')}"
+        for split, item in splits.items()
+    )
     return ", ".join(held)
 
 
 def class_table(classes: Sequence[ClassNumbers]) -> str:
     """The most frequent classes."""
     rows = class_rows(classes)
-    table = aligned(rows[: SHOWN + 1])
-    return f"{table}\n{len(rows) - 1 - SHOWN} more classes stand in report.json" if len(rows) > SHOWN + 1 else table
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right."""
-    first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
-        for row in rows
-    )
+    table = "\n".join(aligned(rows[: SHOWN + 1]))
+    return f"{table}\n{counted(len(rows) - 1 - SHOWN, 'more class')} in report.json" if len(rows) > SHOWN + 1 else table

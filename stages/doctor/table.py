@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.checks import Finding, State
+from core.errors import counted
 from stages.doctor.running import Examined
 from stages.doctor.weighing import counts
 
@@ -19,7 +20,7 @@ MARKS = {
     State.error: ("✗", "red"),
     State.absent: ("–", "dim"),
 }
-_PLURALS = {State.ok: "ok", State.warning: "warnings", State.error: "errors", State.absent: "not applicable"}
+_WORDS = {State.ok: "ok", State.warning: "warning", State.error: "error", State.absent: "not applicable"}
 
 
 def rendered(examined: Sequence[Examined], width: int, *, coloured: bool) -> str:
@@ -61,8 +62,8 @@ def _remedy(finding: Finding) -> Iterator[Table]:
 def _counted(examined: Sequence[Examined]) -> str:
     numbers = counts(examined)
     parts = []
-    for state, plural in _PLURALS.items():
+    for state, word in _WORDS.items():
         number = numbers[state.name]
-        word = plural.removesuffix("s") if number == 1 and state in {State.warning, State.error} else plural
-        parts.append(f"[{MARKS[state][1]}]{number} {word}[/]")
+        text = counted(number, state.name) if state in {State.warning, State.error} else f"{number} {word}"
+        parts.append(f"[{MARKS[state][1]}]{text}[/]")
     return " · ".join(parts)

@@ -58,7 +58,7 @@ def measure(
         for remark in remarks:
             context.warn(remark)
         processor = context.processor(config.processor)
-        with context.progress(f"evaluate {config.split}", len(samples), "pictures") as progress:
+        with context.progress(f"evaluate {config.split}", len(samples), "images") as progress:
             evaluation = evaluate_session(
                 session,
                 samples,

@@ -11,6 +11,7 @@ from typing import Any
 from core.artifacts import AnyModel, Dataset, Metrics
 from core.dataset import Sample, sample_names
 from core.detections import Filter
+from core.errors import counted
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores
 from core.evaluation.table import class_table
@@ -20,7 +21,7 @@ from core.serial import json_text
 from core.titles import describe
 from stages.evaluate import EvaluateConfig
 from stages.evaluate.decode_cost import Cost
-from stages.evaluate.table import cost_table, speed_line
+from stages.evaluate.table import cost_table, speed_lines
 
 NAMED = 5
 """Images that a note names; metrics.json names all."""
@@ -59,9 +60,10 @@ class Faults:
         """Yield remarks for every run that uses the result, out of ``total`` images."""
         if self.unreadable:
             named = _named([item.name for item in self.unreadable])
-            yield f"{len(self.unreadable)} of {total} images could not be read and do not count: {named}"
+            yield f"{len(self.unreadable)} of {counted(total, 'image')} could not be read, not evaluated: {named}"
         if self.damaged:
-            yield f"{len(self.damaged)} of {total} images are damaged and count all the same: {_named([*self.damaged])}"
+            named = _named([*self.damaged])
+            yield f"{len(self.damaged)} of {counted(total, 'image')} damaged, evaluated all the same: {named}"
 
 
 def faults_of(tolerance: Tolerance, samples: Sequence[Sample]) -> Faults:
@@ -120,7 +122,7 @@ def write_outcome(
     }
     target = _write(folder / "metrics.json", content, indent=1)
     cost = cost_table(outcome.cost, outcome.scores) if outcome.cost else outcome.cost_remark
-    report = (class_table(outcome.scores), cost, speed_line(outcome.evaluation))
+    report = (class_table(outcome.scores), cost, speed_lines(outcome.evaluation))
     return Metrics(path=target, values=values, notes=outcome.notes, report=tuple(filter(None, report)))
 
 

@@ -1,10 +1,11 @@
-"""The cost of the decode as a table, and the speed by phase as a line."""
+"""The cost of the decode as a table, and the speed by phase."""
 
 from __future__ import annotations
 
+from core.columns import aligned
+from core.errors import counted
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores
-from core.evaluation.table import aligned
 from core.opening import ONNX_RUNTIME
 from stages.evaluate.decode_cost import Cost
 
@@ -20,9 +21,8 @@ def cost_table(cost: Cost, engine: Scores) -> str:
     for title, *left in (*found, ("the engine itself", engine.stats["map50"], engine.stats["map50_95"])):
         pairs = zip(left, (cost.map50, cost.map50_95), strict=True)
         rows.append((title, *(f"{figure:.3f}" for value, full in pairs for figure in (value, full - value))))
-    images = "1 image" if cost.images == 1 else f"{cost.images} images"
     lines = [
-        f"What the engine's decode costs, on the same {images} at confidence {cost.conf:g}:",
+        f"What the engine's decode costs, on the same {counted(cost.images, 'image')} at confidence {cost.conf:g}:",
         f"(measured on the {cost.precision} model before the graft, opened by {ONNX_RUNTIME})",
         *aligned(rows),
     ]
@@ -34,10 +34,9 @@ def cost_table(cost: Cost, engine: Scores) -> str:
     return "\n".join(lines)
 
 
-def speed_line(evaluation: Evaluation) -> str:
-    """Milliseconds per image by phase, and images per second of the whole."""
+def speed_lines(evaluation: Evaluation) -> str:
+    """Return milliseconds per image by phase, and images per second of the whole."""
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in evaluation.milliseconds().items())
     count = len(evaluation.pictures)
     rate = count / evaluation.wall if evaluation.wall else 0.0
-    images = "1 image" if count == 1 else f"{count} images"
-    return f"ms per image: {phases}; {images} in {evaluation.wall:.1f} s ({rate:.1f} images/s)"
+    return f"ms per image: {phases}\n{counted(count, 'image')} in {evaluation.wall:.1f} s ({rate:.1f} images/s)"

@@ -67,7 +67,7 @@ def check(config: FramesConfig, _context: RunContext) -> Iterable[HooklineError]
     if source.kind is SourceKind.stream:
         yield HooklineError(f"the stream '{source.text}' has no end", "record it and give the video file")
     elif source.kind is SourceKind.pictures:
-        yield HooklineError(f"'{source.text}' holds pictures already", "give a video")
+        yield HooklineError(f"'{source.text}' holds images already", "give a video")
 
 
 @hookimpl
@@ -75,7 +75,7 @@ def hookline_stages() -> Iterable[Stage]:
     """The stage of this package. Not stored: the store would hold a second copy of every picture."""
     yield Stage(
         name="frames",
-        summary="write frames of a video as pictures",
+        summary="write frames of a video as images",
         run=frames,
         check=check,
         stored=False,

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel, Precision
-from core.errors import HooklineError, shown
+from core.errors import HooklineError, counted, shown
 from core.metadata import ModelMetadata, from_properties, parse_names, parse_stride
 from core.onnx_file import read_onnx
 from core.serial import DecodeError
@@ -67,9 +67,10 @@ def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[s
     strides = tuple(8 << level for level in range(4) if 8 << level <= stride)
     shape = next(iter(outputs.values()))
     if len(outputs) != 1 or len(shape) != 3 or shape[2] != 5 + len(names) or not strides or strides[-1] != stride:
-        shapes = ", ".join(f"{name} {list(value)}" for name, value in outputs.items())
+        classes = counted(len(names), "class")
+        shapes = ", ".join(f"{name} {shown(list(value))}" for name, value in outputs.items())
         raise HooklineError(
-            f"'{path}' is no YOLOv5 detector of {len(names)} classes and stride {stride}: its outputs are {shapes}",
+            f"'{path}' is no YOLOv5 detector of {classes} and stride {stride}: its outputs are {shapes}",
             f"expected one output [batch, boxes, {5 + len(names)}]; {_WANTED}",
         )
     rows = sum((contract.height // step) * (contract.width // step) for step in strides)

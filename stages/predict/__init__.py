@@ -101,7 +101,7 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
     """A source that is not there or cannot be resumed."""
     if config.source is None:
         yield HooklineError(
-            "predict has nothing to look at", "give source=<picture, folder, glob, .txt list, video, camera or address>"
+            "predict has nothing to look at", "give source=<image, folder, glob, .txt list, video, camera or address>"
         )
         return
     try:
@@ -138,7 +138,7 @@ def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
     yield Stage(
         name="predict",
-        summary="find boxes in pictures, video or a stream, and draw them",
+        summary="find boxes in images, video or a stream, and draw them",
         run=predict,
         select=select,
         check=check,

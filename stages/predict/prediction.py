@@ -8,7 +8,7 @@ from core.artifacts import AnyModel, Predictions
 from core.classes import class_ids
 from core.context import RunContext
 from core.detections import Filter
-from core.errors import HooklineError, reason_of
+from core.errors import HooklineError, counted, reason_of
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
@@ -176,13 +176,14 @@ def _file_of(frame: Frame) -> str:
 def _say_what_is_resumed(former: Former, source: Source, config: PredictConfig, context: RunContext) -> None:
     if not config.resume:
         return
-    finished = f"{len(former.finished)} of {len(source.files)}"
+    noun = "image" if source.kind is SourceKind.pictures else "video"
+    finished = f"resumed: {len(former.finished)} of {counted(len(source.files), noun)} finished"
     if not former.found:
         context.warn(f"resume=true, but '{context.workdir}' holds nothing to resume: starts from the beginning")
     elif source.kind is SourceKind.pictures:
-        context.note(f"resumed: {finished} images are finished")
+        context.note(finished)
     else:
-        context.note(f"resumed: {finished} videos are finished; the next one begins again with its first frame")
+        context.note(f"{finished}; the next one begins again with its first frame")
 
 
 def _filter(config: PredictConfig, session: Session, context: RunContext) -> Filter:

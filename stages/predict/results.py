@@ -159,7 +159,7 @@ class Results:
         if self._printed:
             self._context.note(f"{frame.name}: {_boxes(classes)}")
         if self._progress:
-            self._progress.advance(1, f"{self.tally.boxes} boxes")
+            self._progress.advance(1, counted(self.tally.boxes, "box"))
 
     def _count_former(self, former: Former) -> None:
         self.tally.frames = len(former.ids)

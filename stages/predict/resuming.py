@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.digest import text_digest
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.media.source import Source, SourceKind
 from core.output_paths import write_file
 from stages.predict.live_text import json_entries
@@ -100,8 +100,8 @@ class State:
             raise damaged(self._path) from error
         if source != self._content["source"]:
             raise HooklineError(
-                f"the interrupted run in '{self._path.parent}' had another source, of {files} files; now it has "
-                f"{self._content['files']}",
+                f"the interrupted run in '{self._path.parent}' had another source, of {counted(files, 'file')}; now it "
+                f"has {self._content['files']}",
                 "give the same files, or leave resume=true out to start again",
             )
         if len(content) != len(self._now):

@@ -12,6 +12,7 @@ import numpy as np
 from core.artifacts import Dataset
 from core.dataset import Sample
 from core.dataset_files import Row, write_dataset, write_labels
+from core.errors import counted
 from stages.toy import SHAPES, ToyConfig
 from stages.toy.drawing import Drawing, draw
 
@@ -28,7 +29,7 @@ def generate(config: ToyConfig, context: RunContext) -> Dataset:
     """
     names = SHAPES[: config.classes]
     splits: dict[str, list[Sample]] = {}
-    with context.progress("draw pictures", config.train + config.val, "pictures") as progress:
+    with context.progress("draw images", config.train + config.val, "images") as progress:
         for number, (split, count) in enumerate({"train": config.train, "val": config.val}.items()):
             writer, objects = _Writer(context.workdir, split), Counter[int]()
             for index in range(count):
@@ -39,7 +40,7 @@ def generate(config: ToyConfig, context: RunContext) -> Dataset:
                 progress.advance()
             splits[split] = writer.samples
             shares = ", ".join(f"{objects[index]} {name}" for index, name in enumerate(names))
-            context.note(f"{split}: {count} pictures, {objects.total()} objects ({shares})")
+            context.note(f"{split}: {counted(count, 'image')}, {counted(objects.total(), 'object')} ({shares})")
     return write_dataset(context.workdir, names, splits)
 
 

@@ -224,7 +224,7 @@ def hookline_stages() -> Iterable[Stage]:
     """The stage of this package."""
     yield Stage(
         name="train",
-        summary="train a network on labelled pictures",
+        summary="train a network on labelled images",
         run=train,
         select=select,
         check=check,

@@ -16,7 +16,7 @@ from core.config import keyed_options
 from core.context import RunContext
 from core.dataset import load_split
 from core.dataset_files import CHARTS
-from core.errors import unknown
+from core.errors import counted, unknown
 from core.evaluation.batches import read_sizes
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
@@ -176,7 +176,7 @@ def _tell_classes(
     wanted: Sequence[int] = [] if config.single_class else class_ids(config.classes, names) or range(len(names))
     if unseen := [names[index] for index in wanted if counts[index] == 0]:
         listed = ", ".join(unseen[:8]) + (f" and {len(unseen) - 8} more" if len(unseen) > 8 else "")
-        context.warn(f"{len(unseen)} of {len(wanted)} classes have no object in the training split: {listed}")
+        context.warn(f"no object in the training split of {len(unseen)} of {counted(len(wanted), 'class')}: {listed}")
 
 
 def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.artifacts import Checkpoint, ModelFacts
 from core.context import Progress, RunContext
+from core.errors import counted
 from core.opening import open_model
 from core.parts import Session
 from core.trackers import RunInfo, Trackers
@@ -56,7 +57,7 @@ class Watcher:
         if self._trackers:
             self._trackers.close()
         if kind is not None and self._figures.epochs:
-            done = f"{self._figures.epochs} of {self._config.epochs} epochs"
+            done = f"{self._figures.epochs} of {counted(self._config.epochs, 'epoch')}"
             self._context.note(f"{BEST} and {LAST} of {done} are in '{self._folder}'")
 
     def note(self, message: str) -> None:

@@ -68,7 +68,7 @@ def test_a_view_is_read_correctly() -> None:
 
 
 def test_a_picture_without_pixels_is_refused() -> None:
-    with pytest.raises(HooklineError, match="a picture of 5x0 pixels"):
+    with pytest.raises(HooklineError, match="an image of 5x0 pixels"):
         letterbox([np.zeros((0, 5, 3), np.uint8)], CONTRACT)
 
 

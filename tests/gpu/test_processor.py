@@ -136,7 +136,7 @@ def test_the_contract_is_kept(device, contract):
 
 
 def test_a_picture_without_pixels_is_told(device):
-    with pytest.raises(HooklineError, match="a picture of 0x5 pixels"):
+    with pytest.raises(HooklineError, match="an image of 0x5 pixels"):
         paired(device, session_of(device, {})).prepare([np.zeros((5, 0, 3), np.uint8)], CONTRACT)
 
 

@@ -117,9 +117,12 @@ def test_compares_latency_and_boxes(tmp_path: Path) -> None:
     assert 2 <= values["median_ms"] <= values["p95_ms"]
     assert 0.2 < values["latency_ratio"] < 0.8
     assert json.loads(comparison.path.read_text())["values"] == values
-    table, boxes = comparison.report
+    table, latency, boxes, both = comparison.report
     assert [line.split()[-1] for line in table.splitlines()] == ["boxes", "4", "3"]
-    assert "F1 0.857 at IoU 0.5 (3 in both, 1 only here, 0 only in the reference)" in boxes
+    assert latency.startswith("latency ratio 0.")
+    assert boxes == "boxes at IoU 0.5: F1 0.857; 3 in both, 1 only here, 0 only in the reference"
+    assert both.startswith("boxes in both: mean IoU ")
+    assert max(map(len, "\n".join(comparison.report).splitlines())) <= 80
     assert memory.warnings == []
 
 
@@ -153,7 +156,7 @@ def test_check(tmp_path: Path) -> None:
     wrong = make_config(tmp_path, reference=None, source=None)
     assert [str(problem).split(";")[0] for problem in check(wrong, context)] == [
         "no reference is given",
-        "no pictures are given",
+        "no images are given",
     ]
     missing, unseen = check(make_config(tmp_path), context)
     assert "no file" in str(missing)

@@ -32,9 +32,9 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
     assert [sample.picture.name for sample in load_split(result, "train")] == ["a.png", "b.png"]
     assert result.report == (
         (
-            "Split  Pictures  Background  Objects  Classes  Small  Medium  Large  Errors  Warnings\n"
-            "train         2           1        2        2      2       0      0       0         0\n"
-            "val           1           0        1        1      1       0      0       0         0"
+            "Split  Images  Empty  Objects  Classes  Small  Medium  Large  Errors  Warnings\n"
+            "train       2      1        2        2      2       0      0       0         0\n"
+            "val         1      0        1        1      1       0      0       0         0"
         ),
         (
             "Class   train  val  Share  Median box\n"
@@ -51,7 +51,7 @@ def test_where_nobody_asked_for_it_a_line_is_enough(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER], "b": []}, "val": {"c": [OTHER]}})
     context, memory = make_context(tmp_path)
     dataset(plain(file), replace(context, asked=False))
-    assert memory.notes == ["train 2 pictures with 2 objects, val 1 pictures with 1 objects"]
+    assert memory.notes == ["train 2 images with 2 objects, val 1 image with 1 object"]
 
 
 def test_digest_follows_pictures_labels_and_names(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_error_stops_in_one_line_and_leaves_the_report(tmp_path: Path) -> Non
     assert str(caught.value) == (
         f"line 1 of '{label}' has class 7, but the data set has 2 classes (0 to 1) "
         "(the first of 3 errors: 2 class-out-of-range, 1 empty-box); correct what is wrong, "
-        f"or leave such pictures out with dataset.bad=skip; all is told in '{report}'"
+        f"or leave such images out with dataset.bad=skip; all are in '{report}'"
     )
     assert memory.warnings == []
     content = json.loads(report.with_name("report.json").read_text())
@@ -102,7 +102,7 @@ def test_the_report_of_an_error_overwrites_nothing(tmp_path: Path) -> None:
     mine = context.run_dir / "dataset" / "report.json"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(HooklineError, match=r"all is told in '.*/run/dataset-2/report.json'"):
+    with pytest.raises(HooklineError, match=r"all are in '.*/run/dataset-2/report.json'"):
         dataset(plain(file), context)
     assert mine.read_text() == "mine"
     assert (context.run_dir / "dataset-2" / "report.json").is_file()
@@ -116,9 +116,7 @@ def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
     result = dataset(plain(file, Bad.skip), context)
     assert result.splits == {"val": 1}
     assert [sample.picture.name for sample in load_split(result, "val")] == ["b.png"]
-    assert result.notes == (
-        "left out 2 of 3 pictures of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",
-    )
+    assert result.notes == ("left out 2 of 3 images of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",)
     content = json.loads((context.workdir / "report.json").read_text())
     assert content["splits"]["val"]["objects"] == 2
     assert [Path(name).name for name in content["left_out"]["val"]] == ["a.png", "c.png"]
@@ -127,7 +125,7 @@ def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
 def test_skip_stops_where_nothing_is_left(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"b": [OBJECT]}, "val": {"a": [(7, *OBJECT[1:])]}})
     context, _ = make_context(tmp_path)
-    with pytest.raises(HooklineError, match=r"no picture of split 'val' is left: line 1 of .*; correct them"):
+    with pytest.raises(HooklineError, match=r"no image of split 'val' is left: line 1 of .*; correct them"):
         dataset(plain(file, Bad.skip), context)
 
 
@@ -140,8 +138,8 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
         with pytest.raises(HooklineError) as caught:
             dataset(plain(file, bad), context)
         assert str(caught.value) == (
-            f"no picture of '{file}' has a label file: that of '{tmp_path / 'set' / 'images' / 'val' / 'a.png'}' "
-            f"would be '{label}'; correct what is wrong; all is told in '{context.run_dir / 'dataset' / 'report.json'}'"
+            f"no image of '{file}' has a label file: that of '{tmp_path / 'set' / 'images' / 'val' / 'a.png'}' "
+            f"would be '{label}'; correct what is wrong; all are in '{context.run_dir / 'dataset' / 'report.json'}'"
         )
 
 

@@ -65,7 +65,7 @@ def test_damaged_images_are_used_named_and_counted(tmp_path: Path) -> None:
     parts, _, _ = fake_parts(FOUND)
     context, memory = make_context(tmp_path, **parts)
     metrics = measure(make_config(), fake_engine(tmp_path), data, context)
-    assert metrics.notes == ("1 of 3 images are damaged and count all the same: '8.png'",)
+    assert metrics.notes == ("1 of 3 images damaged, evaluated all the same: '8.png'",)
     assert list(json.loads(metrics.path.read_text())["damaged"]) == ["8.png"]
     assert any("8.png" in warning and "is damaged" in warning for warning in memory.warnings)
 
@@ -155,7 +155,7 @@ def test_class_without_objects_is_told(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, **parts)
     data = make_data(tmp_path, names=("person", "dog", "cat"))
     metrics = measure(make_config(), fake_engine(tmp_path, names=("person", "dog", "cat")), data, context)
-    assert "1 more classes have no objects here" in metrics.report[0]
+    assert "1 more class without objects" in metrics.report[0]
 
 
 def test_other_number_of_classes(tmp_path: Path) -> None:

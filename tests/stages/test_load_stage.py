@@ -359,7 +359,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
             {"metadata": {"stride": "x", "names": "['a', 'b']"}},
             r"has unusable metadata \(stride: expected a whole number",
         ),
-        ({"metadata": {"stride": "32", "names": "['a']"}}, "is no YOLOv5 detector of 1 classes and stride 32"),
+        ({"metadata": {"stride": "32", "names": "['a']"}}, "is no YOLOv5 detector of 1 class and stride 32"),
         ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is no YOLOv5 detector of 2 classes and stride 24"),
         ({"outputs": {"output0": [1, 6, 84]}}, r"its outputs are output0 \[1, 6, 84\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "expected one output"),

@@ -127,7 +127,7 @@ def _edit(path: Path, change: Any) -> None:
     [
         (lambda content: content.update(format=2), "has format 2, this version reads 1"),
         (lambda content: content["facts"].update(family="yolox"), "of the family 'yolox'"),
-        (lambda content: content["facts"].update(names=["a"]), "names 1 classes of 3"),
+        (lambda content: content["facts"].update(names=["a"]), "names 1 class of 3"),
         (lambda content: content.pop("model"), "metadata of .* is damaged"),
         (lambda content: content["model"].update(channels="x"), "metadata of .* is damaged"),
     ],

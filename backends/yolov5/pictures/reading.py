@@ -13,6 +13,7 @@ import cv2
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.pictures.memory import available_memory
 from backends.yolov5.pictures.samples import Picture
+from core.errors import counted
 
 Read = Callable[[Path], Picture]
 """A file to uint8 BGR [H, W, 3], turned as its EXIF says."""
@@ -56,7 +57,7 @@ class FromFiles:
             raise
         except Exception as error:  # whatever the given function raises for what is no picture
             raise TrainingError(
-                f"cannot read the picture '{path}' ({error})", "it was readable before: is it being changed?"
+                f"cannot read the image '{path}' ({error})", "it was readable before: is it being changed?"
             ) from error
 
 
@@ -100,8 +101,8 @@ def _check_room(files: FromFiles, beside: int) -> None:
     needed = sum(files(index).nbytes for index in probes) / len(probes) * count * beside
     if needed > LARGEST_PART * free:
         raise TrainingError(
-            f"cache=ram needs about {needed / 2**30:.1f} GiB for {count} pictures at {files.side} pixels"
+            f"cache=ram needs about {needed / 2**30:.1f} GiB for {counted(count, 'image')} at {files.side} pixels"
             f"{f' in each of {beside} processes' if beside > 1 else ''}; "
-            f"{free / 2**30:.1f} GiB are available, of which pictures may take {LARGEST_PART:.0%}",
+            f"{free / 2**30:.1f} GiB are available, of which images may take {LARGEST_PART:.0%}",
             f"use cache=none{', fewer processes' if beside > 1 else ''} or a smaller imgsz",
         )

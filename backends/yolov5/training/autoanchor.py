@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from backends.yolov5.config import Anchors, ModelConfig
 from backends.yolov5.errors import TrainingError
+from core.errors import counted
 
 Array = NDArray[np.float64]
 
@@ -73,7 +74,7 @@ def fit_anchors(
     rng = np.random.default_rng(seed)
     boxes = sizes[(sizes.min(1, initial=np.inf) > 0) & (sizes.max(1, initial=0) >= _LEAST)]
     if len(boxes) < count:
-        raise TrainingError(f"{len(boxes)} boxes are too few to fit {count} anchors", "train.autoanchor=false")
+        raise TrainingError(f"too few boxes to fit {counted(count, 'anchor')}: {len(boxes)}", "train.autoanchor=false")
     if len(boxes) > sample:
         boxes = boxes[np.sort(rng.choice(len(boxes), sample, replace=False))]
     logs = _logs(boxes)
@@ -94,7 +95,7 @@ def check_anchors(config: ModelConfig, sizes: Array, anchor_t: float, seed: int)
         seed: As in :func:`fit_anchors`.
     """
     recall = best_possible_recall(sizes, config.anchors, anchor_t)
-    line = f"anchors: best possible recall {recall:.4f} of {len(sizes)} boxes"
+    line = f"anchors: best possible recall {recall:.4f} of {counted(len(sizes), 'box')}"
     if recall >= ENOUGH:
         return config.anchors, line
     count = config.levels * config.anchors_per_level

@@ -64,7 +64,7 @@ def largest_batch(
     if device.type == "cuda":
         batch = _verified(trial, meter, batch, fraction * room - copies)
     return batch, (
-        f"batch={batch}: a step takes {fixed / _GIB:.2f} GiB and {each / _GIB:.3f} GiB a picture, "
+        f"batch={batch}: a step takes {fixed / _GIB:.2f} GiB and {each / _GIB:.3f} GiB per image, "
         f"{(fixed + batch * each) / _GIB:.2f} GiB of {room / _GIB:.2f}"
     )
 
@@ -137,7 +137,7 @@ def _measure(trial: _Trial, meter: Meter, batch: int, most: int) -> tuple[float,
         low = trial.peak(meter, batch)
     if low is None:
         raise TrainingError(
-            f"memory does not hold a training step with one picture of {trial.imgsz} pixels",
+            f"memory does not hold a training step with one image of {trial.imgsz} pixels",
             "try a smaller imgsz or a smaller model",
         )
     hidden = True

@@ -16,6 +16,7 @@ from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.fitness import fitness
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.state import TrainingState, save_state
+from core.errors import counted
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 
@@ -153,7 +154,7 @@ class Course:
         recipe = self.loop.recipe
         reason, ended = "", "epochs"
         if recipe.patience and self.best_epoch >= 0 and self.epoch - 1 - self.best_epoch >= recipe.patience:
-            reason = f"no better epoch than {self.best_epoch + 1} for {recipe.patience} epochs: stops early"
+            reason = f"no better epoch than {self.best_epoch + 1} for {counted(recipe.patience, 'epoch')}: stops early"
             ended = "patience"
         mean = self._seconds / max(self.epoch, 1)
         if recipe.hours is not None and self.epoch and self._seconds + mean > recipe.hours * 3600:

@@ -62,5 +62,5 @@ class Finite:
         if not math.isfinite(number := value.item()):
             raise TrainingError(
                 f"the {name} became {number:g} {where}",
-                "a smaller lr0, amp=off or a look at these pictures may help; the last good checkpoint was kept",
+                "a smaller lr0, amp=off or a look at these images may help; the last good checkpoint was kept",
             )

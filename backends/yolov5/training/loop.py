@@ -26,6 +26,7 @@ from backends.yolov5.training.precision import amp_type, autocast, scaler
 from backends.yolov5.training.processes import Processes
 from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.schedule import Schedule
+from core.errors import counted
 
 PARTS = ("box", "obj", "cls")
 GPU_READING = 0.5
@@ -209,7 +210,7 @@ def _memory_told(mine: Processes, recipe: Recipe, batch: int) -> Iterator[None]:
         half = recipe.batch // 2 // mine.world * mine.world
         smaller = f"batch={half} or auto, " if half else ""
         raise TrainingError(
-            f"the memory {where} does not hold a batch of {batch} pictures of {recipe.imgsz} pixels",
+            f"the memory {where} does not hold a batch of {counted(batch, 'image')} of {recipe.imgsz} pixels",
             f"try {smaller}a smaller imgsz, or a smaller model; gradients are summed up to nominal_batch in any case",
         ) from error
 

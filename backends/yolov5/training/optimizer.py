@@ -11,6 +11,7 @@ from backends.yolov5.blueprint import blueprint
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.settings import Optimisation
+from core.errors import counted
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
@@ -92,7 +93,9 @@ def freeze(model: YOLOv5, layers: int | Sequence[str]) -> tuple[str, ...]:
 def _first(model: YOLOv5, count: int) -> list[str]:
     layers = _layers(model)
     if not 0 <= count < len(layers):
-        raise TrainingError(f"freeze={count} of {len(layers)} layers", f"0 to {len(layers) - 1} layers can be frozen")
+        raise TrainingError(
+            f"freeze={count} of {counted(len(layers), 'layer')}", f"0 to {len(layers) - 1} layers can be frozen"
+        )
     return [layer for layer in layers[:count] if layer]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from backends.yolov5.errors import TrainingError
+from core.errors import counted
 
 TIMEOUT = timedelta(hours=3)
 """The others wait while the first process validates and writes."""
@@ -108,7 +109,7 @@ def _own_gpu(device: torch.device, beside: int) -> torch.device:
     needed = beside if device.index is None else device.index + 1
     if needed > (count := torch.cuda.device_count()):
         raise TrainingError(
-            f"cuda:{needed - 1} is not there: {beside} process(es) of this machine see {count} GPU(s)",
+            f"cuda:{needed - 1} is not there: {counted(beside, 'process')} of this machine and {counted(count, 'GPU')}",
             f"use cuda:0 to cuda:{count - 1}, or at most {count} processes",
         )
     return device if device.index is not None else torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.model import YOLOv5
+from core.errors import counted
 
 Shape = tuple[int, ...]
 _DETECT = "detect.convs."
@@ -35,7 +36,8 @@ class Transfer:
 
     def line(self) -> str:
         """In one line, with the first tensors that were left."""
-        text = f"transferred {self.loaded} of {self.total} tensors, outputs of {self.known} of {self.classes} classes"
+        classes = f"{self.known} of {counted(self.classes, 'class')}"
+        text = f"transferred {self.loaded} of {counted(self.total, 'tensor')}, outputs of {classes}"
         if not self.left:
             return text
         shown = ", ".join(

@@ -228,7 +228,7 @@ def test_only_the_first_files_are_named_and_the_rest_counted() -> None:
         ears.tolerance.damage(f"{index}.jpg", "odd again")
     ears.tolerance.conclude()
     assert len(ears.heard) == 11
-    assert ears.heard[-1] == "15 more files are damaged"
+    assert ears.heard[-1] == "15 more files with damage"
 
 
 def test_finished_files_are_not_read_again(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_corrupt_frames_are_given_flagged_counted_and_named_once(tmp_path: Path,
     assert len(flagged) == ears.tolerance.damaged_frames == 3
     runs = f"{flagged[0]}, {flagged[1]}-{flagged[2]}"
     (line,) = ears.heard
-    assert line.startswith(f"'{name}' is damaged: 3 of 30 frames have errors ({runs})")
+    assert line.startswith(f"'{name}' is damaged: errors in 3 of 30 frames ({runs})")
     assert ears.tolerance.damaged == {name: line.removeprefix(f"'{name}' is damaged: ")}
 
 

@@ -40,8 +40,8 @@ def test_names_choose_order_rename_and_merge(tmp_path: Path) -> None:
     assert dataset.names == ("woman", "car")
     assert [[name for name, _ in found] for found in by_name(dataset).values()] == [["car"], ["woman"], []]
     assert memory.warnings == [
-        "2 boxes of classes that convert.names leaves out were dropped: 2 man",
-        "1 pictures lost all their boxes and are background now",
+        "dropped 2 boxes of classes that convert.names leaves out: 2 man",
+        "images that lost all their boxes, background now: 1",
     ]
     merged, _ = run(tmp_path, source=source, names={"man": "person", "woman": "person"})
     assert merged.names == ("person",)
@@ -83,7 +83,7 @@ def test_unreadable_pictures(tmp_path: Path) -> None:
     place = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>32</xmax><ymax>24</ymax></bndbox>"
     for stem in ("a", "b", "bad"):
         (source / f"{stem}.xml").write_text(f"<annotation><object><name>dog</name>{place}</object></annotation>")
-    with pytest.raises(HooklineError, match=r"1 annotated pictures are not there or cannot be read: '.*bad.jpg \("):
+    with pytest.raises(HooklineError, match=r"1 annotated image missing or unreadable: '.*bad.jpg \("):
         run(tmp_path, source=str(source))
     dataset, _ = run(tmp_path, source=str(source), missing="skip")
     assert sorted(by_name(dataset)) == ["a.jpg", "b.jpg"]
@@ -121,7 +121,7 @@ def test_annotations_made_on_the_stored_picture_are_turned(tmp_path: Path) -> No
     dataset, memory = run(tmp_path, source=str(source))
     turned_box = [0.875 * 64, 0.25 * 48, 0.25 * 64, 0.5 * 48]
     assert by_name(dataset) == {"a.jpg": [("dog", turned_box)], "b.jpg": [("dog", [16, 6, 32, 12])]}
-    assert memory.warnings == ["1 pictures are turned by EXIF, and their boxes were turned too"]
+    assert memory.warnings == ["images turned by EXIF, boxes turned too: 1"]
 
 
 def test_every_class_has_its_share_in_every_split() -> None:
@@ -167,7 +167,7 @@ def test_sizes(shares: dict[str, float], total: int, expected: list[int]) -> Non
 
 def test_too_few_pictures(tmp_path: Path) -> None:
     split = {"train": 0.8, "val": 0.2}
-    with pytest.raises(HooklineError, match="1 pictures are too few: none falls to 'val'; give more"):
+    with pytest.raises(HooklineError, match="too few for a split, 1 image: none falls to 'val'; give more"):
         run(tmp_path, source=source_of(tmp_path, 1), split=split)
 
 

@@ -50,7 +50,7 @@ def test_coco_as_it_is_unpacked(tmp_path: Path) -> None:
         dataset, memory = run(tmp_path, source=str(source))
         assert dataset.names == ("person", "dog", "toothbrush")
         assert labels_of(dataset) == expected
-        assert memory.warnings == ["1 crowd regions were dropped", "1 of 3 classes have no objects: person"]
+        assert memory.warnings == ["crowd regions, dropped: 1", "no objects of 1 of 3 classes: person"]
 
 
 def test_coco_files_given_by_split(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
     dataset, memory = run(tmp_path, source=str(tmp_path / "set"), names=["person"])
     assert by_name(dataset) == {"a.jpg": [("person", [16, 12, 32, 24])], "b.jpg": [("person", [62, 44, 4, 8])]}
     assert memory.warnings == [
-        "1 boxes reached out of their picture and were clipped",
-        "1 boxes were of pictures that the file does not list",
-        "1 objects had no box and were dropped",
+        "boxes of images that the file does not list, dropped: 1",
+        "boxes reaching out of their image, clipped: 1",
+        "objects without a box, dropped: 1",
     ]
 
 
@@ -112,7 +112,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
         ({"images": {}}, "'images' of '{file}' is {{}}, expected a list"),
         ({"images": [1]}, "'images[0]' of '{file}' is 1, expected an object"),
         ({"categories": [], "annotations": []}, "the annotations name no class"),
-        ({"annotations": []}, "no box is left of 1 pictures and 0 that are missing"),
+        ({"annotations": []}, "no box is left: 1 image without, 0 missing"),
     ],
 )
 def test_damaged_coco(tmp_path: Path, change: dict[str, Any], line: str) -> None:

@@ -52,7 +52,7 @@ def test_beside_the_pictures_with_the_quirks_of_files(tmp_path: Path) -> None:
         "é.jpg": [],
     }
     assert memory.warnings == []
-    assert memory.notes[0] == "read 5 pictures, 4 boxes of 2 classes (voc)"
+    assert memory.notes[0] == "read 5 images, 4 boxes of 2 classes (voc)"
 
 
 def test_devkit_layout_with_its_splits(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_devkit_layout_with_its_splits(tmp_path: Path) -> None:
     for source in (root, root / "Annotations"):
         dataset, memory = run(tmp_path, source=str(source))
         assert list(labels_of(dataset)) == ["train/000002.jpg", "val/000001.jpg"]
-        assert "1 pictures are in no split of the source and were left out" in memory.warnings[0]
+        assert "left out 1 image in no split of the source" in memory.warnings[0]
 
 
 def test_same_names_in_two_folders(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ def test_flags_are_kept_and_told(tmp_path: Path) -> None:
     write(source, a=voc("a.jpg", box("dog", 0, 0, 32, 24, flags=flags), part), b=voc("b.jpg"))
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset)["a.jpg"] == [("dog", [16, 12, 32, 24])]
-    assert "1 boxes are marked difficult (kept)" in memory.notes
-    assert "1 boxes are marked truncated (kept)" in memory.notes
-    assert memory.warnings == ["1 objects had no box and were dropped"]
+    assert "boxes marked difficult (kept): 1" in memory.notes
+    assert "boxes marked truncated (kept): 1" in memory.notes
+    assert memory.warnings == ["objects without a box, dropped: 1"]
 
 
 def test_a_resized_picture_keeps_its_boxes_in_place(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_resized_picture_keeps_its_boxes_in_place(tmp_path: Path) -> None:
     write(source, a=voc("a.jpg", box("dog", 160, 120, 480, 360), size=size), b=voc("b.jpg"))
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset)["a.jpg"] == [("dog", [32, 24, 32, 24])]
-    assert memory.warnings == ["1 pictures have another size than their annotations say, and their boxes were scaled"]
+    assert memory.warnings == ["images of another size than annotated, boxes scaled: 1"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

@@ -32,8 +32,8 @@ def test_labelimg_folder(tmp_path: Path) -> None:
         "background.png": [],
     }
     assert contents(source) == before
-    assert memory.notes[0] == "read 3 pictures, 3 boxes of 2 classes (yolo)"
-    assert "3 pictures, 1 of them without objects" in memory.notes
+    assert memory.notes[0] == "read 3 images, 3 boxes of 2 classes (yolo)"
+    assert "3 images, 1 of them without objects" in memory.notes
     assert memory.warnings == []
 
 
@@ -49,7 +49,7 @@ def test_labels_and_pictures_in_two_folders(tmp_path: Path) -> None:
         "train/train-1.jpg": [("dog", [32, 24, 32, 24])],
         "val/val-1.jpg": [("dog", [32, 24, 16, 12])],
     }
-    assert "2 pictures have the name of another and were renamed, e.g. to 'train-1.jpg'" in memory.notes
+    assert "renamed, for a name of another: 2 images, e.g. to 'train-1.jpg'" in memory.notes
 
 
 def test_data_yaml_keeps_its_splits_unless_others_are_asked_for(tmp_path: Path) -> None:
@@ -86,12 +86,12 @@ def test_label_studio_export(tmp_path: Path) -> None:
         json.dumps({"categories": [{"id": 0, "name": "car"}, {"id": 1, "name": "tree"}], "info": {"year": 2026}})
     )
     dataset, memory = run(tmp_path, source=str(source))
-    assert memory.notes[0] == "read 2 pictures, 2 boxes of 2 classes (labelstudio)"
+    assert memory.notes[0] == "read 2 images, 2 boxes of 2 classes (labelstudio)"
     assert by_name(dataset) == {
         "0a1b2c3d-street.jpg": [("tree", [32, 24, 16, 24])],
         "4e5f6a7b-park.jpg": [("car", [32, 24, 32, 24])],
     }
-    assert memory.warnings == ["1 polygons became the boxes around them"]
+    assert memory.warnings == ["polygons replaced by the boxes around them: 1"]
 
 
 def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path) -> None:
@@ -121,20 +121,20 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset) == {"a.jpg": [("dog", [9.6, 24, 19.2, 24])], "b.jpg": [("dog", [32, 24, 32, 24])]}
     assert memory.warnings == [
-        "1 boxes had no area and were dropped",
-        "1 boxes lay outside of their picture and were dropped",
-        "1 boxes reached out of their picture and were clipped",
-        "1 boxes repeated another and were dropped",
-        "1 rows had a score, which was left out",
-        "1 text files were no labels and were left out",
-        "1 of 2 classes have no objects: person",
+        "boxes outside of their image, dropped: 1",
+        "boxes reaching out of their image, clipped: 1",
+        "boxes that repeat another, dropped: 1",
+        "boxes without area, dropped: 1",
+        "rows with a score, which was left out: 1",
+        "text files that are not labels, left out: 1",
+        "no objects of 1 of 2 classes: person",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("2 .5 .5 .1 .1", "has class 2, but there are 2 classes"),
+        ("2 .5 .5 .1 .1", "has class 2, but the list has 2 classes"),
         ("0 .5 .5 .1", "is not a box: '0 .5 .5 .1'"),
         ("0 .5 .5 .1 .1 .2 .3 .4", "is not a box"),
         ("0 320 240 64 48", "is not a box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions 0..1"),
@@ -177,12 +177,12 @@ def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
     with pytest.raises(HooklineError) as error:
         run(tmp_path, source=str(source))
     assert str(error.value) == (
-        "7 annotated pictures are not there or cannot be read: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
+        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
         "'gone4.txt' and 2 more; convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
     )
     dataset, memory = run(tmp_path, source=str(source), missing="skip")
     assert sum(dataset.splits.values()) == 2
-    assert memory.warnings[0].startswith("left out 7 annotated pictures")
+    assert memory.warnings[0].startswith("left out 7 annotated images")
 
 
 def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_pictures_beside_those_of_a_data_yaml_are_not_added(tmp_path: Path) -> N
 def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
     (source / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(HooklineError, match=r"1 annotated pictures are not there or cannot be read: '.*a.jpg \("):
+    with pytest.raises(HooklineError, match=r"1 annotated image missing or unreadable: '.*a.jpg \("):
         run(tmp_path, source=str(source))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.data_yaml import read_data_yaml
 from stages.dataset.auditing import Audit, run_audit
-from stages.dataset.findings import KINDS, Finding, Severity, counted, lines_of
+from stages.dataset.findings import KINDS, Finding, Severity, counted_kinds, lines_of
 from stages.dataset.listing import list_splits
 from tests.dataset_tools import write_dataset, write_picture
 from tests.media_tools import half_a_jpeg
@@ -86,16 +86,16 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
      "'{picture}' is damaged: Corrupt JPEG data: premature end of data segment"),
     ("turned-picture", turn,
      ("'{root}/images/train/a.jpg' is turned by its EXIF orientation 6: "
-     "its boxes are taken on the turned picture, 48 x 64 pixels")),
+     "its boxes are taken on the turned image, 48 x 64 pixels")),
     ("tiny-picture", lambda root: write_picture(picture(root), (9, 40)), "'{picture}' is only 9 x 40 pixels"),
     ("shared-label", lambda root: write_picture(root / "images" / "train" / "a.jpg", seed=9),
      "'{picture}' and '{root}/images/train/a.jpg' share the label file '{label}'"),
     ("repeated-picture", copy("images/train/a.png", "images/train/c.png"),
-     "'{root}/images/train/c.png' of 'train' is the same picture as '{picture}'"),
+     "'{root}/images/train/c.png' of 'train' is the same image as '{picture}'"),
     ("leaked-picture", copy("images/train/a.png", "images/val/b.png"),
      "'{root}/images/val/b.png' of 'val' is in 'train' too, as '{picture}'"),
     ("stray-label", copy("labels/train/a.txt", "labels/train/z.txt"),
-     "the label file '{root}/labels/train/z.txt' has no picture in '{root}/images/train'"),
+     "the label file '{root}/labels/train/z.txt' has no image in '{root}/images/train'"),
     ("unlabelled-split", empty_val,
      "split 'val' has no object: the labels of '{root}/images/val/b.png' would be '{root}/labels/val/b.txt'"),
     ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no object in split 'train'"),
@@ -168,14 +168,14 @@ def test_strays_in_folders_below_that_have_no_pictures(tmp_path: Path) -> None:
     root = tmp_path / "set"
     (finding,) = audit_of(tmp_path, deep).findings
     assert finding.message == (
-        f"the label file '{root}/labels/train/night/x.txt' has no picture in '{root}/images/train/night'"
+        f"the label file '{root}/labels/train/night/x.txt' has no image in '{root}/images/train/night'"
     )
 
 
 def test_words() -> None:
     found = [Finding("empty-box", "", None, None, text) for text in ("x", "y")]
     found.insert(1, Finding("truncated-picture", "", None, None, "z"))
-    assert counted(found) == "3 errors: 1 truncated-picture, 2 empty-box"
-    assert counted(found[:1]) == "1 error: 1 empty-box"
+    assert counted_kinds(found) == "3 errors: 1 truncated-picture, 2 empty-box"
+    assert counted_kinds(found[:1]) == "1 error: 1 empty-box"
     assert lines_of(found) == ["z", "x (and 1 more: empty-box)"]
     assert found[0].severity is Severity.error

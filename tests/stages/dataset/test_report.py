@@ -107,4 +107,4 @@ def test_a_long_table_is_cut(tmp_path: Path) -> None:
     lines = class_table(rows).splitlines()
     assert len(lines) == 22
     assert lines[1].split() == ["c0", "25", "7.7%", "3", "x", "4"]
-    assert lines[-1] == "5 more classes stand in report.json"
+    assert lines[-1] == "5 more classes in report.json"

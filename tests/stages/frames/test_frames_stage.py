@@ -118,7 +118,7 @@ def test_damaged_frames_are_not_written(tmp_path: Path) -> None:
     assert numbers == [number for number in range(12) if number not in {3, 8}]
     assert made.values == {"pictures": 10, "skipped": 0, "damaged": 2, "unreadable": 0}
     assert made.report == ("10 images written, 2 damaged frames left out",)
-    assert memory.warnings == ["'a.avi' is damaged: 2 of 12 frames have errors (3, 8)"]
+    assert memory.warnings == ["'a.avi' is damaged: errors in 2 of 12 frames (3, 8)"]
 
 
 @pytest.mark.parametrize("count", [None, 6])
@@ -167,7 +167,7 @@ def test_no_video(tmp_path: Path) -> None:
     [
         ({"source": None}, "frames has no video; give source=<video, folder or glob of videos>"),
         ({"source": "b.mp4"}, "no such source 'b.mp4'"),
-        ({"source": "a.png"}, "'a.png' holds pictures already; give a video"),
+        ({"source": "a.png"}, "'a.png' holds images already; give a video"),
         ({"source": "rtsp://host/a"}, "the stream 'rtsp://host/a' has no end; record it and give the video file"),
         ({"every": 2, "count": 2}, "both frames.every and frames.count are given; give one of them"),
     ],

@@ -67,7 +67,7 @@ def test_images_continue_where_the_run_ended(tmp_path: Path, monkeypatch: pytest
     result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 12 - done, resume=True)
     assert (result.values["frames"], result.values["resumed"], result.values["boxes"]) == (12, done, 12)
     assert len(processor.filters) == 12 - done
-    assert any(f"resumed: {done} of 12 images are finished" in note for note in memory.notes)
+    assert any(f"resumed: {done} of 12 images finished" in note for note in memory.notes)
     assert tables(tmp_path / "cut" / "work") == tables(tmp_path / "whole" / "work")
     for name, time in former.items():
         assert (tmp_path / "cut" / "work" / name).stat().st_mtime_ns == time
@@ -99,7 +99,7 @@ def test_videos_begin_again_with_the_one_that_was_not_finished(
     result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 15 - 5 * finished, resume=True)
     assert (result.values["frames"], result.values["resumed"]) == (15, 5 * finished)
     assert len(processor.filters) == 15 - 5 * finished
-    assert any(f"resumed: {finished} of 3 videos are finished; the next one begins again" in n for n in memory.notes)
+    assert any(f"resumed: {finished} of 3 videos finished; the next one begins again" in n for n in memory.notes)
     assert tables(tmp_path / "cut" / "work") == tables(tmp_path / "whole" / "work")
     for name in ("a", "b", "c"):
         source = list_source(str(tmp_path / "cut" / "work" / f"{name}.mp4"))

@@ -144,7 +144,7 @@ def test_an_unreadable_picture_is_one_line(workers):
     with pytest.raises(TrainingError) as caught:
         list(loader.epoch(0))
     assert not multiprocessing.active_children()
-    assert str(caught.value) == "cannot read the picture '7.png' (the file is truncated)"
+    assert str(caught.value) == "cannot read the image '7.png' (the file is truncated)"
 
 
 SCRIPT = """

@@ -212,7 +212,7 @@ def test_pictures_in_memory_give_the_same_bytes():
 def test_pictures_that_do_not_fit_the_memory_are_refused(monkeypatch):
     samples, read = textures(6)
     monkeypatch.setattr("backends.yolov5.pictures.reading.available_memory", lambda: 1000)
-    with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 pictures") as caught:
+    with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 images") as caught:
         TrainingPictures(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache="ram")
     assert "cache=none" in caught.value.hint
 
@@ -226,5 +226,5 @@ def test_pictures_that_every_process_keeps_are_counted_for_each(monkeypatch, bes
     if beside == 1:
         TrainingPictures(samples, read, PLAIN, **options)
         return
-    with pytest.raises(TrainingError, match=r"for 6 pictures at 96 pixels in each of 2 processes; 0\.0 GiB are"):
+    with pytest.raises(TrainingError, match=r"for 6 images at 96 pixels in each of 2 processes; 0\.0 GiB are"):
         TrainingPictures(samples, read, PLAIN, **options)

@@ -84,9 +84,9 @@ def test_boxes_all_alike(sizes: NDArray[np.float64]) -> None:
 
 
 def test_too_few_boxes() -> None:
-    with pytest.raises(TrainingError, match="8 boxes are too few to fit 9 anchors"):
+    with pytest.raises(TrainingError, match="too few boxes to fit 9 anchors: 8"):
         fit_anchors(np.full((8, 2), 20.0), 9, 4, seed=0)
-    with pytest.raises(TrainingError, match="0 boxes"):
+    with pytest.raises(TrainingError, match="fit 9 anchors: 0"):
         fit_anchors(np.full((50, 2), 1.0), 9, 4, seed=0)
 
 
@@ -115,7 +115,7 @@ def test_anchors_are_kept_where_boxes_are_too_few() -> None:
     config = scaled(depth=0.33, width=0.125, num_classes=1)
     found, line = check_anchors(config, np.array([[2.0, 300.0]]), 4, 0)
     assert found == P5_ANCHORS
-    assert line == "anchors: best possible recall 0.0000 of 1 boxes; kept, for 1 boxes are too few to fit 9 anchors"
+    assert line == "anchors: best possible recall 0.0000 of 1 box; kept, for too few boxes to fit 9 anchors: 1"
 
 
 def test_anchors_are_kept_where_fitted_ones_are_not_better() -> None:

@@ -78,7 +78,7 @@ def test_steps_that_never_grow_end_at_the_largest_batch(monkeypatch: pytest.Monk
 
 
 def test_a_single_step_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TrainingError, match="does not hold a training step with one picture of 64 pixels"):
+    with pytest.raises(TrainingError, match="does not hold a training step with one image of 64 pixels"):
         found(FakeMeter(GIB // 2), monkeypatch)
 
 

@@ -147,7 +147,7 @@ def exhausted(*_):
 def test_memory_that_does_not_suffice_is_told(tmp_path, monkeypatch, place):
     done = course(tmp_path, batch=6)
     monkeypatch.setattr(done.loop, place, exhausted)
-    with pytest.raises(TrainingError, match="does not hold a batch of 2 pictures of 64 pixels") as caught:
+    with pytest.raises(TrainingError, match="does not hold a batch of 2 images of 64 pixels") as caught:
         done.run()
     assert caught.value.hint.startswith("try batch=3 or auto, a smaller imgsz")
 
