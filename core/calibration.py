@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HooklineError, shown
+from core.regular_file import read_regular
 from core.serial import SHOWN, DecodeError, decode, encode, parse
 
 MAX_BYTES = 16_000_000
@@ -104,19 +105,12 @@ def read_bounded(path: Path) -> bytes:
     """Return the content of a table or cache.
 
     Raises:
-        HooklineError: It cannot be read, is no regular file, or has more than :data:`MAX_BYTES`.
+        HooklineError: It cannot be read, is not a regular file, or has more than :data:`MAX_BYTES`.
     """
-    hint = "make one with +stage=calibrate"
-    if not path.is_file():
-        raise HooklineError(f"'{path}' does not exist, or is no regular file", hint)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return read_regular(path, MAX_BYTES)
     except OSError as error:
-        raise HooklineError(f"'{path}' cannot be read ({error.strerror})", "make it readable") from error
-    if len(content) > MAX_BYTES:
-        raise HooklineError(f"'{path}' has more than {MAX_BYTES:,} bytes, which no calibration has", hint)
-    return content
+        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "make one with +stage=calibrate") from error
 
 
 def _check(ranges: Ranges) -> None:

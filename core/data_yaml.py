@@ -10,8 +10,8 @@ from typing import Any
 
 from core.errors import HooklineError, counted, shown
 from core.media.nearest import nearest_names
-from core.regular_file import exists, is_file, is_folder, path_of
-from core.user_paths import user_path
+from core.regular_file import exists, is_file, is_folder
+from core.user_paths import path_of, user_path
 from core.yaml_file import YamlFile, read_yaml
 
 SPLITS = ("train", "val", "test")

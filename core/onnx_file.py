@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import HooklineError, one_line, shown
+from core.regular_file import read_regular
 
 if TYPE_CHECKING:
     import onnx
@@ -92,16 +93,10 @@ def _parse(path: Path) -> onnx.ModelProto:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from onnx import ModelProto
 
-    if not path.is_file():
-        raise HooklineError(f"'{path}' does not exist, or is no regular file", "give an ONNX file")
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise HooklineError(
-                f"'{path}' has {size:,} bytes, more than {MAX_BYTES:,}", "give an ONNX file of a YOLOv5"
-            )
-        model: onnx.ModelProto = ModelProto.FromString(path.read_bytes())
+        model: onnx.ModelProto = ModelProto.FromString(read_regular(path, MAX_BYTES))
     except OSError as error:
-        raise HooklineError(f"'{path}' cannot be read ({error.strerror or error})", "make it readable") from error
+        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "give an ONNX file of a YOLOv5") from error
     except DecodeError as error:
         raise HooklineError(f"'{path}' is damaged or no ONNX model", _HINT) from error
     if not model.graph.output:

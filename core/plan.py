@@ -186,7 +186,10 @@ class _Planner:
     def _check(self, stage: Stage, config: Any) -> None:
         self.problems.extend(self.options.stage_problems(stage.name, config))
         if stage.check:
-            self.problems.extend(stage.check(config, self.context))
+            try:
+                self.problems.extend(stage.check(config, self.context))
+            except HooklineError as problem:  # e.g. of a path that the check could not read
+                self.problems.append(problem)
 
     def _bind(self, stage: Stage, config: Any, wanted: Input) -> int | None:
         """The step that makes this input, added where it is missing; None for an optional one left out."""

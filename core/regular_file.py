@@ -97,14 +97,6 @@ def exists(path: Path | str) -> bool:
     return os.path.exists(path)  # noqa: PTH110  as above
 
 
-def path_of(text: str) -> Path:
-    """Return the path that a text file names, with ``~`` expanded; a user that does not exist stays as it is written.
-
-    Text files are UTF-8, names of files are in the system's encoding: in an ASCII locale the bytes are kept.
-    """
-    return Path(os.path.expanduser(os.fsdecode(text.encode("utf-8", "surrogateescape"))))  # noqa: PTH111  raises
-
-
 def _check(status: os.stat_result, path: Path | str, limit: int | None) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = KINDS.get(stat.S_IFMT(status.st_mode), "not a file")

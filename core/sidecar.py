@@ -15,6 +15,7 @@ from typing import Any
 from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.digest import file_digest
 from core.errors import HooklineError, shown
+from core.regular_file import is_file, read_regular
 from core.serial import DecodeError, decode, digest, encode, parse
 from core.validation import validate
 
@@ -47,7 +48,7 @@ class Sidecar:
             (file, self.artifact.sha256),
             *((file.parent / key, self.others[key]) for key in self.others),
         ]:
-            if not path.is_file() or file_digest(path) != content:
+            if not is_file(path) or file_digest(path) != content:
                 yield path
 
 
@@ -93,10 +94,10 @@ def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
         HooklineError: As for :func:`read_artifact`.
     """
     path = sidecar_path(file)
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
-        content = parse(_read(path, largest))
+        content = parse(read_regular(path, largest))
         if not isinstance(content, dict):
             raise DecodeError("", f"expected an object, got {type(content).__name__}")
         if content.get(DIGEST) != sidecar_digest(content):
@@ -107,7 +108,7 @@ def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
             f"'{path}' does not describe an artifact ({error})", "restore it, or build again"
         ) from error
     except OSError as error:
-        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "make it readable") from error
+        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "restore it, or build again") from error
 
 
 def read_model(file: Path) -> Artifact | None:
@@ -135,7 +136,7 @@ def verify_file(model: AnyModel) -> None:
     """
     if not model.sha256:
         return
-    if not model.path.is_file():
+    if not is_file(model.path):
         raise HooklineError(f"'{model.path}' does not exist", "restore it, or make it again")
     if file_digest(model.path) != model.sha256:
         raise _changed(model.path)
@@ -146,14 +147,6 @@ def _changed(path: Path) -> HooklineError:
         f"'{path}' is not the file that was written: its sha256 differs from the sidecar's",
         "restore it, or make it again (with reuse=false)",
     )
-
-
-def _read(path: Path, largest: int | None) -> bytes:
-    with path.open("rb") as file:
-        content = file.read() if largest is None else file.read(largest + 1)
-    if largest is not None and len(content) > largest:
-        raise DecodeError("", f"it is larger than {largest:,} bytes")
-    return content
 
 
 def _decoded(content: dict[str, Any], file: Path) -> Sidecar:

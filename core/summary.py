@@ -17,6 +17,7 @@ from core.errors import HooklineError, code_of, reason_of
 from core.hookspecs import hookimpl
 from core.masking import masked
 from core.output_paths import output_path, write_file
+from core.regular_file import read_regular
 from core.resuming import resumption
 from core.versions import versions
 
@@ -159,7 +160,7 @@ def check_replaced(run_dir: Path) -> None:
 
 def _has_keys(path: Path, keys: set[str]) -> bool:
     try:
-        return keys <= set(json.loads(path.read_text(encoding="utf-8")))
+        return keys <= set(json.loads(read_regular(path)))
     except (OSError, ValueError, TypeError, RecursionError):
         return False
 

@@ -1,4 +1,4 @@
-"""Paths as users write them: ``~`` stands for a home folder."""
+"""Paths as users write them, on the command line and in text files: ``~`` stands for a home folder."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def user_path(text: str | os.PathLike[str]) -> Path:
             f"write './{given}' for a name with '~'",
         )
     raise HooklineError(message, hint)
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a text file names, with ``~`` expanded.
+
+    Text files are UTF-8, names of files are in the system's encoding: in an ASCII locale the bytes are kept. Unlike
+    :func:`user_path`, it raises nothing: a user that does not exist is part of a name that is not there.
+    """
+    return Path(os.path.expanduser(os.fsdecode(text.encode("utf-8", "surrogateescape"))))  # noqa: PTH111  raises
 
 
 def check_working_directory() -> None:

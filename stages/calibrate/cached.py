@@ -20,7 +20,7 @@ from core.calibration import (
 from core.context import RunContext
 from core.digest import file_digest
 from core.errors import HooklineError, shown
-from core.regular_file import is_file, open_regular
+from core.regular_file import open_regular
 from core.user_paths import user_path
 from stages.calibrate.tables import write_table
 
@@ -33,14 +33,14 @@ METHOD = "tensorrt-cache"
 def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
     """Yield what is wrong with the file and its header, as far as it is known before the run."""
     path = user_path(config.cache or "")
-    if not is_file(path):
-        yield HooklineError(f"no calibration cache '{path}'", "give the text file that TensorRT wrote")
+    try:
+        with open_regular(path, MAX_BYTES) as file:
+            header = file.readline(256).decode(errors="replace").rstrip("\r\n")
+    except OSError as error:
+        yield HooklineError(
+            f"cannot read the calibration cache '{path}' ({error.strerror})", "give the text file that TensorRT wrote"
+        )
         return
-    if (size := path.stat().st_size) > MAX_BYTES:
-        yield HooklineError(f"the calibration cache '{path}' has {size:,} bytes", "give the file that TensorRT wrote")
-        return
-    with open_regular(path) as file:
-        header = file.readline(256).decode(errors="replace").rstrip("\r\n")
     if header.startswith("{"):
         yield HooklineError(
             f"'{path}' is a calibration table, not a cache", "give the file calibration.cache in the same folder"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.artifacts import AnyModel
 from core.errors import HooklineError, counted
 from core.media.nearest import nearest_names
+from core.regular_file import is_file
 from core.sidecar import read_model
 from core.user_paths import user_path
 
@@ -21,7 +22,7 @@ def read_reference(reference: str | None) -> AnyModel:
     if not reference:
         raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
     path = user_path(reference)
-    if not path.is_file():
+    if not is_file(path):
         raise HooklineError(f"no file '{path}' to compare with", nearest_names(path))
     artifact = read_model(path)
     if not isinstance(artifact, AnyModel):

@@ -15,6 +15,7 @@ from core.known import Known, known_of
 from core.media.source import VIDEOS, is_image
 from core.output_paths import output_path
 from core.parts import Release
+from core.regular_file import is_file, is_folder
 from core.sidecar import SIDECAR, read_artifact, sidecar_path
 from core.user_paths import user_path
 
@@ -57,7 +58,7 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
     path = user_path(weights)
     releases = _releases(registry)
     name = weights.removesuffix(".pt")
-    if path.is_file():
+    if is_file(path):
         if path.suffix.lower() in OTHERS or is_image(path) or path.suffix.lower() in VIDEOS:
             raise HooklineError(
                 f"weights '{weights}' is not a model file", "give .pt, .safetensors, .onnx or an engine"
@@ -72,7 +73,7 @@ def kind_of(weights: str) -> type[Artifact]:
     """The artifact type of ``weights``: by the sidecar beside a file, else by the suffix."""
     path = user_path(weights)
     try:
-        known = read_artifact(path) if path.is_file() else None
+        known = read_artifact(path) if is_file(path) else None
     except HooklineError:  # described() reports it
         known = None
     if known is not None:
@@ -129,7 +130,7 @@ def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str
         return {"release": source.name, "weights": found or release.mirror_sha256 or release.sha256}
     sidecar = sidecar_path(source.path)
     files = {"weights": source.path, "sidecar": sidecar}
-    contents = {name: file_digest(file, context.cache_dir) for name, file in files.items() if file.is_file()}
+    contents = {name: file_digest(file, context.cache_dir) for name, file in files.items() if is_file(file)}
     return {"name": source.path.stem, **contents}
 
 
@@ -147,7 +148,7 @@ def _releases(registry: Registry) -> dict[str, Official]:
 
 
 def _no_such(weights: str, path: Path, name: str, registry: Registry) -> HooklineError:
-    if path.is_dir():
+    if is_folder(path):
         return HooklineError(f"weights '{weights}' is a folder", "give the file in it")
     if any(name in part.variants for part in registry.parts("models").values()):
         return HooklineError(

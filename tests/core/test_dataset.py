@@ -66,6 +66,17 @@ def test_list_keeps_its_order_and_drops_repeats(tmp_path: Path) -> None:
     assert [sample.picture.stem for sample in samples] == ["c", "a"]
 
 
+def test_a_list_names_images_only(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"val": {"a": []}})
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "val.txt").write_text("images/val/a.png\nclip.mp4\n")
+    (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [a]")
+    spec = read_data_yaml(tmp_path / "data.yaml")
+    assert ["line 2 of" in str(problem) for problem in list_problems(spec)] == [True]
+    with pytest.raises(HooklineError, match=r"line 2 of '.*val.txt' is not the name of an image: 'clip.mp4'"):
+        list_samples(spec, "val")
+
+
 def test_list_with_a_missing_picture_names_the_line(tmp_path: Path) -> None:
     write_dataset(tmp_path, {"val": {"a": []}})
     (tmp_path / "val.txt").write_text("images/val/a.png\nimages/val/z.png\n")

@@ -350,13 +350,13 @@ def test_regular_files_only(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     elif kind == "device":
         path.symlink_to("/dev/zero")
-    with pytest.raises(HooklineError, match="does not exist, or is no regular file"):
+    with pytest.raises(HooklineError, match="a regular file is needed|No such file"):
         read_onnx(path)
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_file, "MAX_BYTES", 100)
-    with pytest.raises(HooklineError, match="bytes, more than 100"):
+    with pytest.raises(HooklineError, match="bytes, the limit is 100"):
         read_onnx(detector(tmp_path / "x.onnx"))
 
 

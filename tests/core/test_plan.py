@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -131,6 +132,17 @@ def test_checks_of_stages_become_problems(tmp_path: Path) -> None:
     parts = toys.registry(toys.STAGES[0], stage)
     with pytest.raises(PlanError, match="imgsz=641; 640 or 672"):
         make_plan(["export"], toys.configs(), toys.context(tmp_path, parts))
+
+
+def test_a_mistake_that_a_check_raises_is_one_problem_of_all(tmp_path: Path) -> None:
+    def check(_config: object, _context: object) -> Iterator[HooklineError]:
+        yield HooklineError("imgsz=641", "640 or 672")
+        raise HooklineError("there is no user 'u'")
+
+    parts = toys.registry(toys.STAGES[0], replace(toys.STAGES[2], check=check))
+    with pytest.raises(PlanError) as caught:
+        make_plan(["export"], toys.configs(), toys.context(tmp_path, parts))
+    assert [problem.message for problem in caught.value.problems] == ["imgsz=641", "there is no user 'u'"]
 
 
 @dataclass

@@ -14,7 +14,6 @@ from core.regular_file import (
     is_file,
     is_folder,
     open_regular,
-    path_of,
     read_regular,
 )
 
@@ -97,10 +96,3 @@ def test_a_file_that_is_larger_than_it_says() -> None:
     assert Path("/proc/meminfo").stat().st_size == 0
     with pytest.raises(TooLargeError, match="the limit is 10"):
         read_regular("/proc/meminfo", 10)
-
-
-def test_paths_in_text_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert path_of("~/a") == Path("/home/somebody/a")
-    assert path_of("~nosuchuser/a") == Path("~nosuchuser/a")
-    assert path_of("caf\udce9") == Path("caf\udce9")

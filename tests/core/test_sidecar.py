@@ -170,10 +170,16 @@ def test_a_sidecar_of_an_older_hookline(artifact: Artifact) -> None:
         read_artifact(artifact.path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"null", b" " * (LARGEST + 1)])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"null"])
 def test_files_that_are_no_sidecar(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.onnx.json").write_bytes(content)
     with pytest.raises(HooklineError, match=r"x\.onnx\.json' does not describe an artifact"):
+        read_artifact(tmp_path / "x.onnx")
+
+
+def test_a_sidecar_that_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx.json").write_bytes(b" " * (LARGEST + 1))
+    with pytest.raises(HooklineError, match=r"x\.onnx\.json' \(it has 16,000,001 bytes, the limit is 16,000,000\)"):
         read_artifact(tmp_path / "x.onnx")
 
 

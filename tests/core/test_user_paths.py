@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.user_paths import user_path
+from core.user_paths import path_of, user_path
 
 
 def test_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,3 +43,10 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
         monkeypatch.setenv("HOME", home)
     with pytest.raises(HooklineError, match="set HOME"):
         user_path("~/x")
+
+
+def test_paths_in_text_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert path_of("~/a") == Path("/home/somebody/a")
+    assert path_of("~nosuchuser/a") == Path("~nosuchuser/a")
+    assert path_of("caf\udce9") == Path("caf\udce9")

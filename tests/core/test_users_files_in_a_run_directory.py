@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from core.errors import HooklineError
+from core.summary import check_replaced
 from tests.snapshots import changes, snapshot
 
 
@@ -51,6 +55,12 @@ def test_a_run_removes_no_file_of_another_program(tmp_path: Path, repo_root: Pat
     refused_run(tmp_path / "work", repo_root, "spark")
     found = [line for line in changes(before, snapshot(folder)) if "gone: " in line or "changed: '.cache" in line]
     assert not found
+
+
+def test_a_fifo_in_place_of_a_summary_is_refused_and_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "summary.json")
+    with pytest.raises(HooklineError, match="was not written by hookline"):
+        check_replaced(tmp_path)
 
 
 def test_a_run_replaces_no_status_of_another_program(tmp_path: Path, repo_root: Path) -> None:

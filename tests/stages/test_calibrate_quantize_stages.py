@@ -171,7 +171,7 @@ def test_files_that_are_no_cache(context, model, tmp_path):
         calibrate(config(cache=str(file), trust_cache=True), model, None, context[0])
     with file.open("wb") as opened:
         opened.truncate(100_000_000)
-    with pytest.raises(HooklineError, match=r"x\.cache' has 100,000,000 bytes"):
+    with pytest.raises(HooklineError, match=r"x\.cache' \(it has 100,000,000 bytes"):
         calibrate(config(cache=str(file), trust_cache=True), model, None, context[0])
 
 
@@ -252,7 +252,7 @@ def test_an_empty_folder_is_told_before_anything_runs(context, tmp_path):
     ("options", "message"),
     [
         ({"source": "rtsp://camera/1"}, "cannot calibrate on the stream"),
-        ({"cache": "nowhere.cache"}, r"no calibration cache 'nowhere\.cache'"),
+        ({"cache": "nowhere.cache"}, r"cannot read the calibration cache 'nowhere\.cache' \(No such file"),
         ({"cache": __file__, "source": __file__}, r"both calibrate\.source and calibrate\.cache"),
         ({"cache": __file__}, "does not say which model it was made for"),
         ({"cache": __file__, "trust_cache": True}, "line 3 of the calibration cache"),
