@@ -10,15 +10,12 @@ from typing import Any
 
 from core.errors import HooklineError, counted, shown
 from core.media.nearest import nearest_names
+from core.model_limits import MAX_CLASSES, name_problem
 from core.regular_file import exists, is_file, is_folder
 from core.user_paths import path_of, user_path
 from core.yaml_file import YamlFile, read_yaml
 
 SPLITS = ("train", "val", "test")
-MAX_CLASSES = 20_000
-"""Class names of a data set: as many as a network may have (SECURITY.md)."""
-MAX_NAME = 500
-"""Characters of a class name."""
 SHOWN = 200
 """Characters of a path that a message repeats."""
 
@@ -112,13 +109,6 @@ def _check_name(file: YamlFile, index: int, name: Any) -> None:
         raise HooklineError(
             f"class {index} in {file.place('names', index)} is {shown(str(name))}, which {problem}", "correct its name"
         )
-
-
-def name_problem(name: str) -> str:
-    """Return why a class cannot have this name, empty where it can."""
-    if len(name) > MAX_NAME:
-        return f"has {len(name):,} characters (the limit is {MAX_NAME})"
-    return "is not Unicode" if any(0xD800 <= ord(sign) <= 0xDFFF for sign in name) else ""
 
 
 def _in_order(file: YamlFile, names: Mapping[Any, Any]) -> list[Any]:

@@ -15,12 +15,11 @@ from typing import Any
 
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.errors import HooklineError, shown
+from core.model_limits import MAX_METADATA, MAX_SIDE
 from core.serial import DecodeError, decode, encode, parse
-from core.validation import LARGEST_SIZE, validate
+from core.validation import validate
 
 KEY = "hookline"
-MAX_METADATA = 4_000_000
-"""Characters of our own metadata: 20,000 class names of 200 characters."""
 MAX_NAMES_TEXT = 1_000_000
 """Characters of the names as others write them; Python's reader takes up to 300 bytes for each."""
 MAX_NUMBER = 20
@@ -75,8 +74,8 @@ def parse_stride(text: str) -> int:
         number = float(text[:MAX_NUMBER])
     except ValueError:
         number = math.nan
-    if not (number >= 1 and number.is_integer() and number <= LARGEST_SIZE):
-        raise DecodeError("stride", f"expected a whole number from 1 to {LARGEST_SIZE}, got {shown(text)}")
+    if not (number >= 1 and number.is_integer() and number <= MAX_SIDE):
+        raise DecodeError("stride", f"expected a whole number from 1 to {MAX_SIDE}, got {shown(text)}")
     return int(number)
 
 

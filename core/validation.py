@@ -11,18 +11,11 @@ from typing import Any
 
 from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel, InputContract, ModelFacts
 from core.errors import shown
+from core.model_limits import MAX_ANCHORS, MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
 from core.serial import DecodeError
 
-LARGEST_SIZE = 65536
-"""Of a batch, of a side in pixels, and of a side of an anchor."""
 LARGEST_INPUT = 1 << 27
 """Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, the first features of yolov5x 11 GB."""
-MAX_CLASSES = 20_000
-"""Class names of a model or data set. The largest public detection data set (V3Det) has 13,204."""
-MAX_NAME_LENGTH = 1000
-"""Characters of a class name."""
-MAX_ANCHORS = 32
-"""Anchors per level; all official networks have 3."""
 AXES = ("batch", "height", "width")
 CHANNEL_ORDERS = ("rgb", "bgr")
 SHA256 = re.compile(r"[0-9a-f]{64}|")
@@ -73,8 +66,8 @@ def _threshold(model: GraftedModel | Engine) -> Iterator[Problem]:
 
 def _facts(facts: ModelFacts) -> Iterator[Problem]:
     yield from _names(facts.names)
-    if not facts.strides or not _increasing((0, *facts.strides, LARGEST_SIZE + 1)):
-        yield "strides", f"increasing whole numbers from 1 to {LARGEST_SIZE}"
+    if not facts.strides or not _increasing((0, *facts.strides, MAX_SIDE + 1)):
+        yield "strides", f"increasing whole numbers from 1 to {MAX_SIDE}"
     if not facts.anchors:  # families without anchors, and foreign ONNX files
         return
     if len(facts.anchors) != len(facts.strides):
@@ -84,14 +77,14 @@ def _facts(facts: ModelFacts) -> Iterator[Problem]:
         yield "anchors", "pairs of width and height, equally many per level"
     if any(size > 2 * MAX_ANCHORS for size in sizes):
         yield "anchors", f"up to {MAX_ANCHORS} per level"
-    if not all(0 < side <= LARGEST_SIZE for level in facts.anchors for side in level):
-        yield "anchors", f"numbers above 0, up to {LARGEST_SIZE}"
+    if not all(0 < side <= MAX_SIDE for level in facts.anchors for side in level):
+        yield "anchors", f"numbers above 0, up to {MAX_SIDE}"
 
 
 def _contract(contract: InputContract) -> Iterator[Problem]:
     for axis in AXES:
-        if not 1 <= getattr(contract, axis) <= LARGEST_SIZE:
-            yield axis, f"a whole number from 1 to {LARGEST_SIZE}"
+        if not 1 <= getattr(contract, axis) <= MAX_SIDE:
+            yield axis, f"a whole number from 1 to {MAX_SIDE}"
     if (pixels := contract.batch * contract.height * contract.width) > LARGEST_INPUT:
         yield "batch", f"a batch of at most {LARGEST_INPUT:,} pixels, not {pixels:,}"
     if not set(contract.dynamic) <= set(AXES) or len(set(contract.dynamic)) != len(contract.dynamic):
@@ -110,16 +103,8 @@ def _names(names: Iterable[str]) -> Iterator[Problem]:
     listed = tuple(names)
     if not 1 <= len(listed) <= MAX_CLASSES:
         yield "names", f"1 to {MAX_CLASSES:,} class names, not {len(listed):,}"
-    if not all(len(name) <= MAX_NAME_LENGTH and _encodable(name) for name in listed):
+    if any(map(name_problem, listed)):
         yield "names", f"class names of up to {MAX_NAME_LENGTH} Unicode characters"
-
-
-def _encodable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _increasing(numbers: tuple[int, ...]) -> bool:

@@ -17,11 +17,10 @@ from backends.yolov5.config import Anchors, ModelConfig
 from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.model import YOLOv5
 from core.errors import counted, shown
+from core.model_limits import MAX_METADATA
 from core.serial import DecodeError, decode, parse
 
 FORMAT = 1
-MAX_METADATA = 4_000_000
-"""Characters of our metadata in a safetensors file: 20,000 class names of 200 characters."""
 _KEY = "hookline"
 _FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 _COUNTER = ".num_batches_tracked"

@@ -9,6 +9,7 @@ from typing import Any
 
 from backends.yolov5.errors import ConfigError
 from core.errors import shown
+from core.model_limits import MAX_ANCHORS, MAX_CLASSES, MAX_SIDE
 from core.serial import DecodeError, decode, encode
 
 Anchors = tuple[tuple[float, ...], ...]
@@ -32,22 +33,12 @@ _HEAD_REPEATS = 3
 
 VARIANTS: tuple[str, ...] = tuple(f"yolov5{scale}{level}" for level in ("", "6") for scale in _SCALES)
 
-
-MAX_CLASSES = 20_000
-"""Classes of a network. The largest public detection data set (V3Det) has 13,204; with 20,000 the outputs of yolov5n
-for one image of 640x640 take 2 GB."""
-MAX_NAME_LENGTH = 1000
-"""Characters of a class name."""
 LEVELS = (3, 4)
 """Numbers of output levels."""
 MAX_CHANNELS = 4096
 """Channels of a layer; yolov5x has 1,280."""
 MAX_REPEATS = 64
 """Bottlenecks of a C3 block; yolov5x has 12."""
-MAX_ANCHORS = 32
-"""Anchors of a level; all official networks have 3."""
-MAX_ANCHOR_SIDE = 65536.0
-"""Pixels."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +83,8 @@ class ModelConfig:
             raise ConfigError(
                 f"anchors {shown(self.anchors)}: 3 or 4 levels of 1 to {MAX_ANCHORS} pairs each are possible"
             )
-        if not all(0 < side <= MAX_ANCHOR_SIDE for level in self.anchors for side in level):
-            raise ConfigError(f"anchors {shown(self.anchors)}: each side must be above 0, up to {MAX_ANCHOR_SIDE:,.0f}")
+        if not all(0 < side <= MAX_SIDE for level in self.anchors for side in level):
+            raise ConfigError(f"anchors {shown(self.anchors)}: each side must be above 0, up to {MAX_SIDE:,}")
         _check_counts("num_classes", (self.num_classes,), 1, MAX_CLASSES)
         _check_counts("channels", self.channels, self.levels + 2, MAX_CHANNELS)
         _check_counts("repeats", self.repeats, self.levels + 1, MAX_REPEATS)

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from backends.yolov5.blueprint import Layer, blueprint
 from backends.yolov5.checkpoint import Weights, finite
-from backends.yolov5.config import LEVELS, MAX_ANCHORS, MAX_NAME_LENGTH, Anchors, ModelConfig, variant_of
+from backends.yolov5.config import LEVELS, Anchors, ModelConfig, variant_of
 from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.layers import SPPF, Bottleneck, ConvBlock, focus_to_conv
 from backends.yolov5.pickle_machine import StandIn
 from backends.yolov5.unpickle import read_pickle
 from core.errors import counted, shown
+from core.model_limits import MAX_ANCHORS, name_problem
 
 _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
 _MODELS = frozenset(
@@ -224,8 +225,9 @@ def _names(model: StandIn, count: int, path: Path) -> tuple[str, ...]:
         names = [names.get(index) for index in range(len(names))]
     if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f"'{path}' does not name its {count} classes", _WANTED)
-    if long := [name for name in names if len(name) > MAX_NAME_LENGTH]:
-        raise CheckpointError(f"'{path}' has the class name {shown(long[0])} of {len(long[0]):,} characters", _WANTED)
+    for name in names:
+        if problem := name_problem(name):
+            raise CheckpointError(f"'{path}' has the class name {shown(name)}, which {problem}", _WANTED)
     return tuple(names)
 
 

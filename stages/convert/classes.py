@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.data_yaml import MAX_CLASSES, name_problem
 from core.errors import HooklineError, counted, shown, unknown
+from core.model_limits import MAX_CLASSES, name_problem
 
 
 def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, int]]:

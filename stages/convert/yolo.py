@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from core.data_yaml import MAX_CLASSES
 from core.dataset import list_samples, read_data_yaml
 from core.errors import HooklineError, counted, shown
 from core.labels import MAX_BYTES
+from core.model_limits import MAX_CLASSES
 from core.regular_file import is_file, open_regular, read_regular
 from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, visible
 from stages.convert.json_rows import load_json, row_of

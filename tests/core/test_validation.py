@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from backends.yolov5 import config
-from core import validation
 from core.artifacts import Checkpoint, InputContract, ModelFacts
 from core.serial import DecodeError
 from core.validation import validate
@@ -71,13 +69,6 @@ def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
     ],
 )
 def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
-    (field,) = change
+    field = next(iter(change))
     with pytest.raises(DecodeError, match=f"^{field}: expected"):
         validate(replace(CONTRACT, **change))
-
-
-def test_the_limits_of_the_library_are_those_of_artifacts() -> None:
-    """The YOLOv5 library does not import them: it can be used without the framework."""
-    for name in ("MAX_CLASSES", "MAX_NAME_LENGTH", "MAX_ANCHORS"):
-        assert getattr(config, name) == getattr(validation, name)
-    assert config.MAX_ANCHOR_SIDE == validation.LARGEST_SIZE

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from core.data_yaml import MAX_CLASSES, DataSpec, read_data_yaml
+from core.data_yaml import DataSpec, read_data_yaml
 from core.errors import LONGEST_LINE, HooklineError
+from core.model_limits import MAX_CLASSES
 from core.regular_file import NotRegularError, TooLargeError
 from core.yaml_file import MAX_BYTES, MAX_DEPTH, read_yaml
 
@@ -233,8 +234,8 @@ def test_many_classes(tmp_path: Path) -> None:
     write(MAX_CLASSES + 1)
     with pytest.raises(HooklineError, match=r"\(line 2\) has 20,001 class names; the limit is 20,000"):
         read_data_yaml(file)
-    file.write_text(f"val: images\nnames: [{'x' * 501}]\n", encoding="utf-8")
-    with pytest.raises(HooklineError, match=r"class 0 in .* has 501 characters \(the limit is 500\)"):
+    file.write_text(f"val: images\nnames: [{'x' * 1001}]\n", encoding="utf-8")
+    with pytest.raises(HooklineError, match=r"class 0 in .* has 1,001 characters \(the limit is 1,000\)"):
         read_data_yaml(file)
 
 
