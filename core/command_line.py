@@ -7,7 +7,6 @@ as it was typed.
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import re
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from core.errors import LONGEST_LINE, LONGEST_VALUE, HooklineError, shown, unknown
+from core.errors import LONGEST_LINE, HooklineError, nearest, shown, unknown
 from core.explain import option_fields, unknown_option
 from core.flags import read_flags
 from core.quoting import hydra_quoted, shell_word
@@ -172,8 +171,8 @@ class _Reader:
             hint = (
                 f"did you mean {' or '.join(shell_word(f'{word}={path}') for word in ('source', 'weights', 'data'))}?"
             )
-        elif nearest := difflib.get_close_matches(bare[:LONGEST_VALUE], meant, n=1):
-            hint = f"did you mean {meant[nearest[0]]}?"
+        elif similar := nearest(bare, meant):
+            hint = f"did you mean {meant[similar[0]]}?"
         else:
             hint = "options come as name=value, stages as +stage=<name>"
         return HooklineError(f"{shown(argument)} has no '='", hint)

@@ -1,4 +1,4 @@
-"""The flags of the command line, those of Hydra, read before Hydra does: a mistake gets one line instead of a usage."""
+"""The flags of the command line, read before Hydra reads them: a mistake gets one line instead of a usage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.quoting import shell_word
 
 FLAGS = (
     "--help", "--version", "--hydra-help", "--multirun", "--run", "--cfg", "--resolve", "--package", "--info",
-    "--config-dir", "--config-name", "--shell-completion",
+    "--config-dir", "--config-name", "--shell-completion", "--json",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""``--help``: the stages with their summaries, examples, and the options of the stages named beside it."""
+"""``--help``: the stages with their summaries, examples, and the options of the stages that the line names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEAD = f"""hookline {__version__}: YOLOv5 from a labelled data set to a verifie
 
 usage: python -m core.run +stage=<stage> [option=value ...]        (the console script `hookline` is the same)
        python -m core.run +stage=[<stage>,<stage>] ...             several, in this order; what is missing is added
-       python -m core.run -m +stage=<stage> option=a,b             a sweep: one run a combination
+       python -m core.run -m +stage=<stage> option=a,b             a sweep: one run per combination
 """
 
 _EXAMPLES = """examples:
@@ -26,6 +26,7 @@ _EXAMPLES = """examples:
 _TAIL = """more:
   python -m core.run +stage=<stage> --help    the options of a stage
   python -m core.run +stage=<stage> --cfg job the whole config, composed
+  python -m core.run +stage=<stage> --json    the summary on standard output, for programs
   python -m core.plugins                      what is loaded, from which distribution
   python -m core.run --hydra-help             options of Hydra itself
 """
@@ -33,7 +34,7 @@ _TAIL = """more:
 _WORDS = """options at the top level:
   weights=yolov5s    official name or file          precision=fp32   fp32, fp16, int8
   data=<data.yaml>   labelled data set              calibrator=...   how int8 ranges are found
-  source=<path>      pictures, video, stream        backend=auto     runtime
+  source=<path>      images, video, stream          backend=auto     runtime
   imgsz=640          network input                  device=auto      cpu, cuda, cuda:N
   conf= iou= max_det= classes=  which boxes         seed=0 store=<folder> reuse=true
 """
