@@ -136,7 +136,7 @@ class PlainProgress:
     def __init__(self, write: Callable[[str], None], title: str, total: int | None, unit: str) -> None:
         self._write = write
         self._title, self._total, self._unit = title, total, unit
-        self._done = 0
+        self._done, self._printed = 0, -1
         self._start = self._last = time.monotonic()
         self._note = ""
 
@@ -149,11 +149,12 @@ class PlainProgress:
             self._line()
 
     def close(self) -> None:
-        """Write the last line, where there was anything to count."""
-        if self._done:
+        """Write the last line, where there was anything to count and it is not there yet."""
+        if self._done and self._printed != self._done:
             self._line()
 
     def _line(self) -> None:
+        self._printed = self._done
         seconds = max(time.monotonic() - self._start, 1e-9)
         of = f"/{self._total}" if self._total else ""
         rate = f", {self._done / seconds:.1f} {self._unit}/s" if self._unit else ""

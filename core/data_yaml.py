@@ -68,8 +68,10 @@ def _load(file: Path) -> YamlFile:
     except FileNotFoundError:
         raise HooklineError(f"no data set file '{file}'", nearest_names(file)) from None
     except OSError as error:
+        inside = file / "data.yaml"
+        meant = f"did you mean '{inside}'? " if is_file(inside) else ""
         raise HooklineError(
-            f"cannot read '{file}' ({error.strerror})", "data= takes the path of a data.yaml"
+            f"cannot read '{file}' ({error.strerror})", f"{meant}data= takes the path of a data.yaml"
         ) from error
     if not isinstance(found.content, dict):
         raise HooklineError(f"'{file}' is not a data.yaml", "it needs the keys 'names', 'train' and 'val'")

@@ -127,7 +127,8 @@ def _report(error: BaseException, summary: Summary, console: Console, log: RunLo
         log.error(error)
     log.cause(error)
     if summary.resume:
-        console.note(f"to resume: {summary.resume}   (finished work is kept)")
+        again = "to resume" if "resume=true" in summary.resume else "to run it again"
+        console.note(f"{again}: {summary.resume}   (finished stages are kept)")
 
 
 def _run_in(run_dir: Path, config: DictConfig, summary: Summary, console: Console, log: RunLog) -> None:

@@ -6,14 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.config import followed
+from core.config import followed, part_names
 from core.errors import HooklineError, shown
 from core.parts import Part
 from core.ranges import range_problems
-from core.registry import KINDS, Registry
+from core.registry import AUTO, KINDS, Registry
 
 if TYPE_CHECKING:
     from core.context import RunContext
+
+
+NAMING = {"calibrator": "calibrators", "backend": "runtimes", "processor": "processors", "tracker": "trackers"}
+"""Top-level options that name parts, and their kinds: a wrong name is reported also where no stage uses it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class OptionChecks:
         """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts."""
         for _, problem in range_problems(self.words, ""):
             yield problem
+        for word, kind in NAMING.items():
+            for name in part_names(getattr(self.words, word, None)):
+                if name != AUTO and name not in context.registry.parts(kind):
+                    yield context.registry.not_found(kind, name)
         for kind, part in _parts(context.registry):
             options = context.options(kind, part.name)
             wrong = [problem for _, problem in range_problems(options, f"{kind}.{part.name}.")]

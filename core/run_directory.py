@@ -80,7 +80,12 @@ def remember_directories() -> Iterator[None]:
     make = os.mkdir
 
     def remember(path: Any, *arguments: Any, **options: Any) -> None:
-        make(path, *arguments, **options)
+        try:
+            make(path, *arguments, **options)
+        except FileNotFoundError as error:
+            if os.path.isdir(os.path.dirname(os.path.abspath(path))):  # noqa: PTH112, PTH120  e.g. in /proc
+                raise HooklineError(f"no folder can be made at '{os.fsdecode(path)}'", "choose another one") from error
+            raise
         if isinstance(path, str | bytes | os.PathLike):
             _made.add(os.path.abspath(os.fsdecode(path)))
 

@@ -113,11 +113,13 @@ class Monitor:
     def hookline_after_run(self, summary: Summary) -> None:
         """Say how the run ended."""
         self.status.state, self.status.code, self.status.error = summary.status, summary.code, summary.error
+        if summary.status == "finished":
+            self.status.progress = None
         self._write()
 
     def progress(self, title: str, total: int | None, unit: str) -> Progress:
         """Begin a piece of work that counts its steps."""
-        return _Followed(Advance(title, total=total, unit=unit), self.show)
+        return _Followed(Advance(title.strip(), total=total, unit=unit), self.show)
 
     def show(self, advance: Advance) -> None:
         """Write how far a piece of work is, unless progress was written a moment ago."""

@@ -64,7 +64,7 @@ def read_yaml(path: Path) -> YamlFile:
         text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HooklineError(
-            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "give a YAML file, saved as UTF-8"
         ) from error
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     builder = _Builder(path)

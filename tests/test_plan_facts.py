@@ -73,7 +73,7 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=evaluate", "data={}/two/data.yaml", KNOWN, "single_class=true"], "the data set 1 class (object)"),
         (["+stage=build", KNOWN, "build.precision=fp16"], "build.precision is fp16, but the quantised model is fp32"),
         (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "layout classic cannot become fp16"),
-        (["+stage=build", KNOWN, "export.layout=classic"], "has the layout classic, no decode can follow it"),
+        (["+stage=build", KNOWN, "export.layout=classic"], "has the layout classic, which no decode can follow"),
         (["+stage=compare", "compare.reference={}/known.safetensors", "weights=yolov5s"], "the engine has 80 classes"),
     ],
 )

@@ -198,6 +198,11 @@ def _fitted(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], rec
     sizes = training_sizes(fractions, per_box, recipe.imgsz, recipe.seed)
     anchors, line = check_anchors(network.config, sizes, recipe.gains.anchor_t, recipe.seed)
     job.watcher.note(line)
+    if job.start is not None and anchors != network.config.anchors:
+        job.watcher.warn(
+            "the anchors that the weights were trained with are replaced, so their boxes are wrong at first; "
+            "train.autoanchor=false keeps them, which is better for a short training"
+        )
     return replace(network.config, anchors=anchors)
 
 

@@ -248,11 +248,12 @@ def _is_media(path: Path) -> bool:
 
 
 def _kind(files: Sequence[Path], shown: str) -> SourceKind:
-    videos = sum(path.suffix.lower() in VIDEOS for path in files)
+    found = [path for path in files if path.suffix.lower() in VIDEOS]
+    videos = len(found)
     if 0 < videos < len(files):
         raise HooklineError(
-            f"'{shown}' holds {counted(len(files) - videos, 'image')} and {counted(videos, 'video')}",
-            "take one kind by a glob, e.g. 'folder/**/*.jpg'",
+            f"'{shown}' holds {counted(len(files) - videos, 'image')} and {counted(videos, 'video')} ({found[0].name})",
+            "take one kind by a glob, e.g. 'folder/**/*.jpg', or leave the others out of the list",
         )
     return SourceKind.video if videos else SourceKind.pictures
 

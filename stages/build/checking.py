@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Precision
 from core.errors import HooklineError
 from core.known import Known, refusals
+from core.registry import AUTO
 from core.spans import read_batch, read_size
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
 def fitting_problems(config: BuildConfig, model: Known) -> Iterator[HooklineError]:
     """Yield what does not fit the model that the engine is built of."""
     title = model.title or "the model"
-    if model.runtime is not None and model.runtime != config.backend:
+    if model.runtime is not None and config.backend not in {AUTO, model.runtime}:  # auto: no backend can be used here
         yield HooklineError(
             f"{title} was quantised by the rules of '{model.runtime}', the backend is '{config.backend}'",
             f"quantise it again with backend={config.backend}, or build with backend={model.runtime}",

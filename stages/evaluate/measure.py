@@ -13,7 +13,7 @@ from core.errors import HooklineError
 from core.evaluation import CONF, IOU
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
-from core.evaluation.scores import score
+from core.evaluation.scores import Scores, score
 from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
 from core.media.tolerance import Tolerance
 from core.opening import open_model
@@ -108,11 +108,18 @@ def measure(
         evaluation=evaluation,
         scores=scores,
         faults=faults,
-        notes=(*remarks, *faults.notes(len(samples))),
+        notes=(*remarks, *_nothing_found(scores), *faults.notes(len(samples))),
         cost=cost,
         cost_remark=f"What the engine's decode costs was not measured: {cost_remark}" if cost_remark else "",
     )
     return write_outcome(outcome, truth, found, context.workdir)
+
+
+def _nothing_found(scores: Scores) -> tuple[str, ...]:
+    """A remark where the curves and figures say nothing because no box is right."""
+    if scores.stats["map50"] > 0:
+        return ()
+    return ("no prediction matches an object at IoU 0.5: check the weights, imgsz and the class names",)
 
 
 def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:

@@ -67,7 +67,8 @@ def check_inputs(_config: GraftConfig, inputs: Mapping[str, Known], _context: Ru
     model = inputs.get("model", Known())
     if model.layout is Layout.classic:
         yield HooklineError(
-            f"{model.title or 'the model'} has the layout classic, no decode can follow it", "set export.layout=heads"
+            f"{model.title or 'the model'} has the layout classic, which no decode can follow",
+            "set export.layout=heads; of an ONNX file, give the checkpoint instead, or predict.model=quantized",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
 from core.config import presentation, shared
-from core.errors import HooklineError
+from core.errors import HooklineError, unknown
 from core.hookspecs import hookimpl
 from core.known import Known, refusals
 from core.media.source import SourceKind, list_source
@@ -20,6 +20,10 @@ from core.stage import Stage
 if TYPE_CHECKING:
     from core.context import RunContext
 
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+"""Of libx264."""
 MAX_RECONNECT = 86_400
 
 
@@ -53,7 +57,7 @@ class PredictConfig:
         save_csv: Also write predictions.csv.
         codec: Of the annotated video: an FFmpeg encoder; auto: libx264, else mpeg4.
         crf: Quality of libx264, 0 (lossless) to 51.
-        preset: Speed of libx264, ultrafast to veryslow.
+        preset: Speed of libx264, ultrafast to placebo.
     """
 
     model: ModelForm = ModelForm.engine
@@ -109,6 +113,8 @@ def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError
     except HooklineError as problem:
         yield problem
         return
+    if config.draw and config.preset not in PRESETS:
+        yield unknown("predict.preset", config.preset, PRESETS)
     if config.resume and source.kind is SourceKind.stream:
         yield HooklineError(f"the stream '{source.text}' cannot be resumed", "leave resume=true out")
 

@@ -110,7 +110,8 @@ class _Work:
             reconnect=config.reconnect,
             finished=self._former.finished,
         )
-        with self._context.progress("predict", self._total and max(0, self._total - done), "frame") as progress:
+        unit = "images" if self._source.kind is SourceKind.pictures else "frames"
+        with self._context.progress("predict", self._total and max(0, self._total - done), unit) as progress:
             results.start(progress)
             try:
                 run_pipeline(

@@ -42,7 +42,7 @@ class VideoOptions:
     Attributes:
         codec: Name of an FFmpeg encoder; ``auto`` takes libx264, else mpeg4 with a warning.
         crf: Of libx264, 0 (lossless) to 51.
-        preset: Of libx264.
+        preset: Of libx264, one of :data:`stages.predict.PRESETS`.
     """
 
     codec: str = AUTO

@@ -312,7 +312,7 @@ def test_interrupt(run: Run, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)  # type: ignore[attr-defined]
     _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
     assert process.returncode == 130
-    assert "to resume: python -m core.run +stage=taste" in errors
+    assert "to run it again: python -m core.run +stage=taste" in errors
     assert "raw        interrupted" in errors
     assert "Traceback" not in errors
     assert "failed" not in errors
@@ -536,3 +536,14 @@ def test_options_of_stages_outside_the_plan_are_named(run: Run) -> None:
     result = run("+stage=raw", "eat.seconds=1", "raw.words=pepper")
     assert "eat.seconds has no effect: stage 'eat' is not part of this plan" in result.stderr
     assert result.stderr.count("has no effect") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(run: Run) -> None:
+    result = run("+stage=raw", "hydra.run.dir=/proc/x")
+    assert (result.returncode, result.stderr) == (2, "error: no folder can be made at '/proc/x'; choose another one\n")
+
+
+def test_a_wrong_name_of_a_part_is_reported_where_no_stage_uses_it(run: Run) -> None:
+    result = run("+stage=raw", "calibrator=minmx")
+    assert result.returncode == 2
+    assert "error: unknown calibrator 'minmx'; did you mean minmax?" in result.stderr
