@@ -7,9 +7,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel, InputContract, ModelFacts
+from core.artifacts import (
+    Artifact,
+    CalibrationTable,
+    Dataset,
+    Engine,
+    GraftedModel,
+    InputContract,
+    Layout,
+    ModelFacts,
+)
 from core.errors import shown
 from core.model_limits import MAX_ANCHORS, MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
 from core.serial import DecodeError
@@ -22,6 +31,14 @@ SHA256 = re.compile(r"[0-9a-f]{64}|")
 
 Problem = tuple[str, str]
 """The field, and what it should be."""
+
+
+@runtime_checkable
+class _Described(Protocol):
+    """A model, or the metadata of one."""
+
+    facts: ModelFacts
+    layout: Layout
 
 
 def validate(value: Any, place: str = "") -> None:
@@ -62,6 +79,11 @@ def _table(table: CalibrationTable) -> Iterator[Problem]:
 def _threshold(model: GraftedModel | Engine) -> Iterator[Problem]:
     if not 0 <= model.score_threshold <= 1:
         yield "score_threshold", "a number from 0 to 1"
+
+
+def _layout(model: _Described) -> Iterator[Problem]:
+    if model.layout is Layout.heads and not model.facts.anchors:
+        yield "layout", "one whose boxes need no anchors, as facts.anchors is empty"
 
 
 def _facts(facts: ModelFacts) -> Iterator[Problem]:
@@ -116,6 +138,7 @@ _CHECKS: dict[type | tuple[type, ...], Callable[[Any], Iterator[Problem]]] = {
     Dataset: _dataset,
     CalibrationTable: _table,
     (GraftedModel, Engine): _threshold,
+    _Described: _layout,
     ModelFacts: _facts,
     InputContract: _contract,
 }

@@ -19,10 +19,14 @@ from core.drawing.text import class_label, drawable, visual_order
 BOLD = 600
 LABEL_HEIGHTS = 12
 """A label may be this many times as wide as its letters are high where a third of the picture is less."""
+MAX_LABELS = 1000
+"""Boxes of an image that get a label: the time to place labels grows with the square of their number."""
 
 
 class Painter:
     """Draws boxes with class names and scores: the one look of labels and predictions on images, video and pages.
+
+    Of more than :data:`MAX_LABELS` boxes in an image, the first ones get a label.
 
     Args:
         names: Class names.
@@ -59,15 +63,12 @@ class Painter:
         size = max(10, round(min(height, width) * 0.02 + 2))
         room = min(width, max(width // 3, LABEL_HEIGHTS * size))
         writer = Writer(size)
-        texts = [
-            self._text(number, score, writer, room)
-            for number, score in zip(found.classes.tolist(), found.scores.tolist(), strict=True)
-        ]
-        plates = place_plates(boxes, [writer.plate(text) for text in texts], (width, height), line)
-        for index in reversed(range(len(found))):
-            plate = plates[index]
+        classes, scores = found.classes[:MAX_LABELS].tolist(), found.scores[:MAX_LABELS].tolist()
+        texts = [self._text(number, score, writer, room) for number, score in zip(classes, scores, strict=True)]
+        plates = place_plates(boxes[:MAX_LABELS], [writer.plate(text) for text in texts], (width, height), line)
+        for text, plate, number in reversed(list(zip(texts, plates, classes, strict=True))):
             if plate:
-                writer.write(canvas, texts[index], plate, class_colour(int(found.classes[index])))
+                writer.write(canvas, text, plate, class_colour(number))
 
     def _text(self, number: int, score: float, writer: Writer, room: int) -> str:
         key = number, writer.size, room

@@ -73,7 +73,14 @@ def attempt(job: Job, base: Base, limits: Limits, place: Place) -> Attempt:
     changed = [line for line in changes(before[0], place.guarded()) if "'writes'" not in line]
     if signature(base) != before[1]:
         changed.append("the base was changed")
-    found = judge(ended, limits, canary=place.canary.exists(), changed=changed, leftovers=place.leftovers())
+    found = judge(
+        ended,
+        limits,
+        canary=place.canary.exists(),
+        changed=changed,
+        leftovers=place.leftovers(),
+        heard=case.heard,
+    )
     return Attempt(job, case, ended, found)
 
 

@@ -24,6 +24,7 @@ class Case:
         which is ``"$@"``; anything but :data:`DIRECT` needs a process of its own.
         fresh: Run in a process of its own instead of a fork of one that has imported everything.
         patience: Seconds without computing after which the command hangs.
+        heard: What the command prints on standard error can be read.
     """
 
     arguments: tuple[str, ...]
@@ -31,6 +32,7 @@ class Case:
     shell: str = DIRECT
     fresh: bool = False
     patience: float = 8.0
+    heard: bool = True
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "refused": ("+stage=load", "weights=nope.pt"),
 }
 
+_UNHEARD = {"both-to-no-reader", "closed-stderr", "all-closed", "full-stderr"}
+"""Where no line of standard error arrives."""
+_NO_CACHE = {"home-is-a-file", "hookline-home-is-a-file"}
+"""Where runs are refused; ``--help`` needs no cache."""
+
 SHELLS: Mapping[str, str] = {
     "head": f"{{ {_STATUS}; }} | head -c 1",
     "no-reader": f"{{ {_STATUS}; }} | :",
@@ -56,7 +61,7 @@ VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "empty-home": {"HOME": "", "XDG_CACHE_HOME": "{here}/../home/.cache"},
     "home-is-a-file": {"HOME": "/dev/null"},
     "home-is-missing": {"HOME": "/proc/nobody"},
-    "home-is-relative": {"HOME": "x"},
+    "home-is-relative": {"HOME": "../home"},
     "hookline-home-is-a-file": {"HOOKLINE_HOME": "/dev/null"},
     "hookline-home-of-nobody": {"HOOKLINE_HOME": "~nosuchuser/x"},
     "hookline-home-is-long": {"HOOKLINE_HOME": "/proc/" + "x" * 300},
@@ -85,13 +90,21 @@ VARIABLES: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def _case(scene: Scene, *, shell: str = DIRECT, environment: Mapping[str, str | None] | None = None) -> Case:
+def _case(scene: Scene, name: str, *, shell: str = DIRECT, environment: Mapping[str, str | None] | None = None) -> Case:
     """One of the commands, chosen by the seed."""
-    arguments = scene.chance.choice(list(COMMANDS.values()))
+    possible = [arguments for arguments in COMMANDS.values() if name not in _NO_CACHE or "--help" not in arguments]
+    arguments = scene.chance.choice(possible)
     scene.write("nobody/sitecustomize.py", _NOBODY)
     places = {"{base}": str(scene.base.root), "{here}": str(scene.here), "{path}": str(ROOT)}
     changed = {name: value and _filled(value, places) for name, value in (environment or {}).items()}
-    return Case(tuple(_filled(argument, places) for argument in arguments), changed, shell, fresh=True, patience=20)
+    return Case(
+        tuple(_filled(argument, places) for argument in arguments),
+        changed,
+        shell,
+        fresh=True,
+        patience=20,
+        heard=name not in _UNHEARD,
+    )
 
 
 def _filled(text: str, places: Mapping[str, str]) -> str:
@@ -101,6 +114,6 @@ def _filled(text: str, places: Mapping[str, str]) -> str:
 
 
 VARIANTS: Variants = {
-    **{name: partial(_case, shell=shell) for name, shell in SHELLS.items()},
-    **{name: partial(_case, environment=changed) for name, changed in VARIABLES.items()},
+    **{name: partial(_case, name=name, shell=shell) for name, shell in SHELLS.items()},
+    **{name: partial(_case, name=name, environment=changed) for name, changed in VARIABLES.items()},
 }

@@ -44,7 +44,15 @@ _TRACEBACK = "Traceback (most recent call last)"
 _ERROR_LINE = re.compile(r"^error: .+", re.MULTILINE)
 
 
-def judge(ended: Ended, limits: Limits, *, canary: bool, changed: Sequence[str], leftovers: Sequence[str]) -> Found:
+def judge(
+    ended: Ended,
+    limits: Limits,
+    *,
+    canary: bool,
+    changed: Sequence[str],
+    leftovers: Sequence[str],
+    heard: bool = True,
+) -> Found:
     """Return the worst that can be said of a case.
 
     Args:
@@ -53,6 +61,7 @@ def judge(ended: Ended, limits: Limits, *, canary: bool, changed: Sequence[str],
         canary: Whether content of the input was executed.
         changed: What it changed outside its own folders.
         leftovers: Unfinished files that it left.
+        heard: Its standard error can be read.
     """
     output = ended.stdout + ended.stderr
     longest = max(map(len, output.splitlines()), default=0)
@@ -73,6 +82,6 @@ def judge(ended: Ended, limits: Limits, *, canary: bool, changed: Sequence[str],
         return Found(Verdict.half_written, ", ".join(leftovers)[:500])
     if ended.code == ACCEPTED:
         return Found(Verdict.accepted)
-    if not _ERROR_LINE.search(output):
+    if heard and not _ERROR_LINE.search(output):
         return Found(Verdict.unexplained, f"exit code 2 without a line that begins with 'error: '; {last}"[:500])
     return Found(Verdict.refused, last[:300])

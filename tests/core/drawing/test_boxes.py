@@ -33,6 +33,15 @@ def test_labels_can_be_left_out() -> None:
     assert (drawn[:55] == 90).all()
 
 
+def test_the_first_boxes_get_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.drawing.boxes.MAX_LABELS", 1)
+    found = detections([50, 60, 90, 100, 0.9, 0], [200, 60, 240, 100, 0.8, 0])
+    changed = (Painter(NAMES).draw(level_picture(90, 200, 300), found) != 90).any(axis=2)
+    assert changed[40:55, 50:90].any()
+    assert not changed[:55, 200:240].any()
+    assert changed[100, 200:240].all()
+
+
 def test_line_width_is_obeyed_and_follows_the_picture() -> None:
     def width(picture: np.ndarray, line: int | None) -> int:
         height, length = picture.shape[:2]
