@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Checkpoint, InputContract, ModelFacts
+from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
+from core.metadata import ModelMetadata
 from core.serial import DecodeError
 from core.validation import validate
 
@@ -72,3 +73,10 @@ def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
     field = next(iter(change))
     with pytest.raises(DecodeError, match=f"^{field}: expected"):
         validate(replace(CONTRACT, **change))
+
+
+def test_heads_need_anchors() -> None:
+    facts = replace(FACTS, anchors=())
+    validate(ModelMetadata(facts, CONTRACT, Layout.classic))
+    with pytest.raises(DecodeError, match="^layout: expected one whose boxes need no anchors"):
+        validate(ModelMetadata(facts, CONTRACT, Layout.heads))
