@@ -21,6 +21,7 @@ from core.flags import read_flags
 from core.quoting import hydra_quoted, shell_word
 from core.registry import Registry
 from core.resuming import command
+from core.user_paths import user_path
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -95,6 +96,9 @@ class _Reader:
             raise HooklineError(f"{shown(argument)} has no name before the '='", "options come as name=value")
         if not text and key in self._options and self._options[key].type not in {str, "str"}:
             raise HooklineError(f"{key}= has no value", f"write {key}=<value>, or {key}=null for the default")
+        if key in OUTPUTS and text.startswith("~"):  # Hydra would make a folder of this name
+            text = str(user_path(text))
+            argument = f"{name}={text}"
         literal = f"{name}={hydra_quoted(text)}"
         if len(argument) > LONGEST_ARGUMENT:
             raise HooklineError(

@@ -124,6 +124,7 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["a b=5"], "'a b' is not the name of an option"),
         (["source=" + "a" * 300], "a name has at most 255 bytes"),
         (["weights=" + "a/" * 3000], "a path 4095"),
+        (["hydra.run.dir=~nosuchuser/x"], "there is no user 'nosuchuser'"),
         (["hydra.run.dir=s3://u:secret@bucket/runs"], "hydra.run.dir='s3://u:***@bucket/runs' is an address"),
         (["+stage=" + "a" * 300], "unknown stage 'aaa"),
         (["--foo"], "unknown flag '--foo'"),
@@ -143,6 +144,12 @@ def test_mistakes(here: Path, given: list[str], said: str) -> None:
     with pytest.raises(HooklineError) as caught:
         arguments(*given)
     assert said in str(caught.value)
+
+
+def test_the_folder_of_a_run_may_lie_below_home(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert arguments("+stage=load", "hydra.run.dir=~/x/${now:%H}")[1] == "hydra.run.dir=/home/me/x/${now:%H}"
+    assert arguments("-m", "+stage=load", "hydra.sweep.dir=~/x")[1] == "hydra.sweep.dir=/home/me/x"
 
 
 def test_a_file_alone_is_asked_about(here: Path) -> None:
