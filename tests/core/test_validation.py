@@ -78,5 +78,5 @@ def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
 def test_heads_need_anchors() -> None:
     facts = replace(FACTS, anchors=())
     validate(ModelMetadata(facts, CONTRACT, Layout.classic))
-    with pytest.raises(DecodeError, match="^layout: expected one whose boxes need no anchors"):
+    with pytest.raises(DecodeError, match=r"^layout: expected one whose boxes"):
         validate(ModelMetadata(facts, CONTRACT, Layout.heads))
