@@ -62,14 +62,14 @@ def prepared(arguments: Sequence[str], registry: Registry) -> CommandLine:
         HooklineError: An unknown flag, an argument that cannot be read, or a stage that is not a name.
     """
     flags = read_flags(arguments)
+    others = [item for item in arguments if item not in flags.overrides]
     if flags.shell_completion:
-        return CommandLine(tuple(arguments))
+        return CommandLine((*flags.overrides, *others))  # argparse wants all overrides in one place
     sweep = flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides
     reader = _Reader(tuple(arguments), sweep=sweep, registry=registry)
     overrides = [reader.read(item) for item in flags.overrides]
     reader.check_groups()
-    others = [item for item in arguments if item not in flags.overrides]
-    return CommandLine((*overrides, *others), tuple(reader.notes))  # argparse wants all overrides in one place
+    return CommandLine((*overrides, *others), tuple(reader.notes))
 
 
 class _Reader:

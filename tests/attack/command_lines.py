@@ -124,6 +124,8 @@ def _odd_path(scene: Scene) -> Case:
     if "." in option:
         stage = option.partition(".")[0]
     value = scene.chance.choice(ODD_PATHS)
+    if option == "store" and not value.startswith(("/", "~")):
+        value = f"outputs/{value}"  # the run creates it
     given = [item for item in _tail(scene) if not item.startswith(f"{option}=")]
     return Case((f"+stage={stage}", *given, f"{option}={value}"), patience=20)
 

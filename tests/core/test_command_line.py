@@ -152,6 +152,10 @@ def test_the_folder_of_a_run_may_lie_below_home(here: Path, monkeypatch: pytest.
     assert arguments("-m", "+stage=load", "hydra.sweep.dir=~/x")[1] == "hydra.sweep.dir=/home/me/x"
 
 
+def test_shell_completion_among_overrides(here: Path) -> None:
+    assert arguments("+stage=load", "-sc", "install=bash") == ("+stage=load", "install=bash", "-sc")
+
+
 def test_a_file_alone_is_asked_about(here: Path) -> None:
     (here / "a.jpg").touch()
     with pytest.raises(HooklineError, match=r"did you mean source=a\.jpg or weights=a\.jpg"):
