@@ -224,7 +224,7 @@ def _check_names(key: str, text: str) -> None:
     size = len(os.fsencode(text))
     if not text.startswith(("[", "{", "'", '"')) and "://" not in text and (longest > NAME_BYTES or size > PATH_BYTES):
         raise HooklineError(
-            f"{key}={shown(text)} is no path: a name has at most {NAME_BYTES} bytes, a path {PATH_BYTES}",
+            f"{key}={shown(text)} is not a path: a name has at most {NAME_BYTES} bytes, a path {PATH_BYTES}",
             "give an existing path",
         )
 

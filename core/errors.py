@@ -1,4 +1,4 @@
-"""The one root of errors a user can cause, and the words they are told in.
+"""The one root of errors that a user can cause, and the form of values in messages.
 
 A :class:`HooklineError` is printed as one line and ends the program with exit code 2. Every other
 exception is a bug and keeps its traceback.
@@ -62,9 +62,6 @@ class UnavailableError(HooklineError):
     """Something exists but cannot be used here: a missing package, library or device."""
 
 
-_SIMPLE = (bool, float, complex, date, Enum, PurePath)
-
-
 class _Brief(reprlib.Repr):
     """A ``repr`` with bounded time and length: that of what YAML or a pickle builds can be endless."""
 
@@ -85,11 +82,8 @@ class _Brief(reprlib.Repr):
         """The text of simple values, the type of all others: their own ``repr`` may be endless."""
         if isinstance(x, bytes | bytearray):
             return repr(bytes(x[:LONGEST_VALUE]))
-        return (
-            repr(x)
-            if x is None or isinstance(x, bool | float | complex | date | Enum | PurePath)
-            else f"<{type(x).__name__}>"
-        )
+        simple = x is None or isinstance(x, bool | float | complex | date | Enum | PurePath)
+        return repr(x) if simple else f"<{type(x).__name__}>"
 
 
 def shown(value: object) -> str:

@@ -202,5 +202,5 @@ def check_objects(
     of = f" of the classes {', '.join(names[index] for index in classes)}" if classes else ""
     raise HooklineError(
         f"split '{split}' has no labelled objects{of}: there is nothing to {purpose}",
-        "labels lie in labels/ beside images/, one .txt a picture",
+        "labels lie in labels/ beside images/, one .txt per image",
     )

@@ -64,7 +64,7 @@ def check_onnx(model: onnx.ModelProto, path: Path) -> None:
     try:
         checker.check_model(model)
     except checker.ValidationError as error:
-        raise HooklineError(f"'{path}' is no valid ONNX model ({one_line(str(error))})", _HINT) from error
+        raise HooklineError(f"'{path}' is not a valid ONNX model ({one_line(str(error))})", _HINT) from error
 
 
 def infer_shapes(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:

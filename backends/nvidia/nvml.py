@@ -82,7 +82,7 @@ def _gpu(subject: str, gpu: Mapping[str, Any]) -> Finding:
     if "lost" in gpu:
         return _lost(subject, gpu)
     capability, mig = gpu["capability"], gpu["mig"]
-    known = f"compute capability {capability}" if capability else "compute capability not told"
+    known = f"compute capability {capability}" if capability else "compute capability unknown"
     found = ", ".join(filter(None, (gpu["name"], known, memory(gpu), gpu["uuid"])))
     facts = {key: str(gpu[key]) for key in ("name", "uuid", "capability", "total", "free")}
     if capability and tuple(map(int, capability.split("."))) < OLDEST:
@@ -103,7 +103,7 @@ def _gpu(subject: str, gpu: Mapping[str, Any]) -> Finding:
 
 def memory(gpu: Mapping[str, Any]) -> str:
     """Free and total memory in words."""
-    return f"{size(gpu['free'])} of {size(gpu['total'])} free" if gpu["total"] else "memory not told"
+    return f"{size(gpu['free'])} of {size(gpu['total'])} free" if gpu["total"] else "memory unknown"
 
 
 def _lost(subject: str, gpu: Mapping[str, Any]) -> Finding:

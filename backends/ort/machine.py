@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from backends.ort.plugin import Optimisation
 from core.artifacts import Engine
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 
 CPU_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve")
 """Instruction sets by which ONNX Runtime chooses layouts and int8 kernels."""
@@ -52,7 +52,7 @@ def _check_optimisation(engine: Engine) -> None:
     possible = [item.value for item in Optimisation]
     if (found := engine.machine.get("optimisation", "all")) not in possible:
         raise HooklineError(
-            f"the sidecar of engine '{engine.path.name}' says optimisation {found}, not one of {', '.join(possible)}",
+            f"the sidecar of engine '{engine.path.name}' says {shown(found)}, not one of {', '.join(possible)}",
             f"rebuild it here with +stage=build precision={engine.precision.value}",
         )
 

@@ -182,7 +182,7 @@ def _remedy(reason: str) -> str:
         return "free memory of the GPU, choose another with device=, or build a smaller build.batch or build.imgsz"
     if "cudaerror 35" in low or "driver" in low:
         return "+stage=doctor looks at the driver"
-    return "docs/tensorrt.md tells what is known; +stage=doctor looks at the installation"
+    return "see docs/tensorrt.md; +stage=doctor checks the installation"
 
 
 def _parser_error(parser: Any) -> str:

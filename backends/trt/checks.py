@@ -40,7 +40,7 @@ def numpy_beside(here: Here) -> Iterator[Finding]:
     packages, numpy = TENSORRT.installed(here), here.packages.get("numpy")
     if not packages or numpy is None or not packages[0].version.startswith("10."):
         return
-    both = f"{numpy.version} beside TensorRT {packages[0].version}"
+    both = f"{numpy.version} with TensorRT {packages[0].version}"
     if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
         yield broken("NumPy", f"{both}, whose bindings misread its arrays", FOR_OLD_BINDINGS)
     elif _release(numpy) >= (2, 4):

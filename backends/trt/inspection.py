@@ -140,14 +140,14 @@ def judge(layers: Sequence[Layer], wanted: Precision) -> Precisions:
 def _not_built(known: Sequence[Layer], wanted: Precision) -> HooklineError:
     if not known:
         return HooklineError(
-            f"whether the engine runs in {wanted.value} cannot be told: TensorRT names no types of its layers, as of"
+            f"whether the engine runs in {wanted.value} is unknown: TensorRT does not report the types of the layers of"
             " engines whose ProfilingVerbosity is not DETAILED",
             "set precision=fp32, or take a release of TensorRT that docs/tensorrt.md names",
         )
     others = ", ".join(sorted({layer.precision for layer in known}))
     return HooklineError(
         f"TensorRT built no {wanted.value} engine: all of its {len(known)} layers that compute run in {others}",
-        "is this GPU made for it? docs/tensorrt.md tells more; another precision= can be built",
+        "is this GPU made for it? see docs/tensorrt.md; another precision= can be built",
     )
 
 

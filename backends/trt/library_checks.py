@@ -91,7 +91,7 @@ def examine_resources(product: Product, here: Here, capability: str = "") -> Ite
     if not files:
         yield broken(
             subject,
-            f"no lib{product.resources}*.so beside {core[0]}: engines can be opened but not built",
+            f"no lib{product.resources}*.so next to {core[0]}: engines can be opened but not built",
             f"install the whole of {product.title}: {product.command(product.installed(here), _ANEW)}",
         )
         return

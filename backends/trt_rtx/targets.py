@@ -29,7 +29,7 @@ def read_targets(names: Sequence[str], trt: Any, device: str = "auto") -> tuple[
         return (_of_gpu(_gpu_here(device), known),)
     if CURRENT in targets:
         raise HooklineError(
-            "build.compute_capabilities holds 'current' beside others", "name the cards, or leave 'current' alone"
+            "build.compute_capabilities holds 'current' and others", "name the cards, or leave 'current' alone"
         )
     for given, target in zip(names, map(_target, map(str, names)), strict=True):
         if target not in known:

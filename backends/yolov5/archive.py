@@ -64,7 +64,9 @@ class Archive:
         """
         content = self._read(f"{self._prefix}data/{key}")
         if len(content) % dtype.itemsize:
-            raise CheckpointError(f"storage '{key}' in '{self.path}' has {len(content)} bytes, no multiple of {dtype}")
+            raise CheckpointError(
+                f"storage '{key}' in '{self.path}' has {len(content)} bytes, not a multiple of {dtype}"
+            )
         if not content:
             return torch.empty(0, dtype=dtype)
         return torch.frombuffer(bytearray(content), dtype=dtype)

@@ -40,7 +40,7 @@ class YOLOv5Backend:
         try:
             validate(checkpoint)
         except DecodeError as error:
-            raise HooklineError(f"'{path}' is no usable detector ({error})", "train or export it again") from error
+            raise HooklineError(f"'{path}' is not a usable detector ({error})", "train or export it again") from error
         own.save(weights, target)
         return checkpoint
 

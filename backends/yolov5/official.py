@@ -72,7 +72,7 @@ def _weights(content: Any, path: Path) -> Weights:
     if not layers or _kind(layers[-1]) != "Detect":
         last = _full_kind(layers[-1]) if layers else "nothing"
         raise CheckpointError(
-            f"'{path}' is no YOLOv5 detector: its model ends in {shown(last)}, not in 'Detect'", _WANTED
+            f"'{path}' is not a YOLOv5 detector: its model ends in {shown(last)}, not in 'Detect'", _WANTED
         )
     pool_first = _pool_first(layers)
     levels = len(_children(_child(layers[-1], "m", path)))
@@ -95,9 +95,9 @@ def _model_in(content: Any, path: Path) -> StandIn:
         model = average if isinstance(average, StandIn) else content.get("model")
     if not isinstance(model, StandIn):
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
-        raise CheckpointError(f"'{path}' holds {found}, no YOLOv5 model", _WANTED)
+        raise CheckpointError(f"'{path}' holds {found}, not a YOLOv5 model", _WANTED)
     if _full_kind(model) not in _MODELS:
-        raise CheckpointError(f"'{path}' holds a {shown(_full_kind(model))}, no YOLOv5 detector", _WANTED)
+        raise CheckpointError(f"'{path}' holds a {shown(_full_kind(model))}, not a YOLOv5 detector", _WANTED)
     return model
 
 
@@ -136,7 +136,7 @@ def _walk(ours: Mapping[str, StandIn], path: Path, depth: int = 0) -> Iterator[t
     for name, module in ours.items():
         inner = _children(module).get("conv") if _kind(module) == "Focus" else module
         if inner is None or depth > MAX_DEPTH:
-            raise CheckpointError(f"the module '{name}' of '{path}' is no part of a plain YOLOv5", _WANTED)
+            raise CheckpointError(f"the module '{name}' of '{path}' is not part of a plain YOLOv5", _WANTED)
         yield name, module
         renames = _RENAMES.get(_kind(inner), {})
         below = {f"{name}.{renames.get(key, key)}": child for key, child in _children(inner).items()}

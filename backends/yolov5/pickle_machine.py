@@ -147,7 +147,7 @@ class Machine:
 
     def _push_name(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > NAME_LENGTH:
-            raise PickleError(f"a name that is no text of up to {NAME_LENGTH} characters")
+            raise PickleError(f"a name that is not text of up to {NAME_LENGTH} characters")
         self._stack.append(self._name(f"{module}.{name}"))
 
     def _reduce(self, _: None) -> None:

@@ -136,7 +136,7 @@ def _first(arguments: tuple[Any, ...], kind: type, what: str) -> Any:
 
 def _pair(item: Any) -> tuple[Any, Any]:
     if not isinstance(item, list | tuple) or len(item) != 2:
-        raise PickleError("an item of an OrderedDict that is no pair")
+        raise PickleError("an item of an OrderedDict that is not a pair")
     return checked_key(item[0]), item[1]
 
 
@@ -163,7 +163,7 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
         raise PickleError("a tensor without a storage")
     storage, offset, size, stride = arguments[:4]
     if not all(isinstance(numbers, tuple) and len(numbers) <= MAX_DIMENSIONS for numbers in (size, stride)):
-        raise PickleError(f"a tensor whose size or stride is no tuple of up to {MAX_DIMENSIONS} numbers")
+        raise PickleError(f"a tensor whose size or stride is not a tuple of up to {MAX_DIMENSIONS} numbers")
     numbers = (offset, *size, *stride)
     if not all(type(number) is int and 0 <= number <= MAX_ELEMENTS for number in numbers) or prod(size) > MAX_ELEMENTS:
         raise PickleError(f"a tensor of offset {shown(offset)}, size {shown(size)}, stride {shown(stride)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Dataset
 from core.config import place, shared
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
 from core.hookspecs import hookimpl
 from core.regular_file import is_folder
 from core.stage import Stage
@@ -93,11 +93,17 @@ def check(config: ConvertConfig, _context: RunContext) -> Iterable[HooklineError
     except HooklineError as problem:
         yield problem
     if config.pictures and not is_folder(user_path(config.pictures)):
-        yield HooklineError(f"convert.pictures='{config.pictures}' is not a folder", "give the folder of the pictures")
+        yield HooklineError(
+            f"convert.pictures={shown(config.pictures)} is not a folder", "give the folder of the images"
+        )
     if config.split is not None and (wrong := _split_problem(config.split)):
-        yield HooklineError(f"convert.split={config.split} {wrong}", "give shares such as {train: 0.8, val: 0.2}")
+        yield HooklineError(
+            f"convert.split={shown(config.split)} {wrong}", "give shares such as {train: 0.8, val: 0.2}"
+        )
     if config.names is not None and not _are_names(config.names):
-        yield HooklineError(f"convert.names={config.names} is no choice", "give [person,car] or {man: person}")
+        yield HooklineError(
+            f"convert.names={shown(config.names)} does not choose classes", "give [person,car] or {man: person}"
+        )
 
 
 def _are_names(names: Any) -> bool:

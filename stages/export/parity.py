@@ -37,14 +37,14 @@ def compare(model: OnnxModel, reference: Session, seed: int) -> str:
         for name, values in zip(expected, found, strict=True):
             for kind, difference in _differences(model.layout, expected[name], values).items():
                 worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, max() does not
-    told = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
+    differences = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
     # NaN compares false with everything, so the question is asked the other way round.
     if not all(value <= (PIXELS if kind == "boxes" else TOLERANCE) for kind, value in worst.items()):
         raise HooklineError(
-            f"the exported ONNX file does not give what PyTorch gives: largest difference {told}",
+            f"the exported ONNX file does not give what PyTorch gives: largest difference {differences}",
             f"allowed are {TOLERANCE} and {PIXELS} pixels; try another export.opset, or export.simplify=false",
         )
-    return f"ONNX Runtime and PyTorch differ by at most {told}"
+    return f"ONNX Runtime and PyTorch differ by at most {differences}"
 
 
 def _opened(model: OnnxModel) -> Any:

@@ -47,7 +47,7 @@ def inspect_onnx(path: Path) -> OnnxModel:
     try:
         validate(found)
     except DecodeError as error:
-        raise HooklineError(f"'{path}' is no usable detector ({error})", _WANTED) from error
+        raise HooklineError(f"'{path}' is not a usable detector ({error})", _WANTED) from error
     return found
 
 
@@ -70,12 +70,12 @@ def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[s
         classes = counted(len(names), "class")
         shapes = ", ".join(f"{name} {shown(list(value))}" for name, value in outputs.items())
         raise HooklineError(
-            f"'{path}' is no YOLOv5 detector of {classes} and stride {stride}: its outputs are {shapes}",
+            f"'{path}' is not a YOLOv5 detector of {classes} and stride {stride}: its outputs are {shapes}",
             f"expected one output [batch, boxes, {5 + len(names)}]; {_WANTED}",
         )
     rows = sum((contract.height // step) * (contract.width // step) for step in strides)
     if not rows or (isinstance(shape[1], int) and shape[1] % rows):
-        raise HooklineError(f"'{path}' gives {shape[1]} boxes, no multiple of its {rows} cells", _WANTED)
+        raise HooklineError(f"'{path}' gives {shape[1]} boxes, not a multiple of its {rows} cells", _WANTED)
     facts = ModelFacts(family="", variant=path.stem, names=names, anchors=(), strides=strides)
     return ModelMetadata(facts, contract, Layout.classic)
 

@@ -70,7 +70,7 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
 
 
 def kind_of(weights: str) -> type[Artifact]:
-    """The artifact type of ``weights``: by the sidecar beside a file, else by the suffix."""
+    """Return the artifact type of ``weights``: by the sidecar next to a file, else by the suffix."""
     path = user_path(weights)
     try:
         known = read_artifact(path) if is_file(path) else None
@@ -94,7 +94,7 @@ def described(source: LocalFile | Official) -> Checkpoint | OnnxModel | Engine |
     known = read_artifact(source.path)
     if known is None and source.path.suffix in ENGINES:
         raise HooklineError(
-            f"the engine '{source.path}' has no sidecar '{source.path.name}{SIDECAR}' beside it",
+            f"the engine '{source.path}' has no sidecar '{source.path.name}{SIDECAR}' next to it",
             "keep the two files together, or build the engine again",
         )
     if known is not None and not isinstance(known, Checkpoint | OnnxModel | Engine):

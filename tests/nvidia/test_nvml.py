@@ -125,10 +125,10 @@ def test_no_gpu(machine: Machine) -> None:
         (Card(capability="7.5"), State.ok, "7.5"),
         (Card(mig=()), State.error, "no instance"),
         (Card(free=300), State.warning, "300 MiB"),
-        (Card(memory=NOT_SUPPORTED), State.ok, "capability 8.9, memory not told, GPU-1111"),
-        (Card(memory=NO_PERMISSION), State.ok, "capability 8.9, memory not told, GPU-1111"),
+        (Card(memory=NOT_SUPPORTED), State.ok, "capability 8.9, memory unknown, GPU-1111"),
+        (Card(memory=NO_PERMISSION), State.ok, "capability 8.9, memory unknown, GPU-1111"),
         (Card(memory=15), State.error, "GPU is lost"),
-        (Card(told=NOT_SUPPORTED), State.ok, "compute capability not told, 19.5 GiB"),
+        (Card(told=NOT_SUPPORTED), State.ok, "compute capability unknown, 19.5 GiB"),
     ],
 )
 def test_gpus_and_what_is_wrong_with_them(machine: Machine, card: Card, state: State, said: str) -> None:
@@ -144,7 +144,7 @@ def test_instances_show_their_own_memory_and_profile(machine: Machine) -> None:
     finding = look(machine)[1]
     assert finding.state is State.ok
     assert finding.found == (
-        f"NVIDIA A100, compute capability 8.0, memory not told, {UUIDS[0]};"
+        f"NVIDIA A100, compute capability 8.0, memory unknown, {UUIDS[0]};"
         " MIG: NVIDIA A100 MIG 1g.5gb, 4.7 GiB of 4.8 GiB free, MIG-5a1b;"
         " NVIDIA A100 MIG 3g.20gb, 18.6 GiB of 19.5 GiB free, MIG-5a1c"
     )

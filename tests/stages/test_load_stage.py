@@ -159,7 +159,7 @@ def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None
 def test_what_the_family_cannot_read_is_its_error(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
     context, _ = the_context(tmp_path)
-    with pytest.raises(HooklineError, match=r"x\.pt' holds a state dict, no YOLOv5 model; plain YOLOv5"):
+    with pytest.raises(HooklineError, match=r"x\.pt' holds a state dict, not a YOLOv5 model; plain YOLOv5"):
         load(load_config(str(tmp_path / "x.pt")), context)
     assert list(context.workdir.iterdir()) == []
 
@@ -280,7 +280,7 @@ def test_an_engine_without_its_sidecar(tmp_path: Path) -> None:
     context, _ = the_context(tmp_path)
     assert list(select(load_config(str(engine.path)))) == [Engine]
     (problem,) = problems(str(engine.path), context)
-    assert "has no sidecar 'x.engine.json' beside it" in problem
+    assert "has no sidecar 'x.engine.json' next to it" in problem
 
 
 def test_a_damaged_sidecar(tmp_path: Path) -> None:
@@ -359,11 +359,11 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
             {"metadata": {"stride": "x", "names": "['a', 'b']"}},
             r"has unusable metadata \(stride: expected a whole number",
         ),
-        ({"metadata": {"stride": "32", "names": "['a']"}}, "is no YOLOv5 detector of 1 class and stride 32"),
-        ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is no YOLOv5 detector of 2 classes and stride 24"),
+        ({"metadata": {"stride": "32", "names": "['a']"}}, "is not a YOLOv5 detector of 1 class and stride 32"),
+        ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is not a YOLOv5 detector of 2 classes and stride 24"),
         ({"outputs": {"output0": [1, 6, 84]}}, r"its outputs are output0 \[1, 6, 84\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "expected one output"),
-        ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, no multiple of its 84 cells"),
+        ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, not a multiple of its 84 cells"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
         (
             {"image": [1, 1, 64, 64]},

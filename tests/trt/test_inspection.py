@@ -151,7 +151,7 @@ def test_a_plugin_in_int8_makes_no_int8_engine():
 @pytest.mark.parametrize("wanted", ["int8", "fp16"])
 @pytest.mark.parametrize("layers", [["stem/Conv + SiLU", "head/Conv"], []])
 def test_names_alone_cannot_tell(wanted, layers):
-    words = rf"whether the engine runs in {wanted} cannot be told: .* ProfilingVerbosity is not DETAILED"
+    words = rf"whether the engine runs in {wanted} is unknown: .* ProfilingVerbosity is not DETAILED"
     with pytest.raises(HooklineError, match=words):
         judge(read_layers(told(10, *layers)), Precision(wanted))
 

@@ -92,7 +92,7 @@ def test_cards_change_the_engine(tmp_path):
     ("cards", "message"),
     [
         (["sm85"], r"unknown compute capability 'sm85'; did you mean .*possible: current, sm120"),
-        (["current", "sm86"], "holds 'current' beside others"),
+        (["current", "sm86"], "holds 'current' and others"),
     ],
 )
 def test_cards_that_are_not_there(tmp_path, cards, message):

@@ -50,7 +50,7 @@ def test_names(names, cards):
         (["none"], "unknown compute capability 'none'"),
         (["rtx4090"], "unknown compute capability 'rtx4090'"),
         ([""], "unknown compute capability ''"),
-        (["current", "sm86"], "holds 'current' beside others; name the cards"),
+        (["current", "sm86"], "holds 'current' and others; name the cards"),
     ],
 )
 def test_names_that_are_not_there(names, message):

@@ -118,18 +118,18 @@ def test_what_is_not_plain_is_refused(tmp_path: Path, change: Callable[[Any], No
 @pytest.mark.parametrize("model_class", ["models.yolo.SegmentationModel", "ultralytics.nn.tasks.DetectionModel"])
 def test_other_architectures_are_refused_by_name(tmp_path: Path, model_class: str) -> None:
     write_official(tmp_path / "x.pt", P5, model_class=model_class)
-    with pytest.raises(CheckpointError, match=f"holds a '{model_class}', no YOLOv5 detector"):
+    with pytest.raises(CheckpointError, match=f"holds a '{model_class}', not a YOLOv5 detector"):
         read(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ({"model": {"weight": torch.zeros(2)}}, "holds a state dict, no YOLOv5 model"),
-        ({"weight": torch.zeros(2)}, "holds a state dict, no YOLOv5 model"),
-        ({"model": None}, "holds a NoneType, no YOLOv5 model"),
-        ([1, 2], "holds a list, no YOLOv5 model"),
-        ({"model": nn.Conv2d(1, 1, 1)}, "holds a 'torch.nn.modules.conv.Conv2d', no YOLOv5 detector"),
+        ({"model": {"weight": torch.zeros(2)}}, "holds a state dict, not a YOLOv5 model"),
+        ({"weight": torch.zeros(2)}, "holds a state dict, not a YOLOv5 model"),
+        ({"model": None}, "holds a NoneType, not a YOLOv5 model"),
+        ([1, 2], "holds a list, not a YOLOv5 model"),
+        ({"model": nn.Conv2d(1, 1, 1)}, "holds a 'torch.nn.modules.conv.Conv2d', not a YOLOv5 detector"),
     ],
 )
 def test_other_contents_are_refused(tmp_path: Path, content: object, told: str) -> None:

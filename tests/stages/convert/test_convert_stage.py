@@ -193,11 +193,14 @@ def test_new_names_are_unique_without_suffix_and_case() -> None:
         ({"source": "set", "split": {"train": 0.8, "dev": 0.2}}, "names dev, possible: train, val, test"),
         ({"source": "set", "split": {"train": 1.5, "val": -0.5}}, "has shares outside 0..1"),
         ({"source": "set", "split": 0.8}, "convert.split=0.8 is not a mapping"),
-        ({"source": "set", "names": "dog"}, "convert.names=dog is no choice; give [person,car] or {man: person}"),
-        ({"source": "set", "names": []}, "convert.names=[] is no choice"),
-        ({"source": "set", "names": ["dog", ["cat"]]}, "convert.names=['dog', ['cat']] is no choice"),
-        ({"source": "set", "names": {"dog": None}}, "convert.names={'dog': None} is no choice"),
-        ({"source": "set", "names": [True]}, "convert.names=[True] is no choice"),
+        (
+            {"source": "set", "names": "dog"},
+            "convert.names='dog' does not choose classes; give [person,car] or {man: person}",
+        ),
+        ({"source": "set", "names": []}, "convert.names=[] does not choose classes"),
+        ({"source": "set", "names": ["dog", ["cat"]]}, "convert.names=['dog', ['cat']] does not choose classes"),
+        ({"source": "set", "names": {"dog": None}}, "convert.names={'dog': None} does not choose classes"),
+        ({"source": "set", "names": [True]}, "convert.names=[True] does not choose classes"),
     ],
 )
 def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], line: str) -> None:
