@@ -7,13 +7,13 @@ loops, shapes of any size. All of it is refused here, before ONNX Runtime, Graph
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import HooklineError, one_line, shown
+from core.onnx_order import sort_nodes, subgraphs
 from core.regular_file import read_regular
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     try:
         _check_tensors(model)
         _check_nodes(model)
-        _sort(model.graph)
+        if stuck := sort_nodes(model.graph):
+            raise _GraphError(f"cannot be computed: node '{stuck.name}' ({stuck.op_type}) needs its own result")
         _check_shapes(model)
     except _GraphError as error:
         raise HooklineError(f"'{path}' {error}", error.hint) from error
@@ -183,61 +184,9 @@ def _size(nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tupl
                 f"has the operator {node.op_type}, which may repeat without end", "give an export of a YOLOv5"
             )
         total += sizes.get(name, 1)
-        for graph in _subgraphs(node):
+        for graph in subgraphs(node):
             total += _size(graph.node, functions, sizes, depth + 1)
     return total
-
-
-def _subgraphs(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
-def _sort(graph: Any) -> None:
-    """Put each node after those whose results it takes, otherwise in the order of the file."""
-    nodes = list(graph.node)
-    makers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    needed = [{makers[name] for name in _taken(node) if name in makers} for node in nodes]
-    if all(not before or max(before) < index for index, before in enumerate(needed)):
-        return
-    order = _order(needed)
-    if len(order) < len(nodes):
-        stuck = nodes[min(set(range(len(nodes))) - set(order))]
-        raise _GraphError(
-            f"is no graph that can be computed: node '{stuck.name}' ({stuck.op_type}) needs its own result"
-        )
-    copies = [nodes[index].SerializeToString() for index in order]
-    kind = type(nodes[0])
-    del graph.node[:]
-    graph.node.extend(kind.FromString(copy) for copy in copies)
-
-
-def _order(needed: list[set[int]]) -> list[int]:
-    """Return the indices in an order in which they can be computed, without those of a cycle and what follows it."""
-    followers: dict[int, list[int]] = {}
-    for index, before in enumerate(needed):
-        for other in before:
-            followers.setdefault(other, []).append(index)
-    left = [len(before) for before in needed]
-    ready, order = deque(index for index, count in enumerate(left) if not count), []
-    while ready:
-        index = ready.popleft()
-        order.append(index)
-        for follower in followers.get(index, ()):
-            left[follower] -= 1
-            if not left[follower]:
-                ready.append(follower)
-    return order
-
-
-def _taken(node: Any) -> Iterator[str]:
-    """Yield the names of the tensors that a node takes, and its subgraphs from outside."""
-    yield from node.input
-    for graph in _subgraphs(node):
-        for inner in graph.node:
-            yield from _taken(inner)
 
 
 def _check_shapes(model: Any) -> None:

@@ -103,9 +103,9 @@ def _through_hydra(plugins: Plugins) -> int:
     import hydra
 
     from core.compose import register
+    from core.disk_errors import disk_errors
     from core.explain import explain
     from core.masking import masked_yaml
-    from core.runner import disk_errors
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are reported here, in one line
     register(plugins)

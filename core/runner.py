@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from core.artifacts import Artifact, Diagnosis, Provenance
 from core.config import keyed_options
 from core.context import RunContext
+from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
 from core.known import fitting_problems
@@ -26,10 +26,7 @@ from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path
 from core.store import Store, complete
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
 _HEAD_START = 2.0
-_ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME for all"
 
 
 def run_plan(
@@ -292,37 +289,3 @@ def _notes(artifact: Artifact, inputs: Iterable[Artifact]) -> tuple[str, ...]:
     """Remarks travel on: what was remarked on an input holds for what was made from it."""
     inherited = [note for given in inputs for note in given.notes]
     return tuple(dict.fromkeys([*inherited, *artifact.notes]))
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Tell a full disk and what may not be read or written in one line; libraries hide the cause in many ways."""
-    try:
-        yield
-    except HooklineError:
-        raise
-    except Exception as error:
-        causes = [link for link in _causes(error) if isinstance(link, OSError)]
-        named = (cause.filename2 or cause.filename for cause in causes)
-        where = next((f" at '{name}'" for name in named if name), "")
-        if any(cause.errno == errno.EFBIG for cause in causes) or os.strerror(errno.EFBIG) in str(error):
-            raise HooklineError(
-                f"a file reached the file size limit{where}", "`ulimit -f` shows and raises it"
-            ) from error
-        if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
-            raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
-        if causes and _refused(causes[0]):
-            raise HooklineError(f"cannot read or write{where} ({causes[0].strerror})", _ELSEWHERE) from error
-        raise
-
-
-def _refused(error: OSError) -> bool:
-    """It may not be touched, or a file stands where a folder should be."""
-    in_the_way = error.errno == errno.EEXIST and error.filename and Path(os.fsdecode(error.filename)).is_file()
-    return error.errno in _LOCKED or bool(in_the_way)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -17,11 +17,12 @@ import pytest
 from core import hookspecs
 from core.artifacts import Artifact, Checkpoint, Metrics, OnnxModel
 from core.context import RunContext
+from core.disk_errors import disk_errors
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.observers import Observers
 from core.plan import Step, make_plan
-from core.runner import disk_errors, run_plan
+from core.runner import run_plan
 from core.sidecar import read_artifact
 from core.store import Store, identity
 from tests.core import toys
