@@ -105,7 +105,7 @@ def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
-    """Yield recorders of a training's losses, scores and pictures; chosen by ``tracker=[<name>, ...]``.
+    """Yield recorders of a training's losses, scores and images; chosen by ``tracker=[<name>, ...]``.
 
     Example::
 

@@ -368,7 +368,7 @@ class Runtime(Part[RuntimeBackend]):
 
 
 class ProcessorBackend(Protocol):
-    """The heavy half of a processor: pictures to network input, raw outputs to boxes."""
+    """The heavy half of a processor: images to network input, raw outputs to boxes."""
 
     def prepare(
         self,
@@ -378,13 +378,13 @@ class ProcessorBackend(Protocol):
         upscale: bool = True,
         fit: tuple[int, int] | None = None,
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
-        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W].
+        """Letterbox and normalise uint8 BGR [H, W, 3] images to float32 [B, 3, H, W].
 
         Args:
             pictures: Sizes may differ.
             contract: The input; H and W are its height and width.
-            upscale: Enlarge pictures that are smaller than the input.
-            fit: Height and width that pictures are scaled to fit into, where the rest of the input is to be
+            upscale: Enlarge images that are smaller than the input.
+            fit: Height and width that images are scaled to fit into, where the rest of the input is to be
                 border; None: the whole input.
         """
         ...
@@ -396,7 +396,7 @@ class ProcessorBackend(Protocol):
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Decode where the layout needs it, filter, NMS, and rescale to the original pictures."""
+        """Decode where the layout needs it, filter, NMS, and rescale to the original images."""
         ...
 
 
@@ -474,7 +474,7 @@ class TrackerBackend(Protocol):
         ...
 
     def picture(self, name: str, path: Path, step: int) -> None:
-        """Record a picture file. Not before the figures of ``step``, where there are any."""
+        """Record an image file. Not before the figures of ``step``, where there are any."""
         ...
 
     def close(self) -> None:

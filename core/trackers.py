@@ -47,7 +47,7 @@ class Trackers:
         self._tell(lambda backend: backend.scalars(values, step))
 
     def picture(self, name: str, path: Path, step: int) -> None:
-        """Record a picture file."""
+        """Record an image file."""
         self._tell(lambda backend: backend.picture(name, path, step))
 
     def places(self) -> list[str]:

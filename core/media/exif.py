@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from core.media.header import JPEG_START, PNG_START
+
 UPRIGHT = 1
 TAG, MARK = 0x0112, b"Exif\0\0"
-JPEG_START, JPEG_SCAN, JPEG_APP1, FILL = b"\xff\xd8", 0xDA, 0xE1, 0xFF
-PNG_START = b"\x89PNG\r\n\x1a\n"
+JPEG_SCAN, JPEG_APP1, FILL = 0xDA, 0xE1, 0xFF
 MAX_PARTS = 1 << 20
 """Segments or chunks that are looked through: a PNG of 600 MB has 80,000."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.media.exif import JPEG_START, PNG_START, UPRIGHT, orientation
-from core.media.header import jpeg_frame, stored_size
+from core.media.exif import UPRIGHT, orientation
+from core.media.header import JPEG_START, PNG_START, jpeg_frame, stored_size
 from core.media.limits import MAX_PIXELS, largest_file, too_many_pixels
 from core.media.picture import UnreadableError, read_picture
 from core.regular_file import open_regular

@@ -41,16 +41,16 @@ class BuildConfig:
         warmup: How many times the finished engine is run before it is handed on.
         precision: The precision of the engine; null: that of the model. Without ``int8=calibrator`` the model has to
             have it already.
-        batch: Pictures a call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
+        batch: Images per call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
         imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
         int8: ``qdq``: the stage quantize puts int8 into the graph. ``calibrator``: TensorRT up to 10 does it
-            while it builds, from the same pictures, which are those of ``calibrate``.
+            while it builds, from the same images, which are those of ``calibrate``.
         method: For ``int8=calibrator``: ``minmax`` or ``entropy`` of TensorRT; ``table``: the ranges of ``calibrate``.
-        source: Pictures for ``int8=calibrator``.
+        source: Images for ``int8=calibrator``.
         data: Path of the data.yaml, where ``source`` is null.
         split: Of the data set.
-        pictures: At most this many; of more, so many are drawn by ``seed``.
-        processor: Letterbox and normalisation of these pictures.
+        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
+        processor: Letterbox and normalisation of these images.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
         compute_capabilities: Cards that TensorRT-RTX builds for, e.g. ``[sm86,sm89,sm120]``; none leaves it to the
             library: Ampere and later. ``[current]`` is the card of this machine.

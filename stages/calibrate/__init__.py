@@ -24,12 +24,12 @@ class CalibrateConfig:
     """Options of the stage.
 
     Attributes:
-        source: Pictures or video to calibrate on: folder, glob, .txt list, files. null: the split of
+        source: Images or video to calibrate on: folder, glob, .txt list, files. null: the split of
             the data set that ``data`` names; without one a short street video, which is said loudly.
         data: Path of the data.yaml.
         split: Of the data set.
-        pictures: At most this many; of more, so many are drawn by ``seed``.
-        batch: Pictures an inference, where the model's batch is dynamic.
+        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
+        batch: Images per inference, where the model's batch is dynamic.
         calibrator: How ranges are found.
         processor: Letterbox and normalisation.
         runtime: What runs the float model.

@@ -30,13 +30,13 @@ class CompareConfig:
 
     Attributes:
         reference: The model to compare with: a file that this program built, with its ``.json`` beside it.
-        source: Pictures or video to run both on.
+        source: Images or video to run both on.
         pictures: At most this many are drawn from the source.
-        inferences: At least this many of each model are timed; few pictures are run several times.
+        inferences: At least this many of each model are timed; few images are run several times.
         warmup: Inferences of each before the clock runs.
         conf: Least score of a box, 0..1; null: 0.25.
         iou: NMS overlap, 0..1; null: 0.45.
-        max_det: Most boxes a picture.
+        max_det: Maximum number of boxes per image.
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.

@@ -37,7 +37,7 @@ class Format(str, Enum):
 
 
 class Link(str, Enum):
-    """How pictures come into the new data set; ``hardlink`` and ``symlink`` need no room."""
+    """How images come into the new data set; ``hardlink`` and ``symlink`` need no room."""
 
     copy = "copy"
     hardlink = "hardlink"
@@ -57,13 +57,13 @@ class ConvertConfig:
 
     Attributes:
         source: Folder or file of annotations, a list of them, or {train: <file>, val: <file>}.
-        pictures: Folder of the pictures; null: the folder of the annotations.
+        pictures: Folder of the images; null: the folder of the annotations.
         format: auto, yolo, voc, createml, coco or labelstudio.
-        link: How pictures come into the new data set: copy, hardlink or symlink.
+        link: How images come into the new data set: copy, hardlink or symlink.
         split: Shares, e.g. {train: 0.8, val: 0.2}, drawn by seed and stratified by class; null: the splits that the
             source has, else these.
         names: The classes to keep, in order; {old: new} also renames, and merges where new ones repeat. Null: all.
-        missing: Pictures that are not there or cannot be read: stop, or skip them.
+        missing: Images that are missing or cannot be read: stop, or skip them.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 

@@ -55,16 +55,16 @@ class EvaluateConfig:
         split: Split of the data set to measure on.
         conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
         iou: NMS overlap, 0..1; null: 0.6.
-        max_det: Most boxes a picture.
+        max_det: Maximum number of boxes per image.
         multi_label: Which classes of a box count.
         decode_cost: Measure what the decode inside an engine costs: the score threshold and one class per box, each
             alone and both, on the model before the graft and the same images.
         classes: Only these classes, names or numbers; null: all.
         single_class: Treat all classes of the data set as one; for a model that was trained so.
-        batch: Pictures an inference.
-        rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
+        batch: Images per inference.
+        rectangular: Images by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
             model with export.dynamic=[height,width].
-        upscale: Enlarge pictures that are smaller than the input; the validation of a training does not.
+        upscale: Enlarge images that are smaller than the input; the validation of a training does not.
         imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
         processor: Pre- and post-processing.
         plots: Draw curves, the confusion matrix and pages of predictions beside the labels.

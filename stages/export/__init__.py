@@ -37,7 +37,7 @@ class ExportConfig:
 
     Attributes:
         imgsz: Input size in pixels, one number or [height, width]; multiples of the largest stride.
-        batch: Pictures a call; where the batch is dynamic, the number to use.
+        batch: Images per call; where the batch is dynamic, the number to use.
         dynamic: Axes that may change: batch, height, width.
         layout: ``heads`` (p3 p4 p5, sigmoid inside) or ``classic`` (output0, boxes in pixels).
         opset: ONNX opset.

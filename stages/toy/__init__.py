@@ -24,10 +24,10 @@ class ToyConfig:
 
     Attributes:
         classes: How many of circle, square, triangle, star, cross, ring.
-        train: Pictures of the train split.
-        val: Pictures of the val split.
-        imgsz: Height and width of the pictures in pixels; objects are a tenth to half as large.
-        objects: Most objects a picture; one picture in twenty has none.
+        train: Images of the train split.
+        val: Images of the val split.
+        imgsz: Height and width of the images in pixels; objects are a tenth to half as large.
+        objects: Maximum number of objects per image; one image in twenty has none.
     """
 
     classes: Annotated[int, Range(1, len(SHAPES))] = 3

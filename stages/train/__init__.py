@@ -62,20 +62,20 @@ class TrainConfig:
         train_split: Split to train on.
         val_split: Split to validate on after each epoch.
         single_class: Treat all classes as one, called object.
-        epochs: How many times every picture is seen.
-        batch: Pictures a batch, of all processes together; auto: the largest that fits.
-        workers: Processes that read pictures, for each training process; 0: none besides.
+        epochs: Number of training epochs.
+        batch: Images per batch, of all processes together; auto: the largest that fits.
+        workers: Processes that read images, for each training process; 0: none.
         patience: Stop when fitness has not grown for so many epochs; 0: never.
         time: Stop before the epoch that would end later than after so many hours; null: never.
         val_every: Validate after every so many epochs, and after the last one.
-        cache: Where decoded pictures are kept.
-        rect: Batches of pictures of one shape, each in the smallest input that holds them; without mosaic.
+        cache: Where decoded images are kept.
+        rect: Batches of images of one shape, each in the smallest input that holds them; without mosaic.
         multi_scale: Change the input's side from batch to batch by up to half.
-        image_weights: Draw pictures more often whose classes are found badly.
+        image_weights: Draw images more often whose classes are found badly.
         freeze: Leave the first so many layers as they are (10: the backbone).
         autoanchor: Fit anchors to the boxes where the given ones miss more than 2 % of them.
         amp: Mixed precision.
-        channels_last: Keep pictures and features as NHWC in memory, which is faster.
+        channels_last: Keep images and features as NHWC in memory, which is faster.
         compile: Compile the network with torch.compile.
         optimizer: Which optimiser.
         lr0: Learning rate after the warm-up.
@@ -83,7 +83,7 @@ class TrainConfig:
         cos_lr: Go from lr0 to the last one along a half cosine instead of a line.
         momentum: Of SGD; beta1 of Adam.
         weight_decay: On the weights of convolutions, for the nominal batch.
-        nominal_batch: Gradients of smaller batches are summed until so many pictures were seen.
+        nominal_batch: Gradients of smaller batches are summed until this many images were seen.
         warmup_epochs: Length of the warm-up; at least 100 batches unless 0.
         warmup_momentum: Momentum at its start.
         warmup_bias_lr: Learning rate of the biases at its start.
@@ -95,11 +95,11 @@ class TrainConfig:
         cls_pw: Weight of positives in the class term.
         label_smoothing: Class targets are 1 - e/2 and e/2.
         anchor_t: A box matches an anchor when no side differs by this factor.
-        mosaic: Probability that four pictures become one.
+        mosaic: Probability that four images become one.
         close_mosaic: No mosaic in the last so many epochs.
         mixup: Probability that a mosaic is blended with another one.
         degrees: Rotation by up to plus or minus so many degrees.
-        translate: Shift by up to plus or minus so much of the picture.
+        translate: Shift by up to plus or minus this share of the image.
         scale: Zoom by 1 - scale to 1 + scale.
         shear: Shear by up to plus or minus so many degrees.
         perspective: Perspective by up to plus or minus so much a pixel, 0 to 0.001.
@@ -108,7 +108,7 @@ class TrainConfig:
         hsv_v: Value changes by up to plus or minus so much.
         fliplr: Probability of a left-right mirror image.
         flipud: Probability of an up-down mirror image.
-        tracker: Who records losses, scores and pictures.
+        tracker: Experiment trackers: they record losses, scores and images.
         plots: Draw curves and sample pages at the end; also for a training that is reused and has none.
         processor: Pre- and post-processing of the validation.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
