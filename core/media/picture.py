@@ -19,7 +19,7 @@ JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 PNG_END = b"IEND"
 
 
-class UnreadableError(Exception):
+class UnreadableError(ValueError):
     """The file is not a whole image; the message says why."""
 
 

@@ -31,7 +31,7 @@ class DatasetConfig:
 
     Attributes:
         data: Path of the data.yaml.
-        bad: On images that cannot be read and labels that are wrong: `stop`, or `skip` those pictures.
+        bad: On images that cannot be read and labels that are wrong: `stop`, or `skip` those images.
         report: Draw charts, sample images and report.html; report.json is always written.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """

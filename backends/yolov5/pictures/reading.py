@@ -48,14 +48,12 @@ class FromFiles:
         """The picture of a sample.
 
         Raises:
-            TrainingError: The file is no picture.
+            TrainingError: ``read`` raised an OSError or a ValueError: the file is not an image.
         """
         path = self.paths[index]
         try:
             return shrunk(self.read(path), self.side)
-        except MemoryError:
-            raise
-        except Exception as error:  # whatever the given function raises for what is no picture
+        except (OSError, ValueError) as error:
             raise TrainingError(
                 f"cannot read the image '{path}' ({error})", "it was readable before: is it being changed?"
             ) from error
