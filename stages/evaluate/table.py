@@ -20,9 +20,7 @@ def cost_table(cost: Cost, engine: Scores) -> str:
     found = [(titles[part.decode.name], part.map50, part.map50_95) for part in cost.parts]
     for title, *left in (*found, ("the engine itself", engine.stats["map50"], engine.stats["map50_95"])):
         pairs = zip(left, (cost.map50, cost.map50_95), strict=True)
-        rows.append(
-            (title, *(f"{round(figure, 3) + 0.0:.3f}" for value, full in pairs for figure in (value, full - value)))
-        )
+        rows.append((title, *(_figure(number) for value, full in pairs for number in (value, full - value))))
     lines = [
         f"What the engine's decode costs, on the same {counted(cost.images, 'image')} at confidence {cost.conf:g}:",
         f"(measured on the {cost.precision} model before the graft, opened by {ONNX_RUNTIME})",
@@ -42,3 +40,8 @@ def speed_lines(evaluation: Evaluation) -> str:
     count = len(evaluation.pictures)
     rate = count / evaluation.wall if evaluation.wall else 0.0
     return f"ms per image: {phases}\n{counted(count, 'image')} in {evaluation.wall:.1f} s ({rate:.1f} images/s)"
+
+
+def _figure(number: float) -> str:
+    """Return a number with three digits; none of them is ``-0.000``."""
+    return f"{round(number, 3) + 0.0:.3f}"
