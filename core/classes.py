@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import HooklineError, counted, nearest, shown
+from core.errors import HooklineError, nearest, shown
 
 DIGITS = 9
 """Of the largest class number."""
@@ -35,7 +35,10 @@ def _class_id(item: Any, names: Sequence[str]) -> int:
         return int(text)
     if text.lstrip("-").isdecimal():
         number = text if len(text) <= DIGITS else shown(item)
-        raise HooklineError(f"there is no class {number}", f"its {counted(len(names), 'class')}: 0 to {len(names) - 1}")
+        last = len(names) - 1
+        raise HooklineError(
+            f"there is no class {number}", f"classes have the numbers 0 to {last}" if last else "the only one is 0"
+        )
     close = nearest(text, names)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
     raise HooklineError(f"unknown class {shown(text)}", f"{meant}possible: {_nouns(names)}, or their numbers")

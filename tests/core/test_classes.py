@@ -30,7 +30,7 @@ def test_class_ids(classes: Any, ids: tuple[int, ...]) -> None:
     ("classes", "message"),
     [
         ("persom", r"unknown class 'persom'; did you mean person\? possible: 3 classes \(person, traffic light, 7\)"),
-        (3, "there is no class 3; 3 classes are numbered 0 to 2"),
+        (3, "there is no class 3; classes have the numbers 0 to 2"),
         ([0, -1], "there is no class -1"),
         (True, "unknown class 'True'"),
         (0.5, "unknown class '0.5'"),

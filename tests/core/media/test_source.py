@@ -125,7 +125,7 @@ def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) ->
 
 def test_pictures_and_video_do_not_mix(folder: Path) -> None:
     write_levels(folder / "x.avi", 1)
-    with pytest.raises(HooklineError, match="3 images and 1 video;"):
+    with pytest.raises(HooklineError, match=r"3 images and 1 video \(x.avi\);"):
         list_source(str(folder))
 
 
