@@ -46,7 +46,7 @@ def framed(title: str, facts: Sequence[str], width: float, height: float) -> Fig
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     share = _add_header(figure, title, facts)
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, share))
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, share), wspace=0.04)
     return figure
 
 

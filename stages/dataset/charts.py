@@ -105,7 +105,7 @@ def shape_figure(tallies: Mapping[str, Tally]) -> Figure:
     figure = framed("Sizes of boxes", _counted(tallies), 14, 4.4)
     density, sizes, aspects = figure.subplots(1, 3)
     boxes = np.concatenate([tally.boxes for tally in tallies.values()])
-    _density(figure, density, boxes[:, 2], boxes[:, 3], "Width and height")
+    _density(figure, density, boxes[:, 2], boxes[:, 3], "Width and height, all splits")
     plain(density, "box width / image width", "box height / image height", grid="")
     edges = np.geomspace(4, 1024, 33)
     for split, tally in tallies.items():
