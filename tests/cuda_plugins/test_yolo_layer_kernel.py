@@ -160,7 +160,7 @@ def test_two_runs_are_equal_to_the_last_bit(device):
         (0, 18, "0 heads"),
         (3, 17, "17 numbers in anchors"),
         (3, 0, "0 numbers in anchors"),
-        (3, 54, "9 anchors a level"),
+        (3, 54, "9 anchors per level"),
     ],
 )
 def test_what_the_kernel_does_not_hold_is_refused(levels, anchors, message):
