@@ -68,10 +68,7 @@ class Outcome:
         """Return the summary of each run; of the command ``line`` where none began."""
         if self.error and not self.summaries:
             return [{"command": line, "status": "failed", "code": code_of(self.error), "error": reason_of(self.error)}]
-        return [
-            summary.as_json() | {"path": str(summary.path) if summary.path.exists() else ""}
-            for summary in self.summaries
-        ]
+        return [summary.as_json() | ({} if summary.path.exists() else {"path": ""}) for summary in self.summaries]
 
 
 outcome = Outcome()

@@ -58,6 +58,7 @@ class Summary:
         error: Why the run ended, one line.
         resume: The command that continues a run that failed or was interrupted.
         code: What ended the run, see :func:`core.errors.code_of`; empty while it runs and where it finished.
+        written: The file is there, and that of this run.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Summary:
     error: str = ""
     resume: str = ""
     code: str = ""
+    written: bool = False
 
     def end(self, error: BaseException) -> None:
         """Say that the run ended by ``error``."""
@@ -81,7 +83,7 @@ class Summary:
     def as_json(self) -> dict[str, Any]:
         """The summary with versions and machine, as JSON values."""
         content = asdict(self) | {"versions": versions(), "machine": machine()}
-        content["path"] = str(self.path)
+        content["path"] = str(self.path) if content.pop("written") else ""
         return content
 
 
@@ -167,6 +169,7 @@ def _has_keys(path: Path, keys: set[str]) -> bool:
 
 def write_summary(summary: Summary) -> None:
     """Write ``summary.json``, as a whole or not at all."""
+    summary.written = True
     write_file(summary.path, (masked(json.dumps(summary.as_json(), indent=1)) + "\n").encode())
 
 

@@ -408,10 +408,11 @@ def test_a_second_run_in_one_directory_is_refused_and_changes_nothing(run: Run, 
     first = run("+stage=items", "items.count=999", "items.seconds=0.2", "hydra.run.dir=here", start=True)
     wait_for(tmp_path / "here", "items/items.txt")
     notes = (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes()
-    second = run("+stage=raw", "hydra.run.dir=here")
+    second = run("+stage=raw", "hydra.run.dir=here", "--json")
     assert second.returncode == 2
     (line,) = second.stderr.splitlines()
     assert line.startswith("error: another run is working in '")
+    assert json.loads(second.stdout)["path"] == ""  # the summary.json there is that of the other run
     assert (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes() == notes
     first.terminate()  # type: ignore[attr-defined]
     _, errors = first.communicate(timeout=30)  # type: ignore[attr-defined]
