@@ -7,8 +7,12 @@ Ctrl-C, 143 by a signal.
 
 from __future__ import annotations
 
-import os
 import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below prints no traceback
+
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
