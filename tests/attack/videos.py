@@ -139,7 +139,7 @@ def _places(scene: Scene) -> Case:
         path.symlink_to(scene.chance.choice(("/dev/zero", "/dev/random", "/dev/stdin", "/dev/full")))
     elif what == 4:
         with path.open("wb") as file:
-            file.truncate(3 << 30)  # more takes long to hash, which is no fault
+            file.truncate(1 << 30)  # more takes long to hash, which is no fault
     else:
         path.symlink_to(path.name)
     return _read(scene, "in/x.mp4")
