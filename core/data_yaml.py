@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import HooklineError, counted, shown
 from core.media.nearest import nearest_names
-from core.model_limits import MAX_CLASSES, name_problem
+from core.model_limits import MAX_CLASSES, MAX_NAMES_LENGTH, name_problem
 from core.regular_file import exists, is_file, is_folder
 from core.user_paths import path_of, user_path
 from core.yaml_file import YamlFile, read_yaml
@@ -93,6 +93,11 @@ def _names(file: YamlFile) -> tuple[str, ...]:
         )
     for index, name in enumerate(names):
         _check_name(file, index, name)
+    if (length := sum(len(str(name)) for name in names)) > MAX_NAMES_LENGTH:
+        raise HooklineError(
+            f"{file.place('names')} has class names of {length:,} characters together",
+            f"the limit is {MAX_NAMES_LENGTH:,}: shorten them",
+        )
     count = file.content.get("nc", len(names))
     if count != len(names):
         raise HooklineError(

@@ -11,6 +11,8 @@ MAX_ANCHORS = 32
 """Anchors per level; all official networks have 3."""
 MAX_SIDE = 65536
 """Of an image or an anchor in pixels, of a stride, and of a batch."""
+MAX_NAMES_LENGTH = 2_000_000
+"""Characters of all class names together: with what JSON adds, they fit into the metadata of a model."""
 MAX_METADATA = 4_000_000
 """Characters of the metadata of a model: 20,000 names of 200 characters."""
 
