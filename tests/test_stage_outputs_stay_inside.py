@@ -58,7 +58,9 @@ def convert_hostile(root: Path, write: Callable[..., dict[str, Any]], chance: ra
     source = root / "in"
     paths = write_tree(source, tree_names(chance, BATCH, (".png", ".jpg")))
     named = [str(path.relative_to(source)) if chance.random() < 0.5 else text(chance) for path in paths]
-    options = write(source, named, [text(chance) or "class" for _ in named])
+    # Names that are not Unicode are refused as a whole.
+    classes = [text(chance).encode(errors="ignore").decode()[:1000] or "class" for _ in named]
+    options = write(source, named, classes)
     done = False
     with guarded(root):
         for link in (Link.copy, Link.symlink):
