@@ -105,7 +105,7 @@ def one_line(text: str) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: ``1 image``, ``2 images``, ``3 boxes``, ``1,203 classes``."""
-    plural = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    plural = "es" if noun.endswith(("s", "x", "tch", "sh")) else "s"
     return f"{count:,} {noun if count == 1 else noun + plural}"
 
 

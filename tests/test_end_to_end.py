@@ -121,7 +121,7 @@ def test_jobs_with_the_same_engine_measure_it_once(folder: Path, repo_root: Path
     assert (stages(first)["evaluate"], stages(second)["evaluate"]) == ("ran", "reused")
     assert first["metrics"] == second["metrics"]
     assert len(list(folder.glob("same/*/evaluate/PR_curve.png"))) == 2
-    assert done.stdout.count("mAP50-95") == done.stdout.count("ms per image: read") == 2
+    assert done.stdout.count("Class ") == done.stdout.count("ms per image: read") == 2
 
 
 def test_a_laptop_writes_the_model_that_tensorrt_builds(run: Run) -> None:

@@ -231,7 +231,7 @@ def test_mistakes_are_told_in_one_line_before_anything_runs(run: Run, overrides:
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["imgsz=70"], "imgsz=70 is not a multiple of the stride 32"),
+        (["imgsz=70"], "imgsz=70 is not a multiple of the model's largest stride 32"),
         (["resume=true", "train.epochs=77"], "no training with these options"),
         (["train.amp=fp16"], "amp=fp16 needs a CUDA GPU"),
         (["train.freeze=99"], "freeze=99"),

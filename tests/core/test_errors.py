@@ -13,6 +13,7 @@ from core.errors import (
     PlanError,
     UnavailableError,
     code_of,
+    counted,
     reason_of,
     shown,
     unknown,
@@ -93,6 +94,22 @@ def test_a_name_that_is_not_utf8_is_bounded_as_it_is_printed() -> None:
 
 def test_an_unknown_name_of_any_length_is_cut() -> None:
     assert len(str(unknown("stage", "x" * 1_000_000, ["build"]))) < 2 * LONGEST_VALUE + 100
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        (1, "image", "1 image"),
+        (0, "image", "0 images"),
+        (2, "box", "2 boxes"),
+        (2, "class", "2 classes"),
+        (3, "epoch", "3 epochs"),
+        (3, "batch", "3 batches"),
+        (1203, "process", "1,203 processes"),
+    ],
+)
+def test_counts_have_their_noun(count: int, noun: str, text: str) -> None:
+    assert counted(count, noun) == text
 
 
 def test_codes_of_errors() -> None:

@@ -106,10 +106,10 @@ def failure(folder: Path, major: int = 10, **script: Any) -> str:
         ({"errors": (("", "", "no graph"),)}, "cannot read 'tiny.onnx': no graph; "),
         ({"layers": 0}, "cannot read 'tiny.onnx': it holds no network; "),
         ({"profile": -1}, "refuses the sizes 1x3x64x64 4x3x64x64 8x3x96x96: it does not say why; build.batch and"),
-        ({"plan": None}, "cannot build 'tiny.onnx': it does not say why; docs/tensorrt.md"),
+        ({"plan": None}, "cannot build 'tiny.onnx': it does not say why; see docs/tensorrt.md"),
         (
             {"plan": None, "says": ((2, "a warning"), (0, "the cause"), (1, "between"), (1, "the end"))},
-            "cannot build 'tiny.onnx': the cause ... the end; docs/tensorrt.md",
+            "cannot build 'tiny.onnx': the cause ... the end; see docs/tensorrt.md",
         ),
         ({"plan": None, "says": ((4, "chat"), (2, "a warning"))}, "cannot build 'tiny.onnx': a warning; "),
         (

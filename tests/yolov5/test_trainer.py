@@ -137,7 +137,7 @@ def test_a_set_smaller_than_a_batch_is_warned_of(tmp_path: Path) -> None:
 
 def test_a_training_shorter_than_its_warm_up_is_warned_of(tmp_path: Path) -> None:
     (line,) = doubts_of(tmp_path, images=8, batch=4, epochs=50, warmup_epochs=3.0, lr0=0.01)
-    assert "the warm-up takes 100 batches, and the training has 100 (50 x 2)" in line
+    assert "the warm-up takes 100 batches, the training 100 (50 x 2)" in line
     assert "never reaches lr0=0.01; train.warmup_epochs=0" in line
     assert "train.epochs=100 for twice its length" in line
     assert doubts_of(tmp_path, images=8, batch=4, epochs=51, warmup_epochs=3.0) == []

@@ -109,7 +109,7 @@ def _own_gpu(device: torch.device, beside: int) -> torch.device:
     needed = beside if device.index is None else device.index + 1
     if needed > (count := torch.cuda.device_count()):
         raise TrainingError(
-            f"cuda:{needed - 1} is not there: {counted(beside, 'process')} of this machine and {counted(count, 'GPU')}",
+            f"cuda:{needed - 1} is not there: {counted(beside, 'process')} here and {counted(count, 'GPU')}",
             f"use cuda:0 to cuda:{count - 1}, or at most {count} processes",
         )
     return device if device.index is not None else torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
