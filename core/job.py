@@ -62,12 +62,13 @@ class Outcome:
     def clear(self) -> None:
         """Forget earlier runs."""
         self.code, self.reported, self.summaries = 0, False, list[Summary]()
-        self.error: HooklineError | None = None
+        self.error: HooklineError | KeyboardInterrupt | None = None
 
     def contents(self, line: str) -> list[dict[str, Any]]:
         """Return the summary of each run; of the command ``line`` where none began."""
         if self.error and not self.summaries:
-            return [{"command": line, "status": "failed", "code": code_of(self.error), "error": reason_of(self.error)}]
+            status = "interrupted" if isinstance(self.error, KeyboardInterrupt) else "failed"
+            return [{"command": line, "status": status, "code": code_of(self.error), "error": reason_of(self.error)}]
         return [summary.as_json() | ({} if summary.path.exists() else {"path": ""}) for summary in self.summaries]
 
 

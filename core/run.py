@@ -72,6 +72,7 @@ def _main() -> int:
     except KeyboardInterrupt as end:
         if not outcome.reported:
             print(str(end) or "interrupted", file=sys.stderr)
+        outcome.error = end
         return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
 
 

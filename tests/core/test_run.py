@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from core.job import Outcome
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PLUGIN = '''
@@ -200,6 +202,14 @@ def test_json_says_how_a_run_failed(run: Run, arguments: list[str], code: int, s
     content = json.loads(result.stdout)
     assert (result.returncode, content["status"], content["code"]) == (code, "failed", status)
     assert content["error"] in result.stderr
+
+
+def test_json_of_a_run_that_is_interrupted_before_it_begins() -> None:
+    outcome = Outcome()
+    outcome.error = KeyboardInterrupt()
+    (content,) = outcome.contents("python -m core.run +stage=raw")
+    assert (content["status"], content["code"]) == ("interrupted", "interrupted")
+    assert content["error"]
 
 
 def test_json_of_a_sweep_has_a_line_per_run(run: Run) -> None:
