@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
@@ -16,6 +17,22 @@ from core.registry import KINDS, Registry
 from core.wrong_values import wrong_value
 
 HELP = "`python -m core.run --help` shows the options"
+
+
+@contextmanager
+def explained(registry: Registry) -> Iterator[None]:
+    """Raise the user's mistake behind a configuration error in place of it.
+
+    Raises:
+        HooklineError: As :func:`explain` gives it; every other exception passes unchanged.
+    """
+    try:
+        yield
+    except Exception as error:
+        mistake = explain(error, registry)
+        if mistake is None:
+            raise
+        raise mistake from error
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:

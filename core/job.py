@@ -47,7 +47,7 @@ class ReportedError(Exception):
 
 
 class Outcome:
-    """What became of a run. Were it raised through Hydra, Hydra would add lines of its own.
+    """How the runs of this process ended. Exceptions that pass through Hydra make it print lines of its own.
 
     Attributes:
         code: Exit code of a single run.
@@ -144,20 +144,15 @@ def _run_in(run_dir: Path, config: DictConfig, summary: Summary, console: Consol
 def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Console, log: RunLog) -> None:
     from core.compose import typed
     from core.context import cache_home
-    from core.explain import explain
+    from core.explain import explained
     from core.plan import make_plan
     from core.runner import follow_plan
     from core.store import Store
     from core.unused import unused_options
 
     run_dir = summary.path.parent
-    try:
+    with explained(plugins.registry):
         request = typed(config, plugins.registry)
-    except Exception as error:
-        mistake = explain(error, plugins.registry)
-        if mistake is None:
-            raise
-        raise mistake from error
     words = request.words
     for line in plugins.registry.broken:
         console.warn(f"broken plugin: {line}")

@@ -109,7 +109,7 @@ def _through_hydra(plugins: Plugins) -> int:
 
     from core.compose import register
     from core.disk_errors import disk_errors
-    from core.explain import explain
+    from core.explain import explained
     from core.masking import masked_yaml
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are reported here, in one line
@@ -117,16 +117,12 @@ def _through_hydra(plugins: Plugins) -> int:
     outcome.clear()
     if not RANKS.leader:
         sys.argv += _LEAVES_NOTHING
-    try:
-        with disk_errors(), remember_directories(), masked_yaml():
-            hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(job)()
-    except ReportedError as reported:
-        return reported.code
-    except Exception as error:
-        mistake = explain(error, plugins.registry)
-        if mistake is None:
-            raise
-        raise mistake from error
+    with explained(plugins.registry):
+        try:
+            with disk_errors(), remember_directories(), masked_yaml():
+                hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")(job)()
+        except ReportedError as reported:
+            return reported.code
     return outcome.code
 
 

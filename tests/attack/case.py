@@ -66,3 +66,15 @@ Variants = dict[str, Maker]
 def load(weights: str, *more: str) -> Case:
     """The case that reads weights."""
     return Case(("+stage=load", f"weights={weights}", *more))
+
+
+def damaged(
+    make: Callable[[Scene], tuple[bytes, str]], change: Callable[[bytes, random.Random], bytes]
+) -> Callable[[Scene], tuple[bytes, str]]:
+    """Return a maker of files that ``make`` gives and ``change`` damages; a file is its content and its suffix."""
+
+    def made(scene: Scene) -> tuple[bytes, str]:
+        content, suffix = make(scene)
+        return change(content, scene.chance), suffix
+
+    return made

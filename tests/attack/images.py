@@ -12,7 +12,7 @@ from functools import lru_cache
 from PIL import Image
 
 from tests.attack import odd
-from tests.attack.case import Case, Scene, Variants
+from tests.attack.case import Case, Scene, Variants, damaged
 from tests.dataset_tools import write_dataset
 from tests.guarding import PNG
 
@@ -87,16 +87,6 @@ def _encoded(kind: str, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> 
 def _any(scene: Scene) -> tuple[bytes, str]:
     kind = scene.chance.choice(list(SUFFIXES))
     return _encoded(kind), SUFFIXES[kind]
-
-
-def _truncated(scene: Scene) -> tuple[bytes, str]:
-    content, suffix = _any(scene)
-    return odd.truncated(content, scene.chance), suffix
-
-
-def _mutated(scene: Scene) -> tuple[bytes, str]:
-    content, suffix = _any(scene)
-    return odd.mutated(content, scene.chance), suffix
 
 
 def _wrong_suffix(scene: Scene) -> tuple[bytes, str]:
@@ -230,8 +220,8 @@ def _places(scene: Scene) -> Case:
 
 
 VARIANTS: Variants = {
-    "truncated": _among(_truncated),
-    "mutated": _among(_mutated),
+    "truncated": _among(damaged(_any, odd.truncated)),
+    "mutated": _among(damaged(_any, odd.mutated)),
     "wrong-suffix": _among(_wrong_suffix),
     "png-bomb": _among(_png_bomb),
     "header-bomb": _among(_header_bomb),

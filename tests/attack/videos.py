@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tests.attack import odd
-from tests.attack.case import Case, Scene, Variants
+from tests.attack.case import Case, Scene, Variants, damaged
 from tests.media_tools import damage_packets, write_levels, write_textured
 
 SUFFIXES = (".mp4", ".avi", ".mkv")
@@ -66,16 +66,6 @@ def _made(folder: Path, suffix: str, frames: int = 6) -> bytes:
 def _any(scene: Scene) -> tuple[bytes, str]:
     suffix = scene.chance.choice(SUFFIXES)
     return _made(scene.here.parent / "tmp", suffix), suffix
-
-
-def _truncated(scene: Scene) -> tuple[bytes, str]:
-    content, suffix = _any(scene)
-    return odd.truncated(content, scene.chance), suffix
-
-
-def _mutated(scene: Scene) -> tuple[bytes, str]:
-    content, suffix = _any(scene)
-    return odd.mutated(content, scene.chance), suffix
 
 
 def _wrong_suffix(scene: Scene) -> tuple[bytes, str]:
@@ -146,8 +136,8 @@ def _places(scene: Scene) -> Case:
 
 
 VARIANTS: Variants = {
-    "truncated": _file(_truncated),
-    "mutated": _file(_mutated),
+    "truncated": _file(damaged(_any, odd.truncated)),
+    "mutated": _file(damaged(_any, odd.mutated)),
     "wrong-suffix": _file(_wrong_suffix),
     "headers": _file(_headers),
     "damaged": _damaged,
