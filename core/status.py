@@ -78,7 +78,7 @@ class Status:
 
 
 class Monitor:
-    """Writes the status of one run: a lifecycle plugin that is also told of progress and figures.
+    """Writes the status of one run: a lifecycle plugin that also receives progress and figures.
 
     Args:
         run_dir: The run's directory.

@@ -15,7 +15,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class _Descriptor(io.FileIO):
-    """A descriptor that becomes the null device at its first error: a run goes on without a reader."""
+    """A descriptor that becomes the null device at its first error: a run continues without a reader."""
 
     def write(self, content: Any, /) -> int:
         """Write, or forget ``content`` where it cannot be written."""
