@@ -29,6 +29,7 @@ def read_frames(
     limit: int | None = None,
     reconnect: float = 0.0,
     finished: Mapping[str, int] | None = None,
+    exact: bool = True,
 ) -> Iterator[Frame]:
     """Yield every frame of the source, in order; of a live stream the latest one whenever the next is asked for.
 
@@ -40,6 +41,7 @@ def read_frames(
         reconnect: Seconds without a frame after which a live source that broke off has ended; 0: at once.
         finished: Files that are not read again: name in the source -> index after its last frame. The
             indices of the other frames are those of a run that reads all files.
+        exact: Flag every corrupt frame of a video file; see :func:`core.media.video.video_frames`.
 
     Raises:
         HooklineError: No file can be read, too many cannot, or a stream cannot be opened.
@@ -48,7 +50,7 @@ def read_frames(
     if source.kind is SourceKind.stream:
         frames = stream_frames(source, tolerance, stride, reconnect)
     elif source.kind is SourceKind.video:
-        frames = _videos(source, tolerance, lambda _, number: number % stride == 0, done)
+        frames = _videos(source, tolerance, lambda _, number: number % stride == 0, done, exact=exact)
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
         frames = _pictures(source, tolerance, indices, readable=bool(done))
@@ -153,7 +155,12 @@ def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[F
 
 
 def _videos(
-    source: Source, tolerance: Tolerance, wanted: Callable[[int, int], bool], finished: Mapping[str, int] = NOTHING
+    source: Source,
+    tolerance: Tolerance,
+    wanted: Callable[[int, int], bool],
+    finished: Mapping[str, int] = NOTHING,
+    *,
+    exact: bool = True,
 ) -> Generator[Frame, None, None]:
     """Frames of all files; ``wanted`` is asked with the index over all of them and the number in the file."""
     start, several = 0, len(source.files) > 1
@@ -164,7 +171,7 @@ def _videos(
             start = max(after, finished[name])
             continue
         try:
-            for frame in _video(path, name, tolerance, start, wanted):
+            for frame in _video(path, name, tolerance, start, wanted, exact=exact):
                 after, last = max(after, frame.index + 1), frame.index
                 yield frame
             readable, tolerance.read_to_end[name] = True, last
@@ -178,13 +185,13 @@ def _videos(
 
 
 def _video(
-    path: Path, name: str, tolerance: Tolerance, start: int, wanted: Callable[[int, int], bool]
+    path: Path, name: str, tolerance: Tolerance, start: int, wanted: Callable[[int, int], bool], *, exact: bool
 ) -> Iterator[Frame]:
     """Frames of one file, the first one with the index ``start``; reports what is damaged in it when it is left."""
     report = VideoReport()
     try:
         for number, picture, seconds, rate, corrupt in video_frames(
-            path, partial(_in_file, wanted, start), report, tolerance.max_pixels
+            path, partial(_in_file, wanted, start), report, tolerance.max_pixels, exact=exact
         ):
             damage = CORRUPT if corrupt else ""
             yield Frame(start + number, f"{name}#{number}", path, number, picture, seconds, rate, damage)

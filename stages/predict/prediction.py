@@ -109,6 +109,7 @@ class _Work:
             limit=None if config.frames is None else max(0, config.frames - done),
             reconnect=config.reconnect,
             finished=self._former.finished,
+            exact=False,  # the frames are used all the same, and frame threads use every core
         )
         unit = "images" if self._source.kind is SourceKind.pictures else "frames"
         with self._context.progress("predict", self._total and max(0, self._total - done), unit) as progress:
