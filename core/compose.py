@@ -1,7 +1,7 @@
 """Builds the root of the config from what the plugins registered, and turns it into typed objects.
 
 Every registered stage has its options in the config, whichever stages are asked for, because the
-plan may add stages. Each stage is also an option of the group ``stage``, each graft of ``graft``.
+plan may add stages. Each stage is also an option of the group ``stage``.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Words:
     calibrator: str = "percentile"
     backend: str = "auto"
     processor: str = "auto"
+    decode: str = "auto"
     device: str = "auto"
     conf: Fraction | None = None
     iou: Fraction | None = None
@@ -86,15 +87,14 @@ class Request:
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
+    default = next((part.default for part in plugins.registry.parts("models").values() if part.default), None)
+    OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
     OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
     for name in registry.parts("stages"):
         store.store(group="stage", name=name, node={name: {}})
-    for name in registry.parts("grafts"):
-        store.store(group="graft", name=name, node={"name": name})
     _reject_shared_yaml(plugins)
     packages = plugins.conf_packages()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
+from core.artifacts import AnyModel, Artifact, Dataset, Precision
 from core.errors import HooklineError
 
 if TYPE_CHECKING:
@@ -32,14 +32,16 @@ class Known:
         max_stride: The largest stride of the network: its input is a multiple of it.
         precision, layout: Of a model other than a checkpoint.
         runtime: Whose rules a model follows.
+        family: Of a model.
     """
 
     title: str = ""
     names: tuple[str, ...] | None = None
     max_stride: int | None = None
     precision: Precision | None = None
-    layout: Layout | None = None
+    layout: str | None = None
     runtime: str | None = None
+    family: str | None = None
 
 
 def known_of(artifact: Artifact) -> Known:
@@ -55,7 +57,14 @@ def known_of(artifact: Artifact) -> Known:
         precision=getattr(artifact, "precision", None),
         layout=getattr(artifact, "layout", None),
         runtime=getattr(artifact, "runtime", None),
+        family=artifact.facts.family,
     )
+
+
+def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
+    """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
+    family = context.registry.parts("models").get(model.family or "")
+    return tuple(family.layouts) if family else ()
 
 
 def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:

@@ -9,6 +9,9 @@ from core.errors import HooklineError
 
 RENAMED: Mapping[str, str] = MappingProxyType(
     {
+        "graft": "decode",
+        "graft.name": "decode",
+        "graft.namespace": "grafts.yolo_layer.namespace",
         # "old.name": "new.name", one per line, sorted. CHANGELOG.md has the same table under "Changed names".
     }
 )

@@ -20,7 +20,7 @@ from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
-from core.plan import Plan, Step, key_of
+from core.plan import Plan, Step, key_of, settled
 from core.ranks import RANKS
 from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path
@@ -103,6 +103,7 @@ def _run_step(
     step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool, resume: bool
 ) -> tuple[Artifact, bool]:
     inputs = {name: made[index] for name, index in step.inputs.items()}
+    step = settled(step, inputs, context)
     key = key_of(step, inputs, context)
     stage = step.stage
     provenance = Provenance(

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from backends.cv.decode import Candidates as HostCandidates
 from torch import Tensor
 from torch.nn import functional
 
-from backends.cv.decode import Candidates as HostCandidates
 from backends.cv.letterbox import letterbox as host_letterbox
 from backends.cv.nms import suppress
 from backends.cv.placement import placement, resized_size

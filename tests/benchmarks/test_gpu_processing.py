@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from backends.cv.decode import Candidates
+
 from backends.cv.letterbox import letterbox
 from benchmarks.gpu import processing as benchmark
 from core.errors import HooklineError
