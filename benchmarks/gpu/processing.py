@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from backends.cv.decode import Candidates as HostCandidates
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,6 +34,7 @@ from backends.cv.nms import suppress
 from backends.cv.placement import placement, resized_size
 from benchmarks.gpu.decode import RUNS, replayed
 from core.artifacts import InputContract
+from core.detections import Candidates as HostCandidates
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
 from cuda_plugins import loading

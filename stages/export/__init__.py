@@ -39,8 +39,8 @@ class ExportConfig:
         imgsz: Input size in pixels, one number or [height, width]; multiples of the largest stride.
         batch: Images per call; where the batch is dynamic, the number to use.
         dynamic: Axes that may change: batch, height, width.
-        layout: What the file gives: one of the layouts of the model family; null: its first, which quantize and graft
-            take. The family yolov5 has ``heads`` (one output per level) and ``classic`` (one output, boxes in pixels).
+        layout: What the file gives: one of the layouts of the model family (docs/contracts.md); null: its first one,
+            which quantize and graft take.
         opset: ONNX opset.
         simplify: Fold constants and shapes with onnxsim.
     """

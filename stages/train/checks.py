@@ -31,10 +31,11 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
 def known_network(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """What the training will give: the classes of the data set, the network of ``train.model`` or of the weights."""
     names = SINGLE_CLASS if config.single_class else inputs.get("dataset", Known()).names
-    stride = inputs.get("start", Known()).max_stride
-    if family := variants_of(context).get(config.model or ""):
-        stride = context.family(family).strides.get(config.model or "")
-    return Known("the trained network", names, stride)
+    start = inputs.get("start", Known())
+    stride, family = start.max_stride, start.family
+    if named := variants_of(context).get(config.model or ""):
+        stride, family = context.family(named).strides.get(config.model or ""), named
+    return Known("the trained network", names, stride, family=family)
 
 
 def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterator[HooklineError]:
@@ -51,9 +52,10 @@ def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     if config.model and config.model not in variants:
         yield unknown("model", config.model, sorted(variants))
     if not config.model and not config.weights:
+        network = next(iter(variants), "<network>")
         yield HooklineError(
             "there is nothing to train: neither a network nor weights are given",
-            "model=yolov5s weights=null trains from random weights, weights=yolov5s goes on from official ones",
+            f"model={network} weights=null trains from random weights, weights={network} starts from official ones",
         )
 
 
