@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from core.artifacts import GraftedModel, Precision, QuantizedModel
@@ -13,6 +15,7 @@ from core.errors import HooklineError
 from core.known import Known
 from core.parts import Availability, Graft, Runtime
 from core.plan import Step, key_of, settled
+from cuda_plugins.signature import OUTPUTS
 from stages.graft import GraftConfig, check_inputs, graft, hookline_stages
 from stages.graft.choosing import choose
 from tests import grid_family
@@ -20,14 +23,19 @@ from tests.stage_tools import make_context
 
 
 class Appending:
-    """A graft that copies the file and remembers which head it was given."""
+    """A graft that only names outputs and remembers which head it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, outputs: Sequence[str] = OUTPUTS) -> None:
+        self.outputs = outputs
         self.heads: list[Any] = []
 
     def append(self, model: QuantizedModel, head: Any, target: Path, *, score_threshold: float) -> tuple[str, ...]:
         self.heads.append(head)
-        target.write_bytes(model.path.read_bytes())
+        file = onnx.load(model.path)
+        del file.graph.output[:]
+        for name in self.outputs:
+            file.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        onnx.save(file, target)
         return ()
 
 
@@ -109,6 +117,9 @@ def test_the_graft_gets_the_head_of_the_family(tmp_path: Path) -> None:
     assert isinstance(made, GraftedModel)
     assert (made.graft, made.layout) == ("plain", "decoded")
     assert backend.heads == [grid_family.GridHead(grid_family.FACTS)]
+    wrong, _ = make_context(tmp_path, **{**parts, "grafts": [make_graft("plain", Appending(["boxes"]))]})
+    with pytest.raises(HooklineError, match=r"the graft 'plain' wrote the outputs \['boxes'\], not \['DecodeNum"):
+        graft(GraftConfig("auto"), model_in(tmp_path), wrong)
     with pytest.raises(HooklineError, match=r"the layout tiles, which no decode can follow; set export\.layout=grid"):
         graft(GraftConfig("auto"), model_in(tmp_path, layout="tiles"), context)
 
