@@ -1,4 +1,4 @@
-"""What every grafted file gets, whatever graft wrote it: a check of its outputs, and metadata that say what it gives."""
+"""What every grafted file gets: a check of its outputs, and metadata that say what it gives now."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.artifacts import DECODED, QuantizedModel
 from core.errors import HooklineError, shown
 from core.head import DecodedHead
 from core.metadata import KEY, ModelMetadata, to_properties
+from core.onnx_file import read_onnx
 
 
 def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float) -> None:
@@ -26,10 +27,8 @@ def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: flo
         HooklineError: The graft did not write the outputs that every graft gives.
     """
     grafted = onnx.load(target)
-    found, wanted = (
-        [output.name for output in grafted.graph.output],
-        list(DecodedHead(model.facts).outputs(model.contract)),
-    )
+    found = [output.name for output in grafted.graph.output]
+    wanted = list(DecodedHead(model.facts).outputs(model.contract))
     if sorted(found) != sorted(wanted):
         raise HooklineError(
             f"the graft '{graft}' wrote the outputs {shown(found)}, not {shown(wanted)}",
@@ -37,6 +36,6 @@ def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: flo
         )
     ours = to_properties(ModelMetadata(model.facts, model.contract, DECODED))
     ours[KEY] = json.dumps(json.loads(ours[KEY]) | {"score_threshold": score_threshold}, sort_keys=True)
-    kept = {item.key: item.value for item in [*onnx.load(model.path).metadata_props, *grafted.metadata_props]}
+    kept = {item.key: item.value for item in [*read_onnx(model.path).metadata_props, *grafted.metadata_props]}
     onnx.helper.set_model_props(grafted, dict(sorted((kept | ours).items())))
     onnx.save(grafted, target)
