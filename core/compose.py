@@ -22,10 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 from core.artifacts import Precision
 from core.errors import HooklineError, unknown
 from core.media.limits import MAX_PIXELS
-from core.parts import NoOptions
+from core.parts import Graft, NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
-from core.registry import KINDS, Registry
+from core.registry import KINDS, PART_KINDS, Registry
+from core.stage import Stage
 
 SCHEMA = "hookline_schema"
 
@@ -90,9 +91,9 @@ def register(plugins: Plugins) -> None:
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
-    for name in registry.parts("stages"):
+    for name in registry.all(Stage):
         store.store(group="stage", name=name, node={name: {}})
-    for name in registry.parts("grafts"):
+    for name in registry.all(Graft):
         store.store(group="graft", name=name, node={"name": name})
     _reject_shared_yaml(plugins)
     packages = plugins.conf_packages()
@@ -118,11 +119,10 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     root = OmegaConf.to_object(config)
     options = {
         (kind, name): getattr(getattr(root, kind, None), name, None) or part.options()
-        for kind in KINDS
-        if kind != "stages"
-        for name, part in registry.parts(kind).items()
+        for kind, descriptor in PART_KINDS.items()
+        for name, part in registry.all(descriptor).items()
     }
-    configs = {name: getattr(root, name) for name in registry.parts("stages")}
+    configs = {name: getattr(root, name) for name in registry.all(Stage)}
     words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
     return Request(stages, Words(**words), configs, options)
 
@@ -131,7 +131,7 @@ def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     """Refuse what ``+name=`` or ``++name=`` added and nothing reads, e.g. a misspelt option."""
     from core.explain import unknown_option
 
-    known = {*Words.__dataclass_fields__, *registry.parts("stages"), *KINDS}
+    known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
             raise unknown("option", name, known - {"plugins", "stage"})
@@ -172,13 +172,13 @@ def _root(registry: Registry) -> type[Any]:
         if stage.name in taken | set(KINDS):
             raise HooklineError(f"a plugin names a stage '{stage.name}', which is a top-level option", "rename it")
         members.append((stage.name, stage.signature.config, field(default_factory=stage.signature.config)))
-    nodes = {kind: _part_options(kind, registry) for kind in KINDS if kind != "stages"}
+    nodes = {kind: _part_options(kind, registry) for kind in PART_KINDS}
     members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
     return make_dataclass("Config", members, bases=(Words,))
 
 
 def _part_options(kind: str, registry: Registry) -> type[Any] | None:
-    parts = [part for part in registry.parts(kind).values() if part.options is not NoOptions]
+    parts = [part for part in registry.all(PART_KINDS[kind]).values() if part.options is not NoOptions]
     if not parts:
         return None
     return make_dataclass(kind, [(part.name, part.options, field(default_factory=part.options)) for part in parts])

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.config import followed, part_names
 from core.errors import HooklineError, shown
-from core.parts import Part
 from core.ranges import range_problems
-from core.registry import AUTO, KINDS, Registry
+from core.registry import AUTO, PART_KINDS, AnyPart, Registry
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -38,7 +37,7 @@ class OptionChecks:
             yield problem
         for word, kind in NAMING.items():
             for name in part_names(getattr(self.words, word, None)):
-                if name != AUTO and name not in context.registry.parts(kind):
+                if name != AUTO and name not in context.registry.all(PART_KINDS[kind]):
                     yield context.registry.not_found(kind, name)
         for kind, part in _parts(context.registry):
             options = context.options(kind, part.name)
@@ -63,5 +62,5 @@ class OptionChecks:
         return getattr(self.configs.get(stage) if stage else self.words, name, None)
 
 
-def _parts(registry: Registry) -> Iterator[tuple[str, Part[Any]]]:
-    return ((kind, part) for kind in KINDS if kind != "stages" for part in registry.parts(kind).values())
+def _parts(registry: Registry) -> Iterator[tuple[str, AnyPart]]:
+    return ((kind, part) for kind, descriptor in PART_KINDS.items() for part in registry.all(descriptor).values())

@@ -153,7 +153,7 @@ class _Planner:
 
     def ask(self, name: str) -> None:
         try:
-            stage = self.registry.part("stages", name)
+            stage = self.registry.get(Stage, name)
         except HooklineError as problem:
             self.problems.append(problem)
             return

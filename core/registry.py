@@ -6,14 +6,19 @@ import keyword
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown, unknown
-from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
+from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Runtime, Tracker
 from core.stage import Stage
 
+AnyPart: TypeAlias = Part[object]
+"""A part of whatever kind."""
+Descriptor: TypeAlias = Stage | AnyPart
+"""What a registration hook yields."""
+KindT = TypeVar("KindT", bound=Descriptor)
 NAME_LENGTH = 64
-KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
+KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
     {
         "stages": (Stage, "stage"),
         "models": (ModelFamily, "model family"),
@@ -26,6 +31,11 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
     }
 )
 """Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""
+PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
+    {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
+)
+"""Kinds whose options lie under ``<kind>.<name>.*``: all but the stages."""
+_KIND_OF: Mapping[type[object], str] = {descriptor: kind for kind, (descriptor, _) in KINDS.items()}
 
 LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
@@ -50,36 +60,46 @@ class Registry:
     """Parts by kind and name. Names are unique, so the order of registration never matters."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, dict[str, tuple[Any, Origin]]] = {kind: {} for kind in KINDS}
+        self._parts: dict[str, dict[str, tuple[Descriptor, Origin]]] = {kind: {} for kind in KINDS}
         self.broken: list[str] = []
         """One line for each plugin that could not be loaded; told when a name is not found."""
 
-    def add(self, kind: str, part: Any, origin: Origin) -> None:
+    def add(self, kind: str, part: object, origin: Origin) -> None:
         """Register ``part``.
 
         Raises:
             TypeError: As :func:`check_part`.
             HooklineError: Its name is taken; names both distributions.
         """
-        check_part(kind, part)
-        noun, taken = KINDS[kind][1], self._parts[kind].get(part.name)
+        checked = check_part(kind, part)
+        noun, taken = KINDS[kind][1], self._parts[kind].get(checked.name)
         if taken is not None:
             raise HooklineError(
-                f"two plugins claim the {noun} '{part.name}': {taken[1]} and {origin}",
+                f"two plugins claim the {noun} '{checked.name}': {taken[1]} and {origin}",
                 f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
             )
-        self._parts[kind][part.name] = (part, origin)
+        self._parts[kind][checked.name] = (checked, origin)
+
+    def get(self, kind: type[KindT], name: str) -> KindT:
+        """Return the part of a descriptor class that has a name, e.g. ``get(Runtime, "onnxruntime")``.
+
+        Raises:
+            HooklineError: No such name; lists the nearest ones and the plugins that are broken.
+        """
+        part = self._entry(_KIND_OF[kind], name)[0]
+        assert isinstance(part, kind)
+        return part
+
+    def all(self, kind: type[KindT]) -> Mapping[str, KindT]:
+        """Return all parts of a descriptor class by name, in order of registration."""
+        return {name: part for name, (part, _) in self._parts[_KIND_OF[kind]].items() if isinstance(part, kind)}
 
     def parts(self, kind: str) -> Mapping[str, Any]:
-        """All parts of a kind by name, in order of registration."""
+        """All parts of a kind by name; :meth:`all` is typed."""
         return {name: part for name, (part, _) in self._parts[kind].items()}
 
     def part(self, kind: str, name: str) -> Any:
-        """One part.
-
-        Raises:
-            HooklineError: No such name; tells the nearest ones and the plugins that are broken.
-        """
+        """One part, as :meth:`get`, which is typed."""
         return self._entry(kind, name)[0]
 
     def origin(self, kind: str, name: str) -> Origin:
@@ -88,10 +108,9 @@ class Registry:
 
     def stages(self) -> Iterator[Stage]:
         """All stages."""
-        for stage, _ in self._parts["stages"].values():
-            yield stage
+        yield from self.all(Stage).values()
 
-    def _entry(self, kind: str, name: str) -> tuple[Any, Origin]:
+    def _entry(self, kind: str, name: str) -> tuple[Descriptor, Origin]:
         try:
             return self._parts[kind][name]
         except KeyError:
@@ -107,7 +126,7 @@ class Registry:
         return error
 
 
-def check_part(kind: str, part: Any) -> Any:
+def check_part(kind: str, part: object) -> Descriptor:
     """``part``, when it is what the hook of this kind must yield.
 
     Raises:
