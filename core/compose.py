@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, make_dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -86,8 +84,7 @@ class Request:
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
-    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
+    register_resolvers()
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
@@ -95,8 +92,7 @@ def register(plugins: Plugins) -> None:
         store.store(group="stage", name=name, node={name: {}})
     for name in registry.all(Graft):
         store.store(group="graft", name=name, node={"name": name})
-    _reject_shared_yaml(plugins)
-    packages = plugins.conf_packages()
+    packages = plugins.conf_packages
 
     class PluginSearchPath(SearchPathPlugin):
         """Asks the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package."""
@@ -106,6 +102,12 @@ def register(plugins: Plugins) -> None:
                 search_path.append(provider=name, path=f"pkg://{package}")
 
     HydraPlugins.instance().register(PluginSearchPath)
+
+
+def register_resolvers() -> None:
+    """Tell OmegaConf about the functions that defaults of options call."""
+    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
+    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:
@@ -166,12 +168,10 @@ def _otherwise(value: Any, default: Any) -> Any:
 
 
 def _root(registry: Registry) -> type[Any]:
-    members: list[tuple[str, Any, Any]] = []
-    taken = set(Words.__dataclass_fields__)
-    for stage in registry.stages():
-        if stage.name in taken | set(KINDS):
-            raise HooklineError(f"a plugin names a stage '{stage.name}', which is a top-level option", "rename it")
-        members.append((stage.name, stage.signature.config, field(default_factory=stage.signature.config)))
+    configs = {stage.name: stage.signature.config for stage in registry.stages()}
+    members: list[tuple[str, Any, Any]] = [
+        (name, config, field(default_factory=config)) for name, config in configs.items()
+    ]
     nodes = {kind: _part_options(kind, registry) for kind in PART_KINDS}
     members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
     return make_dataclass("Config", members, bases=(Words,))
@@ -182,27 +182,3 @@ def _part_options(kind: str, registry: Registry) -> type[Any] | None:
     if not parts:
         return None
     return make_dataclass(kind, [(part.name, part.options, field(default_factory=part.options)) for part in parts])
-
-
-def _reject_shared_yaml(plugins: Plugins) -> None:
-    """Hydra silently takes the first of two files with one path; here that is an error."""
-    owners: dict[str, str] = {}
-    for plugin, package in [("hookline", "conf"), *plugins.conf_packages()]:
-        try:
-            folder = resources.files(package)
-        except ModuleNotFoundError as error:
-            raise HooklineError(
-                f"plugin '{plugin}' names the YAML package '{package}', which cannot be imported",
-                f"plugins.disable=[{plugin}] leaves it out",
-            ) from error
-        for file in _yaml_files(Path(str(folder))):
-            owner = owners.setdefault(file, plugin)
-            if owner != plugin:
-                raise HooklineError(
-                    f"plugins '{owner}' and '{plugin}' both ship the YAML file '{file}'",
-                    f"disable one with plugins.disable=[{plugin}]",
-                )
-
-
-def _yaml_files(folder: Path) -> list[str]:
-    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*.yaml"))

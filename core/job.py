@@ -156,6 +156,8 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     words = request.words
     for line in plugins.registry.broken:
         console.warn(f"broken plugin: {line}")
+    for line in plugins.warnings:
+        console.warn(line)
     context = _context(request, plugins, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
     store = Store(user_path(words.store).resolve() if words.store else cache_home() / "store")

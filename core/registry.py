@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown, unknown
+from core.hookspecs import PROJECT
 from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Runtime, Tracker
 from core.stage import Stage
 
@@ -46,11 +47,28 @@ RANKED = frozenset({"runtimes", "processors"})
 
 @dataclass(frozen=True)
 class Origin:
-    """Who registered something: the plugin's name, its distribution and version."""
+    """Who registered something.
+
+    Attributes:
+        plugin: The plugin's name.
+        distribution, version: What ships it.
+        module: Where its code is; empty where that is not known.
+    """
 
     plugin: str
     distribution: str
     version: str
+    module: str = ""
+
+    @property
+    def outside(self) -> bool:
+        """Whether another distribution than hookline ships it."""
+        return self.distribution != PROJECT
+
+    @property
+    def package(self) -> str:
+        """The top-level package of its code."""
+        return self.module.partition(".")[0]
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} (plugin '{self.plugin}')"
@@ -62,7 +80,8 @@ class Registry:
     def __init__(self) -> None:
         self._parts: dict[str, dict[str, tuple[Descriptor, Origin]]] = {kind: {} for kind in KINDS}
         self.broken: list[str] = []
-        """One line for each plugin that could not be loaded; told when a name is not found."""
+        """One line for each plugin that could not be loaded; reported when a name is not found."""
+        self._lost: dict[tuple[str, str], str] = {}
 
     def add(self, kind: str, part: object, origin: Origin) -> None:
         """Register ``part``.
@@ -79,6 +98,16 @@ class Registry:
                 f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
             )
         self._parts[kind][checked.name] = (checked, origin)
+
+    def mark_broken(self, line: str, names: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep why a plugin could not be loaded, and kind and name of the parts that it would have brought."""
+        self.broken.append(line)
+        self._lost |= dict.fromkeys(names, line)
+
+    def owner(self, kind: str, name: str) -> Origin | None:
+        """Return who registered a name; None for nobody."""
+        entry = self._parts[kind].get(name)
+        return entry[1] if entry else None
 
     def get(self, kind: type[KindT], name: str) -> KindT:
         """Return the part of a descriptor class that has a name, e.g. ``get(Runtime, "onnxruntime")``.
@@ -118,6 +147,8 @@ class Registry:
 
     def not_found(self, kind: str, name: str) -> HooklineError:
         """The error for a name that nobody registered; a broken plugin may have wanted to."""
+        if line := self._lost.get((kind, name)):
+            return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
         automatic = [AUTO] if kind in RANKED else []
         error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if self.broken:
