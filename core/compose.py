@@ -18,6 +18,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from core.artifacts import Precision
+from core.containment import PluginError, source_place
 from core.errors import HooklineError, unknown
 from core.media.limits import MAX_PIXELS
 from core.parts import Graft, NoOptions
@@ -74,12 +75,14 @@ class Request:
         words: The top-level options.
         configs: Options by stage name.
         options: Options by kind and name of a part.
+        registry: The parts, without those whose options do not take the values that they follow.
     """
 
     stages: tuple[str, ...]
     words: Words
     configs: Mapping[str, Any]
     options: Mapping[tuple[str, str], Any]
+    registry: Registry
 
 
 def register(plugins: Plugins) -> None:
@@ -118,15 +121,37 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     """
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
-    root = OmegaConf.to_object(config)
-    options = {
-        (kind, name): getattr(getattr(root, kind, None), name, None) or part.options()
-        for kind, descriptor in PART_KINDS.items()
-        for name, part in registry.all(descriptor).items()
-    }
-    configs = {name: getattr(root, name) for name in registry.all(Stage)}
-    words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
-    return Request(stages, Words(**words), configs, options)
+    words = {name: _object(config, name) for name in Words.__dataclass_fields__}
+    needed = {*stages, *map(str, words.values())}
+    options, configs = dict[tuple[str, str], Any](), dict[str, Any]()
+    refused: list[PluginError] = []
+    for kind, name, declared in _declared(registry):
+        try:
+            if kind == "stages":
+                configs[name] = _object(config, name)
+            else:
+                options[kind, name] = _object(config, kind, name) or declared()
+        except Exception as error:
+            origin = registry.origin(kind, name)
+            if not origin.outside or name in needed:
+                raise
+            refused.append(PluginError(origin, f"options of '{name}'", error, source_place(declared)))
+    return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
+
+
+def _object(config: DictConfig, *keys: str) -> Any:
+    """Return the value of a node, typed; None where there is no such node."""
+    value: Any = config
+    for key in keys:
+        value = value.get(key) if value is not None else None
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+
+
+def _declared(registry: Registry) -> Iterator[tuple[str, str, type[Any]]]:
+    """Yield kind, name and options class of every stage and part."""
+    yield from (("stages", name, stage.signature.config) for name, stage in registry.all(Stage).items())
+    for kind, descriptor in PART_KINDS.items():
+        yield from ((kind, name, part.options) for name, part in registry.all(descriptor).items())
 
 
 def _reject_strangers(config: DictConfig, registry: Registry) -> None:

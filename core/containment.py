@@ -20,7 +20,7 @@ from typing import TypeAlias, TypeVar
 
 from core.errors import HooklineError, reason_of
 from core.plugin_output import output_of
-from core.registry import Origin
+from core.registry import Origin, Registry
 from core.signals import interruption_behind, received
 
 LIMIT = 10.0
@@ -162,15 +162,11 @@ def place_in(error: BaseException, origin: Origin) -> str:
     return next(iter([*reversed(own), *reversed(others)]), "")
 
 
-def is_in(error: BaseException, package: str) -> bool:
-    """Return whether code of a top-level package took part in raising ``error`` or what caused it."""
-    link: BaseException | None = error
-    while link is not None:
-        for frame, _ in traceback.walk_tb(link.__traceback__):
-            if str(frame.f_globals.get("__name__")).partition(".")[0] == package:
-                return True
-        link = link.__cause__ or link.__context__
-    return False
+def blamed(error: BaseException, registry: Registry) -> Origin | None:
+    """Return the outside plugin in whose code, innermost first, an error arose; None for none."""
+    owners = {origin.package: origin for origin in registry.origins() if origin.outside}
+    packages = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((owners[top] for name in reversed(packages) if (top := name.partition(".")[0]) in owners), None)
 
 
 def _typed_reason(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from core.containment import PluginError
 from core.errors import HooklineError
 from core.parts import DevicePart, ModelFamily, Processor
 from core.registry import KINDS, PART_KINDS, AnyPart
@@ -65,8 +66,16 @@ def device_problems(
 def family_problems(context: RunContext, name: str = "") -> list[HooklineError]:
     """Why a model family cannot work on the device of the run; where none is named, why none of them can."""
     families = context.registry.all(ModelFamily)
-    found = [list(part.check_device(context.device)) for key, part in families.items() if name in {"", key}]
+    found = [_family_problems(part, context) for key, part in families.items() if name in {"", key}]
     return found[0] if found and all(found) else []
+
+
+def _family_problems(family: ModelFamily, context: RunContext) -> list[HooklineError]:
+    try:
+        return list(family.check_device(context.device))
+    except PluginError as error:
+        context.warn(str(error))
+        return [error]
 
 
 def place_of(part: DevicePart[object]) -> str:

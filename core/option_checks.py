@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.config import followed, part_names
+from core.containment import PluginError
 from core.errors import HooklineError, shown
 from core.ranges import range_problems
 from core.registry import AUTO, PART_KINDS, AnyPart, Registry
@@ -31,8 +32,15 @@ class OptionChecks:
     configs: Mapping[str, Any]
     words: Any = None
 
-    def general_problems(self, context: RunContext) -> Iterator[HooklineError]:
-        """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts."""
+    def general_problems(
+        self, context: RunContext, faults: dict[tuple[str, str], PluginError]
+    ) -> Iterator[HooklineError]:
+        """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts.
+
+        Args:
+            context: For the parts and their options.
+            faults: Gets, by kind and name, the errors of plugins whose own checks failed.
+        """
         for _, problem in range_problems(self.words, ""):
             yield problem
         for word, kind in NAMING.items():
@@ -42,7 +50,10 @@ class OptionChecks:
         for kind, part in _parts(context.registry):
             options = context.options(kind, part.name)
             wrong = [problem for _, problem in range_problems(options, f"{kind}.{part.name}.")]
-            yield from wrong or part.check_options(options)
+            try:
+                yield from wrong or part.check_options(options)
+            except PluginError as error:
+                faults[kind, part.name] = error
 
     def stage_problems(self, stage: str, config: Any) -> Iterator[HooklineError]:
         """Yield what is wrong with the options of a stage.

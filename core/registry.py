@@ -6,12 +6,15 @@ import keyword
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown, unknown
 from core.hookspecs import PROJECT
 from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Runtime, Tracker
 from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.containment import PluginError
 
 AnyPart: TypeAlias = Part[object]
 """A part of whatever kind."""
@@ -103,6 +106,24 @@ class Registry:
         """Keep why a plugin could not be loaded, and kind and name of the parts that it would have brought."""
         self.broken.append(line)
         self._lost |= dict.fromkeys(names, line)
+
+    def origins(self) -> Iterator[Origin]:
+        """Yield who registered each part."""
+        return (origin for parts in self._parts.values() for _, origin in parts.values())
+
+    def without(self, broken: Iterable[PluginError]) -> Registry:
+        """Return a registry without the parts of plugins that turned out to be broken."""
+        reasons = {error.origin: str(error) for error in broken}
+        copy = Registry()
+        copy.broken, copy._lost = list(self.broken), dict(self._lost)
+        for kind, parts in self._parts.items():
+            copy._parts[kind] = {name: entry for name, entry in parts.items() if entry[1] not in reasons}
+        for origin, line in reasons.items():
+            copy.mark_broken(
+                line,
+                [(kind, name) for kind, parts in self._parts.items() for name in parts if parts[name][1] == origin],
+            )
+        return copy
 
     def owner(self, kind: str, name: str) -> Origin | None:
         """Return who registered a name; None for nobody."""

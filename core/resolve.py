@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import registry
 from core.config import needs_usable, part_names, parts_of
+from core.containment import PluginError
 from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
 from core.opening import HOST
@@ -100,18 +101,26 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     ranked = [part for part in context.registry.all(PART_KINDS[kind]).values() if isinstance(part, DevicePart)]
     near = _device_of(runtime, context) if kind == "processors" else ""
     refused: dict[str, HooklineError] = {}
-    problem: HooklineError | None
     for part in sorted(ranked, key=lambda part: (part.device != near, -part.rank)):
         if contradicts(part, context.device):
             continue
-        state = part.available()
-        problem = None if state.usable else UnavailableError(state.reason, state.hint)
-        if problem is None and needed:
-            problem = next(iter(part.check_device(context.device)), None)
-        if problem is None:
-            return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
-        refused[part.name] = problem
+        try:
+            return part.name, f"{kind[:-1]}: {part.name} ({_reason_to_use(part, context.device, needed=needed)})"
+        except HooklineError as problem:
+            refused[part.name] = problem
+            if isinstance(problem, PluginError):
+                context.warn(str(problem))
     raise _none_usable(kind, refused, context)
+
+
+def _reason_to_use(part: DevicePart[object], device: str, *, needed: bool) -> str:
+    """Why a part can be used; what it lacks is raised."""
+    state = part.available()
+    if not state.usable:
+        raise UnavailableError(state.reason, state.hint)
+    for problem in part.check_device(device) if needed else ():
+        raise problem
+    return state.reason
 
 
 def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunContext) -> UnavailableError:
