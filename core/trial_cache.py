@@ -77,6 +77,12 @@ def find_module(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
 
 
+def module_place(name: str) -> str:
+    """Return file and first line of a module, as messages name it; empty where it is not found."""
+    file = find_module(name)
+    return f"{file}:1" if file else ""
+
+
 def _file(folder: Path, origin: Origin) -> Path:
     text = f"{origin.distribution}\0{origin.plugin}".encode("utf-8", "surrogateescape")
     return folder / FOLDER / hashlib.sha256(text).hexdigest()[:32]
