@@ -6,6 +6,7 @@ names nobody, and none ends a run that does not need the plugin.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import signal
@@ -21,7 +22,6 @@ from core.errors import HooklineError, reason_of
 from core.plugin_output import output_of
 from core.registry import Origin, Registry
 from core.signals import interruption_behind, received
-from core.trial_cache import module_place
 
 LIMIT = 10.0
 """Seconds after which a function that is to be cheap, e.g. ``available()``, counts as hanging."""
@@ -147,6 +147,15 @@ def source_place(item: object) -> str:
             return f"{inspect.getsourcefile(item)}:{inspect.getsourcelines(item)[1]}"
     file = getattr(item, "__file__", None)
     return file if isinstance(file, str) else ""
+
+
+def module_place(name: str) -> str:
+    """Return file and first line of a module, or of the package that it is in; empty where there is none."""
+    module = sys.modules.get(name)
+    with suppress(ImportError, ValueError):
+        spec = module.__spec__ if module else importlib.util.find_spec(name.partition(".")[0])
+        return f"{spec.origin}:1" if spec and spec.origin else ""
+    return ""
 
 
 def place_in(error: BaseException, origin: Origin, place: str = "") -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -17,15 +16,16 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from core.code_digest import code_digest
 from core.conf_packages import SharedYaml, yaml_files
-from core.containment import Fault, PluginError, contained, source_place, unchanged_surroundings
+from core.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.errors import HooklineError, shown, unknown
 from core.guarded_parts import guarded
 from core.hooks import Hooks
 from core.hookspecs import PROJECT
 from core.registry import KINDS, LISTED, Descriptor, Origin, Registry, check_part
 from core.stage import Stage
-from core.trial_cache import find_module, has_passed, module_place, remember, state_of
+from core.trial_cache import has_passed, remember, state_of
 from core.version import __version__
 
 BUILTINS: tuple[str, ...] = (
@@ -242,8 +242,8 @@ def _candidates() -> Iterable[_Candidate]:
     modules = list(filter(None, os.environ.get(ENVIRONMENT, "").split(":")))
     if modules:
         _make_importable()
-    for module in modules:
-        yield _Candidate(Origin(module, f"${ENVIRONMENT}", _content_version(module), module), module)
+    for module in modules:  # without a version: it is another one whenever its code changes
+        yield _Candidate(Origin(module, f"${ENVIRONMENT}", code_digest(module.partition(".")[0])[:12], module), module)
 
 
 def _make_importable() -> None:
@@ -254,15 +254,6 @@ def _make_importable() -> None:
         folder = os.getcwd()  # noqa: PTH109
         if not {"", folder} & set(sys.path):
             sys.path.append(folder)  # last, so that no file of the user hides a library
-
-
-def _content_version(module: str) -> str:
-    """Return the start of its file's sha256: a plugin without a version changes whenever its file does."""
-    file = find_module(module)
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file else "-"
-    except OSError:
-        return "-"
 
 
 def _parts(manager: Hooks, origin: Origin) -> list[_Found]:

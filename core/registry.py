@@ -69,6 +69,16 @@ class Origin:
         return self.distribution != PROJECT
 
     @property
+    def installed(self) -> bool:
+        """Whether it comes with an installed distribution, whose version says something."""
+        return not self.distribution.startswith("$")
+
+    @property
+    def code(self) -> str:
+        """The package whose files shape its results: of ours that of the stage or backend, of others the whole."""
+        return self.package if self.outside else self.module.removesuffix(".plugin")
+
+    @property
     def package(self) -> str:
         """The top-level package of its code."""
         return self.module.partition(".")[0]

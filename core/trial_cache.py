@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from importlib.machinery import PathFinder
 from itertools import islice
 from pathlib import Path
 
@@ -61,26 +60,6 @@ def remember(folder: Path, origin: Origin, state: str) -> None:
             os.replace(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def find_module(name: str) -> Path | None:
-    """Return the file of a module, or of the package that it is, without importing anything; None for none."""
-    path: list[str] | None = None
-    spec = None
-    parts = name.split(".")
-    for index in range(len(parts)):
-        with suppress(ImportError, ValueError, OSError):
-            spec = PathFinder.find_spec(".".join(parts[: index + 1]), path)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or [])
-    return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
-
-
-def module_place(name: str) -> str:
-    """Return file and first line of a module, as messages name it; empty where it is not found."""
-    file = find_module(name)
-    return f"{file}:1" if file else ""
 
 
 def _file(folder: Path, origin: Origin) -> Path:
