@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from core.family_options import DIFFERS, FamilyOptions, own_fields, place_of
+from core.parts import ModelFamily
+from core.ranges import range_of
+from core.stage import Stage
 
 if TYPE_CHECKING:
-    from core.parts import ModelFamily
+    from core.registry import Registry
 
 ConfigT = TypeVar("ConfigT")
 
@@ -47,18 +50,22 @@ def options_node(config: type[Any], families: Iterable[ModelFamily]) -> type[Any
     return _made(config.__name__, own | _union(families, own))
 
 
-def check_options_nodes(configs: Iterable[type[Any]], families: Collection[ModelFamily]) -> None:
-    """Refuse options of families that do not go together.
+def check_options(registry: Registry, parts: Iterable[tuple[str, object]]) -> None:
+    """Refuse what a plugin brings where its options and those of the loaded plugins do not go together.
 
     Args:
-        configs: The dataclasses of all stages.
-        families: All model families.
+        registry: What is loaded.
+        parts: Kind and descriptor of what the plugin brings.
 
     Raises:
         TypeError: As :func:`options_node`.
     """
-    for config in configs:
-        options_node(config, families)
+    stages = [part for _, part in parts if isinstance(part, Stage)]
+    families = [part for _, part in parts if isinstance(part, ModelFamily)]
+    everywhere = [*registry.parts("models").values(), *families]
+    for stage in (*registry.stages(), *stages) if families else stages:
+        if place_of(stage.signature.config):
+            _union(everywhere, _options(stage.signature.config))
 
 
 def split_options(config: type[ConfigT], node: Any, overridden: Collection[str]) -> ConfigT:
@@ -110,7 +117,14 @@ def _check(name: str, option: _Option, other: _Option | None, own: Collection[st
     if default_of(option.item) is MISSING:
         raise TypeError(f"{place} has no default")
     if other is not None and other.hint != option.hint:
-        raise TypeError(f"{place} is {option.hint}, and that of '{other.owner}' is {other.hint}")
+        raise TypeError(f"{place} is {_text(option.hint)}, and that of '{other.owner}' is {_text(other.hint)}")
+
+
+def _text(hint: Any) -> str:
+    """Return an annotation as messages show it, e.g. ``float (0 to 1)``."""
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    declared = range_of(hint)
+    return getattr(plain, "__name__", str(plain)) + (f" ({declared})" if declared else "")
 
 
 def _options(declared: type[Any], owner: str = "") -> dict[str, _Option]:

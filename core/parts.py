@@ -218,9 +218,9 @@ class ModelFamily(Part[ModelBackend]):
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
         training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
-            :mod:`core.ranges`, and shared enumerations of :mod:`core.training_choices`. An option that another family
-            has too needs the same annotation; its default may differ. :class:`NoOptions` where the training has none,
-            None where the family cannot be trained.
+            ``core.ranges``, and take enumerations from ``core.training_choices`` where they fit. An option that another
+            family has too must have the same annotation; its default may differ. ``NoOptions`` for a training without
+            options, None for a family that cannot be trained.
     """
 
     variants: tuple[str, ...] = ()

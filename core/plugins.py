@@ -24,6 +24,7 @@ import pluggy
 
 from core import hookspecs
 from core.errors import HooklineError, unknown
+from core.family_nodes import check_options
 from core.hookspecs import PROJECT
 from core.registry import KINDS, LISTED, Origin, Registry, check_part
 from core.version import __version__
@@ -162,6 +163,7 @@ def _load(plugins: Plugins, candidate: _Candidate, *, disabled: bool) -> PluginI
         plugins.manager.register(plugin, name=origin.plugin)
         hooks = _hooks(plugins.manager, plugin)
         parts = _parts(plugins.manager, plugin)
+        check_options(plugins.registry, parts)
     except (Exception, SystemExit) as error:
         if plugins.manager.has_plugin(origin.plugin):
             plugins.manager.unregister(name=origin.plugin)
