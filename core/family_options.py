@@ -64,11 +64,14 @@ class FamilyOptions:
             stage: Name of the stage.
             family: The family at hand.
             registry: For all families.
+
+        Raises:
+            HooklineError: No plugin has this family.
         """
-        families = registry.parts("models")
-        own = option_names(families[family].training)
+        own = option_names(registry.part("models", family).training)
         for name in sorted(self.given.difference(own)):
-            owners = [other for other in families if name in option_names(families[other].training)]
+            families = registry.parts("models").items()
+            owners = [other for other, part in families if name in option_names(part.training)]
             yield HooklineError(
                 f"{stage}.{name} is an option of the family {' and '.join(owners)}, and this network is of {family}",
                 "leave it out, or take a network of that family",

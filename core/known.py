@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
 from core.errors import HooklineError
+from core.family_options import family_options_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -74,6 +75,8 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         inputs = {name: known[index] for name, index in step.inputs.items()}
         if step.stage.check_inputs:
             yield from step.stage.check_inputs(step.config, inputs, context)
+        if step.stage.family and (family := step.stage.family(step.config, inputs, context)):
+            yield from family_options_of(step.config).foreign(step.stage.name, family, context.registry)
         known.append(_result(step, inputs, steps, context))
 
 

@@ -67,7 +67,8 @@ class Stage:
         check_inputs: Problems between the options and what is known of the inputs. Asked with the plan, and again when
             an input has been made.
         family: Name of the model family that shapes the result, from the options and from what is known of the inputs;
-            None where it is not known yet. Its name, version and options are part of the store's key.
+            None where it is not known yet. Its version and its options are part of the store's key, and options that other
+            families declare are refused (:mod:`core.family_options`).
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.

@@ -114,7 +114,7 @@ def known(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext)
 
 
 def check_inputs(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield classes that the data set lacks, an input size off the stride, and options of another model family."""
+    """Yield classes that the data set lacks, an input size off the stride, and weights of another model family."""
     from stages.train.checks import fitting_problems
 
     yield from fitting_problems(config, inputs, context)
