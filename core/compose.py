@@ -20,8 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from core.artifacts import Precision
 from core.containment import PluginError, source_place
 from core.errors import HooklineError, unknown
+from core.family_nodes import options_node, split_options
 from core.media.limits import MAX_PIXELS
-from core.parts import Graft, NoOptions
+from core.parts import Graft, ModelFamily, NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, PART_KINDS, Registry
@@ -122,13 +123,13 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
     words = {name: _object(config, name) for name in Words.__dataclass_fields__}
-    needed = {*stages, *map(str, words.values())}
+    needed, overridden = {*stages, *map(str, words.values())}, _overridden()
     options, configs = dict[tuple[str, str], Any](), dict[str, Any]()
     refused: list[PluginError] = []
     for kind, name, declared in _declared(registry):
         try:
             if kind == "stages":
-                configs[name] = _object(config, name)
+                configs[name] = split_options(declared, _object(config, name), overridden.get(name, set()))
             else:
                 options[kind, name] = _object(config, kind, name) or declared()
         except Exception as error:
@@ -187,13 +188,24 @@ def _strangers(node: object, name: str) -> Iterator[str]:
             yield from _strangers(node._get_node(key), option)
 
 
+def _overridden() -> dict[str, set[str]]:
+    """Return the names of the options on the command line by what precedes the first dot."""
+    found: dict[str, set[str]] = {}
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    for override in overrides:
+        group, _, name = str(override).lstrip("+").partition("=")[0].partition(".")
+        found.setdefault(group, set()).add(name)
+    return found
+
+
 def _otherwise(value: Any, default: Any) -> Any:
     """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
     return default if value is None else value
 
 
 def _root(registry: Registry) -> type[Any]:
-    configs = {stage.name: stage.signature.config for stage in registry.stages()}
+    families = registry.all(ModelFamily).values()
+    configs = {stage.name: options_node(stage.signature.config, families) for stage in registry.stages()}
     members: list[tuple[str, Any, Any]] = [
         (name, config, field(default_factory=config)) for name, config in configs.items()
     ]

@@ -247,12 +247,17 @@ class ModelFamily(Part[ModelBackend]):
         strides: The largest stride of a variant, of which the size of its input is a multiple.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
+        training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
+            ``core.ranges``, and take enumerations from ``core.training_choices`` where they fit. An option that another
+            family has too must have the same annotation; its default may differ. ``NoOptions`` for a training without
+            options, None for a family that cannot be trained.
     """
 
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
     strides: Mapping[str, int] = field(default_factory=dict)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
+    training: type[Any] | None = None
 
 
 # --- calibrators ------------------------------------------------------------------------------

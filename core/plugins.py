@@ -19,6 +19,7 @@ from core.code_digest import code_digest
 from core.conf_packages import SharedYaml, yaml_files
 from core.containment import Fault, PluginError, contained, source_place, unchanged_surroundings
 from core.errors import HooklineError, shown, unknown
+from core.family_nodes import check_options
 from core.guarded_parts import guarded
 from core.hooks import Hooks
 from core.hookspecs import PROJECT
@@ -182,6 +183,7 @@ class _Loading:
             with contained(origin, ""):
                 self._yaml.check(origin.plugin, packages)
                 _check_free(parts, plugins.registry)
+                check_options(plugins.registry, [(found.kind, found.part) for found in parts])
             if origin.outside:
                 _try(origin, parts, [file for files in packages.values() for file in files.values()])
             self._yaml.add(origin.plugin, packages)
