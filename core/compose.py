@@ -26,6 +26,7 @@ from core.parts import NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, Registry
+from core.renamed import renamed_option
 
 SCHEMA = "hookline_schema"
 
@@ -134,7 +135,7 @@ def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     known = {*Words.__dataclass_fields__, *registry.parts("stages"), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
-            raise unknown("option", name, known - {"plugins", "stage"})
+            raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
     for name in known & set(map(str, config)):
         for stranger in _strangers(config._get_node(name), name):
             raise unknown_option(stranger, registry)
