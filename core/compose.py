@@ -49,6 +49,7 @@ class Words:
     imgsz: Any = None
     precision: Precision | None = None
     calibrator: str = "percentile"
+    quantizer: str = "qdq"
     backend: str = "auto"
     processor: str = "auto"
     device: str = "auto"

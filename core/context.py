@@ -14,7 +14,15 @@ from core.user_paths import user_path
 if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.checks import CheckFunction
-    from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
+    from core.parts import (
+        GraftBackend,
+        ModelBackend,
+        ModelFamily,
+        ProcessorBackend,
+        QuantizerBackend,
+        RangeObserver,
+        RuntimeBackend,
+    )
     from core.registry import Registry
     from core.trackers import RunInfo, Trackers
 
@@ -89,6 +97,11 @@ class RunContext:
         """A fresh observer."""
         observer: RangeObserver = self._load("calibrators", name)
         return observer
+
+    def quantizer(self, name: str) -> QuantizerBackend:
+        """The heavy half of a quantizer."""
+        backend: QuantizerBackend = self._load("quantizers", name)
+        return backend
 
     def graft(self, name: str) -> GraftBackend:
         """The heavy half of a graft."""

@@ -14,7 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from core.artifacts import Artifact
-    from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
+    from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Quantizer, Runtime, Tracker
     from core.plan import Plan, Step
     from core.stage import Stage
     from core.summary import Summary
@@ -57,6 +57,18 @@ def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
         @hookimpl
         def hookline_calibrators():
             yield Calibrator(name="mse", summary="least squared error", load=lambda options: MseObserver())
+    """
+
+
+@hookspec
+def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
+    """Yield ways to quantise a model; chosen by ``quantizer=<name>``.
+
+    Example::
+
+        @hookimpl
+        def hookline_quantizers():
+            yield Quantizer(name="awq", summary="activation-aware rounding of weights", load=load_awq)
     """
 
 

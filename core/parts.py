@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from core.artifacts import (
-    CalibrationTable,
     Checkpoint,
     Engine,
     GraftedModel,
@@ -26,6 +25,7 @@ from core.artifacts import (
 )
 from core.checks import CheckFunction
 from core.errors import HooklineError
+from core.quantizing import QdqStyle, QuantizeJob
 
 if TYPE_CHECKING:
     import numpy as np
@@ -245,6 +245,32 @@ class Calibrator(Part[RangeObserver]):
     """A method that turns observed activations into quantisation ranges."""
 
 
+# --- quantizers -------------------------------------------------------------------------------
+
+
+class QuantizerBackend(Protocol):
+    """The heavy half of a quantizer."""
+
+    def quantize(self, job: QuantizeJob) -> None:
+        """Write ``job.model`` in ``job.precision`` to ``job.target``.
+
+        Raises:
+            HooklineError: The table belongs to another model, or the graph cannot have the precision.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantizer(Part[QuantizerBackend]):
+    """A way to give a model another precision.
+
+    Attributes:
+        precisions: What it can give; ``fp32`` is a copy of the model.
+    """
+
+    precisions: frozenset[Precision] = frozenset(Precision)
+
+
 # --- grafts -----------------------------------------------------------------------------------
 
 
@@ -298,13 +324,6 @@ class RuntimeBackend(Protocol):
         """What an engine built here for ``device`` depends on: versions, processor or GPU. Part of the store's key."""
         ...
 
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision`` by this runtime's rules to ``target``.
-
-        ``table`` is given exactly when ``precision`` is int8.
-        """
-        ...
-
     def build(
         self,
         model: GraftedModel,
@@ -340,6 +359,7 @@ class Runtime(Part[RuntimeBackend]):
         available: Whether it can run here. Cheap: looks for packages, imports nothing heavy.
         device: ``cpu`` or ``cuda``.
         precisions: What it has a route for.
+        qdq: Its rules for Q/DQ pairs, needed for int8 unless it quantises by itself.
         rank: ``backend=auto`` takes the available runtime with the highest rank.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
@@ -355,6 +375,7 @@ class Runtime(Part[RuntimeBackend]):
     available: Callable[[], Availability]
     device: str
     precisions: frozenset[Precision]
+    qdq: QdqStyle | None = None
     rank: int = 0
     fixed_sizes: bool = False
     engine_suffix: str = ".engine"

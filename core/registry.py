@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from core.errors import HooklineError, shown, unknown
-from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
+from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Quantizer, Runtime, Tracker
 from core.stage import Stage
 
 NAME_LENGTH = 64
@@ -18,6 +18,7 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
         "stages": (Stage, "stage"),
         "models": (ModelFamily, "model family"),
         "calibrators": (Calibrator, "calibrator"),
+        "quantizers": (Quantizer, "quantizer"),
         "grafts": (Graft, "graft"),
         "runtimes": (Runtime, "backend"),
         "processors": (Processor, "processor"),

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core import hookspecs, parts
+from core import hookspecs, parts, quantizing
 from core.compose import Words
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
@@ -38,6 +38,7 @@ HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | ---
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
     "calibrators": (parts.RangeObserver,),
+    "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
     "grafts": (parts.GraftBackend,),
     "runtimes": (parts.RuntimeBackend, parts.Session, parts.DeviceSession, parts.TellingSession, parts.Tap),
     "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),

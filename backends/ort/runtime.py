@@ -12,7 +12,7 @@ from backends.ort.machine import this_machine
 from backends.ort.plugin import OrtOptions
 from backends.ort.session import OrtSession
 from backends.ort.tap import OrtTap
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision, QuantizedModel
+from core.artifacts import Engine, GraftedModel, OnnxModel, QuantizedModel
 from core.context import RunContext
 from core.errors import HooklineError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OrtRuntime:
-    """Quantises for, builds for and opens with ONNX Runtime on the CPU."""
+    """Builds for and opens with ONNX Runtime on the CPU."""
 
     def __init__(self, options: OrtOptions) -> None:
         self.options = options
@@ -29,13 +29,6 @@ class OrtRuntime:
     def machine(self, device: str = "auto") -> dict[str, str]:  # noqa: ARG002
         """What an engine of this runtime depends on."""
         return this_machine()
-
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision`` by the rules of ONNX Runtime."""
-        from backends.graphsurgeon.quantize import quantize
-        from backends.ort.style import STYLE
-
-        quantize(model, table, target, precision=precision, style=STYLE)
 
     def build(
         self,

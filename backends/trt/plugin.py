@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backends.gpu.plugin import check_device
 from backends.gpu.plugin import probe as probe_cupy
 from backends.trt.options import TrtOptions
+from backends.trt.style import STYLE
 from core.artifacts import Int8Route, Precision
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
@@ -63,6 +64,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         available=probe,
         device="cuda",
         precisions=frozenset(Precision),
+        qdq=STYLE,
         rank=20,
         fixed_sizes=True,
         build_options=frozenset({"batch", "imgsz", "int8"}),

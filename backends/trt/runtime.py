@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from backends.trt.options import TrtOptions
-from backends.trt.style import STYLE
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
+from core.artifacts import Engine, GraftedModel, OnnxModel
 from core.context import RunContext
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
@@ -21,7 +20,7 @@ RUNTIME = "tensorrt"
 
 
 class TensorRt:
-    """Quantises by TensorRT's rules, which needs no TensorRT; builds for and runs on NVIDIA GPUs."""
+    """Builds for and runs on NVIDIA GPUs."""
 
     def __init__(self, options: TrtOptions) -> None:
         self.options = options
@@ -33,12 +32,6 @@ class TensorRt:
         from backends.trt.machine import this_machine
 
         return this_machine(load(), choose(device))
-
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
-        from backends.graphsurgeon.quantize import quantize
-
-        quantize(model, table, target, precision=precision, style=STYLE)
 
     def build(
         self,

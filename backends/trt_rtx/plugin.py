@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from backends.gpu.plugin import check_device as check_gpu
+from backends.trt.style import STYLE
 from core.artifacts import Precision
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
@@ -66,6 +67,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         available=probe,
         device="cuda",
         precisions=frozenset(Precision),
+        qdq=STYLE,
         rank=5,
         fixed_sizes=True,
         build_options=frozenset({"batch", "imgsz", "compute_capabilities"}),

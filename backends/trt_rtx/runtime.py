@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from backends.graphsurgeon.quantize import quantize
 from backends.trt_rtx.engine import build_engine
 from backends.trt_rtx.opening import open_engine, this_release
-from backends.trt_rtx.style import STYLE
 from backends.trt_rtx.targets import card_here
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
+from core.artifacts import Engine, GraftedModel, OnnxModel
 from core.context import RunContext
 from core.errors import HooklineError
 from core.parts import Session
@@ -21,15 +19,11 @@ if TYPE_CHECKING:
 
 
 class TensorRtRtx:
-    """Quantises by TensorRT's rules, builds for RTX cards on any machine, and opens engines on the cards."""
+    """Builds for RTX cards on any machine, and opens engines on the cards."""
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """The release, which an engine is for alone, and the card here, for engines that are for ``[current]``."""
         return {**this_release(), "card": card_here(device)}
-
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
-        quantize(model, table, target, precision=precision, style=STYLE)
 
     def build(
         self,

@@ -12,6 +12,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.known import Known, known_of
 from core.output_paths import output_path
+from core.quantizing import QuantizeJob
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class QuantizeConfig:
         precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
             ``int8`` needs a calibration.
         backend: The runtime whose rules the model follows.
+        quantizer: How the model gets its precision.
         int8: ``qdq`` quantises here. With ``calibrator`` the runtime does it in the stage build, and a model for
             int8 stays float32 here.
     """
 
     precision: Precision = shared("precision", otherwise=Precision.fp32)
     backend: str = shared("backend", kind="runtimes", usable=False)
+    quantizer: str = shared("quantizer", kind="quantizers")
     int8: Int8Route = shared("build.int8")
 
     @property
@@ -46,20 +49,43 @@ def quantize(
 ) -> QuantizedModel:
     """Write ``model`` in the precision that was asked for, or float32 for a calibrator."""
     precision = config.here
-    for problem in check_inputs(config, {"model": known_of(model)}, context):
+    for problem in (*check(config, context), *check_inputs(config, {"model": known_of(model)}, context)):
         raise problem
-    target = output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx")
-    needed = table if precision is Precision.int8 else None
-    context.runtime(config.backend).quantize(model, needed, target, precision=precision)
+    runtime = context.registry.part("runtimes", config.backend)
+    job = QuantizeJob(
+        model=model,
+        precision=precision,
+        target=output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx"),
+        table=table if precision is Precision.int8 else None,
+        style=runtime.qdq,
+    )
+    context.quantizer(config.quantizer).quantize(job)
     return QuantizedModel(
-        path=target,
+        path=job.target,
         facts=model.facts,
         contract=model.contract,
         layout=model.layout,
         precision=precision,
         runtime=config.backend,
-        fixed_sizes=context.registry.part("runtimes", config.backend).fixed_sizes,
+        fixed_sizes=runtime.fixed_sizes,
     )
+
+
+def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
+    """Yield why the quantizer cannot give the precision by the rules of the runtime."""
+    precision, registry = config.here, context.registry
+    quantizer = registry.parts("quantizers").get(config.quantizer)
+    runtime = registry.parts("runtimes").get(config.backend)
+    if quantizer is not None and precision not in quantizer.precisions:
+        possible = ", ".join(sorted(item.value for item in quantizer.precisions))
+        yield HooklineError(
+            f"quantizer={config.quantizer} cannot give precision={precision.value}", f"possible: {possible}"
+        )
+    if runtime is not None and precision is Precision.int8 and runtime.qdq is None:
+        yield HooklineError(
+            f"backend={config.backend} states no rules for Q/DQ pairs (Runtime.qdq), which precision=int8 needs",
+            "set another precision, or another backend",
+        )
 
 
 def select(config: QuantizeConfig) -> Collection[type[Artifact]]:
@@ -98,6 +124,7 @@ def hookline_stages() -> Iterable[Stage]:
         summary="fp32, fp16 or int8 by the rules of a runtime",
         run=quantize,
         select=select,
+        check=check,
         known=known,
         check_inputs=check_inputs,
     )
