@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 from core.artifacts import (
     Checkpoint,
     Engine,
-    GraftedModel,
     InputContract,
     Layout,
     ModelFacts,
@@ -23,6 +22,7 @@ from core.artifacts import (
     Precision,
     QuantizedModel,
 )
+from core.building import BuildJob, BuildRequest, CalibrationInput
 from core.checks import CheckFunction
 from core.errors import HooklineError
 from core.quantizing import QdqStyle, QuantizeJob
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.calibration import TensorRange
-    from core.calibration_pictures import CalibrationFeed
-    from core.context import RunContext
     from core.detections import Detections, Filter, Letterbox
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
@@ -321,20 +319,17 @@ class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
-        """What an engine built here for ``device`` depends on: versions, processor or GPU. Part of the store's key."""
+        """Return what an engine that is built or run here for ``device`` depends on: versions, processor or GPU.
+
+        Part of the store's key.
+        """
         ...
 
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,
-        calibration: CalibrationFeed | None = None,
-    ) -> Engine:
-        """Build an engine into the file ``target`` and warm it up.
+    def build(self, job: BuildJob) -> Engine:
+        """Build an engine into the file ``job.target`` and run it ``job.warmup`` times.
 
-        ``calibration`` is given exactly where the runtime is to quantise a float32 model by itself.
+        Raises:
+            HooklineError: The model, the sizes or the options cannot be built here.
         """
         ...
 
@@ -351,6 +346,18 @@ class RuntimeBackend(Protocol):
         ...
 
 
+def _never_calibrates(_options: Any) -> CalibrationInput:
+    return CalibrationInput.none
+
+
+def _no_build_problems(_options: Any, _request: BuildRequest) -> tuple[HooklineError, ...]:
+    return ()
+
+
+def _nothing_portable(_options: Any) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runtime(Part[RuntimeBackend]):
     """An inference engine.
@@ -364,9 +371,13 @@ class Runtime(Part[RuntimeBackend]):
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
         engine_suffix: Of the files of its engines.
-        build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
-            others are refused before anything runs.
-        check_build: Problems with the options of ``build`` that can be told before anything runs.
+        shapes: It takes ``build.batch`` and ``build.imgsz``, numbers or ranges; otherwise these are refused before
+            anything runs.
+        calibrates: What it needs, by its options, to quantise a float32 model by itself for ``precision=int8``. The
+            stage quantize then leaves the model as it is.
+        check_build: Problems with a build that are known before anything runs; gets the options and the request.
+        portable: Names of facts of ``machine`` that its engines do not depend on, by its options: an engine that was
+            built where they differ is reused.
         builds_anywhere: Building needs no device, only opening does.
         check_device: Problems with ``device=`` of what builds or opens, e.g. a GPU that is not there, that can be told
             before anything runs. Cheap: starts nothing on the device.
@@ -379,8 +390,10 @@ class Runtime(Part[RuntimeBackend]):
     rank: int = 0
     fixed_sizes: bool = False
     engine_suffix: str = ".engine"
-    build_options: frozenset[str] = frozenset()
-    check_build: Callable[[Any], Iterable[HooklineError]] = _no_problems
+    shapes: bool = False
+    calibrates: Callable[[Any], CalibrationInput] = _never_calibrates
+    check_build: Callable[[Any, BuildRequest], Iterable[HooklineError]] = _no_build_problems
+    portable: Callable[[Any], frozenset[str]] = _nothing_portable
     builds_anywhere: bool = False
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 

@@ -193,7 +193,7 @@ class _Planner:
 
     def _bind(self, stage: Stage, config: Any, wanted: Input) -> int | None:
         """The step that makes this input, added where it is missing; None for an optional one left out."""
-        selected = [kind for kind in stage.selected(config) if kind in wanted.types]
+        selected = [kind for kind in stage.selected(config, self.context) if kind in wanted.types]
         if wanted.optional and stage.select and not selected:
             return None
         kinds = selected or list(wanted.types)
@@ -265,7 +265,7 @@ class _Planner:
         """What a source stage gives with this config, where it could have given ``kind``."""
         for stage in self.registry.stages():
             provides, config = stage.signature.provides, self.configs[stage.name]
-            if len(provides) > 1 and kind in provides and stage.selected(config):
+            if len(provides) > 1 and kind in provides and stage.selected(config, self.context):
                 return self._provides(stage, config)
         return None
 
@@ -273,7 +273,7 @@ class _Planner:
         provides = stage.signature.provides
         if len(provides) == 1:
             return provides[0]
-        return next((kind for kind in stage.selected(config) if kind in provides), provides[0])
+        return next((kind for kind in stage.selected(config, self.context) if kind in provides), provides[0])
 
     def _replace(self, kind: type[Artifact], index: int) -> None:
         """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""

@@ -7,6 +7,8 @@ from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core import registry
+from core.artifacts import Precision
+from core.building import CalibrationInput
 from core.config import needs_usable, part_names, parts_of
 from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
@@ -15,6 +17,7 @@ from core.registry import KINDS
 
 if TYPE_CHECKING:
     from core.context import RunContext
+    from core.parts import Runtime
 
 AUTO = registry.AUTO
 DOCTOR = "doctor"
@@ -51,6 +54,27 @@ def resolve_parts(
             except HooklineError as problem:
                 problems.append(problem)
     return replace(config, **changes)
+
+
+def own_calibration(
+    backend: str, precision: Precision | None, context: RunContext, *, needed: bool = True
+) -> CalibrationInput:
+    """Return what a runtime needs to quantise a float32 model by itself; ``none`` where the stage quantize does it.
+
+    Args:
+        backend: Its name, or ``auto``.
+        precision: The precision that is asked for; a runtime quantises for int8 only.
+        context: For the runtimes and their options.
+        needed: As for :func:`best_part`, which answers for ``auto``.
+    """
+    if precision is not Precision.int8:
+        return CalibrationInput.none
+    try:
+        name = best_part("runtimes", context, needed=needed)[0] if backend == AUTO else backend
+        runtime: Runtime = context.registry.part("runtimes", name)
+    except HooklineError:  # the plan reports it
+        return CalibrationInput.none
+    return runtime.calibrates(context.options("runtimes", name))
 
 
 def check_usable(kind: str, name: str, context: RunContext) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import check_device
 from backends.gpu.plugin import probe as probe_cupy
-from backends.trt.options import TrtOptions
+from backends.trt.options import Method, TrtOptions
 from backends.trt.style import STYLE
 from core.artifacts import Int8Route, Precision
+from core.building import BuildRequest, CalibrationInput
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
@@ -33,9 +34,24 @@ def probe(here: Here | None = None) -> Availability:
     return Availability(usable=True, reason="TensorRT, CuPy and NVIDIA's driver are installed")
 
 
-def check_build(config: Any) -> Iterable[HooklineError]:
-    """What this release cannot do; TensorRT is imported only where it must be asked."""
-    if config.int8 is not Int8Route.calibrator or not probe().usable:  # the latter is told already
+def calibrates(options: TrtOptions) -> CalibrationInput:
+    """Return what ``int8=calibrator`` needs."""
+    if options.int8 is not Int8Route.calibrator:
+        return CalibrationInput.none
+    return CalibrationInput.table if options.method is Method.table else CalibrationInput.images
+
+
+def check_build(options: TrtOptions, request: BuildRequest) -> Iterable[HooklineError]:
+    """Yield why TensorRT cannot calibrate: another precision, or a release without calibrators."""
+    if options.int8 is not Int8Route.calibrator:
+        return
+    if request.precision is not Precision.int8:
+        asked = request.precision.value if request.precision else "null"
+        yield HooklineError(
+            f"runtimes.tensorrt.int8=calibrator makes int8, but build.precision is {asked}",
+            "set precision=int8, or leave runtimes.tensorrt.int8 out",
+        )
+    if not probe().usable:  # reported already; TensorRT is imported only where its release matters
         return
     from backends.trt.library import load as load_library
     from backends.trt.quantising import check_calibrators
@@ -67,7 +83,8 @@ def hookline_runtimes() -> Iterable[Runtime]:
         qdq=STYLE,
         rank=20,
         fixed_sizes=True,
-        build_options=frozenset({"batch", "imgsz", "int8"}),
+        shapes=True,
+        calibrates=calibrates,
         check_build=check_build,
         check_device=check_device,
     )

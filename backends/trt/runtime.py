@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 from backends.trt.options import TrtOptions
-from core.artifacts import Engine, GraftedModel, OnnxModel
-from core.context import RunContext
+from core.artifacts import Engine, OnnxModel
+from core.building import BuildJob
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
 from core.parts import Session
-
-if TYPE_CHECKING:
-    from core.calibration_pictures import CalibrationFeed
 
 RUNTIME = "tensorrt"
 
@@ -33,23 +29,15 @@ class TensorRt:
 
         return this_machine(load(), choose(device))
 
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,
-        calibration: CalibrationFeed | None = None,
-    ) -> Engine:
-        """Build an engine for the GPU of the context's device, look into it, and warm it up."""
+    def build(self, job: BuildJob) -> Engine:
+        """Build an engine for the GPU of the job's device, look into it, and warm it up."""
         from backends.nvidia.devices import choose
-        from backends.trt.engine import Order, Place, build_engine
+        from backends.trt.engine import Place, build_engine
         from backends.trt.library import load
         from backends.trt.opening import open_on
 
-        library, gpu = load(), choose(context.device)
-        order = Order(model, target, config.batch, config.imgsz, config.warmup, self.options, calibration)
-        return build_engine(order, Place(library, gpu, open_on(gpu)), context)
+        library, gpu = load(), choose(job.device)
+        return build_engine(job, self.options, Place(library, gpu, open_on(gpu)))
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 from backends.trt_rtx.engine import build_engine
 from backends.trt_rtx.opening import open_engine, this_release
+from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.targets import card_here
-from core.artifacts import Engine, GraftedModel, OnnxModel
-from core.context import RunContext
+from core.artifacts import Engine, OnnxModel
+from core.building import BuildJob
 from core.errors import HooklineError
 from core.parts import Session
-
-if TYPE_CHECKING:
-    from core.calibration_pictures import CalibrationFeed
 
 
 class TensorRtRtx:
     """Builds for RTX cards on any machine, and opens engines on the cards."""
 
+    def __init__(self, options: TrtRtxOptions) -> None:
+        self.options = options
+
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """The release, which an engine is for alone, and the card here, for engines that are for ``[current]``."""
         return {**this_release(), "card": card_here(device)}
 
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,
-        calibration: CalibrationFeed | None = None,  # noqa: ARG002
-    ) -> Engine:
-        """Build the engine ahead of time for the cards of ``build.compute_capabilities``."""
-        return build_engine(model, config, target, context)
+    def build(self, job: BuildJob) -> Engine:
+        """Build the engine ahead of time for the cards of ``runtimes.tensorrt_rtx.compute_capabilities``."""
+        return build_engine(job, self.options)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine on this machine's GPU, where it is compiled for the card.

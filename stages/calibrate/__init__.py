@@ -70,7 +70,7 @@ def calibrate(
     return observe_pictures(config, model, dataset, context)
 
 
-def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
+def select(config: CalibrateConfig, _context: RunContext) -> Collection[type[Artifact]]:
     """The data set, where one is given or made and the pictures come from nowhere else."""
     return {OnnxModel} if config.source or config.cache else {OnnxModel, Dataset}
 

@@ -14,7 +14,6 @@ from core.artifacts import (
     Checkpoint,
     Engine,
     GraftedModel,
-    Int8Route,
     OnnxModel,
     Precision,
     QuantizedModel,
@@ -37,14 +36,12 @@ class LoadConfig:
         weights: A file (.pt, .safetensors, .onnx, or an engine with its sidecar) or an official name.
         imgsz: Input size: that of an engine or ONNX file, any where its height and width are dynamic; null: its own.
         precision: That of an engine or ONNX file, where it is settled; null: its own.
-        int8: Whether a float32 model can still become int8 in the stage build.
         backend: That of an engine; auto: its own.
     """
 
     weights: str | None = shared("weights", place=True)
     imgsz: Any = shared("imgsz", presentation=True)  # a checkpoint has no size; the other models are not stored
     precision: Precision | None = shared("precision", presentation=True)
-    int8: Int8Route = shared("build.int8", presentation=True)
     backend: str = shared("backend", presentation=True)
 
 
@@ -55,7 +52,7 @@ def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | Qu
     return load_weights(config, context)
 
 
-def select(config: LoadConfig) -> Collection[type[Artifact]]:
+def select(config: LoadConfig, _context: RunContext) -> Collection[type[Artifact]]:
     """The type of artifact that ``config.weights`` is."""
     from stages.load.naming import kind_of
 
@@ -77,7 +74,7 @@ def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     try:
         known = described(locate(config.weights, context.registry))
         if known is not None:
-            fitted(known, config)
+            fitted(known, config, context)
         if isinstance(known, Engine):
             check_backend(known, config, context.registry)
     except HooklineError as error:

@@ -33,11 +33,11 @@ def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxMo
         context.note(f"weights '{config.weights}' is the file '{source.path}', not the official release of that name")
     known = _unchanged(source)
     if known is not None:
-        return fitted(known, config)
+        return fitted(known, config, context)
     if source.path.suffix == ".onnx":
         from stages.load.foreign import inspect_onnx
 
-        return fitted(inspect_onnx(source.path), config)
+        return fitted(inspect_onnx(source.path), config, context)
     return _read(source.path, context)
 
 

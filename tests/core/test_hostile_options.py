@@ -28,8 +28,8 @@ VALUES = (
     "[null,1]", "a/../../b", "[{a: 1}]", "1e308", "[" + "1," * 300 + "1]", "~nosuchuser/x", "[nan,inf]",
 )  # fmt: skip
 USED_BY = {
-    "calibrators": "calibrate", "models": "train", "trackers": "train", "grafts": "graft", "quantizers": "quantize", "checks": "doctor",
-    "processors": "predict", "runtimes": "build",
+    "calibrators": "calibrate", "models": "train", "trackers": "train", "grafts": "graft", "checks": "doctor",
+    "processors": "predict", "runtimes": "build", "quantizers": "quantize",
 }  # fmt: skip
 OPTIONS = sorted(name for name, _ in option_fields(plugins().registry) if not name.startswith("plugins"))
 

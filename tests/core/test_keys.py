@@ -128,6 +128,16 @@ INPUTS: dict[tuple[str, str], type[Artifact]] = {
 """Places from which another stage makes an input."""
 
 
+CALIBRATED = ("build.backend=tensorrt", "runtimes.tensorrt.int8=calibrator", "precision=int8")
+"""Options with which build takes images."""
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorRT is not asked for the machine."""
+    monkeypatch.setattr("backends.trt.runtime.TensorRt.machine", lambda _self, _device: {"gpu": "a GPU"})
+
+
 def images(folder: Path, seed: int) -> str:
     write_picture(folder / "0.png", seed=seed)
     return str(folder)
@@ -172,7 +182,7 @@ PLACES: dict[tuple[str, str], Case] = {
     ("dataset", "data"): Case(labelled, tied=True),
     ("calibrate", "source"): Case(images),
     ("calibrate", "cache"): Case(cache),
-    ("build", "source"): Case(images, ("build.int8=calibrator", "precision=int8")),
+    ("build", "source"): Case(images, CALIBRATED),
     ("compare", "reference"): Case(engine, ("source={images}",)),
     ("compare", "source"): Case(images, ("compare.reference={engine}",)),
 }
@@ -263,10 +273,10 @@ class Conditional:
 
 CONDITIONAL: dict[tuple[str, str], Conditional] = {
     ("calibrate", "split"): Conditional(("train", "val"), ("data=x.yaml",), ("calibrate.source={images}",)),
-    ("build", "split"): Conditional(("train", "val"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
-    ("build", "pictures"): Conditional(("5", "6"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
-    ("build", "processor"): Conditional(("opencv", "cupy"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
-    ("build", "max_pixels"): Conditional(("5", "6"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "split"): Conditional(("train", "val"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "pictures"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "processor"): Conditional(("opencv", "cupy"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "max_pixels"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("evaluate", "imgsz"): Conditional(("320", "640"), ("evaluate.model=checkpoint",)),
 }
 

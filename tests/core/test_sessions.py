@@ -58,7 +58,7 @@ STAGES = (
     Stage(name="look", summary="toy", run=look, select=toys.select_model),
     Stage(name="publish", summary="toy", run=publish),
 )
-GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config: [Engine])
+GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config, _: [Engine])
 
 
 def one_gpu(name: str) -> Any:

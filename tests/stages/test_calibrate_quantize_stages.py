@@ -289,9 +289,9 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
     write_listing(listing, ("a", "b"), {"train": samples[:4], "val": samples[4:]}, "digest", tmp_path / "data.yaml")
     dataset = Dataset(path=listing, digest="0", names=("a", "b"), splits={"train": 4, "val": 2})
     with_data = config(data="data.yaml")
-    assert set(select(with_data)) == {OnnxModel, Dataset}
-    assert set(select(config())) == {OnnxModel, Dataset}  # taken where an earlier stage made one
-    assert set(select(replace(with_data, source="x"))) == {OnnxModel}
+    assert set(select(with_data, context[0])) == {OnnxModel, Dataset}
+    assert set(select(config(), context[0])) == {OnnxModel, Dataset}  # taken where an earlier stage made one
+    assert set(select(replace(with_data, source="x"), context[0])) == {OnnxModel}
     assert calibrate(with_data, model, dataset, context[0]).pictures == 4
     with pytest.raises(HooklineError, match="unknown split 'trian'; did you mean train"):
         calibrate(replace(with_data, split="trian"), model, dataset, context[0])
@@ -326,8 +326,8 @@ def test_the_way_to_int8(context, model, folder, calibrator, tolerance):
 
 
 def test_precision_says_what_is_needed(context, model):
-    assert set(select_for_precision(quantising(Precision.int8))) == {OnnxModel, CalibrationTable}
-    assert set(select_for_precision(quantising(Precision.fp16))) == {OnnxModel}
+    assert set(select_for_precision(quantising(Precision.int8), context[0])) == {OnnxModel, CalibrationTable}
+    assert set(select_for_precision(quantising(Precision.fp16), context[0])) == {OnnxModel}
     classic = replace(model, layout=Layout.classic)
     with pytest.raises(HooklineError, match=r"layout classic cannot become fp16; .*export\.layout=heads"):
         quantize(quantising(Precision.fp16), classic, None, context[0])
