@@ -50,9 +50,15 @@ def shared(
     )
 
 
-def chosen(default: str, *, kind: str) -> Any:
-    """A field that names a registered part of ``kind`` (``runtimes``, ``grafts``, ...)."""
-    return field(default=default, metadata={"kind": kind})
+def chosen(default: str, *, kind: str, fact: str = "") -> Any:
+    """A field that names a registered part of ``kind`` (``runtimes``, ``grafts``, ...).
+
+    Args:
+        default: The name, or ``auto``.
+        kind: Of the part.
+        fact: A fact of the descriptor that the part must state, e.g. ``taps`` of a runtime.
+    """
+    return field(default=default, metadata={"kind": kind, "fact": fact})
 
 
 def presentation(default: Any) -> Any:
@@ -92,6 +98,11 @@ def keyed_options(config: Any) -> dict[str, Any]:
 def needs_usable(config: Any, name: str) -> bool:
     """Whether the part that the field ``name`` names must be usable on this machine."""
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
+
+
+def needed_fact(config: Any, name: str) -> str:
+    """Return the fact that the part named by the field ``name`` must state; empty where any part will do."""
+    return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 
 
 def parts_of(config: Any) -> dict[str, tuple[str, Any]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         QuantizerBackend,
         RangeObserver,
         RuntimeBackend,
+        TappingRuntime,
     )
     from core.registry import Registry
     from core.trackers import RunInfo, Trackers
@@ -65,6 +66,7 @@ class RunContext:
         cache_dir: Downloads and digests, shared by all runs of this user.
         seed: Of every random choice.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: The top-level option: ``auto`` or the name of a runtime.
         registry: All parts by kind and name.
         options: Typed options of a part, by kind and name.
         reporter: Where notes, warnings and progress go.
@@ -80,6 +82,7 @@ class RunContext:
     registry: Registry
     options: Callable[[str, str], Any]
     reporter: Reporter = field(repr=False)
+    backend: str = "auto"
     asked: bool = True
     kept: list[Artifact] = field(default_factory=list, repr=False)
 
@@ -111,6 +114,11 @@ class RunContext:
     def runtime(self, name: str) -> RuntimeBackend:
         """The heavy half of a runtime."""
         backend: RuntimeBackend = self._load("runtimes", name)
+        return backend
+
+    def tapping(self, name: str) -> TappingRuntime:
+        """The heavy half of a runtime that shows inner tensors (``Runtime.taps``)."""
+        backend: TappingRuntime = self._load("runtimes", name)
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:

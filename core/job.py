@@ -223,6 +223,7 @@ def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console
         cache_dir=cache_home(),
         seed=request.words.seed,
         device=request.words.device,
+        backend=request.words.backend,
         registry=plugins.registry,
         options=lambda kind, name: request.options[kind, name],
         reporter=console,

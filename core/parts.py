@@ -341,6 +341,11 @@ class RuntimeBackend(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class TappingRuntime(RuntimeBackend, Protocol):
+    """The heavy half of a runtime that can also show the inner tensors of a model (``Runtime.taps``); optional."""
+
     def tap(self, model: OnnxModel) -> Tap:
         """Open a heads model with all its float activations as outputs."""
         ...
@@ -370,7 +375,14 @@ class Runtime(Part[RuntimeBackend]):
         rank: ``backend=auto`` takes the available runtime with the highest rank.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
-        engine_suffix: Of the files of its engines.
+        opens_onnx: ``open`` takes ONNX models too: heads, quantised and grafted ones. Of the runtimes that do, the
+            user's ``backend``, else the usable one of the highest rank opens them.
+        taps: The heavy half is a :class:`TappingRuntime`; calibrate takes one, as for ``opens_onnx``.
+        operators: Non-standard ONNX operators that it has, e.g. ``YoloLayer_TRT``.
+        functions: It runs model-local ONNX functions.
+        engine_suffix: Of the files of its engines, e.g. ``.engine``.
+        other_suffixes: More endings of files that are its engines. A file with one of them and without a sidecar is
+            reported as an engine that lacks it.
         shapes: It takes ``build.batch`` and ``build.imgsz``, numbers or ranges; otherwise these are refused before
             anything runs.
         calibrates: What it needs, by its options, to quantise a float32 model by itself for ``precision=int8``. The
@@ -389,7 +401,12 @@ class Runtime(Part[RuntimeBackend]):
     qdq: QdqStyle | None = None
     rank: int = 0
     fixed_sizes: bool = False
+    opens_onnx: bool = False
+    taps: bool = False
+    operators: frozenset[str] = frozenset()
+    functions: bool = False
     engine_suffix: str = ".engine"
+    other_suffixes: frozenset[str] = frozenset()
     shapes: bool = False
     calibrates: Callable[[Any], CalibrationInput] = _never_calibrates
     check_build: Callable[[Any, BuildRequest], Iterable[HooklineError]] = _no_build_problems

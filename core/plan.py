@@ -20,7 +20,7 @@ from core.opening import measuring_facts
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
 from core.serial import digest, encode
-from core.sessions import engine_runtime, placing_problems, session_runtime
+from core.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
 from core.stage import Input, Stage
 from core.store import identity
 from core.versions import versions
@@ -58,7 +58,8 @@ class Plan:
 
     Attributes:
         steps: In the order of work.
-        choices: One line for each ``auto`` that was resolved: what was picked and why.
+        choices: One line for each ``auto`` that was resolved: what was picked and why. One more for the runtime that
+            opens ONNX files, where a step needs it.
     """
 
     steps: tuple[Step, ...]
@@ -96,7 +97,8 @@ def make_plan(
     planner.problems.extend(fitting_problems(planner.steps, (), context))
     if planner.problems:
         raise PlanError(_unique(planner.problems))
-    return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
+    choices = (*planner.choices, *opening_choices(planner.steps, context))
+    return Plan(tuple(planner.steps), tuple(dict.fromkeys(choices)))
 
 
 def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
@@ -175,7 +177,7 @@ class _Planner:
             if item.name in stage.lineage:
                 inputs[item.name] = self._ancestor(inputs[stage.lineage[item.name]], item.types)
         known = {name: index for name, index in inputs.items() if index is not None}
-        runtime = session_runtime(stage, given, known, self.steps, self._runtime)
+        runtime = session_runtime(stage, given, known, self.steps, engine=self._runtime, context=self.context)
         config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
         self._check(stage, config)
         step = Step(stage, config, asked, known, self._provides(stage, config), shaping_parts(config))

@@ -31,6 +31,8 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
 LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
 """The name that stands for the best part of a kind that can be used."""
+HOST = ""
+"""In place of a runtime: a model family opens the model itself, and its session takes and gives arrays of the host."""
 RANKED = frozenset({"runtimes", "processors"})
 """Kinds of which ``auto`` takes the best."""
 

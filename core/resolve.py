@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from core import registry
 from core.artifacts import Precision
 from core.building import CalibrationInput
-from core.config import needs_usable, part_names, parts_of
+from core.config import needed_fact, needs_usable, part_names, parts_of
 from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
-from core.opening import HOST
-from core.registry import KINDS
+from core.registry import HOST, KINDS
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 AUTO = registry.AUTO
 DOCTOR = "doctor"
 """The stage that looks closer at what cannot be used."""
+FACTS = {"opens_onnx": "opens ONNX files", "taps": "records activations"}
+"""Facts of a runtime that a stage can need, in words."""
 REASONS = 2
 """How many parts that cannot be used a message names with the reason."""
 
@@ -43,12 +44,17 @@ def resolve_parts(
     changes: dict[str, Any] = {}
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
+            fact = needed_fact(config, name)
             try:
-                if part == AUTO:
+                if part == AUTO and fact:
+                    changes[name], choice = runtime_with(fact, context)
+                    choices.append(choice)
+                elif part == AUTO:
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
                     check_usable(kind, part, context)
+                    problems.extend(_lacking(fact, part, context))
                     problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
@@ -115,7 +121,7 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     Args:
         kind: ``runtimes`` or ``processors``.
         context: For the parts and the device.
-        runtime: Whose session it is; :data:`core.opening.HOST` for one that no runtime opens.
+        runtime: Whose session it is; :data:`core.registry.HOST` for one that no runtime opens.
         needed: Whether it is to work; else only its rules are asked for, which need no device.
 
     Raises:
@@ -136,6 +142,45 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
             return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
         refused[part.name] = problem
     raise _none_usable(kind, refused, context)
+
+
+def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
+    """Return the runtime that does what ``fact`` says for models of all runtimes, and a line that says why.
+
+    The user's ``backend`` comes first; then, of the usable ones, those on the device of the run, by rank.
+
+    Args:
+        fact: One of :data:`FACTS`.
+        context: For the runtimes, ``backend`` and the device.
+
+    Raises:
+        UnavailableError: None can be used; names what is wrong with each and what to do.
+    """
+    runtimes: list[Runtime] = [item for item in context.registry.parts("runtimes").values() if getattr(item, fact)]
+    states = {item.name: item.available() for item in runtimes}
+    if context.backend in states:
+        return context.backend, f"{FACTS[fact]}: {context.backend} (the backend)"
+    usable = [item for item in runtimes if states[item.name].usable]
+    if not usable:
+        reasons = "; ".join(f"{name}: {state.reason}" for name, state in states.items())
+        hints = ", or ".join(filter(None, (state.hint for state in states.values())))
+        raise UnavailableError(
+            f"no backend that {FACTS[fact]} can be used" + (f" ({reasons})" if reasons else ""),
+            hints or "no loaded plugin has any",
+        )
+    best = max(usable, key=lambda item: (_on_device(item, context), item.rank))
+    return best.name, f"{FACTS[fact]}: {best.name} ({states[best.name].reason})"
+
+
+def _on_device(runtime: Runtime, context: RunContext) -> bool:
+    return not contradicts(runtime, context.device) and not list(runtime.check_device(context.device))
+
+
+def _lacking(fact: str, name: str, context: RunContext) -> Iterator[HooklineError]:
+    """Yield that a part does not state the fact that is needed."""
+    if fact and not getattr(context.registry.part("runtimes", name), fact):
+        able = [other.name for other in context.registry.parts("runtimes").values() if getattr(other, fact)]
+        yield HooklineError(f"'{name}' is no backend that {FACTS[fact]}", f"possible: {', '.join([AUTO, *able])}")
 
 
 def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunContext) -> UnavailableError:

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core import hookspecs, parts, quantizing
+from core import building, hookspecs, parts, quantizing
 from core.compose import Words
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
@@ -40,7 +40,18 @@ PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "calibrators": (parts.RangeObserver,),
     "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
     "grafts": (parts.GraftBackend,),
-    "runtimes": (parts.RuntimeBackend, parts.Session, parts.DeviceSession, parts.TellingSession, parts.Tap),
+    "runtimes": (
+        parts.RuntimeBackend,
+        building.BuildJob,
+        building.BuildReporter,
+        building.CalibrationFeed,
+        building.BuildRequest,
+        parts.Session,
+        parts.DeviceSession,
+        parts.TellingSession,
+        parts.TappingRuntime,
+        parts.Tap,
+    ),
     "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),
     "trackers": (parts.TrackerBackend,),
 }

@@ -80,6 +80,9 @@ def hookline_runtimes() -> Iterable[Runtime]:
         precisions=frozenset(Precision),
         qdq=STYLE,
         rank=10,
+        opens_onnx=True,
+        taps=True,
+        functions=True,
         engine_suffix=".onnx",
     )
 

@@ -15,6 +15,7 @@ from core.building import BuildRequest, CalibrationInput
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
+from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
     from backends.system.here import Here
@@ -83,6 +84,9 @@ def hookline_runtimes() -> Iterable[Runtime]:
         qdq=STYLE,
         rank=20,
         fixed_sizes=True,
+        operators=frozenset({OPERATOR}),
+        functions=True,
+        other_suffixes=frozenset({".plan", ".trt"}),
         shapes=True,
         calibrates=calibrates,
         check_build=check_build,

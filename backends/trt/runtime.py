@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 from backends.trt.options import TrtOptions
 from core.artifacts import Engine, OnnxModel
 from core.building import BuildJob
 from core.engine_file import check_engine_file
-from core.errors import HooklineError
 from core.parts import Session
 
 RUNTIME = "tensorrt"
@@ -52,9 +50,3 @@ class TensorRt:
         engine, library = check_engine_file(model, RUNTIME), load()
         gpu = fitting_gpu(engine, library, device)
         return open_session(engine, library, open_on(gpu), graphs=self.options.graphs)
-
-    def tap(self, model: OnnxModel) -> NoReturn:
-        """Refused: activations are observed with ONNX Runtime."""
-        raise HooklineError(
-            f"tensorrt cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
-        )

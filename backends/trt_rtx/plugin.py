@@ -78,6 +78,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         qdq=STYLE,
         rank=5,
         fixed_sizes=True,
+        functions=True,
         shapes=True,
         check_build=check_build,
         portable=portable,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 from backends.trt_rtx.engine import build_engine
 from backends.trt_rtx.opening import open_engine, this_release
@@ -11,7 +10,6 @@ from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.targets import card_here
 from core.artifacts import Engine, OnnxModel
 from core.building import BuildJob
-from core.errors import HooklineError
 from core.parts import Session
 
 
@@ -36,9 +34,3 @@ class TensorRtRtx:
             HooklineError: It is no engine of this release, or there is no GPU.
         """
         return open_engine(model, device)
-
-    def tap(self, model: OnnxModel) -> NoReturn:
-        """Refused: activations are observed with ONNX Runtime."""
-        raise HooklineError(
-            f"tensorrt_rtx cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
-        )

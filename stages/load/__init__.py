@@ -52,11 +52,11 @@ def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | Qu
     return load_weights(config, context)
 
 
-def select(config: LoadConfig, _context: RunContext) -> Collection[type[Artifact]]:
+def select(config: LoadConfig, context: RunContext) -> Collection[type[Artifact]]:
     """The type of artifact that ``config.weights`` is."""
     from stages.load.naming import kind_of
 
-    return [kind_of(config.weights)] if config.weights else []
+    return [kind_of(config.weights, context.registry)] if config.weights else []
 
 
 def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
@@ -72,7 +72,7 @@ def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     from stages.load.naming import described, locate
 
     try:
-        known = described(locate(config.weights, context.registry))
+        known = described(locate(config.weights, context.registry), context.registry)
         if known is not None:
             fitted(known, config, context)
         if isinstance(known, Engine):

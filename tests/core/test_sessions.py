@@ -83,6 +83,7 @@ def context(folder: Path, device: str, *stages: Stage) -> RunContext:
             precisions=frozenset(Precision),
             rank=rank,
             builds_anywhere=name == "rtx",
+            opens_onnx=name == "onnxruntime",
             check_device=one_gpu(name) if place == "cuda" else lambda _: (),
         )
         registry.add("runtimes", runtime, by)

@@ -61,7 +61,7 @@ def folder(tmp_path):
 
 
 def config(**options):
-    defaults = {"data": None, "calibrator": "minmax", "processor": "opencv"}
+    defaults = {"data": None, "calibrator": "minmax", "processor": "opencv", "runtime": "onnxruntime"}
     return CalibrateConfig(max_pixels=MAX_PIXELS, **{**defaults, **options})
 
 

@@ -42,7 +42,8 @@ from tests.yolov5_tools import tiny_checkpoint
 
 def the_context(folder: Path, releases: dict[str, Release] | None = None) -> tuple[RunContext, Memory]:
     (family,) = plugin.hookline_models()
-    return make_context(folder, models=[replace(family, releases=releases or family.releases)])
+    families = [replace(family, releases=releases or family.releases)]
+    return make_context(folder, models=families, runtimes=list(hookline_runtimes()))
 
 
 def problems(weights: Any, context: RunContext) -> list[str]:
@@ -285,6 +286,19 @@ def test_an_engine_without_its_sidecar(tmp_path: Path) -> None:
     assert list(select(load_config(str(engine.path)), context)) == [Engine]
     (problem,) = problems(str(engine.path), context)
     assert "has no sidecar 'x.engine.json' next to it" in problem
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".mine", Engine), (".plan", Engine), (".onnx", OnnxModel), (".pt", Checkpoint), (".other", Checkpoint)],
+)
+def test_which_endings_are_engines_is_said_by_the_runtimes(tmp_path: Path, suffix: str, kind: type[Artifact]) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"")
+    (tensorrt,) = hookline_runtimes()
+    mine = replace(tensorrt, name="mine", engine_suffix=".mine", other_suffixes=frozenset({".onnx", ".pt"}))
+    context, _ = make_context(tmp_path, runtimes=[tensorrt, mine])
+    assert list(select(load_config(str(path)), context)) == [kind]
 
 
 def test_a_damaged_sidecar(tmp_path: Path) -> None:
