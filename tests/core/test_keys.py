@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Artifact, Checkpoint, Dataset
-from core.config import is_keyed, keyed_options
+from core.artifacts import Artifact, Checkpoint, Dataset, QuantizedModel
+from core.config import is_keyed, keyed_options, shaping_parts
 from core.errors import HooklineError
+from core.parts import Quantizer
+from core.plan import Step, key_of
+from core.registry import Origin, Registry
 from core.sidecar import write_sidecar
 from core.stage import Stage
 from core.store import complete
@@ -329,3 +332,29 @@ def test_a_field_out_of_the_key_says_why() -> None:
         for item in fields(stage.signature.config):
             reasons = [word for word in ("presentation", "place", "fingerprinted") if item.metadata.get(word)]
             assert len(reasons) == (0 if is_keyed(item) else 1), f"{stage.name}.{item.name}"
+
+
+@dataclass
+class QuantizerOptions:
+    """Of a quantizer."""
+
+    bits: int = 8
+
+
+def test_the_key_of_quantize_has_the_quantizer_with_version_and_options(program: Program) -> None:
+    request, context, _ = program.prepare("backend=onnxruntime", "precision=int8")
+    stage, config = context.registry.part("stages", "quantize"), request.configs["quantize"]
+
+    def key(version: str = "1", name: str = "one", bits: int = 8) -> str:
+        registry = Registry()
+        quantizer = Quantizer(name=name, summary="toy", load=lambda _: None, options=QuantizerOptions)
+        for kind, part in (("stages", stage), ("runtimes", context.registry.part("runtimes", "onnxruntime"))):
+            registry.add(kind, part, Origin("toys", "toys", "1"))
+        registry.add("quantizers", quantizer, Origin("toys", "toys", version))
+        options = {"quantizers": QuantizerOptions(bits), "runtimes": context.options("runtimes", "onnxruntime")}
+        given = replace(config, quantizer=name)
+        step = Step(stage, given, asked=True, inputs={}, provides=QuantizedModel, parts=shaping_parts(given))
+        return key_of(step, {}, replace(context, registry=registry, options=lambda kind, _: options[kind]))
+
+    assert key() == key()
+    assert len({key(), key(version="2"), key(name="two"), key(bits=4)}) == 4
