@@ -98,7 +98,9 @@ def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
                 load=load,
                 available=probe,
                 device="cpu",
-                precisions=frozenset({Precision.int8}),
+                precisions=frozenset({Precision.fp32, Precision.int8}),
+                qdq=QdqStyle(per_channel=False),
+                engine_suffix=".mychip",
             )
     """
 

@@ -107,8 +107,7 @@ def pages() -> dict[Path, str]:
 
 def _prose(item: object) -> str:
     """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
-    text = inspect.getdoc(item) or ""
-    text = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    text = _markdown(inspect.getdoc(item) or "")
     lines, fenced = [], False
     for line in text.splitlines():
         if line.strip() == "Example::":
@@ -117,6 +116,11 @@ def _prose(item: object) -> str:
         elif not (fenced and not line.strip() and lines[-1] == "```python"):
             lines.append(line.removeprefix("    ") if fenced else line)
     return "\n".join([*lines, "```"] if fenced else lines)
+
+
+def _markdown(text: str) -> str:
+    """Return text of a docstring with Markdown's code spans in place of roles and double backticks."""
+    return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
 
 
 def _descriptor(kind: type[Any]) -> str:
@@ -186,7 +190,7 @@ def _attributes(item: type[Any]) -> dict[str, str]:
             found |= dict.fromkeys(names, match.group(2))
         else:
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in found.items()}
+    return {name: _markdown(text).replace("|", "\\|") for name, text in found.items()}
 
 
 def _section(text: str, title: str) -> Iterable[str]:
