@@ -17,8 +17,9 @@ import pytest
 from core.artifacts import Artifact, Checkpoint, Dataset, QuantizedModel
 from core.config import is_keyed, keyed_options, shaping_parts
 from core.errors import HooklineError
+from core.keys import key_of
 from core.parts import Quantizer
-from core.plan import Step, key_of
+from core.plan import Step
 from core.registry import Origin, Registry
 from core.sidecar import write_sidecar
 from core.stage import Stage
