@@ -23,7 +23,7 @@ from core.errors import HooklineError, UnavailableError
 from core.imgsz import fitted_size, size_to_use
 from core.parts import Session, TellingSession
 from core.registry import HOST
-from core.resolve import runtime_with
+from core.resolve import check_usable, runtime_with
 from core.serial import encode
 from core.sidecar import verify_file
 from core.summary import machine
@@ -80,6 +80,8 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
     """
     try:
         name = opener(kind, engine, context)
+        if issubclass(kind, OnnxModel):
+            check_usable("runtimes", name, context)
     except UnavailableError as problem:
         yield problem
         return

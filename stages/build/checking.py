@@ -37,6 +37,7 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
         yield from runtime.check_build(context.options("runtimes", config.backend), request)
         if not runtime.shapes:
             yield from _refused_sizes(config, runtimes)
+        yield from _idle_calibration(config, runtime, context)
     if config.calibration(context) is CalibrationInput.images:
         yield from source_problems(config, "build")
 
@@ -74,6 +75,17 @@ def _read(read: Callable[[Any], T], value: Any, problems: list[HooklineError]) -
     except HooklineError as problem:
         problems.append(problem)
         return None
+
+
+def _idle_calibration(config: BuildConfig, runtime: Runtime, context: RunContext) -> Iterator[HooklineError]:
+    """Yield that the options of the runtime call for a calibration, and the build is not for int8."""
+    needed = runtime.calibrates(context.options("runtimes", runtime.name))
+    if needed is not CalibrationInput.none and config.precision is not Precision.int8:
+        asked = config.precision.value if config.precision else "null"
+        yield HooklineError(
+            f"by its options, {runtime.name} quantises to int8 by itself, but build.precision is {asked}",
+            f"set precision=int8, or leave the option of runtimes.{runtime.name} that says so out",
+        )
 
 
 def _refused_sizes(config: BuildConfig, runtimes: Mapping[str, Runtime]) -> Iterator[HooklineError]:

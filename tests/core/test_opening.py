@@ -96,9 +96,15 @@ def test_who_opens_onnx_files(
         for name, place, rank in (("small", "cpu", 1), ("big", "cuda", 2), ("engines", "cuda", 3))
     ]
     context, _ = make_context(tmp_path, runtimes=parts)
-    name, line = runtime_with("opens_onnx", replace(context, device=device, backend=backend))
+    context = replace(context, device=device, backend=backend)
+    name, line = runtime_with("opens_onnx", context)
     assert name == expected
     assert line == f"opens ONNX files: {name} ({'the backend' if name == backend else 'there'})"
+    told = [str(problem) for problem in opening_problems(OnnxModel, "", context, "x.onnx")]
+    if name in unusable:
+        assert told == [f"{name} cannot be used here: broken"]
+    else:
+        assert bool(told) is (name == "small" and device == "cuda:0")
 
 
 def test_nobody_opens_onnx_files(tmp_path: Path) -> None:

@@ -147,8 +147,7 @@ def test_ranges_of_a_table(context, runtime, model, tmp_path):
 def test_nothing_is_fed_without_a_calibrator(context, runtime, model, folder):
     none = needing(context, CalibrationInput.none)
     build(config(folder), replace(model, precision=Precision.int8), None, None, none)
-    build(config(folder, precision=None), model, None, None, context)  # not asked for int8
-    assert runtime.feeds == [None, None]
+    assert runtime.feeds == [None]
 
 
 def test_a_model_that_is_int8_already(context, model, folder):
@@ -156,6 +155,13 @@ def test_a_model_that_is_int8_already(context, model, folder):
         HooklineError, match=r"int8 already, and fake quantises float32 models only; .*runtimes\.fake\.\*"
     ):
         build(config(folder), replace(model, precision=Precision.int8), None, None, context)
+
+
+@pytest.mark.parametrize(("precision", "asked"), [(None, "null"), (Precision.fp16, "fp16")])
+def test_a_calibration_for_another_precision_is_refused(context, model, folder, precision, asked):
+    message = f"by its options, fake quantises to int8 by itself, but build.precision is {asked}; set precision=int8"
+    with pytest.raises(HooklineError, match=message):
+        build(config(folder, precision=precision), model, None, None, context)
 
 
 def test_the_key_follows_the_pictures_only_where_they_matter(context, folder):

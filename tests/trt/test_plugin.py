@@ -86,13 +86,6 @@ def test_what_the_options_need_for_a_calibration(options, needs):
     assert runtime.calibrates(options) == needs
 
 
-@pytest.mark.parametrize("precision", [None, Precision.fp16])
-def test_a_calibrator_makes_int8_only(precision):
-    (problem,) = check_build(CALIBRATED, replace(INT8, precision=precision))
-    asked = precision.value if precision else "null"
-    assert str(problem).startswith(f"runtimes.tensorrt.int8=calibrator makes int8, but build.precision is {asked}; set")
-
-
 def test_options_of_a_build(tmp_path):
     context = context_with_runtime(tmp_path)
     config = BuildConfig(backend="tensorrt", batch={"min": 1, "opt": 8, "max": 16}, imgsz=640)
