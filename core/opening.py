@@ -21,7 +21,7 @@ from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError, UnavailableError
 from core.imgsz import fitted_size, size_to_use
-from core.parts import Session, TellingSession
+from core.parts import Runtime, Session, TellingSession
 from core.registry import HOST
 from core.resolve import check_usable, runtime_with
 from core.serial import encode
@@ -85,7 +85,7 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
     except UnavailableError as problem:
         yield problem
         return
-    runtime = context.registry.parts("runtimes").get(name)
+    runtime = context.registry.all(Runtime).get(name)
     if name == HOST:
         yield from family_problems(context)
     elif runtime is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
 
-ImplT = TypeVar("ImplT")
+ImplT_co = TypeVar("ImplT_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _no_problems(_given: Any) -> tuple[HooklineError, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part(Generic[ImplT]):
+class Part(Generic[ImplT_co]):
     """Base of the descriptors that a name in the config chooses.
 
     Attributes:
@@ -65,10 +65,37 @@ class Part(Generic[ImplT]):
 
     name: str
     summary: str
-    load: Callable[[Any], ImplT]
+    load: Callable[[Any], ImplT_co]
     options: type[Any] = NoOptions
     check_options: Callable[[Any], Iterable[HooklineError]] = _no_problems
     packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a part can be used on this machine; ``reason`` says why (or why not), ``hint`` what to install."""
+
+    usable: bool
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePart(Part[ImplT_co]):
+    """Base of the parts that work on a device: runtimes and processors.
+
+    Attributes:
+        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
+        device: ``cpu`` or ``cuda``.
+        rank: ``auto`` takes the available part with the highest rank.
+        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be found before anything runs.
+            Cheap: starts nothing on the device.
+    """
+
+    available: Callable[[], Availability]
+    device: str
+    rank: int = 0
+    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 class Session(Protocol):
@@ -295,15 +322,6 @@ class Graft(Part[GraftBackend]):
 # --- runtimes ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Availability:
-    """Whether a part can be used on this machine; ``reason`` says why (or why not), ``hint`` what to install."""
-
-    usable: bool
-    reason: str
-    hint: str = ""
-
-
 class Tap(Protocol):
     """A model that shows its inner tensors; for calibration."""
 
@@ -367,15 +385,12 @@ def _nothing_portable(_options: Any) -> frozenset[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runtime(Part[RuntimeBackend]):
+class Runtime(DevicePart[RuntimeBackend]):
     """An inference engine.
 
     Attributes:
-        available: Whether it can run here. Cheap: looks for packages, imports nothing heavy.
-        device: ``cpu`` or ``cuda``.
         precisions: What it has a route for.
         qdq: Its rules for Q/DQ pairs, needed for int8 unless it quantises by itself.
-        rank: ``backend=auto`` takes the available runtime with the highest rank.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
         opens_onnx: ``open`` takes ONNX models too: heads, quantised and grafted ones. Of the runtimes that do, the
@@ -394,15 +409,10 @@ class Runtime(Part[RuntimeBackend]):
         portable: Names of facts of ``machine`` that its engines do not depend on, by its options: an engine that was
             built where they differ is reused.
         builds_anywhere: Building needs no device, only opening does.
-        check_device: Problems with ``device=`` of what builds or opens, e.g. a GPU that is not there, that can be told
-            before anything runs. Cheap: starts nothing on the device.
     """
 
-    available: Callable[[], Availability]
-    device: str
     precisions: frozenset[Precision]
     qdq: QdqStyle | None = None
-    rank: int = 0
     fixed_sizes: bool = False
     opens_onnx: bool = False
     taps: bool = False
@@ -415,7 +425,6 @@ class Runtime(Part[RuntimeBackend]):
     check_build: Callable[[Any, BuildRequest], Iterable[HooklineError]] = _no_build_problems
     portable: Callable[[Any], frozenset[str]] = _nothing_portable
     builds_anywhere: bool = False
-    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- processors -------------------------------------------------------------------------------
@@ -488,22 +497,12 @@ def beside(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Processor(Part[ProcessorBackend]):
+class Processor(DevicePart[ProcessorBackend]):
     """Pre- and post-processing on one kind of device.
 
-    Attributes:
-        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
-        device: ``cpu`` or ``cuda``. One on ``cpu`` serves sessions on every device.
-        rank: ``processor=auto`` takes the available processor with the highest rank on the device of the session, else
-            on any that the run may use.
-        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
-            Cheap: starts nothing on the device.
+    One whose ``device`` is ``cpu`` serves sessions on every device. ``processor=auto`` takes one on the device of the
+    session before one of a higher rank.
     """
-
-    available: Callable[[], Availability]
-    device: str
-    rank: int = 0
-    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- trackers ---------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from core.artifacts import Engine
 from core.compose import Words
 from core.config import named_runtime, part_names, parts_of
+from core.parts import Runtime
 from core.registry import KINDS
+from core.stage import Stage
 
 if TYPE_CHECKING:
-    from core.parts import Runtime
     from core.plan import Plan
     from core.registry import Registry
 
@@ -35,7 +36,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> 
         plan: The checked plan.
         registry: For the names of all stages.
     """
-    stages, planned = registry.parts("stages"), {step.stage.name for step in plan.steps}
+    stages, planned = registry.all(Stage), {step.stage.name for step in plan.steps}
     references = set(_references(overrides, plan))
     options = dict.fromkeys(map(_option, overrides))
     words = [
@@ -73,9 +74,9 @@ def _used_parts(plan: Plan, registry: Registry) -> set[tuple[str, str]]:
     }
     builds = any(issubclass(step.provides, Engine) and named_runtime(step.config) for step in plan.steps)
     compares = any(step.stage.measures for step in plan.steps)  # compare opens a reference, which can be any engine
-    runtimes: dict[str, Runtime] = dict(registry.parts("runtimes"))
     # Models are opened by runtimes that no stage names: given engines by their own, ONNX files by one that opens them.
-    openers = {("runtimes", name) for name, item in runtimes.items() if item.opens_onnx or compares or not builds}
+    runtimes = registry.all(Runtime).items()
+    openers = {("runtimes", name) for name, item in runtimes if item.opens_onnx or compares or not builds}
     return named | openers
 
 

@@ -13,6 +13,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.known import Known, known_of
 from core.output_paths import output_path
+from core.parts import Runtime
 from core.ranges import NonNegative, Positive
 from core.resolve import own_calibration
 from core.spans import read_batch, read_size
@@ -70,7 +71,7 @@ def build(
         raise problem
     for problem in check_inputs(config, {"model": known_of(model)}, context):
         raise problem
-    runtime = context.registry.part("runtimes", config.backend)
+    runtime = context.registry.get(Runtime, config.backend)
     calibration, notes = None, tuple[str, ...]()
     if config.calibration(context) is not CalibrationInput.none:
         from stages.build.feeding import feed
@@ -104,7 +105,8 @@ def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact
 
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """Return the machine: an engine in a store that several machines share is never reused on the wrong one."""
-    portable = context.registry.part("runtimes", config.backend).portable(context.options("runtimes", config.backend))
+    runtime = context.registry.get(Runtime, config.backend)
+    portable = runtime.portable(context.options("runtimes", config.backend))
     machine = context.runtime(config.backend).machine(context.device)
     facts = {name: value for name, value in machine.items() if name not in portable}
     if config.calibration(context) is CalibrationInput.images:

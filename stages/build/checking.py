@@ -31,7 +31,7 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
         device=context.device,
     )
     yield from found
-    runtimes = context.registry.parts("runtimes")
+    runtimes = context.registry.all(Runtime)
     if config.backend in runtimes:  # another name is reported already
         runtime = runtimes[config.backend]
         yield from runtime.check_build(context.options("runtimes", config.backend), request)

@@ -70,7 +70,7 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
 
 def is_engine(path: Path, registry: Registry) -> bool:
     """Return whether the suffix of a file is that of the engines of a runtime; ``.onnx`` needs a sidecar for it."""
-    runtimes: list[Runtime] = list(registry.parts("runtimes").values())
+    runtimes = registry.all(Runtime).values()
     suffixes = {suffix for item in runtimes for suffix in (item.engine_suffix, *item.other_suffixes)}
     return path.suffix in suffixes - {".onnx", ".pt", ".safetensors"}
 

@@ -13,6 +13,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.known import Known, known_of
 from core.output_paths import output_path
+from core.parts import Quantizer, Runtime
 from core.quantizing import QuantizeJob
 from core.resolve import own_calibration
 from core.stage import Stage
@@ -50,7 +51,7 @@ def quantize(
     precision = config.here(context)
     for problem in (*check(config, context), *check_inputs(config, {"model": known_of(model)}, context)):
         raise problem
-    runtime = context.registry.part("runtimes", config.backend)
+    runtime = context.registry.get(Runtime, config.backend)
     job = QuantizeJob(
         model=model,
         precision=precision,
@@ -73,8 +74,8 @@ def quantize(
 def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield why the quantizer cannot give the precision by the rules of the runtime."""
     precision, registry = config.here(context), context.registry
-    quantizer = registry.parts("quantizers").get(config.quantizer)
-    runtime = registry.parts("runtimes").get(config.backend)
+    quantizer = registry.all(Quantizer).get(config.quantizer)
+    runtime = registry.all(Runtime).get(config.backend)
     if quantizer is not None and precision not in quantizer.precisions:
         possible = ", ".join(sorted(item.value for item in quantizer.precisions))
         yield HooklineError(
