@@ -403,9 +403,11 @@ class Runtime(DevicePart[RuntimeBackend]):
             reported as an engine that lacks it.
         shapes: It takes ``build.batch`` and ``build.imgsz``, numbers or ranges; otherwise these are refused before
             anything runs.
-        calibrates: What it needs, by its options, to quantise a float32 model by itself for ``precision=int8``. The
-            stage quantize then leaves the model as it is.
-        check_build: Problems with a build that are known before anything runs; gets the options and the request.
+        calibrates: What it needs, by its options, to quantise a float32 model by itself for ``precision=int8``: a
+            ``CalibrationInput``, ``none``, ``images`` or ``table``. With the latter two the stage quantize leaves the
+            model as it is, and ``BuildJob.calibration`` is given.
+        check_build: Problems with a build that are known before anything runs; gets the options of the runtime and a
+            ``BuildRequest``.
         portable: Names of facts of ``machine`` that its engines do not depend on, by its options: an engine that was
             built where they differ is reused.
         builds_anywhere: Building needs no device, only opening does.
