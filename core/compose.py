@@ -26,6 +26,7 @@ from core.parts import Graft, ModelFamily, NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, PART_KINDS, Registry
+from core.renamed import renamed_option
 from core.stage import Stage
 
 SCHEMA = "hookline_schema"
@@ -49,6 +50,7 @@ class Words:
     imgsz: Any = None
     precision: Precision | None = None
     calibrator: str = "percentile"
+    quantizer: str = "qdq"
     backend: str = "auto"
     processor: str = "auto"
     device: str = "auto"
@@ -162,7 +164,7 @@ def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
-            raise unknown("option", name, known - {"plugins", "stage"})
+            raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
     for name in known & set(map(str, config)):
         for stranger in _strangers(config._get_node(name), name):
             raise unknown_option(stranger, registry)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from core.containment import Fault, source_place
 from core.errors import HooklineError, reason_of, shown
-from core.parts import DevicePart, ModelFamily, Part, Tracker
+from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor
 from core.stage import Stage
@@ -187,5 +187,8 @@ def _try_functions(part: Part[object]) -> None:
     if isinstance(part, DevicePart | ModelFamily):
         for device in DEVICES:
             part.check_device(device)
+    if isinstance(part, Runtime):
+        part.calibrates(part.options())
+        part.portable(part.options())
     for problem in part.check_options(part.options()):
         raise Fault(f"check_options refuses the defaults: {problem}", source_place(part.check_options))
