@@ -201,7 +201,9 @@ def check_part(kind: str, part: object) -> Descriptor:
     expected = KINDS[kind][0]
     if not isinstance(part, expected):
         raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
-    name = str(part.name)
+    if isinstance(part, Part) and not isinstance(part.options, type):
+        raise TypeError(f"options must be a dataclass, not {shown(part.options)}")
+    name = part.name if isinstance(part.name, str) else shown(part.name)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
         raise TypeError(f"{shown(name)} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
     if isinstance(part, Stage):
