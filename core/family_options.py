@@ -1,6 +1,7 @@
 """Options of a stage that model families declare, under the name of the stage.
 
-A stage takes them with one field, and a family declares them as a dataclass, ``ModelFamily.training``::
+A stage takes them with one field (its ``known`` gives the family of the result, its ``families`` the same for the
+store's key), and a family declares them as a dataclass, ``ModelFamily.training``::
 
     @dataclass
     class TrainConfig:
@@ -14,7 +15,7 @@ as the dataclass that this family declares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,6 +69,8 @@ class FamilyOptions:
         Raises:
             HooklineError: No plugin has this family.
         """
+        if not self.given:
+            return
         own = option_names(registry.part("models", family).training)
         for name in sorted(self.given.difference(own)):
             families = registry.parts("models").items()
@@ -142,9 +145,10 @@ def options_with_family(config: Any, family: ModelFamily) -> dict[str, object]:
     return own | {name: getattr(options, name) for name in option_names(family.training)}
 
 
-def keyed_with_family(config: Any, family: ModelFamily | None) -> dict[str, Any]:
-    """Return the options in the store's key: those of the stage, and those of the family at hand."""
-    own = keyed_options(config)
-    if family is None or family.training is None or not place_of(type(config)):
-        return own
-    return own | keyed_options(family_options_of(config).of(family.training))
+def keyed_with_families(config: Any, families: Iterable[ModelFamily]) -> dict[str, Any]:
+    """Return the options in the store's key: those of the stage, and those of the families that shape its result."""
+    found = keyed_options(config)
+    for family in families if place_of(type(config)) else ():
+        if family.training is not None:
+            found |= keyed_options(family_options_of(config).of(family.training))
+    return found

@@ -75,9 +75,10 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         inputs = {name: known[index] for name, index in step.inputs.items()}
         if step.stage.check_inputs:
             yield from step.stage.check_inputs(step.config, inputs, context)
-        if step.stage.family and (family := step.stage.family(step.config, inputs, context)):
-            yield from family_options_of(step.config).foreign(step.stage.name, family, context.registry)
-        known.append(_result(step, inputs, steps, context))
+        result = _result(step, inputs, steps, context)
+        if result.family is not None:
+            yield from family_options_of(step.config).foreign(step.stage.name, result.family, context.registry)
+        known.append(result)
 
 
 def refusals(check: Callable[..., object], *arguments: Any) -> Iterator[HooklineError]:

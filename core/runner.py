@@ -15,12 +15,12 @@ from core.artifacts import Artifact, Diagnosis, Provenance
 from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
-from core.family_options import keyed_with_family
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
+from core.keys import key_of, options_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
-from core.plan import Plan, Step, family_of, key_of
+from core.plan import Plan, Step
 from core.ranks import RANKS
 from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path
@@ -105,7 +105,7 @@ def _run_step(
     inputs = {name: made[index] for name, index in step.inputs.items()}
     key = key_of(step, inputs, context)
     stage = step.stage
-    work = Work(stage.name, key, keyed_with_family(step.config, family_of(step, inputs, context)))
+    work = Work(stage.name, key, options_of(step, inputs, context))
     provenance = Provenance(
         stage=stage.name,
         distribution=str(context.registry.origin("stages", stage.name)),

@@ -17,14 +17,15 @@ from core.family_nodes import check_options, options_node, split_options
 from core.family_options import (
     FamilyOptions,
     family_options,
-    keyed_with_family,
+    keyed_with_families,
     option_classes,
     option_fields_of,
     options_with_family,
 )
+from core.keys import key_of
 from core.known import Known
 from core.parts import ModelFamily, NoOptions
-from core.plan import Step, key_of, make_plan
+from core.plan import Step, make_plan
 from core.ranges import Fraction, Positive, PositiveFloat, Range
 from core.registry import Origin, Registry
 from core.stage import Stage
@@ -82,11 +83,11 @@ def learn(config: Config, context: RunContext) -> Checkpoint:
     return toys.weights(toys.Plain(str(config.epochs)), context)
 
 
-def family_of(config: Config, inputs: dict[str, Known], context: RunContext) -> str | None:
-    return config.family
+def known(config: Config, inputs: dict[str, Known], context: RunContext) -> Known:
+    return Known("learnt", family=config.family)
 
 
-LEARN = Stage(name="learn", summary="toy", run=learn, family=family_of)
+LEARN = Stage(name="learn", summary="toy", run=learn, families=lambda config, *_: [config.family], known=known)
 
 
 def family(name: str, training: type[Any] | None) -> ModelFamily:
@@ -212,6 +213,6 @@ def test_the_options_of_a_run_are_flat() -> None:
     config = given(lr0=0.5)
     own = {"family": "first", "epochs": 3}
     assert options_with_family(config, second) == own | {"focal": 2.0, "lr0": 0.5, "momentum": 0.9, "shown": True}
-    assert keyed_with_family(config, second) == own | {"focal": 2.0, "lr0": 0.5, "momentum": 0.9}
-    assert keyed_with_family(config, first) == own | {"lr0": 0.5, "momentum": 0.9, "layers": [1]}
-    assert keyed_with_family(config, None) == own
+    assert keyed_with_families(config, [second]) == own | {"focal": 2.0, "lr0": 0.5, "momentum": 0.9}
+    assert keyed_with_families(config, [first]) == own | {"lr0": 0.5, "momentum": 0.9, "layers": [1]}
+    assert keyed_with_families(config, []) == own
