@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.config import FAMILIES, keyed_options
 from core.errors import HooklineError
+from core.parts import ModelFamily
 
 if TYPE_CHECKING:
-    from core.parts import ModelFamily
     from core.registry import Registry
 
 OptionsT = TypeVar("OptionsT")
@@ -71,10 +71,10 @@ class FamilyOptions:
         """
         if not self.given:
             return
-        own = option_names(registry.part("models", family).training)
+        families = registry.all(ModelFamily)
+        own = option_names(registry.get(ModelFamily, family).training)
         for name in sorted(self.given.difference(own)):
-            families = registry.parts("models").items()
-            owners = [other for other, part in families if name in option_names(part.training)]
+            owners = [other for other, part in families.items() if name in option_names(part.training)]
             yield HooklineError(
                 f"{stage}.{name} is an option of the family {' and '.join(owners)}, and this network is of {family}",
                 "leave it out, or take a network of that family",
@@ -121,8 +121,8 @@ def option_classes(config: type[Any], registry: Registry) -> Iterator[tuple[str,
     """
     yield "", config
     if place_of(config):
-        for family in registry.parts("models").values():
-            if option_names(family.training):
+        for family in registry.all(ModelFamily).values():
+            if family.training is not None and option_names(family.training):
                 yield family.name, family.training
 
 
