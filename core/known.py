@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
 from core.errors import HooklineError
-from core.family_options import family_options_of, place_of
+from core.family_options import family_options_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -75,10 +75,10 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         inputs = {name: known[index] for name, index in step.inputs.items()}
         if step.stage.check_inputs:
             yield from step.stage.check_inputs(step.config, inputs, context)
-        if step.stage.families and place_of(type(step.config)):
-            for family in step.stage.families(step.config, inputs, context):
-                yield from family_options_of(step.config).foreign(step.stage.name, family, context.registry)
-        known.append(_result(step, inputs, steps, context))
+        result = _result(step, inputs, steps, context)
+        if result.family is not None:
+            yield from family_options_of(step.config).foreign(step.stage.name, result.family, context.registry)
+        known.append(result)
 
 
 def refusals(check: Callable[..., object], *arguments: Any) -> Iterator[HooklineError]:

@@ -16,7 +16,7 @@ from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
-from core.keys import key_of, options_in_key
+from core.keys import key_of, options_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
@@ -108,7 +108,7 @@ def _run_step(
     inputs = {name: made[index] for name, index in step.inputs.items()}
     key = key_of(step, inputs, context)
     stage = step.stage
-    work = Work(stage.name, key, options_in_key(step, inputs, context))
+    work = Work(stage.name, key, options_of(step, inputs, context))
     provenance = Provenance(
         stage=stage.name,
         distribution=str(context.registry.origin("stages", stage.name)),

@@ -68,10 +68,8 @@ class Stage:
             an input has been made.
         packages: Distributions of Python whose version shapes the result, as :mod:`core.versions` names them. Part of
             the store's key; those of the parts are added.
-        families: Names of the model families that shape the result, from the options and from what is known of the
-            inputs, as far as it is known (:mod:`core.families` has the usual ones). Their versions and options are part
-            of the store's key. A stage that takes options of a family (:mod:`core.family_options`) names one family,
-            and options that others declare are refused.
+        families: ``families(config, inputs, context)`` names the model families that shape the result, besides the
+            parts that options name (:mod:`core.keys` has the usual ones). Part of the store's key.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
@@ -100,7 +98,7 @@ class Stage:
     known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
     packages: tuple[str, ...] = ()
-    families: Callable[[Any, Mapping[str, Known], RunContext], Iterable[str]] | None = None
+    families: Callable[[Any, Mapping[str, Artifact], RunContext], Iterable[str]] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True
