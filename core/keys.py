@@ -8,12 +8,13 @@ of ``$HOOKLINE_PLUGINS``, the code itself counts. Python and packages that nobod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import AnyModel, Artifact
 from core.code_digest import code_digest, is_edited_in_place
 from core.config import keyed_options, unversioned_parts
+from core.family_options import keyed_with_families
 from core.opening import measuring_facts
 from core.serial import digest, encode
 from core.store import identity
@@ -36,8 +37,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     """
     registry, stage = context.registry, step.stage
     models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    families = stage.families(step.config, inputs, context) if stage.families else ()
-    parts = [*step.parts, *(("models", family) for family in families)]
+    parts = [*step.parts, *(("models", family) for family in _families(step, inputs, context))]
     unversioned = unversioned_parts(step.config)
     return digest(
         {
@@ -45,7 +45,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "stage": stage.name,
             "by": _author(registry.origin("stages", stage.name), context),
             "packages": installed(stage.packages),
-            "config": keyed_options(step.config),
+            "config": options_of(step, inputs, context),
             "seed": context.seed,
             "parts": [
                 _part(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
@@ -56,6 +56,16 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
         }
     )
+
+
+def options_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Any]:
+    """Return the options in the key of a step: those of the stage, and those that its model families declare."""
+    families = [context.family(name) for name in _families(step, inputs, context)]
+    return keyed_with_families(step.config, families)
+
+
+def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Sequence[str]:
+    return tuple(step.stage.families(step.config, inputs, context)) if step.stage.families else ()
 
 
 def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from core.compose import Words, composed, options_at, register_resolvers
 from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
-from core.parts import DevicePart, ModelFamily, Part, Tracker
+from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
 from core.stage import Stage
@@ -54,6 +54,9 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             _try_fields(part)
         with _placed_options(kind, part, place, origin):
             _try_declaration(_options_of(part))
+        if isinstance(part, ModelFamily) and part.training is not None:
+            with _placed(f"training options of the model family '{part.name}'", source_place(part.training), origin):
+                _try_declaration(part.training)
         scratch.add(kind, part, origin)
     register_resolvers()
     config = composed(scratch)
@@ -195,5 +198,8 @@ def _try_functions(part: Part[object]) -> None:
     if isinstance(part, DevicePart | ModelFamily):
         for device in DEVICES:
             part.check_device(device)
+    if isinstance(part, Runtime):
+        part.calibrates(part.options())
+        part.portable(part.options())
     for problem in part.check_options(part.options()):
         raise Fault(f"check_options refuses the defaults: {problem}", source_place(part.check_options))
