@@ -16,6 +16,7 @@ from typing import Any
 from core.artifacts import InputContract, Layout, ModelFacts
 from core.errors import HooklineError, shown
 from core.model_limits import MAX_METADATA, MAX_SIDE
+from core.schema import converted, versioned
 from core.serial import DecodeError, decode, encode, parse
 from core.validation import validate
 
@@ -41,7 +42,7 @@ def to_properties(metadata: ModelMetadata) -> dict[str, str]:
     return {
         "stride": str(facts.max_stride),
         "names": str(dict(enumerate(facts.names))),
-        KEY: json.dumps(encode(metadata), sort_keys=True),
+        KEY: json.dumps(versioned(encode(metadata)), sort_keys=True),
     }
 
 
@@ -57,7 +58,10 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
     try:
         if len(text) > MAX_METADATA:
             raise DecodeError("", f"{len(text):,} characters, more than {MAX_METADATA:,}")
-        metadata: ModelMetadata = decode(ModelMetadata, parse(text))
+        content = parse(text)
+        if not isinstance(content, dict):
+            raise DecodeError("", f"expected an object, got {type(content).__name__}")
+        metadata: ModelMetadata = decode(ModelMetadata, converted(content))
         validate(metadata)
     except DecodeError as error:
         raise HooklineError(f"the metadata '{KEY}' of the model is damaged ({error})", "export it again") from error

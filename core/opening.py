@@ -12,7 +12,6 @@ from core.artifacts import (
     Checkpoint,
     Engine,
     GraftedModel,
-    InputContract,
     Layout,
     OnnxModel,
     QuantizedModel,
@@ -135,7 +134,8 @@ def _open_checkpoint(
 ) -> Session:
     verify_file(model)
     height, width = size_to_use(imgsz, model.facts.max_stride)
-    contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
+    preprocessing = context.family(model.facts.family).preprocessing
+    contract = preprocessing.contract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
     return context.model(model.facts.family).open(model, contract, layout=layout, device=context.device)
 
 

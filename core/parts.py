@@ -22,6 +22,7 @@ from core.artifacts import (
     ModelFacts,
     OnnxModel,
     Precision,
+    Preprocessing,
     QuantizedModel,
 )
 from core.checks import CheckFunction
@@ -215,6 +216,7 @@ class ModelFamily(Part[ModelBackend]):
         variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
         strides: The largest stride of a variant, of which the size of its input is a multiple.
+        preprocessing: How an image becomes input of its networks. Export copies it into the model's contract.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
     """
@@ -222,6 +224,7 @@ class ModelFamily(Part[ModelBackend]):
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
     strides: Mapping[str, int] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 

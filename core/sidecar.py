@@ -16,6 +16,7 @@ from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.digest import file_digest
 from core.errors import HooklineError, shown
 from core.regular_file import is_file, read_regular
+from core.schema import converted, versioned
 from core.serial import DecodeError, decode, digest, encode, parse
 from core.validation import validate
 
@@ -59,7 +60,7 @@ def sidecar_path(file: Path) -> Path:
 
 def write_sidecar(artifact: Artifact) -> Path:
     """Write ``<file>.json`` next to the artifact's file; it names the file without its folder."""
-    content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
+    content = versioned({"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name})
     folder, sidecar = artifact.path.parent, sidecar_path(artifact.path)
     files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file != sidecar)
     content["files"] = {file.relative_to(folder).as_posix(): file_digest(file) for file in files}
@@ -150,6 +151,7 @@ def _changed(path: Path) -> HooklineError:
 
 
 def _decoded(content: dict[str, Any], file: Path) -> Sidecar:
+    content = converted(content)
     kinds = _artifact_types()
     name = content.get("artifact")
     if not isinstance(name, str) or name not in kinds:

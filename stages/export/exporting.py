@@ -29,7 +29,7 @@ def export_onnx(config: ExportConfig, checkpoint: Checkpoint, context: RunContex
     """
     facts = checkpoint.facts
     height, width = network_size(config.imgsz, facts.max_stride)
-    contract = InputContract(
+    contract = context.family(facts.family).preprocessing.contract(
         batch=config.batch, height=height, width=width, dynamic=tuple(axis.value for axis in config.dynamic)
     )
     name = re.sub(r"[^\w.-]", "_", facts.variant)

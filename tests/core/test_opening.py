@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Checkpoint, GraftedModel, InputContract, Layout, ModelFacts, OnnxModel, QuantizedModel
+from core.artifacts import (
+    Checkpoint,
+    GraftedModel,
+    InputContract,
+    Layout,
+    ModelFacts,
+    OnnxModel,
+    Preprocessing,
+    QuantizedModel,
+)
 from core.context import RunContext
 from core.errors import HooklineError
 from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model
@@ -43,6 +52,15 @@ def context_with(tmp_path: Path, family: FakeFamily | None = None, **runtimes: F
     models = [ModelFamily(name="fake", summary="", load=lambda _: family)]
     parts = [runtime_part(name, runtime) for name, runtime in runtimes.items()]
     return make_context(tmp_path, runtimes=parts, models=models)[0]
+
+
+def test_a_checkpoint_is_opened_with_the_preprocessing_of_its_family(tmp_path: Path) -> None:
+    backend = FakeFamily()
+    values = Preprocessing(padding="top_left", channels="bgr", scale=1.0, offset=-3.0)
+    family = ModelFamily(name="fake", summary="", load=lambda _: backend, preprocessing=values)
+    open_model(Checkpoint(path=tmp_path / "x", facts=FACTS), make_context(tmp_path, models=[family])[0])
+    ((contract, _, _),) = backend.asked
+    assert contract == values.contract(batch=1, height=640, width=640, dynamic=("batch", "height", "width"))
 
 
 def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
