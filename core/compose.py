@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core.artifacts import Precision
 from core.errors import HooklineError, unknown
+from core.family_nodes import options_node, split_options
 from core.media.limits import MAX_PIXELS
 from core.parts import NoOptions
 from core.plugins import Plugins
@@ -122,7 +123,11 @@ def typed(config: DictConfig, registry: Registry) -> Request:
         if kind != "stages"
         for name, part in registry.parts(kind).items()
     }
-    configs = {name: getattr(root, name) for name in registry.parts("stages")}
+    overridden = _overridden()
+    configs = {
+        stage.name: split_options(stage.signature.config, getattr(root, stage.name), overridden.get(stage.name, set()))
+        for stage in registry.stages()
+    }
     words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
     return Request(stages, Words(**words), configs, options)
 
@@ -160,6 +165,16 @@ def _strangers(node: object, name: str) -> Iterator[str]:
             yield from _strangers(node._get_node(key), option)
 
 
+def _overridden() -> dict[str, set[str]]:
+    """Return the names of the options on the command line by what precedes the first dot."""
+    found: dict[str, set[str]] = {}
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    for override in overrides:
+        group, _, name = str(override).lstrip("+").partition("=")[0].partition(".")
+        found.setdefault(group, set()).add(name)
+    return found
+
+
 def _otherwise(value: Any, default: Any) -> Any:
     """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
     return default if value is None else value
@@ -171,9 +186,10 @@ def _root(registry: Registry) -> type[Any]:
     for stage in registry.stages():
         if stage.name in taken | set(KINDS):
             raise HooklineError(f"a plugin names a stage '{stage.name}', which is a top-level option", "rename it")
-        members.append((stage.name, stage.signature.config, field(default_factory=stage.signature.config)))
-    nodes = {kind: _part_options(kind, registry) for kind in KINDS if kind != "stages"}
-    members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
+        node = options_node(stage.signature.config, registry.parts("models").values())
+        members.append((stage.name, node, field(default_factory=node)))
+    parts = {kind: _part_options(kind, registry) for kind in KINDS if kind != "stages"}
+    members.extend((kind, options, field(default_factory=options)) for kind, options in parts.items() if options)
     return make_dataclass("Config", members, bases=(Words,))
 
 

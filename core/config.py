@@ -14,6 +14,9 @@ from typing import Any
 
 from core.serial import encode
 
+FAMILIES = "families"
+"""Metadata of the field that takes the options of model families (:mod:`core.family_options`)."""
+
 
 def shared(
     word: str,
@@ -81,7 +84,7 @@ def followed(config: type[Any], name: str) -> str:
 
 def is_keyed(item: Field[Any]) -> bool:
     """Return whether the store's key contains the value of a field."""
-    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted"))
+    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted", FAMILIES))
 
 
 def keyed_options(config: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from core.compose import PluginOptions, Words
 from core.errors import HooklineError, nearest, shown, unknown
+from core.family_options import option_fields_of
 from core.registry import KINDS, Registry
 from core.wrong_values import wrong_value
 
@@ -118,7 +119,8 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
     yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.stages():
-        yield from _dotted(stage.name, stage.signature.config)
+        for _, item in option_fields_of(stage.signature.config, registry):
+            yield from _dotted_field(stage.name, item)
     for kind in KINDS:
         for name, part in registry.parts(kind).items() if kind != "stages" else ():
             yield from _dotted(f"{kind}.{name}", part.options)
@@ -126,11 +128,15 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
 
 def _dotted(prefix: str, config: type[Any]) -> Iterator[tuple[str, Field[Any]]]:
     for item in fields(config):
-        value = item.default_factory() if callable(item.default_factory) else item.default
-        if is_dataclass(value) and not isinstance(value, type):
-            yield from _dotted(f"{prefix}.{item.name}", type(value))
-        else:
-            yield f"{prefix}.{item.name}", item
+        yield from _dotted_field(prefix, item)
+
+
+def _dotted_field(prefix: str, item: Field[Any]) -> Iterator[tuple[str, Field[Any]]]:
+    value = item.default_factory() if callable(item.default_factory) else item.default
+    if is_dataclass(value) and not isinstance(value, type):
+        yield from _dotted(f"{prefix}.{item.name}", type(value))
+    else:
+        yield f"{prefix}.{item.name}", item
 
 
 def _one_line(error: BaseException) -> str:

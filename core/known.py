@@ -32,6 +32,7 @@ class Known:
         max_stride: The largest stride of the network: its input is a multiple of it.
         precision, layout: Of a model other than a checkpoint.
         runtime: Whose rules a model follows.
+        family: The model family.
     """
 
     title: str = ""
@@ -40,6 +41,7 @@ class Known:
     precision: Precision | None = None
     layout: Layout | None = None
     runtime: str | None = None
+    family: str | None = None
 
 
 def known_of(artifact: Artifact) -> Known:
@@ -55,6 +57,7 @@ def known_of(artifact: Artifact) -> Known:
         precision=getattr(artifact, "precision", None),
         layout=getattr(artifact, "layout", None),
         runtime=getattr(artifact, "runtime", None),
+        family=artifact.facts.family,
     )
 
 

@@ -219,6 +219,10 @@ class ModelFamily(Part[ModelBackend]):
         preprocessing: How an image becomes input of its networks. Export copies it into the model's contract.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
+        training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
+            :mod:`core.ranges`, and shared enumerations of :mod:`core.training_choices`. An option that another family
+            has too needs the same annotation; its default may differ. :class:`NoOptions` where the training has none,
+            None where the family cannot be trained.
     """
 
     variants: tuple[str, ...] = ()
@@ -226,6 +230,7 @@ class ModelFamily(Part[ModelBackend]):
     strides: Mapping[str, int] = field(default_factory=dict)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
+    training: type[Any] | None = None
 
 
 # --- calibrators ------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.config import keyed_options, shaping_parts
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
-from core.known import fitting_problems
+from core.family_options import keyed_with_family
+from core.known import fitting_problems, known_of
 from core.opening import measuring_facts
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
@@ -28,6 +29,7 @@ from core.versions import versions
 if TYPE_CHECKING:
     from core.compose import Words
     from core.context import RunContext
+    from core.parts import ModelFamily
     from core.registry import Registry
 
 
@@ -111,6 +113,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     """
     registry, stage = context.registry, step.stage
     options = encode if stage.measures else keyed_options  # the number of threads changes times, not boxes
+    family = family_of(step, inputs, context)
     parts = [
         {
             "kind": kind,
@@ -118,14 +121,14 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "by": str(registry.origin(kind, name)),
             "options": options(context.options(kind, name)),
         }
-        for kind, name in step.parts
+        for kind, name in (*step.parts, *([("models", family.name)] if family else []))
     ]
     models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
     return digest(
         {
             "stage": stage.name,
             "by": str(registry.origin("stages", stage.name)),
-            "config": keyed_options(step.config),
+            "config": keyed_with_family(step.config, family),
             "seed": context.seed,
             "versions": versions(),
             "parts": parts,
@@ -134,6 +137,15 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
         }
     )
+
+
+def family_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> ModelFamily | None:
+    """Return the model family that shapes the result of a step; None for a stage that does not say."""
+    if step.stage.family is None:
+        return None
+    known = {name: known_of(artifact) for name, artifact in inputs.items()}
+    name = step.stage.family(step.config, known, context)
+    return context.family(name) if name is not None else None
 
 
 class _Planner:

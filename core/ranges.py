@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from core.config import FAMILIES
 from core.errors import HooklineError, shown
 
 LARGEST_INTEGER = 2**31 - 1
@@ -82,7 +83,7 @@ BatchSize = Annotated[int, Range(1, 65536)]
 def ranges_of(config: type[Any]) -> Mapping[str, Range]:
     """Return the declared ranges of a dataclass of options by field."""
     hints = get_type_hints(config, include_extras=True)
-    found = {item.name: _declared(hints[item.name]) for item in fields(config)}
+    found = {item.name: _declared(hints[item.name]) for item in fields(config) if not item.metadata.get(FAMILIES)}
     return {name: declared for name, declared in found.items() if declared is not None}
 
 
@@ -100,6 +101,8 @@ def range_problems(config: Any, prefix: str) -> Iterator[tuple[str, HooklineErro
         return
     declared = ranges_of(type(config))
     for item in fields(config):
+        if item.metadata.get(FAMILIES):
+            continue
         value = getattr(config, item.name)
         if is_dataclass(value):
             yield from range_problems(value, f"{prefix}{item.name}.")

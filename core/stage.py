@@ -66,6 +66,8 @@ class Stage:
             inputs (:mod:`core.known`). Without it, a model that is made of a model keeps what is known of that.
         check_inputs: Problems between the options and what is known of the inputs. Asked with the plan, and again when
             an input has been made.
+        family: Name of the model family that shapes the result, from the options and from what is known of the inputs;
+            None where it is not known yet. Its name, version and options are part of the store's key.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
@@ -93,6 +95,7 @@ class Stage:
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
+    family: Callable[[Any, Mapping[str, Known], RunContext], str | None] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True

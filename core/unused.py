@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from core.compose import Words
+from core.family_options import option_fields_of
 
 if TYPE_CHECKING:
     from core.plan import Plan
@@ -30,7 +30,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> 
         registry: For the names of all stages.
     """
     stages, planned = registry.parts("stages"), {step.stage.name for step in plan.steps}
-    references = set(_references(overrides, plan))
+    references = set(_references(overrides, plan, registry))
     options = dict.fromkeys(map(_option, overrides))
     words = [
         f"{option} has no effect: no stage of this plan uses it"
@@ -49,10 +49,10 @@ def _option(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def _references(overrides: Sequence[str], plan: Plan) -> Iterator[str]:
+def _references(overrides: Sequence[str], plan: Plan, registry: Registry) -> Iterator[str]:
     """The options that options of planned stages and other overrides refer to."""
     for step in plan.steps:
-        for item in fields(step.stage.signature.config):
+        for _, item in option_fields_of(step.stage.signature.config, registry):
             yield from _REFERENCE.findall(str(item.default))
     given = set(map(_option, overrides))
     for name, item in Words.__dataclass_fields__.items():

@@ -8,13 +8,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from core import hookspecs, parts
 from core.compose import Words
+from core.family_options import option_classes, own_fields
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
@@ -74,7 +75,10 @@ def configuration(registry: Registry) -> str:
         _words(),
     ]
     for stage in registry.stages():
-        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}", _options(stage.signature.config, stage.name)]
+        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}"]
+        for family, declared in option_classes(stage.signature.config, registry):
+            sections += [f"### Models of the family {family}"] if family else []
+            sections.append(_options(declared, stage.name))
     for kind in KINDS:
         for part in registry.parts(kind).values():
             if kind != "stages" and part.options is not NoOptions:
@@ -142,7 +146,7 @@ def _options(config: type[Any], prefix: str) -> str:
     texts = _attributes(config)
     rows = [
         f"| `{prefix}.{item.name}` | {_default(item)} | {_values(config, item.name)} | {texts.get(item.name, '')} |"
-        for item in fields(config)
+        for item in own_fields(config)
     ]
     return "\n".join([*HEAD, *rows]) if rows else "No options."
 

@@ -111,7 +111,7 @@ def facts_of(weights: str | None, registry: Registry) -> Known:
         return Known()
     if isinstance(source, Official):
         stride = registry.part("models", source.family).strides.get(source.name)
-        return Known(f"'{source.name}'", source.release.names or None, stride)
+        return Known(f"'{source.name}'", source.release.names or None, stride, family=source.family)
     return known_of(artifact) if artifact else Known(f"'{source.path.name}'")
 
 
