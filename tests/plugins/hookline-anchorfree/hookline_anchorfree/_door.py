@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from core.head import BOXES, CLASSES, NUM, SCORES, DeviceDecode, Head
-
 from core.artifacts import Checkpoint, InputContract, ModelFacts, Preprocessing, QuantizedModel
 from core.detections import Candidates, Filter
 from core.errors import HooklineError
+from core.head import BOXES, CLASSES, NUM, SCORES, DeviceDecode, Head
 from core.hookspecs import hookimpl
 from core.parts import Graft, ModelFamily, NoOptions, Session
 from core.ranges import NonNegativeFloat, PositiveFloat

@@ -20,6 +20,7 @@ from hookline_anchorfree.network import STRIDES, Detector, NetworkShape
 FAMILY = "anchorfree"
 VERSION = 1
 MAX_WIDTH = 1024
+MAX_CLASSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,18 @@ def _content(path: Path, text: str) -> dict[str, Any]:
         content = None
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise HooklineError(f"'{path}' is no {FAMILY} checkpoint of version {VERSION}", "give a file that train wrote")
-    names, widths = content.get("names"), content.get("widths")
-    named = isinstance(names, list) and 0 < len(names) <= 10_000 and all(isinstance(name, str) for name in names)
-    sized = isinstance(widths, list) and len(widths) == 5 and all(type(width) is int for width in widths)
-    if (
-        not named
-        or not sized
-        or not all(2 <= width <= MAX_WIDTH for width in widths)
-        or not isinstance(content.get("variant"), str)
-    ):
+    known = isinstance(content.get("variant"), str) and _names_classes(content.get("names"))
+    if not known or not _names_widths(content.get("widths")):
         raise HooklineError(f"the metadata of '{path}' is damaged", "restore the file, or train again")
     return content
+
+
+def _names_classes(value: object) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= MAX_CLASSES and all(isinstance(name, str) for name in value)
+
+
+def _names_widths(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 5 and all(type(w) is int and 2 <= w <= MAX_WIDTH for w in value)
 
 
 def _check_tensors(path: Path, weights: Weights) -> None:

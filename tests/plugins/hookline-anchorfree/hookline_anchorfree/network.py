@@ -53,7 +53,8 @@ class Unit(nn.Module):
 
     def fuse(self) -> None:
         """Fold the normalisation into the convolution."""
-        self.conv, self.norm = fuse_conv_bn_eval(self.conv, self.norm), nn.Identity()
+        if isinstance(self.conv, nn.Conv2d) and isinstance(self.norm, nn.BatchNorm2d):
+            self.conv, self.norm = fuse_conv_bn_eval(self.conv, self.norm), nn.Identity()
 
 
 class Stage(nn.Module):

@@ -18,7 +18,7 @@ class AnchorFreeTraining:
         reg_weight: Weight of the box term of the loss.
     """
 
-    lr0: PositiveFloat = 0.004
+    lr0: PositiveFloat = 0.005
     weight_decay: NonNegativeFloat = 0.02
     center_radius: PositiveFloat = 2.5
-    reg_weight: NonNegativeFloat = 5.0
+    reg_weight: NonNegativeFloat = 2.5

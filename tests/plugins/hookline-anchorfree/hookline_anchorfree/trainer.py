@@ -97,10 +97,10 @@ class Trainer:
                 group["lr"] = self._rate()
             levels = self._network(images.to(self._device))
             loss, parts = self._loss(levels, objects_of(rows.to(self._device), len(images)))
-            if not math.isfinite(float(loss.detach())):
-                raise HooklineError(f"the loss is {float(loss):g} in epoch {self._epoch + 1}", "lower train.lr0")
+            if not math.isfinite(value := float(loss.detach())):
+                raise HooklineError(f"the loss is {value:g} in epoch {self._epoch + 1}", "lower train.lr0")
             self._optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
             self._optimizer.step()
             self._batches += 1
@@ -189,15 +189,21 @@ class Trainer:
 
 
 def start_weights(job: TrainingJob) -> Weights:
-    """Return the network to train: random weights, and of ``job.start`` all tensors that fit."""
+    """Return the network to train: random weights, and of ``job.start`` all tensors that fit.
+
+    Raises:
+        HooklineError: The weights to start from are those of another family.
+    """
     given = own.load(job.start.path) if job.start else None
     variant = job.variant or (given.variant if given else "")
-    shape = NetworkShape(WIDTHS[variant] if job.variant or given is None else given.shape.widths, len(job.names))
+    widths = given.shape.widths if given and not job.variant else WIDTHS[variant]
+    shape = NetworkShape(widths, len(job.names))
     state = Detector(shape).state_dict()
-    fitting = {n: t for n, t in given.state.items() if n in state and state[n].shape == t.shape} if given else {}
     if given:
-        job.watcher.note(f"{len(fitting)} of {len(state)} tensors are taken from '{job.start.path.name}'")
-    return Weights(variant, job.names, shape, state | fitting)
+        fitting = {n: value for n, value in given.state.items() if n in state and state[n].shape == value.shape}
+        job.watcher.note(f"{len(fitting)} of {len(state)} tensors of the start weights are taken")
+        state |= fitting
+    return Weights(variant, job.names, shape, state)
 
 
 def _optimizer(network: Detector, options: AnchorFreeTraining) -> torch.optim.Optimizer:
