@@ -7,29 +7,25 @@ made from it, so a third party's stage between two others is really between them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.artifacts import AnyModel, Artifact, Checkpoint
-from core.config import keyed_options, shaping_parts
+from core.artifacts import Artifact, Checkpoint
+from core.config import named_parts, shaping_parts
+from core.containment import PluginError
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
-from core.family_options import keyed_with_family
-from core.known import fitting_problems, known_of
-from core.opening import measuring_facts
+from core.known import fitting_problems
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
-from core.serial import digest, encode
 from core.sessions import engine_runtime, placing_problems, session_runtime
 from core.stage import Input, Stage
-from core.store import identity
-from core.versions import versions
 
 if TYPE_CHECKING:
     from core.compose import Words
     from core.context import RunContext
-    from core.parts import ModelFamily
     from core.registry import Registry
 
 
@@ -88,64 +84,19 @@ def make_plan(
         raise PlanError([wrong])  # every part would find fault with it
     options = OptionChecks(configs, words)
     planner = _Planner(configs, context, options)
-    planner.problems.extend(options.general_problems(context))
+    faults: dict[tuple[str, str], PluginError] = {}
+    planner.problems.extend(options.general_problems(context, faults))
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.stages())
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
     for name in asked:
         planner.ask(name)
+    planner.judge(faults)
     planner.problems.extend(placing_problems(planner.steps, context))
     planner.problems.extend(fitting_problems(planner.steps, (), context))
     if planner.problems:
         raise PlanError(_unique(planner.problems))
     return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
-
-
-def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
-    """Return the store's key of a step: a digest of everything its result depends on.
-
-    The key contains no path: content counts, not where it lies.
-
-    Args:
-        step: The step.
-        inputs: The artifacts by parameter.
-        context: For versions, options of parts, and the stage's fingerprint.
-    """
-    registry, stage = context.registry, step.stage
-    options = encode if stage.measures else keyed_options  # the number of threads changes times, not boxes
-    family = family_of(step, inputs, context)
-    parts = [
-        {
-            "kind": kind,
-            "name": name,
-            "by": str(registry.origin(kind, name)),
-            "options": options(context.options(kind, name)),
-        }
-        for kind, name in (*step.parts, *([("models", family.name)] if family else []))
-    ]
-    models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    return digest(
-        {
-            "stage": stage.name,
-            "by": str(registry.origin("stages", stage.name)),
-            "config": keyed_with_family(step.config, family),
-            "seed": context.seed,
-            "versions": versions(),
-            "parts": parts,
-            "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
-            "measured": {name: measuring_facts(model, context) for name, model in models.items()},
-            "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
-        }
-    )
-
-
-def family_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> ModelFamily | None:
-    """Return the model family that shapes the result of a step; None for a stage that does not say."""
-    if step.stage.family is None:
-        return None
-    known = {name: known_of(artifact) for name, artifact in inputs.items()}
-    name = step.stage.family(step.config, known, context)
-    return context.family(name) if name is not None else None
 
 
 class _Planner:
@@ -165,11 +116,18 @@ class _Planner:
 
     def ask(self, name: str) -> None:
         try:
-            stage = self.registry.part("stages", name)
+            self._add(self.registry.get(Stage, name), asked=True)
         except HooklineError as problem:
             self.problems.append(problem)
-            return
-        self._add(stage, asked=True)
+
+    def judge(self, faults: Mapping[tuple[str, str], PluginError]) -> None:
+        """Refuse parts whose own checks failed where a step uses them, and report the others."""
+        used = {(kind, name) for step in self.steps for kind, name in named_parts(step.config)}
+        for part, fault in faults.items():
+            if part in used:
+                self.problems.append(fault)
+            else:
+                self.context.warn(str(fault))
 
     def _add(self, stage: Stage, *, asked: bool) -> int | None:
         if stage.name in self._adding:
@@ -228,13 +186,14 @@ class _Planner:
 
     def _given(self, kind: type[Artifact]) -> bool:
         """Whether what would make ``kind`` has been given anything to make it from."""
-        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
-        return any(stage.given is None or stage.given(self.configs[stage.name]) for stage in makers)
+        return any(self._answer(self._is_given, stage) for stage in self._makers(kind))
 
     def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
-        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
+        makers = self._makers(kind)
         sources = [stage for stage in makers if len(stage.signature.provides) > 1]
         makers = sources or makers  # what the user gave comes before what could be made from something else
+        shipped = [stage for stage in makers if not self.registry.origin("stages", stage.name).outside]
+        makers = shipped or makers  # a stage of a plugin takes the place of one of these where it is named
         if len(makers) == 1:
             return self._add(makers[0], asked=False)
         if makers:
@@ -247,6 +206,20 @@ class _Planner:
             problem = self._nothing_makes(consumer, kind)
         self.problems.append(problem)
         return None
+
+    def _makers(self, kind: type[Artifact]) -> list[Stage]:
+        return [stage for stage in self.registry.stages() if self._answer(partial(self._can_make, kind=kind), stage)]
+
+    def _answer(self, question: Callable[[Stage], bool], stage: Stage) -> bool:
+        """Ask about a stage that nobody has named; one whose plugin fails then is left out, and reported."""
+        try:
+            return question(stage)
+        except PluginError as error:
+            self.context.warn(str(error))
+            return False
+
+    def _is_given(self, stage: Stage) -> bool:
+        return stage.given is None or stage.given(self.configs[stage.name])
 
     def _can_make(self, stage: Stage, kind: type[Artifact]) -> bool:
         if not stage.automatic or kind not in stage.signature.provides:

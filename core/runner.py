@@ -15,13 +15,14 @@ from core.artifacts import Artifact, Diagnosis, Provenance
 from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
-from core.family_options import keyed_with_family
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
+from core.keys import key_of, options_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
-from core.plan import Plan, Step, family_of, key_of
+from core.plan import Plan, Step
 from core.ranks import RANKS
+from core.results import call_stage, check_result, failure_line
 from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path
 from core.store import Store, complete
@@ -65,6 +66,8 @@ def run_plan(
                 if step.asked and step.stage.stored:
                     artifact = _expose(artifact, step.stage.name, context.run_dir, store)
         except BaseException as error:
+            if line := failure_line(step.stage.name, error, context.registry):
+                context.warn(line)
             observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
             raise
         made.append(artifact)
@@ -105,7 +108,7 @@ def _run_step(
     inputs = {name: made[index] for name, index in step.inputs.items()}
     key = key_of(step, inputs, context)
     stage = step.stage
-    work = Work(stage.name, key, keyed_with_family(step.config, family_of(step, inputs, context)))
+    work = Work(stage.name, key, options_of(step, inputs, context))
     provenance = Provenance(
         stage=stage.name,
         distribution=str(context.registry.origin("stages", stage.name)),
@@ -116,7 +119,10 @@ def _run_step(
     def make(workdir: Path) -> Artifact:
         left_out = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
         place = replace(context, workdir=workdir, asked=step.asked)
-        artifact = stage.run(config=step.config, context=place, **inputs, **left_out)
+        arguments = {"config": step.config, "context": place, **inputs, **left_out}
+        returned = call_stage(stage, arguments, step.parts, context.registry)
+        origin = context.registry.origin("stages", stage.name)
+        artifact = check_result(stage, origin, returned, workdir, inputs.values())
         return replace(artifact, provenance=provenance, notes=_notes(artifact, inputs.values()))
 
     if stage.collective and not RANKS.leader:

@@ -50,7 +50,7 @@ def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: 
 
 
 def _family_problems(config: TrainConfig, family: str, start: Known, context: RunContext) -> Iterator[HooklineError]:
-    """Yield options and weights of another family, and a family that cannot be trained."""
+    """Yield weights of another family, and a family that cannot be trained."""
     if start.family not in {None, family}:
         yield HooklineError(
             f"{start.title} are weights of the family '{start.family}', and model={config.model} is of '{family}'",
@@ -61,8 +61,6 @@ def _family_problems(config: TrainConfig, family: str, start: Known, context: Ru
         yield HooklineError(
             f"the model family '{family}' cannot be trained", f"families that can: {', '.join(trained) or 'none'}"
         )
-        return
-    yield from config.training.foreign("train", family, context.registry)
 
 
 def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError]:

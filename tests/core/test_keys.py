@@ -17,6 +17,7 @@ import pytest
 from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import is_keyed, keyed_options
 from core.errors import HooklineError
+from core.family_options import option_fields_of
 from core.sidecar import write_sidecar
 from core.stage import Stage
 from core.store import complete
@@ -316,6 +317,6 @@ def test_the_default_size_is_the_same_as_640(program: Program) -> None:
 def test_a_field_out_of_the_key_says_why() -> None:
     """There are three reasons and no other way out."""
     for stage in stored_stages():
-        for item in fields(stage.signature.config):
+        for _, item in option_fields_of(stage.signature.config, plugins().registry):
             reasons = [word for word in ("presentation", "place", "fingerprinted") if item.metadata.get(word)]
             assert len(reasons) == (0 if is_keyed(item) else 1), f"{stage.name}.{item.name}"

@@ -14,6 +14,7 @@ from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
+from core.training_choices import Amp
 from tests.yolov5.training_tools import TINY, MadeUpBatches, furthest, recipe, tiny_network
 
 HERE = Processes(0, 1, torch.device("cpu"))
@@ -126,7 +127,9 @@ def test_multi_scale_draws_a_side_for_every_batch():
     assert sides(loop_of(loop.batches, multi_scale=True, seed=1), 0) != first
 
 
-@pytest.mark.parametrize(("amp", "kind"), [("bf16", torch.bfloat16), ("off", torch.float32), ("auto", torch.float32)])
+@pytest.mark.parametrize(
+    ("amp", "kind"), [(Amp.bf16, torch.bfloat16), (Amp.off, torch.float32), (Amp.auto, torch.float32)]
+)
 def test_amp_is_what_convolutions_compute_in(amp, kind):
     loop = loop_of(MadeUpBatches(count=1), amp=amp)
     seen = set()
