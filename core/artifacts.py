@@ -34,17 +34,8 @@ class Int8Route(str, Enum):
     calibrator = "calibrator"
 
 
-class Layout(str, Enum):
-    """What a model gives (docs/contracts.md).
-
-    ``heads``: one output a level, ``p3 p4 p5 (p6)``, [B, A*(5+nc), H/s, W/s], sigmoid applied.
-    ``classic``: ``output0`` [B, N, 5+nc], boxes cx, cy, w, h in pixels of the network input.
-    ``decoded``: the four outputs of ``YoloLayer_TRT``, boxes x1, y1, x2, y2 in pixels.
-    """
-
-    heads = "heads"
-    classic = "classic"
-    decoded = "decoded"
+DECODED = "decoded"
+"""The layout of every grafted model (:class:`core.head.DecodedHead`). A model family names all others."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +43,19 @@ class ModelFacts:
     """What a detector is, independent of the file format it lies in.
 
     Attributes:
-        family: Name of the model family that can rebuild it, e.g. ``yolov5``.
-        variant: e.g. ``yolov5s``; the file's stem where the variant is not a known one.
+        family: Name of the model family, which can rebuild it and decodes its outputs.
+        variant: Which size of the family; the file's stem where the family does not know it.
         names: Class names, index = class id.
-        anchors: Per level, small stride first: w0, h0, w1, h1, ... in pixels of the network input.
         strides: Per level, small first, in pixels.
+        head: What else the family needs to know of its outputs, e.g. anchors: JSON values that only the family reads.
+            Lists and not tuples, so that they are equal to what is read back from a file.
     """
 
     family: str
     variant: str
     names: tuple[str, ...]
-    anchors: tuple[tuple[float, ...], ...]
     strides: tuple[int, ...]
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -189,7 +181,7 @@ class OnnxModel(Artifact):
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
     precision: Precision = Precision.fp32
 
 
@@ -247,7 +239,7 @@ class Engine(Artifact):
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
     precision: Precision
     runtime: str
     score_threshold: float

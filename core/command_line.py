@@ -20,6 +20,7 @@ from core.explain import option_fields, unknown_option
 from core.flags import read_flags
 from core.quoting import hydra_quoted, shell_word
 from core.registry import KINDS, Registry
+from core.renamed import renamed_option
 from core.resuming import command
 from core.stage import Stage
 from core.user_paths import user_path
@@ -37,7 +38,7 @@ PLACES = frozenset({"data", "source", "store", "weights"})
 """Top-level options that name a file or a folder."""
 OUTPUTS = frozenset({"hydra.run.dir", "hydra.sweep.dir", "store"})
 """Options that name a folder which a run may create."""
-GROUPS = {"graft": "graft=<name>", "stage": "+stage=[load,export]"}
+GROUPS = {"stage": "+stage=[load,export]"}
 """Config groups, an option of which is chosen by its name, with an example."""
 _NAME = re.compile(r"[\w./-]{1,200}")
 """What can be the name of a configuration."""
@@ -91,6 +92,8 @@ class _Reader:
         """Return an argument as Hydra is to get it."""
         name, equals, text = argument.partition("=")
         key = name.lstrip("+")
+        if renamed := renamed_option(key.removeprefix("~")):
+            raise renamed
         if not equals and not argument.startswith("~"):
             raise self._no_value(argument)
         if not key:
@@ -135,14 +138,14 @@ class _Reader:
         return argument
 
     def check_groups(self) -> None:
-        """Refuse stages and grafts that are not names; Hydra would fail on them in a way of its own.
+        """Refuse stages that are not names; Hydra would fail on them in a way of its own.
 
         Raises:
             HooklineError: Says what is possible.
         """
         for item in self._chosen:
             for value in _alternatives(item):
-                names = value if isinstance(value, list) and item.key_or_group != "graft" else [value]
+                names = value if isinstance(value, list) else [value]
                 for name in names:
                     if not isinstance(name, str) or not _NAME.fullmatch(name):
                         raise self._no_name(item.key_or_group, name)

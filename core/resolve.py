@@ -43,6 +43,8 @@ def resolve_parts(
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
             try:
+                if part == AUTO and kind == "grafts":
+                    continue  # depends on the model: Stage.settle
                 if part == AUTO:
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any, Protocol, get_args, runtime_checkable
@@ -16,20 +17,22 @@ from core.artifacts import (
     Engine,
     GraftedModel,
     InputContract,
-    Layout,
     ModelFacts,
     Padding,
     Preprocessing,
 )
 from core.errors import shown
-from core.model_limits import MAX_ANCHORS, MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
+from core.model_limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
 from core.serial import DecodeError
 
 LARGEST_INPUT = 1 << 27
-"""Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, the first features of yolov5x 11 GB."""
+"""Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, first features up to 11 GB."""
 AXES = ("batch", "height", "width")
 LARGEST_VALUE = 1e30
 """Of the input of a network: float32 holds it, and sums of it."""
+MAX_HEAD_DEPTH = 8
+"""Objects and lists in one another in ``ModelFacts.head``."""
+LAYOUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}|")
 
 Problem = tuple[str, str]
@@ -41,7 +44,7 @@ class _Described(Protocol):
     """A model, or the metadata of one."""
 
     facts: ModelFacts
-    layout: Layout
+    layout: str
 
 
 def validate(value: Any, place: str = "") -> None:
@@ -85,25 +88,24 @@ def _threshold(model: GraftedModel | Engine) -> Iterator[Problem]:
 
 
 def _layout(model: _Described) -> Iterator[Problem]:
-    if model.layout is Layout.heads and not model.facts.anchors:
-        yield "layout", "one whose boxes need no anchors, as facts.anchors is empty"
+    if not LAYOUT.fullmatch(model.layout):
+        yield "layout", "the name of a layout"
 
 
 def _facts(facts: ModelFacts) -> Iterator[Problem]:
     yield from _names(facts.names)
     if not facts.strides or not _increasing((0, *facts.strides, MAX_SIDE + 1)):
         yield "strides", f"increasing whole numbers from 1 to {MAX_SIDE}"
-    if not facts.anchors:  # families without anchors, and foreign ONNX files
-        return
-    if len(facts.anchors) != len(facts.strides):
-        yield "anchors", f"one list for each of {len(facts.strides)} strides"
-    sizes = {len(level) for level in facts.anchors}
-    if len(sizes) > 1 or 0 in sizes or any(size % 2 for size in sizes):
-        yield "anchors", "pairs of width and height, equally many per level"
-    if any(size > 2 * MAX_ANCHORS for size in sizes):
-        yield "anchors", f"up to {MAX_ANCHORS} per level"
-    if not all(0 < side <= MAX_SIDE for level in facts.anchors for side in level):
-        yield "anchors", f"numbers above 0, up to {MAX_SIDE}"
+    if not _is_json(facts.head):
+        yield "head", f"JSON values nested up to {MAX_HEAD_DEPTH} deep"
+
+
+def _is_json(value: object, depth: int = 0) -> bool:
+    """Return whether a value is made of JSON values only, finite and in bounded depth; the family judges the rest."""
+    if isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        return depth < MAX_HEAD_DEPTH and all(_is_json(item, depth + 1) for item in items)
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _contract(contract: InputContract) -> Iterator[Problem]:

@@ -79,6 +79,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         device="cpu",
         precisions=frozenset(Precision),
         rank=10,
+        functions=True,
         engine_suffix=".onnx",
     )
 

@@ -13,6 +13,7 @@ from core.artifacts import Int8Route, Precision
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
+from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
     from backends.system.here import Here
@@ -66,6 +67,8 @@ def hookline_runtimes() -> Iterable[Runtime]:
         precisions=frozenset(Precision),
         rank=20,
         fixed_sizes=True,
+        operators=frozenset({OPERATOR}),
+        functions=True,
         build_options=frozenset({"batch", "imgsz", "int8"}),
         check_build=check_build,
         check_device=check_device,

@@ -27,7 +27,7 @@ def build_engine(model: GraftedModel, config: Any, target: Path, context: RunCon
     if model.operators:
         raise HooklineError(
             f"'{model.path.name}' needs the plugin {', '.join(model.operators)}, and TensorRT-RTX takes none",
-            "graft with graft.namespace=hookline, or with graft=onnx",
+            "graft with grafts.yolo_layer.namespace=hookline, or with decode=onnx",
         )
     cards = read_targets(config.compute_capabilities, load(RUNTIME).trt, context.device)
     profile, contract = read_profile(model, config.batch, config.imgsz)

@@ -69,6 +69,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         precisions=frozenset(Precision),
         rank=5,
         fixed_sizes=True,
+        functions=True,
         build_options=frozenset({"batch", "imgsz", "compute_capabilities"}),
         check_build=check_build,
         builds_anywhere=True,

@@ -9,19 +9,26 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from core.artifacts import InputContract, Layout, OnnxModel
+from core.artifacts import InputContract, OnnxModel
 from core.errors import HooklineError
+from core.head import Head, PixelHead
 from core.parts import Session
 
 TOLERANCE = 1e-4
-"""Largest difference of heads, scores and confidences, 0..1."""
+"""Largest difference of values up to 1, e.g. scores; of larger ones relative to the largest of the output."""
 
 PIXELS = 0.05
 """Largest difference of decoded box values, in pixels of the network input."""
 
 
-def compare(model: OnnxModel, reference: Session, seed: int) -> str:
+def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
     """Run both on the same input, where axes are dynamic at two sizes.
+
+    Args:
+        model: The exported file.
+        head: Says which values are in pixels.
+        reference: The checkpoint in its own framework.
+        seed: Of the random input.
 
     Returns:
         A line with the largest difference seen.
@@ -35,7 +42,7 @@ def compare(model: OnnxModel, reference: Session, seed: int) -> str:
         expected = reference.run(images)
         found = session.run(None, {model.contract.name: images})
         for name, values in zip(expected, found, strict=True):
-            for kind, difference in _differences(model.layout, expected[name], values).items():
+            for kind, difference in _differences(head, name, expected[name], values).items():
                 worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, max() does not
     differences = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
     # NaN compares false with everything, so the question is asked the other way round.
@@ -54,13 +61,17 @@ def _opened(model: OnnxModel) -> Any:
     return onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
 
 
-def _differences(layout: Layout, expected: NDArray[Any], found: NDArray[Any]) -> dict[str, float]:
+def _differences(head: Head, name: str, expected: NDArray[Any], found: NDArray[Any]) -> dict[str, float]:
     if expected.shape != found.shape:
         raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
     difference = np.abs(expected - found)
-    if layout is Layout.classic:
-        return {"boxes": float(difference[..., :4].max()), "scores": float(difference[..., 4:].max())}
-    return {"heads": float(difference.max())}
+    if isinstance(head, PixelHead):
+        boxes = head.pixels(name)
+        return {
+            "boxes": float(difference[..., boxes].max()),
+            "scores": float(np.delete(difference, np.r_[boxes], axis=-1).max()),
+        }
+    return {"outputs": float(difference.max() / max(1.0, float(np.abs(expected).max())))}
 
 
 def _inputs(model: OnnxModel, seed: int) -> Iterator[NDArray[np.float32]]:

@@ -15,13 +15,13 @@ from backends.cv.placement import placement, resized_size
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import fetch
 from backends.gpu.processor import CupyProcessor
-from core.artifacts import InputContract, Layout, Preprocessing
+from core.artifacts import DECODED, InputContract, Preprocessing
 from core.detections import Filter
+from core.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
 from core.parts import beside
 from cuda_plugins import letterbox as twin
-from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from tests.cv.test_decode import FACTS
 from tests.gpu.devices import FakeSession, ShimDevice
+from tests.grid_family import FACTS
 
 PADDINGS = ["centre", "top_left"]
 MEAN = Preprocessing(padding="top_left", pad_value=0, channels="bgr", scale=1 / 64, offset=-2.0)
@@ -96,7 +96,7 @@ def test_opencv_and_twin_equal_the_formula() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_the_kernel_equals_the_formula(dtype: str) -> None:
     device = ShimDevice()
-    session = FakeSession(device, FACTS, lambda images: {}, layout=Layout.decoded, input_dtype=dtype)
+    session = FakeSession(device, FACTS, lambda images: {}, layout=DECODED, input_dtype=dtype)
     processor = beside(CupyProcessor(lambda number: device), session)
     for case in random_cases(40, seed=2):
         images, _ = processor.prepare([case.picture], case.contract, upscale=case.upscale, fit=case.fit)
@@ -118,7 +118,7 @@ def test_a_box_lies_where_the_letterbox_put_it(padding: Any) -> None:
         images, placed = processor.prepare([picture], contract)
         ys, xs = np.nonzero(images[0, 0] >= 128)
         box = np.float32([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
-        (found,) = processor.detect(decoded(box), session(), placed, Filter())
+        (found,) = processor.detect(decoded(box), DecodedHead(FACTS), placed, Filter())
         np.testing.assert_allclose(found.boxes[0], [left, top, right, bottom], atol=1 / placed[0].ratio + 1e-3)
 
 
@@ -129,10 +129,6 @@ def decoded(box: np.ndarray) -> dict[str, Any]:
         SCORES: np.ones((1, 1), np.float32),
         CLASSES: np.zeros((1, 1), np.int32),
     }
-
-
-def session() -> Any:
-    return type("HostSession", (), {"layout": Layout.decoded, "facts": FACTS})()
 
 
 def test_top_left_leaves_the_border_right_and_below() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.trt.profiles import Profile, read_profile
-from core.artifacts import GraftedModel, InputContract, Layout, Precision
+from core.artifacts import DECODED, GraftedModel, InputContract, Precision
 from core.errors import HooklineError
 from tests.heads_tools import facts
 
@@ -20,7 +20,7 @@ def model(*dynamic: str, batch: int = 2, height: int = 64, width: int = 96) -> G
         path=Path("best.onnx"),
         facts=facts(),
         contract=InputContract(batch, height, width, dynamic=dynamic),
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=Precision.fp32,
         runtime="tensorrt",
         graft="yolo_layer",
