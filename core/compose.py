@@ -50,6 +50,7 @@ class Words:
     imgsz: Any = None
     precision: Precision | None = None
     calibrator: str = "percentile"
+    quantizer: str = "qdq"
     backend: str = "auto"
     processor: str = "auto"
     decode: str = "auto"
@@ -127,17 +128,16 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     """
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
-    words = {name: _object(config, name) for name in Words.__dataclass_fields__}
-    needed = {*stages, *map(str, words.values())}
+    words = {name: options_at(config, name) for name in Words.__dataclass_fields__}
+    needed, overridden = {*stages, *map(str, words.values())}, _overridden()
     options, configs = dict[tuple[str, str], Any](), dict[str, Any]()
     refused: list[PluginError] = []
-    overridden = _overridden()
     for kind, name, declared in _declared(registry):
         try:
             if kind == "stages":
-                configs[name] = split_options(declared, _object(config, name), overridden.get(name, set()))
+                configs[name] = split_options(declared, options_at(config, name), overridden.get(name, set()))
             else:
-                options[kind, name] = _object(config, kind, name) or declared()
+                options[kind, name] = options_at(config, kind, name) or declared()
         except Exception as error:
             origin = registry.origin(kind, name)
             if not origin.outside or name in needed:
@@ -146,7 +146,13 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
 
 
-def _object(config: DictConfig, *keys: str) -> Any:
+def composed(registry: Registry) -> DictConfig:
+    """Return the options of all stages and parts with their defaults, as the root of a run."""
+    root: DictConfig = OmegaConf.structured(_root(registry))
+    return root
+
+
+def options_at(config: DictConfig, *keys: str) -> Any:
     """Return the value of a node, typed; None where there is no such node."""
     value: Any = config
     for key in keys:

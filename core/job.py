@@ -225,6 +225,7 @@ def _context(request: Request, run_dir: Path, console: Console) -> RunContext:
         cache_dir=cache_home(),
         seed=request.words.seed,
         device=request.words.device,
+        backend=request.words.backend,
         registry=request.registry,
         options=lambda kind, name: request.options[kind, name],
         reporter=console,

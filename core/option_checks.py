@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 
-NAMING = {"calibrator": "calibrators", "backend": "runtimes", "processor": "processors", "tracker": "trackers"}
+NAMING = {
+    "calibrator": "calibrators",
+    "quantizer": "quantizers",
+    "backend": "runtimes",
+    "processor": "processors",
+    "tracker": "trackers",
+}
 """Top-level options that name parts, and their kinds: a wrong name is reported also where no stage uses it."""
 
 

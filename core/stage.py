@@ -56,7 +56,7 @@ class Stage:
         summary: One line for ``--help``.
         run: ``run(config, <artifacts>, context) -> artifact``, called with keywords.
         select: Where the signature leaves a choice (an optional input, a union), the artifact types
-            that this config calls for. An optional input that is not selected is left out. Asked before ``auto``
+            that this config calls for. An optional input that is not selected is left out. Called before ``auto``
             is replaced by names of parts.
         fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
             that the config names. Part of the store's key, which does not contain the options that are declared with
@@ -94,7 +94,7 @@ class Stage:
     name: str
     summary: str
     run: Callable[..., Artifact]
-    select: Callable[[Any], Collection[type[Artifact]]] | None = None
+    select: Callable[[Any, RunContext], Collection[type[Artifact]]] | None = None
     fingerprint: Callable[[Any, RunContext], Mapping[str, str]] | None = None
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
@@ -139,9 +139,9 @@ class Stage:
         """Return whether an interrupted run with ``config`` can be resumed."""
         return self.resumable if isinstance(self.resumable, bool) else self.resumable(config)
 
-    def selected(self, config: Any) -> tuple[type[Artifact], ...]:
-        """What ``select`` answers for ``config``, empty where the stage has none."""
-        return tuple(self.select(config)) if self.select else ()
+    def selected(self, config: Any, context: RunContext) -> tuple[type[Artifact], ...]:
+        """Return what ``select`` answers for ``config``, empty where the stage has none."""
+        return tuple(self.select(config, context)) if self.select else ()
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core import hookspecs, parts
+from core import building, hookspecs, parts, quantizing
 from core.compose import Words
 from core.family_options import option_classes, own_fields
 from core.hookspecs import PROJECT
@@ -39,8 +39,20 @@ HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | ---
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
     "calibrators": (parts.RangeObserver,),
+    "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
     "grafts": (parts.GraftBackend,),
-    "runtimes": (parts.RuntimeBackend, parts.Session, parts.DeviceSession, parts.TellingSession, parts.Tap),
+    "runtimes": (
+        parts.RuntimeBackend,
+        building.BuildJob,
+        building.BuildReporter,
+        building.CalibrationFeed,
+        building.BuildRequest,
+        parts.Session,
+        parts.DeviceSession,
+        parts.TellingSession,
+        parts.TappingRuntime,
+        parts.Tap,
+    ),
     "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),
     "trackers": (parts.TrackerBackend,),
 }
@@ -99,8 +111,7 @@ def pages() -> dict[Path, str]:
 
 def _prose(item: object) -> str:
     """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
-    text = inspect.getdoc(item) or ""
-    text = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    text = _markdown(inspect.getdoc(item) or "")
     lines, fenced = [], False
     for line in text.splitlines():
         if line.strip() == "Example::":
@@ -109,6 +120,12 @@ def _prose(item: object) -> str:
         elif not (fenced and not line.strip() and lines[-1] == "```python"):
             lines.append(line.removeprefix("    ") if fenced else line)
     return "\n".join([*lines, "```"] if fenced else lines)
+
+
+def _markdown(text: str) -> str:
+    """Return text of a docstring with Markdown's code spans in place of roles and double backticks."""
+    text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
+    return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
 
 
 def _descriptor(kind: type[Any]) -> str:
@@ -178,7 +195,7 @@ def _attributes(item: type[Any]) -> dict[str, str]:
             found |= dict.fromkeys(names, match.group(2))
         else:
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in found.items()}
+    return {name: _markdown(text).replace("|", "\\|") for name, text in found.items()}
 
 
 def _section(text: str, title: str) -> Iterable[str]:

@@ -84,7 +84,7 @@ def train(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, conte
     return train_model(config, dataset, start, context)
 
 
-def select(config: TrainConfig) -> Collection[type[Artifact]]:
+def select(config: TrainConfig, _context: RunContext) -> Collection[type[Artifact]]:
     """Weights to start from, unless the training is to begin with random ones."""
     return [Checkpoint] if config.weights else []
 
