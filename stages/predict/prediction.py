@@ -121,6 +121,7 @@ class _Work:
                     self._processor,
                     self._wanted,
                     results.add,
+                    head=self._context.head(self._session.facts, self._session.layout),
                     clock=self._clock,
                     batch=config.batch,
                 )
