@@ -8,10 +8,15 @@ fills in :attr:`Artifact.sha256` and :attr:`Artifact.provenance` when a stage ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+Padding = Literal["centre", "top_left"]
+"""Where the letterbox puts an image: in the centre of the input, or in its top left corner."""
+Channels = Literal["rgb", "bgr"]
+"""Order of the input's channels."""
 
 
 class Precision(str, Enum):
@@ -63,17 +68,43 @@ class ModelFacts:
         return max(self.strides)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How an image becomes network input; a model family states it, and every processor obeys it.
+
+    A value of the input is ``level * scale + offset``, where the level is that of the image or the border, 0..255. The
+    defaults are RGB 0..1 with a centred image on grey.
+
+    Attributes:
+        padding: Where the image lies in the input: ``centre``, between two borders, or ``top_left``.
+        pad_value: Level 0..255 of the letterbox border, before scaling.
+        channels: Order of the planes, ``rgb`` or ``bgr``. Images are read as BGR.
+        scale: Factor of a level.
+        offset: Summand, after scaling.
+    """
+
+    padding: Padding = "centre"
+    pad_value: int = 114
+    channels: Channels = "rgb"
+    scale: float = 1.0 / 255.0
+    offset: float = 0.0
+
+    def contract(
+        self, *, batch: int, height: int, width: int, dynamic: tuple[str, ...] = (), name: str = "images"
+    ) -> InputContract:
+        """Return the contract of an input of this size whose images are prepared in this way."""
+        values = {item.name: getattr(self, item.name) for item in fields(Preprocessing)}
+        return InputContract(batch, height, width, dynamic, name, **values)
+
+
 @dataclass(frozen=True)
-class InputContract:
-    """The input a model expects and how a picture becomes it; every processor obeys it.
+class InputContract(Preprocessing):
+    """The input that a model expects.
 
     Attributes:
         batch, height, width: The static size, or the size to use where that axis is dynamic.
         dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call.
         name: Name of the input tensor, float32 [B, 3, H, W]; a session converts to float16 for a file that takes that.
-        pad_value: Grey level 0..255 of the letterbox border, before scaling.
-        channels: ``rgb``; pictures are read as BGR and reordered.
-        scale: Factor from 0..255 to the network's range.
     """
 
     batch: int
@@ -81,9 +112,6 @@ class InputContract:
     width: int
     dynamic: tuple[str, ...] = ()
     name: str = "images"
-    pad_value: int = 114
-    channels: str = "rgb"
-    scale: float = 1.0 / 255.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from typing import Any
 
 from core.serial import encode
 
+FAMILIES = "families"
+"""Metadata of the field that takes the options of model families (:mod:`core.family_options`)."""
+
 
 def shared(
     word: str,
@@ -21,6 +24,7 @@ def shared(
     otherwise: Any = None,
     kind: str = "",
     usable: bool = True,
+    versioned: bool = True,
     presentation: bool = False,
     place: bool = False,
     fingerprinted: bool = False,
@@ -32,6 +36,7 @@ def shared(
         otherwise: The value where the top-level option is null; None leaves it null.
         kind: As in :func:`chosen`.
         usable: False where the part need not be usable on this machine, only known: its rules are wanted.
+        versioned: As in :func:`chosen`.
         presentation: As in :func:`presentation`.
         place: As in :func:`place`.
         fingerprinted: As in :func:`fingerprinted`.
@@ -43,6 +48,7 @@ def shared(
             "follows": word,
             "kind": kind,
             "usable": usable,
+            "versioned": versioned and usable,
             "presentation": presentation,
             "place": place,
             "fingerprinted": fingerprinted,
@@ -50,9 +56,17 @@ def shared(
     )
 
 
-def chosen(default: str, *, kind: str) -> Any:
-    """A field that names a registered part of ``kind`` (``runtimes``, ``grafts``, ...)."""
-    return field(default=default, metadata={"kind": kind})
+def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -> Any:
+    """A field that names a registered part.
+
+    Args:
+        default: Name of the part, or ``auto``.
+        kind: ``runtimes``, ``grafts``, ...
+        fact: A fact of the descriptor that the part must state, e.g. ``taps`` of a runtime.
+        versioned: False where another version of the part's packages gives the same result, e.g. of a runtime that
+            only computes what any other would.
+    """
+    return field(default=default, metadata={"kind": kind, "fact": fact, "versioned": versioned})
 
 
 def presentation(default: Any) -> Any:
@@ -81,7 +95,7 @@ def followed(config: type[Any], name: str) -> str:
 
 def is_keyed(item: Field[Any]) -> bool:
     """Return whether the store's key contains the value of a field."""
-    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted"))
+    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted", FAMILIES))
 
 
 def keyed_options(config: Any) -> dict[str, Any]:
@@ -92,6 +106,11 @@ def keyed_options(config: Any) -> dict[str, Any]:
 def needs_usable(config: Any, name: str) -> bool:
     """Whether the part that the field ``name`` names must be usable on this machine."""
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
+
+
+def needed_fact(config: Any, name: str) -> str:
+    """Return the fact that the part named by the field ``name`` must state; empty where any part will do."""
+    return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 
 
 def parts_of(config: Any) -> dict[str, tuple[str, Any]]:
@@ -115,6 +134,20 @@ def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:
     keyed = {item.name for item in fields(config) if is_keyed(item)} if is_dataclass(config) else set()
     named = ((kind, value) for name, (kind, value) in parts_of(config).items() if name in keyed)
     return tuple((kind, part) for kind, value in named for part in part_names(value))
+
+
+def unversioned_parts(config: Any) -> frozenset[tuple[str, str]]:
+    """Return (kind, name) of the parts whose packages do not affect the result."""
+    named = parts_of(config)
+    chosen_by = {item.name for item in fields(config) if not item.metadata.get("versioned", True)} if named else set()
+    return frozenset(
+        (kind, part) for name, (kind, value) in named.items() if name in chosen_by for part in part_names(value)
+    )
+
+
+def named_parts(config: Any) -> tuple[tuple[str, str], ...]:
+    """Return (kind, name) of every part that the options name."""
+    return tuple((kind, name) for kind, value in parts_of(config).values() for name in part_names(value))
 
 
 def part_names(value: Any) -> tuple[str, ...]:

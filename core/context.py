@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from core.artifacts import Artifact, ModelFacts
     from core.checks import CheckFunction
     from core.head import Head
-    from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
+    from core.parts import (
+        GraftBackend,
+        ModelBackend,
+        ModelFamily,
+        ProcessorBackend,
+        QuantizerBackend,
+        RangeObserver,
+        RuntimeBackend,
+        TappingRuntime,
+    )
     from core.registry import Registry
     from core.trackers import RunInfo, Trackers
 
@@ -58,6 +67,7 @@ class RunContext:
         cache_dir: Downloads and digests, shared by all runs of this user.
         seed: Of every random choice.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: The top-level option: ``auto`` or the name of a runtime.
         registry: All parts by kind and name.
         options: Typed options of a part, by kind and name.
         reporter: Where notes, warnings and progress go.
@@ -73,13 +83,15 @@ class RunContext:
     registry: Registry
     options: Callable[[str, str], Any]
     reporter: Reporter = field(repr=False)
+    backend: str = "auto"
     asked: bool = True
     kept: list[Artifact] = field(default_factory=list, repr=False)
 
     def family(self, name: str) -> ModelFamily:
         """The light descriptor of a model family."""
-        family: ModelFamily = self.registry.part("models", name)
-        return family
+        from core.parts import ModelFamily
+
+        return self.registry.get(ModelFamily, name)
 
     def head(self, facts: ModelFacts, layout: str) -> Head:
         """The head of a model: its outputs, and how boxes are found in them.
@@ -101,6 +113,11 @@ class RunContext:
         observer: RangeObserver = self._load("calibrators", name)
         return observer
 
+    def quantizer(self, name: str) -> QuantizerBackend:
+        """The heavy half of a quantizer."""
+        backend: QuantizerBackend = self._load("quantizers", name)
+        return backend
+
     def graft(self, name: str) -> GraftBackend:
         """The heavy half of a graft."""
         backend: GraftBackend = self._load("grafts", name)
@@ -109,6 +126,11 @@ class RunContext:
     def runtime(self, name: str) -> RuntimeBackend:
         """The heavy half of a runtime."""
         backend: RuntimeBackend = self._load("runtimes", name)
+        return backend
+
+    def tapping(self, name: str) -> TappingRuntime:
+        """The heavy half of a runtime that shows inner tensors (``Runtime.taps``)."""
+        backend: TappingRuntime = self._load("runtimes", name)
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:

@@ -13,8 +13,10 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 
 from core.compose import PluginOptions, Words
 from core.errors import HooklineError, nearest, shown, unknown
-from core.registry import KINDS, Registry
+from core.family_options import option_fields_of
+from core.registry import PART_KINDS, Registry
 from core.renamed import renamed_option
+from core.stage import Stage
 from core.wrong_values import wrong_value
 
 HELP = "`python -m core.run --help` shows the options"
@@ -124,7 +126,7 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
     siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
     meant = [siblings[item] for item in nearest(tail, siblings)] or nearest(name, known)
     question = f"did you mean {' or '.join(meant)}? " if meant else ""
-    stage = head if head in registry.parts("stages") else ""
+    stage = head if head in registry.all(Stage) else ""
     if siblings and head and not stage:
         return HooklineError(f"unknown option {shown(name)}", f"{question}possible: {', '.join(siblings)}")
     what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
@@ -141,19 +143,24 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
     yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.stages():
-        yield from _dotted(stage.name, stage.signature.config)
-    for kind in KINDS:
-        for name, part in registry.parts(kind).items() if kind != "stages" else ():
+        for _, item in option_fields_of(stage.signature.config, registry):
+            yield from _dotted_field(stage.name, item)
+    for kind, descriptor in PART_KINDS.items():
+        for name, part in registry.all(descriptor).items():
             yield from _dotted(f"{kind}.{name}", part.options)
 
 
 def _dotted(prefix: str, config: type[Any]) -> Iterator[tuple[str, Field[Any]]]:
     for item in fields(config):
-        value = item.default_factory() if callable(item.default_factory) else item.default
-        if is_dataclass(value) and not isinstance(value, type):
-            yield from _dotted(f"{prefix}.{item.name}", type(value))
-        else:
-            yield f"{prefix}.{item.name}", item
+        yield from _dotted_field(prefix, item)
+
+
+def _dotted_field(prefix: str, item: Field[Any]) -> Iterator[tuple[str, Field[Any]]]:
+    value = item.default_factory() if callable(item.default_factory) else item.default
+    if is_dataclass(value) and not isinstance(value, type):
+        yield from _dotted(f"{prefix}.{item.name}", type(value))
+    else:
+        yield f"{prefix}.{item.name}", item
 
 
 def _one_line(error: BaseException) -> str:

@@ -154,9 +154,11 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     with explained(plugins.registry):
         request = typed(config, plugins.registry)
     words = request.words
-    for line in plugins.registry.broken:
+    for line in request.registry.broken:
         console.warn(f"broken plugin: {line}")
-    context = _context(request, plugins, run_dir, console)
+    for line in plugins.warnings:
+        console.warn(line)
+    context = _context(request, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
     store = Store(user_path(words.store).resolve() if words.store else cache_home() / "store")
     if not RANKS.leader:
@@ -214,7 +216,7 @@ def _execute(
         plugins.manager.unregister(monitor)
 
 
-def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console) -> RunContext:
+def _context(request: Request, run_dir: Path, console: Console) -> RunContext:
     from core.context import RunContext, cache_home
 
     return RunContext(
@@ -223,7 +225,8 @@ def _context(request: Request, plugins: Plugins, run_dir: Path, console: Console
         cache_dir=cache_home(),
         seed=request.words.seed,
         device=request.words.device,
-        registry=plugins.registry,
+        backend=request.words.backend,
+        registry=request.registry,
         options=lambda kind, name: request.options[kind, name],
         reporter=console,
     )

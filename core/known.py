@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from core.artifacts import AnyModel, Artifact, Dataset, Precision
 from core.errors import HooklineError
+from core.family_options import family_options_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -32,7 +33,7 @@ class Known:
         max_stride: The largest stride of the network: its input is a multiple of it.
         precision, layout: Of a model other than a checkpoint.
         runtime: Whose rules a model follows.
-        family: Of a model.
+        family: The model family.
     """
 
     title: str = ""
@@ -80,7 +81,10 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         inputs = {name: known[index] for name, index in step.inputs.items()}
         if step.stage.check_inputs:
             yield from step.stage.check_inputs(step.config, inputs, context)
-        known.append(_result(step, inputs, steps, context))
+        result = _result(step, inputs, steps, context)
+        if result.family is not None:
+            yield from family_options_of(step.config).foreign(step.stage.name, result.family, context.registry)
+        known.append(result)
 
 
 def refusals(check: Callable[..., object], *arguments: Any) -> Iterator[HooklineError]:

@@ -7,23 +7,21 @@ made from it, so a third party's stage between two others is really between them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.artifacts import AnyModel, Artifact, Checkpoint
-from core.config import keyed_options, shaping_parts
+from core.artifacts import Artifact, Checkpoint
+from core.config import named_parts, shaping_parts
+from core.containment import PluginError
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
 from core.known import fitting_problems
-from core.opening import measuring_facts
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
-from core.serial import digest, encode
-from core.sessions import engine_runtime, placing_problems, session_runtime
+from core.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
 from core.stage import Input, Stage
-from core.store import identity
-from core.versions import versions
 
 if TYPE_CHECKING:
     from core.compose import Words
@@ -58,7 +56,8 @@ class Plan:
 
     Attributes:
         steps: In the order of work.
-        choices: One line for each ``auto`` that was resolved: what was picked and why.
+        choices: One line for each ``auto`` that was resolved: what was picked and why. One more for the runtime that
+            opens ONNX files, where a step needs it.
     """
 
     steps: tuple[Step, ...]
@@ -86,17 +85,20 @@ def make_plan(
         raise PlanError([wrong])  # every part would find fault with it
     options = OptionChecks(configs, words)
     planner = _Planner(configs, context, options)
-    planner.problems.extend(options.general_problems(context))
+    faults: dict[tuple[str, str], PluginError] = {}
+    planner.problems.extend(options.general_problems(context, faults))
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.stages())
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
     for name in asked:
         planner.ask(name)
+    planner.judge(faults)
     planner.problems.extend(placing_problems(planner.steps, context))
     planner.problems.extend(fitting_problems(planner.steps, (), context))
     if planner.problems:
         raise PlanError(_unique(planner.problems))
-    return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
+    choices = (*planner.choices, *opening_choices(planner.steps, context))
+    return Plan(tuple(planner.steps), tuple(dict.fromkeys(choices)))
 
 
 def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Step:
@@ -105,43 +107,6 @@ def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> 
         return step
     config = step.stage.settle(step.config, inputs, context)
     return replace(step, config=config, parts=shaping_parts(config))
-
-
-def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
-    """Return the store's key of a step: a digest of everything its result depends on.
-
-    The key contains no path: content counts, not where it lies.
-
-    Args:
-        step: The step.
-        inputs: The artifacts by parameter.
-        context: For versions, options of parts, and the stage's fingerprint.
-    """
-    registry, stage = context.registry, step.stage
-    options = encode if stage.measures else keyed_options  # the number of threads changes times, not boxes
-    parts = [
-        {
-            "kind": kind,
-            "name": name,
-            "by": str(registry.origin(kind, name)),
-            "options": options(context.options(kind, name)),
-        }
-        for kind, name in step.parts
-    ]
-    models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    return digest(
-        {
-            "stage": stage.name,
-            "by": str(registry.origin("stages", stage.name)),
-            "config": keyed_options(step.config),
-            "seed": context.seed,
-            "versions": versions(),
-            "parts": parts,
-            "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
-            "measured": {name: measuring_facts(model, context) for name, model in models.items()},
-            "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
-        }
-    )
 
 
 class _Planner:
@@ -161,11 +126,18 @@ class _Planner:
 
     def ask(self, name: str) -> None:
         try:
-            stage = self.registry.part("stages", name)
+            self._add(self.registry.get(Stage, name), asked=True)
         except HooklineError as problem:
             self.problems.append(problem)
-            return
-        self._add(stage, asked=True)
+
+    def judge(self, faults: Mapping[tuple[str, str], PluginError]) -> None:
+        """Refuse parts whose own checks failed where a step uses them, and report the others."""
+        used = {(kind, name) for step in self.steps for kind, name in named_parts(step.config)}
+        for part, fault in faults.items():
+            if part in used:
+                self.problems.append(fault)
+            else:
+                self.context.warn(str(fault))
 
     def _add(self, stage: Stage, *, asked: bool) -> int | None:
         if stage.name in self._adding:
@@ -183,7 +155,7 @@ class _Planner:
             if item.name in stage.lineage:
                 inputs[item.name] = self._ancestor(inputs[stage.lineage[item.name]], item.types)
         known = {name: index for name, index in inputs.items() if index is not None}
-        runtime = session_runtime(stage, given, known, self.steps, self._runtime)
+        runtime = session_runtime(stage, given, known, self.steps, engine=self._runtime, context=self.context)
         config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
         self._check(stage, config)
         step = Step(stage, config, asked, known, self._provides(stage, config), shaping_parts(config))
@@ -201,7 +173,7 @@ class _Planner:
 
     def _bind(self, stage: Stage, config: Any, wanted: Input) -> int | None:
         """The step that makes this input, added where it is missing; None for an optional one left out."""
-        selected = [kind for kind in stage.selected(config) if kind in wanted.types]
+        selected = [kind for kind in stage.selected(config, self.context) if kind in wanted.types]
         if wanted.optional and stage.select and not selected:
             return None
         kinds = selected or list(wanted.types)
@@ -224,13 +196,14 @@ class _Planner:
 
     def _given(self, kind: type[Artifact]) -> bool:
         """Whether what would make ``kind`` has been given anything to make it from."""
-        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
-        return any(stage.given is None or stage.given(self.configs[stage.name]) for stage in makers)
+        return any(self._answer(self._is_given, stage) for stage in self._makers(kind))
 
     def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
-        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
+        makers = self._makers(kind)
         sources = [stage for stage in makers if len(stage.signature.provides) > 1]
         makers = sources or makers  # what the user gave comes before what could be made from something else
+        shipped = [stage for stage in makers if not self.registry.origin("stages", stage.name).outside]
+        makers = shipped or makers  # a stage of a plugin takes the place of one of these where it is named
         if len(makers) == 1:
             return self._add(makers[0], asked=False)
         if makers:
@@ -243,6 +216,20 @@ class _Planner:
             problem = self._nothing_makes(consumer, kind)
         self.problems.append(problem)
         return None
+
+    def _makers(self, kind: type[Artifact]) -> list[Stage]:
+        return [stage for stage in self.registry.stages() if self._answer(partial(self._can_make, kind=kind), stage)]
+
+    def _answer(self, question: Callable[[Stage], bool], stage: Stage) -> bool:
+        """Ask about a stage that nobody has named; one whose plugin fails then is left out, and reported."""
+        try:
+            return question(stage)
+        except PluginError as error:
+            self.context.warn(str(error))
+            return False
+
+    def _is_given(self, stage: Stage) -> bool:
+        return stage.given is None or stage.given(self.configs[stage.name])
 
     def _can_make(self, stage: Stage, kind: type[Artifact]) -> bool:
         if not stage.automatic or kind not in stage.signature.provides:
@@ -273,7 +260,7 @@ class _Planner:
         """What a source stage gives with this config, where it could have given ``kind``."""
         for stage in self.registry.stages():
             provides, config = stage.signature.provides, self.configs[stage.name]
-            if len(provides) > 1 and kind in provides and stage.selected(config):
+            if len(provides) > 1 and kind in provides and stage.selected(config, self.context):
                 return self._provides(stage, config)
         return None
 
@@ -281,7 +268,7 @@ class _Planner:
         provides = stage.signature.provides
         if len(provides) == 1:
             return provides[0]
-        return next((kind for kind in stage.selected(config) if kind in provides), provides[0])
+        return next((kind for kind in stage.selected(config, self.context) if kind in provides), provides[0])
 
     def _replace(self, kind: type[Artifact], index: int) -> None:
         """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""

@@ -9,10 +9,15 @@ from core.errors import HooklineError
 
 RENAMED: Mapping[str, str] = MappingProxyType(
     {
+        # "old.name": "new.name", one per line, sorted. CHANGELOG.md has the same table under "Changed names".
+        "build.compute_capabilities": "runtimes.tensorrt_rtx.compute_capabilities",
+        "build.int8": "runtimes.tensorrt.int8",
+        "build.method": "runtimes.tensorrt.method",
         "graft": "decode",
         "graft.name": "decode",
         "graft.namespace": "grafts.yolo_layer.namespace",
-        # "old.name": "new.name", one per line, sorted. CHANGELOG.md has the same table under "Changed names".
+        "load.int8": "runtimes.tensorrt.int8",
+        "quantize.int8": "runtimes.tensorrt.int8",
     }
 )
 """Old name of an option -> the option that replaces it."""

@@ -7,11 +7,14 @@ from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core import registry
-from core.config import needs_usable, part_names, parts_of
+from core.artifacts import Precision
+from core.building import CalibrationInput
+from core.config import needed_fact, needs_usable, part_names, parts_of
+from core.containment import PluginError
 from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
-from core.opening import HOST
-from core.registry import KINDS
+from core.parts import DevicePart, Processor, Runtime, Tracker
+from core.registry import HOST, KINDS, PART_KINDS, AnyPart
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 AUTO = registry.AUTO
 DOCTOR = "doctor"
 """The stage that looks closer at what cannot be used."""
+FACTS = {"opens_onnx": "opens ONNX files", "taps": "records activations"}
+"""Facts of a runtime that a stage can need, in words."""
 REASONS = 2
 """How many parts that cannot be used a message names with the reason."""
 
@@ -40,19 +45,45 @@ def resolve_parts(
     changes: dict[str, Any] = {}
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
+            fact = needed_fact(config, name)
             try:
                 if part == AUTO and kind == "grafts":
                     continue  # depends on the model: Stage.settle
-                if part == AUTO:
+                if part == AUTO and fact:
+                    changes[name], choice = runtime_with(fact, context)
+                    choices.append(choice)
+                elif part == AUTO:
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
                     check_usable(kind, part, context)
+                    problems.extend(_lacking(fact, part, context))
                     problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
                 problems.append(problem)
     return replace(config, **changes)
+
+
+def own_calibration(
+    backend: str, precision: Precision | None, context: RunContext, *, needed: bool = True
+) -> CalibrationInput:
+    """Return what a runtime needs to quantise a float32 model by itself; ``none`` where the stage quantize does it.
+
+    Args:
+        backend: Its name, or ``auto``.
+        precision: The precision that is asked for; a runtime quantises for int8 only.
+        context: For the runtimes and their options.
+        needed: As for :func:`best_part`, which answers for ``auto``.
+    """
+    if precision is not Precision.int8:
+        return CalibrationInput.none
+    try:
+        name = best_part("runtimes", context, needed=needed)[0] if backend == AUTO else backend
+        runtime = context.registry.get(Runtime, name)
+    except HooklineError:  # the plan reports it
+        return CalibrationInput.none
+    return runtime.calibrates(context.options("runtimes", name))
 
 
 def check_usable(kind: str, name: str, context: RunContext) -> None:
@@ -62,19 +93,18 @@ def check_usable(kind: str, name: str, context: RunContext) -> None:
         HooklineError: There is none of this name.
         UnavailableError: Says why it cannot be used and what to do.
     """
-    part = context.registry.part(kind, name)
+    part = context.registry.get(PART_KINDS[kind], name)
     if contradicts(part, context.device):
-        return  # told where it matters; to install what cannot be used would not help
-    available = getattr(part, "available", None)
-    state = available() if available else None
+        return  # reported where it matters; installing a package for another device would not help
+    state = part.available() if isinstance(part, DevicePart | Tracker) else None
     if state is not None and not state.usable:
         pointer = _doctor(kind, part, context) if DOCTOR not in state.hint else ""
         raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint + pointer)
 
 
-def _doctor(kind: str, part: Any, context: RunContext) -> str:
+def _doctor(kind: str, part: AnyPart, context: RunContext) -> str:
     """Where to read on about a part on a GPU, whose driver, libraries and packages may all be the cause."""
-    if getattr(part, "device", "") != "cuda" or DOCTOR not in context.registry.parts("stages"):
+    if not isinstance(part, DevicePart) or part.device != "cuda" or not _has_doctor(context):
         return ""
     return f"; see +stage={DOCTOR} {KINDS[kind][1]}={part.name}"
 
@@ -82,7 +112,7 @@ def _doctor(kind: str, part: Any, context: RunContext) -> str:
 def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineError]:
     """Why a processor cannot work on the device of the run. Of a runtime the plan asks where it builds or opens."""
     if kind == "processors":
-        yield from device_problems(kind, context.registry.part(kind, name), context)
+        yield from device_problems(kind, context.registry.get(Processor, name), context)
 
 
 def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bool = True) -> tuple[str, str]:
@@ -93,27 +123,82 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     Args:
         kind: ``runtimes`` or ``processors``.
         context: For the parts and the device.
-        runtime: Whose session it is; :data:`core.opening.HOST` for one that no runtime opens.
+        runtime: Whose session it is; :data:`core.registry.HOST` for one that no runtime opens.
         needed: Whether it is to work; else only its rules are asked for, which need no device.
 
     Raises:
         UnavailableError: None can be used; names what is wrong with each and what to do.
     """
-    ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
+    ranked = [part for part in context.registry.all(PART_KINDS[kind]).values() if isinstance(part, DevicePart)]
     near = _device_of(runtime, context) if kind == "processors" else ""
     refused: dict[str, HooklineError] = {}
-    problem: HooklineError | None
     for part in sorted(ranked, key=lambda part: (part.device != near, -part.rank)):
         if contradicts(part, context.device):
             continue
-        state = part.available()
-        problem = None if state.usable else UnavailableError(state.reason, state.hint)
-        if problem is None and needed:
-            problem = next(iter(part.check_device(context.device)), None)
-        if problem is None:
-            return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
-        refused[part.name] = problem
+        try:
+            return part.name, f"{kind[:-1]}: {part.name} ({_reason_to_use(part, context.device, needed=needed)})"
+        except HooklineError as problem:
+            refused[part.name] = problem
+            if isinstance(problem, PluginError):
+                context.warn(str(problem))
     raise _none_usable(kind, refused, context)
+
+
+def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
+    """Return the runtime that does what ``fact`` says for models of all runtimes, and a line that says why.
+
+    The user's ``backend`` comes first; then, of the usable ones, those on the device of the run, by rank.
+
+    Args:
+        fact: One of :data:`FACTS`.
+        context: For the runtimes, ``backend`` and the device.
+
+    Raises:
+        UnavailableError: None can be used; names what is wrong with each and what to do.
+    """
+    able = [item for item in context.registry.all(Runtime).values() if getattr(item, fact)]
+    if context.backend in {item.name for item in able}:
+        return context.backend, f"{FACTS[fact]}: {context.backend} (the backend)"
+    usable: dict[str, str] = {}
+    refused: dict[str, HooklineError] = {}
+    for item in able:
+        try:
+            usable[item.name] = _reason_to_use(item, context.device, needed=False)
+        except HooklineError as problem:
+            refused[item.name] = problem
+            if isinstance(problem, PluginError):
+                context.warn(str(problem))
+    if not usable:
+        reasons = "; ".join(f"{name}: {problem.message}" for name, problem in refused.items())
+        hints = ", or ".join(filter(None, (problem.hint for problem in refused.values())))
+        raise UnavailableError(
+            f"no backend that {FACTS[fact]} can be used" + (f" ({reasons})" if reasons else ""),
+            hints or "no loaded plugin has any",
+        )
+    ready = (item for item in able if item.name in usable)
+    best = max(ready, key=lambda item: (_works_there(item, context), item.rank))
+    return best.name, f"{FACTS[fact]}: {best.name} ({usable[best.name]})"
+
+
+def _works_there(runtime: Runtime, context: RunContext) -> bool:
+    return not contradicts(runtime, context.device) and not list(runtime.check_device(context.device))
+
+
+def _lacking(fact: str, name: str, context: RunContext) -> Iterator[HooklineError]:
+    """Yield that a part does not state the fact that is needed."""
+    if fact and not getattr(context.registry.get(Runtime, name), fact):
+        able = [other.name for other in context.registry.all(Runtime).values() if getattr(other, fact)]
+        yield HooklineError(f"'{name}' is no backend that {FACTS[fact]}", f"possible: {', '.join([AUTO, *able])}")
+
+
+def _reason_to_use(part: DevicePart[object], device: str, *, needed: bool) -> str:
+    """Why a part can be used; what it lacks is raised."""
+    state = part.available()
+    if not state.usable:
+        raise UnavailableError(state.reason, state.hint)
+    for problem in part.check_device(device) if needed else ():
+        raise problem
+    return state.reason
 
 
 def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunContext) -> UnavailableError:
@@ -121,10 +206,10 @@ def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunCo
     noun = KINDS[kind][1]
     named = list(refused.items())[:REASONS]
     reasons = "; ".join(f"{name}: {problem.message.removeprefix(f'{name} ')}" for name, problem in named)
-    others = [part for part in context.registry.parts(kind).values() if contradicts(part, context.device)]
+    others = [part for part in context.registry.all(PART_KINDS[kind]).values() if contradicts(part, context.device)]
     ways = ["set device=auto"] if others else []
     for name, problem in named[:1]:
-        doctor = isinstance(problem, UnavailableError) and DOCTOR in context.registry.parts("stages")
+        doctor = isinstance(problem, UnavailableError) and _has_doctor(context)
         ways.append(f"see +stage={DOCTOR} {noun}={name}" if doctor else problem.hint)
     return UnavailableError(
         f"no {noun} can be used with device={context.device}" + (f" ({reasons})" if reasons else ""),
@@ -138,15 +223,18 @@ def _device_of(runtime: str, context: RunContext) -> str:
         return "cpu"
     try:
         name = best_part("runtimes", context)[0] if runtime == AUTO else runtime
-        device: str = context.registry.part("runtimes", name).device
+        return context.registry.get(Runtime, name).device
     except HooklineError:
         return ""
-    return device
+
+
+def _has_doctor(context: RunContext) -> bool:
+    return any(stage.name == DOCTOR for stage in context.registry.stages())
 
 
 def _check_route(config: Any, kind: str, name: str, context: RunContext) -> None:
     """A runtime that has no way to the precision that was asked for is refused, never replaced."""
-    part, precision = context.registry.part(kind, name), getattr(config, "precision", None)
-    if kind == "runtimes" and precision is not None and precision not in part.precisions:
+    part, precision = context.registry.get(PART_KINDS[kind], name), getattr(config, "precision", None)
+    if isinstance(part, Runtime) and precision is not None and precision not in part.precisions:
         possible = ", ".join(sorted(item.value for item in part.precisions))
         raise HooklineError(f"{name} has no route for precision={precision.value}", f"possible: {possible}")

@@ -18,6 +18,8 @@ KEY = "schema"
 """Where the number stands. Files without it have schema 1."""
 _FIRST_FAMILY = "yolov5"
 """The only family that files of schema 1 can be of; they leave it out of files of other exporters."""
+_YOLOV5_INPUT = {"padding": "centre", "offset": 0.0}
+"""How files of schema 1 put an image into the input, without saying so."""
 
 Content = dict[str, Any]
 
@@ -61,5 +63,19 @@ def _name_the_head(content: Content) -> Content:
     return content | {"facts": others | {"head": head, "family": facts.get("family") or _FIRST_FAMILY}}
 
 
-_UPGRADES: tuple[Callable[[Content], Content], ...] = (_name_the_head,)
+def _complete_the_contract(content: Content) -> Content:
+    """Schema 1 to 2: ``contract.padding`` and ``contract.offset``, which were those of YOLOv5."""
+    contract = content.get("contract")
+    if not isinstance(contract, dict):
+        return content
+    if known := contract.keys() & _YOLOV5_INPUT.keys():
+        raise DecodeError(f"contract.{min(known)}", "unknown key")
+    return content | {"contract": contract | _YOLOV5_INPUT}
+
+
+def _to_schema_2(content: Content) -> Content:
+    return _complete_the_contract(_name_the_head(content))
+
+
+_UPGRADES: tuple[Callable[[Content], Content], ...] = (_to_schema_2,)
 """From schema 1 to 2, 2 to 3, ..."""

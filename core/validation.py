@@ -7,16 +7,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 from core.artifacts import (
     Artifact,
     CalibrationTable,
+    Channels,
     Dataset,
     Engine,
     GraftedModel,
     InputContract,
     ModelFacts,
+    Padding,
+    Preprocessing,
 )
 from core.errors import shown
 from core.model_limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
@@ -25,7 +28,8 @@ from core.serial import DecodeError
 LARGEST_INPUT = 1 << 27
 """Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, first features up to 11 GB."""
 AXES = ("batch", "height", "width")
-CHANNEL_ORDERS = ("rgb", "bgr")
+LARGEST_VALUE = 1e30
+"""Of the input of a network: float32 holds it, and sums of it."""
 MAX_HEAD_DEPTH = 8
 """Objects and lists in one another in ``ModelFacts.head``."""
 LAYOUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -114,12 +118,19 @@ def _contract(contract: InputContract) -> Iterator[Problem]:
         yield "dynamic", f"some of {', '.join(AXES)}, each once"
     if not contract.name:
         yield "name", "the name of the input tensor"
-    if not 0 <= contract.pad_value <= 255:
+
+
+def _preprocessing(values: Preprocessing) -> Iterator[Problem]:
+    if values.padding not in get_args(Padding):
+        yield "padding", f"one of {', '.join(get_args(Padding))}"
+    if not 0 <= values.pad_value <= 255:
         yield "pad_value", "a whole number from 0 to 255"
-    if contract.channels not in CHANNEL_ORDERS:
-        yield "channels", f"one of {', '.join(CHANNEL_ORDERS)}"
-    if not (math.isfinite(contract.scale) and contract.scale > 0):
-        yield "scale", "a finite number above 0"
+    if values.channels not in get_args(Channels):
+        yield "channels", f"one of {', '.join(get_args(Channels))}"
+    if not 0 < values.scale <= LARGEST_VALUE:
+        yield "scale", f"a number above 0, up to {LARGEST_VALUE:g}"
+    if not abs(values.offset) <= LARGEST_VALUE:
+        yield "offset", f"a number from -{LARGEST_VALUE:g} to {LARGEST_VALUE:g}"
 
 
 def _names(names: Iterable[str]) -> Iterator[Problem]:
@@ -142,4 +153,5 @@ _CHECKS: dict[type | tuple[type, ...], Callable[[Any], Iterator[Problem]]] = {
     _Described: _layout,
     ModelFacts: _facts,
     InputContract: _contract,
+    Preprocessing: _preprocessing,
 }

@@ -8,18 +8,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core import hookspecs, parts
+from core import building, hookspecs, parts, quantizing
 from core.compose import Words
+from core.family_options import option_classes, own_fields
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
 from core.ranges import ranges_of
-from core.registry import KINDS, Registry
+from core.registry import KINDS, PART_KINDS, Registry
 from core.wrong_values import enumeration_of
 
 DOCS = Path(__file__).resolve().parent
@@ -38,8 +39,20 @@ HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | ---
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
     "calibrators": (parts.RangeObserver,),
+    "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
     "grafts": (parts.GraftBackend,),
-    "runtimes": (parts.RuntimeBackend, parts.Session, parts.DeviceSession, parts.TellingSession, parts.Tap),
+    "runtimes": (
+        parts.RuntimeBackend,
+        building.BuildJob,
+        building.BuildReporter,
+        building.CalibrationFeed,
+        building.BuildRequest,
+        parts.Session,
+        parts.DeviceSession,
+        parts.TellingSession,
+        parts.TappingRuntime,
+        parts.Tap,
+    ),
     "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),
     "trackers": (parts.TrackerBackend,),
 }
@@ -74,10 +87,13 @@ def configuration(registry: Registry) -> str:
         _words(),
     ]
     for stage in registry.stages():
-        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}", _options(stage.signature.config, stage.name)]
-    for kind in KINDS:
-        for part in registry.parts(kind).values():
-            if kind != "stages" and part.options is not NoOptions:
+        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}"]
+        for family, declared in option_classes(stage.signature.config, registry):
+            sections += [f"### Models of the family {family}"] if family else []
+            sections.append(_options(declared, stage.name))
+    for kind, descriptor in PART_KINDS.items():
+        for part in registry.all(descriptor).values():
+            if part.options is not NoOptions:
                 prefix = f"{kind}.{part.name}"
                 sections += [f"## {prefix}", _sentence(part.summary), _options(part.options, prefix)]
     return "\n\n".join(sections) + "\n"
@@ -95,8 +111,7 @@ def pages() -> dict[Path, str]:
 
 def _prose(item: object) -> str:
     """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
-    text = inspect.getdoc(item) or ""
-    text = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    text = _markdown(inspect.getdoc(item) or "")
     lines, fenced = [], False
     for line in text.splitlines():
         if line.strip() == "Example::":
@@ -107,9 +122,15 @@ def _prose(item: object) -> str:
     return "\n".join([*lines, "```"] if fenced else lines)
 
 
+def _markdown(text: str) -> str:
+    """Return text of a docstring with Markdown's code spans in place of roles and double backticks."""
+    text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
+    return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+
+
 def _descriptor(kind: type[Any]) -> str:
-    own, inherited = _attributes(kind), _attributes(parts.Part) if issubclass(kind, parts.Part) else {}
-    rows = [f"- `{name}`: {text}" for name, text in (inherited | own).items()]
+    bases = [_attributes(base) for base in reversed(kind.__mro__) if is_dataclass(base)]
+    rows = [f"- `{name}`: {text}" for attributes in bases for name, text in attributes.items()]
     summary = (inspect.getdoc(kind) or "").splitlines()[0]
     return "\n".join([f"## The descriptor `{kind.__name__}`", "", summary, "", *rows])
 
@@ -142,7 +163,7 @@ def _options(config: type[Any], prefix: str) -> str:
     texts = _attributes(config)
     rows = [
         f"| `{prefix}.{item.name}` | {_default(item)} | {_values(config, item.name)} | {texts.get(item.name, '')} |"
-        for item in fields(config)
+        for item in own_fields(config)
     ]
     return "\n".join([*HEAD, *rows]) if rows else "No options."
 
@@ -174,7 +195,7 @@ def _attributes(item: type[Any]) -> dict[str, str]:
             found |= dict.fromkeys(names, match.group(2))
         else:
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in found.items()}
+    return {name: _markdown(text).replace("|", "\\|") for name, text in found.items()}
 
 
 def _section(text: str, title: str) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The grafts that end a heads model in boxes."""
+"""The quantizer ``qdq``, and the grafts that end a heads model in boxes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
-from core.parts import Graft, NoOptions
+from core.parts import Graft, NoOptions, Quantizer
 from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
+    from backends.graphsurgeon.quantize import QdqQuantizer
     from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 
 
@@ -40,6 +41,24 @@ def load_onnx(_: NoOptions) -> OnnxGraft:
     return OnnxGraft()
 
 
+def load_qdq(_: NoOptions) -> QdqQuantizer:
+    """Import the heavy half."""
+    from backends.graphsurgeon.quantize import QdqQuantizer
+
+    return QdqQuantizer()
+
+
+@hookimpl
+def hookline_quantizers() -> Iterable[Quantizer]:
+    """Register the quantizer."""
+    yield Quantizer(
+        name="qdq",
+        summary="explicit Q/DQ pairs for int8, by the style of the runtime; float16",
+        load=load_qdq,
+        packages=("numpy", "onnx", "onnx-graphsurgeon"),
+    )
+
+
 @hookimpl
 def hookline_grafts() -> Iterable[Graft]:
     """Register the grafts."""
@@ -47,6 +66,7 @@ def hookline_grafts() -> Iterable[Graft]:
         name="yolo_layer",
         summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition in ONNX Runtime",
         load=load_yolo_layer,
+        packages=("onnx", "onnx-graphsurgeon"),
         options=YoloLayerOptions,
         families=frozenset({"yolov5"}),
         operators=frozenset({OPERATOR}),
@@ -56,5 +76,6 @@ def hookline_grafts() -> Iterable[Graft]:
         name="onnx",
         summary="the same decode as standard operators, also for what knows no ONNX functions, e.g. OpenVINO",
         load=load_onnx,
+        packages=("onnx", "onnx-graphsurgeon"),
         families=frozenset({"yolov5"}),
     )

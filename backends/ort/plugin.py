@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
+from backends.ort.style import STYLE
 from core.artifacts import Precision
 from core.checks import found_at
 from core.config import presentation
@@ -73,11 +74,15 @@ def hookline_runtimes() -> Iterable[Runtime]:
         name="onnxruntime",
         summary="ONNX Runtime on the CPU",
         load=load,
+        packages=("onnxruntime",),
         options=OrtOptions,
         available=probe,
         device="cpu",
         precisions=frozenset(Precision),
+        qdq=STYLE,
         rank=10,
+        opens_onnx=True,
+        taps=True,
         functions=True,
         engine_suffix=".onnx",
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backends.yolov5.anchors import LAYOUTS, check_head
 from backends.yolov5.coco import NAMES
 from backends.yolov5.config import VARIANTS, official
+from backends.yolov5.training.options import TrainingOptions
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.parts import ModelFamily, Release
@@ -112,6 +113,7 @@ def hookline_models() -> Iterator[ModelFamily]:
         name="yolov5",
         summary="YOLOv5 n s m l x and n6 ... x6; reads official checkpoints of v5.0 to v7.0",
         load=load,
+        packages=("torch",),
         head=head,
         layouts=LAYOUTS,
         grafts=("yolo_layer", "onnx"),
@@ -122,4 +124,5 @@ def hookline_models() -> Iterator[ModelFamily]:
         releases=RELEASES,
         strides={variant: max(official(variant).strides) for variant in VARIANTS},
         check_device=check_device,
+        training=TrainingOptions,
     )

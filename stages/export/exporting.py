@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import onnxsim
 
-from core.artifacts import Checkpoint, InputContract, OnnxModel
+from core.artifacts import Checkpoint, OnnxModel
 from core.context import RunContext
 from core.errors import HooklineError, shown
 from core.head import Head, Shape
@@ -31,7 +31,7 @@ def export_onnx(config: ExportConfig, checkpoint: Checkpoint, context: RunContex
     """
     facts = checkpoint.facts
     height, width = network_size(config.imgsz, facts.max_stride)
-    contract = InputContract(
+    contract = context.family(facts.family).preprocessing.contract(
         batch=config.batch, height=height, width=width, dynamic=tuple(axis.value for axis in config.dynamic)
     )
     layout = config.layout or context.family(facts.family).layouts[0]

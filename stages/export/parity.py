@@ -77,8 +77,8 @@ def _differences(head: Head, name: str, expected: NDArray[Any], found: NDArray[A
 def _inputs(model: OnnxModel, seed: int) -> Iterator[NDArray[np.float32]]:
     random = np.random.default_rng(seed)
     for batch, height, width in _shapes(model.contract, model.facts.max_stride):
-        yield random.random((batch, 3, height, width), dtype=np.float32)
-        yield np.repeat(_picture(height, width)[None], batch, axis=0)
+        yield _ranged(random.random((batch, 3, height, width), dtype=np.float32), model.contract)
+        yield np.repeat(_ranged(_picture(height, width, model.contract), model.contract)[None], batch, axis=0)
 
 
 def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -93,10 +93,15 @@ def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, in
         yield batch, height, width
 
 
-def _picture(height: int, width: int) -> NDArray[np.float32]:
+def _ranged(values: NDArray[np.float32], contract: InputContract) -> NDArray[np.float32]:
+    """Map values of 0..1 to the range of the network's input."""
+    return values * np.float32(255 * contract.scale) + np.float32(contract.offset)
+
+
+def _picture(height: int, width: int, contract: InputContract) -> NDArray[np.float32]:
     """Slopes with grey bars above and below and a bright box in the middle: flat, smooth and sharp parts."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     picture = np.stack((x / width, y / height, (x + y) / (width + height)))
-    picture[:, : height // 8] = picture[:, -(height // 8) :] = 114 / 255
+    picture[:, : height // 8] = picture[:, -(height // 8) :] = contract.pad_value / 255
     picture[:, height // 3 : height // 2, width // 3 : width // 2] = 1.0
     return picture

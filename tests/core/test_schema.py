@@ -32,7 +32,8 @@ def written(folder: Path, facts: ModelFacts = FACTS, layout: str = "heads") -> t
 def as_first(content: dict[str, Any], anchors: object = ANCHORS, family: str = "yolov5") -> dict[str, Any]:
     """The content as schema 1 has it."""
     facts = {key: value for key, value in content["facts"].items() if key != "head"}
-    first = content | {"facts": facts | {"anchors": anchors, "family": family}}
+    contract = {key: value for key, value in content["contract"].items() if key not in {"padding", "offset"}}
+    first = content | {"facts": facts | {"anchors": anchors, "family": family}, "contract": contract}
     del first["schema"]
     return first
 
@@ -90,6 +91,21 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
 def test_no_number(schema: object) -> None:
     with pytest.raises(DecodeError, match=r"^schema: expected a whole number above 0"):
         current({"schema": schema}, "x")
+
+
+@pytest.mark.parametrize("key", ["padding", "offset"])
+def test_a_contract_is_complete_in_each_schema(tmp_path: Path, key: str) -> None:
+    """Schema 1 has neither of the two, and what is written today has both."""
+    model, sidecar = written(tmp_path)
+    content = json.loads(sidecar.read_text())
+    first = as_first(content)
+    store(sidecar, first | {"contract": first["contract"] | {key: content["contract"][key]}})
+    with pytest.raises(HooklineError, match=rf"contract\.{key}: unknown key"):
+        read_artifact(model.path)
+    del content["contract"][key]
+    store(sidecar, content)
+    with pytest.raises(HooklineError, match=rf"contract\.{key}: missing"):
+        read_artifact(model.path)
 
 
 @pytest.mark.parametrize("facts", [{"head": {}, "anchors": []}, {"head": {}}, {}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from onnx import numpy_helper
 
 from backends.yolov5 import plugin
-from core.artifacts import DECODED, Checkpoint, InputContract, OnnxModel
+from core.artifacts import DECODED, Checkpoint, InputContract, OnnxModel, Preprocessing
 from core.context import RunContext
 from core.errors import HooklineError
 from core.metadata import from_properties
@@ -54,6 +55,27 @@ def shapes(model: OnnxModel) -> dict[str, list[Any]]:
         output.name: [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim]
         for output in onnx.load(model.path).graph.output
     }
+
+
+def test_the_preprocessing_of_the_family_is_the_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison with PyTorch then runs on input of that range."""
+    values = Preprocessing(padding="top_left", pad_value=0, channels="bgr", scale=1 / 128, offset=-1.0)
+    (family,) = plugin.hookline_models()
+    context, _ = make_context(tmp_path, models=[replace(family, preprocessing=values)])
+    seen: list[tuple[float, float]] = []
+    inputs = parity_module._inputs
+    monkeypatch.setattr(
+        parity_module,
+        "_inputs",
+        lambda *given: (seen.append((image.min(), image.max())) or image for image in inputs(*given)),
+    )
+    model = export(ExportConfig(imgsz=64), tiny_checkpoint(tmp_path / "x.safetensors", nc=2), context)
+    assert model.contract == values.contract(batch=1, height=64, width=64)
+    metadata = from_properties({item.key: item.value for item in onnx.load(model.path).metadata_props})
+    assert metadata is not None
+    assert metadata.contract == model.contract
+    assert all(-1 <= low < -0.95 and 0.95 < high <= 1 for low, high in seen)
+    assert len(seen) == 2
 
 
 def test_the_stage_takes_a_checkpoint() -> None:
