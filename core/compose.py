@@ -83,6 +83,21 @@ class Request:
     options: Mapping[tuple[str, str], Any]
 
 
+class PluginSearchPath(SearchPathPlugin):
+    """Adds the packages of the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package.
+
+    Attributes:
+        packages: (plugin, package) of each; of the plugins that were registered last.
+    """
+
+    packages: tuple[tuple[str, str], ...] = ()
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the packages."""
+        for name, package in self.packages:
+            search_path.append(provider=name, path=f"pkg://{package}")
+
+
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
     OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
@@ -95,15 +110,7 @@ def register(plugins: Plugins) -> None:
     for name in registry.parts("grafts"):
         store.store(group="graft", name=name, node={"name": name})
     _reject_shared_yaml(plugins)
-    packages = plugins.conf_packages()
-
-    class PluginSearchPath(SearchPathPlugin):
-        """Asks the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package."""
-
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            for name, package in packages:
-                search_path.append(provider=name, path=f"pkg://{package}")
-
+    PluginSearchPath.packages = tuple(plugins.conf_packages())
     HydraPlugins.instance().register(PluginSearchPath)
 
 
