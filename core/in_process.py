@@ -129,7 +129,7 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
     Raises:
         HooklineError: An argument cannot be read, or does not belong into a function call.
     """
-    from core.compose import PluginSearchPath, register
+    from core.compose import register
     from core.explain import explained
 
     keep_caches_here()
@@ -138,10 +138,7 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
     arguments = _prepared(overrides, plugins.registry, console)
     with _ONE_AT_A_TIME, _hydra_restored(), explained(plugins.registry):
         register(plugins)
-        try:
-            yield _composed(arguments), plugins
-        finally:
-            PluginSearchPath.packages = ()
+        yield _composed(arguments), plugins
 
 
 def _prepared(overrides: Sequence[str], registry: Registry, console: Console) -> tuple[str, ...]:
@@ -188,16 +185,21 @@ def _hydra_restored() -> Iterator[None]:
     from hydra.core.plugins import Plugins as HydraPlugins
     from hydra.version import VersionBase
 
+    from core.compose import PluginSearchPath
+
     HydraPlugins.instance()  # imports Hydra's own plugins, which fill the configuration store
     application, settings, nodes, base = (
         GlobalHydra.instance(), HydraConfig.instance(), ConfigStore.instance(), VersionBase.instance(),
     )  # fmt: skip
     former = application.hydra, settings.cfg, _copied(nodes.repo), base.version_base
+    packages = PluginSearchPath.packages
     application.clear()
     try:
         yield
     finally:
+        GlobalHydra.set_instance(application)  # Hydra puts another one in its place
         application.hydra, settings.cfg, nodes.repo, base.version_base = former
+        PluginSearchPath.packages = packages
 
 
 def _copied(repo: dict[str, Any]) -> dict[str, Any]:

@@ -118,10 +118,8 @@ class Model:
         Raises:
             HooklineError: An argument is out of range, an image has another form, or the model is closed.
         """
-        import numpy as np
-
-        single = isinstance(images, np.ndarray)
-        pictures = [_image(item) for item in ([images] if single else images)]
+        alone = isinstance(images, str) or not isinstance(images, Sequence)
+        pictures = [_image(item) for item in ((images,) if alone else images)]
         wanted = self._filter(conf, iou, max_det, classes)
         step = self.contract.batch
         with self._lock:
@@ -130,7 +128,7 @@ class Model:
                 for start in range(0, len(pictures), step)
                 for item in self._detect(pictures[start : start + step], wanted)
             ]
-        return found[0] if single else found
+        return found[0] if alone else found
 
     def close(self) -> None:
         """Free what the model holds. A closed model cannot be called."""
