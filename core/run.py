@@ -18,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.errors import HooklineError
+from core.installation import overwritten_file, replaced_package
 from core.job import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, disabled_plugins, job, outcome, plugins_without
 from core.library_settings import keep_caches_here, set_libraries
-from core.plugins import Plugins
+from core.plugins import BUILTINS, Plugins
 from core.ranks import RANKS
 from core.resuming import command
 from core.run_directory import remember_directories
@@ -51,7 +52,7 @@ def _main() -> int:
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         keep_caches_here()
-        plugins = plugins_without(disabled_plugins(arguments))
+        plugins = _plugins(arguments)
         if not arguments or {"-h", "--help"} & set(arguments):
             from core.usage import usage
 
@@ -71,6 +72,17 @@ def _main() -> int:
             print(str(end) or "interrupted", file=sys.stderr)
         outcome.error = end
         return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
+
+
+def _plugins(arguments: Sequence[str]) -> Plugins:
+    """Load the plugins; say so where the installation is why ours are broken."""
+    if problem := replaced_package():
+        raise HooklineError(problem)
+    plugins = plugins_without(disabled_plugins(arguments))
+    ours_broken = any(info.state == "broken" and info.name in BUILTINS for info in plugins.infos)
+    if ours_broken and (problem := overwritten_file()):
+        raise HooklineError(problem)
+    return plugins
 
 
 def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:
