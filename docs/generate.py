@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import hookline.checks
 from core import hookspecs, parts
 from core.compose import Words
 from core.hookspecs import PROJECT
@@ -34,6 +36,9 @@ FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
 """The default of a field that follows another option, as ``core.config.shared`` writes it."""
 
 HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
+
+PUBLIC = {"core.ranges": "hookline.ranges", "core.checks": "hookline.checks"}
+"""Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
@@ -95,7 +100,7 @@ def pages() -> dict[Path, str]:
 
 def _prose(item: object) -> str:
     """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
-    text = inspect.getdoc(item) or ""
+    text = _public(inspect.getdoc(item) or "")
     text = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
     lines, fenced = [], False
     for line in text.splitlines():
@@ -104,7 +109,22 @@ def _prose(item: object) -> str:
             fenced = True
         elif not (fenced and not line.strip() and lines[-1] == "```python"):
             lines.append(line.removeprefix("    ") if fenced else line)
-    return "\n".join([*lines, "```"] if fenced else lines)
+    if not fenced:
+        return "\n".join(lines)
+    start = lines.index("```python") + 1
+    return "\n".join([*lines[:start], *_imports("\n".join(lines[start:])), *lines[start:], "```"])
+
+
+def _imports(code: str) -> list[str]:
+    """The lines that import what an example takes from us."""
+    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    names = {module.__name__: sorted(used & set(module.__all__)) for module in (hookline, hookline.checks)}
+    return [*(f"from {module} import {', '.join(found)}" for module, found in names.items() if found), "", ""]
+
+
+def _public(text: str) -> str:
+    """Modules of ours in a docstring as outside code imports them."""
+    return re.sub(r":mod:`(core[\w.]*)`", lambda found: f"`{PUBLIC.get(found[1], 'hookline')}`", text)
 
 
 def _descriptor(kind: type[Any]) -> str:
@@ -174,7 +194,7 @@ def _attributes(item: type[Any]) -> dict[str, str]:
             found |= dict.fromkeys(names, match.group(2))
         else:
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in found.items()}
+    return {name: _public(text).replace("``", "`").replace("|", "\\|") for name, text in found.items()}
 
 
 def _section(text: str, title: str) -> Iterable[str]:

@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from hookline.model import read_image as read_image
     from hookline.running import build as build
     from hookline.running import run as run
+    from hookline.samples import sample as sample
 
 _MODULES: Mapping[str, str] = {
     "AnyModel": "core.artifacts",
@@ -194,6 +195,7 @@ _MODULES: Mapping[str, str] = {
     "presentation": "core.config",
     "read_image": "hookline.model",
     "run": "hookline.running",
+    "sample": "hookline.samples",
     "shared": "core.config",
     "shown": "core.errors",
     "unknown": "core.errors",

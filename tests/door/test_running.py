@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -193,3 +194,27 @@ def test_values_become_arguments() -> None:
     assert arguments(given) == ["a=1", "b=0.5", "c=true", "d=[384,640]", "e='x/y z'", "g=int8"]
     with pytest.raises(hookline.HooklineError, match="imgsz=<object> is not possible"):
         arguments({"imgsz": object()})
+
+
+@pytest.mark.usefixtures("here")
+def test_streams_of_a_notebook_have_no_descriptor(
+    weights: str, material: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    source = f"source={material / 'pictures'}"
+    hookline.run("+stage=predict", "predict.model=heads", f"weights={weights}", "imgsz=64", source)
+    assert stdout.getvalue() == ""
+    assert "4 images" in stderr.getvalue()
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interruption_passes_through(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.runner._run_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hookline.run("+stage=export", f"weights={weights}", "hydra.run.dir=stopped", quiet=True)
+    assert '"status": "interrupted"' in Path("stopped", "summary.json").read_text()
