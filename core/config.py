@@ -21,6 +21,7 @@ def shared(
     otherwise: Any = None,
     kind: str = "",
     usable: bool = True,
+    versioned: bool = True,
     presentation: bool = False,
     place: bool = False,
     fingerprinted: bool = False,
@@ -32,6 +33,7 @@ def shared(
         otherwise: The value where the top-level option is null; None leaves it null.
         kind: As in :func:`chosen`.
         usable: False where the part need not be usable on this machine, only known: its rules are wanted.
+        versioned: As in :func:`chosen`.
         presentation: As in :func:`presentation`.
         place: As in :func:`place`.
         fingerprinted: As in :func:`fingerprinted`.
@@ -43,6 +45,7 @@ def shared(
             "follows": word,
             "kind": kind,
             "usable": usable,
+            "versioned": versioned and usable,
             "presentation": presentation,
             "place": place,
             "fingerprinted": fingerprinted,
@@ -50,9 +53,16 @@ def shared(
     )
 
 
-def chosen(default: str, *, kind: str) -> Any:
-    """A field that names a registered part of ``kind`` (``runtimes``, ``grafts``, ...)."""
-    return field(default=default, metadata={"kind": kind})
+def chosen(default: str, *, kind: str, versioned: bool = True) -> Any:
+    """A field that names a registered part.
+
+    Args:
+        default: Name of the part.
+        kind: ``runtimes``, ``grafts``, ...
+        versioned: False where another version of the part's packages gives the same result, e.g. of a runtime that
+            only computes what any other would.
+    """
+    return field(default=default, metadata={"kind": kind, "versioned": versioned})
 
 
 def presentation(default: Any) -> Any:
@@ -115,6 +125,15 @@ def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:
     keyed = {item.name for item in fields(config) if is_keyed(item)} if is_dataclass(config) else set()
     named = ((kind, value) for name, (kind, value) in parts_of(config).items() if name in keyed)
     return tuple((kind, part) for kind, value in named for part in part_names(value))
+
+
+def unversioned_parts(config: Any) -> frozenset[tuple[str, str]]:
+    """Return (kind, name) of the parts whose packages do not affect the result."""
+    named = parts_of(config)
+    chosen_by = {item.name for item in fields(config) if not item.metadata.get("versioned", True)} if named else set()
+    return frozenset(
+        (kind, part) for name, (kind, value) in named.items() if name in chosen_by for part in part_names(value)
+    )
 
 
 def part_names(value: Any) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ class Part(Generic[ImplT]):
         options: Dataclass of its own options, in the config under ``<kind>.<name>``. Declare ranges with
             :mod:`core.ranges`: the plan checks them.
         check_options: Problems with options that are each in range.
+        packages: Distributions of Python whose version shapes what the part makes, as :mod:`core.versions` names them;
+            in the store's key of every stage that the part shapes.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Part(Generic[ImplT]):
     load: Callable[[Any], ImplT]
     options: type[Any] = NoOptions
     check_options: Callable[[Any], Iterable[HooklineError]] = _no_problems
+    packages: tuple[str, ...] = ()
 
 
 class Session(Protocol):

@@ -11,19 +11,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.artifacts import AnyModel, Artifact, Checkpoint
-from core.config import keyed_options, shaping_parts
+from core.artifacts import Artifact, Checkpoint
+from core.config import shaping_parts
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
 from core.known import fitting_problems
-from core.opening import measuring_facts
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
-from core.serial import digest, encode
 from core.sessions import engine_runtime, placing_problems, session_runtime
 from core.stage import Input, Stage
-from core.store import identity
-from core.versions import versions
 
 if TYPE_CHECKING:
     from core.compose import Words
@@ -97,43 +93,6 @@ def make_plan(
     if planner.problems:
         raise PlanError(_unique(planner.problems))
     return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
-
-
-def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
-    """Return the store's key of a step: a digest of everything its result depends on.
-
-    The key contains no path: content counts, not where it lies.
-
-    Args:
-        step: The step.
-        inputs: The artifacts by parameter.
-        context: For versions, options of parts, and the stage's fingerprint.
-    """
-    registry, stage = context.registry, step.stage
-    options = encode if stage.measures else keyed_options  # the number of threads changes times, not boxes
-    parts = [
-        {
-            "kind": kind,
-            "name": name,
-            "by": str(registry.origin(kind, name)),
-            "options": options(context.options(kind, name)),
-        }
-        for kind, name in step.parts
-    ]
-    models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    return digest(
-        {
-            "stage": stage.name,
-            "by": str(registry.origin("stages", stage.name)),
-            "config": keyed_options(step.config),
-            "seed": context.seed,
-            "versions": versions(),
-            "parts": parts,
-            "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
-            "measured": {name: measuring_facts(model, context) for name, model in models.items()},
-            "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
-        }
-    )
 
 
 class _Planner:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import json
 import os
@@ -23,6 +21,7 @@ from typing import Any
 import pluggy
 
 from core import hookspecs
+from core.code_digest import code_digest
 from core.errors import HooklineError, unknown
 from core.hookspecs import PROJECT
 from core.registry import KINDS, LISTED, Origin, Registry, check_part
@@ -130,24 +129,19 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
 
 def _candidates() -> Iterable[_Candidate]:
     for module in BUILTINS:
-        yield _Candidate(Origin(module, PROJECT, __version__), module)
+        yield _Candidate(Origin(module, PROJECT, __version__, module.removesuffix(".plugin")), module)
     for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda entry: entry.name):
         distribution = entry.dist
         name, version = (distribution.name, distribution.version) if distribution else ("unknown", "0")
-        yield _Candidate(Origin(entry.name, name, version), entry)
+        yield _Candidate(Origin(entry.name, name, version, _top_level(entry.module)), entry)
     for module in filter(None, os.environ.get(ENVIRONMENT, "").split(":")):
-        yield _Candidate(Origin(module, f"${ENVIRONMENT}", _content_version(module)), module)
+        package = _top_level(module)
+        version = code_digest(package)[:12]  # a plugin without a version changes whenever its code does
+        yield _Candidate(Origin(module, f"${ENVIRONMENT}", version, package, installed=False), module)
 
 
-def _content_version(module: str) -> str:
-    """The start of its file's sha256: a plugin without a version changes whenever its file does."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return "-"
-    if spec is None or not spec.origin or not Path(spec.origin).is_file():
-        return "-"
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:12]
+def _top_level(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _load(plugins: Plugins, candidate: _Candidate, *, disabled: bool) -> PluginInfo:

@@ -36,11 +36,20 @@ RANKED = frozenset({"runtimes", "processors"})
 
 @dataclass(frozen=True)
 class Origin:
-    """Who registered something: the plugin's name, its distribution and version."""
+    """Who registered something.
+
+    Attributes:
+        plugin: Name of the plugin.
+        distribution, version: That ship it.
+        package: Importable package with its code; empty where it has none.
+        installed: Whether it comes with an installed distribution.
+    """
 
     plugin: str
     distribution: str
     version: str
+    package: str = ""
+    installed: bool = True
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} (plugin '{self.plugin}')"

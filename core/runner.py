@@ -17,10 +17,11 @@ from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
+from core.keys import key_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
-from core.plan import Plan, Step, key_of
+from core.plan import Plan, Step
 from core.ranks import RANKS
 from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path

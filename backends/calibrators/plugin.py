@@ -86,13 +86,17 @@ def hookline_calibrators() -> Iterable[Calibrator]:
         name="percentile",
         summary="clip the rarest values: keeps 99.9999 per cent inside",
         load=load_percentile,
+        packages=("numpy",),
         options=PercentileOptions,
     )
     yield Calibrator(
         name="entropy",
         summary="least Kullback-Leibler divergence, as TensorRT's entropy calibrator",
         load=load_entropy,
+        packages=("numpy",),
         options=EntropyOptions,
         check_options=check_entropy,
     )
-    yield Calibrator(name="minmax", summary="the extremes that were seen, nothing clipped", load=load_minmax)
+    yield Calibrator(
+        name="minmax", summary="the extremes that were seen, nothing clipped", load=load_minmax, packages=("numpy",)
+    )

@@ -36,6 +36,7 @@ def hookline_processors() -> Iterable[Processor]:
         name="opencv",
         summary="letterbox and NMS on the CPU with OpenCV and NumPy",
         load=load,
+        packages=("numpy", "opencv"),
         available=probe,
         device="cpu",
         rank=10,

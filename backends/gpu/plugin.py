@@ -62,6 +62,7 @@ def hookline_processors() -> Iterable[Processor]:
         name="cupy",
         summary="letterbox and NMS by CUDA kernels, in the memory of the GPU",
         load=load,
+        packages=("cupy", "numpy"),
         available=probe,
         device="cuda",
         rank=20,

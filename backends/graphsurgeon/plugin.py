@@ -33,9 +33,11 @@ def hookline_grafts() -> Iterable[Graft]:
         name="yolo_layer",
         summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition in ONNX Runtime",
         load=load_yolo_layer,
+        packages=("onnx", "onnx-graphsurgeon"),
     )
     yield Graft(
         name="onnx",
         summary="the same decode as standard operators, also for what knows no ONNX functions, e.g. OpenVINO",
         load=load_onnx,
+        packages=("onnx", "onnx-graphsurgeon"),
     )

@@ -73,6 +73,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         name="onnxruntime",
         summary="ONNX Runtime on the CPU",
         load=load,
+        packages=("onnxruntime",),
         options=OrtOptions,
         available=probe,
         device="cpu",

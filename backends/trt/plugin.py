@@ -59,6 +59,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         name="tensorrt",
         summary="engines of NVIDIA TensorRT 10 and 11 for the GPU of this machine",
         load=load,
+        packages=("tensorrt", "cupy"),
         options=TrtOptions,
         available=probe,
         device="cuda",

@@ -63,6 +63,7 @@ def hookline_runtimes() -> Iterable[Runtime]:
         name="tensorrt_rtx",
         summary="NVIDIA TensorRT for RTX: engines for RTX cards, built on any machine, compiled further on the card",
         load=load,
+        packages=("tensorrt-rtx",),
         available=probe,
         device="cuda",
         precisions=frozenset(Precision),

@@ -94,6 +94,7 @@ def hookline_models() -> Iterator[ModelFamily]:
         name="yolov5",
         summary="YOLOv5 n s m l x and n6 ... x6; reads official checkpoints of v5.0 to v7.0",
         load=load,
+        packages=("torch",),
         variants=VARIANTS,
         releases=RELEASES,
         strides={variant: max(official(variant).strides) for variant in VARIANTS},

@@ -49,7 +49,7 @@ class CalibrateConfig:
     batch: BatchSize = 1
     calibrator: str = shared("calibrator", kind="calibrators")
     processor: str = shared("processor", kind="processors")
-    runtime: str = chosen("onnxruntime", kind="runtimes")
+    runtime: str = chosen("onnxruntime", kind="runtimes", versioned=False)
     on_error: OnError = OnError.auto
     max_pixels: int = shared("max_pixels")
     cache: str | None = place(None)
@@ -99,6 +99,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="calibrate",
         summary="find the range of every activation, for int8",
         run=calibrate,
+        packages=("av", "numpy", "opencv"),
         select=select,
         fingerprint=fingerprint,
         check=check,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.artifacts import Comparison, Engine
 from core.config import place, shared
 from core.errors import HooklineError
+from core.families import families_of_inputs
 from core.hookspecs import hookimpl
 from core.known import Known, refusals
 from core.media.source import SourceKind, list_source
@@ -131,6 +132,8 @@ def hookline_stages() -> Iterable[Stage]:
         name="compare",
         summary="compare an engine with a reference: latency ratio, agreement of boxes",
         run=compare,
+        packages=("av", "numpy", "opencv"),
+        families=families_of_inputs,
         fingerprint=fingerprint,
         check=check,
         check_inputs=check_inputs,

@@ -92,6 +92,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="dataset",
         summary="check every image and label of a data.yaml, and report what is in it",
         run=dataset,
+        packages=("opencv",),
         given=lambda config: bool(config.data),
         fingerprint=fingerprint,
         check=check,

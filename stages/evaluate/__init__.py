@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
 from core.config import shared
 from core.errors import HooklineError
+from core.families import families_of_inputs
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
 from core.known import Known, refusals
@@ -149,6 +150,8 @@ def hookline_stages() -> Iterable[Stage]:
         name="evaluate",
         summary="measure accuracy (COCO mAP, P, R) and speed on a data set",
         run=evaluate,
+        packages=("numpy", "opencv", "pycocotools"),
+        families=families_of_inputs,
         select=select,
         fingerprint=fingerprint,
         check=check,

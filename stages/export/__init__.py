@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
 from core.config import shared
 from core.errors import HooklineError
+from core.families import families_of_inputs
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
 from core.known import Known, refusals
@@ -92,6 +93,8 @@ def hookline_stages() -> Iterable[Stage]:
         name="export",
         summary="write the network as ONNX and prove that it gives what PyTorch gives",
         run=export,
+        packages=("onnx", "onnxsim"),
+        families=families_of_inputs,
         check=check,
         known=known,
         check_inputs=check_inputs,

@@ -21,6 +21,7 @@ from core.artifacts import (
 )
 from core.config import shared
 from core.errors import HooklineError
+from core.families import all_families
 from core.hookspecs import hookimpl
 from core.known import Known
 from core.stage import Stage
@@ -98,6 +99,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="load",
         summary="find, fetch and read what weights= names: a file or an official release",
         run=load,
+        families=all_families,
         select=select,
         fingerprint=fingerprint,
         check=check,

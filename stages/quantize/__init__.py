@@ -97,6 +97,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="quantize",
         summary="fp32, fp16 or int8 by the rules of a runtime",
         run=quantize,
+        packages=("numpy", "onnx", "onnx-graphsurgeon"),
         select=select,
         known=known,
         check_inputs=check_inputs,

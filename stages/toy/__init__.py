@@ -56,6 +56,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="toy",
         summary="make a data set of shapes on textured backgrounds",
         run=toy,
+        packages=("numpy", "opencv"),
         automatic=False,
         known=known,
     )

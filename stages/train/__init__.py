@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import presentation, shared
 from core.errors import HooklineError
+from core.families import families_of_inputs
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
 from core.known import Known
@@ -205,6 +206,13 @@ def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
     yield from problems(config, context)
 
 
+def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+    """Return the family of ``train.model``, or that of the weights."""
+    from stages.train.checks import variants_of
+
+    return [variants_of(context)[config.model]] if config.model else families_of_inputs(config, inputs, context)
+
+
 def known(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return the classes of the data set, and the stride of the network."""
     from stages.train.checks import known_network
@@ -226,6 +234,8 @@ def hookline_stages() -> Iterable[Stage]:
         name="train",
         summary="train a network on labelled images",
         run=train,
+        packages=("numpy", "opencv"),
+        families=families,
         select=select,
         check=check,
         known=known,

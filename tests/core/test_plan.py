@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from core import plan as plan_module
 from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
 from core.compose import Words
 from core.config import presentation
 from core.context import RunContext
 from core.errors import HooklineError, PlanError
-from core.plan import key_of, make_plan
+from core.keys import key_of
+from core.plan import make_plan
 from core.stage import Stage
 from tests.core import toys
 
@@ -165,7 +165,7 @@ def test_seed_out_of_range(tmp_path: Path) -> None:
         make_plan(["build"], toys.configs(), toys.context(tmp_path), Words(seed=-1))
 
 
-@pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "versions", "same"])
+@pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "hookline", "same"])
 def test_key_depends_on_everything_the_result_depends_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -187,8 +187,8 @@ def test_key_depends_on_everything_the_result_depends_on(
         context = replace(context, options=lambda kind, name: toys.Plain())
     if change == "seed":
         context = replace(context, seed=1)
-    if change == "versions":
-        monkeypatch.setattr(plan_module, "versions", lambda: {"torch": "3"})
+    if change == "hookline":
+        monkeypatch.setattr("core.keys.__version__", "999.0")
     if change == "outside":
         outside["file"] = "b"
     assert (key_of(step, inputs, context) == before) is (change == "same")

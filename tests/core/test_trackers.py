@@ -10,8 +10,9 @@ import pytest
 from core.artifacts import Checkpoint
 from core.config import shared
 from core.errors import HooklineError, PlanError
+from core.keys import key_of
 from core.parts import Availability, Tracker
-from core.plan import key_of, make_plan
+from core.plan import make_plan
 from core.registry import Origin
 from core.stage import Stage
 from core.trackers import RunInfo

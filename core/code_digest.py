@@ -1,0 +1,76 @@
+"""The code of a plugin, for the store's keys: a version number stands for it only where nobody edits it in place."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from core.digest import files_digest
+
+COMPILED = "__pycache__"
+
+
+def code_digest(package: str, cache_dir: Path | None = None) -> str:
+    """Return the SHA-256 over all files of a package, hexadecimal; empty where it has no files.
+
+    Args:
+        package: Importable name. Of a module that is no package, only its own file counts.
+        cache_dir: Where the digests of single files are kept between runs.
+    """
+    return files_digest(_files(package), cache_dir)
+
+
+@lru_cache
+def is_edited_in_place(distribution: str, package: str) -> bool:
+    """Return whether the files of an installed distribution can change without a new version.
+
+    True for an editable installation, and for a checkout that is run without being installed.
+
+    Args:
+        distribution: Name of the installed distribution.
+        package: Importable name of its top-level package.
+    """
+    try:
+        installed = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return True
+    if installed.read_text("RECORD") is None:  # what a build leaves in a checkout
+        return True
+    try:
+        origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    except ValueError:
+        origin = {}
+    if isinstance(origin, dict) and origin.get("dir_info", {}).get("editable"):
+        return True
+    root = Path(str(installed.locate_file(""))).resolve()
+    return any(root not in place.resolve().parents for place in _places(package))
+
+
+def _places(package: str) -> tuple[Path, ...]:
+    """Return the directories of a package, or the file of a module."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is not None:
+        return tuple(map(Path, spec.submodule_search_locations))
+    return (Path(spec.origin),) if spec.origin else ()
+
+
+def _files(package: str) -> Iterator[tuple[str, Path]]:
+    """Name inside the package, and path, of each file; in an order that does not depend on the file system."""
+    for place in _places(package):
+        if place.is_file():
+            yield place.name, place
+            continue
+        for path in sorted(place.rglob("*")):
+            inside = path.relative_to(place)
+            hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
+            if not hidden and path.is_file():
+                yield inside.as_posix(), path

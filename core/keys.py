@@ -1,0 +1,76 @@
+"""The store's key of a step: a digest of everything that its result depends on, and of nothing else.
+
+A key holds content, not places: the options of the stage, the content of its inputs, and for the stage and every part
+that shapes the result who ships it, in which version, with which options and which versions of the packages that it
+names (``Stage.packages``, ``Part.packages``). Where a version says nothing, in an editable installation or for a module
+of ``$HOOKLINE_PLUGINS``, the code itself counts. Python and packages that nobody names do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import AnyModel, Artifact
+from core.code_digest import code_digest, is_edited_in_place
+from core.config import keyed_options, unversioned_parts
+from core.opening import measuring_facts
+from core.serial import digest, encode
+from core.store import identity
+from core.version import __version__
+from core.versions import installed
+
+if TYPE_CHECKING:
+    from core.context import RunContext
+    from core.plan import Step
+    from core.registry import Origin
+
+
+def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
+    """Return the key of a step.
+
+    Args:
+        step: The step.
+        inputs: The artifacts by parameter.
+        context: For versions, options of parts, and the stage's fingerprint.
+    """
+    registry, stage = context.registry, step.stage
+    models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
+    families = stage.families(step.config, inputs, context) if stage.families else ()
+    parts = [*step.parts, *(("models", family) for family in families)]
+    unversioned = unversioned_parts(step.config)
+    return digest(
+        {
+            "hookline": __version__,
+            "stage": stage.name,
+            "by": _author(registry.origin("stages", stage.name), context),
+            "packages": installed(stage.packages),
+            "config": keyed_options(step.config),
+            "seed": context.seed,
+            "parts": [
+                _part(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
+                for kind, name in parts
+            ],
+            "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
+            "measured": {name: measuring_facts(model, context) for name, model in models.items()},
+            "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
+        }
+    )
+
+
+def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, Any]:
+    part = context.registry.part(kind, name)
+    options = encode if measured else keyed_options  # the number of threads changes times, not boxes
+    return {
+        "kind": kind,
+        "name": name,
+        "by": _author(context.registry.origin(kind, name), context),
+        "options": options(context.options(kind, name)),
+        "packages": installed(part.packages) if versioned else {},
+    }
+
+
+def _author(origin: Origin, context: RunContext) -> tuple[str, str]:
+    """Who ships a stage or part, and its code where the version does not stand for it."""
+    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package.partition(".")[0])
+    return str(origin), code_digest(origin.package, context.cache_dir) if origin.package and edited else ""
