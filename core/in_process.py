@@ -38,7 +38,7 @@ _ONE_AT_A_TIME = threading.RLock()
 _RUN_DIR = "hydra.run.dir"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """What a run gave.
 
@@ -54,6 +54,9 @@ class RunResult:
     def folder(self) -> Path:
         """The run's directory."""
         return self.summary.path.parent
+
+    def __repr__(self) -> str:
+        return f"<hookline.RunResult {self.summary.status}: {' → '.join(self.artifacts)}; '{self.folder}'>"
 
 
 class _Silence(io.TextIOBase, TextIO):
@@ -109,6 +112,7 @@ def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
     from core.plan import make_plan
     from core.runner import make_steps
     from core.store import Store
+    from core.unused import unused_options
 
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
         for line in plugins.registry.broken:
@@ -116,6 +120,8 @@ def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
         request = typed(config, plugins.registry)
         context = run_context(request, plugins, run_dir=Path.cwd(), reporter=console)
         plan = make_plan(request.stages, request.configs, context, request.words)
+        for line in unused_options(overrides, plan, plugins.registry):
+            console.note(line)
         return make_steps(plan, context, Store(store_root(request.words)), reuse=request.words.reuse), request, context
 
 

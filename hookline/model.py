@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
@@ -16,6 +17,7 @@ from core.errors import HooklineError, PlanError, shown
 from core.in_process import made_in_process
 from core.opening import open_model, opener, opening_problems
 from core.parts import ProcessorBackend, Session, beside
+from core.registry import AUTO
 from core.resolve import resolve_parts
 from hookline.options import arguments
 
@@ -64,10 +66,12 @@ class Model:
     names: tuple[str, ...]
     contract: InputContract
 
-    def __init__(self, name: str, session: Session, processor: ProcessorBackend, context: RunContext) -> None:
-        self._name, self._context = name, context
-        self._session: Session | None = session.__enter__()
-        self._processor = beside(processor, session)
+    def __init__(
+        self, name: str, session: Session, processor: ProcessorBackend, context: RunContext, held: ExitStack
+    ) -> None:
+        self._name, self._context, self._held = name, context, held
+        self._session: Session | None = session
+        self._processor = processor
         self._lock = threading.Lock()
         self.names, self.contract = session.facts.names, session.contract
 
@@ -133,9 +137,8 @@ class Model:
     def close(self) -> None:
         """Free what the model holds. A closed model cannot be called."""
         with self._lock:
-            session, self._session = self._session, None
-        if session is not None:
-            session.__exit__(None, None, None)
+            self._session = None
+            self._held.close()
 
     def __enter__(self) -> Model:
         return self
@@ -209,11 +212,15 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
         raise HooklineError(f"'{model.path}' is a {type(model).__name__}, not a model", "give weights or an engine")
     runtime = opener(type(model), getattr(model, "runtime", ""))
     problems = list(opening_problems(type(model), runtime, context))
+    if request.words.backend not in {AUTO, runtime}:
+        problems.append(_other_backend(model, runtime, request.words.backend))
     chosen = resolve_parts(_Processing(request.words.processor), context, problems, [], runtime=runtime)
     if problems:
         raise PlanError(problems)
-    session = open_model(model, context, imgsz=request.words.imgsz)
-    return Model(model.path.name, session, context.processor(chosen.processor), context)
+    backend_of_processor = context.processor(chosen.processor)
+    with ExitStack() as stack:
+        session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))
+        return Model(model.path.name, session, beside(backend_of_processor, session), context, stack.pop_all())
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
@@ -229,6 +236,15 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         return read_picture(user_path(path))
     except UnreadableError as error:
         raise HooklineError(f"'{os.fspath(path)}' cannot be read: {error}") from error
+
+
+def _other_backend(model: AnyModel, runtime: str, asked: str) -> HooklineError:
+    """Return the error for a runtime that does not open this kind of model."""
+    opens = f"{runtime} opens it" if runtime else "its model family opens it"
+    return HooklineError(
+        f"backend={asked} cannot open '{model.path.name}': {opens}",
+        f"build an engine first: hookline.build(..., backend='{asked}')",
+    )
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,25 @@ def test_mistakes_are_raised_when_it_is_opened(
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("form", "opener"), [("checkpoint", "its model family"), ("heads", "onnxruntime")])
+def test_a_backend_that_does_not_open_the_model_is_refused(
+    models: dict[str, hookline.Artifact], form: str, opener: str
+) -> None:
+    with pytest.raises(
+        hookline.HooklineError, match=f"backend=tensorrt cannot open 'tiny.*': {opener} opens it; build"
+    ):
+        hookline.open(models[form], backend="tensorrt", quiet=True)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_option_without_effect_is_reported(
+    models: dict[str, hookline.Artifact], capfd: pytest.CaptureFixture[str]
+) -> None:
+    hookline.open(models["engine"], "graft.score_threshold=0.1", "runtimes.onnxruntime.threads=1").close()
+    assert capfd.readouterr().err == "graft.score_threshold has no effect: stage 'graft' is not part of this plan\n"
+
+
+@pytest.mark.usefixtures("here")
 def test_a_low_threshold_is_warned_of(
     material: Path, image: NDArray[np.uint8], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,3 +203,19 @@ def test_an_image_is_read_or_refused(material: Path, tmp_path: Path) -> None:
     assert hookline.read_image(material / "pictures" / "0.png").shape == (96, 128, 3)
     with pytest.raises(hookline.HooklineError, match=r"nowhere\.jpg' cannot be read: No such file"):
         hookline.read_image(tmp_path / "nowhere.jpg")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_session_is_freed_when_the_model_cannot_be_made(
+    models: dict[str, hookline.Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed: list[object] = []
+    monkeypatch.setattr("backends.ort.session.OrtSession.__exit__", lambda session, *_: freed.append(session))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("hookline.model.beside", fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        hookline.open(models["engine"], quiet=True)
+    assert len(freed) == 1
