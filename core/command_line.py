@@ -19,8 +19,9 @@ from core.errors import LONGEST_LINE, HooklineError, nearest, shown, unknown
 from core.explain import option_fields, unknown_option
 from core.flags import read_flags
 from core.quoting import hydra_quoted, shell_word
-from core.registry import Registry
+from core.registry import KINDS, Registry
 from core.resuming import command
+from core.stage import Stage
 from core.user_paths import user_path
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class _Reader:
     def _no_name(self, group: str, value: object) -> HooklineError:
         name = "null" if value is None else value
         if group in GROUPS:
-            return unknown(group, name, self._registry.parts(f"{group}s"))
+            return unknown(group, name, self._registry.all(KINDS[f"{group}s"][0]))
         return HooklineError(f"{group}={shown(name)} does not name a configuration", f"write {group}=<name>")
 
     def _parsed(self, argument: str) -> Override | None:
@@ -168,7 +169,7 @@ class _Reader:
         """Return the error for a word alone, which may be the name of a stage or an option, or a file."""
         bare = argument.lstrip("+")
         meant = {name: f"{name}=<value>" for name in self._options} | {
-            name: f"+stage={name}" for name in self._registry.parts("stages")
+            name: f"+stage={name}" for name in self._registry.all(Stage)
         }
         if os.path.lexists(os.path.expanduser(argument)):  # noqa: PTH111
             path = hydra_quoted(argument)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, make_dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -20,12 +18,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from core.artifacts import Precision
+from core.containment import PluginError, source_place
 from core.errors import HooklineError, unknown
 from core.media.limits import MAX_PIXELS
-from core.parts import NoOptions
+from core.parts import Graft, NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
-from core.registry import KINDS, Registry
+from core.registry import KINDS, PART_KINDS, Registry
+from core.stage import Stage
 
 SCHEMA = "hookline_schema"
 
@@ -75,12 +75,14 @@ class Request:
         words: The top-level options.
         configs: Options by stage name.
         options: Options by kind and name of a part.
+        registry: The parts, without those whose options do not take the values that they follow.
     """
 
     stages: tuple[str, ...]
     words: Words
     configs: Mapping[str, Any]
     options: Mapping[tuple[str, str], Any]
+    registry: Registry
 
 
 class PluginSearchPath(SearchPathPlugin):
@@ -100,18 +102,22 @@ class PluginSearchPath(SearchPathPlugin):
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
-    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
+    register_resolvers()
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
-    for name in registry.parts("stages"):
+    for name in registry.all(Stage):
         store.store(group="stage", name=name, node={name: {}})
-    for name in registry.parts("grafts"):
+    for name in registry.all(Graft):
         store.store(group="graft", name=name, node={"name": name})
-    _reject_shared_yaml(plugins)
-    PluginSearchPath.packages = tuple(plugins.conf_packages())
+    PluginSearchPath.packages = tuple(plugins.conf_packages)
     HydraPlugins.instance().register(PluginSearchPath)
+
+
+def register_resolvers() -> None:
+    """Tell OmegaConf about the functions that defaults of options call."""
+    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
+    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:
@@ -122,23 +128,44 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     """
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
-    root = OmegaConf.to_object(config)
-    options = {
-        (kind, name): getattr(getattr(root, kind, None), name, None) or part.options()
-        for kind in KINDS
-        if kind != "stages"
-        for name, part in registry.parts(kind).items()
-    }
-    configs = {name: getattr(root, name) for name in registry.parts("stages")}
-    words = {name: getattr(root, name) for name in Words.__dataclass_fields__}
-    return Request(stages, Words(**words), configs, options)
+    words = {name: _object(config, name) for name in Words.__dataclass_fields__}
+    needed = {*stages, *map(str, words.values())}
+    options, configs = dict[tuple[str, str], Any](), dict[str, Any]()
+    refused: list[PluginError] = []
+    for kind, name, declared in _declared(registry):
+        try:
+            if kind == "stages":
+                configs[name] = _object(config, name)
+            else:
+                options[kind, name] = _object(config, kind, name) or declared()
+        except Exception as error:
+            origin = registry.origin(kind, name)
+            if not origin.outside or name in needed:
+                raise
+            refused.append(PluginError(origin, f"options of '{name}'", error, source_place(declared)))
+    return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
+
+
+def _object(config: DictConfig, *keys: str) -> Any:
+    """Return the value of a node, typed; None where there is no such node."""
+    value: Any = config
+    for key in keys:
+        value = value.get(key) if value is not None else None
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+
+
+def _declared(registry: Registry) -> Iterator[tuple[str, str, type[Any]]]:
+    """Yield kind, name and options class of every stage and part."""
+    yield from (("stages", name, stage.signature.config) for name, stage in registry.all(Stage).items())
+    for kind, descriptor in PART_KINDS.items():
+        yield from ((kind, name, part.options) for name, part in registry.all(descriptor).items())
 
 
 def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     """Refuse what ``+name=`` or ``++name=`` added and nothing reads, e.g. a misspelt option."""
     from core.explain import unknown_option
 
-    known = {*Words.__dataclass_fields__, *registry.parts("stages"), *KINDS}
+    known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
             raise unknown("option", name, known - {"plugins", "stage"})
@@ -173,43 +200,17 @@ def _otherwise(value: Any, default: Any) -> Any:
 
 
 def _root(registry: Registry) -> type[Any]:
-    members: list[tuple[str, Any, Any]] = []
-    taken = set(Words.__dataclass_fields__)
-    for stage in registry.stages():
-        if stage.name in taken | set(KINDS):
-            raise HooklineError(f"a plugin names a stage '{stage.name}', which is a top-level option", "rename it")
-        members.append((stage.name, stage.signature.config, field(default_factory=stage.signature.config)))
-    nodes = {kind: _part_options(kind, registry) for kind in KINDS if kind != "stages"}
+    configs = {stage.name: stage.signature.config for stage in registry.stages()}
+    members: list[tuple[str, Any, Any]] = [
+        (name, config, field(default_factory=config)) for name, config in configs.items()
+    ]
+    nodes = {kind: _part_options(kind, registry) for kind in PART_KINDS}
     members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
     return make_dataclass("Config", members, bases=(Words,))
 
 
 def _part_options(kind: str, registry: Registry) -> type[Any] | None:
-    parts = [part for part in registry.parts(kind).values() if part.options is not NoOptions]
+    parts = [part for part in registry.all(PART_KINDS[kind]).values() if part.options is not NoOptions]
     if not parts:
         return None
     return make_dataclass(kind, [(part.name, part.options, field(default_factory=part.options)) for part in parts])
-
-
-def _reject_shared_yaml(plugins: Plugins) -> None:
-    """Hydra silently takes the first of two files with one path; here that is an error."""
-    owners: dict[str, str] = {}
-    for plugin, package in [("hookline", "conf"), *plugins.conf_packages()]:
-        try:
-            folder = resources.files(package)
-        except ModuleNotFoundError as error:
-            raise HooklineError(
-                f"plugin '{plugin}' names the YAML package '{package}', which cannot be imported",
-                f"plugins.disable=[{plugin}] leaves it out",
-            ) from error
-        for file in _yaml_files(Path(str(folder))):
-            owner = owners.setdefault(file, plugin)
-            if owner != plugin:
-                raise HooklineError(
-                    f"plugins '{owner}' and '{plugin}' both ship the YAML file '{file}'",
-                    f"disable one with plugins.disable=[{plugin}]",
-                )
-
-
-def _yaml_files(folder: Path) -> list[str]:
-    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*.yaml"))

@@ -136,6 +136,11 @@ def unversioned_parts(config: Any) -> frozenset[tuple[str, str]]:
     )
 
 
+def named_parts(config: Any) -> tuple[tuple[str, str], ...]:
+    """Return (kind, name) of every part that the options name."""
+    return tuple((kind, name) for kind, value in parts_of(config).values() for name in part_names(value))
+
+
 def part_names(value: Any) -> tuple[str, ...]:
     """Return the names that a field gives: one, a list of them, or null for none; each once."""
     if value is None:

@@ -77,8 +77,9 @@ class RunContext:
 
     def family(self, name: str) -> ModelFamily:
         """The light descriptor of a model family."""
-        family: ModelFamily = self.registry.part("models", name)
-        return family
+        from core.parts import ModelFamily
+
+        return self.registry.get(ModelFamily, name)
 
     def model(self, name: str) -> ModelBackend:
         """The heavy half of a model family."""

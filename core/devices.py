@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from core.containment import PluginError
 from core.errors import HooklineError
-from core.parts import Processor
-from core.registry import KINDS
+from core.parts import DevicePart, ModelFamily, Processor
+from core.registry import KINDS, PART_KINDS, AnyPart
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -27,18 +28,20 @@ def word_problem(device: str) -> HooklineError | None:
     return HooklineError(f"unknown device '{device}'", f"{f'did you mean {meant}? ' if meant else ''}possible: {WORDS}")
 
 
-def contradicts(part: Any, device: str) -> bool:
+def contradicts(part: AnyPart, device: str) -> bool:
     """Whether a part is for another kind of device than the run.
 
     A processor on the CPU serves sessions on any device, and a part that names no device works on all.
     """
-    asked, place = device.partition(":")[0], getattr(part, "device", AUTO)
-    if isinstance(part, Processor) and place == CPU:
+    asked = device.partition(":")[0]
+    if not isinstance(part, DevicePart) or (isinstance(part, Processor) and part.device == CPU):
         return False
-    return AUTO not in {asked, place} and asked != place
+    return AUTO not in {asked, part.device} and asked != part.device
 
 
-def device_problems(kind: str, part: Any, context: RunContext, subject: str = "") -> Iterator[HooklineError]:
+def device_problems(
+    kind: str, part: DevicePart[object], context: RunContext, subject: str = ""
+) -> Iterator[HooklineError]:
     """Why a part cannot work on the device of the run.
 
     Args:
@@ -48,7 +51,7 @@ def device_problems(kind: str, part: Any, context: RunContext, subject: str = ""
         subject: What the part is called in messages; empty: by the option that names it.
     """
     if contradicts(part, context.device):
-        noun, parts = KINDS[kind][1], context.registry.parts(kind)
+        noun, parts = KINDS[kind][1], context.registry.all(PART_KINDS[kind])
         others = [name for name, other in parts.items() if not contradicts(other, context.device)]
         other = f", or {noun}={' or '.join(others)}" if others and not subject else ""
         yield HooklineError(
@@ -56,22 +59,28 @@ def device_problems(kind: str, part: Any, context: RunContext, subject: str = ""
             f"set device=auto (each part then takes what it can use){other}",
         )
         return
-    available = getattr(part, "available", None)
-    if available is None or available().usable:
+    if part.available().usable:
         yield from part.check_device(context.device)
 
 
 def family_problems(context: RunContext, name: str = "") -> list[HooklineError]:
     """Why a model family cannot work on the device of the run; where none is named, why none of them can."""
-    families = context.registry.parts("models")
-    found = [list(part.check_device(context.device)) for key, part in families.items() if name in {"", key}]
+    families = context.registry.all(ModelFamily)
+    found = [_family_problems(part, context) for key, part in families.items() if name in {"", key}]
     return found[0] if found and all(found) else []
 
 
-def place_of(part: Any) -> str:
-    """Where a part works, in words."""
-    device: str = part.device
-    return _PLACES.get(device, device)
+def _family_problems(family: ModelFamily, context: RunContext) -> list[HooklineError]:
+    try:
+        return list(family.check_device(context.device))
+    except PluginError as error:
+        context.warn(str(error))
+        return [error]
+
+
+def place_of(part: DevicePart[object]) -> str:
+    """Return where a part works, in words."""
+    return _PLACES.get(part.device, part.device)
 
 
 def _meant(word: str) -> str:

@@ -13,7 +13,8 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from core.compose import PluginOptions, Words
 from core.errors import HooklineError, nearest, shown, unknown
-from core.registry import KINDS, Registry
+from core.registry import PART_KINDS, Registry
+from core.stage import Stage
 from core.wrong_values import wrong_value
 
 HELP = "`python -m core.run --help` shows the options"
@@ -101,7 +102,7 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
     siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
     meant = [siblings[item] for item in nearest(tail, siblings)] or nearest(name, known)
     question = f"did you mean {' or '.join(meant)}? " if meant else ""
-    stage = head if head in registry.parts("stages") else ""
+    stage = head if head in registry.all(Stage) else ""
     if siblings and head and not stage:
         return HooklineError(f"unknown option {shown(name)}", f"{question}possible: {', '.join(siblings)}")
     what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
@@ -119,8 +120,8 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.stages():
         yield from _dotted(stage.name, stage.signature.config)
-    for kind in KINDS:
-        for name, part in registry.parts(kind).items() if kind != "stages" else ():
+    for kind, descriptor in PART_KINDS.items():
+        for name, part in registry.all(descriptor).items():
             yield from _dotted(f"{kind}.{name}", part.options)
 
 

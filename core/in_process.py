@@ -115,12 +115,12 @@ def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
     from core.unused import unused_options
 
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
-        for line in plugins.registry.broken:
-            console.warn(f"broken plugin: {line}")
         request = typed(config, plugins.registry)
-        context = run_context(request, plugins, run_dir=Path.cwd(), reporter=console)
+        for line in (*(f"broken plugin: {line}" for line in request.registry.broken), *plugins.warnings):
+            console.warn(line)
+        context = run_context(request, run_dir=Path.cwd(), reporter=console)
         plan = make_plan(request.stages, request.configs, context, request.words)
-        for line in unused_options(overrides, plan, plugins.registry):
+        for line in unused_options(overrides, plan, request.registry):
             console.note(line)
         return make_steps(plan, context, Store(store_root(request.words)), reuse=request.words.reuse), request, context
 

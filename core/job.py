@@ -197,9 +197,11 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     with explained(plugins.registry):
         request = typed(config, plugins.registry)
     words = request.words
-    for line in plugins.registry.broken:
+    for line in request.registry.broken:
         console.warn(f"broken plugin: {line}")
-    context = run_context(request, plugins, run_dir, console)
+    for line in plugins.warnings:
+        console.warn(line)
+    context = run_context(request, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
     store = Store(store_root(words))
     if not RANKS.leader:
@@ -258,7 +260,7 @@ def _execute(
     return {step.stage.name: artifact for step, artifact in zip(plan.steps, made, strict=True)}
 
 
-def run_context(request: Request, plugins: Plugins, run_dir: Path, reporter: Reporter) -> RunContext:
+def run_context(request: Request, run_dir: Path, reporter: Reporter) -> RunContext:
     """Return the context of a run, from which each stage gets its own."""
     from core.context import RunContext, cache_home
 
@@ -268,7 +270,7 @@ def run_context(request: Request, plugins: Plugins, run_dir: Path, reporter: Rep
         cache_dir=cache_home(),
         seed=request.words.seed,
         device=request.words.device,
-        registry=plugins.registry,
+        registry=request.registry,
         options=lambda kind, name: request.options[kind, name],
         reporter=reporter,
     )

@@ -72,5 +72,5 @@ def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measure
 
 def _author(origin: Origin, context: RunContext) -> tuple[str, str]:
     """Who ships a stage or part, and its code where the version does not stand for it."""
-    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package.partition(".")[0])
-    return str(origin), code_digest(origin.package, context.cache_dir) if origin.package and edited else ""
+    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
+    return str(origin), code_digest(origin.code, context.cache_dir) if origin.code and edited else ""

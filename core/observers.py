@@ -1,12 +1,10 @@
-"""Calls the lifecycle hooks one by one, so that an observer that fails changes nothing."""
+"""Calls the lifecycle hooks; an observer that fails is reported and changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import pluggy
-
+from core.hooks import Hooks
 from core.hookspecs import PROJECT
 
 
@@ -14,22 +12,15 @@ class Observers:
     """The lifecycle hooks of all plugins.
 
     Args:
-        manager: Holds the plugins.
-        warn: Is told which plugin failed, in which hook and why.
+        hooks: Holds the plugins.
+        warn: Gets one line for each plugin that fails: its name, the hook and why.
     """
 
-    def __init__(self, manager: pluggy.PluginManager, warn: Callable[[str], None]) -> None:
-        self._manager = manager
+    def __init__(self, hooks: Hooks, warn: Callable[[str], None]) -> None:
+        self._hooks = hooks
         self._warn = warn
 
-    def tell(self, event: str, **arguments: Any) -> None:
-        """Call ``hookline_<event>`` of every plugin, last registered first, each with the arguments it takes."""
-        name = f"{PROJECT}_{event}"
-        for implementation in reversed(getattr(self._manager.hook, name).get_hookimpls()):
-            try:
-                implementation.function(*(arguments[argument] for argument in implementation.argnames))
-            except Exception as error:
-                self._warn(
-                    f"plugin '{implementation.plugin_name}' failed in {name} ({type(error).__name__}: {error}); "
-                    f"plugins.disable=[{implementation.plugin_name}] leaves it out"
-                )
+    def tell(self, event: str, **arguments: object) -> None:
+        """Call ``hookline_<event>`` of every plugin, last registered first, each with the arguments that it takes."""
+        with self._hooks.reporting(self._warn):
+            getattr(self._hooks.hook, f"{PROJECT}_{event}")(**arguments)

@@ -21,7 +21,7 @@ from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError
 from core.imgsz import fitted_size, size_to_use
-from core.parts import Session, TellingSession
+from core.parts import Runtime, Session, TellingSession
 from core.serial import encode
 from core.sidecar import verify_file
 from core.summary import machine
@@ -77,7 +77,7 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
         what: Which model it is, in messages; empty for an engine that the runtime of the run builds.
     """
     name = opener(kind, engine)
-    runtime = context.registry.parts("runtimes").get(name)
+    runtime = context.registry.all(Runtime).get(name)
     if name == HOST:
         yield from family_problems(context)
     elif runtime is not None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.config import followed, part_names
+from core.containment import PluginError
 from core.errors import HooklineError, shown
-from core.parts import Part
 from core.ranges import range_problems
-from core.registry import AUTO, KINDS, Registry
+from core.registry import AUTO, PART_KINDS, AnyPart, Registry
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -32,18 +32,28 @@ class OptionChecks:
     configs: Mapping[str, Any]
     words: Any = None
 
-    def general_problems(self, context: RunContext) -> Iterator[HooklineError]:
-        """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts."""
+    def general_problems(
+        self, context: RunContext, faults: dict[tuple[str, str], PluginError]
+    ) -> Iterator[HooklineError]:
+        """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts.
+
+        Args:
+            context: For the parts and their options.
+            faults: Gets, by kind and name, the errors of plugins whose own checks failed.
+        """
         for _, problem in range_problems(self.words, ""):
             yield problem
         for word, kind in NAMING.items():
             for name in part_names(getattr(self.words, word, None)):
-                if name != AUTO and name not in context.registry.parts(kind):
+                if name != AUTO and name not in context.registry.all(PART_KINDS[kind]):
                     yield context.registry.not_found(kind, name)
         for kind, part in _parts(context.registry):
             options = context.options(kind, part.name)
             wrong = [problem for _, problem in range_problems(options, f"{kind}.{part.name}.")]
-            yield from wrong or part.check_options(options)
+            try:
+                yield from wrong or part.check_options(options)
+            except PluginError as error:
+                faults[kind, part.name] = error
 
     def stage_problems(self, stage: str, config: Any) -> Iterator[HooklineError]:
         """Yield what is wrong with the options of a stage.
@@ -63,5 +73,5 @@ class OptionChecks:
         return getattr(self.configs.get(stage) if stage else self.words, name, None)
 
 
-def _parts(registry: Registry) -> Iterator[tuple[str, Part[Any]]]:
-    return ((kind, part) for kind in KINDS if kind != "stages" for part in registry.parts(kind).values())
+def _parts(registry: Registry) -> Iterator[tuple[str, AnyPart]]:
+    return ((kind, part) for kind, descriptor in PART_KINDS.items() for part in registry.all(descriptor).values())

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
 
-ImplT = TypeVar("ImplT")
+ImplT_co = TypeVar("ImplT_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _no_problems(_given: Any) -> tuple[HooklineError, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part(Generic[ImplT]):
+class Part(Generic[ImplT_co]):
     """Base of the descriptors that a name in the config chooses.
 
     Attributes:
@@ -67,10 +67,37 @@ class Part(Generic[ImplT]):
 
     name: str
     summary: str
-    load: Callable[[Any], ImplT]
+    load: Callable[[Any], ImplT_co]
     options: type[Any] = NoOptions
     check_options: Callable[[Any], Iterable[HooklineError]] = _no_problems
     packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a part can be used on this machine; ``reason`` says why (or why not), ``hint`` what to install."""
+
+    usable: bool
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePart(Part[ImplT_co]):
+    """Base of the parts that work on a device: runtimes and processors.
+
+    Attributes:
+        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
+        device: ``cpu`` or ``cuda``.
+        rank: ``auto`` takes the available part with the highest rank.
+        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be found before anything runs.
+            Cheap: starts nothing on the device.
+    """
+
+    available: Callable[[], Availability]
+    device: str
+    rank: int = 0
+    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 class Session(Protocol):
@@ -271,15 +298,6 @@ class Graft(Part[GraftBackend]):
 # --- runtimes ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Availability:
-    """Whether a part can be used on this machine; ``reason`` says why (or why not), ``hint`` what to install."""
-
-    usable: bool
-    reason: str
-    hint: str = ""
-
-
 class Tap(Protocol):
     """A model that shows its inner tensors; for calibration."""
 
@@ -336,14 +354,11 @@ class RuntimeBackend(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runtime(Part[RuntimeBackend]):
+class Runtime(DevicePart[RuntimeBackend]):
     """An inference engine.
 
     Attributes:
-        available: Whether it can run here. Cheap: looks for packages, imports nothing heavy.
-        device: ``cpu`` or ``cuda``.
         precisions: What it has a route for.
-        rank: ``backend=auto`` takes the available runtime with the highest rank.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
         engine_suffix: Of the files of its engines.
@@ -351,20 +366,14 @@ class Runtime(Part[RuntimeBackend]):
             others are refused before anything runs.
         check_build: Problems with the options of ``build`` that can be told before anything runs.
         builds_anywhere: Building needs no device, only opening does.
-        check_device: Problems with ``device=`` of what builds or opens, e.g. a GPU that is not there, that can be told
-            before anything runs. Cheap: starts nothing on the device.
     """
 
-    available: Callable[[], Availability]
-    device: str
     precisions: frozenset[Precision]
-    rank: int = 0
     fixed_sizes: bool = False
     engine_suffix: str = ".engine"
     build_options: frozenset[str] = frozenset()
     check_build: Callable[[Any], Iterable[HooklineError]] = _no_problems
     builds_anywhere: bool = False
-    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- processors -------------------------------------------------------------------------------
@@ -437,22 +446,12 @@ def beside(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Processor(Part[ProcessorBackend]):
+class Processor(DevicePart[ProcessorBackend]):
     """Pre- and post-processing on one kind of device.
 
-    Attributes:
-        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
-        device: ``cpu`` or ``cuda``. One on ``cpu`` serves sessions on every device.
-        rank: ``processor=auto`` takes the available processor with the highest rank on the device of the session, else
-            on any that the run may use.
-        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
-            Cheap: starts nothing on the device.
+    One whose ``device`` is ``cpu`` serves sessions on every device. ``processor=auto`` takes one on the device of the
+    session before one of a higher rank.
     """
-
-    available: Callable[[], Availability]
-    device: str
-    rank: int = 0
-    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
 
 
 # --- trackers ---------------------------------------------------------------------------------

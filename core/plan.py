@@ -7,12 +7,14 @@ made from it, so a third party's stage between two others is really between them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Artifact, Checkpoint
-from core.config import shaping_parts
+from core.config import named_parts, shaping_parts
+from core.containment import PluginError
 from core.devices import word_problem
 from core.errors import HooklineError, PlanError
 from core.known import fitting_problems
@@ -82,12 +84,14 @@ def make_plan(
         raise PlanError([wrong])  # every part would find fault with it
     options = OptionChecks(configs, words)
     planner = _Planner(configs, context, options)
-    planner.problems.extend(options.general_problems(context))
+    faults: dict[tuple[str, str], PluginError] = {}
+    planner.problems.extend(options.general_problems(context, faults))
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.stages())
         planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
     for name in asked:
         planner.ask(name)
+    planner.judge(faults)
     planner.problems.extend(placing_problems(planner.steps, context))
     planner.problems.extend(fitting_problems(planner.steps, (), context))
     if planner.problems:
@@ -112,11 +116,18 @@ class _Planner:
 
     def ask(self, name: str) -> None:
         try:
-            stage = self.registry.part("stages", name)
+            self._add(self.registry.get(Stage, name), asked=True)
         except HooklineError as problem:
             self.problems.append(problem)
-            return
-        self._add(stage, asked=True)
+
+    def judge(self, faults: Mapping[tuple[str, str], PluginError]) -> None:
+        """Refuse parts whose own checks failed where a step uses them, and report the others."""
+        used = {(kind, name) for step in self.steps for kind, name in named_parts(step.config)}
+        for part, fault in faults.items():
+            if part in used:
+                self.problems.append(fault)
+            else:
+                self.context.warn(str(fault))
 
     def _add(self, stage: Stage, *, asked: bool) -> int | None:
         if stage.name in self._adding:
@@ -175,13 +186,14 @@ class _Planner:
 
     def _given(self, kind: type[Artifact]) -> bool:
         """Whether what would make ``kind`` has been given anything to make it from."""
-        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
-        return any(stage.given is None or stage.given(self.configs[stage.name]) for stage in makers)
+        return any(self._answer(self._is_given, stage) for stage in self._makers(kind))
 
     def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
-        makers = [stage for stage in self.registry.stages() if self._can_make(stage, kind)]
+        makers = self._makers(kind)
         sources = [stage for stage in makers if len(stage.signature.provides) > 1]
         makers = sources or makers  # what the user gave comes before what could be made from something else
+        shipped = [stage for stage in makers if not self.registry.origin("stages", stage.name).outside]
+        makers = shipped or makers  # a stage of a plugin takes the place of one of these where it is named
         if len(makers) == 1:
             return self._add(makers[0], asked=False)
         if makers:
@@ -194,6 +206,20 @@ class _Planner:
             problem = self._nothing_makes(consumer, kind)
         self.problems.append(problem)
         return None
+
+    def _makers(self, kind: type[Artifact]) -> list[Stage]:
+        return [stage for stage in self.registry.stages() if self._answer(partial(self._can_make, kind=kind), stage)]
+
+    def _answer(self, question: Callable[[Stage], bool], stage: Stage) -> bool:
+        """Ask about a stage that nobody has named; one whose plugin fails then is left out, and reported."""
+        try:
+            return question(stage)
+        except PluginError as error:
+            self.context.warn(str(error))
+            return False
+
+    def _is_given(self, stage: Stage) -> bool:
+        return stage.given is None or stage.given(self.configs[stage.name])
 
     def _can_make(self, stage: Stage, kind: type[Artifact]) -> bool:
         if not stage.automatic or kind not in stage.signature.provides:

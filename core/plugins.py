@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import inspect
 import json
 import os
 import sys
-import traceback
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import pluggy
-
-from core import hookspecs
 from core.code_digest import code_digest
-from core.errors import HooklineError, unknown
+from core.conf_packages import SharedYaml, yaml_files
+from core.containment import Fault, PluginError, contained, source_place, unchanged_surroundings
+from core.errors import HooklineError, shown, unknown
+from core.guarded_parts import guarded
+from core.hooks import Hooks
 from core.hookspecs import PROJECT
-from core.registry import KINDS, LISTED, Origin, Registry, check_part
+from core.registry import KINDS, LISTED, Descriptor, Origin, Registry, check_part
+from core.stage import Stage
+from core.trial_cache import has_passed, remember, state_of
 from core.version import __version__
 
 BUILTINS: tuple[str, ...] = (
@@ -65,7 +65,17 @@ ENVIRONMENT = "HOOKLINE_PLUGINS"
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """What became of one plugin. ``state`` is ``loaded``, ``disabled`` or ``broken`` (then ``error`` says why)."""
+    """What became of one plugin.
+
+    Attributes:
+        name: As ``plugins.disable`` takes it.
+        distribution, version: What ships it.
+        state: ``loaded``, ``disabled`` or ``broken``.
+        hooks: The hooks that it implements.
+        provides: Kind and name of its parts.
+        error: Why it is broken.
+        warnings: What is doubtful about it.
+    """
 
     name: str
     distribution: str
@@ -74,23 +84,26 @@ class PluginInfo:
     hooks: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     error: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
 class Plugins:
-    """The loaded plugins: the pluggy manager, the registry they filled, and what became of each."""
+    """The loaded plugins.
 
-    manager: pluggy.PluginManager
+    Attributes:
+        manager: The hooks that pluggy calls.
+        registry: The parts that they registered.
+        infos: What became of each.
+        conf_packages: Plugin and package of the YAML that the ``conf`` hook yields.
+        warnings: One line for whatever is doubtful about them, for the run.
+    """
+
+    manager: Hooks
     registry: Registry
     infos: list[PluginInfo] = field(default_factory=list)
-
-    def conf_packages(self) -> list[tuple[str, str]]:
-        """(plugin name, package) of every YAML package that the ``conf`` hook yields."""
-        return [
-            (implementation.plugin_name, package)
-            for implementation in self.manager.hook.hookline_conf.get_hookimpls()
-            for package in _yielded(implementation)
-        ]
+    conf_packages: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -112,113 +125,211 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
         disable: Names of plugins to leave out.
 
     Raises:
-        HooklineError: Two plugins claim one name, or a disabled name does not exist.
+        HooklineError: A disabled name does not exist.
     """
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
-    plugins = Plugins(manager, Registry())
     candidates = list(_candidates())
     names = [candidate.origin.plugin for candidate in candidates]
     for name in disable:
         if name not in names:
             raise unknown("plugin in plugins.disable", name, names, listed=f"{LISTED} all")
-    for candidate in candidates:
-        plugins.infos.append(_load(plugins, candidate, disabled=candidate.origin.plugin in disable))
-    return plugins
+    loading = _Loading(Plugins(Hooks(), Registry()))
+    with loading.plugins.manager.reporting(loading.plugins.warnings.append):
+        wanted = [candidate for candidate in candidates if candidate.origin.plugin not in disable]
+        imported = [
+            candidate for candidate in wanted if loading.load(candidate)
+        ]  # all wrappers, before a part is asked for
+        for candidate in imported:
+            loading.register(candidate.origin)
+    loading.plugins.infos.extend(
+        loading.infos.get(candidate, _info(candidate.origin, "disabled")) for candidate in candidates
+    )
+    return loading.plugins
+
+
+class _Loading:
+    """Loads plugins one by one; each that fails is removed again, and named."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self.infos: dict[_Candidate, PluginInfo] = {}
+        self._candidates: dict[str, _Candidate] = {}
+        self._yaml = SharedYaml()
+
+    def load(self, candidate: _Candidate) -> bool:
+        """Import a plugin and register its hooks; return whether that was possible."""
+        origin = candidate.origin
+        with self._broken_unless_loaded(candidate):
+            if former := self._candidates.get(origin.plugin):
+                raise Fault(f"a plugin of {former.origin.distribution} {former.origin.version} has the same name")
+            with contained(origin, ""), unchanged_surroundings() if origin.outside else nullcontext():
+                plugin = candidate.load()
+            with contained(origin, "", source_place(plugin)):
+                unmarked = self.plugins.manager.add(plugin, origin)
+            self._candidates[origin.plugin] = candidate
+            self.infos[candidate] = _info(origin, "loaded", warnings=unmarked)
+            self.plugins.warnings += [f"{origin}: {line}" for line in unmarked]
+            return True
+        return False
+
+    def register(self, origin: Origin) -> None:
+        """Register the parts and the YAML of a plugin, all or nothing."""
+        candidate, plugins = self._candidates[origin.plugin], self.plugins
+        parts: list[_Found] = []
+        with self._broken_unless_loaded(candidate, parts):
+            with unchanged_surroundings() if origin.outside else nullcontext():
+                parts += _parts(plugins.manager, origin)
+                packages = _packages(plugins.manager, origin)
+            with contained(origin, ""):
+                self._yaml.check(origin.plugin, packages)
+                _check_free(parts, plugins.registry)
+            if origin.outside:
+                _try(origin, parts, [file for files in packages.values() for file in files.values()])
+            self._yaml.add(origin.plugin, packages)
+            plugins.conf_packages += [(origin.plugin, package) for package in packages]
+            for found in parts:
+                plugins.registry.add(found.kind, found.part, found.origin)
+            self.infos[candidate] = replace(
+                self.infos[candidate],
+                hooks=plugins.manager.hooks_of(origin.plugin),
+                provides=tuple(f"{found.kind}: {found.part.name}" for found in parts),
+            )
+
+    @contextmanager
+    def _broken_unless_loaded(self, candidate: _Candidate, parts: Sequence[_Found] = ()) -> Iterator[None]:
+        """Mark the plugin as broken where the block raises a mistake of its own."""
+        origin, plugins = candidate.origin, self.plugins
+        try:
+            with contained(origin, "") if not origin.outside else nullcontext():
+                yield
+        except (HooklineError, Fault) as error:
+            mistake = error if isinstance(error, PluginError) else PluginError(origin, "", error)
+            self.infos[candidate] = _info(origin, "broken", error=mistake.reason)
+            if self._candidates.get(origin.plugin) is candidate:
+                plugins.manager.unregister(name=origin.plugin)
+            plugins.registry.mark_broken(str(mistake), [(found.kind, found.part.name) for found in parts])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A part that a plugin yields.
+
+    Attributes:
+        kind, part: The part.
+        origin: Who ships it; names the plugins whose wrappers changed it.
+        place: File and line of the hook that yields it.
+    """
+
+    kind: str
+    part: Descriptor
+    origin: Origin
+    place: str
+
+
+def _info(origin: Origin, state: str, *, error: str = "", warnings: tuple[str, ...] = ()) -> PluginInfo:
+    return PluginInfo(origin.plugin, origin.distribution, origin.version, state, error=error, warnings=warnings)
 
 
 def _candidates() -> Iterable[_Candidate]:
     for module in BUILTINS:
-        yield _Candidate(Origin(module, PROJECT, __version__, module.removesuffix(".plugin")), module)
+        yield _Candidate(Origin(module, PROJECT, __version__, module), module)
     for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda entry: entry.name):
         distribution = entry.dist
         name, version = (distribution.name, distribution.version) if distribution else ("unknown", "0")
-        yield _Candidate(Origin(entry.name, name, version, _top_level(entry.module)), entry)
-    for module in filter(None, os.environ.get(ENVIRONMENT, "").split(":")):
-        package = _top_level(module)
-        version = code_digest(package)[:12]  # a plugin without a version changes whenever its code does
-        yield _Candidate(Origin(module, f"${ENVIRONMENT}", version, package, installed=False), module)
+        yield _Candidate(Origin(entry.name, name, version, entry.value.partition(":")[0].strip()), entry)
+    modules = list(filter(None, os.environ.get(ENVIRONMENT, "").split(":")))
+    if modules:
+        _make_importable()
+    for module in modules:  # without a version: it is another one whenever its code changes
+        yield _Candidate(Origin(module, f"${ENVIRONMENT}", code_digest(module.partition(".")[0])[:12], module), module)
 
 
-def _top_level(module: str) -> str:
-    return module.partition(".")[0]
+def _make_importable() -> None:
+    """Find modules in the working directory, as ``python -m`` does; the script ``hookline`` would not."""
+    if getattr(sys.flags, "safe_path", False):  # python -P, since 3.11
+        return
+    with suppress(OSError):
+        folder = os.getcwd()  # noqa: PTH109
+        if not {"", folder} & set(sys.path):
+            sys.path.append(folder)  # last, so that no file of the user hides a library
 
 
-def _load(plugins: Plugins, candidate: _Candidate, *, disabled: bool) -> PluginInfo:
-    origin = candidate.origin
-    if disabled:
-        return PluginInfo(origin.plugin, origin.distribution, origin.version, "disabled")
-    plugin: object = None
-    try:
-        plugin = candidate.load()
-        if former := plugins.manager.get_name(plugin):
-            raise ValueError(f"it is loaded already, as '{former}'")
-        plugins.manager.register(plugin, name=origin.plugin)
-        hooks = _hooks(plugins.manager, plugin)
-        parts = _parts(plugins.manager, plugin)
-    except (Exception, SystemExit) as error:
-        if plugins.manager.has_plugin(origin.plugin):
-            plugins.manager.unregister(name=origin.plugin)
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())} ({_where(error, plugin)})"
-        plugins.registry.broken.append(f"{origin}: {reason}; plugins.disable=[{origin.plugin}] leaves it out")
-        return PluginInfo(origin.plugin, origin.distribution, origin.version, "broken", error=reason)
-    for kind, part in parts:
-        plugins.registry.add(kind, part, origin)
-    provides = tuple(f"{kind}: {part.name}" for kind, part in parts)
-    return PluginInfo(origin.plugin, origin.distribution, origin.version, "loaded", hooks, provides)
-
-
-def _hooks(manager: pluggy.PluginManager, plugin: object) -> tuple[str, ...]:
-    callers = manager.get_hookcallers(plugin) or []
-    for caller in callers:
-        if not caller.has_spec():
-            possible = (name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
-            raise AttributeError(str(unknown("hook", caller.name, possible)))
-    return tuple(sorted(caller.name for caller in callers))
-
-
-def _parts(manager: pluggy.PluginManager, plugin: object) -> list[tuple[str, Any]]:
-    """What a plugin yields, checked as a whole before any of it is registered."""
-    found = []
+def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
+    """Return what a plugin yields, checked as a whole before any of it is registered."""
+    found: list[_Found] = []
     for kind in KINDS:
-        for implementation in getattr(manager.hook, f"{PROJECT}_{kind}").get_hookimpls():
-            if implementation.plugin is plugin:
-                found += [(kind, check_part(kind, part)) for part in _yielded(implementation)]
+        hook = f"{PROJECT}_{kind}"
+        place = manager.place_of(origin.plugin, hook)
+        for value, changed in manager.yielded(origin.plugin, hook):
+            with contained(origin, hook, place):
+                part = check_part(kind, value)
+                if origin.outside:
+                    part = guarded(part, origin)
+            found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, place))
     return found
 
 
-def _yielded(implementation: pluggy.HookImpl) -> Iterable[Any]:
-    values: Any = implementation.function()
-    yield from values
+def _changed(origin: Origin, hook: str, manager: Hooks) -> Origin:
+    """Return the origin of a part that a wrapper made: the key of the store contains who shapes a result."""
+    return replace(origin, version=f"{origin.version}, changed by {', '.join(map(str, manager.wrapping(hook)))}")
 
 
-def _where(error: BaseException, plugin: object) -> str:
-    """File and line to look at: the innermost frame outside of importlib, else the plugin's file."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    outside = [
-        frame
-        for frame in frames
-        if Path(frame.filename).parent != Path(__file__).parent and "pluggy" not in frame.filename
-    ]
-    if outside:
-        return f"{outside[-1].filename}:{outside[-1].lineno}"
-    if isinstance(plugin, ModuleType) and plugin.__file__:
-        return plugin.__file__
-    return inspect.getsourcefile(type(plugin)) or "unknown file" if plugin is not None else "not found"
+def _packages(manager: Hooks, origin: Origin) -> dict[str, dict[str, Path]]:
+    """Return the YAML files of each package that a plugin yields, by their path in Hydra's search path."""
+    hook = f"{PROJECT}_conf"
+    place = manager.place_of(origin.plugin, hook)
+    packages: dict[str, dict[str, Path]] = {}
+    for package, _ in manager.yielded(origin.plugin, hook):
+        with contained(origin, f"{hook}: the YAML package {shown(package)}", place):
+            packages[str(package)] = yaml_files(package)
+    return packages
+
+
+def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
+    names: set[tuple[str, str]] = set()
+    for found in parts:
+        taken = registry.owner(found.kind, found.part.name)
+        if taken or (found.kind, found.part.name) in names:
+            by = f"is that of {taken}" if taken else "is yielded twice"
+            raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: give it another name", found.place)
+        names.add((found.kind, found.part.name))
+
+
+def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path]) -> None:
+    """Try what a plugin declares, unless it has passed before in the same state."""
+    from core.context import cache_home
+
+    cache, state = cache_home(), state_of(origin, [*map(str, yaml), *_option_files(parts)])
+    if has_passed(cache, origin, state):
+        return
+    from core.trial import try_parts, try_yaml
+
+    with contained(origin, ""):
+        try_yaml(yaml)
+        try_parts((found.kind, found.part, found.place) for found in parts)
+    remember(cache, origin, state)
+
+
+def _option_files(parts: Sequence[_Found]) -> Iterator[str]:
+    for found in parts:
+        options = found.part.signature.config if isinstance(found.part, Stage) else found.part.options
+        file = getattr(sys.modules.get(options.__module__), "__file__", None)
+        if isinstance(file, str):
+            yield file
 
 
 def _table(infos: Sequence[PluginInfo]) -> str:
     lines = []
     for info in infos:
         lines.append(f"{info.name:<28} {info.state:<9} {info.distribution} {info.version}")
-        lines.extend(f"    {text}" for text in (info.error, ", ".join(info.provides), ", ".join(info.hooks)) if text)
+        texts = (info.error, ", ".join(info.provides), ", ".join(info.hooks), *info.warnings)
+        lines.extend(f"    {text}" for text in texts if text)
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """List the plugins; exit code 1 when one is broken."""
     given = sys.argv[1:] if arguments is None else arguments
-    wrong: list[Any] = [argument for argument in given if argument != "--json"]
+    wrong = [argument for argument in given if argument != "--json"]
     if wrong:
         print(unknown("option", wrong[0], ["--json"]), file=sys.stderr)
         return 2

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown, unknown
-from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
+from core.hookspecs import PROJECT
+from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Runtime, Tracker
 from core.stage import Stage
 
+if TYPE_CHECKING:
+    from core.containment import PluginError
+
+AnyPart: TypeAlias = Part[object]
+"""A part of whatever kind."""
+Descriptor: TypeAlias = Stage | AnyPart
+"""What a registration hook yields."""
+KindT = TypeVar("KindT", bound=Descriptor)
 NAME_LENGTH = 64
-KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
+KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
     {
         "stages": (Stage, "stage"),
         "models": (ModelFamily, "model family"),
@@ -26,6 +35,11 @@ KINDS: Mapping[str, tuple[type[Any], str]] = MappingProxyType(
     }
 )
 """Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""
+PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
+    {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
+)
+"""Kinds whose options lie under ``<kind>.<name>.*``: all but the stages."""
+_KIND_OF: Mapping[type[object], str] = {descriptor: kind for kind, (descriptor, _) in KINDS.items()}
 
 LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
@@ -39,17 +53,35 @@ class Origin:
     """Who registered something.
 
     Attributes:
-        plugin: Name of the plugin.
-        distribution, version: That ship it.
-        package: Importable package with its code; empty where it has none.
-        installed: Whether it comes with an installed distribution.
+        plugin: The plugin's name.
+        distribution, version: What ships it.
+        module: Where its code is; empty where that is not known.
     """
 
     plugin: str
     distribution: str
     version: str
-    package: str = ""
-    installed: bool = True
+    module: str = ""
+
+    @property
+    def outside(self) -> bool:
+        """Whether another distribution than hookline ships it."""
+        return self.distribution != PROJECT
+
+    @property
+    def installed(self) -> bool:
+        """Whether it comes with an installed distribution, whose version says something."""
+        return not self.distribution.startswith("$")
+
+    @property
+    def code(self) -> str:
+        """The package whose files shape its results: of ours that of the stage or backend, of others the whole."""
+        return self.package if self.outside else self.module.removesuffix(".plugin")
+
+    @property
+    def package(self) -> str:
+        """The top-level package of its code."""
+        return self.module.partition(".")[0]
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} (plugin '{self.plugin}')"
@@ -59,36 +91,75 @@ class Registry:
     """Parts by kind and name. Names are unique, so the order of registration never matters."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, dict[str, tuple[Any, Origin]]] = {kind: {} for kind in KINDS}
+        self._parts: dict[str, dict[str, tuple[Descriptor, Origin]]] = {kind: {} for kind in KINDS}
         self.broken: list[str] = []
-        """One line for each plugin that could not be loaded; told when a name is not found."""
+        """One line for each plugin that could not be loaded; reported when a name is not found."""
+        self._lost: dict[tuple[str, str], str] = {}
 
-    def add(self, kind: str, part: Any, origin: Origin) -> None:
+    def add(self, kind: str, part: object, origin: Origin) -> None:
         """Register ``part``.
 
         Raises:
             TypeError: As :func:`check_part`.
             HooklineError: Its name is taken; names both distributions.
         """
-        check_part(kind, part)
-        noun, taken = KINDS[kind][1], self._parts[kind].get(part.name)
+        checked = check_part(kind, part)
+        noun, taken = KINDS[kind][1], self._parts[kind].get(checked.name)
         if taken is not None:
             raise HooklineError(
-                f"two plugins claim the {noun} '{part.name}': {taken[1]} and {origin}",
+                f"two plugins claim the {noun} '{checked.name}': {taken[1]} and {origin}",
                 f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
             )
-        self._parts[kind][part.name] = (part, origin)
+        self._parts[kind][checked.name] = (checked, origin)
+
+    def mark_broken(self, line: str, names: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep why a plugin could not be loaded, and kind and name of the parts that it would have brought."""
+        self.broken.append(line)
+        self._lost |= dict.fromkeys(names, line)
+
+    def origins(self) -> Iterator[Origin]:
+        """Yield who registered each part."""
+        return (origin for parts in self._parts.values() for _, origin in parts.values())
+
+    def without(self, broken: Iterable[PluginError]) -> Registry:
+        """Return a registry without the parts of plugins that turned out to be broken."""
+        reasons = {error.origin: str(error) for error in broken}
+        copy = Registry()
+        copy.broken, copy._lost = list(self.broken), dict(self._lost)
+        for kind, parts in self._parts.items():
+            copy._parts[kind] = {name: entry for name, entry in parts.items() if entry[1] not in reasons}
+        for origin, line in reasons.items():
+            copy.mark_broken(
+                line,
+                [(kind, name) for kind, parts in self._parts.items() for name in parts if parts[name][1] == origin],
+            )
+        return copy
+
+    def owner(self, kind: str, name: str) -> Origin | None:
+        """Return who registered a name; None for nobody."""
+        entry = self._parts[kind].get(name)
+        return entry[1] if entry else None
+
+    def get(self, kind: type[KindT], name: str) -> KindT:
+        """Return the part of a descriptor class that has a name, e.g. ``get(Runtime, "onnxruntime")``.
+
+        Raises:
+            HooklineError: No such name; lists the nearest ones and the plugins that are broken.
+        """
+        part = self._entry(_KIND_OF[kind], name)[0]
+        assert isinstance(part, kind)
+        return part
+
+    def all(self, kind: type[KindT]) -> Mapping[str, KindT]:
+        """Return all parts of a descriptor class by name, in order of registration."""
+        return {name: part for name, (part, _) in self._parts[_KIND_OF[kind]].items() if isinstance(part, kind)}
 
     def parts(self, kind: str) -> Mapping[str, Any]:
-        """All parts of a kind by name, in order of registration."""
+        """All parts of a kind by name; :meth:`all` is typed."""
         return {name: part for name, (part, _) in self._parts[kind].items()}
 
     def part(self, kind: str, name: str) -> Any:
-        """One part.
-
-        Raises:
-            HooklineError: No such name; tells the nearest ones and the plugins that are broken.
-        """
+        """One part, as :meth:`get`, which is typed."""
         return self._entry(kind, name)[0]
 
     def origin(self, kind: str, name: str) -> Origin:
@@ -97,10 +168,9 @@ class Registry:
 
     def stages(self) -> Iterator[Stage]:
         """All stages."""
-        for stage, _ in self._parts["stages"].values():
-            yield stage
+        yield from self.all(Stage).values()
 
-    def _entry(self, kind: str, name: str) -> tuple[Any, Origin]:
+    def _entry(self, kind: str, name: str) -> tuple[Descriptor, Origin]:
         try:
             return self._parts[kind][name]
         except KeyError:
@@ -108,6 +178,8 @@ class Registry:
 
     def not_found(self, kind: str, name: str) -> HooklineError:
         """The error for a name that nobody registered; a broken plugin may have wanted to."""
+        if line := self._lost.get((kind, name)):
+            return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
         automatic = [AUTO] if kind in RANKED else []
         error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if self.broken:
@@ -116,7 +188,7 @@ class Registry:
         return error
 
 
-def check_part(kind: str, part: Any) -> Any:
+def check_part(kind: str, part: object) -> Descriptor:
     """``part``, when it is what the hook of this kind must yield.
 
     Raises:

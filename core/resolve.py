@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from core import registry
 from core.config import needs_usable, part_names, parts_of
+from core.containment import PluginError
 from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
 from core.opening import HOST
-from core.registry import KINDS
+from core.parts import DevicePart, Processor, Runtime, Tracker
+from core.registry import KINDS, PART_KINDS, AnyPart
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -60,19 +62,18 @@ def check_usable(kind: str, name: str, context: RunContext) -> None:
         HooklineError: There is none of this name.
         UnavailableError: Says why it cannot be used and what to do.
     """
-    part = context.registry.part(kind, name)
+    part = context.registry.get(PART_KINDS[kind], name)
     if contradicts(part, context.device):
-        return  # told where it matters; to install what cannot be used would not help
-    available = getattr(part, "available", None)
-    state = available() if available else None
+        return  # reported where it matters; installing a package for another device would not help
+    state = part.available() if isinstance(part, DevicePart | Tracker) else None
     if state is not None and not state.usable:
         pointer = _doctor(kind, part, context) if DOCTOR not in state.hint else ""
         raise UnavailableError(f"{name} cannot be used here: {state.reason}", state.hint + pointer)
 
 
-def _doctor(kind: str, part: Any, context: RunContext) -> str:
+def _doctor(kind: str, part: AnyPart, context: RunContext) -> str:
     """Where to read on about a part on a GPU, whose driver, libraries and packages may all be the cause."""
-    if getattr(part, "device", "") != "cuda" or DOCTOR not in context.registry.parts("stages"):
+    if not isinstance(part, DevicePart) or part.device != "cuda" or not _has_doctor(context):
         return ""
     return f"; see +stage={DOCTOR} {KINDS[kind][1]}={part.name}"
 
@@ -80,7 +81,7 @@ def _doctor(kind: str, part: Any, context: RunContext) -> str:
 def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineError]:
     """Why a processor cannot work on the device of the run. Of a runtime the plan asks where it builds or opens."""
     if kind == "processors":
-        yield from device_problems(kind, context.registry.part(kind, name), context)
+        yield from device_problems(kind, context.registry.get(Processor, name), context)
 
 
 def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bool = True) -> tuple[str, str]:
@@ -97,21 +98,29 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     Raises:
         UnavailableError: None can be used; names what is wrong with each and what to do.
     """
-    ranked = [part for part in context.registry.parts(kind).values() if hasattr(part, "rank")]
+    ranked = [part for part in context.registry.all(PART_KINDS[kind]).values() if isinstance(part, DevicePart)]
     near = _device_of(runtime, context) if kind == "processors" else ""
     refused: dict[str, HooklineError] = {}
-    problem: HooklineError | None
     for part in sorted(ranked, key=lambda part: (part.device != near, -part.rank)):
         if contradicts(part, context.device):
             continue
-        state = part.available()
-        problem = None if state.usable else UnavailableError(state.reason, state.hint)
-        if problem is None and needed:
-            problem = next(iter(part.check_device(context.device)), None)
-        if problem is None:
-            return part.name, f"{kind[:-1]}: {part.name} ({state.reason})"
-        refused[part.name] = problem
+        try:
+            return part.name, f"{kind[:-1]}: {part.name} ({_reason_to_use(part, context.device, needed=needed)})"
+        except HooklineError as problem:
+            refused[part.name] = problem
+            if isinstance(problem, PluginError):
+                context.warn(str(problem))
     raise _none_usable(kind, refused, context)
+
+
+def _reason_to_use(part: DevicePart[object], device: str, *, needed: bool) -> str:
+    """Why a part can be used; what it lacks is raised."""
+    state = part.available()
+    if not state.usable:
+        raise UnavailableError(state.reason, state.hint)
+    for problem in part.check_device(device) if needed else ():
+        raise problem
+    return state.reason
 
 
 def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunContext) -> UnavailableError:
@@ -119,10 +128,10 @@ def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunCo
     noun = KINDS[kind][1]
     named = list(refused.items())[:REASONS]
     reasons = "; ".join(f"{name}: {problem.message.removeprefix(f'{name} ')}" for name, problem in named)
-    others = [part for part in context.registry.parts(kind).values() if contradicts(part, context.device)]
+    others = [part for part in context.registry.all(PART_KINDS[kind]).values() if contradicts(part, context.device)]
     ways = ["set device=auto"] if others else []
     for name, problem in named[:1]:
-        doctor = isinstance(problem, UnavailableError) and DOCTOR in context.registry.parts("stages")
+        doctor = isinstance(problem, UnavailableError) and _has_doctor(context)
         ways.append(f"see +stage={DOCTOR} {noun}={name}" if doctor else problem.hint)
     return UnavailableError(
         f"no {noun} can be used with device={context.device}" + (f" ({reasons})" if reasons else ""),
@@ -136,15 +145,18 @@ def _device_of(runtime: str, context: RunContext) -> str:
         return "cpu"
     try:
         name = best_part("runtimes", context)[0] if runtime == AUTO else runtime
-        device: str = context.registry.part("runtimes", name).device
+        return context.registry.get(Runtime, name).device
     except HooklineError:
         return ""
-    return device
+
+
+def _has_doctor(context: RunContext) -> bool:
+    return any(stage.name == DOCTOR for stage in context.registry.stages())
 
 
 def _check_route(config: Any, kind: str, name: str, context: RunContext) -> None:
     """A runtime that has no way to the precision that was asked for is refused, never replaced."""
-    part, precision = context.registry.part(kind, name), getattr(config, "precision", None)
-    if kind == "runtimes" and precision is not None and precision not in part.precisions:
+    part, precision = context.registry.get(PART_KINDS[kind], name), getattr(config, "precision", None)
+    if isinstance(part, Runtime) and precision is not None and precision not in part.precisions:
         possible = ", ".join(sorted(item.value for item in part.precisions))
         raise HooklineError(f"{name} has no route for precision={precision.value}", f"possible: {possible}")

@@ -23,6 +23,7 @@ from core.observers import Observers
 from core.output_paths import free_path, write_file
 from core.plan import Plan, Step
 from core.ranks import RANKS
+from core.results import call_stage, check_result, failure_line
 from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path
 from core.store import Store, complete
@@ -66,6 +67,8 @@ def run_plan(
                 if step.asked and step.stage.stored:
                     artifact = _expose(artifact, step.stage.name, context.run_dir, store)
         except BaseException as error:
+            if line := failure_line(step.stage.name, error, context.registry):
+                context.warn(line)
             observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
             raise
         made.append(artifact)
@@ -132,7 +135,10 @@ def _run_step(
     def make(workdir: Path) -> Artifact:
         left_out = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
         place = replace(context, workdir=workdir, asked=step.asked)
-        artifact = stage.run(config=step.config, context=place, **inputs, **left_out)
+        arguments = {"config": step.config, "context": place, **inputs, **left_out}
+        returned = call_stage(stage, arguments, step.parts, context.registry)
+        origin = context.registry.origin("stages", stage.name)
+        artifact = check_result(stage, origin, returned, workdir, inputs.values())
         return replace(artifact, provenance=provenance, notes=_notes(artifact, inputs.values()))
 
     if stage.collective and not RANKS.leader:

@@ -9,6 +9,7 @@ from core.artifacts import AnyModel, Artifact, Engine
 from core.config import named_runtime, parts_of
 from core.errors import HooklineError
 from core.opening import HOST, opener, opening_problems
+from core.parts import Runtime
 from core.registry import AUTO, Registry
 from core.stage import Input, Stage
 
@@ -51,7 +52,7 @@ def placing_problems(steps: Sequence[Step], context: RunContext) -> list[Hooklin
 def _demands(step: Step, steps: Sequence[Step], registry: Registry) -> Iterator[tuple[type[Artifact], str, str]]:
     """Kind, runtime and description of what a step needs the device for, as :func:`opening_problems` takes them."""
     built = named_runtime(step.config) if Engine in step.stage.signature.provides else ""
-    if (runtime := registry.parts("runtimes").get(built)) and not runtime.builds_anywhere:
+    if (runtime := registry.all(Runtime).get(built)) and not runtime.builds_anywhere:
         yield Engine, built, ""
     opened = _opened(step.stage, step.config)
     if opened is None or opened.name not in step.inputs:

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -76,6 +76,24 @@ def _send_again(number: int) -> None:
     again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
     again.daemon = True
     again.start()
+
+
+def received() -> tuple[KeyboardInterrupt, ...]:
+    """Return the interruptions that signals have caused in this process so far."""
+    return tuple(_received)
+
+
+def interruption_behind(error: BaseException, before: Sequence[KeyboardInterrupt]) -> KeyboardInterrupt | None:
+    """Return the interruption by a signal that an error stands for; None for a KeyboardInterrupt that code raised.
+
+    Args:
+        error: What was raised.
+        before: :func:`received` before the code ran that raised it.
+    """
+    if new := [item for item in _received if item not in before]:
+        return new[-1]
+    by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # it raises what nobody records
+    return error if isinstance(error, KeyboardInterrupt) and by_python else None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from core.compose import Words
+from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.plan import Plan
@@ -29,7 +30,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> 
         plan: The checked plan.
         registry: For the names of all stages.
     """
-    stages, planned = registry.parts("stages"), {step.stage.name for step in plan.steps}
+    stages, planned = registry.all(Stage), {step.stage.name for step in plan.steps}
     references = set(_references(overrides, plan))
     options = dict.fromkeys(map(_option, overrides))
     words = [

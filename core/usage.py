@@ -44,7 +44,7 @@ def usage(arguments: Sequence[str], registry: Registry) -> str:
     """The help text; with the options of every stage that ``arguments`` names."""
     width = max((len(stage.name) for stage in registry.stages()), default=0)
     stages = "\n".join(f"  {stage.name:<{width}}  {stage.summary}" for stage in registry.stages())
-    named = [_options(registry.part("stages", name)) for name in _named(arguments)]
+    named = [_options(registry.get(Stage, name)) for name in _named(arguments)]
     broken = "".join(f"broken plugin: {line}\n" for line in registry.broken)
     return "\n".join([_HEAD, f"stages:\n{stages}\n", *named, _WORDS, _EXAMPLES, _TAIL + broken])
 

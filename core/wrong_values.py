@@ -13,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from core.compose import Words
 from core.errors import HooklineError, shown, unknown
 from core.ranges import ranges_of
-from core.registry import KINDS, Registry
+from core.registry import PART_KINDS, Registry
+from core.stage import Stage
 
 _NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
 
@@ -65,8 +66,8 @@ def _owner(option: str, registry: Registry) -> tuple[type[Any] | None, str]:
     owner: type[Any] | None = None
     if not head:
         owner = Words
-    elif stage := registry.parts("stages").get(head):
+    elif stage := registry.all(Stage).get(head):
         owner = stage.signature.config
-    elif kind in KINDS and part in registry.parts(kind):
-        owner = registry.parts(kind)[part].options
+    elif kind in PART_KINDS and (found := registry.all(PART_KINDS[kind]).get(part)):
+        owner = found.options
     return (owner, name) if owner is not None and name in get_type_hints(owner) else (None, name)

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -21,7 +21,7 @@ from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
 from core.ranges import ranges_of
-from core.registry import KINDS, Registry
+from core.registry import KINDS, PART_KINDS, Registry
 from core.wrong_values import enumeration_of
 
 DOCS = Path(__file__).resolve().parent
@@ -80,9 +80,9 @@ def configuration(registry: Registry) -> str:
     ]
     for stage in registry.stages():
         sections += [f"## {stage.name}", f"{_sentence(stage.summary)}", _options(stage.signature.config, stage.name)]
-    for kind in KINDS:
-        for part in registry.parts(kind).values():
-            if kind != "stages" and part.options is not NoOptions:
+    for kind, descriptor in PART_KINDS.items():
+        for part in registry.all(descriptor).values():
+            if part.options is not NoOptions:
                 prefix = f"{kind}.{part.name}"
                 sections += [f"## {prefix}", _sentence(part.summary), _options(part.options, prefix)]
     return "\n\n".join(sections) + "\n"
@@ -128,8 +128,8 @@ def _public(text: str) -> str:
 
 
 def _descriptor(kind: type[Any]) -> str:
-    own, inherited = _attributes(kind), _attributes(parts.Part) if issubclass(kind, parts.Part) else {}
-    rows = [f"- `{name}`: {text}" for name, text in (inherited | own).items()]
+    bases = [_attributes(base) for base in reversed(kind.__mro__) if is_dataclass(base)]
+    rows = [f"- `{name}`: {text}" for attributes in bases for name, text in attributes.items()]
     summary = (inspect.getdoc(kind) or "").splitlines()[0]
     return "\n".join([f"## The descriptor `{kind.__name__}`", "", summary, "", *rows])
 

@@ -163,9 +163,12 @@ def test_the_code_of_a_plugin_is_in_the_key_where_its_version_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path, kind: str, installed: bool
 ) -> None:
     monkeypatch.setattr("core.keys.is_edited_in_place", lambda distribution, name: False)
-    registry = toys.registry()
+    registry, distribution = toys.registry(), "d" if installed else "$HOOKLINE_PLUGINS"
     for name, (part, _) in list(registry._parts[kind].items()):
-        registry._parts[kind][name] = (part, Origin("p", "d", "1", "edited_in_place", installed=installed))
+        registry._parts[kind][name] = (
+            part,
+            Origin("p", distribution, "1", "edited_in_place"),
+        )
     context = toys.context(tmp_path, registry)
     step = make_plan(["quantize"], toys.configs(), context).steps[-1]
     before = key_of(step, {}, context)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import HooklineError
 from core.plugins import BUILTINS, load_plugins
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
@@ -129,22 +128,25 @@ def test_plugin_authors_mistakes_are_told(
     assert "single.py" in info.error
 
 
-def test_two_plugins_with_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shipped_name_is_never_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "@hookimpl\ndef hookline_calibrators():\n    yield Calibrator(name='minmax', summary='', load=print)\n"
     monkeypatch.syspath_prepend(write_plugin(tmp_path, body))
     monkeypatch.setenv("HOOKLINE_PLUGINS", "single")
     monkeypatch.delitem(sys.modules, "single", raising=False)
-    with pytest.raises(
-        HooklineError, match=r"two plugins claim the calibrator 'minmax': hookline .* and \$HOOKLINE_PLUG"
-    ):
-        load_plugins()
+    plugins = load_plugins()
+    info = next(info for info in plugins.infos if info.name == "single")
+    assert info.state == "broken"
+    assert "the calibrator 'minmax' is that of hookline" in info.error
+    assert plugins.registry.origin("calibrators", "minmax").distribution == "hookline"
 
 
-def test_two_plugins_with_one_yaml_path_are_an_error(python: Python, tmp_path: Path) -> None:
+def test_of_two_plugins_with_one_yaml_path_the_later_is_broken(python: Python, tmp_path: Path) -> None:
     (tmp_path / "other" / "stage").mkdir(parents=True)
     (tmp_path / "other" / "__init__.py").touch()
     (tmp_path / "other" / "stage" / "sharpen_hard.yaml").write_text("{}\n")
     path = write_plugin(tmp_path, "@hookimpl\ndef hookline_conf():\n    yield 'other'\n")
-    result = python("core.run", "+stage=build", PYTHONPATH=path, HOOKLINE_PLUGINS="single")
-    assert result.returncode == 2
-    assert "plugins 'sharpen' and 'single' both ship the YAML file 'stage/sharpen_hard.yaml'" in result.stderr
+    result = python("core.plugins", "--json", PYTHONPATH=path, HOOKLINE_PLUGINS="single")
+    states = {info["name"]: (info["state"], info["error"]) for info in json.loads(result.stdout)}
+    assert states["sharpen"] == ("loaded", "")
+    assert "plugins 'sharpen' and 'single' both ship the YAML file 'stage/sharpen_hard.yaml'" in states["single"][1]
+    assert "sharpen_hard.yaml:1" in states["single"][1]

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pluggy
 import pytest
 
-from core import hookspecs
 from core.artifacts import Artifact, Checkpoint, Metrics, OnnxModel
 from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError
+from core.hooks import Hooks
 from core.hookspecs import hookimpl
 from core.observers import Observers
 from core.plan import Step, make_plan
@@ -31,11 +30,10 @@ WARNINGS: list[str] = []
 
 
 def observers(*plugins: object) -> Observers:
-    manager = pluggy.PluginManager("hookline")
-    manager.add_hookspecs(hookspecs)
+    hooks = Hooks()
     for plugin in plugins:
-        manager.register(plugin)
-    return Observers(manager, WARNINGS.append)
+        hooks.register(plugin)
+    return Observers(hooks, WARNINGS.append)
 
 
 def run(folder: Path, asked: list[str], *plugins: object, reuse: bool = True, **changes: object) -> list[Artifact]:
@@ -232,7 +230,7 @@ def test_an_observer_that_fails_changes_nothing_and_is_named(tmp_path: Path) -> 
     run(tmp_path, ["weights"], recorder, Failing())
     assert recorder.seen == ["before weights", "after weights False"]
     (warning,) = WARNINGS
-    assert "failed in hookline_after_stage (ZeroDivisionError: weights)" in warning
+    assert "failed in hookline_after_stage: ZeroDivisionError: weights" in warning
 
 
 @pytest.mark.parametrize("damage", ["sidecar", "side file"])

@@ -1,0 +1,117 @@
+"""Descriptors of outside plugins: a function that fails is reported with its plugin, and what it returns is checked."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields, replace
+from typing import ParamSpec, TypeVar
+
+from core.artifacts import Artifact
+from core.containment import Fault, contained, source_place, within_limit
+from core.errors import HooklineError, shown
+from core.known import Known
+from core.parts import Availability
+from core.registry import Descriptor, Origin
+
+P = ParamSpec("P")
+DescriptorT = TypeVar("DescriptorT", bound=Descriptor)
+LIMITED = frozenset({"available", "check_device"})
+"""Functions that are cheap, and are asked also where another part is used: they must return in time."""
+RUNNER = "run"
+"""The function of a stage: the runner names the stage, and its annotations are the contract."""
+
+
+def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
+    """Return a descriptor whose functions are contained, each with a check of what it returns."""
+    functions = {item.name: getattr(part, item.name) for item in fields(part) if item.name != RUNNER}
+    defaults = {item.name: item.default for item in fields(part)}
+    changes = {
+        name: _guarded(function, name, f"{type(part).__name__} '{part.name}'", origin)
+        for name, function in functions.items()
+        if callable(function) and not isinstance(function, type) and function is not defaults[name]
+    }
+    return replace(part, **changes)  # type: ignore[arg-type]  # each in place of a function
+
+
+def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origin) -> Callable[P, object]:
+    check = RESULTS.get(name, _whatever)
+    place = source_place(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> object:
+        def work() -> object:
+            return check(function(*args, **kwargs), place)
+
+        with contained(origin, f"{name} of {owner}", place):
+            return within_limit(work) if name in LIMITED else work()
+
+    return call
+
+
+def _whatever(value: object, _place: str) -> object:
+    return value
+
+
+def _expect(value: object, kind: type[object] | tuple[type[object], ...], expected: str, place: str) -> object:
+    if not isinstance(value, kind):
+        raise Fault(f"must return {expected}, and returned {shown(value)}", place)
+    return value
+
+
+def _availability(value: object, place: str) -> object:
+    return _expect(value, Availability, "an Availability", place)
+
+
+def _problems(value: object, place: str) -> object:
+    """Problems are listed here: a generator would run outside of the call that is contained."""
+    if not isinstance(value, Iterable):
+        raise Fault(f"must yield problems (HooklineError), and returned {shown(value)}", place)
+    listed = list(value)
+    for problem in listed:
+        _expect(problem, HooklineError, "problems (HooklineError)", place)
+    return listed
+
+
+def _truth(value: object, place: str) -> object:
+    return _expect(value, bool, "True or False", place)
+
+
+def _kinds(value: object, place: str) -> object:
+    if not isinstance(value, Collection) or not all(isinstance(x, type) and issubclass(x, Artifact) for x in value):
+        raise Fault(f"must return artifact types, and returned {shown(value)}", place)
+    return value
+
+
+def _facts(value: object, place: str) -> object:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for item in value.items() for text in item):
+        raise Fault(f"must return texts by name, and returned {shown(value)}", place)
+    return value
+
+
+def _known(value: object, place: str) -> object:
+    return _expect(value, Known, "a Known", place)
+
+
+def _something(value: object, place: str) -> object:
+    if value is None:
+        raise Fault("must return the object that does the work, and returned None", place)
+    return value
+
+
+RESULTS: Mapping[str, Callable[[object, str], object]] = {
+    "available": _availability,
+    "check_device": _problems,
+    "check_options": _problems,
+    "check_build": _problems,
+    "check_head": _problems,
+    "check": _problems,
+    "check_inputs": _problems,
+    "load": _something,
+    "given": _truth,
+    "resumable": _truth,
+    "select": _kinds,
+    "fingerprint": _facts,
+    "known": _known,
+}
+"""What the functions of a descriptor must return, by the name of the field."""

@@ -1,0 +1,110 @@
+"""What a stage returned: the runner checks it before it enters the store, where every later run would meet it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+
+from core.artifacts import Artifact
+from core.containment import blamed, place_in
+from core.errors import HooklineError, reason_of, shown
+from core.plugin_output import results_kept_apart
+from core.registry import Origin, Registry
+from core.serial import DecodeError, decode, encode, json_text, parse
+from core.signals import interruption_behind, received
+from core.stage import Stage
+from core.validation import validate
+
+
+def call_stage(
+    stage: Stage, arguments: Mapping[str, object], parts: Iterable[tuple[str, str]], registry: Registry
+) -> object:
+    """Call the function of a stage.
+
+    Args:
+        stage: The stage.
+        arguments: Of its function.
+        parts: Kind and name of the parts that it uses.
+        registry: Says who ships what.
+
+    Raises:
+        HooklineError: It raised SystemExit or KeyboardInterrupt by itself. Names stage and distribution.
+    """
+    origins = [registry.origin("stages", stage.name), *(registry.origin(kind, name) for kind, name in parts)]
+    outside = next((origin for origin in origins if origin.outside), None)
+    before = received()
+    try:
+        with results_kept_apart(outside.plugin) if outside else nullcontext():
+            return stage.run(**arguments)
+    except (SystemExit, KeyboardInterrupt) as error:
+        if interruption := interruption_behind(error, before):
+            raise interruption from None
+        origin = blamed(error, registry) or origins[0]
+        raise HooklineError(
+            f"stage '{stage.name}' was ended by code of {origin}, which raised {type(error).__name__}"
+            f" ({place_in(error, origin)})",
+            _way_out(origin),
+        ) from error
+
+
+def check_result(stage: Stage, origin: Origin, made: object, workdir: Path, inputs: Iterable[Artifact]) -> Artifact:
+    """Return what a stage returned, once it is known that the store can keep it and give it back.
+
+    Args:
+        stage: The stage.
+        origin: Who ships it.
+        made: What its function returned.
+        workdir: Where it was to write.
+        inputs: Its input artifacts.
+
+    Raises:
+        HooklineError: It is no artifact of a declared type, its file is missing or lies elsewhere, or a value in it is
+            not JSON. Names stage and distribution.
+    """
+    if not isinstance(made, Artifact) or type(made) not in stage.signature.provides:
+        declared = " or ".join(kind.__name__ for kind in stage.signature.provides)
+        raise _wrong_result(stage, origin, f"{shown(made)}, and its function declares {declared}")
+    if problem := _path_problem(stage, made.path, workdir, [artifact.path for artifact in inputs]):
+        raise _wrong_result(stage, origin, f"a {type(made).__name__} {problem}")
+    try:
+        validate(decode(type(made), parse(json_text(encode(made)))))
+    except (DecodeError, TypeError, ValueError, RecursionError) as error:
+        raise _wrong_result(
+            stage, origin, f"a {type(made).__name__} that cannot be stored: {reason_of(error)}"
+        ) from error
+    return made
+
+
+def failure_line(stage: str, error: BaseException, registry: Registry) -> str:
+    """Return one line that names the outside plugin whose code failed with a bug; empty where there is none."""
+    origin = registry.origin("stages", stage)
+    found = blamed(error, registry) or (origin if origin.outside else None)
+    if found is None or isinstance(error, HooklineError | KeyboardInterrupt):
+        return ""
+    return (
+        f"stage '{stage}' failed in code of {found}: {type(error).__name__}: {reason_of(error)}"
+        f" ({place_in(error, found)}); {_way_out(found)}"
+    )
+
+
+def _path_problem(stage: Stage, path: object, workdir: Path, inputs: list[Path]) -> str:
+    """What is wrong with the file. A stage without inputs, as ``load``, may give a file of the user."""
+    if not isinstance(path, Path):
+        return f"whose path is {shown(path)}, not a Path"
+    if not path.is_absolute():
+        return f"whose path {shown(str(path))} is not absolute"
+    if not path.is_file():
+        return f"whose file '{path}' it has not written"
+    inside = workdir.resolve() in path.resolve().parents
+    if not inside and stage.signature.inputs and path not in inputs:
+        return f"whose file '{path}' does not lie in context.workdir"
+    return ""
+
+
+def _wrong_result(stage: Stage, origin: Origin, problem: str) -> HooklineError:
+    return HooklineError(f"stage '{stage.name}' of {origin} returned {problem}", _way_out(origin))
+
+
+def _way_out(origin: Origin) -> str:
+    return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "report it: this is a bug"

@@ -1,0 +1,191 @@
+"""The trial of an outside plugin: all that it declares is used once, so that what is wrong fails here.
+
+A run composes the options of every plugin, reads its YAML and may ask every part whether it can be used.
+What would fail there marks the plugin as broken before, and the others are used without it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, field, fields, is_dataclass, make_dataclass
+from pathlib import Path
+
+from core.containment import Fault, source_place
+from core.errors import HooklineError, reason_of, shown
+from core.parts import DevicePart, ModelFamily, Part, Tracker
+from core.ranges import range_problems, ranges_of
+from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor
+from core.stage import Stage
+
+READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
+"""Names that Hydra's grammar does not read as text."""
+STORE_FOLDERS = frozenset({"locks", "unfinished"})
+"""Folders of the store next to those of the stages."""
+DEVICES = (AUTO, "cpu", "cuda")
+
+
+def try_parts(parts: Iterable[tuple[str, Descriptor, str]]) -> None:
+    """Try what a plugin yields.
+
+    Args:
+        parts: Kind, descriptor, and the place of the hook that yields it.
+
+    Raises:
+        Fault: Names the first thing that is wrong, with its place.
+    """
+    for kind, part, place in parts:
+        with _placed(f"{KINDS[kind][1]} '{part.name}'", place):
+            _try_name(kind, part.name)
+            _try_fields(part)
+        options = part.signature.config if isinstance(part, Stage) else part.options
+        with _placed(f"options of the {KINDS[kind][1]} '{part.name}'", source_place(options) or place):
+            _try_options(kind, part.name, options)
+        if isinstance(part, Part):
+            _try_functions(part)
+
+
+def try_yaml(files: Iterable[Path]) -> None:
+    """Read the YAML files of a plugin.
+
+    Raises:
+        Fault: One of them cannot be read.
+    """
+    import yaml
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for file in files:
+        try:
+            OmegaConf.load(file)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise Fault(f"'{file.name}' is not YAML: {error.problem}", f"{file}:{line}") from error
+        except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
+            raise Fault(f"'{file.name}' cannot be read: {reason_of(error)}", f"{file}:1") from error
+
+
+@contextmanager
+def _placed(what: str, place: str) -> Iterator[None]:
+    """Say which declaration fails, and where it stands."""
+    try:
+        yield
+    except Fault as fault:
+        raise Fault(f"{what}: {fault}", fault.place or place) from fault
+    except HooklineError as error:
+        raise Fault(f"{what}: {error}", place) from error
+    except Exception as error:
+        raise Fault(f"{what}: {type(error).__name__}: {_first_line(error)}", place) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
+def _try_name(kind: str, name: str) -> None:
+    from core.compose import Words
+
+    if kind in PART_KINDS:
+        taken = {AUTO} if kind in RANKED else set()
+    else:
+        taken = {*Words.__dataclass_fields__, *KINDS, "hydra", "graft", *STORE_FOLDERS}
+    if name in taken:
+        raise Fault(f"{shown(name)} has another meaning: rename it")
+    if name.lower() in READ_OTHERWISE or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise Fault(f"the command line does not read {shown(name)} as a name: use letters, digits and underscores")
+
+
+def _try_fields(part: Descriptor) -> None:
+    for item in fields(part):
+        value, hint = getattr(part, item.name), _hint(item, type(part))
+        if not _fits(value, hint):
+            raise Fault(f"{item.name} must be {_text(item)}, and is {shown(value)}")
+
+
+class _Names(dict[str, object]):
+    """The names of a module; one that exists for type checkers only stands for anything."""
+
+    def __missing__(self, name: str) -> object:
+        return getattr(builtins, name, object)
+
+
+def _hint(item: Field[object], owner: type[object]) -> object:
+    """Return the annotation of a field of one of our descriptors, or of a class that is made from one."""
+    home = next(base for base in owner.__mro__ if item.name in vars(base).get("__annotations__", {}))
+    if not isinstance(item.type, str):
+        return item.type
+    return eval(item.type, {}, _Names(vars(sys.modules[home.__module__])))  # noqa: S307 - an annotation of a class
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Return whether a value has the type of a simple annotation; what is not simple fits."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in {typing.Union, types.UnionType}:
+        return any(_fits(value, member) for member in arguments)
+    if hint is None or hint is type(None):
+        return value is None
+    if Callable in {hint, origin}:
+        return callable(value)
+    if origin is type:
+        return isinstance(value, type)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(
+            _fits(key, arguments[0]) and _fits(item, arguments[1]) for key, item in value.items()
+        )
+    if isinstance(origin, type) and issubclass(origin, Collection):
+        return isinstance(value, origin) and all(_fits(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return not isinstance(hint, type) or isinstance(value, hint)
+
+
+def _text(item: Field[object]) -> str:
+    return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+
+
+def _try_options(kind: str, name: str, options: type[object]) -> None:
+    """Compose the options as a run does: with the top-level options, which they may follow."""
+    from omegaconf import OmegaConf
+
+    from core.compose import Words, register_resolvers
+
+    if not is_dataclass(options):
+        raise Fault(f"{shown(options.__name__)} is not a dataclass")
+    _try_defaults(options)
+    register_resolvers()
+    ranges_of(options)
+    node = options if kind == "stages" else make_dataclass(kind, [(name, options, field(default_factory=options))])
+    member = name if kind == "stages" else kind
+    root = make_dataclass("Config", [(member, node, field(default_factory=node))], bases=(Words,))
+    composed: object = OmegaConf.to_object(OmegaConf.structured(root))
+    made = getattr(composed, member)
+    for _, problem in range_problems(made if kind == "stages" else getattr(made, name), ""):
+        raise Fault(f"the default of {problem.message}; {problem.hint}")
+
+
+def _try_defaults(options: type[object]) -> None:
+    for item in fields(options):  # type: ignore[arg-type]
+        if item.default is MISSING and item.default_factory is MISSING:
+            raise Fault(f"'{item.name}' has no default")
+        kind = item.metadata.get("kind")
+        if kind and kind not in PART_KINDS:
+            raise Fault(f"'{item.name}' names parts of the kind {shown(kind)}; possible: {', '.join(PART_KINDS)}")
+
+
+def _try_functions(part: Part[object]) -> None:
+    """Call what every run may call. These functions are contained already, and say what is wrong themselves."""
+    if isinstance(part, DevicePart | Tracker):
+        part.available()
+    if isinstance(part, DevicePart | ModelFamily):
+        for device in DEVICES:
+            part.check_device(device)
+    for problem in part.check_options(part.options()):
+        raise Fault(f"check_options refuses the defaults: {problem}", source_place(part.check_options))
