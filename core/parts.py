@@ -61,8 +61,9 @@ class Part(Generic[ImplT_co]):
         options: Dataclass of its own options, in the config under ``<kind>.<name>``. Declare ranges with
             :mod:`core.ranges`: the plan checks them.
         check_options: Problems with options that are each in range.
-        packages: Distributions of Python whose version shapes what the part makes, as :mod:`core.versions` names them;
-            in the store's key of every stage that the part shapes.
+        packages: Distributions of Python whose version shapes what the part makes, by their names on the package index;
+            ``cupy``, ``onnxruntime``, ``opencv``, ``tensorrt``, ``tensorrt-rtx`` stand for each of their distributions.
+            In the store's key of every stage that the part shapes.
     """
 
     name: str

@@ -66,10 +66,10 @@ class Stage:
             inputs (:mod:`core.known`). Without it, a model that is made of a model keeps what is known of that.
         check_inputs: Problems between the options and what is known of the inputs. Asked with the plan, and again when
             an input has been made.
-        packages: Distributions of Python whose version shapes the result, as :mod:`core.versions` names them. Part of
-            the store's key; those of the parts are added.
+        packages: Distributions of Python whose version shapes the result, named as those of a part. Part of the store's
+            key; those of the parts are added.
         families: ``families(config, inputs, context)`` names the model families that shape the result, besides the
-            parts that options name (:mod:`core.keys` has the usual ones). Part of the store's key.
+            parts that options name: ``families_of_inputs``, ``all_families``, or your own. Part of the store's key.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.artifacts import Predictions as Predictions
     from core.artifacts import Provenance as Provenance
     from core.artifacts import QuantizedModel as QuantizedModel
+    from core.calibration import Ranges as Ranges
     from core.calibration import TensorRange as TensorRange
     from core.calibration_pictures import CalibrationFeed as CalibrationFeed
     from core.classes import class_ids as class_ids
@@ -53,11 +54,14 @@ if TYPE_CHECKING:
     from core.errors import UnavailableError as UnavailableError
     from core.errors import shown as shown
     from core.errors import unknown as unknown
+    from core.families import all_families as all_families
+    from core.families import families_of_inputs as families_of_inputs
     from core.hookspecs import hookimpl as hookimpl
     from core.in_process import RunResult as RunResult
     from core.known import Known as Known
     from core.labels import Labels as Labels
     from core.labels import load_labels as load_labels
+    from core.onnx_file import read_onnx as read_onnx
     from core.opening import ModelForm as ModelForm
     from core.opening import open_model as open_model
     from core.parts import Availability as Availability
@@ -157,6 +161,7 @@ _MODULES: Mapping[str, str] = {
     "Provenance": "core.artifacts",
     "QuantizedModel": "core.artifacts",
     "RangeObserver": "core.parts",
+    "Ranges": "core.calibration",
     "Release": "core.parts",
     "Reporter": "core.context",
     "RunContext": "core.context",
@@ -181,9 +186,11 @@ _MODULES: Mapping[str, str] = {
     "TrainingWatcher": "core.training",
     "UnavailableError": "core.errors",
     "__version__": "core.version",
+    "all_families": "core.families",
     "build": "hookline.running",
     "chosen": "core.config",
     "class_ids": "core.classes",
+    "families_of_inputs": "core.families",
     "file_digest": "core.digest",
     "fingerprinted": "core.config",
     "hookimpl": "core.hookspecs",
@@ -194,6 +201,7 @@ _MODULES: Mapping[str, str] = {
     "place": "core.config",
     "presentation": "core.config",
     "read_image": "hookline.model",
+    "read_onnx": "core.onnx_file",
     "run": "hookline.running",
     "sample": "hookline.samples",
     "shared": "core.config",

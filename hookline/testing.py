@@ -15,8 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from core.hookspecs import PROJECT
 from core.in_process import RunResult, run_in_process
-from core.registry import KINDS, Origin, Registry
+from core.registry import Origin, Registry
+from core.version import __version__
 from hookline.options import arguments
 
 if TYPE_CHECKING:
@@ -83,26 +85,16 @@ def load(*plugins: object, shipped: bool = False) -> Registry:
         shipped: Register the parts that hookline ships first.
 
     Raises:
-        TypeError: A hook yields something that is not what it must yield.
-        HooklineError: Two parts of one kind have one name.
-        pluggy.PluginValidationError: There is no such hook, or it has no such argument.
+        HooklineError: A mistake of a plugin, with hook, file and line; what its code raised is the ``__cause__``.
     """
-    import pluggy
-
-    from core import hookspecs
-    from core.plugins import BUILTINS
+    from core.plugins import BUILTINS, load_alone
 
     registry = Registry()
-    ours = map(importlib.import_module, BUILTINS) if shipped else ()
-    for plugin in (*ours, *plugins):
-        manager = pluggy.PluginManager(hookspecs.PROJECT)
-        manager.add_hookspecs(hookspecs)
-        name = manager.register(plugin) or type(plugin).__name__
-        manager.check_pending()
-        for kind in KINDS:
-            for parts in getattr(manager.hook, f"{hookspecs.PROJECT}_{kind}")():
-                for part in parts:
-                    registry.add(kind, part, Origin(name, "tests", "0"))
+    for name in BUILTINS if shipped else ():
+        load_alone(importlib.import_module(name), Origin(name, PROJECT, __version__, name), registry)
+    for plugin in plugins:
+        module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+        load_alone(plugin, Origin(module, "tests", "0", module), registry)
     return registry
 
 

@@ -115,3 +115,9 @@ def test_the_page_for_python_runs(repo_root: Path, folder: Path) -> None:
         if "# test_" not in code:  # a file of tests, which tests/door/test_testing.py runs
             exec(runnable(code), names)
     assert isinstance(names["result"], hookline.RunResult)
+
+
+def test_the_page_lists_every_name(repo_root: Path) -> None:
+    page = (repo_root / "docs" / "python.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page)) | set(re.findall(r"hookline\.(\w+)", page))
+    assert set(hookline.__all__) - named - {"__version__"} == set()

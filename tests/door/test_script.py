@@ -13,7 +13,8 @@ import pytest
 
 PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 Command = Callable[..., subprocess.CompletedProcess[str]]
-SCRIPT = ("-c", "import sys; from hookline.script import main; sys.exit(main())")
+SCRIPT = ("-c", "import sys; sys.path.remove(''); from hookline.script import main; sys.exit(main())")
+"""As the console script: the working directory is not on ``sys.path``."""
 MODULE = ("-m", "core.run")
 
 
@@ -157,11 +158,14 @@ def hookline_calibrators():
 """
 
 
+@pytest.mark.parametrize("folder", ["lib", "here"], ids=["on the path", "in the working directory"])
 @pytest.mark.parametrize("program", [SCRIPT, MODULE], ids=["script", "module"])
-def test_plugins_of_the_environment_are_found(tmp_path: Path, command: Command, program: tuple[str, ...]) -> None:
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "mine.py").write_text(PLUGIN)
-    done = command(*program, "--help", before=tmp_path / "lib", HOOKLINE_PLUGINS="mine")
-    assert done.returncode == 0
-    done = command(*program, "+stage=export", "calibrator=minne", before=tmp_path / "lib", HOOKLINE_PLUGINS="mine")
-    assert "did you mean mine" in done.stderr
+def test_plugins_of_the_environment_are_found(
+    tmp_path: Path, command: Command, program: tuple[str, ...], folder: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "mine.py").write_text(PLUGIN)
+    line = [*program, "+stage=export", "calibrator=minne"]
+    done = command(*line, before=tmp_path / "lib", HOOKLINE_PLUGINS="mine")
+    assert done.returncode == 2
+    assert "unknown calibrator 'minne'; did you mean mine" in done.stderr

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-import pluggy
 import pytest
 
 from hookline import Availability, Calibrator, HooklineError, Precision, Runtime, Stage, hookimpl, testing
@@ -60,6 +59,17 @@ class Misspelt:
         return []
 
 
+class Raising:
+    @hookimpl
+    def hookline_calibrators(self) -> list[object]:
+        raise KeyError("gone")
+
+
+class Unmarked:
+    def hookline_calibrators(self) -> list[object]:
+        return []
+
+
 def test_a_plugin_is_loaded_alone() -> None:
     registry = testing.load(Chip())
     assert list(registry.parts("runtimes")) == ["chip"]
@@ -69,13 +79,20 @@ def test_a_plugin_is_loaded_alone() -> None:
     assert isinstance(shipped.parts("stages")["export"], Stage)
 
 
-def test_what_is_wrong_with_a_plugin_is_raised() -> None:
-    with pytest.raises(HooklineError, match="two plugins claim the calibrator 'minmax'"):
-        testing.load(Twice(), shipped=True)
-    with pytest.raises(TypeError, match="hookline_calibrators must yield Calibrator"):
-        testing.load(Wrong())
-    with pytest.raises(pluggy.PluginValidationError, match="hookline_calibraters"):
-        testing.load(Misspelt())
+@pytest.mark.parametrize(
+    ("plugin", "problem"),
+    [
+        (Twice(), "the calibrator 'minmax' is that of hookline"),
+        (Wrong(), "hookline_calibrators must yield Calibrator, not str 'minmax'"),
+        (Misspelt(), "unknown hook 'hookline_calibraters'; did you mean hookline_calibrators"),
+        (Raising(), r"KeyError: 'gone'"),
+        (Unmarked(), "'hookline_calibrators' is not marked with @hookimpl"),
+    ],
+)
+def test_what_is_wrong_with_a_plugin_is_raised_with_its_place(plugin: object, problem: str) -> None:
+    with pytest.raises(HooklineError, match=problem) as caught:
+        testing.load(plugin, shipped=True)
+    assert "test_testing.py" in str(caught.value)
 
 
 def test_a_context_gives_parts_with_their_options_and_keeps_what_is_reported(tmp_path: Path) -> None:
