@@ -34,10 +34,11 @@ from backends.yolov5.pictures.samples import Draw, Labelled
 from backends.yolov5.pictures.scene import flip
 from backends.yolov5.pictures.tiles import Tile, mosaic
 from backends.yolov5.pictures.training import TrainingPictures
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
 from core.dataset import Sample, label_path
 from core.labels import load_labels
 from core.media.picture import read_picture
+from core.training_choices import Cache
 from tests.yolov5.pictures.canvas import compose_on_canvas
 
 Draws = list[Draw]
@@ -70,7 +71,7 @@ class CanvasPictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """The plain way, by the same random numbers."""
 
     def __init__(self, samples: list[Labelled], imgsz: int, clock: Clock | None = None) -> None:
-        self.samples, self.side, self.settings = samples, imgsz, Augmentation()
+        self.samples, self.side, self.settings = samples, imgsz, TrainingOptions()
         timed = clock.timed if clock else lambda _, function: function
         self._read, self._draw = timed("read", read_picture), timed("draw", compose_on_canvas)
         self._boxes, self._flip = timed("boxes", self._rows), timed("flip", flip)
@@ -151,9 +152,9 @@ def read_samples(folder: Path) -> list[Labelled]:
     return samples
 
 
-def ours(samples: list[Labelled], imgsz: int, cache: str) -> TrainingPictures:
+def ours(samples: list[Labelled], imgsz: int, cache: Cache) -> TrainingPictures:
     """The library's pictures."""
-    return TrainingPictures(samples, read_picture, Augmentation(), imgsz=imgsz, epochs=1, seed=0, cache=cache)
+    return TrainingPictures(samples, read_picture, TrainingOptions(), imgsz=imgsz, epochs=1, seed=0, cache=cache)
 
 
 def phases(samples: list[Labelled], imgsz: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -163,7 +164,7 @@ def phases(samples: list[Labelled], imgsz: int, rounds: int) -> dict[str, dict[s
     scene.follow = clock.timed("boxes", scene.follow)
     training.flip = clock.timed("flip", training.flip)
     training.write_planes = clock.timed("colours", training.write_planes)
-    made = {cache: ours(samples, imgsz, cache) for cache in ("none", "ram")}
+    made = {cache.value: ours(samples, imgsz, cache) for cache in Cache}
     for pictures in made.values():
         pictures.read = clock.timed("read", pictures.read)
     ways: dict[str, Any] = {"canvas": CanvasPictures(samples, imgsz, clock), **made}
@@ -189,7 +190,7 @@ def rates(samples: list[Labelled], arguments: argparse.Namespace) -> dict[str, l
     sampler = EpochSampler(count=len(samples) * 4, batch=arguments.batch, seed=0)
     repeated = samples * 4
     ways: dict[str, Callable[[int], Iterable[Any]]] = {"canvas": canvas_batches(repeated, sampler, arguments)}
-    for cache in ("none", "ram"):
+    for cache in Cache:
         ways[cache] = Loader(ours(repeated, arguments.imgsz, cache), sampler, workers=arguments.workers).epoch
     found: dict[str, list[float]] = {name: [] for name in ways}
     for epoch in range(arguments.rounds + 1):

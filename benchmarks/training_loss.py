@@ -21,7 +21,8 @@ from backends.yolov5.training import loss as losses
 from backends.yolov5.training.assign import Assigned
 from backends.yolov5.training.ema import EMA
 from backends.yolov5.training.optimizer import make_optimizer
-from backends.yolov5.training.settings import LossGains, Optimisation
+from backends.yolov5.training.options import TrainingOptions
+from core.training_choices import Optimizer
 
 BATCH, SIDE, CLASSES, BOXES, ROUNDS = 16, 640, 80, 20, 15
 
@@ -63,7 +64,7 @@ def time_loss(kind: torch.memory_format) -> None:
     shape = BATCH, config.anchors_per_level * config.outputs_per_anchor
     logits = [torch.randn(*shape, SIDE // s, SIDE // s, generator=generator) for s in config.strides]
     logits = [level.contiguous(memory_format=kind).requires_grad_() for level in logits]
-    loss, boxes = losses.DetectionLoss(config, LossGains(), SIDE), targets(generator)
+    loss, boxes = losses.DetectionLoss(config, TrainingOptions(), SIDE), targets(generator)
     ours = losses._pick
     for name, pick in (("ours", ours), ("indexed", indexed), ("copied", copied)):
         losses._pick = pick
@@ -85,8 +86,8 @@ def time_steps(variant: str) -> None:
         parameter.grad = torch.zeros_like(parameter)
     average = EMA(model)
     print(f"  {variant}: average {best(lambda: average.update(model)):.2f}", end="")
-    for name in ("sgd", "adamw"):
-        optimizer = make_optimizer(model, Optimisation(optimizer=name), BATCH)
+    for name in (Optimizer.sgd, Optimizer.adamw):
+        optimizer = make_optimizer(model, TrainingOptions(optimizer=name), BATCH)
         print(f", {name} {best(optimizer.step):.2f}", end="")
     print()
 

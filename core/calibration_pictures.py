@@ -7,10 +7,9 @@ runtime that calibrates by itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.artifacts import Dataset, InputContract
@@ -51,23 +50,6 @@ class PictureOptions(Protocol):
     split: str
     pictures: int
     processor: str
-
-
-@dataclass(frozen=True)
-class CalibrationFeed:
-    """What a runtime gets that calibrates while it builds. Nothing is read before it asks.
-
-    Attributes:
-        method: ``minmax`` or ``entropy``: how it is to find the ranges; ``table``: they are in ``table``.
-        digest: Of the pictures, their number and order, and of how they are prepared.
-        table: The JSON of a calibration table, where ``method`` says so.
-        batches: For a contract, the network's inputs, float32 [B, 3, H, W] of its batch; the last one may be smaller.
-    """
-
-    method: str
-    digest: str
-    table: Path | None
-    batches: Callable[[InputContract], Iterator[NDArray[np.float32]]]
 
 
 def choose_source(

@@ -20,6 +20,7 @@ from core.explain import option_fields, unknown_option
 from core.flags import read_flags
 from core.quoting import hydra_quoted, shell_word
 from core.registry import KINDS, Registry
+from core.renamed import renamed_option
 from core.resuming import command
 from core.stage import Stage
 from core.user_paths import user_path
@@ -91,6 +92,8 @@ class _Reader:
         """Return an argument as Hydra is to get it."""
         name, equals, text = argument.partition("=")
         key = name.lstrip("+")
+        if renamed := renamed_option(key.removeprefix("~")):
+            raise renamed
         if not equals and not argument.startswith("~"):
             raise self._no_value(argument)
         if not key:

@@ -20,11 +20,13 @@ from omegaconf import DictConfig, OmegaConf
 from core.artifacts import Precision
 from core.containment import PluginError, source_place
 from core.errors import HooklineError, unknown
+from core.family_nodes import options_node, split_options
 from core.media.limits import MAX_PIXELS
-from core.parts import Graft, NoOptions
+from core.parts import Graft, ModelFamily, NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, PART_KINDS, Registry
+from core.renamed import renamed_option
 from core.stage import Stage
 
 SCHEMA = "hookline_schema"
@@ -48,6 +50,7 @@ class Words:
     imgsz: Any = None
     precision: Precision | None = None
     calibrator: str = "percentile"
+    quantizer: str = "qdq"
     backend: str = "auto"
     processor: str = "auto"
     device: str = "auto"
@@ -128,16 +131,16 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     """
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
-    words = {name: _object(config, name) for name in Words.__dataclass_fields__}
-    needed = {*stages, *map(str, words.values())}
+    words = {name: options_at(config, name) for name in Words.__dataclass_fields__}
+    needed, overridden = {*stages, *map(str, words.values())}, _overridden()
     options, configs = dict[tuple[str, str], Any](), dict[str, Any]()
     refused: list[PluginError] = []
     for kind, name, declared in _declared(registry):
         try:
             if kind == "stages":
-                configs[name] = _object(config, name)
+                configs[name] = split_options(declared, options_at(config, name), overridden.get(name, set()))
             else:
-                options[kind, name] = _object(config, kind, name) or declared()
+                options[kind, name] = options_at(config, kind, name) or declared()
         except Exception as error:
             origin = registry.origin(kind, name)
             if not origin.outside or name in needed:
@@ -146,7 +149,13 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
 
 
-def _object(config: DictConfig, *keys: str) -> Any:
+def composed(registry: Registry) -> DictConfig:
+    """Return the options of all stages and parts with their defaults, as the root of a run."""
+    root: DictConfig = OmegaConf.structured(_root(registry))
+    return root
+
+
+def options_at(config: DictConfig, *keys: str) -> Any:
     """Return the value of a node, typed; None where there is no such node."""
     value: Any = config
     for key in keys:
@@ -168,7 +177,7 @@ def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
-            raise unknown("option", name, known - {"plugins", "stage"})
+            raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
     for name in known & set(map(str, config)):
         for stranger in _strangers(config._get_node(name), name):
             raise unknown_option(stranger, registry)
@@ -194,13 +203,24 @@ def _strangers(node: object, name: str) -> Iterator[str]:
             yield from _strangers(node._get_node(key), option)
 
 
+def _overridden() -> dict[str, set[str]]:
+    """Return the names of the options on the command line by what precedes the first dot."""
+    found: dict[str, set[str]] = {}
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    for override in overrides:
+        group, _, name = str(override).lstrip("+").partition("=")[0].partition(".")
+        found.setdefault(group, set()).add(name)
+    return found
+
+
 def _otherwise(value: Any, default: Any) -> Any:
     """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
     return default if value is None else value
 
 
 def _root(registry: Registry) -> type[Any]:
-    configs = {stage.name: stage.signature.config for stage in registry.stages()}
+    families = registry.all(ModelFamily).values()
+    configs = {stage.name: options_node(stage.signature.config, families) for stage in registry.stages()}
     members: list[tuple[str, Any, Any]] = [
         (name, config, field(default_factory=config)) for name, config in configs.items()
     ]

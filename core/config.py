@@ -14,6 +14,9 @@ from typing import Any
 
 from core.serial import encode
 
+FAMILIES = "families"
+"""Metadata of the field that takes the options of model families (:mod:`core.family_options`)."""
+
 
 def shared(
     word: str,
@@ -53,16 +56,17 @@ def shared(
     )
 
 
-def chosen(default: str, *, kind: str, versioned: bool = True) -> Any:
+def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -> Any:
     """A field that names a registered part.
 
     Args:
-        default: Name of the part.
+        default: Name of the part, or ``auto``.
         kind: ``runtimes``, ``grafts``, ...
+        fact: A fact of the descriptor that the part must state, e.g. ``taps`` of a runtime.
         versioned: False where another version of the part's packages gives the same result, e.g. of a runtime that
             only computes what any other would.
     """
-    return field(default=default, metadata={"kind": kind, "versioned": versioned})
+    return field(default=default, metadata={"kind": kind, "fact": fact, "versioned": versioned})
 
 
 def presentation(default: Any) -> Any:
@@ -91,7 +95,7 @@ def followed(config: type[Any], name: str) -> str:
 
 def is_keyed(item: Field[Any]) -> bool:
     """Return whether the store's key contains the value of a field."""
-    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted"))
+    return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted", FAMILIES))
 
 
 def keyed_options(config: Any) -> dict[str, Any]:
@@ -102,6 +106,11 @@ def keyed_options(config: Any) -> dict[str, Any]:
 def needs_usable(config: Any, name: str) -> bool:
     """Whether the part that the field ``name`` names must be usable on this machine."""
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
+
+
+def needed_fact(config: Any, name: str) -> str:
+    """Return the fact that the part named by the field ``name`` must state; empty where any part will do."""
+    return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 
 
 def parts_of(config: Any) -> dict[str, tuple[str, Any]]:

@@ -6,6 +6,7 @@ names nobody, and none ends a run that does not need the plugin.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import signal
@@ -14,7 +15,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TypeAlias, TypeVar
 
@@ -27,7 +27,7 @@ LIMIT = 10.0
 """Seconds after which a function that is to be cheap, e.g. ``available()``, counts as hanging."""
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals by which a user ends a run."""
-_CORE = Path(__file__).parent
+_OURS = frozenset({"core", "pluggy", "importlib", "contextlib"})
 ResultT = TypeVar("ResultT")
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
@@ -57,7 +57,7 @@ class PluginError(HooklineError):
 
     def __init__(self, origin: Origin, doing: str, error: BaseException, place: str = "") -> None:
         reason = reason_of(error) if isinstance(error, HooklineError | Fault) else _typed_reason(error)
-        where = place_in(error, origin) or place or "unknown file"
+        where = place_in(error, origin, place) or "unknown file"
         text = f"{doing}: {reason}" if doing else reason
         super().__init__(f"{origin}: {text} ({where})", f"plugins.disable=[{origin.plugin}] leaves it out")
         self.origin = origin
@@ -117,8 +117,11 @@ def within_limit(function: Callable[[], ResultT]) -> ResultT:
 
 
 @contextmanager
-def unchanged_surroundings() -> Iterator[None]:
+def unchanged_surroundings(module: str) -> Iterator[None]:
     """Put back what the rest of the process relies on: working directory, loaded modules, signal handlers.
+
+    Args:
+        module: Whose code the block runs.
 
     Raises:
         Fault: The block changed one of them.
@@ -130,7 +133,7 @@ def unchanged_surroundings() -> Iterator[None]:
     finally:
         changes = [*_restored_folder(folder), *_restored_modules(modules), *_restored_handlers(handlers)]
     if changes:
-        raise Fault(f"loading it {' and '.join(changes)}; this was undone")
+        raise Fault(f"loading it {' and '.join(changes)}; this was undone", module_place(module))
 
 
 def source_place(item: object) -> str:
@@ -146,27 +149,51 @@ def source_place(item: object) -> str:
     return file if isinstance(file, str) else ""
 
 
-def place_in(error: BaseException, origin: Origin) -> str:
-    """Return file and line in the plugin's code where an error arose; else outside of hookline; empty for neither."""
+def module_place(name: str) -> str:
+    """Return file and first line of a module, or of the package that it is in; empty where there is none."""
+    module = sys.modules.get(name)
+    with suppress(ImportError, ValueError):
+        spec = module.__spec__ if module else importlib.util.find_spec(name.partition(".")[0])
+        return f"{spec.origin}:1" if spec and spec.origin else ""
+    return ""
+
+
+def place_in(error: BaseException, origin: Origin, place: str = "") -> str:
+    """Return file and line where an error arose.
+
+    Args:
+        error: What was raised.
+        origin: Whose code it is: the innermost line of its package, of the error or of what caused it, comes first.
+        place: What comes next; then the innermost line outside of hookline.
+    """
     if isinstance(error, Fault) and error.place:
         return error.place
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    frames = [
-        (frame.f_globals.get("__name__") or "", f"{frame.f_code.co_filename}:{line}")
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if not frame.f_code.co_filename.startswith("<frozen importlib")
-    ]
-    own = [place for name, place in frames if origin.package and str(name).partition(".")[0] == origin.package]
-    others = [place for _, place in frames if Path(place).parent != _CORE and "pluggy" not in place]
-    return next(iter([*reversed(own), *reversed(others)]), "")
+    links = [list(_lines(link)) for link in _chain(error)]
+    own = [place for lines in links for name, place in reversed(lines) if name == origin.package != ""]
+    others = [place for name, place in reversed(links[0]) if name not in _OURS]
+    return next(iter([*own, *filter(None, [place]), *others]), "")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _lines(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Yield top-level package and ``file:line`` of each call, outermost first."""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith("<frozen importlib"):
+            package = str(frame.f_globals.get("__name__")).partition(".")[0]
+            yield package, f"{frame.f_code.co_filename}:{line}"
 
 
 def blamed(error: BaseException, registry: Registry) -> Origin | None:
     """Return the outside plugin in whose code, innermost first, an error arose; None for none."""
     owners = {origin.package: origin for origin in registry.origins() if origin.outside}
-    packages = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return next((owners[top] for name in reversed(packages) if (top := name.partition(".")[0]) in owners), None)
+    return next((owners[name] for name, _ in reversed(list(_lines(error))) if name in owners), None)
 
 
 def _typed_reason(error: BaseException) -> str:

@@ -14,7 +14,16 @@ from core.user_paths import user_path
 if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.checks import CheckFunction
-    from core.parts import GraftBackend, ModelBackend, ModelFamily, ProcessorBackend, RangeObserver, RuntimeBackend
+    from core.parts import (
+        GraftBackend,
+        ModelBackend,
+        ModelFamily,
+        ProcessorBackend,
+        QuantizerBackend,
+        RangeObserver,
+        RuntimeBackend,
+        TappingRuntime,
+    )
     from core.registry import Registry
     from core.trackers import RunInfo, Trackers
 
@@ -57,6 +66,7 @@ class RunContext:
         cache_dir: Downloads and digests, shared by all runs of this user.
         seed: Of every random choice.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: The top-level option: ``auto`` or the name of a runtime.
         registry: All parts by kind and name.
         options: Typed options of a part, by kind and name.
         reporter: Where notes, warnings and progress go.
@@ -72,6 +82,7 @@ class RunContext:
     registry: Registry
     options: Callable[[str, str], Any]
     reporter: Reporter = field(repr=False)
+    backend: str = "auto"
     asked: bool = True
     kept: list[Artifact] = field(default_factory=list, repr=False)
 
@@ -91,6 +102,11 @@ class RunContext:
         observer: RangeObserver = self._load("calibrators", name)
         return observer
 
+    def quantizer(self, name: str) -> QuantizerBackend:
+        """The heavy half of a quantizer."""
+        backend: QuantizerBackend = self._load("quantizers", name)
+        return backend
+
     def graft(self, name: str) -> GraftBackend:
         """The heavy half of a graft."""
         backend: GraftBackend = self._load("grafts", name)
@@ -99,6 +115,11 @@ class RunContext:
     def runtime(self, name: str) -> RuntimeBackend:
         """The heavy half of a runtime."""
         backend: RuntimeBackend = self._load("runtimes", name)
+        return backend
+
+    def tapping(self, name: str) -> TappingRuntime:
+        """The heavy half of a runtime that shows inner tensors (``Runtime.taps``)."""
+        backend: TappingRuntime = self._load("runtimes", name)
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:

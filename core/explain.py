@@ -9,15 +9,19 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
 
 from core.compose import PluginOptions, Words
 from core.errors import HooklineError, nearest, shown, unknown
+from core.family_options import option_fields_of
 from core.registry import PART_KINDS, Registry
+from core.renamed import renamed_option
 from core.stage import Stage
 from core.wrong_values import wrong_value
 
 HELP = "`python -m core.run --help` shows the options"
+_UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
+"""OmegaConf's message for a key that a structured config does not have."""
 
 
 @contextmanager
@@ -46,6 +50,9 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
         if isinstance(link, MissingConfigException) and link.missing_cfg_file:
             return _missing_config(link, registry)
     for link in chain:
+        if found := _undeclared(link, registry):
+            return found
+    for link in chain:
         if found := _wrong_option(link, registry):
             return found
     for link in chain:
@@ -70,6 +77,13 @@ def _missing_config(error: MissingConfigException, registry: Registry) -> Hookli
     )
 
 
+def _undeclared(error: BaseException, registry: Registry) -> HooklineError | None:
+    """Return the error for an option in a YAML file or a dictionary that the class of its node does not declare."""
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and error.full_key and _UNDECLARED.search(str(error)):
+        return unknown_option(str(error.full_key), registry)
+    return None
+
+
 def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | None:
     text = str(error)
     if match := re.search(r"Could not override '([^']+)'", text):
@@ -84,6 +98,9 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
     if text.startswith("Config group override must be"):
         return HooklineError("a configuration group takes the name of one of its files", HELP)
     if isinstance(error, InterpolationResolutionError):
+        missing = re.search(r"Interpolation key '([^']+)' not found", text)
+        if missing and (renamed := renamed_option(missing.group(1))):
+            return renamed
         return HooklineError(
             f"{error.full_key or 'an option'} refers to something that cannot be resolved: {text.splitlines()[0]}",
             "${name} stands for the value of another option; where a '$' is meant, write \\${",
@@ -94,7 +111,12 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
 
 
 def unknown_option(name: str, registry: Registry) -> HooklineError:
-    """Return the error for an option that does not exist, with similar options of the same stage or part first."""
+    """Return the error for an option that does not exist, with similar options of the same stage or part first.
+
+    An option that was renamed is reported with its new name.
+    """
+    if renamed := renamed_option(name):
+        return renamed
     if name.startswith("hydra."):
         return HooklineError(f"unknown option {shown(name)}", "`python -m core.run --cfg hydra` shows those of Hydra")
     known = list(option_names(registry))
@@ -119,7 +141,8 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
     yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.stages():
-        yield from _dotted(stage.name, stage.signature.config)
+        for _, item in option_fields_of(stage.signature.config, registry):
+            yield from _dotted_field(stage.name, item)
     for kind, descriptor in PART_KINDS.items():
         for name, part in registry.all(descriptor).items():
             yield from _dotted(f"{kind}.{name}", part.options)
@@ -127,11 +150,15 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
 
 def _dotted(prefix: str, config: type[Any]) -> Iterator[tuple[str, Field[Any]]]:
     for item in fields(config):
-        value = item.default_factory() if callable(item.default_factory) else item.default
-        if is_dataclass(value) and not isinstance(value, type):
-            yield from _dotted(f"{prefix}.{item.name}", type(value))
-        else:
-            yield f"{prefix}.{item.name}", item
+        yield from _dotted_field(prefix, item)
+
+
+def _dotted_field(prefix: str, item: Field[Any]) -> Iterator[tuple[str, Field[Any]]]:
+    value = item.default_factory() if callable(item.default_factory) else item.default
+    if is_dataclass(value) and not isinstance(value, type):
+        yield from _dotted(f"{prefix}.{item.name}", type(value))
+    else:
+        yield f"{prefix}.{item.name}", item
 
 
 def _one_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import ParamSpec, TypeVar
 
 from core.artifacts import Artifact
+from core.building import CalibrationInput
 from core.containment import Fault, contained, source_place, within_limit
 from core.errors import HooklineError, shown
 from core.known import Known
@@ -93,6 +94,16 @@ def _known(value: object, place: str) -> object:
     return _expect(value, Known, "a Known", place)
 
 
+def _calibration(value: object, place: str) -> object:
+    return _expect(value, CalibrationInput, "a CalibrationInput", place)
+
+
+def _names(value: object, place: str) -> object:
+    if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
+        raise Fault(f"must return names, and returned {shown(value)}", place)
+    return value
+
+
 def _something(value: object, place: str) -> object:
     if value is None:
         raise Fault("must return the object that does the work, and returned None", place)
@@ -104,6 +115,8 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "check_device": _problems,
     "check_options": _problems,
     "check_build": _problems,
+    "calibrates": _calibration,
+    "portable": _names,
     "check_head": _problems,
     "check": _problems,
     "check_inputs": _problems,

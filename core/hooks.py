@@ -189,24 +189,33 @@ class _StandIn:
         def call(*args: P.args, **kwargs: P.kwargs) -> Wrapping:
             running: Wrapping | None = None
             with self._reported(hook):
-                running = function(*args, **kwargs)
-                next(running)
+                started = function(*args, **kwargs)
+                next(started)
+                running = started
             result = yield
-            changed: object = result
-            former = result.get_result() if isinstance(result, pluggy.Result) and not result.exception else None
-            if running is not None:
+            if running is None:
+                return result
+            if isinstance(result, pluggy.Result):  # an old wrapper, which changes what it got
+                former = None if result.exception else result.get_result()
                 with self._reported(hook):
-                    changed = _finished(running, result)
-            if isinstance(result, pluggy.Result):  # an old wrapper changes what it got
-                changed = None if result.exception else result.get_result()
-            if hook in REGISTRATION and not _is_results(changed):
-                self._report(hook, f"a wrapper must leave the list of results, and left {shown(changed)}")
-                changed = former if isinstance(result, pluggy.Result) else result
-            if isinstance(result, pluggy.Result) and not result.exception:
-                result.force_result(changed)
-            return changed
+                    _finished(running, result)
+                    if result.exception is None:
+                        self._check(result.get_result(), hook)
+                    return None
+                result.force_result(former)
+                return None
+            with self._reported(hook):
+                changed = _finished(running, result)
+                self._check(changed, hook)
+                return changed
+            return result
 
         return call
+
+    def _check(self, results: object, hook: str) -> None:
+        lists = isinstance(results, list) and all(isinstance(item, list) for item in results)
+        if hook in REGISTRATION and not lists:
+            raise Fault(f"a wrapper must leave the list of results, and left {shown(results)}", self.places[hook])
 
     @contextmanager
     def _reported(self, hook: str) -> Iterator[None]:
@@ -234,7 +243,3 @@ def _finished(wrapper: Wrapping, result: object) -> object:
         return end.value
     wrapper.close()
     raise Fault("a wrapper yields once, and this one yielded again")
-
-
-def _is_results(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, list) for item in value)

@@ -14,7 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from core.artifacts import Artifact
-    from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Runtime, Tracker
+    from core.parts import Calibrator, Check, Graft, ModelFamily, Processor, Quantizer, Runtime, Tracker
     from core.plan import Plan, Step
     from core.stage import Stage
     from core.summary import Summary
@@ -61,6 +61,18 @@ def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
 
 
 @hookspec
+def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
+    """Yield ways to quantise a model; chosen by ``quantizer=<name>``.
+
+    Example::
+
+        @hookimpl
+        def hookline_quantizers():
+            yield Quantizer(name="awq", summary="activation-aware rounding of weights", load=load_awq)
+    """
+
+
+@hookspec
 def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
     """Yield ways to end a heads model in boxes; chosen by ``graft.name=<name>``.
 
@@ -86,7 +98,9 @@ def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
                 load=load,
                 available=probe,
                 device="cpu",
-                precisions=frozenset({Precision.int8}),
+                precisions=frozenset({Precision.fp32, Precision.int8}),
+                qdq=QdqStyle(per_channel=False),
+                engine_suffix=".mychip",
             )
     """
 

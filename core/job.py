@@ -270,6 +270,7 @@ def run_context(request: Request, run_dir: Path, reporter: Reporter) -> RunConte
         cache_dir=cache_home(),
         seed=request.words.seed,
         device=request.words.device,
+        backend=request.words.backend,
         registry=request.registry,
         options=lambda kind, name: request.options[kind, name],
         reporter=reporter,

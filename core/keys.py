@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from core.artifacts import AnyModel, Artifact
 from core.code_digest import code_digest, is_edited_in_place
 from core.config import keyed_options, unversioned_parts
+from core.family_options import keyed_with_family
+from core.known import known_of
 from core.opening import measuring_facts
+from core.parts import ModelFamily
 from core.serial import digest, encode
 from core.store import identity
 from core.version import __version__
@@ -36,8 +39,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     """
     registry, stage = context.registry, step.stage
     models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    families = stage.families(step.config, inputs, context) if stage.families else ()
-    parts = [*step.parts, *(("models", family) for family in families)]
+    parts = [*step.parts, *(("models", family.name) for family in _families(step, inputs, context))]
     unversioned = unversioned_parts(step.config)
     return digest(
         {
@@ -45,7 +47,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "stage": stage.name,
             "by": _author(registry.origin("stages", stage.name), context),
             "packages": installed(stage.packages),
-            "config": keyed_options(step.config),
+            "config": options_in_key(step, inputs, context),
             "seed": context.seed,
             "parts": [
                 _part(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
@@ -56,6 +58,21 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "outside": stage.fingerprint(step.config, context) if stage.fingerprint else {},
         }
     )
+
+
+def options_in_key(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Any]:
+    """Return the options of a step that are in its key, by name; with those of the model family that it names."""
+    return keyed_with_family(step.config, next(iter(_families(step, inputs, context)), None))
+
+
+def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> list[ModelFamily]:
+    """Return the model families that shape the result; a model of a family that no plugin has is left to the stage."""
+    if step.stage.families is None:
+        return []
+    known = {name: known_of(artifact) for name, artifact in inputs.items()}
+    registered = context.registry.all(ModelFamily)
+    names = step.stage.families(step.config, known, context)
+    return [registered[name] for name in names if name in registered]
 
 
 def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, Any]:

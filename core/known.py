@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
 from core.errors import HooklineError
+from core.family_options import family_options_of, place_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -32,6 +33,7 @@ class Known:
         max_stride: The largest stride of the network: its input is a multiple of it.
         precision, layout: Of a model other than a checkpoint.
         runtime: Whose rules a model follows.
+        family: The model family.
     """
 
     title: str = ""
@@ -40,6 +42,7 @@ class Known:
     precision: Precision | None = None
     layout: Layout | None = None
     runtime: str | None = None
+    family: str | None = None
 
 
 def known_of(artifact: Artifact) -> Known:
@@ -55,6 +58,7 @@ def known_of(artifact: Artifact) -> Known:
         precision=getattr(artifact, "precision", None),
         layout=getattr(artifact, "layout", None),
         runtime=getattr(artifact, "runtime", None),
+        family=artifact.facts.family,
     )
 
 
@@ -71,6 +75,9 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         inputs = {name: known[index] for name, index in step.inputs.items()}
         if step.stage.check_inputs:
             yield from step.stage.check_inputs(step.config, inputs, context)
+        if step.stage.families and place_of(type(step.config)):
+            for family in step.stage.families(step.config, inputs, context):
+                yield from family_options_of(step.config).foreign(step.stage.name, family, context.registry)
         known.append(_result(step, inputs, steps, context))
 
 

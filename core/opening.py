@@ -19,16 +19,14 @@ from core.artifacts import (
 )
 from core.context import RunContext
 from core.devices import device_problems, family_problems
-from core.errors import HooklineError
+from core.errors import HooklineError, UnavailableError
 from core.imgsz import fitted_size, size_to_use
 from core.parts import Runtime, Session, TellingSession
+from core.registry import HOST
+from core.resolve import check_usable, runtime_with
 from core.serial import encode
 from core.sidecar import verify_file
 from core.summary import machine
-
-ONNX_RUNTIME = "onnxruntime"
-HOST = ""
-"""In place of a runtime: a model family opens the model itself, and its session takes and gives arrays of the host."""
 
 
 class ModelForm(str, Enum):
@@ -56,16 +54,20 @@ ARTIFACTS: dict[ModelForm, type[AnyModel]] = {
 """The artifact type of each form, for ``Stage.select``."""
 
 
-def opener(kind: type[Artifact], engine: str) -> str:
-    """The runtime with which :func:`open_model` opens an artifact, or :data:`HOST`.
+def opener(kind: type[Artifact], engine: str, context: RunContext) -> str:
+    """Return the runtime with which :func:`open_model` opens an artifact, or :data:`core.registry.HOST`.
 
     Args:
         kind: Its type.
         engine: The runtime that engines are of.
+        context: For the runtimes and ``backend``.
+
+    Raises:
+        UnavailableError: No runtime that opens ONNX files can be used.
     """
     if issubclass(kind, Engine):
         return engine
-    return ONNX_RUNTIME if issubclass(kind, OnnxModel) else HOST
+    return runtime_with("opens_onnx", context)[0] if issubclass(kind, OnnxModel) else HOST
 
 
 def opening_problems(kind: type[Artifact], engine: str, context: RunContext, what: str = "") -> Iterator[HooklineError]:
@@ -76,7 +78,13 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
         context: For the parts and the device.
         what: Which model it is, in messages; empty for an engine that the runtime of the run builds.
     """
-    name = opener(kind, engine)
+    try:
+        name = opener(kind, engine, context)
+        if issubclass(kind, OnnxModel):
+            check_usable("runtimes", name, context)
+    except UnavailableError as problem:
+        yield problem
+        return
     runtime = context.registry.all(Runtime).get(name)
     if name == HOST:
         yield from family_problems(context)
@@ -93,8 +101,8 @@ def open_model(
 ) -> Session:
     """Open a model; use the session in a ``with`` block.
 
-    An engine is opened by the runtime that built it, an ONNX file of any kind by ONNX Runtime, a
-    checkpoint by its model family.
+    An engine is opened by the runtime that built it, an ONNX file of any kind by a runtime that opens them
+    (:func:`core.resolve.runtime_with`), a checkpoint by its model family.
 
     Args:
         model: The artifact.
@@ -110,7 +118,8 @@ def open_model(
         session = context.runtime(model.runtime).open(fitted_size(model, imgsz), device=context.device)
     elif isinstance(model, OnnxModel):
         verify_file(model)
-        session = context.runtime(ONNX_RUNTIME).open(fitted_size(model, imgsz), device=context.device)
+        runtime = context.runtime(opener(type(model), "", context))
+        session = runtime.open(fitted_size(model, imgsz), device=context.device)
     else:
         session = _open_checkpoint(model, context, imgsz, layout)
     _tell(session, f"'{model.path.name}'", context)
@@ -123,7 +132,7 @@ def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, Any]:
     A stage that stores times needs them in its key (``Stage.measures``).
     """
     facts: dict[str, Any] = {"host": machine(), "device": context.device}
-    if name := opener(type(model), getattr(model, "runtime", "")):
+    if name := opener(type(model), getattr(model, "runtime", ""), context):
         runtime = context.runtime(name)
         options = encode(context.options("runtimes", name))
         facts |= {"runtime": name, "options": options, "machine": runtime.machine(context.device)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from core.config import followed, part_names
 from core.containment import PluginError
 from core.errors import HooklineError, shown
+from core.family_options import family_options_of
 from core.ranges import range_problems
 from core.registry import AUTO, PART_KINDS, AnyPart, Registry
 
@@ -16,7 +18,13 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 
-NAMING = {"calibrator": "calibrators", "backend": "runtimes", "processor": "processors", "tracker": "trackers"}
+NAMING = {
+    "calibrator": "calibrators",
+    "quantizer": "quantizers",
+    "backend": "runtimes",
+    "processor": "processors",
+    "tracker": "trackers",
+}
 """Top-level options that name parts, and their kinds: a wrong name is reported also where no stage uses it."""
 
 
@@ -61,7 +69,8 @@ class OptionChecks:
         A value that comes from an option which the field follows is reported under the name of that option, once for
         all stages.
         """
-        for name, problem in range_problems(config, f"{stage}."):
+        given = family_options_of(config).values
+        for name, problem in chain(range_problems(config, f"{stage}."), range_problems(given, f"{stage}.")):
             origin = followed(type(config), name)
             same = origin and shown(self._value(origin)) == shown(getattr(config, name))
             message = problem.message.replace(f"{stage}.{name}", origin, 1) if same else problem.message

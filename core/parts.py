@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from core.artifacts import (
-    CalibrationTable,
     Checkpoint,
     Engine,
-    GraftedModel,
     InputContract,
     Layout,
     ModelFacts,
@@ -24,16 +22,16 @@ from core.artifacts import (
     Precision,
     QuantizedModel,
 )
+from core.building import BuildJob, BuildRequest, CalibrationInput
 from core.checks import CheckFunction
 from core.errors import HooklineError
+from core.quantizing import QdqStyle, QuantizeJob
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from core.calibration import TensorRange
-    from core.calibration_pictures import CalibrationFeed
-    from core.context import RunContext
     from core.detections import Detections, Filter, Letterbox
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
@@ -248,12 +246,17 @@ class ModelFamily(Part[ModelBackend]):
         strides: The largest stride of a variant, of which the size of its input is a multiple.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
+        training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
+            :mod:`core.ranges`, and take enumerations from :mod:`core.training_choices` where they fit. An option that
+            another family has too must have the same annotation; its default may differ. ``NoOptions`` for a training
+            without options, None for a family that cannot be trained.
     """
 
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
     strides: Mapping[str, int] = field(default_factory=dict)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
+    training: type[Any] | None = None
 
 
 # --- calibrators ------------------------------------------------------------------------------
@@ -274,6 +277,32 @@ class RangeObserver(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Calibrator(Part[RangeObserver]):
     """A method that turns observed activations into quantisation ranges."""
+
+
+# --- quantizers -------------------------------------------------------------------------------
+
+
+class QuantizerBackend(Protocol):
+    """The heavy half of a quantizer."""
+
+    def quantize(self, job: QuantizeJob) -> None:
+        """Write ``job.model`` in ``job.precision`` to ``job.target``.
+
+        Raises:
+            HooklineError: The table belongs to another model, or the graph cannot have the precision.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantizer(Part[QuantizerBackend]):
+    """A way to give a model another precision.
+
+    Attributes:
+        precisions: What it can give; ``fp32`` is a copy of the model.
+    """
+
+    precisions: frozenset[Precision] = frozenset(Precision)
 
 
 # --- grafts -----------------------------------------------------------------------------------
@@ -317,27 +346,17 @@ class RuntimeBackend(Protocol):
     """The heavy half of a runtime."""
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
-        """What an engine built here for ``device`` depends on: versions, processor or GPU. Part of the store's key."""
-        ...
+        """Return what an engine that is built or run here for ``device`` depends on: versions, processor or GPU.
 
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision`` by this runtime's rules to ``target``.
-
-        ``table`` is given exactly when ``precision`` is int8.
+        Part of the store's key.
         """
         ...
 
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,
-        calibration: CalibrationFeed | None = None,
-    ) -> Engine:
-        """Build an engine into the file ``target`` and warm it up.
+    def build(self, job: BuildJob) -> Engine:
+        """Build an engine into the file ``job.target`` and run it ``job.warmup`` times.
 
-        ``calibration`` is given exactly where the runtime is to quantise a float32 model by itself.
+        Raises:
+            HooklineError: The model, the sizes or the options cannot be built here.
         """
         ...
 
@@ -349,9 +368,26 @@ class RuntimeBackend(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class TappingRuntime(RuntimeBackend, Protocol):
+    """The heavy half of a runtime that can also show the inner tensors of a model (``Runtime.taps``); optional."""
+
     def tap(self, model: OnnxModel) -> Tap:
         """Open a heads model with all its float activations as outputs."""
         ...
+
+
+def _never_calibrates(_options: Any) -> CalibrationInput:
+    return CalibrationInput.none
+
+
+def _no_build_problems(_options: Any, _request: BuildRequest) -> tuple[HooklineError, ...]:
+    return ()
+
+
+def _nothing_portable(_options: Any) -> frozenset[str]:
+    return frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,20 +396,42 @@ class Runtime(DevicePart[RuntimeBackend]):
 
     Attributes:
         precisions: What it has a route for.
+        qdq: Its rules for Q/DQ pairs, needed for int8 unless it quantises by itself.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
-        engine_suffix: Of the files of its engines.
-        build_options: Which of ``batch``, ``imgsz``, ``int8`` and ``compute_capabilities`` it takes under ``build.*``;
-            others are refused before anything runs.
-        check_build: Problems with the options of ``build`` that can be told before anything runs.
+        opens_onnx: ``open`` takes ONNX models too: heads, quantised and grafted ones. Of the runtimes that do, the
+            user's ``backend``, else the usable one of the highest rank opens them.
+        taps: The heavy half is a :class:`TappingRuntime`; calibrate takes one, as for ``opens_onnx``.
+        operators: Non-standard ONNX operators that it has, e.g. ``YoloLayer_TRT``.
+        functions: It runs model-local ONNX functions.
+        engine_suffix: Of the files of its engines, e.g. ``.engine``.
+        other_suffixes: More endings of files that are its engines. A file with one of them and without a sidecar is
+            reported as an engine that lacks it.
+        shapes: It takes ``build.batch`` and ``build.imgsz``, numbers or ranges; otherwise these are refused before
+            anything runs.
+        calibrates: What it needs, by its options, to quantise a float32 model by itself for ``precision=int8``: a
+            ``CalibrationInput``, ``none``, ``images`` or ``table``. With the latter two the stage quantize leaves the
+            model as it is, and ``BuildJob.calibration`` is given.
+        check_build: Problems with a build that are known before anything runs; gets the options of the runtime and a
+            ``BuildRequest``.
+        portable: Names of facts of ``machine`` that its engines do not depend on, by its options: an engine that was
+            built where they differ is reused.
         builds_anywhere: Building needs no device, only opening does.
     """
 
     precisions: frozenset[Precision]
+    qdq: QdqStyle | None = None
     fixed_sizes: bool = False
+    opens_onnx: bool = False
+    taps: bool = False
+    operators: frozenset[str] = frozenset()
+    functions: bool = False
     engine_suffix: str = ".engine"
-    build_options: frozenset[str] = frozenset()
-    check_build: Callable[[Any], Iterable[HooklineError]] = _no_problems
+    other_suffixes: frozenset[str] = frozenset()
+    shapes: bool = False
+    calibrates: Callable[[Any], CalibrationInput] = _never_calibrates
+    check_build: Callable[[Any, BuildRequest], Iterable[HooklineError]] = _no_build_problems
+    portable: Callable[[Any], frozenset[str]] = _nothing_portable
     builds_anywhere: bool = False
 
 

@@ -20,7 +20,7 @@ from core.errors import HooklineError, PlanError
 from core.known import fitting_problems
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
-from core.sessions import engine_runtime, placing_problems, session_runtime
+from core.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
 from core.stage import Input, Stage
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Plan:
 
     Attributes:
         steps: In the order of work.
-        choices: One line for each ``auto`` that was resolved: what was picked and why.
+        choices: One line for each ``auto`` that was resolved: what was picked and why. One more for the runtime that
+            opens ONNX files, where a step needs it.
     """
 
     steps: tuple[Step, ...]
@@ -96,7 +97,8 @@ def make_plan(
     planner.problems.extend(fitting_problems(planner.steps, (), context))
     if planner.problems:
         raise PlanError(_unique(planner.problems))
-    return Plan(tuple(planner.steps), tuple(dict.fromkeys(planner.choices)))
+    choices = (*planner.choices, *opening_choices(planner.steps, context))
+    return Plan(tuple(planner.steps), tuple(dict.fromkeys(choices)))
 
 
 class _Planner:
@@ -145,7 +147,7 @@ class _Planner:
             if item.name in stage.lineage:
                 inputs[item.name] = self._ancestor(inputs[stage.lineage[item.name]], item.types)
         known = {name: index for name, index in inputs.items() if index is not None}
-        runtime = session_runtime(stage, given, known, self.steps, self._runtime)
+        runtime = session_runtime(stage, given, known, self.steps, engine=self._runtime, context=self.context)
         config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
         self._check(stage, config)
         step = Step(stage, config, asked, known, self._provides(stage, config), shaping_parts(config))
@@ -163,7 +165,7 @@ class _Planner:
 
     def _bind(self, stage: Stage, config: Any, wanted: Input) -> int | None:
         """The step that makes this input, added where it is missing; None for an optional one left out."""
-        selected = [kind for kind in stage.selected(config) if kind in wanted.types]
+        selected = [kind for kind in stage.selected(config, self.context) if kind in wanted.types]
         if wanted.optional and stage.select and not selected:
             return None
         kinds = selected or list(wanted.types)
@@ -250,7 +252,7 @@ class _Planner:
         """What a source stage gives with this config, where it could have given ``kind``."""
         for stage in self.registry.stages():
             provides, config = stage.signature.provides, self.configs[stage.name]
-            if len(provides) > 1 and kind in provides and stage.selected(config):
+            if len(provides) > 1 and kind in provides and stage.selected(config, self.context):
                 return self._provides(stage, config)
         return None
 
@@ -258,7 +260,7 @@ class _Planner:
         provides = stage.signature.provides
         if len(provides) == 1:
             return provides[0]
-        return next((kind for kind in stage.selected(config) if kind in provides), provides[0])
+        return next((kind for kind in stage.selected(config, self.context) if kind in provides), provides[0])
 
     def _replace(self, kind: type[Artifact], index: int) -> None:
         """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""

@@ -9,6 +9,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import signal
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from core.code_digest import code_digest
 from core.conf_packages import SharedYaml, yaml_files
-from core.containment import Fault, PluginError, contained, source_place, unchanged_surroundings
+from core.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.errors import HooklineError, shown, unknown
+from core.family_nodes import check_options
 from core.guarded_parts import guarded
 from core.hooks import Hooks
 from core.hookspecs import PROJECT
@@ -168,7 +170,7 @@ def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
         _check_free(parts, registry)
         if origin.outside:
             try_yaml(file for files in packages.values() for file in files.values())
-            try_parts((found.kind, found.part, found.place) for found in parts)
+            try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
     for found in parts:
         registry.add(found.kind, found.part, found.origin)
 
@@ -187,8 +189,11 @@ class _Loading:
         origin = candidate.origin
         with self._broken_unless_loaded(candidate):
             if former := self._candidates.get(origin.plugin):
-                raise Fault(f"a plugin of {former.origin.distribution} {former.origin.version} has the same name")
-            with contained(origin, ""), unchanged_surroundings() if origin.outside else nullcontext():
+                raise Fault(
+                    f"a plugin of {former.origin.distribution} {former.origin.version} has the same name",
+                    module_place(origin.module),
+                )
+            with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
                 plugin = candidate.load()
             with contained(origin, "", source_place(plugin)):
                 unmarked = self.plugins.manager.add(plugin, origin)
@@ -203,14 +208,15 @@ class _Loading:
         candidate, plugins = self._candidates[origin.plugin], self.plugins
         parts: list[_Found] = []
         with self._broken_unless_loaded(candidate, parts):
-            with unchanged_surroundings() if origin.outside else nullcontext():
+            with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
                 parts += _parts(plugins.manager, origin)
                 packages = _packages(plugins.manager, origin)
+            self._yaml.check(origin.plugin, packages)
+            _check_free(parts, plugins.registry)
             with contained(origin, ""):
-                self._yaml.check(origin.plugin, packages)
-                _check_free(parts, plugins.registry)
+                check_options(plugins.registry, [(found.kind, found.part) for found in parts])
             if origin.outside:
-                _try(origin, parts, [file for files in packages.values() for file in files.values()])
+                _try(origin, parts, [file for files in packages.values() for file in files.values()], plugins.registry)
             self._yaml.add(origin.plugin, packages)
             plugins.conf_packages += [(origin.plugin, package) for package in packages]
             for found in parts:
@@ -226,7 +232,7 @@ class _Loading:
         """Mark the plugin as broken where the block raises a mistake of its own."""
         origin, plugins = candidate.origin, self.plugins
         try:
-            with contained(origin, "") if not origin.outside else nullcontext():
+            with contained(origin, ""):
                 yield
         except (HooklineError, Fault) as error:
             mistake = error if isinstance(error, PluginError) else PluginError(origin, "", error)
@@ -321,7 +327,7 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
         names.add((found.kind, found.part.name))
 
 
-def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path]) -> None:
+def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry: Registry) -> None:
     """Try what a plugin declares, unless it has passed before in the same state."""
     from core.context import cache_home
 
@@ -330,9 +336,8 @@ def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path]) -> None:
         return
     from core.trial import try_parts, try_yaml
 
-    with contained(origin, ""):
-        try_yaml(yaml)
-        try_parts((found.kind, found.part, found.place) for found in parts)
+    try_yaml(yaml)
+    try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
     remember(cache, origin, state)
 
 
@@ -365,12 +370,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HooklineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     print(json.dumps([asdict(info) for info in infos], indent=1) if "--json" in given else _table(infos))
     return 1 if any(info.state == "broken" for info in infos) else 0
 
 
 if __name__ == "__main__":
+    from core.signals import end_by_exception
     from core.streams import open_streams
 
     open_streams()
+    end_by_exception(signal.SIGINT)  # tells Ctrl-C from a KeyboardInterrupt that a plugin raises
     sys.exit(main())

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from core.config import FAMILIES
 from core.errors import HooklineError, shown
 
 LARGEST_INTEGER = 2**31 - 1
@@ -82,8 +83,15 @@ BatchSize = Annotated[int, Range(1, 65536)]
 def ranges_of(config: type[Any]) -> Mapping[str, Range]:
     """Return the declared ranges of a dataclass of options by field."""
     hints = get_type_hints(config, include_extras=True)
-    found = {item.name: _declared(hints[item.name]) for item in fields(config)}
+    found = {item.name: range_of(hints[item.name]) for item in fields(config)}
     return {name: declared for name, declared in found.items() if declared is not None}
+
+
+def range_of(hint: Any) -> Range | None:
+    """Return the range in an annotation, which may stand in a union with None; None where there is none."""
+    if get_origin(hint) is Annotated:
+        return next((item for item in get_args(hint)[1:] if isinstance(item, Range)), None)
+    return next(filter(None, map(range_of, get_args(hint))), None)
 
 
 def range_problems(config: Any, prefix: str) -> Iterator[tuple[str, HooklineError]]:
@@ -100,6 +108,8 @@ def range_problems(config: Any, prefix: str) -> Iterator[tuple[str, HooklineErro
         return
     declared = ranges_of(type(config))
     for item in fields(config):
+        if item.metadata.get(FAMILIES):
+            continue
         value = getattr(config, item.name)
         if is_dataclass(value):
             yield from range_problems(value, f"{prefix}{item.name}.")
@@ -128,13 +138,6 @@ def _problem(option: str, value: Any, declared: Range | None) -> HooklineError |
         return None
     large = isinstance(value, int) and value > LARGEST_INTEGER and declared.high is None
     return out_of_range(option, value, replace(declared, high=LARGEST_INTEGER) if large else declared)
-
-
-def _declared(hint: Any) -> Range | None:
-    """The range in an annotation, which may stand in a union with None."""
-    if get_origin(hint) is Annotated:
-        return next((item for item in get_args(hint)[1:] if isinstance(item, Range)), None)
-    return next(filter(None, map(_declared, get_args(hint))), None)
 
 
 def _finite(value: float) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown, unknown
 from core.hookspecs import PROJECT
-from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Runtime, Tracker
+from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Quantizer, Runtime, Tracker
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
         "stages": (Stage, "stage"),
         "models": (ModelFamily, "model family"),
         "calibrators": (Calibrator, "calibrator"),
+        "quantizers": (Quantizer, "quantizer"),
         "grafts": (Graft, "graft"),
         "runtimes": (Runtime, "backend"),
         "processors": (Processor, "processor"),
@@ -44,6 +45,8 @@ _KIND_OF: Mapping[type[object], str] = {descriptor: kind for kind, (descriptor, 
 LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
 """The name that stands for the best part of a kind that can be used."""
+HOST = ""
+"""In place of a runtime: a model family opens the model itself, and its session takes and gives arrays of the host."""
 RANKED = frozenset({"runtimes", "processors"})
 """Kinds of which ``auto`` takes the best."""
 
@@ -198,7 +201,9 @@ def check_part(kind: str, part: object) -> Descriptor:
     expected = KINDS[kind][0]
     if not isinstance(part, expected):
         raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
-    name = str(part.name)
+    if isinstance(part, Part) and not isinstance(part.options, type):
+        raise TypeError(f"options must be a dataclass, not {shown(part.options)}")
+    name = part.name if isinstance(part.name, str) else shown(part.name)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
         raise TypeError(f"{shown(name)} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
     if isinstance(part, Stage):

@@ -7,13 +7,14 @@ from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core import registry
-from core.config import needs_usable, part_names, parts_of
+from core.artifacts import Precision
+from core.building import CalibrationInput
+from core.config import needed_fact, needs_usable, part_names, parts_of
 from core.containment import PluginError
 from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
-from core.opening import HOST
 from core.parts import DevicePart, Processor, Runtime, Tracker
-from core.registry import KINDS, PART_KINDS, AnyPart
+from core.registry import HOST, KINDS, PART_KINDS, AnyPart
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 AUTO = registry.AUTO
 DOCTOR = "doctor"
 """The stage that looks closer at what cannot be used."""
+FACTS = {"opens_onnx": "opens ONNX files", "taps": "records activations"}
+"""Facts of a runtime that a stage can need, in words."""
 REASONS = 2
 """How many parts that cannot be used a message names with the reason."""
 
@@ -42,17 +45,43 @@ def resolve_parts(
     changes: dict[str, Any] = {}
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
+            fact = needed_fact(config, name)
             try:
-                if part == AUTO:
+                if part == AUTO and fact:
+                    changes[name], choice = runtime_with(fact, context)
+                    choices.append(choice)
+                elif part == AUTO:
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
                     check_usable(kind, part, context)
+                    problems.extend(_lacking(fact, part, context))
                     problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
                 problems.append(problem)
     return replace(config, **changes)
+
+
+def own_calibration(
+    backend: str, precision: Precision | None, context: RunContext, *, needed: bool = True
+) -> CalibrationInput:
+    """Return what a runtime needs to quantise a float32 model by itself; ``none`` where the stage quantize does it.
+
+    Args:
+        backend: Its name, or ``auto``.
+        precision: The precision that is asked for; a runtime quantises for int8 only.
+        context: For the runtimes and their options.
+        needed: As for :func:`best_part`, which answers for ``auto``.
+    """
+    if precision is not Precision.int8:
+        return CalibrationInput.none
+    try:
+        name = best_part("runtimes", context, needed=needed)[0] if backend == AUTO else backend
+        runtime = context.registry.get(Runtime, name)
+    except HooklineError:  # the plan reports it
+        return CalibrationInput.none
+    return runtime.calibrates(context.options("runtimes", name))
 
 
 def check_usable(kind: str, name: str, context: RunContext) -> None:
@@ -92,7 +121,7 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     Args:
         kind: ``runtimes`` or ``processors``.
         context: For the parts and the device.
-        runtime: Whose session it is; :data:`core.opening.HOST` for one that no runtime opens.
+        runtime: Whose session it is; :data:`core.registry.HOST` for one that no runtime opens.
         needed: Whether it is to work; else only its rules are asked for, which need no device.
 
     Raises:
@@ -111,6 +140,53 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
             if isinstance(problem, PluginError):
                 context.warn(str(problem))
     raise _none_usable(kind, refused, context)
+
+
+def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
+    """Return the runtime that does what ``fact`` says for models of all runtimes, and a line that says why.
+
+    The user's ``backend`` comes first; then, of the usable ones, those on the device of the run, by rank.
+
+    Args:
+        fact: One of :data:`FACTS`.
+        context: For the runtimes, ``backend`` and the device.
+
+    Raises:
+        UnavailableError: None can be used; names what is wrong with each and what to do.
+    """
+    able = [item for item in context.registry.all(Runtime).values() if getattr(item, fact)]
+    if context.backend in {item.name for item in able}:
+        return context.backend, f"{FACTS[fact]}: {context.backend} (the backend)"
+    usable: dict[str, str] = {}
+    refused: dict[str, HooklineError] = {}
+    for item in able:
+        try:
+            usable[item.name] = _reason_to_use(item, context.device, needed=False)
+        except HooklineError as problem:
+            refused[item.name] = problem
+            if isinstance(problem, PluginError):
+                context.warn(str(problem))
+    if not usable:
+        reasons = "; ".join(f"{name}: {problem.message}" for name, problem in refused.items())
+        hints = ", or ".join(filter(None, (problem.hint for problem in refused.values())))
+        raise UnavailableError(
+            f"no backend that {FACTS[fact]} can be used" + (f" ({reasons})" if reasons else ""),
+            hints or "no loaded plugin has any",
+        )
+    ready = (item for item in able if item.name in usable)
+    best = max(ready, key=lambda item: (_works_there(item, context), item.rank))
+    return best.name, f"{FACTS[fact]}: {best.name} ({usable[best.name]})"
+
+
+def _works_there(runtime: Runtime, context: RunContext) -> bool:
+    return not contradicts(runtime, context.device) and not list(runtime.check_device(context.device))
+
+
+def _lacking(fact: str, name: str, context: RunContext) -> Iterator[HooklineError]:
+    """Yield that a part does not state the fact that is needed."""
+    if fact and not getattr(context.registry.get(Runtime, name), fact):
+        able = [other.name for other in context.registry.all(Runtime).values() if getattr(other, fact)]
+        yield HooklineError(f"'{name}' is no backend that {FACTS[fact]}", f"possible: {', '.join([AUTO, *able])}")
 
 
 def _reason_to_use(part: DevicePart[object], device: str, *, needed: bool) -> str:

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.artifacts import Artifact, Diagnosis, Provenance
-from core.config import keyed_options
 from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
-from core.keys import key_of
+from core.keys import key_of, options_in_key
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
@@ -125,6 +124,7 @@ def _run_step(
     inputs = {name: made[index] for name, index in step.inputs.items()}
     key = key_of(step, inputs, context)
     stage = step.stage
+    work = Work(stage.name, key, options_in_key(step, inputs, context))
     provenance = Provenance(
         stage=stage.name,
         distribution=str(context.registry.origin("stages", stage.name)),
@@ -148,7 +148,7 @@ def _run_step(
     resume = bool(getattr(step.config, "resume", resume))  # follows the top-level option until it is set itself
     if not stage.stored:
         if stage.incremental:
-            return _make_in_place(make, step, key, context, resume=resume), False
+            return _make_in_place(make, step, work, context, resume=resume), False
         return _make_visible(make, free_path(context.run_dir, stage.name)), False
 
     def waiting() -> None:
@@ -157,11 +157,11 @@ def _run_step(
     with store.lock(stage.name, key, waiting):
         found = store.find(stage.name, key) if reuse else None
         if found is not None:
-            if stage.incremental and (left := same_work(context.run_dir, Work(stage.name, key, {}))):
+            if stage.incremental and (left := same_work(context.run_dir, work)):
                 _settle(left, found)
             return _supplemented(step, found, inputs, replace(context, asked=step.asked), store), True
         if stage.incremental:
-            return _make_in_place(make, step, key, context, resume=resume, store=store), False
+            return _make_in_place(make, step, work, context, resume=resume, store=store), False
         return store.write(stage.name, key, make), False
 
 
@@ -194,7 +194,7 @@ def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
 def _make_in_place(
     make: Callable[[Path], Artifact],
     step: Step,
-    key: str,
+    work: Work,
     context: RunContext,
     *,
     resume: bool,
@@ -204,13 +204,12 @@ def _make_in_place(
 
     Args:
         make: Runs the stage.
-        step, key: What is made.
+        step, work: What is made.
         context: For the run's directory.
         resume: Continue in the directory of the interrupted stage, where the run's directory has one.
         store: Takes a copy of the result; None for a stage that is not stored.
     """
     stage = step.stage
-    work = Work(stage.name, key, keyed_options(step.config))
     find = interrupted if store is None else same_work  # a stored stage may have its state in another directory
     former = find(context.run_dir, work) if resume and stage.resumes(step.config) else None
     folder = former or free_path(context.run_dir, stage.name)
@@ -222,7 +221,7 @@ def _make_in_place(
     try:
         artifact = complete(make(folder))
         if store is not None:
-            _settle(folder, _store_copy(artifact, folder, store, stage.name, key))
+            _settle(folder, _store_copy(artifact, folder, store, work))
     except BaseException as error:
         free_reserve(context.run_dir)
         if all(item.name == MARKER for item in folder.iterdir()):
@@ -235,7 +234,7 @@ def _make_in_place(
     return artifact
 
 
-def _store_copy(artifact: Artifact, folder: Path, store: Store, stage: str, key: str) -> Artifact:
+def _store_copy(artifact: Artifact, folder: Path, store: Store, work: Work) -> Artifact:
     """Put a copy of what lies in ``folder`` into the store, without hidden files, which the stage resumes from."""
 
     def copy(workdir: Path) -> Artifact:
@@ -246,7 +245,7 @@ def _store_copy(artifact: Artifact, folder: Path, store: Store, stage: str, key:
                 shutil.copy2(item, workdir / item.name)
         return replace(artifact, path=workdir / artifact.path.relative_to(folder))
 
-    return store.write(stage, key, copy)
+    return store.write(work.stage, work.key, copy)
 
 
 def _settle(folder: Path, stored: Artifact) -> None:

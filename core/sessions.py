@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.artifacts import AnyModel, Artifact, Engine
+from core.artifacts import AnyModel, Artifact, Engine, OnnxModel
 from core.config import named_runtime, parts_of
 from core.errors import HooklineError
-from core.opening import HOST, opener, opening_problems
+from core.opening import opener, opening_problems
 from core.parts import Runtime
-from core.registry import AUTO, Registry
+from core.registry import AUTO, HOST, Registry
+from core.resolve import runtime_with
 from core.stage import Input, Stage
 
 if TYPE_CHECKING:
@@ -24,14 +25,17 @@ def engine_runtime(registry: Registry, configs: Mapping[str, Any]) -> str:
     return next(filter(None, (named_runtime(configs[stage.name]) for stage in builders)), AUTO)
 
 
-def session_runtime(stage: Stage, config: Any, inputs: Mapping[str, int], steps: Sequence[Step], engine: str) -> str:
-    """The runtime whose session a stage uses; :data:`core.opening.HOST` where its pictures stay on the host.
+def session_runtime(
+    stage: Stage, config: Any, inputs: Mapping[str, int], steps: Sequence[Step], *, engine: str, context: RunContext
+) -> str:
+    """Return the runtime whose session a stage uses; :data:`core.registry.HOST` where its images stay on the host.
 
     Args:
         stage, config: The stage and its options.
         inputs: Index of the step that makes the artifact, by parameter.
         steps: Of the plan so far.
         engine: The runtime of an engine that no step of the plan builds.
+        context: For the runtimes.
     """
     opened = _opened(stage, config)
     if opened is None:
@@ -39,7 +43,18 @@ def session_runtime(stage: Stage, config: Any, inputs: Mapping[str, int], steps:
     if opened.name not in inputs:
         return engine  # what is missing has been told
     index = inputs[opened.name]
-    return opener(steps[index].provides, _runtime_of(index, steps) or engine)
+    try:
+        return opener(steps[index].provides, _runtime_of(index, steps) or engine, context)
+    except HooklineError:  # placing_problems reports it
+        return HOST
+
+
+def opening_choices(steps: Sequence[Step], context: RunContext) -> Iterator[str]:
+    """Yield which runtime opens the ONNX files of a plan."""
+    opened = ((step, _opened(step.stage, step.config)) for step in steps)
+    kinds = (steps[step.inputs[item.name]].provides for step, item in opened if item and item.name in step.inputs)
+    if any(issubclass(kind, OnnxModel) for kind in kinds):
+        yield runtime_with("opens_onnx", context)[1]
 
 
 def placing_problems(steps: Sequence[Step], context: RunContext) -> list[HooklineError]:

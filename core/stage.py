@@ -56,7 +56,7 @@ class Stage:
         summary: One line for ``--help``.
         run: ``run(config, <artifacts>, context) -> artifact``, called with keywords.
         select: Where the signature leaves a choice (an optional input, a union), the artifact types
-            that this config calls for. An optional input that is not selected is left out. Asked before ``auto``
+            that this config calls for. An optional input that is not selected is left out. Called before ``auto``
             is replaced by names of parts.
         fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
             that the config names. Part of the store's key, which does not contain the options that are declared with
@@ -68,8 +68,10 @@ class Stage:
             an input has been made.
         packages: Distributions of Python whose version shapes the result, named as those of a part. Part of the store's
             key; those of the parts are added.
-        families: ``families(config, inputs, context)`` names the model families that shape the result, besides the
-            parts that options name: ``families_of_inputs``, ``all_families``, or your own. Part of the store's key.
+        families: Names of the model families that shape the result, from the options and from what is known of the
+            inputs, as far as it is known: ``families_of_inputs``, ``all_families``, or your own. Their versions and
+            options are part of the store's key. A stage that takes options of a family (``FamilyOptions``) names one
+            family, and options that others declare are refused.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
@@ -92,13 +94,13 @@ class Stage:
     name: str
     summary: str
     run: Callable[..., Artifact]
-    select: Callable[[Any], Collection[type[Artifact]]] | None = None
+    select: Callable[[Any, RunContext], Collection[type[Artifact]]] | None = None
     fingerprint: Callable[[Any, RunContext], Mapping[str, str]] | None = None
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
     packages: tuple[str, ...] = ()
-    families: Callable[[Any, Mapping[str, Artifact], RunContext], Iterable[str]] | None = None
+    families: Callable[[Any, Mapping[str, Known], RunContext], Iterable[str]] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True
@@ -136,9 +138,9 @@ class Stage:
         """Return whether an interrupted run with ``config`` can be resumed."""
         return self.resumable if isinstance(self.resumable, bool) else self.resumable(config)
 
-    def selected(self, config: Any) -> tuple[type[Artifact], ...]:
-        """What ``select`` answers for ``config``, empty where the stage has none."""
-        return tuple(self.select(config)) if self.select else ()
+    def selected(self, config: Any, context: RunContext) -> tuple[type[Artifact], ...]:
+        """Return what ``select`` answers for ``config``, empty where the stage has none."""
+        return tuple(self.select(config, context)) if self.select else ()
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

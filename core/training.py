@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from core.artifacts import Checkpoint, ModelFacts
+from core.training_choices import Cache
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.labels import Labels
     from core.parts import Session
+
+OptionsT = TypeVar("OptionsT")
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 """Names of the two checkpoints that a trainer keeps in its folder."""
@@ -126,29 +132,53 @@ class TrainingJob:
         variant: Which network of the family; None for that of ``start``.
         start: Weights to start from; None for random ones.
         names: Class names, index = class id.
-        pictures: To train on.
-        options: The options of the ``train`` stage.
+        pictures: Images to train on.
+        options: The family's own options, an instance of ``ModelFamily.training``; see :meth:`options_as`.
         imgsz: Side of the network's square input, pixels.
+        epochs: Number of epochs.
+        batch: Images per batch, of all processes together; None for the largest that fits.
+        workers: Processes that read images, for each training process; 0 for none.
+        patience: Early stopping: epochs without improvement; 0 disables it.
+        hours: Stop before the epoch that would end later than this; None disables it.
+        val_every: Epochs between validations; the last epoch is always validated.
+        cache: Where decoded images are kept.
         seed: Of every random choice.
         device: ``auto``, ``cpu`` or ``cuda:N``.
         folder: Where state, checkpoints and images are kept from epoch to epoch, below the run's directory.
-        resume: Go on with the state in ``folder``.
-        read: Reads a picture file as uint8 BGR [H, W, 3].
-        watcher: Is told how it goes.
+        resume: Continue from the state in ``folder``.
+        read: Reads an image file as uint8 BGR [H, W, 3].
+        watcher: Receives the progress.
     """
 
     variant: str | None
     start: Checkpoint | None
     names: tuple[str, ...]
     pictures: Sequence[TrainingPicture]
-    options: Any
+    options: object
     imgsz: int
+    epochs: int
+    batch: int | None
+    workers: int
+    patience: int
+    hours: float | None
+    val_every: int
+    cache: Cache
     seed: int
     device: str
     folder: Path
     resume: bool
-    read: Callable[[Path], Any]
+    read: Callable[[Path], NDArray[np.uint8]]
     watcher: TrainingWatcher
+
+    def options_as(self, declared: type[OptionsT]) -> OptionsT:
+        """Return the options as the dataclass that the family declares.
+
+        Raises:
+            TypeError: They are those of another family.
+        """
+        if not isinstance(self.options, declared):
+            raise TypeError(f"this trainer takes {declared.__name__}, not {type(self.options).__name__}")
+        return self.options
 
 
 @dataclass(frozen=True)

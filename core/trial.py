@@ -12,16 +12,21 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import MISSING, Field, field, fields, is_dataclass, make_dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 
-from core.containment import Fault, source_place
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from core.compose import Words, composed, options_at, register_resolvers
+from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
-from core.parts import DevicePart, ModelFamily, Part, Tracker
+from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
-from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor
+from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
 from core.stage import Stage
 
 READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
@@ -31,22 +36,30 @@ STORE_FOLDERS = frozenset({"locks", "unfinished"})
 DEVICES = (AUTO, "cpu", "cuda")
 
 
-def try_parts(parts: Iterable[tuple[str, Descriptor, str]]) -> None:
+def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, registry: Registry) -> None:
     """Try what a plugin yields.
 
     Args:
+        origin: The plugin.
+        registry: The parts of those before it, whose options it may follow.
         parts: Kind, descriptor, and the place of the hook that yields it.
 
     Raises:
         Fault: Names the first thing that is wrong, with its place.
     """
+    scratch = registry.without(())
     for kind, part, place in parts:
-        with _placed(f"{KINDS[kind][1]} '{part.name}'", place):
+        with _placed(f"{KINDS[kind][1]} '{part.name}'", place, origin):
             _try_name(kind, part.name)
             _try_fields(part)
-        options = part.signature.config if isinstance(part, Stage) else part.options
-        with _placed(f"options of the {KINDS[kind][1]} '{part.name}'", source_place(options) or place):
-            _try_options(kind, part.name, options)
+        with _placed_options(kind, part, place, origin):
+            _try_declaration(_options_of(part))
+        scratch.add(kind, part, origin)
+    register_resolvers()
+    config = composed(scratch)
+    for kind, part, place in parts:
+        with _placed_options(kind, part, place, origin):
+            _try_values(config, kind, part)
         if isinstance(part, Part):
             _try_functions(part)
 
@@ -57,10 +70,6 @@ def try_yaml(files: Iterable[Path]) -> None:
     Raises:
         Fault: One of them cannot be read.
     """
-    import yaml
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
     for file in files:
         try:
             OmegaConf.load(file)
@@ -72,16 +81,16 @@ def try_yaml(files: Iterable[Path]) -> None:
 
 
 @contextmanager
-def _placed(what: str, place: str) -> Iterator[None]:
+def _placed(what: str, place: str, origin: Origin) -> Iterator[None]:
     """Say which declaration fails, and where it stands."""
     try:
         yield
     except Fault as fault:
         raise Fault(f"{what}: {fault}", fault.place or place) from fault
     except HooklineError as error:
-        raise Fault(f"{what}: {error}", place) from error
+        raise Fault(f"{what}: {error}", place_in(error, origin, place)) from error
     except Exception as error:
-        raise Fault(f"{what}: {type(error).__name__}: {_first_line(error)}", place) from error
+        raise Fault(f"{what}: {type(error).__name__}: {_first_line(error)}", place_in(error, origin, place)) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -89,12 +98,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _try_name(kind: str, name: str) -> None:
-    from core.compose import Words
-
     if kind in PART_KINDS:
         taken = {AUTO} if kind in RANKED else set()
     else:
-        taken = {*Words.__dataclass_fields__, *KINDS, "hydra", "graft", *STORE_FOLDERS}
+        taken = {*Words.__dataclass_fields__, *KINDS, "hydra", *STORE_FOLDERS}
     if name in taken:
         raise Fault(f"{shown(name)} has another meaning: rename it")
     if name.lower() in READ_OTHERWISE or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -151,33 +158,34 @@ def _text(item: Field[object]) -> str:
     return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
 
 
-def _try_options(kind: str, name: str, options: type[object]) -> None:
-    """Compose the options as a run does: with the top-level options, which they may follow."""
-    from omegaconf import OmegaConf
+def _options_of(part: Descriptor) -> type[object]:
+    return part.signature.config if isinstance(part, Stage) else part.options
 
-    from core.compose import Words, register_resolvers
 
+def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> AbstractContextManager[None]:
+    where = source_place(_options_of(part)) or place
+    return _placed(f"options of the {KINDS[kind][1]} '{part.name}'", where, origin)
+
+
+def _try_declaration(options: type[object]) -> None:
+    """Make the options without those that they follow."""
     if not is_dataclass(options):
         raise Fault(f"{shown(options.__name__)} is not a dataclass")
-    _try_defaults(options)
-    register_resolvers()
-    ranges_of(options)
-    node = options if kind == "stages" else make_dataclass(kind, [(name, options, field(default_factory=options))])
-    member = name if kind == "stages" else kind
-    root = make_dataclass("Config", [(member, node, field(default_factory=node))], bases=(Words,))
-    composed: object = OmegaConf.to_object(OmegaConf.structured(root))
-    made = getattr(composed, member)
-    for _, problem in range_problems(made if kind == "stages" else getattr(made, name), ""):
-        raise Fault(f"the default of {problem.message}; {problem.hint}")
-
-
-def _try_defaults(options: type[object]) -> None:
-    for item in fields(options):  # type: ignore[arg-type]
+    for item in fields(options):
         if item.default is MISSING and item.default_factory is MISSING:
             raise Fault(f"'{item.name}' has no default")
         kind = item.metadata.get("kind")
         if kind and kind not in PART_KINDS:
             raise Fault(f"'{item.name}' names parts of the kind {shown(kind)}; possible: {', '.join(PART_KINDS)}")
+    ranges_of(options)
+    OmegaConf.structured(options)
+
+
+def _try_values(config: DictConfig, kind: str, part: Descriptor) -> None:
+    """Make the options as a run does, whose defaults must be in range."""
+    keys = (part.name,) if isinstance(part, Stage) else (kind, part.name)
+    for _, problem in range_problems(options_at(config, *keys), ""):
+        raise Fault(f"the default of {problem.message}; {problem.hint}")
 
 
 def _try_functions(part: Part[object]) -> None:
@@ -187,5 +195,8 @@ def _try_functions(part: Part[object]) -> None:
     if isinstance(part, DevicePart | ModelFamily):
         for device in DEVICES:
             part.check_device(device)
+    if isinstance(part, Runtime):
+        part.calibrates(part.options())
+        part.portable(part.options())
     for problem in part.check_options(part.options()):
         raise Fault(f"check_options refuses the defaults: {problem}", source_place(part.check_options))

@@ -1,26 +1,32 @@
-"""Options on the command line that belong to stages outside the plan."""
+"""Options on the command line that belong to stages and parts outside the plan."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from core.artifacts import Engine
 from core.compose import Words
+from core.config import named_runtime, part_names, parts_of
+from core.family_options import option_fields_of
+from core.parts import Runtime
+from core.registry import KINDS
 from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.plan import Plan
     from core.registry import Registry
 
+CHOSEN = ("calibrators", "quantizers", "grafts", "runtimes", "trackers")
+"""Kinds of parts of which a run uses those that its stages name; processors can also be chosen while it runs."""
 INPUTS = ("model", "data", "source", "classes", "single_class")
 """Top-level options that say what a run works on. The others are often set for all runs, and not reported."""
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> list[str]:
-    """Return one line for each option that no stage of the plan reads.
+    """Return one line for each option that no stage of the plan reads, or that is of a part which none uses.
 
     An option that an option of a planned stage follows (:func:`core.config.shared`), or that another override refers
     to, has an effect and is left out.
@@ -31,18 +37,47 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Registry) -> 
         registry: For the names of all stages.
     """
     stages, planned = registry.all(Stage), {step.stage.name for step in plan.steps}
-    references = set(_references(overrides, plan))
+    references = set(_references(overrides, plan, registry))
     options = dict.fromkeys(map(_option, overrides))
     words = [
         f"{option} has no effect: no stage of this plan uses it"
         for option in options
         if option in INPUTS and not any(_overlap(option, other) for other in references)
     ]
-    return words + [
+    used = _used_parts(plan, registry)
+    parts = [
+        f"{option} has no effect: no stage of this plan uses the {KINDS[kind][1]} '{name}'"
+        for option, (kind, name) in ((option, _part(option)) for option in options)
+        if kind in CHOSEN and (kind, name) not in used and option not in references
+    ]
+    return [*words, *parts] + [
         f"{option} has no effect: stage '{stage}' is not part of this plan"
         for option, stage in ((option, option.partition(".")[0]) for option in options)
         if stage in stages and stage not in planned and not any(_overlap(option, other) for other in references)
     ]
+
+
+def _part(option: str) -> tuple[str, str]:
+    """Return kind and name of the part whose option it may be: ``runtimes.tensorrt.int8``."""
+    kind, _, rest = option.partition(".")
+    name, dot, _ = rest.partition(".")
+    return (kind, name) if dot else ("", "")
+
+
+def _used_parts(plan: Plan, registry: Registry) -> set[tuple[str, str]]:
+    """Return kind and name of the parts that the stages of a plan name or may use."""
+    named = {
+        (kind, part)
+        for step in plan.steps
+        for kind, value in parts_of(step.config).values()
+        for part in part_names(value)
+    }
+    builds = any(issubclass(step.provides, Engine) and named_runtime(step.config) for step in plan.steps)
+    compares = any(step.stage.measures for step in plan.steps)  # compare opens a reference, which can be any engine
+    # Models are opened by runtimes that no stage names: given engines by their own, ONNX files by one that opens them.
+    runtimes = registry.all(Runtime).items()
+    openers = {("runtimes", name) for name, item in runtimes if item.opens_onnx or compares or not builds}
+    return named | openers
 
 
 def _option(override: str) -> str:
@@ -50,10 +85,10 @@ def _option(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def _references(overrides: Sequence[str], plan: Plan) -> Iterator[str]:
+def _references(overrides: Sequence[str], plan: Plan, registry: Registry) -> Iterator[str]:
     """The options that options of planned stages and other overrides refer to."""
     for step in plan.steps:
-        for item in fields(step.stage.signature.config):
+        for _, item in option_fields_of(step.stage.signature.config, registry):
             yield from _REFERENCE.findall(str(item.default))
     given = set(map(_option, overrides))
     for name, item in Words.__dataclass_fields__.items():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field
 from typing import Any
 
+from core.family_options import option_classes, own_fields
 from core.registry import Registry
 from core.stage import Stage
 from core.version import __version__
@@ -44,7 +45,7 @@ def usage(arguments: Sequence[str], registry: Registry) -> str:
     """The help text; with the options of every stage that ``arguments`` names."""
     width = max((len(stage.name) for stage in registry.stages()), default=0)
     stages = "\n".join(f"  {stage.name:<{width}}  {stage.summary}" for stage in registry.stages())
-    named = [_options(registry.get(Stage, name)) for name in _named(arguments)]
+    named = [_options(registry.get(Stage, name), registry) for name in _named(arguments)]
     broken = "".join(f"broken plugin: {line}\n" for line in registry.broken)
     return "\n".join([_HEAD, f"stages:\n{stages}\n", *named, _WORDS, _EXAMPLES, _TAIL + broken])
 
@@ -56,9 +57,13 @@ def _named(arguments: Sequence[str]) -> Iterator[str]:
             yield from filter(None, value.strip("[]").split(","))
 
 
-def _options(stage: Stage) -> str:
-    lines = [f"  {stage.name}.{item.name}={_default(item)}" for item in fields(stage.signature.config)]
-    return f"options of {stage.name}:\n" + ("\n".join(lines) or "  none") + "\n"
+def _options(stage: Stage, registry: Registry) -> str:
+    sections = []
+    for family, declared in option_classes(stage.signature.config, registry):
+        lines = [f"  {stage.name}.{item.name}={_default(item)}" for item in own_fields(declared)]
+        heading = f"options of {stage.name}" + (f", models of the family {family}" if family else "")
+        sections.append(f"{heading}:\n" + ("\n".join(lines) or "  none") + "\n")
+    return "\n".join(sections)
 
 
 def _default(item: Field[Any]) -> str:

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from core.compose import Words
 from core.errors import HooklineError, shown, unknown
+from core.family_options import option_fields_of
 from core.ranges import ranges_of
 from core.registry import PART_KINDS, Registry
 from core.stage import Stage
@@ -67,7 +68,8 @@ def _owner(option: str, registry: Registry) -> tuple[type[Any] | None, str]:
     if not head:
         owner = Words
     elif stage := registry.all(Stage).get(head):
-        owner = stage.signature.config
+        declared = option_fields_of(stage.signature.config, registry)
+        owner = next((config for config, item in declared if item.name == name), None)
     elif kind in PART_KINDS and (found := registry.all(PART_KINDS[kind]).get(part)):
         owner = found.options
     return (owner, name) if owner is not None and name in get_type_hints(owner) else (None, name)

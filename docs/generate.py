@@ -9,14 +9,15 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import hookline.checks
-from core import hookspecs, parts
+from core import building, hookspecs, parts, quantizing
 from core.compose import Words
+from core.family_options import option_classes, own_fields
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
@@ -37,14 +38,30 @@ FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
 
 HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
 
-PUBLIC = {"core.ranges": "hookline.ranges", "core.checks": "hookline.checks"}
+PUBLIC = {
+    "core.checks": "hookline.checks",
+    "core.ranges": "hookline.ranges",
+    "core.training_choices": "hookline.training",
+}
 """Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
     "calibrators": (parts.RangeObserver,),
+    "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
     "grafts": (parts.GraftBackend,),
-    "runtimes": (parts.RuntimeBackend, parts.Session, parts.DeviceSession, parts.TellingSession, parts.Tap),
+    "runtimes": (
+        parts.RuntimeBackend,
+        building.BuildJob,
+        building.BuildReporter,
+        building.CalibrationFeed,
+        building.BuildRequest,
+        parts.Session,
+        parts.DeviceSession,
+        parts.TellingSession,
+        parts.TappingRuntime,
+        parts.Tap,
+    ),
     "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),
     "trackers": (parts.TrackerBackend,),
 }
@@ -79,7 +96,10 @@ def configuration(registry: Registry) -> str:
         _words(),
     ]
     for stage in registry.stages():
-        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}", _options(stage.signature.config, stage.name)]
+        sections += [f"## {stage.name}", f"{_sentence(stage.summary)}"]
+        for family, declared in option_classes(stage.signature.config, registry):
+            sections += [f"### Models of the family {family}"] if family else []
+            sections.append(_options(declared, stage.name))
     for kind, descriptor in PART_KINDS.items():
         for part in registry.all(descriptor).values():
             if part.options is not NoOptions:
@@ -100,8 +120,7 @@ def pages() -> dict[Path, str]:
 
 def _prose(item: object) -> str:
     """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
-    text = _public(inspect.getdoc(item) or "")
-    text = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    text = _markdown(inspect.getdoc(item) or "")
     lines, fenced = [], False
     for line in text.splitlines():
         if line.strip() == "Example::":
@@ -122,9 +141,14 @@ def _imports(code: str) -> list[str]:
     return [*(f"from {module} import {', '.join(found)}" for module, found in names.items() if found), "", ""]
 
 
-def _public(text: str) -> str:
-    """Modules of ours in a docstring as outside code imports them."""
-    return re.sub(r":mod:`(core[\w.]*)`", lambda found: f"`{PUBLIC.get(found[1], 'hookline')}`", text)
+def _markdown(text: str) -> str:
+    """Return text of a docstring with Markdown's code spans in place of roles and double backticks.
+
+    A module of ours stands as outside code imports it.
+    """
+    text = re.sub(r":mod:`core([\w.]*)`", lambda found: f"`{PUBLIC.get(f'core{found[1]}', 'hookline')}`", text)
+    text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
+    return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
 
 
 def _descriptor(kind: type[Any]) -> str:
@@ -162,7 +186,7 @@ def _options(config: type[Any], prefix: str) -> str:
     texts = _attributes(config)
     rows = [
         f"| `{prefix}.{item.name}` | {_default(item)} | {_values(config, item.name)} | {texts.get(item.name, '')} |"
-        for item in fields(config)
+        for item in own_fields(config)
     ]
     return "\n".join([*HEAD, *rows]) if rows else "No options."
 
@@ -194,7 +218,7 @@ def _attributes(item: type[Any]) -> dict[str, str]:
             found |= dict.fromkeys(names, match.group(2))
         else:
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: _public(text).replace("``", "`").replace("|", "\\|") for name, text in found.items()}
+    return {name: _markdown(text).replace("|", "\\|") for name, text in found.items()}
 
 
 def _section(text: str, title: str) -> Iterable[str]:

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from core.artifacts import Predictions as Predictions
     from core.artifacts import Provenance as Provenance
     from core.artifacts import QuantizedModel as QuantizedModel
+    from core.building import BuildJob as BuildJob
+    from core.building import BuildReporter as BuildReporter
+    from core.building import BuildRequest as BuildRequest
+    from core.building import CalibrationFeed as CalibrationFeed
+    from core.building import CalibrationInput as CalibrationInput
     from core.calibration import Ranges as Ranges
     from core.calibration import TensorRange as TensorRange
-    from core.calibration_pictures import CalibrationFeed as CalibrationFeed
     from core.classes import class_ids as class_ids
     from core.config import chosen as chosen
     from core.config import fingerprinted as fingerprinted
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from core.detections import Filter as Filter
     from core.detections import Letterbox as Letterbox
     from core.digest import file_digest as file_digest
+    from core.engine_file import check_engine_file as check_engine_file
     from core.errors import HooklineError as HooklineError
     from core.errors import PlanError as PlanError
     from core.errors import UnavailableError as UnavailableError
@@ -56,6 +61,8 @@ if TYPE_CHECKING:
     from core.errors import unknown as unknown
     from core.families import all_families as all_families
     from core.families import families_of_inputs as families_of_inputs
+    from core.family_options import FamilyOptions as FamilyOptions
+    from core.family_options import family_options as family_options
     from core.hookspecs import hookimpl as hookimpl
     from core.in_process import RunResult as RunResult
     from core.known import Known as Known
@@ -79,17 +86,22 @@ if TYPE_CHECKING:
     from core.parts import PlacedTracker as PlacedTracker
     from core.parts import Processor as Processor
     from core.parts import ProcessorBackend as ProcessorBackend
+    from core.parts import Quantizer as Quantizer
+    from core.parts import QuantizerBackend as QuantizerBackend
     from core.parts import RangeObserver as RangeObserver
     from core.parts import Release as Release
     from core.parts import Runtime as Runtime
     from core.parts import RuntimeBackend as RuntimeBackend
     from core.parts import Session as Session
     from core.parts import Tap as Tap
+    from core.parts import TappingRuntime as TappingRuntime
     from core.parts import TellingSession as TellingSession
     from core.parts import Tracker as Tracker
     from core.parts import TrackerBackend as TrackerBackend
     from core.plan import Plan as Plan
     from core.plan import Step as Step
+    from core.quantizing import QdqStyle as QdqStyle
+    from core.quantizing import QuantizeJob as QuantizeJob
     from core.stage import Stage as Stage
     from core.summary import StageRecord as StageRecord
     from core.summary import Summary as Summary
@@ -113,7 +125,11 @@ _MODULES: Mapping[str, str] = {
     "AnyModel": "core.artifacts",
     "Artifact": "core.artifacts",
     "Availability": "core.parts",
-    "CalibrationFeed": "core.calibration_pictures",
+    "BuildJob": "core.building",
+    "BuildReporter": "core.building",
+    "BuildRequest": "core.building",
+    "CalibrationFeed": "core.building",
+    "CalibrationInput": "core.building",
     "CalibrationTable": "core.artifacts",
     "Calibrator": "core.parts",
     "Check": "core.parts",
@@ -128,6 +144,7 @@ _MODULES: Mapping[str, str] = {
     "Engine": "core.artifacts",
     "EpochResult": "core.training",
     "EpochScores": "core.training",
+    "FamilyOptions": "core.family_options",
     "Filter": "core.detections",
     "Graft": "core.parts",
     "GraftBackend": "core.parts",
@@ -159,7 +176,11 @@ _MODULES: Mapping[str, str] = {
     "ProcessorBackend": "core.parts",
     "Progress": "core.context",
     "Provenance": "core.artifacts",
+    "QdqStyle": "core.quantizing",
+    "QuantizeJob": "core.quantizing",
     "QuantizedModel": "core.artifacts",
+    "Quantizer": "core.parts",
+    "QuantizerBackend": "core.parts",
     "RangeObserver": "core.parts",
     "Ranges": "core.calibration",
     "Release": "core.parts",
@@ -176,6 +197,7 @@ _MODULES: Mapping[str, str] = {
     "Step": "core.plan",
     "Summary": "core.summary",
     "Tap": "core.parts",
+    "TappingRuntime": "core.parts",
     "TellingSession": "core.parts",
     "TensorRange": "core.calibration",
     "Tracker": "core.parts",
@@ -188,9 +210,11 @@ _MODULES: Mapping[str, str] = {
     "__version__": "core.version",
     "all_families": "core.families",
     "build": "hookline.running",
+    "check_engine_file": "core.engine_file",
     "chosen": "core.config",
     "class_ids": "core.classes",
     "families_of_inputs": "core.families",
+    "family_options": "core.family_options",
     "file_digest": "core.digest",
     "fingerprinted": "core.config",
     "hookimpl": "core.hookspecs",

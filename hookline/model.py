@@ -210,7 +210,7 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     model = made[-1]
     if not isinstance(model, AnyModel):
         raise HooklineError(f"'{model.path}' is a {type(model).__name__}, not a model", "give weights or an engine")
-    runtime = opener(type(model), getattr(model, "runtime", ""))
+    runtime = opener(type(model), getattr(model, "runtime", ""), context)
     problems = list(opening_problems(type(model), runtime, context))
     if request.words.backend not in {AUTO, runtime}:
         problems.append(_other_backend(model, runtime, request.words.backend))

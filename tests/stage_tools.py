@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.artifacts import Int8Route
 from core.context import RunContext
 from core.registry import Origin, Registry
 from stages.load import LoadConfig
@@ -33,7 +32,7 @@ class Memory:
         self.values = dict(values)
 
     @contextmanager
-    def progress(self, title: str, total: int | None, unit: str) -> Iterator[Memory]:
+    def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Memory]:
         yield self
 
     def advance(self, steps: int = 1, note: str = "") -> None:
@@ -42,7 +41,7 @@ class Memory:
 
 def load_config(weights: str | None, **changes: Any) -> LoadConfig:
     """Options of the stage ``load``; size and precision are those of the model."""
-    own = {"weights": weights, "imgsz": None, "precision": None, "int8": Int8Route.qdq, "backend": "auto"}
+    own = {"weights": weights, "imgsz": None, "precision": None, "backend": "auto"}
     return LoadConfig(**{**own, **changes})
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from core.parts import ModelFamily
+from core.ranges import PositiveFloat
+from core.registry import Origin
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,28 @@ def test_every_hook_has_a_page_with_its_signature_and_an_example(generate: Modul
 def test_generated_pages_are_current(generate: ModuleType, repo_root: Path) -> None:
     stale = [str(name) for name, text in generate.pages().items() if (repo_root / "docs" / name).read_text() != text]
     assert stale == [], "run: make docs"
+
+
+@dataclass
+class Options:
+    """Options of a family.
+
+    Attributes:
+        lr0: Learning rate of the other family.
+    """
+
+    lr0: PositiveFloat = 0.5
+
+
+def test_training_options_stand_under_their_family(generate: ModuleType) -> None:
+    registry = generate.load_plugins().registry
+    family = ModelFamily(name="other", summary="toy", load=lambda _: None, training=Options)
+    registry.add("models", family, Origin("other", "other", "1"))
+    text = generate.configuration(registry)
+    _, yolov5, other = re.split(r"### Models of the family \w+\n", text)
+    assert "| `train.lr0` | `0.01` | above 0 | Learning rate after the warm-up. |" in yolov5
+    assert "| `train.lr0` | `0.5` | above 0 | Learning rate of the other family. |" in other.partition("\n## ")[0]
+    assert "| `train.training`" not in text
 
 
 def test_every_option_is_explained(generate: ModuleType) -> None:

@@ -11,11 +11,13 @@ import pytest
 from core.compose import Words
 from core.errors import HooklineError, PlanError, unknown
 from core.explain import explain, unknown_option
+from core.family_options import option_fields_of
 from core.plan import make_plan
 from core.registry import KINDS, RANKED
 from core.wrong_values import enumeration_of
+from tests.option_tools import with_option
 from tests.runs import Program, plugins
-from tests.test_option_ranges import PARTS, STAGES, options_of
+from tests.test_option_ranges import PARTS, STAGES, options_of_stage
 from tests.yolov5_tools import tiny_checkpoint
 
 LONGEST = 240
@@ -86,11 +88,12 @@ def test_many_plugins_do_not_make_the_line_longer() -> None:
 
 @pytest.mark.parametrize("stage", list(REGISTRY.stages()), ids=lambda stage: stage.name)
 def test_unknown_options_of_stages(stage: Any, program: Program) -> None:
-    first = f"{stage.name}.{misspelt(fields(stage.signature.config)[0].name)}"
+    names = [item.name for _, item in option_fields_of(stage.signature.config, REGISTRY)]
+    first = f"{stage.name}.{misspelt(names[0])}"
     (line,) = said(program, f"{first}=1")
     check(line, f"'{first}'", f"did you mean {stage.name}.", f"`+stage={stage.name} --help`")
-    for item in fields(stage.signature.config):
-        check(str(unknown_option(f"{stage.name}.{misspelt(item.name)}", REGISTRY)), f"{stage.name}.{item.name}")
+    for name in names:
+        check(str(unknown_option(f"{stage.name}.{misspelt(name)}", REGISTRY)), f"{stage.name}.{name}")
         check(str(unknown_option(f"{stage.name}.{'x' * 999}", REGISTRY)))
 
 
@@ -106,8 +109,8 @@ def test_unknown_options_elsewhere() -> None:
 
 @pytest.mark.parametrize("stage", list(REGISTRY.stages()), ids=lambda stage: stage.name)
 def test_unknown_values_of_enumerations(stage: Any, program: Program) -> None:
-    hints = get_type_hints(stage.signature.config)
-    for item in fields(stage.signature.config):
+    for declared, item in option_fields_of(stage.signature.config, REGISTRY):
+        hints = get_type_hints(declared)
         members = enumeration_of(hints[item.name])
         if members and not item.metadata.get("follows"):
             value = misspelt(str(members[-1].value))
@@ -156,7 +159,7 @@ def test_a_gpu_that_is_not_there(
 
 def test_options_out_of_range(tmp_path: Path) -> None:
     request, context, _ = Program(tmp_path).prepare("+stage=toy", "device=cpu")
-    options = [option for stage in STAGES for option in options_of(stage.name, stage.signature.config)]
+    options = [option for stage in STAGES for option in options_of_stage(stage)]
     for option in [*options, *PARTS]:
         kind, _, name = option.owner.partition(".")
         for value in option.outside:
@@ -167,7 +170,7 @@ def test_options_out_of_range(tmp_path: Path) -> None:
                     here = replace(context, options=lambda kind, name, given=given: given[kind, name])
                     make_plan(["toy"], request.configs, here)
                 else:
-                    config = replace(request.configs[option.owner], **{option.name: value})
+                    config = with_option(request.configs[option.owner], option.name, value)
                     make_plan([option.owner], {**request.configs, option.owner: config}, context)
             except PlanError as error:
                 about = [str(problem) for problem in error.problems if str(option) in str(problem)]

@@ -13,11 +13,14 @@ import pytest
 from core.compose import Request, Words
 from core.context import RunContext
 from core.errors import PlanError
+from core.family_options import option_fields_of
 from core.plan import make_plan
 from core.ranges import LARGEST_INTEGER, Range, ranges_of
 from core.registry import KINDS
+from core.stage import Stage
 from tests.dataset_tools import write_dataset, write_picture
 from tests.media_tools import write_levels
+from tests.option_tools import with_option
 from tests.runs import Program, plugins
 from tests.yolov5_tools import tiny_checkpoint
 
@@ -66,7 +69,14 @@ def options_of(owner: str, config: type[Any]) -> Iterator[Option]:
     return (option for option in found if option.outside)
 
 
-STAGES = [stage for stage in plugins().registry.stages() if list(options_of(stage.name, stage.signature.config))]
+def options_of_stage(stage: Stage) -> Iterator[Option]:
+    """Those of a stage, and of the families whose options it takes."""
+    declared = option_fields_of(stage.signature.config, plugins().registry)
+    found = (Option(stage.name, item.name, config) for config, item in declared)
+    return (option for option in found if option.outside)
+
+
+STAGES = [stage for stage in plugins().registry.stages() if list(options_of_stage(stage))]
 PARTS = [
     option
     for kind in KINDS
@@ -112,13 +122,13 @@ def test_every_option_of_a_stage(stage: Any, folder: Path, tmp_path: Path) -> No
     request, context = prepared(stage.name, folder, tmp_path)
     assert said(request, context) == []
     config = request.configs[stage.name]
-    for option in options_of(stage.name, stage.signature.config):
+    for option in options_of_stage(stage):
         for value in option.outside:
-            changed = {**request.configs, stage.name: replace(config, **{option.name: value})}
+            changed = {**request.configs, stage.name: with_option(config, option.name, value)}
             lines = said(replace(request, configs=changed), context)
             assert any(line.startswith(f"{option}=") for line in lines), f"{option}={value} was accepted"
         for value in option.inside:
-            changed = {**request.configs, stage.name: replace(config, **{option.name: value})}
+            changed = {**request.configs, stage.name: with_option(config, option.name, value)}
             assert said(replace(request, configs=changed), context) == []
 
 

@@ -103,6 +103,7 @@ def of_another_version(patch: pytest.MonkeyPatch, kind: str, name: str, **change
         ("models", "yolov5", {"load", "export"}),
         ("calibrators", "percentile", {"calibrate"}),
         ("grafts", "yolo_layer", {"graft"}),
+        ("quantizers", "qdq", {"quantize"}),
         ("stages", "export", {"export"}),
     ],
 )
@@ -196,5 +197,5 @@ def test_an_editable_installation_is_recognised(tmp_path: Path, monkeypatch: pyt
 def test_every_stored_stage_of_ours_names_what_shapes_it() -> None:
     """Those without packages work with nothing but our own code."""
     silent = {stage.name for stage in plugins().registry.stages() if stage.stored and not stage.packages}
-    assert silent == {"load", "graft", "build"}  # their parts name them
+    assert silent == {"load", "quantize", "graft", "build"}  # their parts name them
     assert isinstance(next(plugins().registry.stages()), Stage)

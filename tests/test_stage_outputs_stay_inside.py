@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from backends.graphsurgeon.plugin import hookline_grafts
+from backends.graphsurgeon.plugin import hookline_grafts, hookline_quantizers
 from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.checkpoint import save
 from backends.yolov5.plugin import hookline_models
@@ -114,6 +114,7 @@ def test_variants_and_classes_in_models(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     heads, weights, made = write_heads(tmp_path / "in" / "heads.onnx"), tiny_weights(), list[str]()
     parts = {"models": [*hookline_models()], "grafts": [*hookline_grafts()], "runtimes": [*hookline_runtimes()]}
+    parts["quantizers"] = [*hookline_quantizers()]
     with guarded(tmp_path):
         for number in range(40):
             variant, names = text(chance), tuple(text(chance) for _ in heads.facts.names)
@@ -135,7 +136,7 @@ def chain_of(model: QuantizedModel, context: RunContext) -> Iterator[Callable[[]
     """quantize, graft and build, each on a model with the same facts."""
     kinds = {name: getattr(model, name) for name in ("facts", "contract", "layout", "precision")}
     plain = OnnxModel(path=model.path, **kinds)
-    config = QuantizeConfig(backend="onnxruntime", precision=model.precision)
+    config = QuantizeConfig(backend="onnxruntime", quantizer="qdq", precision=model.precision)
     yield partial(quantize, config, plain, None, context)
     yield partial(graft, GraftConfig(name="yolo_layer"), model, context)
     yield partial(build_grafted, model, context)

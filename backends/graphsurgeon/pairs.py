@@ -52,16 +52,15 @@ def add_activation_pair(
 
 
 def add_constant_pair(graph: gs.Graph, name: str, values: NDArray[np.integer], scales: Scales) -> gs.Variable:
-    """A DQ of integers with one scale a slice along axis 0; gives what it gives."""
+    """Append a DQ of integers, with one scale per slice along axis 0 or a single one; return its output."""
     inputs = [
         gs.Constant(f"{name}_quantized", values),
         gs.Constant(f"{name}_scale", scales),
         gs.Constant(f"{name}_zero_point", np.zeros(scales.shape, values.dtype)),
     ]
     floats = gs.Variable(f"{name}_dequantized", np.float32, values.shape)
-    graph.layer(
-        op="DequantizeLinear", name=f"{name}_DequantizeLinear", inputs=inputs, outputs=[floats], attrs={"axis": 0}
-    )
+    attrs = {"axis": 0} if scales.ndim else {}
+    graph.layer(op="DequantizeLinear", name=f"{name}_DequantizeLinear", inputs=inputs, outputs=[floats], attrs=attrs)
     return floats
 
 

@@ -1,4 +1,4 @@
-"""The grafts that end a heads model in boxes."""
+"""The quantizer ``qdq``, and the grafts that end a heads model in boxes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
-from core.parts import Graft, NoOptions
+from core.parts import Graft, NoOptions, Quantizer
 
 if TYPE_CHECKING:
+    from backends.graphsurgeon.quantize import QdqQuantizer
     from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 
 
@@ -24,6 +25,24 @@ def load_onnx(_: NoOptions) -> OnnxGraft:
     from backends.graphsurgeon.yolo_layer import OnnxGraft
 
     return OnnxGraft()
+
+
+def load_qdq(_: NoOptions) -> QdqQuantizer:
+    """Import the heavy half."""
+    from backends.graphsurgeon.quantize import QdqQuantizer
+
+    return QdqQuantizer()
+
+
+@hookimpl
+def hookline_quantizers() -> Iterable[Quantizer]:
+    """Register the quantizer."""
+    yield Quantizer(
+        name="qdq",
+        summary="explicit Q/DQ pairs for int8, by the style of the runtime; float16",
+        load=load_qdq,
+        packages=("numpy", "onnx", "onnx-graphsurgeon"),
+    )
 
 
 @hookimpl

@@ -24,11 +24,11 @@ from backends.graphsurgeon.pairs import (
     weight_scales,
 )
 from backends.graphsurgeon.pointwise import CONTRIB, multiply_pointwise
-from backends.graphsurgeon.style import QdqStyle
 from backends.graphsurgeon.topology import find_silus, integer_nodes, is_pointwise, shortcut_of
 from backends.graphsurgeon.upsampling import copy_pixels
 from core.calibration import TensorRange
 from core.errors import HooklineError
+from core.quantizing import QdqStyle
 
 MIN_OPSET = 13
 """From here on DequantizeLinear knows one scale a channel."""
@@ -137,6 +137,8 @@ class _Insertion:
         bias = constant_of(node, 2, "bias") if rounded else None
         input_scale = self.scales[node.inputs[0].name]
         scales = weight_scales(weight.values, bias.values if bias else None, input_scale)
+        if not self.style.per_channel:
+            scales = np.array(scales.max())
         if self.style.half:
             scales = half_scales(scales)
         integers = quantise(weight.values, scales, np.int8, 127)

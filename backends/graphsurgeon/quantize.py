@@ -1,47 +1,49 @@
-"""A model in the precision that was asked for, by the rules of one runtime."""
+"""The quantizer ``qdq``: a model in the precision that was asked for, by the rules of one runtime."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import onnx
 
 from backends.graphsurgeon.half import convert_to_half
 from backends.graphsurgeon.qdq import insert_qdq
-from backends.graphsurgeon.style import QdqStyle
 from core.artifacts import CalibrationTable, OnnxModel, Precision
 from core.calibration import Ranges
 from core.digest import file_digest
 from core.errors import HooklineError
 from core.onnx_file import check_onnx, infer_shapes, read_onnx
+from core.quantizing import QdqStyle, QuantizeJob
 
 
-def quantize(
-    model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision, style: QdqStyle
-) -> None:
-    """Write ``model`` in ``precision`` to ``target``; metadata and float32 inputs and outputs are kept.
+class QdqQuantizer:
+    """Explicit quantisation with Q/DQ pairs, and conversion to float16."""
 
-    Args:
-        model: A float32 heads model, or one that has the precision already: it is written as it is.
-        table: The ranges of its activations; needed for int8.
-        target: The ONNX file to write.
-        precision: ``fp16`` or ``int8``.
-        style: What the runtime wants of int8.
+    def quantize(self, job: QuantizeJob) -> None:
+        """Write the model of ``job`` in its precision.
 
-    Raises:
-        HooklineError: The table is missing or belongs to another model, or the graph cannot be quantised.
-    """
-    graph = read_onnx(model.path)
-    check_onnx(graph, model.path)
-    infer_shapes(graph, model.path)  # the converters infer too, and would raise what they find as it is
-    if precision is not model.precision:
-        graph = (
-            convert_to_half(graph)
-            if precision is Precision.fp16
-            else insert_qdq(graph, _ranges(model, table).tensors, style)
-        )
-    onnx.checker.check_model(graph)
-    onnx.save(graph, target)
+        Raises:
+            HooklineError: The table is missing or belongs to another model, the runtime states no style, or the graph
+                cannot be quantised.
+        """
+        model = job.model
+        graph = read_onnx(model.path)
+        check_onnx(graph, model.path)
+        infer_shapes(graph, model.path)  # the converters infer too, and would raise what they find as it is
+        if job.precision is not model.precision:
+            graph = _converted(graph, job)
+        onnx.checker.check_model(graph)
+        onnx.save(graph, job.target)
+
+
+def _converted(graph: onnx.ModelProto, job: QuantizeJob) -> onnx.ModelProto:
+    if job.precision is Precision.fp16:
+        return convert_to_half(graph)
+    return insert_qdq(graph, _ranges(job.model, job.table).tensors, _style(job.style))
+
+
+def _style(style: QdqStyle | None) -> QdqStyle:
+    if style is None:
+        raise HooklineError("the runtime states no rules for int8", "its descriptor needs Runtime.qdq")
+    return style
 
 
 def _ranges(model: OnnxModel, table: CalibrationTable | None) -> Ranges:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_graphsurgeon as gs
 
-from backends.graphsurgeon.style import QdqStyle
+from core.quantizing import QdqStyle
 
 
 @dataclass(frozen=True)

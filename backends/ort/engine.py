@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 
 from backends.ort.canonical import make_canonical
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import check_machine, this_machine
 from backends.ort.plugin import Optimisation, OrtOptions
 from backends.ort.session import OrtSession
-from core.artifacts import Engine, GraftedModel
+from core.artifacts import Engine
+from core.building import BuildJob
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
 from core.serial import encode
@@ -31,12 +31,13 @@ OPENED = {
 """... and what is left to do each time it is opened."""
 
 
-def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warmup: int) -> Engine:
-    """Write the graph of ``model`` as ONNX Runtime optimised it, and run it ``warmup`` times.
+def build_engine(job: BuildJob, options: OrtOptions) -> Engine:
+    """Write the graph of a model as ONNX Runtime optimised it, and run it.
 
     Raises:
         HooklineError: The model is damaged, or needs an operator that ONNX Runtime does not have.
     """
+    model, target = job.model, job.target
     if model.operators:
         raise HooklineError(
             f"'{model.path.name}' needs the operator {', '.join(model.operators)}, which ONNX Runtime does not have",
@@ -59,7 +60,7 @@ def build_engine(model: GraftedModel, target: Path, options: OrtOptions, *, warm
         machine={**this_machine(), "optimisation": options.optimisation.value, "system": platform.platform(terse=True)},
     )
     with open_engine(engine, options) as session:
-        warm_up(session, warmup)
+        warm_up(session, job.warmup)
     return engine
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
+from backends.ort.style import STYLE
 from core.artifacts import Precision
 from core.checks import found_at
 from core.config import presentation
@@ -78,7 +79,11 @@ def hookline_runtimes() -> Iterable[Runtime]:
         available=probe,
         device="cpu",
         precisions=frozenset(Precision),
+        qdq=STYLE,
         rank=10,
+        opens_onnx=True,
+        taps=True,
+        functions=True,
         engine_suffix=".onnx",
     )
 

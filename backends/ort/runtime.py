@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from backends.ort.engine import RUNTIME, build_engine, check_engine, open_engine
 from backends.ort.loading import Level, load_session, session_options
@@ -12,16 +10,13 @@ from backends.ort.machine import this_machine
 from backends.ort.plugin import OrtOptions
 from backends.ort.session import OrtSession
 from backends.ort.tap import OrtTap
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision, QuantizedModel
-from core.context import RunContext
+from core.artifacts import Engine, OnnxModel, QuantizedModel
+from core.building import BuildJob
 from core.errors import HooklineError
-
-if TYPE_CHECKING:
-    from core.calibration_pictures import CalibrationFeed
 
 
 class OrtRuntime:
-    """Quantises for, builds for and opens with ONNX Runtime on the CPU."""
+    """Builds for and opens with ONNX Runtime on the CPU."""
 
     def __init__(self, options: OrtOptions) -> None:
         self.options = options
@@ -30,23 +25,9 @@ class OrtRuntime:
         """What an engine of this runtime depends on."""
         return this_machine()
 
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision`` by the rules of ONNX Runtime."""
-        from backends.graphsurgeon.quantize import quantize
-        from backends.ort.style import STYLE
-
-        quantize(model, table, target, precision=precision, style=STYLE)
-
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,  # noqa: ARG002
-        calibration: CalibrationFeed | None = None,  # noqa: ARG002
-    ) -> Engine:
-        """Optimise the graph for this machine, write it to ``target`` and warm it up."""
-        return build_engine(model, target, self.options, warmup=config.warmup)
+    def build(self, job: BuildJob) -> Engine:
+        """Optimise the graph for this machine, write it to ``job.target`` and warm it up."""
+        return build_engine(job, self.options)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> OrtSession:
         """Open an engine, or an ONNX model as it is.

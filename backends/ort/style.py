@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.graphsurgeon.style import QdqStyle
+from core.quantizing import QdqStyle
 
 # SiLU runs in float between its convolutions: on CPUs with wide vectors QuickGelu with its Q/DQ is faster
 # than QLinearSigmoid and QLinearMul, and x is rounded once instead of three times. The first convolution
@@ -10,12 +10,10 @@ from backends.graphsurgeon.style import QdqStyle
 # channels the integer kernels gain less than the conversions around them cost. A 1x1 convolution that gives
 # floats saves a rounding and DequantizeLinear, which runs on one thread; so does Resize, slowly for uint8 in NHWC.
 STYLE = QdqStyle(
-    runtime="onnxruntime",
     symmetric=False,
     outputs=True,
     through=frozenset({"Add", "Concat", "MaxPool", "Resize"}),
     one_range=frozenset({"Concat", "MaxPool", "Resize"}),
-    shortcut=False,
     bias=True,
     fused_silu=True,
     float_stem=True,

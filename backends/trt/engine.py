@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from backends.nvidia.devices import Gpu
 from backends.trt import opening
@@ -20,9 +19,8 @@ from backends.trt.profiles import Profile, read_profile
 from backends.trt.quantising import Quantising, check_calibrators
 from backends.trt.session import TrtSession
 from backends.trt.timing_cache import TimingCache, timing_cache
-from core.artifacts import Engine, GraftedModel, InputContract, Precision
-from core.calibration_pictures import CalibrationFeed
-from core.context import RunContext
+from core.artifacts import Engine, InputContract, Precision
+from core.building import BuildJob, BuildReporter
 from core.digest import file_digest
 from core.errors import HooklineError
 from core.onnx_file import read_onnx
@@ -50,60 +48,43 @@ class Place:
     device: EngineDevice
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is to be built.
-
-    Attributes:
-        model: The grafted model.
-        target: The plan file to write.
-        batch, imgsz: As ``build.batch`` and ``build.imgsz``.
-        warmup: How often the engine is run.
-        options: Of the runtime.
-        calibration: Pictures, where TensorRT is to quantise by itself.
-    """
-
-    model: GraftedModel
-    target: Path
-    batch: Any = None
-    imgsz: Any = None
-    warmup: int = 0
-    options: TrtOptions = field(default_factory=TrtOptions)
-    calibration: CalibrationFeed | None = None
-
-
-def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
+def build_engine(job: BuildJob, options: TrtOptions, place: Place) -> Engine:
     """Build the plan, look into it, and run it.
+
+    Args:
+        job: What is to be built; with ``calibration`` TensorRT quantises by itself.
+        options: Of the runtime.
+        place: Where.
 
     Raises:
         HooklineError: The model, the sizes or the options cannot be built here, or the engine is not what was asked.
     """
-    library, model = place.library, order.model
-    if order.calibration is not None:
+    library, model = place.library, job.model
+    if job.calibration is not None:
         check_calibrators(library)
-    check_hardware(order.options.hardware, place.gpu)
-    if order.options.dla is not None and model.precision is Precision.fp32 and order.calibration is None:
+    check_hardware(options.hardware, place.gpu)
+    if options.dla is not None and model.precision is Precision.fp32 and job.calibration is None:
         raise HooklineError("a DLA core computes in float16 and int8 only", "set precision=fp16 or int8")
-    profile, contract = read_profile(model, order.batch, order.imgsz)
+    profile, contract = read_profile(model, job.batch, job.imgsz)
     plugins = plugins_in(model.path)
-    carried = order.options.plugin is PluginForm.ahead_of_time
+    carried = options.plugin is PluginForm.ahead_of_time
     register = opening.register_ahead_of_time if carried else opening.register
     recipe = Recipe(
         model=model.path,
         profile=profile,
-        options=order.options,
+        options=options,
         register=(lambda _: register(library)) if plugins else None,
-        timing=_timing(order.options, place, context),
+        timing=_timing(options, place, job.cache_dir),
         here=place.device.here,
     )
-    order.target.write_bytes(_plan(order, recipe, contract, place, context))
+    job.target.write_bytes(_plan(job, recipe, contract, place))
     engine = Engine(
-        path=order.target,
+        path=job.target,
         notes=model.notes,
         facts=model.facts,
         contract=contract,
         layout=model.layout,
-        precision=Precision.int8 if order.calibration else model.precision,
+        precision=job.precision,
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
         machine={
@@ -111,9 +92,9 @@ def build_engine(order: Order, place: Place, context: RunContext) -> Engine:
             "profile": str(profile or ""),
             "model": file_digest(model.path),
         },
-        settings=_settings(order),
+        settings=_settings(job, options),
     )
-    return _tried(engine, profile, order.warmup, place, context)
+    return _tried(engine, profile, place, job)
 
 
 def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
@@ -136,25 +117,26 @@ def plugins_in(model: Path) -> tuple[str, ...]:
     return (OPERATOR,) if any(node.op_type == OPERATOR for node in read_onnx(model).graph.node) else ()
 
 
-def _timing(options: TrtOptions, place: Place, context: RunContext) -> TimingCache | None:
+def _timing(options: TrtOptions, place: Place, cache_dir: Path) -> TimingCache | None:
     if not (options.timing_cache and place.library.capabilities.timing_cache):
         return None
-    return timing_cache(context.cache_dir, place.gpu.name, place.gpu.capability, place.library.version)
+    return timing_cache(cache_dir, place.gpu.name, place.gpu.capability, place.library.version)
 
 
-def _plan(order: Order, recipe: Recipe, contract: InputContract, place: Place, context: RunContext) -> bytes:
-    with context.progress(f"build {order.target.name}") as progress:
+def _plan(job: BuildJob, recipe: Recipe, contract: InputContract, place: Place) -> bytes:
+    with job.reporter.progress(f"build {job.target.name}") as progress:
         course = Course(progress)
-        if order.calibration is None:
+        if job.calibration is None:
             return build_plan(place.library, recipe, course)
         quantising = Quantising(
             library=place.library,
-            feed=order.calibration,
+            feed=job.calibration,
+            method=recipe.options.method,
             contract=contract,
             profile=recipe.profile,
             device=place.device,
-            cache_dir=context.cache_dir,
-            model=file_digest(order.model.path),
+            cache_dir=job.cache_dir,
+            model=file_digest(job.model.path),
             done=lambda count: progress.advance(count, note="calibrating"),
         )
         try:
@@ -163,28 +145,29 @@ def _plan(order: Order, recipe: Recipe, contract: InputContract, place: Place, c
             quantising.failure.reraise()  # what failed in a callback is the cause of what failed after it
 
 
-def _tried(engine: Engine, profile: Profile | None, warmup: int, place: Place, context: RunContext) -> Engine:
+def _tried(engine: Engine, profile: Profile | None, place: Place, job: BuildJob) -> Engine:
     """The engine with what its layers and its first runs tell."""
     opened = opening.deserialise(engine, place.library, place.device)
     with place.device.here():
         text = inspect(opened, profile)
     found = judge(read_layers(text), engine.precision)
-    _write_layers(engine.path, text, found, context)
+    _write_layers(engine.path, text, found, job.reporter)
     with TrtSession(opened, engine, place.device, graphs=False) as session:
-        warm_up(session, warmup)
+        warm_up(session, job.warmup)
     notes = (*engine.notes, found.doubt) if found.doubt else engine.notes
     return replace(engine, notes=notes, settings={**engine.settings, "layers": str(found)})
 
 
-def _write_layers(path: Path, text: str, found: Precisions, context: RunContext) -> None:
+def _write_layers(path: Path, text: str, found: Precisions, reporter: BuildReporter) -> None:
     """TensorRT's own description, which its tools read, and what was read from it."""
     path.with_suffix(".layers.json").write_text(text, encoding="utf-8")
     path.with_suffix(".precision.json").write_text(json.dumps(found.content(), indent=1) + "\n", encoding="utf-8")
-    context.note(f"build: {found}")
+    reporter.note(f"build: {found}")
     if found.doubt:
-        context.warn(f"build: {found.doubt}")
+        reporter.warn(f"build: {found.doubt}")
 
 
-def _settings(order: Order) -> dict[str, str]:
-    settings = {name: str(value) for name, value in encode(order.options).items()}
-    return settings | {"int8": f"calibrator {order.calibration.method}"} if order.calibration else settings
+def _settings(job: BuildJob, options: TrtOptions) -> dict[str, str]:
+    """Return the options that shaped the engine; those of the calibrator where TensorRT calibrated."""
+    settings = {name: str(value) for name, value in encode(options).items() if name not in {"int8", "method"}}
+    return settings | {"int8": f"calibrator {options.method.value}"} if job.calibration else settings

@@ -126,7 +126,7 @@ def rebuild_command(engine: Engine) -> str:
     words = ["+stage=build", "weights=<the same>", f"backend={engine.runtime}", f"precision={engine.precision.value}"]
     route, _, method = engine.settings.get("int8", "").partition(" ")
     if route == Int8Route.calibrator:
-        words += [f"build.int8={route}", f"build.method={method}"]
+        words += [f"runtimes.tensorrt.int8={route}", f"runtimes.tensorrt.method={method}"]
     return " ".join(words)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
+from core.artifacts import Int8Route
 from core.config import presentation
 from core.ranges import NonNegative, PositiveFloat, Range
 
@@ -25,11 +26,22 @@ class PluginForm(str, Enum):
     ahead_of_time = "ahead_of_time"
 
 
+class Method(str, Enum):
+    """How a runtime that quantises by itself finds the ranges; ``table`` takes those of the stage calibrate."""
+
+    minmax = "minmax"
+    entropy = "entropy"
+    table = "table"
+
+
 @dataclass
 class TrtOptions:
     """Options of the runtime ``tensorrt``. null leaves a choice to TensorRT.
 
     Attributes:
+        int8: How a model becomes int8. ``qdq``: the stage quantize puts Q/DQ pairs into the graph. ``calibrator``:
+            TensorRT up to 10 quantises the float32 model while it builds, with the images of ``calibrate``.
+        method: For ``int8=calibrator``: ``minmax`` or ``entropy`` of TensorRT; ``table``: the ranges of ``calibrate``.
         workspace: GiB that a kernel may use for scratch at most; null: all of the GPU's memory.
         optimization_level: 0 to 5: how long to search for kernels; null: 3.
         tactic_sources: Names of the libraries that kernels are taken from, e.g. ``[CUBLAS_LT]``; null: its own choice.
@@ -44,6 +56,8 @@ class TrtOptions:
         graphs: Launch repeated work as CUDA graphs.
     """
 
+    int8: Int8Route = Int8Route.qdq
+    method: Method = Method.minmax
     workspace: PositiveFloat | None = None
     optimization_level: Annotated[int, Range(0, 5)] | None = None
     tactic_sources: list[str] | None = None

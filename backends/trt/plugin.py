@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import check_device
 from backends.gpu.plugin import probe as probe_cupy
-from backends.trt.options import TrtOptions
+from backends.trt.options import Method, TrtOptions
+from backends.trt.style import STYLE
 from core.artifacts import Int8Route, Precision
+from core.building import BuildRequest, CalibrationInput
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
+from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
     from backends.system.here import Here
@@ -32,9 +35,16 @@ def probe(here: Here | None = None) -> Availability:
     return Availability(usable=True, reason="TensorRT, CuPy and NVIDIA's driver are installed")
 
 
-def check_build(config: Any) -> Iterable[HooklineError]:
-    """What this release cannot do; TensorRT is imported only where it must be asked."""
-    if config.int8 is not Int8Route.calibrator or not probe().usable:  # the latter is told already
+def calibrates(options: TrtOptions) -> CalibrationInput:
+    """Return what ``int8=calibrator`` needs."""
+    if options.int8 is not Int8Route.calibrator:
+        return CalibrationInput.none
+    return CalibrationInput.table if options.method is Method.table else CalibrationInput.images
+
+
+def check_build(options: TrtOptions, _request: BuildRequest) -> Iterable[HooklineError]:
+    """Yield that a release has no calibrators; TensorRT is imported only where that matters."""
+    if options.int8 is not Int8Route.calibrator or not probe().usable:  # the latter is reported already
         return
     from backends.trt.library import load as load_library
     from backends.trt.quantising import check_calibrators
@@ -64,9 +74,14 @@ def hookline_runtimes() -> Iterable[Runtime]:
         available=probe,
         device="cuda",
         precisions=frozenset(Precision),
+        qdq=STYLE,
         rank=20,
         fixed_sizes=True,
-        build_options=frozenset({"batch", "imgsz", "int8"}),
+        operators=frozenset({OPERATOR}),
+        functions=True,
+        other_suffixes=frozenset({".plan", ".trt"}),
+        shapes=True,
+        calibrates=calibrates,
         check_build=check_build,
         check_device=check_device,
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from core.artifacts import GraftedModel, InputContract
 from core.errors import HooklineError
-from core.spans import Span, read_batch, read_size
+from core.spans import Span
 
 Shape = tuple[int, int, int, int]
 
@@ -30,7 +29,9 @@ class Profile:
         return " ".join("x".join(map(str, shape)) for shape in (self.min, self.opt, self.max))
 
 
-def read_profile(model: GraftedModel, batch: Any = None, imgsz: Any = None) -> tuple[Profile | None, InputContract]:
+def read_profile(
+    model: GraftedModel, batch: Span[int] | None = None, imgsz: Span[tuple[int, int]] | None = None
+) -> tuple[Profile | None, InputContract]:
     """The profile of an engine and the contract of its sessions; None where every axis is static.
 
     Args:
@@ -38,13 +39,12 @@ def read_profile(model: GraftedModel, batch: Any = None, imgsz: Any = None) -> t
         batch, imgsz: As ``build.batch`` and ``build.imgsz``; None: what the model's contract says.
 
     Raises:
-        HooklineError: A size is out of order or no multiple of the stride, or the model's axis is static; names the
-            option of export that changes that.
+        HooklineError: An axis of the model is static; names the option of export that changes that.
     """
     contract = model.contract
-    batches = read_batch(contract.batch if batch is None else batch)
-    size = [contract.height, contract.width] if imgsz is None else imgsz
-    sizes = read_size(size, model.facts.max_stride)
+    size = (contract.height, contract.width)
+    batches = batch or Span(contract.batch, contract.batch, contract.batch)
+    sizes = imgsz or Span(size, size, size)
     heights = Span(sizes.min[0], sizes.opt[0], sizes.max[0])
     widths = Span(sizes.min[1], sizes.opt[1], sizes.max[1])
     spans = {"batch": batches, "height": heights, "width": widths}

@@ -1,4 +1,4 @@
-"""``build.int8=calibrator``: TensorRT chooses the precisions of a float32 network by itself, up to TensorRT 10."""
+"""``runtimes.tensorrt.int8=calibrator``: TensorRT, up to release 10, chooses the precisions of a float32 network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from backends.gpu.device import Device
 from backends.trt.calibrators import CalibrationCache, Failure, Feeder, make_calibrator
 from backends.trt.library import Library
+from backends.trt.options import Method
 from backends.trt.profiles import Profile
 from core.artifacts import InputContract
+from core.building import CalibrationFeed
 from core.calibration import Ranges
-from core.calibration_pictures import CalibrationFeed
 from core.digest import text_digest
 from core.errors import HooklineError, UnavailableError
 
@@ -30,7 +31,7 @@ def check_calibrators(library: Library) -> None:
     if not library.capabilities.calibrators:
         raise UnavailableError(
             f"{library.title} {library.version} has no calibrators: TensorRT removed them after release 10",
-            "leave build.int8 out: the model itself is then quantised (qdq), with the same images",
+            "leave runtimes.tensorrt.int8 out: the model itself is then quantised (qdq), with the same images",
         )
 
 
@@ -40,7 +41,8 @@ class Quantising:
 
     Attributes:
         library: A TensorRT with calibrators.
-        feed: Pictures or a table.
+        feed: Images or a table.
+        method: How TensorRT finds the ranges of images.
         contract: Of the engine; its batch and size are what the network is calibrated with.
         profile: Of the engine, None where it is static.
         device: Where TensorRT builds.
@@ -51,6 +53,7 @@ class Quantising:
 
     library: Library
     feed: CalibrationFeed
+    method: Method
     contract: InputContract
     profile: Profile | None
     device: Device
@@ -74,14 +77,15 @@ class Quantising:
             return
         if not self.library.capabilities.dynamic_ranges:
             raise UnavailableError(
-                f"{self.library.title} {self.library.version} takes no ranges from outside", "set build.method=minmax"
+                f"{self.library.title} {self.library.version} takes no ranges from outside",
+                "set runtimes.tensorrt.method=minmax",
             )
         apply_ranges(network, Ranges.read(self.feed.table))
 
     @property
     def cache(self) -> CalibrationCache:
         """For this model, these pictures, this method, size and release."""
-        parts = (self.model, self.feed.digest, self.feed.method, str(self.contract), self.library.version)
+        parts = (self.model, self.feed.digest, self.method.value, str(self.contract), self.library.version)
         return CalibrationCache(self.cache_dir / "tensorrt" / "calibration" / f"{text_digest(' '.join(parts))}.cache")
 
     def _batches(self) -> Iterator[Any]:
@@ -90,7 +94,7 @@ class Quantising:
 
     def _calibrate(self, network: Any, config: Any) -> None:
         feeder = Feeder(self._batches(), self.contract.batch, self.device, self.done)
-        calibrator = make_calibrator(self.library.trt, self.feed.method, feeder, self.cache, self.failure)
+        calibrator = make_calibrator(self.library.trt, self.method.value, feeder, self.cache, self.failure)
         self._kept.append(calibrator)  # the configuration does not keep it alive
         config.int8_calibrator = calibrator
         if self.profile is None:
@@ -116,7 +120,7 @@ def apply_ranges(network: Any, ranges: Ranges) -> tuple[list[str], list[str]]:
         raise HooklineError(
             f"the calibration was made for another model: {len(missing)} of its {len(ranges.tensors)} tensors are not"
             f" in this one, as '{missing[0]}'",
-            "calibrate this model: leave calibrate.cache out, or set build.method=minmax",
+            "calibrate this model: leave calibrate.cache out, or set runtimes.tensorrt.method=minmax",
         )
     # A tensor that was always zero has no scale.
     known = {name: found.amax for name, found in ranges.tensors.items() if name in tensors and found.amax > 0}

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from backends.trt.options import TrtOptions
-from backends.trt.style import STYLE
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
-from core.context import RunContext
+from core.artifacts import Engine, OnnxModel
+from core.building import BuildJob
 from core.engine_file import check_engine_file
-from core.errors import HooklineError
 from core.parts import Session
-
-if TYPE_CHECKING:
-    from core.calibration_pictures import CalibrationFeed
 
 RUNTIME = "tensorrt"
 
 
 class TensorRt:
-    """Quantises by TensorRT's rules, which needs no TensorRT; builds for and runs on NVIDIA GPUs."""
+    """Builds for and runs on NVIDIA GPUs."""
 
     def __init__(self, options: TrtOptions) -> None:
         self.options = options
@@ -34,29 +27,15 @@ class TensorRt:
 
         return this_machine(load(), choose(device))
 
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
-        from backends.graphsurgeon.quantize import quantize
-
-        quantize(model, table, target, precision=precision, style=STYLE)
-
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,
-        calibration: CalibrationFeed | None = None,
-    ) -> Engine:
-        """Build an engine for the GPU of the context's device, look into it, and warm it up."""
+    def build(self, job: BuildJob) -> Engine:
+        """Build an engine for the GPU of the job's device, look into it, and warm it up."""
         from backends.nvidia.devices import choose
-        from backends.trt.engine import Order, Place, build_engine
+        from backends.trt.engine import Place, build_engine
         from backends.trt.library import load
         from backends.trt.opening import open_on
 
-        library, gpu = load(), choose(context.device)
-        order = Order(model, target, config.batch, config.imgsz, config.warmup, self.options, calibration)
-        return build_engine(order, Place(library, gpu, open_on(gpu)), context)
+        library, gpu = load(), choose(job.device)
+        return build_engine(job, self.options, Place(library, gpu, open_on(gpu)))
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.
@@ -71,9 +50,3 @@ class TensorRt:
         engine, library = check_engine_file(model, RUNTIME), load()
         gpu = fitting_gpu(engine, library, device)
         return open_session(engine, library, open_on(gpu), graphs=self.options.graphs)
-
-    def tap(self, model: OnnxModel) -> NoReturn:
-        """Refused: activations are observed with ONNX Runtime."""
-        raise HooklineError(
-            f"tensorrt cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
-        )

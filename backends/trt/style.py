@@ -1,4 +1,4 @@
-"""How TensorRT wants its graphs quantised (explicit quantisation).
+"""How TensorRT and TensorRT-RTX want their graphs quantised (explicit quantisation).
 
 TensorRT takes symmetric int8 only and no quantised bias. SiLU is not quantised itself, its result is
 where the next convolution takes it; Concat, MaxPool and Resize keep one scale from end to end, which
@@ -9,17 +9,12 @@ what is not int8 must say itself that it wants to be float16.
 
 from __future__ import annotations
 
-from backends.graphsurgeon.style import QdqStyle
+from core.quantizing import QdqStyle
 
 STYLE = QdqStyle(
-    runtime="tensorrt",
     symmetric=True,
-    outputs=False,
     through=frozenset({"Concat", "MaxPool", "Resize"}),
     one_range=frozenset({"Concat", "MaxPool", "Resize"}),
     shortcut=True,
-    bias=False,
-    fused_silu=False,
-    float_stem=False,
     half=True,
 )

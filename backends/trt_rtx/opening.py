@@ -15,7 +15,8 @@ from backends.trt.session import TrtSession
 from backends.trt_rtx.compiled import CompiledKernels
 from backends.trt_rtx.targets import target_of
 from core.artifacts import Engine, OnnxModel
-from core.context import RunContext, cache_home
+from core.building import BuildJob
+from core.context import cache_home
 from core.digest import file_digest
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
@@ -97,18 +98,18 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
         wanted = ", ".join(cards) or "Ampere and later"
         raise HooklineError(
             f"'{engine.path.name}' was built for {wanted}, the {gpu.name} here is {here}",
-            f"build it again with build.compute_capabilities=[{','.join([*cards, here])}]",
+            f"build it again with runtimes.tensorrt_rtx.compute_capabilities=[{','.join([*cards, here])}]",
         )
 
 
-def try_out(engine: Engine, context: RunContext, runs: int) -> None:
+def try_out(engine: Engine, job: BuildJob) -> None:
     """Run a fresh engine where it can be run; elsewhere say why not: it may be for other cards, or machines."""
-    if not runs:
+    if not job.warmup:
         return
     try:
-        place = _place(engine, context.device)
+        place = _place(engine, job.device)
     except HooklineError as problem:
-        context.note(f"build: the engine was not run here: {problem.message}")
+        job.reporter.note(f"build: the engine was not run here: {problem.message}")
         return
     with _open_at(engine, *place) as session:
-        warm_up(session, runs)
+        warm_up(session, job.warmup)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import check_device as check_gpu
+from backends.trt.style import STYLE
+from backends.trt_rtx.options import CURRENT, TrtRtxOptions
 from core.artifacts import Precision
+from core.building import BuildRequest
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
-from core.parts import Availability, NoOptions, Runtime
+from core.parts import Availability, Runtime
 
 if TYPE_CHECKING:
     from backends.trt_rtx.runtime import TensorRtRtx
@@ -25,16 +28,21 @@ def probe() -> Availability:
     return Availability(usable=True, reason="the package tensorrt_rtx is installed")
 
 
-def check_build(config: Any) -> Iterable[HooklineError]:
-    """Cards that the library does not know, and ``current`` where there is none; which one it is, ``device`` says."""
-    if not (config.compute_capabilities and probe().usable):
+def portable(options: TrtRtxOptions) -> frozenset[str]:
+    """Engines for cards that are named are the same wherever they are built."""
+    return frozenset() if CURRENT in options.compute_capabilities else frozenset({"card"})
+
+
+def check_build(options: TrtRtxOptions, _request: BuildRequest) -> Iterable[HooklineError]:
+    """Yield cards that the library does not know, and ``current`` where there is none; ``device`` says which it is."""
+    if not (options.compute_capabilities and probe().usable):
         return
     from backends.trt.library import load as load_library
     from backends.trt_rtx.targets import read_targets
 
-    alone = list(config.compute_capabilities) == ["current"]
+    alone = options.compute_capabilities == [CURRENT]
     try:
-        read_targets(config.compute_capabilities, load_library("tensorrt_rtx").trt)
+        read_targets(options.compute_capabilities, load_library("tensorrt_rtx").trt)
     except HooklineError as problem:
         if not alone or isinstance(problem, UnavailableError):
             yield problem
@@ -49,11 +57,11 @@ def check_device(device: str) -> Iterable[HooklineError]:
         )
 
 
-def load(_: NoOptions) -> TensorRtRtx:
+def load(options: TrtRtxOptions) -> TensorRtRtx:
     """Import the heavy half."""
     from backends.trt_rtx.runtime import TensorRtRtx
 
-    return TensorRtRtx()
+    return TensorRtRtx(options)
 
 
 @hookimpl
@@ -64,13 +72,17 @@ def hookline_runtimes() -> Iterable[Runtime]:
         summary="NVIDIA TensorRT for RTX: engines for RTX cards, built on any machine, compiled further on the card",
         load=load,
         packages=("tensorrt-rtx",),
+        options=TrtRtxOptions,
         available=probe,
         device="cuda",
         precisions=frozenset(Precision),
+        qdq=STYLE,
         rank=5,
         fixed_sizes=True,
-        build_options=frozenset({"batch", "imgsz", "compute_capabilities"}),
+        functions=True,
+        shapes=True,
         check_build=check_build,
+        portable=portable,
         builds_anywhere=True,
         check_device=check_device,
     )

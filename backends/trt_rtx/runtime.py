@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
 
-from backends.graphsurgeon.quantize import quantize
 from backends.trt_rtx.engine import build_engine
 from backends.trt_rtx.opening import open_engine, this_release
-from backends.trt_rtx.style import STYLE
+from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.targets import card_here
-from core.artifacts import CalibrationTable, Engine, GraftedModel, OnnxModel, Precision
-from core.context import RunContext
-from core.errors import HooklineError
+from core.artifacts import Engine, OnnxModel
+from core.building import BuildJob
 from core.parts import Session
-
-if TYPE_CHECKING:
-    from core.calibration_pictures import CalibrationFeed
 
 
 class TensorRtRtx:
-    """Quantises by TensorRT's rules, builds for RTX cards on any machine, and opens engines on the cards."""
+    """Builds for RTX cards on any machine, and opens engines on the cards."""
+
+    def __init__(self, options: TrtRtxOptions) -> None:
+        self.options = options
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """The release, which an engine is for alone, and the card here, for engines that are for ``[current]``."""
         return {**this_release(), "card": card_here(device)}
 
-    def quantize(self, model: OnnxModel, table: CalibrationTable | None, target: Path, *, precision: Precision) -> None:
-        """Write ``model`` in ``precision``: symmetric Q/DQ, or float16 between float32 inputs and outputs."""
-        quantize(model, table, target, precision=precision, style=STYLE)
-
-    def build(
-        self,
-        model: GraftedModel,
-        config: Any,
-        target: Path,
-        context: RunContext,
-        calibration: CalibrationFeed | None = None,  # noqa: ARG002
-    ) -> Engine:
-        """Build the engine ahead of time for the cards of ``build.compute_capabilities``."""
-        return build_engine(model, config, target, context)
+    def build(self, job: BuildJob) -> Engine:
+        """Build the engine ahead of time for the cards of ``runtimes.tensorrt_rtx.compute_capabilities``."""
+        return build_engine(job, self.options)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine on this machine's GPU, where it is compiled for the card.
@@ -49,9 +34,3 @@ class TensorRtRtx:
             HooklineError: It is no engine of this release, or there is no GPU.
         """
         return open_engine(model, device)
-
-    def tap(self, model: OnnxModel) -> NoReturn:
-        """Refused: activations are observed with ONNX Runtime."""
-        raise HooklineError(
-            f"tensorrt_rtx cannot show the activations of '{model.path.name}'", "set calibrate.runtime=onnxruntime"
-        )

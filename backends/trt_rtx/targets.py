@@ -1,4 +1,4 @@
-"""Which cards an engine is for: ``build.compute_capabilities=[sm86,sm89,sm120]``."""
+"""Which cards an engine is for: ``runtimes.tensorrt_rtx.compute_capabilities=[sm86,sm89,sm120]``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backends.nvidia.devices import Gpu, choose
+from backends.trt_rtx.options import CURRENT
 from core.errors import HooklineError, UnavailableError, unknown
 
-CURRENT = "current"
 _NOT_NAMED = {"NONE", "CURRENT"}
 
 
@@ -29,7 +29,8 @@ def read_targets(names: Sequence[str], trt: Any, device: str = "auto") -> tuple[
         return (_of_gpu(_gpu_here(device), known),)
     if CURRENT in targets:
         raise HooklineError(
-            "build.compute_capabilities holds 'current' and others", "name the cards, or leave 'current' alone"
+            "runtimes.tensorrt_rtx.compute_capabilities holds 'current' and others",
+            "name the cards, or leave 'current' alone",
         )
     for given, target in zip(names, map(_target, map(str, names)), strict=True):
         if target not in known:
@@ -74,7 +75,8 @@ def _gpu_here(device: str) -> Gpu:
         return choose(device)
     except UnavailableError as problem:
         raise UnavailableError(
-            f"build.compute_capabilities=[current]: {problem.message}", "name the cards instead, e.g. [sm86,sm89,sm120]"
+            f"runtimes.tensorrt_rtx.compute_capabilities=[current]: {problem.message}",
+            "name the cards instead, e.g. [sm86,sm89,sm120]",
         ) from problem
 
 

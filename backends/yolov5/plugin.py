@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.yolov5.coco import NAMES
 from backends.yolov5.config import VARIANTS, official
+from backends.yolov5.training.options import TrainingOptions
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.parts import ModelFamily, Release
@@ -99,4 +100,5 @@ def hookline_models() -> Iterator[ModelFamily]:
         releases=RELEASES,
         strides={variant: max(official(variant).strides) for variant in VARIANTS},
         check_device=check_device,
+        training=TrainingOptions,
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +30,10 @@ from backends.yolov5.training.doubts import doubts
 from backends.yolov5.training.loop import PARTS, Loop, largest_side
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.metering import ProcessMeter
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.precision import amp_type
 from backends.yolov5.training.processes import Processes, processes
 from backends.yolov5.training.recipe import Recipe
-from backends.yolov5.training.settings import Augmentation, LossGains, Optimisation
 from backends.yolov5.training.state import TrainingState, load_state
 from backends.yolov5.training.transfer import transfer
 from core import memory
@@ -93,7 +92,8 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Course, TrainingBatches]
     weights = replace(weights, config=network.config, state={})
     sizes = [item.size for item in job.pictures]
     batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
-    listener = _Listener(job, facts_of(weights), mine.device, DetectionLoss(network.config, recipe.gains, recipe.imgsz))
+    loss = DetectionLoss(network.config, recipe.options, recipe.imgsz)
+    listener = _Listener(job, facts_of(weights), mine.device, loss)
     loop = Loop(network, recipe, batches, mine)
     for doubt in doubts(loop):
         job.watcher.warn(doubt)
@@ -139,32 +139,38 @@ def start_weights(job: TrainingJob) -> own.Weights:
 
 
 def recipe_of(job: TrainingJob, network: YOLOv5, mine: Processes, state: TrainingState | None = None) -> Recipe:
-    """The options of the stage as the library's recipe; a training that goes on keeps the batch once measured.
+    """Return the job in the library's terms; a resumed training keeps the batch that was measured.
 
     Raises:
-        TrainingError: The input's side is no multiple of the stride, or the batch no multiple of the processes.
+        TrainingError: The side of the input is no multiple of the stride, or the batch no multiple of the processes.
     """
-    options = {name: _plain(value) for name, value in vars(job.options).items()}
-    options |= {"hours": options["time"], "seed": job.seed, "imgsz": job.imgsz}
+    options = job.options_as(TrainingOptions)
     stride = max(network.config.strides)
     if job.imgsz % stride:
         below = max(job.imgsz // stride, 1) * stride
         raise TrainingError(
             f"imgsz={job.imgsz} is not a multiple of the stride {stride}", f"take {below} or {below + stride}"
         )
-    if options["batch"] == "auto":
-        options["batch"] = state.batch if state else _fitting_batch(network, job, options, mine)
-    if options["batch"] % mine.world:
-        raise TrainingError(
-            f"batch={options['batch']} cannot be divided among {mine.world} processes", "take a multiple of it"
-        )
-    groups = {"augmentation": Augmentation, "gains": LossGains, "optimisation": Optimisation}
-    made = {name: _picked(kind, options) for name, kind in groups.items()}
-    recipe: Recipe = replace(_picked(Recipe, options), **made)
-    return recipe
+    batch = job.batch
+    if batch is None:
+        batch = state.batch if state else _fitting_batch(network, job, options, mine)
+    if batch % mine.world:
+        raise TrainingError(f"batch={batch} cannot be divided among {mine.world} processes", "take a multiple of it")
+    return Recipe(
+        imgsz=job.imgsz,
+        epochs=job.epochs,
+        batch=batch,
+        seed=job.seed,
+        workers=job.workers,
+        patience=job.patience,
+        hours=job.hours,
+        val_every=job.val_every,
+        cache=job.cache,
+        options=options,
+    )
 
 
-def _fitting_batch(network: YOLOv5, job: TrainingJob, options: Mapping[str, Any], mine: Processes) -> int:
+def _fitting_batch(network: YOLOv5, job: TrainingJob, options: TrainingOptions, mine: Processes) -> int:
     """The largest batch of all processes together; the first one measures.
 
     Each process has a GPU's memory to itself, but shares that of the machine.
@@ -174,11 +180,11 @@ def _fitting_batch(network: YOLOv5, job: TrainingJob, options: Mapping[str, Any]
     if mine.leader:
         batch, line = largest_batch(
             network,
-            largest_side(job.imgsz, max(network.config.strides)) if options["multi_scale"] else job.imgsz,
+            largest_side(job.imgsz, max(network.config.strides)) if options.multi_scale else job.imgsz,
             mine.device,
             meter=None if alone else PROCESS,
-            kind=amp_type(options["amp"], mine.device),
-            memory_format=torch.channels_last if options["channels_last"] else torch.contiguous_format,
+            kind=amp_type(options.amp, mine.device),
+            memory_format=torch.channels_last if options.channels_last else torch.contiguous_format,
             most=min(MOST, math.ceil(len(job.pictures) / (mine.world if alone else 1))),
         )
         job.watcher.note(line)
@@ -191,12 +197,12 @@ def _fitting_batch(network: YOLOv5, job: TrainingJob, options: Mapping[str, Any]
 
 def _fitted(job: TrainingJob, network: YOLOv5, pictures: Sequence[Labelled], recipe: Recipe) -> ModelConfig:
     """The network's shape with anchors that fit the boxes."""
-    if not recipe.autoanchor:
+    if not recipe.options.autoanchor:
         return network.config
     per_box = [item.size[::-1] for item in job.pictures for _ in range(len(item.labels))]
     fractions = np.concatenate([item.boxes[:, 2:] for item in pictures])
     sizes = training_sizes(fractions, per_box, recipe.imgsz, recipe.seed)
-    anchors, line = check_anchors(network.config, sizes, recipe.gains.anchor_t, recipe.seed)
+    anchors, line = check_anchors(network.config, sizes, recipe.options.anchor_t, recipe.seed)
     job.watcher.note(line)
     if job.start is not None and anchors != network.config.anchors:
         job.watcher.warn(
@@ -260,12 +266,3 @@ def validation_losses(loss: DetectionLoss) -> ValidationLosses:
         return dict(zip(PARTS, parts.tolist(), strict=True))
 
     return losses
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
-
-
-def _picked(kind: type[Any], options: Mapping[str, Any]) -> Any:
-    """A dataclass of the library from those options that have its fields' names."""
-    return kind(**{item.name: options[item.name] for item in fields(kind) if item.name in options})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.artifacts import Precision
+from core.building import BuildRequest, CalibrationInput
+from core.calibration_pictures import source_problems
 from core.errors import HooklineError
 from core.known import Known, refusals
+from core.parts import Runtime
 from core.registry import AUTO
 from core.spans import read_batch, read_size
 
@@ -15,21 +18,31 @@ if TYPE_CHECKING:
     from core.context import RunContext
     from stages.build import BuildConfig
 
+T = TypeVar("T")
+
 
 def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError]:
-    """Every problem, one after the other."""
-    yield from _refused(config, context)
-    for value, read in ((config.batch, read_batch), (config.imgsz, read_size)):
-        try:
-            if value is not None:
-                read(value)
-        except HooklineError as problem:
-            yield problem
-    if config.calibrated:
-        yield from _calibration_problems(config)
+    """Yield every problem."""
+    found: list[HooklineError] = []
+    request = BuildRequest(
+        precision=config.precision,
+        batch=_read(read_batch, config.batch, found),
+        imgsz=_read(read_size, config.imgsz, found),
+        device=context.device,
+    )
+    yield from found
+    runtimes = context.registry.all(Runtime)
+    if config.backend in runtimes:  # another name is reported already
+        runtime = runtimes[config.backend]
+        yield from runtime.check_build(context.options("runtimes", config.backend), request)
+        if not runtime.shapes:
+            yield from _refused_sizes(config, runtimes)
+        yield from _idle_calibration(config, runtime, context)
+    if config.calibration(context) is CalibrationInput.images:
+        yield from source_problems(config, "build")
 
 
-def fitting_problems(config: BuildConfig, model: Known) -> Iterator[HooklineError]:
+def fitting_problems(config: BuildConfig, model: Known, context: RunContext) -> Iterator[HooklineError]:
     """Yield what does not fit the model that the engine is built of."""
     title = model.title or "the model"
     if model.runtime is not None and config.backend not in {AUTO, model.runtime}:  # auto: no backend can be used here
@@ -42,47 +55,43 @@ def fitting_problems(config: BuildConfig, model: Known) -> Iterator[HooklineErro
     asked = config.precision
     if model.precision is None:
         return
-    if config.calibrated and model.precision is not Precision.fp32:
+    calibrated = config.calibration(context) is not CalibrationInput.none
+    if calibrated and model.precision is not Precision.fp32:
         yield HooklineError(
-            f"{title} is {model.precision.value} already, a calibrator takes a float32 model",
-            "set build.int8=qdq, or start from a float32 model",
+            f"{title} is {model.precision.value} already, and {config.backend} quantises float32 models only",
+            f"start from a float32 model, or change the options runtimes.{config.backend}.*",
         )
-    if not config.calibrated and asked is not None and asked is not model.precision:
+    if not calibrated and asked is not None and asked is not model.precision:
         yield HooklineError(
             f"build.precision is {asked.value}, but {title} is {model.precision.value}",
             f"set precision={asked.value} for all stages, and leave build.precision and quantize.precision out",
         )
 
 
-def _calibration_problems(config: BuildConfig) -> Iterator[HooklineError]:
-    from core.calibration_pictures import source_problems
-    from stages.build import Method
+def _read(read: Callable[[Any], T], value: Any, problems: list[HooklineError]) -> T | None:
+    """Return a value that was read; None where none is given or it is wrong, which is added to ``problems``."""
+    try:
+        return None if value is None else read(value)
+    except HooklineError as problem:
+        problems.append(problem)
+        return None
 
-    if config.precision is not Precision.int8:
+
+def _idle_calibration(config: BuildConfig, runtime: Runtime, context: RunContext) -> Iterator[HooklineError]:
+    """Yield that the options of the runtime call for a calibration, and the build is not for int8."""
+    needed = runtime.calibrates(context.options("runtimes", runtime.name))
+    if needed is not CalibrationInput.none and config.precision is not Precision.int8:
         asked = config.precision.value if config.precision else "null"
         yield HooklineError(
-            f"build.int8=calibrator makes int8, but build.precision is {asked}",
-            "set precision=int8, or leave build.int8 out",
+            f"by its options, {runtime.name} quantises to int8 by itself, but build.precision is {asked}",
+            f"set precision=int8, or leave the option of runtimes.{runtime.name} that says so out",
         )
-    if config.method is Method.table:
-        return
-    yield from source_problems(config, "build")
 
 
-def _refused(config: BuildConfig, context: RunContext) -> Iterator[HooklineError]:
-    """Options that only other runtimes have."""
-    runtimes = context.registry.parts("runtimes")
-    if config.backend not in runtimes:
-        return  # told already
-    given = {
-        "batch": config.batch is not None,
-        "imgsz": config.imgsz is not None,
-        "int8": config.calibrated,
-        "compute_capabilities": bool(config.compute_capabilities),
-    }
-    yield from runtimes[config.backend].check_build(config)
-    for word in (word for word, there in given.items() if there):
-        takers = sorted(name for name, runtime in runtimes.items() if word in runtime.build_options)
-        if config.backend not in takers:
-            others = f", or set backend={' or '.join(takers)}" if takers else ""
+def _refused_sizes(config: BuildConfig, runtimes: Mapping[str, Runtime]) -> Iterator[HooklineError]:
+    """Yield the sizes that the runtime does not take."""
+    takers = sorted(name for name, runtime in runtimes.items() if runtime.shapes)
+    others = f", or set backend={' or '.join(takers)}" if takers else ""
+    for word in ("batch", "imgsz"):
+        if getattr(config, word) is not None:
             yield HooklineError(f"{config.backend} takes no build.{word}", f"leave it out{others}")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import CalibrationTable, Dataset, InputContract
-from core.calibration_pictures import CalibrationFeed, choose_source, prepared_batches, small_note
+from core.building import CalibrationFeed
+from core.calibration_pictures import choose_source, prepared_batches, small_note
 from core.context import RunContext
 from core.digest import file_digest, text_digest
 from core.media.reader import files_read, frame_count
@@ -25,7 +26,7 @@ def feed(
 ) -> tuple[CalibrationFeed, tuple[str, ...]]:
     """What the runtime gets, and notes that must travel with the engine."""
     if table is not None:
-        return CalibrationFeed("table", file_digest(table.path), table.path, _nothing), table.notes
+        return CalibrationFeed(file_digest(table.path), table.path, _nothing), table.notes
     source, notes = choose_source(config, dataset, context)
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
@@ -41,7 +42,7 @@ def feed(
         "seed": context.seed,
         "processor": config.processor,
     }
-    return CalibrationFeed(config.method.value, text_digest(json.dumps(taken)), None, batches), (*notes, *few)
+    return CalibrationFeed(text_digest(json.dumps(taken)), None, batches), (*notes, *few)
 
 
 def _nothing(_contract: InputContract) -> Iterator[NDArray[np.float32]]:

@@ -32,7 +32,7 @@ class CalibrateConfig:
         batch: Images per inference, where the model's batch is dynamic.
         calibrator: How ranges are found.
         processor: Letterbox and normalisation.
-        runtime: What runs the float model.
+        runtime: What runs the float model: a backend that records activations; auto: ``backend`` where it does.
         on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
             number; `stop` none. A stored result is only reused for the same value.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
@@ -49,7 +49,7 @@ class CalibrateConfig:
     batch: BatchSize = 1
     calibrator: str = shared("calibrator", kind="calibrators")
     processor: str = shared("processor", kind="processors")
-    runtime: str = chosen("onnxruntime", kind="runtimes", versioned=False)
+    runtime: str = chosen("auto", kind="runtimes", fact="taps", versioned=False)
     on_error: OnError = OnError.auto
     max_pixels: int = shared("max_pixels")
     cache: str | None = place(None)
@@ -70,7 +70,7 @@ def calibrate(
     return observe_pictures(config, model, dataset, context)
 
 
-def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
+def select(config: CalibrateConfig, _context: RunContext) -> Collection[type[Artifact]]:
     """The data set, where one is given or made and the pictures come from nowhere else."""
     return {OnnxModel} if config.source or config.cache else {OnnxModel, Dataset}
 

@@ -45,7 +45,7 @@ def observe_pictures(
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
     batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)
     with (
-        context.runtime(config.runtime).tap(model) as tap,
+        context.tapping(config.runtime).tap(model) as tap,
         context.progress("calibrate", total, "images") as progress,
     ):
         done = 0

@@ -104,7 +104,7 @@ def evaluate(
     return measure(config, model, dataset, context, heads)
 
 
-def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
+def select(config: EvaluateConfig, _context: RunContext) -> Collection[type[Artifact]]:
     """The model that ``evaluate.model`` names."""
     return {ARTIFACTS[config.model]}
 

@@ -22,8 +22,9 @@ from core.evaluation.loop import Seen, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.labels import Labels
 from core.media.tolerance import Tolerance
-from core.opening import HOST, open_model
+from core.opening import open_model, opener
 from core.parts import ProcessorBackend, Session
+from core.registry import HOST
 from core.resolve import best_part
 from stages.evaluate import DecodeCost, EvaluateConfig
 
@@ -82,6 +83,7 @@ class Cost:
 
     Attributes:
         precision: Of the model before the graft.
+        runtime: Which runtime opened it.
         images: On which it was measured.
         threshold: Objectness below which the engine drops a box.
         conf: Least score of a box in all figures.
@@ -90,6 +92,7 @@ class Cost:
     """
 
     precision: str
+    runtime: str
     images: int
     threshold: float
     conf: float
@@ -140,7 +143,7 @@ def measure_cost(
         wanted: The filter of the evaluation.
         context: For parts and progress.
     """
-    host = replace(context, device="cpu")
+    host = replace(context, device="cpu", backend="auto")
     processor, wanted = _processor(config, host), replace(wanted, multi_label=True)
     silent = Tolerance(len(samples), lambda _: None, max_pixels=config.max_pixels)  # the evaluation has warned
     with (
@@ -168,6 +171,7 @@ def measure_cost(
     )
     return Cost(
         precision=heads.precision.value,
+        runtime=opener(type(heads), "", host),
         images=len(evaluation.pictures),
         threshold=engine.score_threshold,
         conf=wanted.conf,

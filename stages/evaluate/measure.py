@@ -78,7 +78,7 @@ def measure(
             cost = measure_cost(
                 config, heads, session, samples=samples, labels=labels, names=names, wanted=wanted, context=context
             )
-        except HooklineError as error:  # e.g. a graph for another runtime that ONNX Runtime does not take
+        except HooklineError as error:  # e.g. a graph for another runtime than the one that opens ONNX files
             if config.decode_cost is DecodeCost.always:
                 raise
             cost_remark = error.message

@@ -6,7 +6,6 @@ from core.columns import aligned
 from core.errors import counted
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores
-from core.opening import ONNX_RUNTIME
 from stages.evaluate.decode_cost import Cost
 
 DECODES = {"one_class": "one class per box", "both": "both, as in the engine"}
@@ -23,7 +22,7 @@ def cost_table(cost: Cost, engine: Scores) -> str:
         rows.append((title, *(_figure(number) for value, full in pairs for number in (value, full - value))))
     lines = [
         f"What the engine's decode costs, on the same {counted(cost.images, 'image')} at confidence {cost.conf:g}:",
-        f"(measured on the {cost.precision} model before the graft, opened by {ONNX_RUNTIME})",
+        f"(measured on the {cost.precision} model before the graft, opened by {cost.runtime})",
         *aligned(rows),
     ]
     lines += [

@@ -14,7 +14,6 @@ from core.artifacts import (
     Checkpoint,
     Engine,
     GraftedModel,
-    Int8Route,
     OnnxModel,
     Precision,
     QuantizedModel,
@@ -38,14 +37,12 @@ class LoadConfig:
         weights: A file (.pt, .safetensors, .onnx, or an engine with its sidecar) or an official name.
         imgsz: Input size: that of an engine or ONNX file, any where its height and width are dynamic; null: its own.
         precision: That of an engine or ONNX file, where it is settled; null: its own.
-        int8: Whether a float32 model can still become int8 in the stage build.
         backend: That of an engine; auto: its own.
     """
 
     weights: str | None = shared("weights", place=True)
     imgsz: Any = shared("imgsz", presentation=True)  # a checkpoint has no size; the other models are not stored
     precision: Precision | None = shared("precision", presentation=True)
-    int8: Int8Route = shared("build.int8", presentation=True)
     backend: str = shared("backend", presentation=True)
 
 
@@ -56,11 +53,11 @@ def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | Qu
     return load_weights(config, context)
 
 
-def select(config: LoadConfig) -> Collection[type[Artifact]]:
+def select(config: LoadConfig, context: RunContext) -> Collection[type[Artifact]]:
     """The type of artifact that ``config.weights`` is."""
     from stages.load.naming import kind_of
 
-    return [kind_of(config.weights)] if config.weights else []
+    return [kind_of(config.weights, context.registry)] if config.weights else []
 
 
 def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
@@ -76,9 +73,9 @@ def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     from stages.load.naming import described, locate
 
     try:
-        known = described(locate(config.weights, context.registry))
+        known = described(locate(config.weights, context.registry), context.registry)
         if known is not None:
-            fitted(known, config)
+            fitted(known, config, context)
         if isinstance(known, Engine):
             check_backend(known, config, context.registry)
     except HooklineError as error:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.artifacts import Checkpoint, Engine, Int8Route, OnnxModel, Precision, QuantizedModel
+from core.artifacts import Checkpoint, Engine, OnnxModel, Precision, QuantizedModel
+from core.building import CalibrationInput
 from core.errors import HooklineError
 from core.imgsz import fitted_size
 from core.registry import AUTO, Registry
+from core.resolve import own_calibration
 
 if TYPE_CHECKING:
+    from core.context import RunContext
     from stages.load import LoadConfig
 
 
-def fitted(model: Checkpoint | OnnxModel | Engine, config: LoadConfig) -> Checkpoint | OnnxModel | Engine:
+def fitted(
+    model: Checkpoint | OnnxModel | Engine, config: LoadConfig, context: RunContext
+) -> Checkpoint | OnnxModel | Engine:
     """Return the model with the size that was asked for, where it takes several.
 
     Raises:
@@ -22,7 +27,7 @@ def fitted(model: Checkpoint | OnnxModel | Engine, config: LoadConfig) -> Checkp
     if isinstance(model, Checkpoint):
         return model
     asked = config.precision
-    if asked is not None and asked is not model.precision and not _can_become(model, config):
+    if asked is not None and asked is not model.precision and not _can_become(model, config, context):
         raise HooklineError(
             f"precision={asked.value}, but '{model.path.name}' is {model.precision.value}",
             "leave precision out, or start from the checkpoint",
@@ -42,9 +47,9 @@ def check_backend(engine: Engine, config: LoadConfig, registry: Registry) -> Non
     )
 
 
-def _can_become(model: OnnxModel | Engine, config: LoadConfig) -> bool:
+def _can_become(model: OnnxModel | Engine, config: LoadConfig, context: RunContext) -> bool:
     """Return whether a later stage can still give a float32 model the precision that was asked for."""
     if isinstance(model, Engine) or model.precision is not Precision.fp32:
         return False
-    by_runtime = config.precision is Precision.int8 and config.int8 is Int8Route.calibrator
+    by_runtime = own_calibration(config.backend, config.precision, context) is not CalibrationInput.none
     return by_runtime or not isinstance(model, QuantizedModel)

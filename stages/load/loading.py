@@ -11,6 +11,7 @@ from core.context import RunContext
 from core.download import fetch
 from core.errors import HooklineError
 from core.output_paths import output_path
+from core.registry import Registry
 from core.sidecar import read_model
 from stages.load.fitting import fitted
 from stages.load.naming import LocalFile, Official, cache_file, described, locate
@@ -31,13 +32,13 @@ def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxMo
         return _official(source, context)
     if source.official:
         context.note(f"weights '{config.weights}' is the file '{source.path}', not the official release of that name")
-    known = _unchanged(source)
+    known = _unchanged(source, context.registry)
     if known is not None:
-        return fitted(known, config)
+        return fitted(known, config, context)
     if source.path.suffix == ".onnx":
         from stages.load.foreign import inspect_onnx
 
-        return fitted(inspect_onnx(source.path), config)
+        return fitted(inspect_onnx(source.path), config, context)
     return _read(source.path, context)
 
 
@@ -52,9 +53,9 @@ def _official(source: Official, context: RunContext) -> Checkpoint:
     return replace(checkpoint, notes=(*checkpoint.notes, fetched.remark))
 
 
-def _unchanged(source: LocalFile) -> Checkpoint | OnnxModel | Engine | None:
+def _unchanged(source: LocalFile, registry: Registry) -> Checkpoint | OnnxModel | Engine | None:
     """Return the model that the sidecar describes, its files verified; None without a sidecar."""
-    described(source)
+    described(source, registry)
     known = read_model(source.path)
     if isinstance(known, Checkpoint):
         return replace(known, values=None, report=())  # of the training, not of this run

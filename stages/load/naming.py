@@ -14,7 +14,7 @@ from core.errors import HooklineError, unknown
 from core.known import Known, known_of
 from core.media.source import VIDEOS, is_image
 from core.output_paths import output_path
-from core.parts import Release
+from core.parts import Release, Runtime
 from core.regular_file import is_file, is_folder
 from core.sidecar import SIDECAR, read_artifact, sidecar_path
 from core.user_paths import user_path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from core.context import RunContext
     from core.registry import Registry
 
-ENGINES = {".engine", ".plan", ".trt"}
 OTHERS = {".csv", ".json", ".md", ".txt", ".yaml", ".yml"}
 """Suffixes of files that are given for weights by mistake."""
 
@@ -69,7 +68,14 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
     raise _no_such(weights, path, name, registry)
 
 
-def kind_of(weights: str) -> type[Artifact]:
+def is_engine(path: Path, registry: Registry) -> bool:
+    """Return whether the suffix of a file is that of the engines of a runtime; ``.onnx`` needs a sidecar for it."""
+    runtimes = registry.all(Runtime).values()
+    suffixes = {suffix for item in runtimes for suffix in (item.engine_suffix, *item.other_suffixes)}
+    return path.suffix in suffixes - {".onnx", ".pt", ".safetensors"}
+
+
+def kind_of(weights: str, registry: Registry) -> type[Artifact]:
     """Return the artifact type of ``weights``: by the sidecar next to a file, else by the suffix."""
     path = user_path(weights)
     try:
@@ -78,12 +84,12 @@ def kind_of(weights: str) -> type[Artifact]:
         known = None
     if known is not None:
         return type(known)
-    if path.suffix in ENGINES:
+    if is_engine(path, registry):
         return Engine
     return OnnxModel if path.suffix == ".onnx" else Checkpoint
 
 
-def described(source: LocalFile | Official) -> Checkpoint | OnnxModel | Engine | None:
+def described(source: LocalFile | Official, registry: Registry) -> Checkpoint | OnnxModel | Engine | None:
     """Return what the sidecar next to a file says; None where there is no sidecar.
 
     Raises:
@@ -92,7 +98,7 @@ def described(source: LocalFile | Official) -> Checkpoint | OnnxModel | Engine |
     if isinstance(source, Official):
         return None
     known = read_artifact(source.path)
-    if known is None and source.path.suffix in ENGINES:
+    if known is None and is_engine(source.path, registry):
         raise HooklineError(
             f"the engine '{source.path}' has no sidecar '{source.path.name}{SIDECAR}' next to it",
             "keep the two files together, or build the engine again",
@@ -106,12 +112,12 @@ def facts_of(weights: str | None, registry: Registry) -> Known:
     """Return what is known of the weights before they are read."""
     try:
         source = locate(weights, registry)
-        artifact = described(source)
+        artifact = described(source, registry)
     except HooklineError:  # the check reports it
         return Known()
     if isinstance(source, Official):
         stride = registry.part("models", source.family).strides.get(source.name)
-        return Known(f"'{source.name}'", source.release.names or None, stride)
+        return Known(f"'{source.name}'", source.release.names or None, stride, family=source.family)
     return known_of(artifact) if artifact else Known(f"'{source.path.name}'")
 
 

@@ -96,7 +96,7 @@ def predict(
     return predict_source(config, model, context)
 
 
-def select(config: PredictConfig) -> Collection[type[Artifact]]:
+def select(config: PredictConfig, _context: RunContext) -> Collection[type[Artifact]]:
     """The artifact that ``predict.model`` names."""
     return {ARTIFACTS[config.model]}
 

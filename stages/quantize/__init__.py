@@ -6,12 +6,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.artifacts import Artifact, CalibrationTable, Int8Route, Layout, OnnxModel, Precision, QuantizedModel
+from core.artifacts import Artifact, CalibrationTable, Layout, OnnxModel, Precision, QuantizedModel
+from core.building import CalibrationInput
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.known import Known, known_of
 from core.output_paths import output_path
+from core.parts import Quantizer, Runtime
+from core.quantizing import QuantizeJob
+from core.resolve import own_calibration
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -24,20 +28,19 @@ class QuantizeConfig:
 
     Attributes:
         precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
-            ``int8`` needs a calibration.
+            ``int8`` needs a calibration. Where the runtime quantises by itself
+            (``runtimes.tensorrt.int8=calibrator``), a model for int8 stays float32 here.
         backend: The runtime whose rules the model follows.
-        int8: ``qdq`` quantises here. With ``calibrator`` the runtime does it in the stage build, and a model for
-            int8 stays float32 here.
+        quantizer: How the model gets its precision.
     """
 
     precision: Precision = shared("precision", otherwise=Precision.fp32)
     backend: str = shared("backend", kind="runtimes", usable=False)
-    int8: Int8Route = shared("build.int8")
+    quantizer: str = shared("quantizer", kind="quantizers")
 
-    @property
-    def here(self) -> Precision:
-        """The precision that this stage gives."""
-        later = self.precision is Precision.int8 and self.int8 is Int8Route.calibrator
+    def here(self, context: RunContext) -> Precision:
+        """Return the precision that this stage gives."""
+        later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
         return Precision.fp32 if later else self.precision
 
 
@@ -45,37 +48,60 @@ def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
     """Write ``model`` in the precision that was asked for, or float32 for a calibrator."""
-    precision = config.here
-    for problem in check_inputs(config, {"model": known_of(model)}, context):
+    precision = config.here(context)
+    for problem in (*check(config, context), *check_inputs(config, {"model": known_of(model)}, context)):
         raise problem
-    target = output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx")
-    needed = table if precision is Precision.int8 else None
-    context.runtime(config.backend).quantize(model, needed, target, precision=precision)
+    runtime = context.registry.get(Runtime, config.backend)
+    job = QuantizeJob(
+        model=model,
+        precision=precision,
+        target=output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx"),
+        table=table if precision is Precision.int8 else None,
+        style=runtime.qdq,
+    )
+    context.quantizer(config.quantizer).quantize(job)
     return QuantizedModel(
-        path=target,
+        path=job.target,
         facts=model.facts,
         contract=model.contract,
         layout=model.layout,
         precision=precision,
         runtime=config.backend,
-        fixed_sizes=context.registry.part("runtimes", config.backend).fixed_sizes,
+        fixed_sizes=runtime.fixed_sizes,
     )
 
 
-def select(config: QuantizeConfig) -> Collection[type[Artifact]]:
+def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
+    """Yield why the quantizer cannot give the precision by the rules of the runtime."""
+    precision, registry = config.here(context), context.registry
+    quantizer = registry.all(Quantizer).get(config.quantizer)
+    runtime = registry.all(Runtime).get(config.backend)
+    if quantizer is not None and precision not in quantizer.precisions:
+        possible = ", ".join(sorted(item.value for item in quantizer.precisions))
+        yield HooklineError(
+            f"quantizer={config.quantizer} cannot give precision={precision.value}", f"possible: {possible}"
+        )
+    if runtime is not None and precision is Precision.int8 and runtime.qdq is None:
+        yield HooklineError(
+            f"backend={config.backend} states no rules for Q/DQ pairs (Runtime.qdq), which precision=int8 needs",
+            "set another precision, or another backend",
+        )
+
+
+def select(config: QuantizeConfig, context: RunContext) -> Collection[type[Artifact]]:
     """The calibration table, where it is needed."""
-    return {OnnxModel, CalibrationTable} if config.here is Precision.int8 else {OnnxModel}
+    return {OnnxModel, CalibrationTable} if config.here(context) is Precision.int8 else {OnnxModel}
 
 
-def known(config: QuantizeConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+def known(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return what is known of the exported model, and the precision that it gets."""
     model = inputs.get("model", Known())
-    return replace(model, title="the quantised model", precision=config.here, runtime=config.backend)
+    return replace(model, title="the quantised model", precision=config.here(context), runtime=config.backend)
 
 
-def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield why a model cannot get the precision: it has another one, or ends in boxes."""
-    model, precision = inputs.get("model", Known()), config.here
+    model, precision = inputs.get("model", Known()), config.here(context)
     if model.precision is None or model.precision is precision:
         return
     if model.precision is not Precision.fp32:
@@ -97,8 +123,8 @@ def hookline_stages() -> Iterable[Stage]:
         name="quantize",
         summary="fp32, fp16 or int8 by the rules of a runtime",
         run=quantize,
-        packages=("numpy", "onnx", "onnx-graphsurgeon"),
         select=select,
+        check=check,
         known=known,
         check_inputs=check_inputs,
     )

@@ -29,21 +29,38 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
 
 
 def known_network(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
-    """What the training will give: the classes of the data set, the network of ``train.model`` or of the weights."""
+    """Return what is known of the result: classes of the data set, network of ``train.model`` or of the weights."""
     names = SINGLE_CLASS if config.single_class else inputs.get("dataset", Known()).names
-    stride = inputs.get("start", Known()).max_stride
-    if family := variants_of(context).get(config.model or ""):
-        stride = context.family(family).strides.get(config.model or "")
-    return Known("the trained network", names, stride)
+    start = inputs.get("start", Known())
+    family, stride = start.family, start.max_stride
+    if config.model and (owner := variants_of(context).get(config.model)):
+        family, stride = owner, context.family(owner).strides.get(config.model)
+    return Known("the trained network", names, stride, family=family)
 
 
 def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterator[HooklineError]:
-    """Yield classes that the data set does not have, and an input size that the network cannot take."""
+    """Yield classes that the data set lacks, and what the network or its family does not take."""
     if (names := inputs.get("dataset", Known()).names) is not None:
         yield from refusals(class_ids, config.classes, names)
-    stride = known_network(config, inputs, context).max_stride
+    network = known_network(config, inputs, context)
     if isinstance(config.imgsz, int):
-        yield from refusals(network_size, config.imgsz, stride or 1)
+        yield from refusals(network_size, config.imgsz, network.max_stride or 1)
+    if network.family is not None:
+        yield from _family_problems(config, network.family, inputs.get("start", Known()), context)
+
+
+def _family_problems(config: TrainConfig, family: str, start: Known, context: RunContext) -> Iterator[HooklineError]:
+    """Yield weights of another family, and a family that cannot be trained."""
+    if start.family not in {None, family}:
+        yield HooklineError(
+            f"{start.title} are weights of the family '{start.family}', and model={config.model} is of '{family}'",
+            "give weights of that family, or weights=null",
+        )
+    if context.family(family).training is None:
+        trained = [name for name, part in context.registry.parts("models").items() if part.training is not None]
+        yield HooklineError(
+            f"the model family '{family}' cannot be trained", f"families that can: {', '.join(trained) or 'none'}"
+        )
 
 
 def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,23 +12,25 @@ import numpy as np
 
 from core.artifacts import Checkpoint, Dataset
 from core.classes import class_ids
-from core.config import keyed_options
 from core.context import RunContext
 from core.dataset import load_split
 from core.dataset_files import CHARTS
 from core.errors import counted, unknown
 from core.evaluation.batches import read_sizes
+from core.family_options import keyed_with_family
+from core.known import Known, known_of
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
 from core.opening import open_model
+from core.parts import ModelFamily
 from core.ranks import RANKS
 from core.serial import digest
 from core.training import BEST, TrainingJob, TrainingPicture
 from stages.train import TrainConfig
-from stages.train.checks import variants_of
+from stages.train.checks import known_network
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
-from stages.train.validation import Validation
+from stages.train.validation import TrainingData, Validation
 from stages.train.watching import SilentWatcher, Watcher
 
 
@@ -46,7 +48,7 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
     folder = TrainingFolder(context.workdir, record)
     with folder.lock(context.note) as waited:
         if (waited or config.resume) and folder.finished:
-            checkpoint = _taken(folder, _family(config, start, context), context)
+            checkpoint = _taken(folder, _family(config, start, context).name, context)
         else:
             resume = folder.prepare(resume=config.resume, note=context.note)
             data = TrainingData(names, pictures, validation)
@@ -58,15 +60,6 @@ def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None,
     return checkpoint
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """Class names, and the labelled images of both splits."""
-
-    names: tuple[str, ...]
-    train: list[TrainingPicture]
-    validation: list[TrainingPicture]
-
-
 def _trained(
     config: TrainConfig,
     data: TrainingData,
@@ -76,14 +69,22 @@ def _trained(
     *,
     resume: bool,
 ) -> Checkpoint:
-    watcher = Watcher(config, data.names, data.validation, folder, context) if RANKS.leader else SilentWatcher()
+    family = _family(config, start, context)
+    watcher = Watcher(config, family, data, folder, context) if RANKS.leader else SilentWatcher()
     job = TrainingJob(
         variant=config.model,
         start=start,
         names=data.names,
         pictures=data.train,
-        options=config,
+        options=_options(config, family),
         imgsz=config.imgsz,
+        epochs=config.epochs,
+        batch=config.batch if isinstance(config.batch, int) else None,
+        workers=config.workers,
+        patience=config.patience,
+        hours=config.time,
+        val_every=config.val_every,
+        cache=config.cache,
         seed=context.seed,
         device=context.device,
         folder=folder.path,
@@ -92,7 +93,7 @@ def _trained(
         watcher=watcher,
     )
     with watcher:
-        trained = context.model(_family(config, start, context)).train(job)
+        trained = context.model(family.name).train(job)
         if isinstance(watcher, SilentWatcher):
             return Checkpoint(path=folder.path / BEST, facts=trained.facts)
         figures = watcher.conclude(trained)
@@ -139,7 +140,7 @@ def _copy_charts(dataset: Dataset, target: Path) -> None:
 def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
     """What makes two trainings the same one, so that ``resume=true`` finds what an interrupted run left."""
     content = {
-        "options": keyed_options(config),
+        "options": keyed_with_family(config, _family(config, start, context)),
         "data": dataset.digest,
         "start": start.sha256 if start else "",
         "seed": context.seed,
@@ -179,9 +180,18 @@ def _tell_classes(
         context.warn(f"no object in the training split of {len(unseen)} of {counted(len(wanted), 'class')}: {listed}")
 
 
-def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> str:
-    if config.model:
-        return variants_of(context)[config.model]
-    if start is None:
+def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> ModelFamily:
+    """Return the family of the network."""
+    inputs = {"start": known_of(start)} if start else dict[str, Known]()
+    name = known_network(config, inputs, context).family
+    if name is None:
         raise ValueError("the checks let a training without network and weights pass")
-    return start.facts.family
+    return context.family(name)
+
+
+def _options(config: TrainConfig, family: ModelFamily) -> object:
+    """Return the family's own options."""
+    if family.training is None:
+        raise ValueError(f"the checks let a training of the family '{family.name}' pass")
+    options: object = config.training.of(family.training)
+    return options

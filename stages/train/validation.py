@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ from core.training import EpochScores, TrainingPicture, ValidationLosses
 from stages.train import TrainConfig
 
 BATCH = 16
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Class names, and the labelled images of both splits."""
+
+    names: tuple[str, ...]
+    train: list[TrainingPicture]
+    validation: list[TrainingPicture]
 
 
 class Validation:

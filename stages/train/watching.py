@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from core.artifacts import Checkpoint, ModelFacts
 from core.context import Progress, RunContext
 from core.errors import counted
+from core.family_options import options_with_family
 from core.opening import open_model
-from core.parts import Session
+from core.parts import ModelFamily, Session
 from core.trackers import RunInfo, Trackers
-from core.training import BEST, LAST, EpochResult, EpochScores, Trained, TrainingPicture, ValidationLosses
+from core.training import BEST, LAST, EpochResult, EpochScores, Trained, ValidationLosses
 from stages.train import TrainConfig
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
-from stages.train.validation import Validation
+from stages.train.validation import TrainingData, Validation
 
 SCORES = ("precision", "recall", "map50", "map50_95")
 HEADINGS = ("P", "R", "mAP50", "mAP50-95")
@@ -29,15 +30,16 @@ class Watcher:
     def __init__(
         self,
         config: TrainConfig,
-        names: Sequence[str],
-        validation: Sequence[TrainingPicture],
+        family: ModelFamily,
+        data: TrainingData,
         folder: TrainingFolder,
         context: RunContext,
     ) -> None:
         self._config = config
         self._training, self._folder = folder, folder.path
         self._context = context
-        self._validation = Validation(validation, names, config, context)
+        self._validation = Validation(data.validation, data.names, config, context)
+        self._recorded = options_with_family(config, family)
         self._figures = read_figures(folder.path)
         self._epoch = ExitStack()
         self._progress: Progress | None = None
@@ -46,7 +48,7 @@ class Watcher:
         self._tabled = False
 
     def __enter__(self) -> Watcher:
-        info = RunInfo(name=self._context.run_dir.name, dir=self._folder, config=vars(self._config))
+        info = RunInfo(name=self._context.run_dir.name, dir=self._folder, config=self._recorded)
         self._trackers = self._context.trackers(self._config.tracker, info)
         self._context.note(f"training in '{self._folder}'")
         self._tell_places(self._trackers)

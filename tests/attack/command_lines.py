@@ -176,12 +176,14 @@ def _bytes(scene: Scene) -> Case:
 @lru_cache
 def _options() -> tuple[tuple[str, str, Any], ...]:
     """Stage, dotted name and default of every option that is registered."""
+    from core.family_options import option_fields_of
     from core.plugins import load_plugins
 
     registry = load_plugins().registry
     found: list[tuple[str, str, Any]] = []
     for stage in registry.stages():
-        found += [(stage.name, f"{stage.name}.{item.name}", item) for item in fields(stage.signature.config)]
+        declared = option_fields_of(stage.signature.config, registry)
+        found += [(stage.name, f"{stage.name}.{item.name}", item) for _, item in declared]
     for kind in ("models", "calibrators", "runtimes", "processors", "trackers"):
         for name, part in registry.parts(kind).items():
             if is_dataclass(part.options):

@@ -29,7 +29,7 @@ VALUES = (
 )  # fmt: skip
 USED_BY = {
     "calibrators": "calibrate", "models": "train", "trackers": "train", "grafts": "graft", "checks": "doctor",
-    "processors": "predict", "runtimes": "build",
+    "processors": "predict", "runtimes": "build", "quantizers": "quantize",
 }  # fmt: skip
 OPTIONS = sorted(name for name, _ in option_fields(plugins().registry) if not name.startswith("plugins"))
 

@@ -14,9 +14,14 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Artifact, Checkpoint, Dataset
-from core.config import is_keyed, keyed_options
+from core.artifacts import Artifact, Checkpoint, Dataset, QuantizedModel
+from core.config import is_keyed, keyed_options, shaping_parts
 from core.errors import HooklineError
+from core.family_options import option_fields_of
+from core.keys import key_of
+from core.parts import Quantizer
+from core.plan import Step
+from core.registry import Origin, Registry
 from core.sidecar import write_sidecar
 from core.stage import Stage
 from core.store import complete
@@ -128,6 +133,16 @@ INPUTS: dict[tuple[str, str], type[Artifact]] = {
 """Places from which another stage makes an input."""
 
 
+CALIBRATED = ("build.backend=tensorrt", "runtimes.tensorrt.int8=calibrator", "precision=int8")
+"""Options with which build takes images."""
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorRT is not asked for the machine."""
+    monkeypatch.setattr("backends.trt.runtime.TensorRt.machine", lambda _self, _device: {"gpu": "a GPU"})
+
+
 def images(folder: Path, seed: int) -> str:
     write_picture(folder / "0.png", seed=seed)
     return str(folder)
@@ -172,7 +187,7 @@ PLACES: dict[tuple[str, str], Case] = {
     ("dataset", "data"): Case(labelled, tied=True),
     ("calibrate", "source"): Case(images),
     ("calibrate", "cache"): Case(cache),
-    ("build", "source"): Case(images, ("build.int8=calibrator", "precision=int8")),
+    ("build", "source"): Case(images, CALIBRATED),
     ("compare", "reference"): Case(engine, ("source={images}",)),
     ("compare", "source"): Case(images, ("compare.reference={engine}",)),
 }
@@ -263,10 +278,10 @@ class Conditional:
 
 CONDITIONAL: dict[tuple[str, str], Conditional] = {
     ("calibrate", "split"): Conditional(("train", "val"), ("data=x.yaml",), ("calibrate.source={images}",)),
-    ("build", "split"): Conditional(("train", "val"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
-    ("build", "pictures"): Conditional(("5", "6"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
-    ("build", "processor"): Conditional(("opencv", "cupy"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
-    ("build", "max_pixels"): Conditional(("5", "6"), ("build.int8=calibrator", "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "split"): Conditional(("train", "val"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "pictures"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "processor"): Conditional(("opencv", "cupy"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "max_pixels"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("evaluate", "imgsz"): Conditional(("320", "640"), ("evaluate.model=checkpoint",)),
 }
 
@@ -316,6 +331,32 @@ def test_the_default_size_is_the_same_as_640(program: Program) -> None:
 def test_a_field_out_of_the_key_says_why() -> None:
     """There are three reasons and no other way out."""
     for stage in stored_stages():
-        for item in fields(stage.signature.config):
+        for _, item in option_fields_of(stage.signature.config, plugins().registry):
             reasons = [word for word in ("presentation", "place", "fingerprinted") if item.metadata.get(word)]
             assert len(reasons) == (0 if is_keyed(item) else 1), f"{stage.name}.{item.name}"
+
+
+@dataclass
+class QuantizerOptions:
+    """Of a quantizer."""
+
+    bits: int = 8
+
+
+def test_the_key_of_quantize_has_the_quantizer_with_version_and_options(program: Program) -> None:
+    request, context, _ = program.prepare("backend=onnxruntime", "precision=int8")
+    stage, config = context.registry.part("stages", "quantize"), request.configs["quantize"]
+
+    def key(version: str = "1", name: str = "one", bits: int = 8) -> str:
+        registry = Registry()
+        quantizer = Quantizer(name=name, summary="toy", load=lambda _: None, options=QuantizerOptions)
+        for kind, part in (("stages", stage), ("runtimes", context.registry.part("runtimes", "onnxruntime"))):
+            registry.add(kind, part, Origin("toys", "toys", "1"))
+        registry.add("quantizers", quantizer, Origin("toys", "toys", version))
+        options = {"quantizers": QuantizerOptions(bits), "runtimes": context.options("runtimes", "onnxruntime")}
+        given = replace(config, quantizer=name)
+        step = Step(stage, given, asked=True, inputs={}, provides=QuantizedModel, parts=shaping_parts(given))
+        return key_of(step, {}, replace(context, registry=registry, options=lambda kind, _: options[kind]))
+
+    assert key() == key()
+    assert len({key(), key(version="2"), key(name="two"), key(bits=4)}) == 4

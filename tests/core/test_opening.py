@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,10 @@ import pytest
 
 from core.artifacts import Checkpoint, GraftedModel, InputContract, Layout, ModelFacts, OnnxModel, QuantizedModel
 from core.context import RunContext
-from core.errors import HooklineError
-from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model
+from core.errors import HooklineError, UnavailableError
+from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model, opening_problems
 from core.parts import Availability, ModelFamily, Runtime
+from core.resolve import runtime_with
 from tests.fake_parts import ANCHORS, FakeRuntime, FakeSession, fake_engine
 from tests.stage_tools import make_context
 
@@ -36,6 +37,7 @@ def runtime_part(name: str, runtime: FakeRuntime) -> Runtime:
         available=lambda: Availability(True, ""),
         device="cpu",
         precisions=frozenset(),
+        opens_onnx=name != "fake",
     )
 
 
@@ -62,6 +64,56 @@ def test_an_onnx_file_is_opened_by_onnx_runtime(tmp_path: Path, kind: type[Any])
     session: Any = open_model(model, context_with(tmp_path, fake=own, onnxruntime=other))
     assert session.engine is model
     assert (len(own.sessions), len(other.sessions)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "unusable", "expected"),
+    [
+        ("auto", "auto", (), "big"),
+        ("auto", "cpu", (), "small"),
+        ("auto", "cuda:0", (), "big"),
+        ("auto", "cuda:0", ("big",), "small"),  # opening then says what is wrong with the device
+        ("small", "auto", (), "small"),
+        ("small", "auto", ("small",), "small"),  # what the user names is never replaced
+        ("engines", "auto", (), "big"),
+        ("engines", "auto", ("big",), "small"),
+    ],
+)
+def test_who_opens_onnx_files(
+    tmp_path: Path, backend: str, device: str, unusable: tuple[str, ...], expected: str
+) -> None:
+    parts = [
+        Runtime(
+            name=name,
+            summary="",
+            load=lambda _: FakeRuntime(),
+            available=lambda name=name: Availability(name not in unusable, "broken" if name in unusable else "there"),
+            device=place,
+            precisions=frozenset(),
+            rank=rank,
+            opens_onnx=name != "engines",
+        )
+        for name, place, rank in (("small", "cpu", 1), ("big", "cuda", 2), ("engines", "cuda", 3))
+    ]
+    context, _ = make_context(tmp_path, runtimes=parts)
+    context = replace(context, device=device, backend=backend)
+    name, line = runtime_with("opens_onnx", context)
+    assert name == expected
+    assert line == f"opens ONNX files: {name} ({'the backend' if name == backend else 'there'})"
+    told = [str(problem) for problem in opening_problems(OnnxModel, "", context, "x.onnx")]
+    if name in unusable:
+        assert told == [f"{name} cannot be used here: broken"]
+    else:
+        assert bool(told) is (name == "small" and device == "cuda:0")
+
+
+def test_nobody_opens_onnx_files(tmp_path: Path) -> None:
+    model = OnnxModel(path=tmp_path / "x.onnx", facts=FACTS, contract=InputContract(1, 32, 32), layout=Layout.heads)
+    context = context_with(tmp_path, fake=FakeRuntime())
+    with pytest.raises(UnavailableError, match="no backend that opens ONNX files can be used; no loaded plugin has"):
+        open_model(model, context)
+    (problem,) = opening_problems(OnnxModel, "", context)
+    assert isinstance(problem, UnavailableError)
 
 
 def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Path) -> None:

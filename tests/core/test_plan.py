@@ -106,7 +106,7 @@ def test_what_the_user_gave_comes_before_what_could_be_made(tmp_path: Path) -> N
         name="weights",
         summary="toy",
         run=source,
-        select=lambda config: [OnnxModel] if config.text == "x.onnx" else [Checkpoint],
+        select=lambda config, _: [OnnxModel] if config.text == "x.onnx" else [Checkpoint],
     )
     parts = toys.registry(given, *toys.STAGES[1:])
     onnx = make_plan(["build"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))

@@ -36,6 +36,11 @@ class EvaluateOptions(toys.Plain):
     processor: str = chosen("auto", kind="processors")
 
 
+@dataclass
+class CalibrateOptions:
+    runtime: str = chosen("auto", kind="runtimes", fact="taps")
+
+
 def two_gpus(device: str) -> list[HooklineError]:
     return [HooklineError(f"no GPU for {device}", "possible: cuda:0, cuda:1")] if device == "cuda:7" else []
 
@@ -50,7 +55,9 @@ def context(folder: Path, *unusable: str, device: str = "auto") -> RunContext:
         ("processors", Processor, "cupy", "cuda", 20),
     ):
         state = Availability(True, "toy") if name not in unusable else Availability(False, "it is broken", "mend it")
-        options: dict[str, Any] = {"precisions": frozenset(Precision)} if descriptor is Runtime else {}
+        options: dict[str, Any] = {}
+        if descriptor is Runtime:
+            options = {"precisions": frozenset(Precision), "taps": name == "onnxruntime"}
         part = descriptor(
             name=name,
             summary="toy",
@@ -185,3 +192,18 @@ def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) ->
     resolve_parts(BuildOptions("onnxruntime"), machine, problems, [])
     assert str(problems[0]).endswith("; see +stage=doctor backend=tensorrt")
     assert "doctor" not in str(problems[1])
+
+
+@pytest.mark.parametrize("backend", ["auto", "onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("device", ["auto", "cuda:0"])
+def test_a_part_must_state_the_fact_that_a_stage_needs(tmp_path: Path, backend: str, device: str) -> None:
+    """Whatever the device: where the only one that can works on another, it does."""
+    machine = replace(context(tmp_path, device=device), backend=backend)
+    problems, choices = list[HooklineError](), list[str]()
+    assert resolve_parts(CalibrateOptions(), machine, problems, choices).runtime == "onnxruntime"
+    why = "the backend" if backend == "onnxruntime" else "toy"
+    assert (problems, choices) == ([], [f"records activations: onnxruntime ({why})"])
+    resolve_parts(CalibrateOptions("tensorrt"), machine, problems, choices)
+    assert [str(problem) for problem in problems] == [
+        "'tensorrt' is no backend that records activations; possible: auto, onnxruntime"
+    ]

@@ -58,7 +58,7 @@ STAGES = (
     Stage(name="look", summary="toy", run=look, select=toys.select_model),
     Stage(name="publish", summary="toy", run=publish),
 )
-GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config: [Engine])
+GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config, _: [Engine])
 
 
 def one_gpu(name: str) -> Any:
@@ -83,6 +83,7 @@ def context(folder: Path, device: str, *stages: Stage) -> RunContext:
             precisions=frozenset(Precision),
             rank=rank,
             builds_anywhere=name == "rtx",
+            opens_onnx=name == "onnxruntime",
             check_device=one_gpu(name) if place == "cuda" else lambda _: (),
         )
         registry.add("runtimes", runtime, by)

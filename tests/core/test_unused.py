@@ -38,6 +38,32 @@ def test_an_option_of_a_stage_outside_the_plan_is_reported(tmp_path: Path, given
     assert unused(tmp_path, "+stage=export", given) == [f"{option} {NOT_PLANNED.format(stage)}"]
 
 
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ("runtimes.tensorrt.int8=calibrator", "backend 'tensorrt'"),
+        ("calibrators.entropy.bins=512", "calibrator 'entropy'"),
+        ("calibrators.percentile.bins=512", "calibrator 'percentile'"),  # float32 needs none
+    ],
+)
+def test_an_option_of_a_part_that_no_stage_uses_is_reported(tmp_path: Path, given: str, part: str) -> None:
+    option = given.partition("=")[0]
+    line = f"{option} has no effect: no stage of this plan uses the {part}"
+    assert unused(tmp_path, "+stage=build", "precision=fp32", given) == [line]
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["runtimes.onnxruntime.spin=20", "calibrators.percentile.bins=512"],
+)
+def test_an_option_of_a_part_that_a_stage_uses_is_not_reported(tmp_path: Path, given: str) -> None:
+    assert unused(tmp_path, "+stage=build", "precision=int8", "calibrate.source=.", given) == []
+
+
+def test_options_of_a_runtime_that_may_open_a_given_engine_are_not_reported(tmp_path: Path) -> None:
+    assert unused(tmp_path, "+stage=export", "runtimes.tensorrt.graphs=false") == []
+
+
 def test_each_option_is_reported_once(tmp_path: Path) -> None:
     lines = unused(tmp_path, "+stage=export", "train.epochs=3", "train.batch=2", "train.epochs=4")
     assert lines == [f"train.epochs {NOT_PLANNED.format('train')}", f"train.batch {NOT_PLANNED.format('train')}"]

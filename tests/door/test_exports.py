@@ -45,7 +45,7 @@ def test_names_are_listed() -> None:
         "import hookline",
         "from hookline import Stage, Runtime, hookimpl, HooklineError",
         f"from hookline import {', '.join(sorted({*hookline.__all__} - USE_ONNX))}",
-        "import hookline.checks, hookline.ranges, hookline.testing",
+        "import hookline.checks, hookline.ranges, hookline.testing, hookline.training",
     ],
 )
 def test_importing_loads_nothing_heavy(code: str, repo_root: Path) -> None:

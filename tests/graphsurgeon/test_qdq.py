@@ -17,6 +17,7 @@ from backends.graphsurgeon.qdq import insert_qdq
 from backends.ort.style import STYLE
 from backends.trt.style import STYLE as TENSORRT
 from core.errors import HooklineError
+from core.quantizing import QdqStyle
 from tests.quantize_tools import full_range, pictures, run, seen_ranges, tiny_detector
 
 PLAIN = replace(STYLE, pointwise=False, copied_pixels=False, channels_last=False)
@@ -357,3 +358,19 @@ def test_opset_and_graphs_without_inner_convolutions_are_refused(tmp_path, range
     )
     with pytest.raises(HooklineError, match="no convolution between"):
         insert_qdq(one, ranges, STYLE)
+
+
+def test_one_scale_per_tensor(model, ranges):
+    quantised = insert_qdq(model, ranges, QdqStyle(per_channel=False))
+    scale, zero_point = scale_of(quantised, "/b1.x/Conv/b1.weight_dequantized")
+    assert scale.shape == zero_point.shape == ()
+    assert scale == scale_of(insert_qdq(model, ranges, QdqStyle()), "/b1.x/Conv/b1.weight_dequantized")[0].max()
+    assert not [node.attribute for node in nodes_of(quantised, "DequantizeLinear") if node.attribute]
+    for exact, found in zip(run(model, pictures(1)), run(quantised, pictures(1)), strict=True):
+        assert np.abs(exact - found).max() <= 0.12
+
+
+@pytest.mark.parametrize(("given", "needed"), [("half", "symmetric"), ("channels_last", "fused_silu")])
+def test_a_style_that_contradicts_itself(given, needed):
+    with pytest.raises(ValueError, match=f"{given}=True\\) needs {needed}=True"):
+        QdqStyle(**{given: True, needed: False})

@@ -9,18 +9,24 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from backends.graphsurgeon.quantize import quantize
+from backends.graphsurgeon.quantize import QdqQuantizer
 from backends.ort.style import STYLE
 from core.artifacts import CalibrationTable, Precision
 from core.calibration import Ranges
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.quantizing import QuantizeJob
 from tests.quantize_tools import pictures, run, seen_ranges, tiny_detector
 
 
 @pytest.fixture
 def model(tmp_path):
     return tiny_detector(tmp_path / "tiny.onnx")
+
+
+def quantize(model, table, target, *, precision, style):
+    job = QuantizeJob(model=model, table=table, target=target, precision=precision, style=style)
+    QdqQuantizer().quantize(job)
 
 
 def table_for(made_for, folder, **changes):
@@ -88,3 +94,8 @@ def test_a_table_of_another_model(model, tmp_path):
 def test_a_model_of_that_precision_is_written_as_it_is(model, tmp_path, precision):
     quantize(replace(model, precision=precision), None, tmp_path / "same.onnx", precision=precision, style=STYLE)
     assert onnx.load(tmp_path / "same.onnx") == onnx.load(model.path)
+
+
+def test_int8_for_a_runtime_without_a_style(model, tmp_path):
+    with pytest.raises(HooklineError, match=r"states no rules for int8; its descriptor needs Runtime\.qdq"):
+        quantize(model, table_for(model, tmp_path), tmp_path / "q.onnx", precision=Precision.int8, style=None)

@@ -17,6 +17,7 @@ from backends.ort.plugin import Optimisation, OrtOptions, load
 from core.artifacts import Layout
 from core.digest import file_digest
 from core.errors import HooklineError
+from tests.build_tools import build_job
 from tests.heads_tools import grafted, images, write_heads
 
 OPTIONS = OrtOptions(threads=1)
@@ -30,7 +31,7 @@ def model(tmp_path):
 
 
 def build(model, tmp_path, **options):
-    engine = build_engine(model, tmp_path / "engine.onnx", OrtOptions(threads=1, **options), warmup=1)
+    engine = build_engine(build_job(model, tmp_path / "engine.onnx", warmup=1), OrtOptions(threads=1, **options))
     return replace(engine, sha256=file_digest(engine.path))
 
 
@@ -133,4 +134,4 @@ def test_dynamic_model_warms_up_at_its_nominal_size(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
 def test_full_disk(model):
     with pytest.raises(HooklineError, match="is the disk full"):
-        build_engine(model, Path("/dev/full"), OPTIONS, warmup=0)
+        build_engine(build_job(model, Path("/dev/full")), OPTIONS)

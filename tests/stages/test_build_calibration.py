@@ -1,4 +1,4 @@
-"""``build.int8=calibrator``: the chain that it plans, and the pictures that the runtime gets."""
+"""A runtime that quantises by itself: what its options call for, and the images that it gets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from backends.cv.plugin import hookline_processors
-from core.artifacts import CalibrationTable, Engine, GraftedModel, InputContract, Int8Route, OnnxModel, Precision
-from core.calibration_pictures import CalibrationFeed
+from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, InputContract, OnnxModel, Precision
+from core.building import BuildJob, CalibrationFeed, CalibrationInput
 from core.context import RunContext
 from core.errors import HooklineError
 from core.media.limits import MAX_PIXELS
-from core.parts import Availability, Runtime
-from stages.build import BuildConfig, Method, build, fingerprint
+from core.parts import Availability, Quantizer, Runtime
+from core.quantizing import QuantizeJob
+from stages.build import BuildConfig, build, fingerprint
+from stages.build import select as select_for_build
 from stages.quantize import QuantizeConfig, quantize, select
 from tests.fake_parts import fake_engine
 from tests.heads_tools import grafted, write_heads
@@ -30,24 +32,34 @@ class Calibrating:
 
     fed: list[np.ndarray] = field(default_factory=list)
     feeds: list[CalibrationFeed | None] = field(default_factory=list)
-    precisions: list[Precision] = field(default_factory=list)
 
     def machine(self, device: str = "auto") -> dict[str, str]:
         return {"gpu": device}
 
-    def quantize(self, model: OnnxModel, table: Any, target: Path, *, precision: Precision) -> None:
-        assert table is None
-        self.precisions.append(precision)
-        target.write_bytes(model.path.read_bytes())
+    def build(self, job: BuildJob) -> Engine:
+        self.feeds.append(job.calibration)
+        if job.calibration is not None:
+            self.fed += job.calibration.batches(InputContract(2, 64, 96))
+        job.target.write_bytes(b"plan")
+        return replace(fake_engine(job.target.parent), path=job.target, notes=job.model.notes)
 
-    def build(
-        self, model: GraftedModel, config: Any, target: Path, context: RunContext, calibration: Any = None
-    ) -> Engine:
-        self.feeds.append(calibration)
-        if calibration is not None:
-            self.fed += calibration.batches(InputContract(2, 64, 96))
-        target.write_bytes(b"plan")
-        return replace(fake_engine(target.parent), path=target, notes=model.notes)
+
+@dataclass
+class Options:
+    """Of the runtime: what it needs."""
+
+    needs: CalibrationInput = CalibrationInput.images
+
+
+@dataclass
+class Copying:
+    """A quantizer that keeps its jobs."""
+
+    jobs: list[QuantizeJob] = field(default_factory=list)
+
+    def quantize(self, job: QuantizeJob) -> None:
+        self.jobs.append(job)
+        job.target.write_bytes(job.model.path.read_bytes())
 
 
 @pytest.fixture
@@ -56,7 +68,12 @@ def runtime() -> Calibrating:
 
 
 @pytest.fixture
-def context(tmp_path, runtime) -> RunContext:
+def quantizer() -> Copying:
+    return Copying()
+
+
+@pytest.fixture
+def context(tmp_path, runtime, quantizer) -> RunContext:
     part = Runtime(
         name="fake",
         summary="for tests",
@@ -64,9 +81,17 @@ def context(tmp_path, runtime) -> RunContext:
         available=lambda: Availability(True, "always"),
         device="cuda",
         precisions=frozenset(Precision),
-        build_options=frozenset({"int8"}),
+        options=Options,
+        calibrates=lambda options: options.needs,
     )
-    return make_context(tmp_path, runtimes=[part], processors=list(hookline_processors()))[0]
+    copying = Quantizer(name="copy", summary="for tests", load=lambda _: quantizer)
+    parts = {"runtimes": [part], "quantizers": [copying], "processors": list(hookline_processors())}
+    return make_context(tmp_path, **parts)[0]
+
+
+def needing(context: RunContext, needs: CalibrationInput) -> RunContext:
+    """The same context with other options of the runtime."""
+    return replace(context, options=lambda _kind, _name: Options(needs))
 
 
 @pytest.fixture
@@ -79,7 +104,7 @@ def folder(tmp_path) -> Path:
 
 
 def config(folder: Path | None, **options: Any) -> BuildConfig:
-    given = {"precision": Precision.int8, "int8": Int8Route.calibrator, "pictures": 4, "data": None}
+    given = {"precision": Precision.int8, "pictures": 4, "data": None}
     source = str(folder) if folder else None
     return BuildConfig(
         backend="fake", source=source, processor="opencv", split="train", max_pixels=MAX_PIXELS, **{**given, **options}
@@ -99,7 +124,7 @@ def test_the_runtime_gets_prepared_pictures(context, runtime, model, folder):
     levels = sorted(round(float(image.mean()) * 255) for images in runtime.fed for image in images)
     assert set(levels) <= {0, 50, 100, 150, 200}
     (feed,) = runtime.feeds
-    assert (feed.method, feed.table) == ("minmax", None)
+    assert feed.table is None
 
 
 def test_the_same_pictures_have_one_digest(context, runtime, model, folder):
@@ -113,38 +138,59 @@ def test_ranges_of_a_table(context, runtime, model, tmp_path):
     path = tmp_path / "calibration.json"
     path.write_text("{}")
     table = CalibrationTable(path=path, method="percentile", pictures=3, notes=("on the default",))
-    engine = build(config(None, method=Method.table), model, None, table, context)
+    engine = build(config(None), model, None, table, needing(context, CalibrationInput.table))
     (feed,) = runtime.feeds
-    assert (feed.method, feed.table, runtime.fed) == ("table", path, [])
+    assert (feed.table, runtime.fed) == (path, [])
     assert engine.notes == ("on the default",)
 
 
 def test_nothing_is_fed_without_a_calibrator(context, runtime, model, folder):
-    build(config(folder, int8=Int8Route.qdq), replace(model, precision=Precision.int8), None, None, context)
+    none = needing(context, CalibrationInput.none)
+    build(config(folder), replace(model, precision=Precision.int8), None, None, none)
     assert runtime.feeds == [None]
 
 
 def test_a_model_that_is_int8_already(context, model, folder):
-    with pytest.raises(HooklineError, match=r"int8 already, a calibrator takes a float32 model; set build\.int8=qdq"):
+    with pytest.raises(
+        HooklineError, match=r"int8 already, and fake quantises float32 models only; .*runtimes\.fake\.\*"
+    ):
         build(config(folder), replace(model, precision=Precision.int8), None, None, context)
+
+
+@pytest.mark.parametrize(("precision", "asked"), [(None, "null"), (Precision.fp16, "fp16")])
+def test_a_calibration_for_another_precision_is_refused(context, model, folder, precision, asked):
+    message = f"by its options, fake quantises to int8 by itself, but build.precision is {asked}; set precision=int8"
+    with pytest.raises(HooklineError, match=message):
+        build(config(folder, precision=precision), model, None, None, context)
 
 
 def test_the_key_follows_the_pictures_only_where_they_matter(context, folder):
     before = fingerprint(config(folder), context)
     (folder / "5.png").write_bytes((folder / "0.png").read_bytes())
     assert fingerprint(config(folder), context) != before
-    assert fingerprint(config(folder, int8=Int8Route.qdq), context) == {"gpu": "cpu"}
-    assert fingerprint(config(None, method=Method.table), context) == {"gpu": "cpu"}
+    assert fingerprint(config(folder), needing(context, CalibrationInput.none)) == {"gpu": "cpu"}
+    assert fingerprint(config(None), needing(context, CalibrationInput.table)) == {"gpu": "cpu"}
 
 
-def test_quantize_leaves_the_model_float32(context, runtime, tmp_path):
+def test_what_the_stages_need(context, folder):
+    wanted = {
+        CalibrationInput.none: {GraftedModel},
+        CalibrationInput.images: {GraftedModel, Dataset},
+        CalibrationInput.table: {GraftedModel, CalibrationTable},
+    }
+    for needs, kinds in wanted.items():
+        assert set(select_for_build(config(None), needing(context, needs))) == kinds
+        assert set(select_for_build(replace(config(None), precision=None), needing(context, needs))) == {GraftedModel}
+    assert set(select_for_build(config(folder), context)) == {GraftedModel}
+
+
+def test_quantize_leaves_the_model_float32(context, quantizer, tmp_path):
     heads = write_heads(tmp_path / "heads.onnx")
     model = OnnxModel(path=heads.path, facts=heads.facts, contract=heads.contract, layout=heads.layout)
-    calibrated = QuantizeConfig(Precision.int8, "fake", Int8Route.calibrator)
-    assert set(select(calibrated)) == {OnnxModel}
+    calibrated = QuantizeConfig(Precision.int8, "fake", "copy")
+    assert set(select(calibrated, context)) == {OnnxModel}
+    assert set(select(calibrated, needing(context, CalibrationInput.none))) == {OnnxModel, CalibrationTable}
     found = quantize(calibrated, model, None, context)
-    assert (found.precision, found.path.name, runtime.precisions) == (
-        Precision.fp32,
-        "heads-fp32.onnx",
-        [Precision.fp32],
-    )
+    assert (found.precision, found.path.name) == (Precision.fp32, "heads-fp32.onnx")
+    (job,) = quantizer.jobs
+    assert (job.precision, job.table) == (Precision.fp32, None)

@@ -15,6 +15,7 @@ import pytest
 
 from backends.calibrators.plugin import hookline_calibrators
 from backends.cv.plugin import hookline_processors
+from backends.graphsurgeon.plugin import hookline_quantizers
 from backends.ort.plugin import hookline_runtimes
 from core.artifacts import CalibrationTable, Dataset, InputContract, Layout, OnnxModel, Precision
 from core.calibration import Ranges, read_tensorrt_cache
@@ -39,6 +40,7 @@ def context(tmp_path):
     parts = {
         "calibrators": list(hookline_calibrators()),
         "processors": list(hookline_processors()),
+        "quantizers": list(hookline_quantizers()),
         "runtimes": list(hookline_runtimes()),
     }
     return make_context(tmp_path / "run", **parts)
@@ -59,8 +61,12 @@ def folder(tmp_path):
 
 
 def config(**options):
-    defaults = {"data": None, "calibrator": "minmax", "processor": "opencv"}
+    defaults = {"data": None, "calibrator": "minmax", "processor": "opencv", "runtime": "onnxruntime"}
     return CalibrateConfig(max_pixels=MAX_PIXELS, **{**defaults, **options})
+
+
+def quantising(precision, backend="onnxruntime", quantizer="qdq"):
+    return QuantizeConfig(precision=precision, backend=backend, quantizer=quantizer)
 
 
 def ranges_of(table):
@@ -283,9 +289,9 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
     write_listing(listing, ("a", "b"), {"train": samples[:4], "val": samples[4:]}, "digest", tmp_path / "data.yaml")
     dataset = Dataset(path=listing, digest="0", names=("a", "b"), splits={"train": 4, "val": 2})
     with_data = config(data="data.yaml")
-    assert set(select(with_data)) == {OnnxModel, Dataset}
-    assert set(select(config())) == {OnnxModel, Dataset}  # taken where an earlier stage made one
-    assert set(select(replace(with_data, source="x"))) == {OnnxModel}
+    assert set(select(with_data, context[0])) == {OnnxModel, Dataset}
+    assert set(select(config(), context[0])) == {OnnxModel, Dataset}  # taken where an earlier stage made one
+    assert set(select(replace(with_data, source="x"), context[0])) == {OnnxModel}
     assert calibrate(with_data, model, dataset, context[0]).pictures == 4
     with pytest.raises(HooklineError, match="unknown split 'trian'; did you mean train"):
         calibrate(replace(with_data, split="trian"), model, dataset, context[0])
@@ -311,7 +317,7 @@ def test_fingerprint_follows_the_content(context, folder):
 @pytest.mark.parametrize(("calibrator", "tolerance"), [("minmax", 0.08), ("percentile", 0.08), ("entropy", 0.3)])
 def test_the_way_to_int8(context, model, folder, calibrator, tolerance):
     table = calibrate(config(source=str(folder), calibrator=calibrator), model, None, context[0])
-    quantised = quantize(QuantizeConfig(precision=Precision.int8, backend="onnxruntime"), model, table, context[0])
+    quantised = quantize(quantising(Precision.int8), model, table, context[0])
     assert (quantised.precision, quantised.runtime, quantised.layout) == (Precision.int8, "onnxruntime", Layout.heads)
     assert quantised.path == context[0].workdir / "tiny-int8.onnx"
     feed = pictures(1, seed=5)
@@ -320,10 +326,10 @@ def test_the_way_to_int8(context, model, folder, calibrator, tolerance):
 
 
 def test_precision_says_what_is_needed(context, model):
-    assert set(select_for_precision(QuantizeConfig(Precision.int8, "onnxruntime"))) == {OnnxModel, CalibrationTable}
-    assert set(select_for_precision(QuantizeConfig(Precision.fp16, "onnxruntime"))) == {OnnxModel}
+    assert set(select_for_precision(quantising(Precision.int8), context[0])) == {OnnxModel, CalibrationTable}
+    assert set(select_for_precision(quantising(Precision.fp16), context[0])) == {OnnxModel}
     classic = replace(model, layout=Layout.classic)
     with pytest.raises(HooklineError, match=r"layout classic cannot become fp16; .*export\.layout=heads"):
-        quantize(QuantizeConfig(Precision.fp16, "onnxruntime"), classic, None, context[0])
-    same = quantize(QuantizeConfig(Precision.fp32, "onnxruntime"), model, None, context[0])
+        quantize(quantising(Precision.fp16), classic, None, context[0])
+    same = quantize(quantising(Precision.fp32), model, None, context[0])
     np.testing.assert_array_equal(run(same.path, pictures(1))[0], run(Path(model.path), pictures(1))[0])

@@ -100,6 +100,7 @@ def runtime(name: str) -> Runtime:
         available=lambda: Availability(True, "always"),
         device="cpu",
         precisions=frozenset(Precision),
+        opens_onnx=name == "onnxruntime",
     )
 
 

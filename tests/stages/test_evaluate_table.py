@@ -9,7 +9,7 @@ from stages.evaluate.table import cost_table
 
 def test_the_table_of_the_decode_fits_a_terminal_and_has_no_negative_zero() -> None:
     parts = tuple(Loss(decode, 0.5, 0.25, -0.0001, -0.0001, "motorcycle", 0.034) for decode in PARTS)
-    cost = Cost("int8", 5000, 0.001, 0.001, 0.4999, 0.2499, parts)
+    cost = Cost("int8", "onnxruntime", 5000, 0.001, 0.001, 0.4999, 0.2499, parts)
     engine: Any = SimpleNamespace(stats={"map50": 0.5, "map50_95": 0.25})
     text = cost_table(cost, engine)
     assert "-0.000" not in text

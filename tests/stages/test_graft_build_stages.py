@@ -8,9 +8,9 @@ import pytest
 
 from backends.graphsurgeon.plugin import hookline_grafts
 from backends.ort.plugin import hookline_runtimes, probe
-from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, Int8Route, Layout, Precision, QuantizedModel
+from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, Layout, Precision, QuantizedModel
 from core.errors import HooklineError
-from stages.build import BuildConfig, Method, build, check, fingerprint, select
+from stages.build import BuildConfig, build, check, fingerprint
 from stages.build import hookline_stages as build_stages
 from stages.graft import GraftConfig, graft
 from stages.graft import hookline_stages as graft_stages
@@ -59,37 +59,21 @@ def test_bare_node_is_told_at_build(tmp_path, context):
     [
         ("batch", 8),
         ("imgsz", {"min": 32, "opt": 64, "max": 64}),
-        ("int8", Int8Route.calibrator),
-        ("compute_capabilities", ["sm86"]),
     ],
 )
 def test_what_a_runtime_does_not_take_is_told_before_anything_runs(context, word, value):
-    config = BuildConfig(backend="onnxruntime", precision=Precision.int8, method=Method.table, **{word: value})
+    config = BuildConfig(backend="onnxruntime", precision=Precision.int8, **{word: value})
     assert [str(problem) for problem in check(config, context)] == [f"onnxruntime takes no build.{word}; leave it out"]
 
 
-def test_problems_of_sizes_and_precision(tmp_path):
-    runtimes = [replace(part, build_options=frozenset({"batch", "imgsz", "int8"})) for part in hookline_runtimes()]
+def test_problems_of_sizes(tmp_path):
+    runtimes = [replace(part, shapes=True) for part in hookline_runtimes()]
     context, _ = make_context(tmp_path, runtimes=runtimes)
     sizes = BuildConfig(backend="onnxruntime", batch={"min": 4, "opt": 2, "max": 8}, imgsz=0)
     assert [str(problem).split(";")[0] for problem in check(sizes, context)] == [
         "build.batch={min: 4, opt: 2, max: 8} is not in order",
         "build.imgsz=0: imgsz=0 is not an input size",
     ]
-    calibrated = BuildConfig(
-        backend="onnxruntime", precision=Precision.fp16, int8=Int8Route.calibrator, source=None, data=None
-    )
-    told = [str(problem) for problem in check(calibrated, context)]
-    assert told[0].startswith("build.int8=calibrator makes int8, but build.precision is fp16; set precision=int8")
-    assert told[1:] == []
-
-
-def test_what_a_calibrator_needs():
-    config = BuildConfig(int8=Int8Route.calibrator, source=None)
-    assert set(select(config)) == {GraftedModel, Dataset}
-    assert set(select(replace(config, source="pictures"))) == {GraftedModel}
-    assert set(select(replace(config, method=Method.table))) == {GraftedModel, CalibrationTable}
-    assert set(select(BuildConfig())) == {GraftedModel}
 
 
 def test_model_of_another_runtime_is_refused(tmp_path, context):

@@ -13,6 +13,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from backends.trt.options import TrtOptions
+from backends.trt.plugin import hookline_runtimes
 from backends.yolov5 import plugin
 from core.artifacts import (
     Artifact,
@@ -40,7 +42,8 @@ from tests.yolov5_tools import tiny_checkpoint
 
 def the_context(folder: Path, releases: dict[str, Release] | None = None) -> tuple[RunContext, Memory]:
     (family,) = plugin.hookline_models()
-    return make_context(folder, models=[replace(family, releases=releases or family.releases)])
+    families = [replace(family, releases=releases or family.releases)]
+    return make_context(folder, models=families, runtimes=list(hookline_runtimes()))
 
 
 def problems(weights: Any, context: RunContext) -> list[str]:
@@ -65,7 +68,7 @@ def test_an_official_file(tmp_path: Path) -> None:
     context, said = the_context(tmp_path)
     config = load_config(str(tmp_path / "best.pt"))
     assert problems(config.weights, context) == []
-    assert list(select(config)) == [Checkpoint]
+    assert list(select(config, context)) == [Checkpoint]
     found = load(config, context)
     assert isinstance(found, Checkpoint)
     assert found.path == context.workdir / "best.safetensors"
@@ -89,7 +92,7 @@ def test_an_official_name(tmp_path: Path, name: str) -> None:
     context, said = the_context(tmp_path, releases)
     config = load_config(name)
     assert problems(name, context) == []
-    assert list(select(config)) == [Checkpoint]
+    assert list(select(config, context)) == [Checkpoint]
     before = fingerprint(config, context)
     found = load(config, context)
     assert found.path == context.workdir / "yolov5t.safetensors"
@@ -204,7 +207,7 @@ def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
     context, _ = the_context(tmp_path)
     config = load_config(str(engine.path))
     assert problems(config.weights, context) == []
-    assert list(select(config)) == [Engine]
+    assert list(select(config, context)) == [Engine]
     assert load(config, context) == complete(engine)
     assert set(fingerprint(config, context)) == {"name", "weights", "sidecar"}
 
@@ -254,8 +257,10 @@ def test_a_precision_that_no_stage_can_give_is_refused(
 ) -> None:
     path = described_onnx(tmp_path, kind, precision=Precision(has))
     precision, route = asked.split()
-    config = load_config(str(path), precision=Precision(precision), int8=Int8Route(route))
-    assert bool(list(check(config, the_context(tmp_path)[0]))) is refused
+    config = load_config(str(path), precision=Precision(precision), backend="tensorrt")
+    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
+    context = replace(context, options=lambda _kind, _name: TrtOptions(int8=Int8Route(route)))
+    assert bool(list(check(config, context))) is refused
 
 
 def test_an_onnx_file_without_sidecar_keeps_its_size(tmp_path: Path) -> None:
@@ -278,16 +283,29 @@ def test_an_engine_without_its_sidecar(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     (tmp_path / "x.engine.json").unlink()
     context, _ = the_context(tmp_path)
-    assert list(select(load_config(str(engine.path)))) == [Engine]
+    assert list(select(load_config(str(engine.path)), context)) == [Engine]
     (problem,) = problems(str(engine.path), context)
     assert "has no sidecar 'x.engine.json' next to it" in problem
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".mine", Engine), (".plan", Engine), (".onnx", OnnxModel), (".pt", Checkpoint), (".other", Checkpoint)],
+)
+def test_which_endings_are_engines_is_said_by_the_runtimes(tmp_path: Path, suffix: str, kind: type[Artifact]) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"")
+    (tensorrt,) = hookline_runtimes()
+    mine = replace(tensorrt, name="mine", engine_suffix=".mine", other_suffixes=frozenset({".onnx", ".pt"}))
+    context, _ = make_context(tmp_path, runtimes=[tensorrt, mine])
+    assert list(select(load_config(str(path)), context)) == [kind]
 
 
 def test_a_damaged_sidecar(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     (tmp_path / "x.engine.json").write_text("{", encoding="utf-8")
     context, _ = the_context(tmp_path)
-    assert list(select(load_config(str(engine.path)))) == [Engine]
+    assert list(select(load_config(str(engine.path)), context)) == [Engine]
     (problem,) = problems(str(engine.path), context)
     assert "does not describe an artifact" in problem
 
@@ -344,7 +362,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
     context, _ = the_context(tmp_path)
     config = load_config(str(path))
     assert problems(config.weights, context) == []
-    assert list(select(config)) == [OnnxModel]
+    assert list(select(config, context)) == [OnnxModel]
     found = load(config, context)
     assert isinstance(found, OnnxModel)
     assert (found.path, found.contract, found.layout, found.precision) == (path, contract, Layout.classic, precision)
@@ -404,7 +422,7 @@ def test_a_described_onnx_keeps_its_type(tmp_path: Path) -> None:
         score_threshold=0.1,
     )
     write_sidecar(complete(model))
-    kinds: list[type[Artifact]] = list(select(load_config(str(path))))
+    kinds: list[type[Artifact]] = list(select(load_config(str(path)), the_context(tmp_path)[0]))
     assert kinds == [GraftedModel]
     assert load(load_config(str(path)), the_context(tmp_path)[0]) == complete(model)
 

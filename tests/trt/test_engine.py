@@ -15,12 +15,13 @@ import pytest
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.nvidia.devices import Gpu
 from backends.trt import opening
-from backends.trt.engine import Order, Place, build_engine, plugins_in
+from backends.trt.engine import Place, build_engine, plugins_in
 from backends.trt.library import adopt
 from backends.trt.options import Hardware, PluginForm, TrtOptions
 from core.artifacts import Engine, GraftedModel, InputContract, Precision
-from core.calibration_pictures import CalibrationFeed
+from core.building import BuildJob, CalibrationFeed
 from core.errors import HooklineError, UnavailableError
+from tests.build_tools import build_job
 from tests.heads_tools import grafted, write_heads
 from tests.stage_tools import make_context
 from tests.trt import fake_tensorrt as fake
@@ -102,8 +103,11 @@ class Bench:
         self.trt.told.append("deserialise")
         return self.engine
 
-    def build(self, model: GraftedModel, **order: Any) -> Engine:
-        return build_engine(Order(model, self.target, **order), self.place, self.context)
+    def job(self, model: GraftedModel, **changes: Any) -> BuildJob:
+        return build_job(model, self.target, cache_dir=self.context.cache_dir, reporter=self.context, **changes)
+
+    def build(self, model: GraftedModel, options: TrtOptions | None = None, **changes: Any) -> Engine:
+        return build_engine(self.job(model, **changes), options or TrtOptions(), self.place)
 
 
 def model_of(folder: Path, precision: Precision = Precision.fp16) -> GraftedModel:
@@ -121,7 +125,7 @@ def feed(*counts: int, fails: bool = False) -> CalibrationFeed:
         if fails:
             raise HooklineError("'5.png' is no picture", "repair it")
 
-    return CalibrationFeed("minmax", "digest of the pictures", None, batches)
+    return CalibrationFeed("digest of the pictures", None, batches)
 
 
 def test_from_model_to_sidecar(tmp_path, monkeypatch):
@@ -195,11 +199,11 @@ def test_a_dla_core_does_not_compute_in_float32(tmp_path, monkeypatch):
 def test_engines_for_a_group_of_gpus_that_this_one_is_not_of(tmp_path, monkeypatch, hardware, capability):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"))
     older = replace(bench.place, gpu=replace(L4, name="an older one", capability=capability))
-    order = Order(model_of(tmp_path), bench.target, options=TrtOptions(hardware=hardware))
+    job, options = bench.job(model_of(tmp_path)), TrtOptions(hardware=hardware)
     with pytest.raises(HooklineError, match=f"hardware={hardware.value} begins at .* the an older one here has"):
-        build_engine(order, older, bench.context)
+        build_engine(job, options, older)
     assert bench.trt.told == []
-    build_engine(order, bench.place, bench.context)
+    build_engine(job, options, bench.place)
 
 
 def test_calibration_by_tensorrt_and_a_second_build_without_pictures(tmp_path, monkeypatch):
@@ -234,7 +238,7 @@ def test_what_fails_in_the_calibration_is_the_cause(tmp_path, monkeypatch):
 def test_calibrators_are_refused_before_anything_else(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11)
     missing = replace(model_of(tmp_path), path=tmp_path / "nowhere.onnx")
-    with pytest.raises(UnavailableError, match=r"TensorRT 11\.0\.0\.0 has no calibrators: .*build\.int8"):
+    with pytest.raises(UnavailableError, match=r"TensorRT 11\.0\.0\.0 has no calibrators: .*runtimes\.tensorrt\.int8"):
         bench.build(missing, calibration=feed(1))
 
 

@@ -172,7 +172,7 @@ def test_a_refusal_tells_what_would_have_fitted(engine, machine, advice):
 
 def test_an_engine_of_a_calibrator_is_rebuilt_by_it():
     told = refusal(built(int8="calibrator entropy"), here(A10))
-    assert "precision=fp16 build.int8=calibrator build.method=entropy" in told.hint
+    assert "precision=fp16 runtimes.tensorrt.int8=calibrator runtimes.tensorrt.method=entropy" in told.hint
 
 
 @pytest.fixture

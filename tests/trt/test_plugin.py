@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from backends.trt import library
+from backends.trt.options import Method, TrtOptions
 from backends.trt.plugin import check_build, hookline_runtimes, probe
 from core.artifacts import Int8Route, Precision
+from core.building import BuildRequest
 from core.checks import broken
 from core.errors import HooklineError, UnavailableError
 from stages.build import BuildConfig, check
 from tests.stage_tools import make_context
 
-CALIBRATED = BuildConfig(
-    backend="tensorrt", precision=Precision.int8, int8=Int8Route.calibrator, source=None, data=None, pictures=10
-)
+CALIBRATED = TrtOptions(int8=Int8Route.calibrator)
+INT8 = BuildRequest(precision=Precision.int8, batch=None, imgsz=None, device="auto")
 
 
 def there(monkeypatch, packages: set[str], *, driver: bool) -> None:
@@ -64,18 +66,30 @@ def test_a_gpu_that_is_not_there_is_a_problem_of_the_plan(monkeypatch, tmp_path)
     assert not runtime.builds_anywhere
 
 
-def context_with_runtime(folder):
-    return make_context(folder, runtimes=list(hookline_runtimes()))[0]
+def context_with_runtime(folder, options=None):
+    context, _ = make_context(folder, runtimes=list(hookline_runtimes()))
+    return replace(context, options=lambda _kind, _name: options or TrtOptions())
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        (TrtOptions(), "none"),
+        (TrtOptions(method=Method.table), "none"),
+        (CALIBRATED, "images"),
+        (replace(CALIBRATED, method=Method.entropy), "images"),
+        (replace(CALIBRATED, method=Method.table), "table"),
+    ],
+)
+def test_what_the_options_need_for_a_calibration(options, needs):
+    (runtime,) = hookline_runtimes()
+    assert runtime.calibrates(options) == needs
 
 
 def test_options_of_a_build(tmp_path):
     context = context_with_runtime(tmp_path)
     config = BuildConfig(backend="tensorrt", batch={"min": 1, "opt": 8, "max": 16}, imgsz=640)
     assert list(check(config, context)) == []
-    cards = BuildConfig(backend="tensorrt", compute_capabilities=["sm89"])
-    assert [str(problem) for problem in check(cards, context)] == [
-        "tensorrt takes no build.compute_capabilities; leave it out"
-    ]
 
 
 @pytest.mark.parametrize(("calibrators", "problems"), [(True, 0), (False, 1)])
@@ -87,7 +101,8 @@ def test_calibrators_are_asked_for_before_anything_runs(monkeypatch, tmp_path, c
         capabilities=SimpleNamespace(calibrators=calibrators, dynamic_ranges=calibrators),
     )
     monkeypatch.setattr(library, "load", lambda: release)
-    told = list(check(CALIBRATED, context_with_runtime(tmp_path)))
+    config = BuildConfig(backend="tensorrt", precision=Precision.int8, source=None, data=None, pictures=10)
+    told = list(check(config, context_with_runtime(tmp_path, CALIBRATED)))
     assert len(told) == problems
     assert all("has no calibrators" in str(problem) for problem in told)
 
@@ -99,7 +114,7 @@ def test_a_library_that_cannot_be_loaded_is_a_problem_of_the_plan(monkeypatch):
         raise UnavailableError("TensorRT cannot be loaded: libnvinfer.so.10", "+stage=doctor looks closer")
 
     monkeypatch.setattr(library, "load", load)
-    assert [str(problem) for problem in check_build(CALIBRATED)] == [
+    assert [str(problem) for problem in check_build(CALIBRATED, INT8)] == [
         "TensorRT cannot be loaded: libnvinfer.so.10; +stage=doctor looks closer"
     ]
 
@@ -107,4 +122,4 @@ def test_a_library_that_cannot_be_loaded_is_a_problem_of_the_plan(monkeypatch):
 def test_tensorrt_is_not_loaded_for_what_needs_no_question(monkeypatch):
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
     monkeypatch.setattr(library, "load", lambda: pytest.fail("it was loaded"))
-    assert list(check_build(BuildConfig(backend="tensorrt"))) == []
+    assert list(check_build(TrtOptions(), INT8)) == []

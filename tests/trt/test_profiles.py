@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.profiles import Profile, read_profile
+from backends.trt.profiles import Profile
+from backends.trt.profiles import read_profile as profile_of
 from core.artifacts import GraftedModel, InputContract, Layout, Precision
 from core.errors import HooklineError
+from core.spans import read_batch, read_size
 from tests.heads_tools import facts
 
 ALL = ("batch", "height", "width")
@@ -25,6 +27,18 @@ def model(*dynamic: str, batch: int = 2, height: int = 64, width: int = 96) -> G
         runtime="tensorrt",
         graft="yolo_layer",
         score_threshold=0.25,
+    )
+
+
+def read_profile(
+    given: GraftedModel, batch: object = None, imgsz: object = None
+) -> tuple[Profile | None, InputContract]:
+    """Sizes as on the command line, read as the stage does."""
+    stride = given.facts.max_stride
+    return profile_of(
+        given,
+        None if batch is None else read_batch(batch),
+        None if imgsz is None else read_size(imgsz, stride),
     )
 
 

@@ -14,11 +14,12 @@ import pytest
 
 from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
+from backends.trt.options import Method
 from backends.trt.profiles import Profile
 from backends.trt.quantising import Quantising, apply_ranges, check_calibrators
 from core.artifacts import InputContract
+from core.building import CalibrationFeed
 from core.calibration import Ranges, TensorRange
-from core.calibration_pictures import CalibrationFeed
 from core.errors import HooklineError, UnavailableError
 from tests.gpu.devices import ShimDevice
 from tests.trt_rtx.rtx_tools import official
@@ -114,7 +115,8 @@ def quantising(tmp_path, **changes: Any) -> Quantising:
 
     facts = {
         "library": library(),
-        "feed": CalibrationFeed("minmax", "digest", None, batches),
+        "feed": CalibrationFeed("digest", None, batches),
+        "method": Method.minmax,
         "contract": InputContract(2, 8, 8),
         "profile": PROFILE,
         "device": ShimDevice(),
@@ -126,7 +128,9 @@ def quantising(tmp_path, **changes: Any) -> Quantising:
 
 def test_refused_where_tensorrt_cannot():
     check_calibrators(library())
-    with pytest.raises(UnavailableError, match=r"TensorRT 11\.4\.0\.106 has no calibrators: .*; leave build\.int8 out"):
+    with pytest.raises(
+        UnavailableError, match=r"TensorRT 11\.4\.0\.106 has no calibrators: .*; leave runtimes\.tensorrt\.int8 out"
+    ):
         check_calibrators(library("11.4.0.106", calibrators=False))
 
 
@@ -156,8 +160,8 @@ def test_a_size_that_tensorrt_does_not_calibrate_at(tmp_path):
     "change",
     [
         {"model": "other"},
-        {"feed": CalibrationFeed("entropy", "digest", None, iter)},
-        {"feed": CalibrationFeed("minmax", "other", None, iter)},
+        {"method": Method.entropy},
+        {"feed": CalibrationFeed("other", None, iter)},
         {"contract": InputContract(4, 8, 8)},
         {"library": library("10.9.0.34")},
     ],
@@ -171,7 +175,7 @@ def test_a_cache_is_for_one_model_algorithm_data_size_and_release(tmp_path, chan
 def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
     table(images=1.0, a=2.5).write(tmp_path / "table.json")
     net, config = network("images", "a", "b"), Config()
-    feed = CalibrationFeed("table", "", tmp_path / "table.json", lambda _: iter(()))
+    feed = CalibrationFeed("", tmp_path / "table.json", lambda _: iter(()))
     quantising(tmp_path, feed=feed).prepare(net, config)
     assert [tensor.range for tensor in net.tensors] == [(-1.0, 1.0), (-2.5, 2.5), None]
     assert (config.flags, config.int8_calibrator) == (["INT8", "FP16"], None)
@@ -179,8 +183,8 @@ def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
 
 def test_a_table_where_no_ranges_are_taken(tmp_path):
     table(images=1.0).write(tmp_path / "table.json")
-    feed = CalibrationFeed("table", "", tmp_path / "table.json", lambda _: iter(()))
-    with pytest.raises(UnavailableError, match=r"takes no ranges from outside; set build\.method=minmax"):
+    feed = CalibrationFeed("", tmp_path / "table.json", lambda _: iter(()))
+    with pytest.raises(UnavailableError, match=r"takes no ranges from outside; set runtimes\.tensorrt\.method=minmax"):
         quantising(tmp_path, feed=feed, library=library(dynamic_ranges=False)).prepare(network("images"), Config())
 
 

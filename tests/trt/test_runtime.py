@@ -71,10 +71,8 @@ def test_a_plan_that_was_changed_is_never_deserialised(opened, engine):
     assert opened == []
 
 
-def test_models_are_not_opened_and_not_observed(opened, engine):
+def test_models_are_not_opened(opened, engine):
     fields = {name: getattr(engine, name) for name in ("path", "facts", "contract", "layout")}
     model = OnnxModel(**fields)
     with pytest.raises(HooklineError, match="tensorrt opens engines only"):
         TensorRt(TrtOptions()).open(model, device="auto")
-    with pytest.raises(HooklineError, match=r"set calibrate\.runtime=onnxruntime"):
-        TensorRt(TrtOptions()).tap(model)

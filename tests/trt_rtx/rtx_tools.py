@@ -13,7 +13,7 @@ from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.plugin import OrtOptions
 from backends.ort.runtime import OrtRuntime
-from backends.trt_rtx.style import STYLE
+from backends.trt.style import STYLE
 from backends.yolov5.backend import YOLOv5Backend
 from core.artifacts import GraftedModel, InputContract, Layout, OnnxModel, Precision, QuantizedModel
 from core.calibration import TensorRange

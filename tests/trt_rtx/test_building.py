@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from backends.trt_rtx import runtime
+from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.plugin import hookline_runtimes
 from core.artifacts import Layout, Precision
 from core.errors import HooklineError
@@ -33,8 +34,13 @@ def exported(tmp_path_factory, shared_data):
     return export
 
 
-def built(folder, model, **options):
+def context_for(folder, cards=()):
     context, memory = make_context(folder, runtimes=list(hookline_runtimes()))
+    return replace(context, options=lambda _kind, _name: TrtRtxOptions(list(cards))), memory
+
+
+def built(folder, model, cards=(), **options):
+    context, memory = context_for(folder, cards)
     engine = build(BuildConfig(backend="tensorrt_rtx", precision=None, **options), model, None, None, context)
     assert memory.steps > 5  # the phases that the monitor was told of
     return engine
@@ -44,7 +50,7 @@ def built(folder, model, **options):
 @pytest.mark.parametrize("precision", list(Precision))
 def test_small_network(tmp_path, precision, dynamic):
     model = tiny(tmp_path, precision, dynamic=dynamic)
-    engine = built(tmp_path, model, compute_capabilities=CARDS)
+    engine = built(tmp_path, model, cards=CARDS)
     assert engine.path.name == f"tiny-{precision.value}.engine"
     assert engine.path.stat().st_size > 100_000
     assert (engine.precision, engine.layout, engine.score_threshold) == (precision, Layout.decoded, 0.25)
@@ -58,7 +64,7 @@ def test_small_network(tmp_path, precision, dynamic):
 @pytest.mark.parametrize("precision", list(Precision))
 def test_official_networks(tmp_path, exported, variant, precision, dynamic):
     model = graft(*exported(variant, dynamic), precision, tmp_path)
-    engine = built(tmp_path, model, compute_capabilities=CARDS)
+    engine = built(tmp_path, model, cards=CARDS)
     assert engine.path.name == f"{variant}-{precision.value}.engine"
     parameters = {"yolov5n": 1.8e6, "yolov5s": 7.2e6}[variant]
     weights = parameters * {Precision.fp32: 4, Precision.fp16: 2, Precision.int8: 1}[precision]
@@ -84,8 +90,8 @@ def test_two_builds_of_a_static_network_are_one_file(tmp_path, precision):
 
 def test_cards_change_the_engine(tmp_path):
     model = tiny(tmp_path, Precision.fp16)
-    turing = built(tmp_path / "a", model, compute_capabilities=["sm75"]).path.read_bytes()
-    assert turing != built(tmp_path / "b", model, compute_capabilities=["sm120"]).path.read_bytes()
+    turing = built(tmp_path / "a", model, cards=["sm75"]).path.read_bytes()
+    assert turing != built(tmp_path / "b", model, cards=["sm120"]).path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_cards_change_the_engine(tmp_path):
 )
 def test_cards_that_are_not_there(tmp_path, cards, message):
     with pytest.raises(HooklineError, match=message):
-        built(tmp_path, tiny(tmp_path, Precision.fp32), compute_capabilities=cards)
+        built(tmp_path, tiny(tmp_path, Precision.fp32), cards=cards)
 
 
 def test_operator_that_is_not_there(tmp_path):
@@ -131,12 +137,12 @@ def test_bare_node_needs_a_plugin(tmp_path):
 
 
 def test_key_of_an_engine_holds_the_release_and_the_card_where_that_is_asked_for(tmp_path, monkeypatch):
-    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
     import tensorrt_rtx
 
     monkeypatch.setattr(runtime, "card_here", lambda device: f"card of {device}")
-    release = {"tensorrt_rtx": tensorrt_rtx.__version__}
+    release, config = {"tensorrt_rtx": tensorrt_rtx.__version__}, BuildConfig(backend="tensorrt_rtx", precision=None)
     for cards in ([], ["sm89"]):
-        assert fingerprint(BuildConfig(backend="tensorrt_rtx", compute_capabilities=cards), context) == release
-    key = fingerprint(BuildConfig(backend="tensorrt_rtx", compute_capabilities=["current"]), context)
+        assert fingerprint(config, context_for(tmp_path, cards)[0]) == release
+    context, _ = context_for(tmp_path, ["current"])
+    key = fingerprint(config, context)
     assert key == {**release, "card": f"card of {context.device}"}

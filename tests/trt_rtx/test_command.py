@@ -14,7 +14,8 @@ from tests.yolov5_tools import tiny_checkpoint
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
 
-INT8 = ("+stage=build", "precision=int8", "calibrate.source=pictures", "build.compute_capabilities=[sm86,sm120]")
+CARDS = "runtimes.tensorrt_rtx.compute_capabilities"
+INT8 = ("+stage=build", "precision=int8", "calibrate.source=pictures", f"{CARDS}=[sm86,sm120]")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,6 @@ def test_building_needs_none_whatever_the_device(run, monkeypatch, device):
 
 
 def test_card_that_is_not_there_is_told_before_anything_runs(run):
-    result, _, stages = run("fourth", *INT8[:-1], "build.compute_capabilities=[sm86,sm85]")
+    result, _, stages = run("fourth", *INT8[:-1], f"{CARDS}=[sm86,sm85]")
     assert (result.returncode, stages) == (2, {})
     assert "unknown compute capability 'sm85'" in result.stderr

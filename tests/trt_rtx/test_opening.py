@@ -14,10 +14,12 @@ from backends.trt.library import load
 from backends.trt.opening import open_session
 from backends.trt_rtx import opening, targets
 from backends.trt_rtx.opening import open_engine, this_release, try_out
+from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.runtime import TensorRtRtx
 from core.artifacts import Engine, Layout, Precision
 from core.errors import HooklineError, UnavailableError
-from tests.heads_tools import facts, write_heads
+from tests.build_tools import build_job
+from tests.heads_tools import facts, grafted, write_heads
 from tests.stage_tools import make_context
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
@@ -79,7 +81,7 @@ def no_card(monkeypatch):
 
 
 def test_engine_for_this_card_is_opened_without_graphs(engine, card):
-    session = TensorRtRtx().open(engine, device="auto")
+    session = TensorRtRtx(TrtRtxOptions()).open(engine, device="auto")
     assert card == [(session, engine, "TensorRT-RTX", "GPU-1", False)]
 
 
@@ -117,8 +119,8 @@ def test_cards_before_ampere_must_be_named(engine, card, monkeypatch):
 
 def test_an_engine_for_the_current_card_is_of_that_card(card, monkeypatch):
     monkeypatch.setattr(targets, "choose", lambda device: Gpu("GPU-1", "a card", device[5:], 0, 0, ""))
-    assert TensorRtRtx().machine("cuda:8.6") == {**this_release(), "card": "sm86"}
-    assert TensorRtRtx().machine("cuda:12.0") == {**this_release(), "card": "sm120"}
+    assert TensorRtRtx(TrtRtxOptions()).machine("cuda:8.6") == {**this_release(), "card": "sm86"}
+    assert TensorRtRtx(TrtRtxOptions()).machine("cuda:12.0") == {**this_release(), "card": "sm120"}
 
 
 def test_without_a_card_there_is_none_in_the_key(monkeypatch):
@@ -126,7 +128,7 @@ def test_without_a_card_there_is_none_in_the_key(monkeypatch):
         raise UnavailableError("no GPU can be used", "")
 
     monkeypatch.setattr(targets, "choose", refuse)
-    assert TensorRtRtx().machine() == {**this_release(), "card": ""}
+    assert TensorRtRtx(TrtRtxOptions()).machine() == {**this_release(), "card": ""}
 
 
 def test_engine_without_a_card(engine, no_card):
@@ -137,14 +139,17 @@ def test_engine_without_a_card(engine, no_card):
 def test_models_are_not_opened(tmp_path):
     model = write_heads(tmp_path / "heads.onnx")
     with pytest.raises(HooklineError, match=r"opens engines only, not .heads\.onnx"):
-        TensorRtRtx().open(model, device="auto")
-    with pytest.raises(HooklineError, match=r"set calibrate\.runtime=onnxruntime"):
-        TensorRtRtx().tap(model)
+        TensorRtRtx(TrtRtxOptions()).open(model, device="auto")
+
+
+def job(context, warmup):
+    model = grafted(write_heads(context.workdir / "heads.onnx"), context.workdir / "heads.onnx")
+    return build_job(model, context.workdir / "tiny.engine", warmup=warmup, reporter=context, device=context.device)
 
 
 def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
     context, memory = make_context(tmp_path)
-    try_out(engine, context, 2)
+    try_out(engine, job(context, 2))
     session = card[0][0]
     assert [batch.shape for batch in session.batches] == [(1, 3, 64, 96)] * 2
     assert np.unique(session.batches[0]) == pytest.approx(114 / 255)
@@ -153,9 +158,9 @@ def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
 
 def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
     context, memory = make_context(tmp_path)
-    try_out(engine, context, 3)
+    try_out(engine, job(context, 3))
     assert memory.notes == ["build: the engine was not run here: no GPU can be used: there is no driver"]
-    try_out(engine, context, 0)
+    try_out(engine, job(context, 0))
     assert len(memory.notes) == 1
 
 
@@ -167,7 +172,7 @@ def test_an_engine_that_cannot_be_run_here_is_built_all_the_same(tmp_path, engin
 
     monkeypatch.setattr(opening, "open_on", refuse)
     context, memory = make_context(tmp_path)
-    try_out(engine, context, 3)
+    try_out(engine, job(context, 3))
     assert memory.notes == ["build: the engine was not run here: the CUDA kernels need the package CuPy"]
 
 
@@ -217,7 +222,7 @@ def test_a_fresh_engine_that_cannot_be_opened_on_its_card_is_an_error(tmp_path, 
     monkeypatch.setattr(opening, "open_session", refuse)
     context, memory = make_context(tmp_path)
     with pytest.raises(HooklineError, match="magic tag does not match"):
-        try_out(engine, context, 3)
+        try_out(engine, job(context, 3))
     assert memory.notes == []
 
 

@@ -23,7 +23,7 @@ def losses(notes):
 def test_a_training_learns_and_leaves_both_checkpoints(tmp_path):
     notes = Notes()
     every = replace(QUICK, nominal_batch=2, lr0=0.1)
-    course(tmp_path, listener=notes, batches=MadeUpBatches(repeated=True), epochs=12, optimisation=every).run()
+    course(tmp_path, listener=notes, batches=MadeUpBatches(repeated=True), epochs=12, options=every).run()
     first, last = (sum(row) for row in (losses(notes)[0], losses(notes)[-1]))
     assert last < 0.9 * first
     for name in ("best.safetensors", "last.safetensors"):
@@ -34,7 +34,7 @@ def test_a_training_learns_and_leaves_both_checkpoints(tmp_path):
 @pytest.mark.parametrize("stop_in", [(0, 2), (1, 1), (2, 4)])
 @pytest.mark.parametrize("nominal", [2, 8])
 def test_an_interrupted_training_equals_an_uninterrupted_one(tmp_path, stop_in, nominal):
-    changes = {"optimisation": replace(QUICK, nominal_batch=nominal, warmup_epochs=1.0), "multi_scale": True}
+    changes = {"options": replace(QUICK, nominal_batch=nominal, warmup_epochs=1.0), "multi_scale": True}
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
     whole = Notes([0.1, 0.3, 0.2])
@@ -231,14 +231,14 @@ TWO = """
 import sys, torch
 from pathlib import Path
 from backends.yolov5.training.processes import processes
-from backends.yolov5.training.settings import Optimisation
+from backends.yolov5.training.options import TrainingOptions
 from tests.yolov5.training_tools import MadeUpBatches, Notes, course
 with processes(torch.device("cpu")) as mine:
     torch.set_num_threads(1)
     notes = Notes()
     batches = MadeUpBatches(size=4 // mine.world, rank=mine.rank, world=mine.world)
     done = course(Path(sys.argv[1]), listener=notes, batches=batches, processes=mine, batch=4,
-                  optimisation=Optimisation(nominal_batch=8, warmup_epochs=0.0, lr0=0.03))
+                  options=TrainingOptions(nominal_batch=8, warmup_epochs=0.0, lr0=0.03))
     done.loop._set_training = done.loop.model.eval  # with batch statistics half of a batch is another network
     done.run()
     torch.save(done.loop.model.state_dict(), Path(sys.argv[1]) / f"{mine.rank}.pt")

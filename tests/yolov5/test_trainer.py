@@ -1,12 +1,12 @@
-"""The options of the stage as a recipe: the batch that ``auto`` finds, keeps, and shares among processes."""
+"""A job as a recipe: the batch that ``auto`` finds, keeps, and shares among processes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,12 +14,12 @@ from backends.yolov5 import trainer
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.doubts import doubts
 from backends.yolov5.training.loss import DetectionLoss
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.settings import LossGains
 from backends.yolov5.training.state import STATE, TrainingState, load_state, save_state
 from core.training import TrainingJob
-from stages.train import TrainConfig
-from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, course, tiny_network
+from core.training_choices import Cache
+from tests.yolov5.training_tools import TINY, MadeUpBatches, course, tiny_network
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -39,11 +39,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return calls
 
 
-def job(*, pictures: int = 100, imgsz: int = 64, **options: Any) -> TrainingJob:
-    config = replace(TrainConfig(), **{"batch": "auto", **options})
-    watcher = SimpleNamespace(note=lambda line: None)
-    made: Any = SimpleNamespace(options=config, imgsz=imgsz, seed=0, pictures=range(pictures), watcher=watcher)
-    return made  # type: ignore[no-any-return]
+def job(*, pictures: int = 100, imgsz: int = 64, batch: int | None = None, **options: Any) -> TrainingJob:
+    watcher: Any = SimpleNamespace(note=lambda line: None)
+    images: Any = range(pictures)
+    return TrainingJob(
+        variant=None, start=None, names=(), pictures=images, options=TrainingOptions(**options), imgsz=imgsz, epochs=1,
+        batch=batch, workers=0, patience=0, hours=None, val_every=1, cache=Cache.none, seed=0, device="cpu",
+        folder=Path(), resume=False, read=lambda _: np.zeros((1, 1, 3), np.uint8), watcher=watcher,
+    )  # fmt: skip
 
 
 def batch_of(job: TrainingJob, device: torch.device = CPU, world: int = 1, state: TrainingState | None = None) -> int:
@@ -121,10 +124,9 @@ def test_a_state_of_another_format_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
         load_state(tmp_path, TINY.to_dict())
 
 
-def doubts_of(folder: Path, *, images: int, batch: int, epochs: int, **optimisation: Any) -> list[str]:
+def doubts_of(folder: Path, *, images: int, batch: int, epochs: int, **options: Any) -> list[str]:
     batches = MadeUpBatches(count=max(images // batch, 1), size=min(batch, images))
-    settings = replace(QUICK, **optimisation)
-    made = course(folder, batches=batches, batch=batch, epochs=epochs, optimisation=settings)
+    made = course(folder, batches=batches, batch=batch, epochs=epochs, **options)
     batches.pictures = images
     return list(doubts(made.loop))
 
@@ -145,7 +147,7 @@ def test_a_training_shorter_than_its_warm_up_is_warned_of(tmp_path: Path) -> Non
 
 def test_losses_of_a_validation_are_those_of_the_training_on_the_same_batch() -> None:
     """Boxes in pixels and outputs of the sigmoid give what fractions and logits give."""
-    loss, network = DetectionLoss(TINY, LossGains(), 64), tiny_network()
+    loss, network = DetectionLoss(TINY, TrainingOptions(), 64), tiny_network()
     losses = trainer.validation_losses(loss)
     fractions = torch.tensor([[0, 1, 0.5, 0.4, 0.3, 0.5], [1, 0, 0.2, 0.7, 0.1, 0.2]])
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -13,12 +14,13 @@ from backends.yolov5.model import YOLOv5
 from backends.yolov5.pictures.samples import Batch
 from backends.yolov5.training.course import Course, Scores
 from backends.yolov5.training.loop import Loop
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
 from backends.yolov5.training.recipe import Recipe
-from backends.yolov5.training.settings import Optimisation
 
 TINY = ModelConfig(num_classes=2, anchors=P5_ANCHORS, channels=(8, 8, 8, 8, 8), repeats=(1, 1, 1, 1), head_repeats=1)
-QUICK = Optimisation(nominal_batch=8, warmup_epochs=0.0, lr0=0.01)
+QUICK = TrainingOptions(nominal_batch=8, warmup_epochs=0.0, lr0=0.01)
+RECIPE = {item.name for item in fields(Recipe)} - {"options"}
 
 
 def tiny_network(seed=0, config=TINY):
@@ -91,10 +93,16 @@ class Notes:
         self.lines.append(message)
 
 
+def recipe(**changes):
+    """A recipe of quick steps; ``changes`` are of its own fields and of its options."""
+    own = {"imgsz": 64, "batch": 2, **{name: changes.pop(name) for name in RECIPE & changes.keys()}}
+    options = changes.pop("options", QUICK)
+    return Recipe(**own, options=replace(options, **changes))
+
+
 def course(folder, *, listener=None, batches=None, processes=None, seed=0, **changes):
     """A course ready to run."""
-    recipe = Recipe(**{"imgsz": 64, "epochs": 3, "batch": 2, "optimisation": QUICK, "freeze": 0, **changes})
     here = processes or Processes(0, 1, torch.device("cpu"))
-    loop = Loop(tiny_network(seed), recipe, batches or MadeUpBatches(), here)
+    loop = Loop(tiny_network(seed), recipe(**{"epochs": 3, **changes}), batches or MadeUpBatches(), here)
     weights = Weights(TINY, "tiny", ("a", "b"), {})
     return Course(loop, weights, folder, listener or Notes())

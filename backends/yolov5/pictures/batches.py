@@ -25,7 +25,7 @@ class TrainingBatches:
         samples: Pictures and their objects.
         sizes: Height and width of each picture.
         read: A file to uint8 BGR [H, W, 3].
-        recipe: Augmentation, batch, workers, seed.
+        recipe: Size, batch, workers, seed, augmentation.
         config: Of the network.
         mine: This process among those that train.
 
@@ -43,11 +43,11 @@ class TrainingBatches:
         mine: Processes,
     ) -> None:
         self.pictures = len(samples)
-        self._samples, self._weighted, self._classes = samples, recipe.image_weights, config.num_classes
+        self._samples, self._weighted, self._classes = samples, recipe.options.image_weights, config.num_classes
         pictures = TrainingPictures(
             samples,
             read,
-            recipe.augmentation,
+            recipe.options,
             imgsz=recipe.imgsz,
             epochs=recipe.epochs,
             seed=recipe.seed,
@@ -60,7 +60,7 @@ class TrainingBatches:
             seed=recipe.seed,
             rank=mine.rank,
             world=mine.world,
-            shapes=smallest_shapes(sizes, recipe.imgsz, max(config.strides)) if recipe.rect else None,
+            shapes=smallest_shapes(sizes, recipe.imgsz, max(config.strides)) if recipe.options.rect else None,
         )
         self._loader = Loader(pictures, sampler, workers=recipe.workers, pin=mine.device.type == "cuda")
         self._page = Loader(pictures, sampler, workers=0)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from backends.yolov5.pictures.samples import Picture
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
 
 HUES = 180
 """Steps of OpenCV's hue, two degrees each."""
@@ -14,7 +14,7 @@ HUES = 180
 _VALUES = np.arange(256)
 
 
-def random_gains(settings: Augmentation, rng: np.random.Generator) -> tuple[float, float, float]:
+def random_gains(settings: TrainingOptions, rng: np.random.Generator) -> tuple[float, float, float]:
     """Factors of hue, saturation and value, 1 plus or minus the settings."""
     hue, saturation, value = 1 + rng.uniform(-1, 1, 3) * (settings.hsv_h, settings.hsv_s, settings.hsv_v)
     return float(hue), float(saturation), float(value)

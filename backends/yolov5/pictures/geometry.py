@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.yolov5.pictures.samples import Shape
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def scale_and_move(scale: tuple[float, float], move: tuple[float, float]) -> Flo
     return np.array([[scale[0], 0, move[0]], [0, scale[1], move[1]], [0, 0, 1.0]])
 
 
-def random_matrix(settings: Augmentation, rng: np.random.Generator, canvas: Shape, output: Shape) -> Floats:
+def random_matrix(settings: TrainingOptions, rng: np.random.Generator, canvas: Shape, output: Shape) -> Floats:
     """Centre of the canvas to the origin, perspective, rotation and zoom, shear, then to the middle of the output.
 
     Always takes the same count of random numbers, so that the settings of one change do not alter the others.

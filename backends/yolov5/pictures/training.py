@@ -18,7 +18,8 @@ from backends.yolov5.pictures.reading import FromFiles, FromMemory, Read, Reader
 from backends.yolov5.pictures.samples import Draw, Labelled, Picture, Shape
 from backends.yolov5.pictures.scene import blend, compose, flip
 from backends.yolov5.pictures.tiles import mosaic, single
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
+from core.training_choices import Cache
 
 MIXUP_BETA = 32.0
 """Both pictures of a mixup are seen about equally."""
@@ -30,11 +31,11 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
     Args:
         samples: Pictures and their objects.
         read: A file to uint8 BGR [H, W, 3], turned as its EXIF says.
-        augmentation: How pictures are changed.
+        options: How images are augmented.
         imgsz: Side of the square network input.
         epochs: Of the whole training: the last ``close_mosaic`` of them have no mosaic.
         seed: Of the training.
-        cache: ``none``, or ``ram``: decode all pictures now and keep them.
+        cache: ``ram`` decodes all images now and keeps them.
         beside: Processes of this machine that do the same.
 
     Raises:
@@ -45,18 +46,18 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
         self,
         samples: Sequence[Labelled],
         read: Read,
-        augmentation: Augmentation,
+        options: TrainingOptions,
         *,
         imgsz: int,
         epochs: int,
         seed: int,
-        cache: str = "none",
+        cache: Cache = Cache.none,
         beside: int = 1,
     ) -> None:
-        self.samples, self.augmentation = samples, augmentation
+        self.samples, self.options = samples, options
         self.imgsz, self.epochs, self.seed = imgsz, epochs, seed
         files = FromFiles([sample.picture for sample in samples], read, imgsz)
-        self.read: Reader = FromMemory(files, beside) if cache == "ram" else files
+        self.read: Reader = FromMemory(files, beside) if cache is Cache.ram else files
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -73,7 +74,7 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
 
     def write(self, draw: Draw, planes: Picture) -> NDArray[np.float32]:
         """Write a picture into ``planes``, uint8 [3, H, W], and give its targets."""
-        settings = self.augmentation
+        settings = self.options
         rng = generator(self.seed, Purpose.PICTURE, draw.epoch, draw.index, draw.position)
         picture, rows = self._scene(draw, rng)
         sideways, over = rng.random(2) < (settings.fliplr, settings.flipud)
@@ -84,10 +85,10 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
 
     def _scene(self, draw: Draw, rng: np.random.Generator) -> tuple[Picture, Floats]:
         """A picture on the border's grey, or a mosaic, perhaps mixed with another."""
-        is_mosaic, is_mixed = rng.random(2) < (self.augmentation.mosaic, self.augmentation.mixup)
-        if draw.shape or draw.epoch >= self.epochs - self.augmentation.close_mosaic or not is_mosaic:
+        is_mosaic, is_mixed = rng.random(2) < (self.options.mosaic, self.options.mixup)
+        if draw.shape or draw.epoch >= self.epochs - self.options.close_mosaic or not is_mosaic:
             shape = self.shape(draw)
-            matrix = random_matrix(self.augmentation, rng, shape, shape)
+            matrix = random_matrix(self.options, rng, shape, shape)
             return compose(single(draw.index, shape), matrix, shape, self.samples, self.read)
         scene = self._mosaic(draw.index, rng)
         if not is_mixed:
@@ -100,5 +101,5 @@ class TrainingPictures(Dataset[tuple[Tensor, Tensor]]):
         indices = rng.permutation([index, *rng.integers(len(self), size=3)])
         side = self.imgsz
         tiles = mosaic(indices.tolist(), side, rng)
-        matrix = random_matrix(self.augmentation, rng, (2 * side, 2 * side), (side, side))
+        matrix = random_matrix(self.options, rng, (2 * side, 2 * side), (side, side))
         return compose(tiles, matrix, (side, side), self.samples, self.read)

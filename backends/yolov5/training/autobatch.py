@@ -11,8 +11,8 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.metering import GpuMeter, Meter
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.precision import autocast
-from backends.yolov5.training.settings import LossGains
 
 MOST = 1024
 """Larger batches are not looked for."""
@@ -88,7 +88,7 @@ class _Trial:
         memory_format: torch.memory_format,
     ) -> None:
         self.model = copy.deepcopy(model).to(device=device, memory_format=memory_format).train()  # type: ignore[call-overload]
-        self.loss = DetectionLoss(model.config, LossGains(), imgsz)
+        self.loss = DetectionLoss(model.config, TrainingOptions(), imgsz)
         self.imgsz, self.device, self.kind, self.format = imgsz, device, kind, memory_format
 
     def step(self, batch: int) -> None:

@@ -25,6 +25,6 @@ def doubts(loop: Loop) -> Iterator[str]:
     if warmup >= total:
         yield (
             f"the warm-up takes {counted(warmup, 'batch')}, the training {total} ({recipe.epochs} x {per_epoch}): "
-            f"the learning rate never reaches lr0={recipe.optimisation.lr0:g}; train.warmup_epochs=0 trains without a "
+            f"the learning rate never reaches lr0={recipe.options.lr0:g}; train.warmup_epochs=0 trains without a "
             f"warm-up, train.epochs={math.ceil(2 * warmup / per_epoch)} for twice its length"
         )

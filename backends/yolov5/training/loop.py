@@ -101,19 +101,19 @@ class Loop:
     ema: EMA = field(init=False)
 
     def __post_init__(self) -> None:
-        recipe, device = self.recipe, self.processes.device
-        self._format = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        recipe, options, device = self.recipe, self.recipe.options, self.processes.device
+        self._format = torch.channels_last if options.channels_last else torch.contiguous_format
         self.model.to(device, memory_format=self._format)  # type: ignore[call-overload]
-        self.frozen = frozenset(freeze(self.model, recipe.freeze))
-        self.optimizer = make_optimizer(self.model, recipe.optimisation, recipe.batch)
-        self.schedule = Schedule(recipe.optimisation, recipe.epochs, len(self.batches), recipe.batch)
-        self.loss = DetectionLoss(self.model.config, recipe.gains, recipe.imgsz)
+        self.frozen = frozenset(freeze(self.model, options.freeze))
+        self.optimizer = make_optimizer(self.model, options, recipe.batch)
+        self.schedule = Schedule(options, recipe.epochs, len(self.batches), recipe.batch)
+        self.loss = DetectionLoss(self.model.config, options, recipe.imgsz)
         self.ema = EMA(self.model)
-        self._type = amp_type(recipe.amp, device)
+        self._type = amp_type(options.amp, device)
         self.scaler = scaler(self._type, device)
         self._finite = Finite(device)
         wrapped = self.processes.wrap(self.model)
-        self._network: nn.Module = torch.compile(wrapped) if recipe.compile else wrapped  # type: ignore[assignment]
+        self._network: nn.Module = torch.compile(wrapped) if options.compile else wrapped  # type: ignore[assignment]
 
     def train_epoch(
         self, epoch: int, class_scores: Mapping[int, float], advance: Callable[[int, Mapping[str, float]], None]
@@ -165,7 +165,7 @@ class Loop:
         """Float 0..1 on the device, of another size where that is asked for."""
         device = self.processes.device
         floats = images.to(device, non_blocking=True).to(memory_format=self._format).float() / 255
-        if not self.recipe.multi_scale:
+        if not self.recipe.options.multi_scale:
             return floats
         stride = max(self.model.config.strides)
         side = max(floats.shape[2:])
@@ -181,7 +181,7 @@ class Loop:
 
     def _step(self, where: str) -> None:
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimisation.clip or math.inf)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.options.clip or math.inf)
         if not self.scaler.is_enabled():  # which leaves such a step out itself
             self._finite.check(norm, "gradient", where)
         self.scaler.step(self.optimizer)

@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from backends.yolov5.config import ModelConfig
 from backends.yolov5.training.assign import Assigned, assign
 from backends.yolov5.training.ciou import ciou
-from backends.yolov5.training.settings import LossGains
+from backends.yolov5.training.options import TrainingOptions
 
 BALANCE: Mapping[int, tuple[float, ...]] = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}
 """Weight of each level's objectness, small stride first, by the number of levels."""
@@ -25,16 +25,16 @@ class DetectionLoss:
 
     Args:
         config: Anchors, strides and classes of the network.
-        gains: Weights of the terms, before they are scaled to levels, classes and ``imgsz``.
+        options: Gains of the terms, before they are scaled to levels, classes and ``imgsz``.
         imgsz: Nominal side of the network's input in pixels.
     """
 
-    def __init__(self, config: ModelConfig, gains: LossGains, imgsz: int) -> None:
-        self.config, self.gains = config, gains
+    def __init__(self, config: ModelConfig, options: TrainingOptions, imgsz: int) -> None:
+        self.config, self.options = config, options
         share = 3 / config.levels
-        self.box_gain = gains.box * share
-        self.obj_gain = gains.obj * share * (imgsz / 640) ** 2
-        self.cls_gain = gains.cls * share * config.num_classes / 80
+        self.box_gain = options.box * share
+        self.obj_gain = options.obj * share * (imgsz / 640) ** 2
+        self.cls_gain = options.cls * share * config.num_classes / 80
         strides = torch.tensor(config.strides, dtype=torch.float64).view(-1, 1, 1)
         self._anchors = torch.tensor(config.anchors, dtype=torch.float64).view(config.levels, -1, 2) / strides
 
@@ -53,7 +53,7 @@ class DetectionLoss:
         dtype = torch.promote_types(logits[0].dtype, torch.float32)
         anchors = self._anchors = self._anchors.to(logits[0].device)
         shapes = [(level.shape[2], level.shape[3]) for level in logits]
-        positives = assign(targets.to(dtype), shapes, anchors.to(dtype).unbind(), self.gains.anchor_t)
+        positives = assign(targets.to(dtype), shapes, anchors.to(dtype).unbind(), self.options.anchor_t)
 
         parts = torch.zeros(3, dtype=dtype, device=targets.device)
         for level, found, balance in zip(logits, positives, BALANCE[self.config.levels], strict=True):
@@ -70,7 +70,7 @@ class DetectionLoss:
         goal = torch.zeros_like(objectness, memory_format=torch.contiguous_format)
         if not len(rows):
             nothing = goal.new_zeros(())
-            return nothing, self._entropy(objectness, goal, self.gains.obj_pw), nothing
+            return nothing, self._entropy(objectness, goal, self.options.obj_pw), nothing
 
         overlap = ciou(_decode(rows, found), found.box)
         _, anchors, height, width = objectness.shape
@@ -78,12 +78,12 @@ class DetectionLoss:
         # where boxes share a cell and an anchor the best fit counts, whatever their order
         goal.view(-1).scatter_reduce_(0, place, overlap.detach().clamp(min=0), "amax")
         cls = self._classes(rows[:, 5:], found.category) if self.config.num_classes > 1 else goal.new_zeros(())
-        return (1 - overlap).mean(), self._entropy(objectness, goal, self.gains.obj_pw), cls
+        return (1 - overlap).mean(), self._entropy(objectness, goal, self.options.obj_pw), cls
 
     def _classes(self, logits: Tensor, category: Tensor) -> Tensor:
-        off = self.gains.label_smoothing / 2
+        off = self.options.label_smoothing / 2
         goal = torch.full_like(logits, off).scatter_(1, category[:, None], 1 - off)
-        return self._entropy(logits, goal, self.gains.cls_pw)
+        return self._entropy(logits, goal, self.options.cls_pw)
 
     @staticmethod
     def _entropy(logits: Tensor, goal: Tensor, positive: float) -> Tensor:

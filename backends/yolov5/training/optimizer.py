@@ -10,42 +10,37 @@ from torch import nn
 from backends.yolov5.blueprint import blueprint
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.settings import Optimisation
+from backends.yolov5.training.options import TrainingOptions
 from core.errors import counted
+from core.training_choices import Optimizer
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
-def accumulation(settings: Optimisation, batch: int) -> int:
+def accumulation(settings: TrainingOptions, batch: int) -> int:
     """Batches whose gradients are summed to come near the nominal batch; 1 where ``batch`` is as large already."""
     return max(round(settings.nominal_batch / batch), 1)
 
 
-def make_optimizer(model: nn.Module, settings: Optimisation, batch: int) -> torch.optim.Optimizer:
-    """The optimiser of all parameters that are not frozen.
+def make_optimizer(model: nn.Module, settings: TrainingOptions, batch: int) -> torch.optim.Optimizer:
+    """Return the optimizer of all parameters that are not frozen.
 
     Its groups are called ``weights``, ``norms`` and ``biases``. Only weights decay, by ``weight_decay`` scaled
     with the pictures that one step sees; decay is added to the gradient, in AdamW to the weights.
 
     Args:
         model: On the device it is trained on.
-        settings: Rates, momentum and decay.
+        settings: Optimizer, rates, momentum and decay.
         batch: Pictures a batch, of all processes together.
-
-    Raises:
-        TrainingError: No such optimiser.
     """
-    if settings.optimizer not in OPTIMIZERS:
-        raise TrainingError(f"no optimizer '{settings.optimizer}'", f"possible: {', '.join(OPTIMIZERS)}")
     decay = settings.weight_decay * batch * accumulation(settings, batch) / settings.nominal_batch
     groups = [
         {"params": parameters, "name": name, "weight_decay": decay if name == "weights" else 0.0}
         for name, parameters in _groups(model).items()
     ]
-    if settings.optimizer == "sgd":
+    if settings.optimizer is Optimizer.sgd:
         return torch.optim.SGD(groups, lr=settings.lr0, momentum=settings.momentum, nesterov=True, fused=True)
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    kind = torch.optim.AdamW if settings.optimizer is Optimizer.adamw else torch.optim.Adam
     return kind(groups, lr=settings.lr0, betas=(settings.momentum, 0.999), fused=True)
 
 

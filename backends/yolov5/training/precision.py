@@ -7,23 +7,24 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from backends.yolov5.errors import TrainingError
+from core.training_choices import Amp
 
-TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+TYPES = {Amp.fp16: torch.float16, Amp.bf16: torch.bfloat16}
 
 
-def amp_type(wanted: str, device: torch.device) -> torch.dtype | None:
+def amp_type(wanted: Amp, device: torch.device) -> torch.dtype | None:
     """The type that convolutions compute in; None for float32.
 
     Raises:
         TrainingError: float16 is asked for on a CPU, or bfloat16 on a GPU without it.
     """
-    if wanted == "off" or (wanted == "auto" and device.type != "cuda"):
+    if wanted is Amp.off or (wanted is Amp.auto and device.type != "cuda"):
         return None
-    if wanted == "auto":
+    if wanted is Amp.auto:
         return torch.bfloat16 if _has_bf16(device) else torch.float16
-    if wanted == "fp16" and device.type != "cuda":
+    if wanted is Amp.fp16 and device.type != "cuda":
         raise TrainingError("amp=fp16 needs a CUDA GPU, and this training runs on the CPU", "use off or bf16")
-    if wanted == "bf16" and device.type == "cuda" and not _has_bf16(device):
+    if wanted is Amp.bf16 and device.type == "cuda" and not _has_bf16(device):
         raise TrainingError(f"{torch.cuda.get_device_name(device)} has no bf16", "use amp=fp16")
     return TYPES[wanted]
 

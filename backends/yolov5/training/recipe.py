@@ -1,35 +1,28 @@
-"""Everything that decides how a network is trained, besides the network and the pictures."""
+"""A training as the library carries it out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from backends.yolov5.training.settings import Augmentation, LossGains, Optimisation
+from backends.yolov5.training.options import TrainingOptions
+from core.training_choices import Cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A training.
+    """What any detector's training has, with the batch decided, and YOLOv5's own options.
 
     Attributes:
         imgsz: Side of the square input, pixels; a multiple of the largest stride.
-        epochs: How many times every picture is seen.
-        batch: Pictures a batch, of all processes together.
+        epochs: Number of epochs.
+        batch: Images per batch, of all processes together.
         seed: Of every random choice.
-        workers: Processes that read pictures, for this process.
-        patience: Stop when fitness has not grown for so many epochs; 0: never.
-        hours: Stop before the epoch that would end later than this; None: never.
-        val_every: Validate after every so many epochs, and after the last.
-        cache: ``none`` or ``ram``.
-        rect: Batches of one shape each, without mosaic.
-        multi_scale: Change the side from batch to batch by up to half.
-        image_weights: Draw pictures more often whose classes are found badly.
-        freeze: Leave the first so many layers as they are.
-        autoanchor: Fit anchors to the boxes where the given ones miss more than 2 % of them.
-        amp: ``auto``, ``off``, ``fp16`` or ``bf16``.
-        channels_last: NHWC in memory: faster on GPUs, and half as long again without it on a CPU.
-        compile: Compile the network.
-        augmentation, gains, optimisation: The numbers of each.
+        workers: Processes that read images, for this process.
+        patience: Early stopping: epochs without improvement; 0 disables it.
+        hours: Stop before the epoch that would end later than this; None disables it.
+        val_every: Epochs between validations; the last epoch is always validated.
+        cache: Where decoded images are kept.
+        options: YOLOv5's own.
     """
 
     imgsz: int = 640
@@ -40,15 +33,5 @@ class Recipe:
     patience: int = 100
     hours: float | None = None
     val_every: int = 1
-    cache: str = "none"
-    rect: bool = False
-    multi_scale: bool = False
-    image_weights: bool = False
-    freeze: int = 0
-    autoanchor: bool = True
-    amp: str = "auto"
-    channels_last: bool = True
-    compile: bool = False
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    gains: LossGains = field(default_factory=LossGains)
-    optimisation: Optimisation = field(default_factory=Optimisation)
+    cache: Cache = Cache.none
+    options: TrainingOptions = field(default_factory=TrainingOptions)

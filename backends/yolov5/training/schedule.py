@@ -7,7 +7,7 @@ import math
 import torch
 
 from backends.yolov5.training.optimizer import accumulation
-from backends.yolov5.training.settings import Optimisation
+from backends.yolov5.training.options import TrainingOptions
 
 LEAST_WARMUP = 100
 """Batches that a warm-up has at least."""
@@ -23,7 +23,7 @@ class Schedule:
         batch: Pictures a batch, of all processes together.
     """
 
-    def __init__(self, settings: Optimisation, epochs: int, batches_per_epoch: int, batch: int) -> None:
+    def __init__(self, settings: TrainingOptions, epochs: int, batches_per_epoch: int, batch: int) -> None:
         self.settings, self.epochs, self.batch = settings, epochs, batch
         self.warmup = 0
         if settings.warmup_epochs > 0:

@@ -249,8 +249,8 @@ def test_an_unknown_class_is_told_with_the_nearest_names(tmp_path: Path) -> None
     ("form", "kind"),
     [("engine", Engine), ("grafted", GraftedModel), ("heads", OnnxModel), ("checkpoint", Checkpoint)],
 )
-def test_the_model_asked_for_is_selected(form: str, kind: type[Any]) -> None:
-    assert set(select(config("x", model=ModelForm(form)))) == {kind}
+def test_the_model_asked_for_is_selected(tmp_path: Path, form: str, kind: type[Any]) -> None:
+    assert set(select(config("x", model=ModelForm(form)), make_context(tmp_path)[0])) == {kind}
 
 
 def test_the_stage() -> None:

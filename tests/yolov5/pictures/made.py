@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from backends.yolov5.pictures.samples import Labelled, Picture
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
 
-PLAIN = Augmentation(
+PLAIN = TrainingOptions(
     mosaic=0, scale=0, translate=0, hsv_h=0, hsv_s=0, hsv_v=0, fliplr=0
 )  # fmt: skip
 """Changes nothing."""

@@ -8,8 +8,8 @@ import torch
 from backends.yolov5.config import official
 from backends.yolov5.pictures.batches import TrainingBatches
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.recipe import Recipe
 from tests.yolov5.pictures.made import PLAIN, rectangles
+from tests.yolov5.training_tools import recipe as quick
 
 COUNT = 40
 
@@ -17,7 +17,7 @@ COUNT = 40
 def made(**changes):
     """Forty pictures, each of a class of its own."""
     samples, read = rectangles(COUNT)
-    recipe = Recipe(**{"imgsz": 64, "batch": 8, "workers": 0, "augmentation": PLAIN, **changes})
+    recipe = quick(**{"batch": 8, "workers": 0, "options": PLAIN, **changes})
     here = Processes(0, 1, torch.device("cpu"))
     sizes = [read(sample.picture).shape[:2] for sample in samples]
     return TrainingBatches(samples, sizes, read, recipe, official("yolov5n", COUNT), here)

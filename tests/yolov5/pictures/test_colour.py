@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backends.yolov5.pictures.colour import random_gains, write_planes
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
 
 
 @pytest.mark.parametrize("gains", [(1.01, 1.5, 0.7), (0.99, 0.4, 1.4), (1.0, 1.0, 1.3)])
@@ -35,6 +35,6 @@ def test_no_gain_changes_nothing():
 
 def test_gains_stay_in_range_and_are_one_where_nothing_is_asked():
     rng = np.random.default_rng(0)
-    drawn = np.array([random_gains(Augmentation(hsv_h=0.1, hsv_s=0.7, hsv_v=0), rng) for _ in range(500)])
+    drawn = np.array([random_gains(TrainingOptions(hsv_h=0.1, hsv_s=0.7, hsv_v=0), rng) for _ in range(500)])
     assert np.abs(drawn - 1).max(0) == pytest.approx([0.1, 0.7, 0], abs=0.02)
     assert (drawn[:, 2] == 1).all()

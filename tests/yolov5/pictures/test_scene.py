@@ -14,7 +14,7 @@ from backends.yolov5.pictures.geometry import Rectangle, project, random_matrix
 from backends.yolov5.pictures.samples import Labelled
 from backends.yolov5.pictures.scene import blend, compose, flip
 from backends.yolov5.pictures.tiles import mosaic, single
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
 from tests.yolov5.pictures.canvas import compose_on_canvas
 
 SIDE = 320
@@ -35,9 +35,9 @@ SAMPLES = [Labelled(Path(str(number)), np.array([number, number], np.int32), BOX
 @pytest.mark.parametrize(
     "settings",
     [
-        Augmentation(),
-        Augmentation(degrees=30, shear=10),
-        Augmentation(degrees=10, perspective=0.0005),
+        TrainingOptions(),
+        TrainingOptions(degrees=30, shear=10),
+        TrainingOptions(degrees=10, perspective=0.0005),
     ],
     ids=["upright", "turned", "perspective"],
 )
@@ -56,7 +56,7 @@ def test_boxes_equal_those_of_the_canvas(seed):
     """Turned tiles are drawn by the very matrix of the canvas; upright ones moved by at most a pixel."""
     rng = np.random.default_rng(seed)
     tiles = mosaic([0, 1, 2, 3], SIDE, rng)
-    for settings, within in ((Augmentation(degrees=20, shear=5, perspective=2e-4), 1e-4), (Augmentation(), 1.0)):
+    for settings, within in ((TrainingOptions(degrees=20, shear=5, perspective=2e-4), 1e-4), (TrainingOptions(), 1.0)):
         matrix = random_matrix(settings, np.random.default_rng(seed), (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
         _, rows = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, PICTURES.__getitem__)
         expected = []
@@ -76,7 +76,7 @@ def test_upright_tiles_meet_without_a_gap(seed):
     rng = np.random.default_rng(seed)
     white = [np.full((SIDE, SIDE, 3), 255, np.uint8)] * 4
     tiles = mosaic([0, 1, 2, 3], SIDE, rng)
-    matrix = random_matrix(Augmentation(translate=0), rng, (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
+    matrix = random_matrix(TrainingOptions(translate=0), rng, (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
     picture, _ = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, white.__getitem__)
     rows, columns = np.nonzero((picture == 255).all(2))
     block = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -88,7 +88,7 @@ def test_the_matrix_of_a_cut_tile_is_within_a_pixel_of_the_asked_one():
     for _ in range(50):
         (tile,) = single(0, (SIDE, SIDE))
         place, covered = tile.place(SHAPES[0])
-        matrix = random_matrix(Augmentation(), rng, (SIDE, SIDE), (SIDE, SIDE))
+        matrix = random_matrix(TrainingOptions(), rng, (SIDE, SIDE), (SIDE, SIDE))
         drawn = draw(np.zeros((SIDE, SIDE, 3), np.uint8), PICTURES[0], place, covered, matrix)
         corners = np.array([drawn.shown])
         assert np.abs(project(drawn.matrix, corners) - project(matrix @ place, corners)).max() <= 1

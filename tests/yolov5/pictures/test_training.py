@@ -11,7 +11,8 @@ import pytest
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.pictures.samples import Draw, Labelled
 from backends.yolov5.pictures.training import TrainingPictures
-from backends.yolov5.training.settings import Augmentation
+from backends.yolov5.training.options import TrainingOptions
+from core.training_choices import Cache
 from tests.yolov5.pictures.made import COLOURS, PLAIN, rectangles, textures
 
 SIDE = 128
@@ -136,7 +137,7 @@ def test_mixup_shows_the_boxes_of_two_mosaics():
 def test_the_draw_alone_decides():
     samples, read = textures(8)
     first, second = (
-        TrainingPictures(samples, read, Augmentation(mixup=0.5), imgsz=64, epochs=9, seed=5) for _ in range(2)
+        TrainingPictures(samples, read, TrainingOptions(mixup=0.5), imgsz=64, epochs=9, seed=5) for _ in range(2)
     )
     draws = [Draw(epoch, index, position) for epoch in (0, 3) for index in range(8) for position in (0, 1)]
     made = {draw: first[draw] for draw in draws}
@@ -145,16 +146,16 @@ def test_the_draw_alone_decides():
         assert (made[draw][0] == again[0]).all()
         assert (made[draw][1] == again[1]).all()
     assert len({image.numpy().tobytes() for image, _ in made.values()}) == len(draws)
-    other = TrainingPictures(samples, read, Augmentation(mixup=0.5), imgsz=64, epochs=9, seed=6)
+    other = TrainingPictures(samples, read, TrainingOptions(mixup=0.5), imgsz=64, epochs=9, seed=6)
     assert (other[draws[0]][0] != made[draws[0]][0]).any()
 
 
-@pytest.mark.parametrize("augmentation", [Augmentation(mixup=1.0), Augmentation(degrees=9, perspective=1e-3)])
+@pytest.mark.parametrize("options", [TrainingOptions(mixup=1.0), TrainingOptions(degrees=9, perspective=1e-3)])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (700, 1)])
-def test_pictures_of_a_pixel_and_without_labels(shape, augmentation):
+def test_pictures_of_a_pixel_and_without_labels(shape, options):
     picture = np.full((*shape, 3), 200, np.uint8)
     sample = Labelled(Path("a"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
-    pictures = TrainingPictures([sample], lambda path: picture, augmentation, imgsz=64, epochs=2, seed=0)
+    pictures = TrainingPictures([sample], lambda path: picture, options, imgsz=64, epochs=2, seed=0)
     for position in range(20):
         image, targets = pictures[Draw(0, 0, position)]
         assert image.shape == (3, 64, 64)
@@ -169,7 +170,7 @@ def test_what_is_not_seen_is_never_read():
         seen.append(path)
         return read(path)
 
-    pictures = TrainingPictures(samples, reading, Augmentation(), imgsz=64, epochs=1, seed=0)
+    pictures = TrainingPictures(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
     for index in range(40):
         pictures[Draw(0, index)]
     assert 80 < len(seen) < 160
@@ -199,8 +200,7 @@ def test_an_unreadable_picture_is_named():
 def test_pictures_in_memory_give_the_same_bytes():
     samples, read = textures(6, sizes=(40, 300))
     direct, cached = (
-        TrainingPictures(samples, read, Augmentation(), imgsz=96, epochs=1, seed=0, cache=cache)
-        for cache in ("none", "ram")
+        TrainingPictures(samples, read, TrainingOptions(), imgsz=96, epochs=1, seed=0, cache=cache) for cache in Cache
     )
     kept = cached.read.pictures
     assert [picture.nbytes for picture in kept] == [direct.read(index).nbytes for index in range(6)]
@@ -213,14 +213,14 @@ def test_pictures_that_do_not_fit_the_memory_are_refused(monkeypatch):
     samples, read = textures(6)
     monkeypatch.setattr("backends.yolov5.pictures.reading.available_memory", lambda: 1000)
     with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 images") as caught:
-        TrainingPictures(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache="ram")
+        TrainingPictures(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache=Cache.ram)
     assert "cache=none" in caught.value.hint
 
 
 @pytest.mark.parametrize("beside", [1, 2])
 def test_pictures_that_every_process_keeps_are_counted_for_each(monkeypatch, beside):
     samples, read = textures(6)
-    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": "ram", "beside": beside}
+    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": Cache.ram, "beside": beside}
     size = sum(picture.nbytes for picture in TrainingPictures(samples, read, PLAIN, **options).read.pictures)
     monkeypatch.setattr("backends.yolov5.pictures.reading.available_memory", lambda: round(2 * size / 0.9))
     if beside == 1:

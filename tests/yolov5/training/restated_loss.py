@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.yolov5.config import ModelConfig
-from backends.yolov5.training.settings import LossGains
+from backends.yolov5.training.options import TrainingOptions
 
 Array = NDArray[np.float64]
 STEP = 1e-5
@@ -59,7 +59,7 @@ def positives(target: Sequence[float], shape: tuple[int, int], anchors: Array, a
 
 
 def restated(
-    logits: Sequence[Array], targets: Sequence[Sequence[float]], config: ModelConfig, gains: LossGains, imgsz: int
+    logits: Sequence[Array], targets: Sequence[Sequence[float]], config: ModelConfig, gains: TrainingOptions, imgsz: int
 ) -> Restated:
     levels, count, classes = len(logits), len(config.anchors[0]) // 2, config.num_classes
     balance = [4, 1, 0.4] if levels == 3 else [4, 1, 0.25, 0.06]

@@ -78,7 +78,7 @@ def spoiling(batch, value):
 def spoilt(folder, value, **settings):
     """A course whose third batch of epoch 2 gives such a gradient."""
     before, attach = spoiling(2, value)
-    done = course(folder, batches=MadeUpBatches(before=before), optimisation=replace(QUICK, **settings))
+    done = course(folder, batches=MadeUpBatches(before=before), options=replace(QUICK, **settings))
     attach(done)
     return done
 
@@ -120,7 +120,7 @@ def test_no_limit_leaves_a_gradient_as_it_is(tmp_path):
     states = []
     for name, clip in (("none", 0.0), ("far", 1e9)):
         (tmp_path / name).mkdir()
-        done = course(tmp_path / name, epochs=1, optimisation=replace(QUICK, clip=clip))
+        done = course(tmp_path / name, epochs=1, options=replace(QUICK, clip=clip))
         done.run()
         states.append(done.loop.model.state_dict())
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())

@@ -12,20 +12,19 @@ from torch import nn
 
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.loss import DetectionLoss
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.recipe import Recipe
-from backends.yolov5.training.settings import LossGains, Optimisation
-from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, furthest, tiny_network
+from core.training_choices import Amp
+from tests.yolov5.training_tools import TINY, MadeUpBatches, furthest, recipe, tiny_network
 
 HERE = Processes(0, 1, torch.device("cpu"))
-WARM = Optimisation(nominal_batch=8, warmup_epochs=2.0, warmup_bias_lr=0.02, lrf=0.1, weight_decay=0.01, clip=4.0)
+WARM = TrainingOptions(nominal_batch=8, warmup_epochs=2.0, warmup_bias_lr=0.02, lrf=0.1, weight_decay=0.01, clip=4.0)
 TAU = 10
 """Of the moving average: a few steps tell it from the weights."""
 
 
 def loop_of(batches, network=None, **changes):
-    recipe = Recipe(**{"imgsz": 64, "batch": 2, "optimisation": QUICK, "channels_last": False, **changes})
-    return Loop(network or tiny_network(), recipe, batches, HERE)
+    return Loop(network or tiny_network(), recipe(**{"channels_last": False, **changes}), batches, HERE)
 
 
 def exact_network():
@@ -43,7 +42,7 @@ def ignored(_pictures, _losses):
 class ByHand:
     """SGD for batches of 2 and a nominal batch of 8, after a warm-up of 10 batches, with its formulas written out."""
 
-    settings: Optimisation
+    settings: TrainingOptions
     epochs: int
     network: nn.Module = field(default_factory=lambda: exact_network().train())
     norms: list[float] = field(default_factory=list)
@@ -56,7 +55,7 @@ class ByHand:
         groups = [weights, norms, self.biases]
         self.optimizer = torch.optim.SGD(groups, lr=1.0, momentum=self.settings.momentum, nesterov=True)
         self.averaged = copy.deepcopy(self.network.state_dict())
-        self.loss = DetectionLoss(TINY, LossGains(), 64)
+        self.loss = DetectionLoss(TINY, TrainingOptions(), 64)
 
     def train(self, batches):
         waiting = 0
@@ -90,7 +89,7 @@ def test_weights_and_their_average_move_as_in_a_loop_written_by_hand(monkeypatch
     monkeypatch.setattr("backends.yolov5.training.schedule.LEAST_WARMUP", 1)
     batches = MadeUpBatches(count=5)
     start = exact_network().state_dict()
-    loop = loop_of(batches, exact_network(), epochs=6, optimisation=WARM)
+    loop = loop_of(batches, exact_network(), epochs=6, options=WARM)
     loop.ema.tau = TAU
     loop.ema.model.double()  # exactly: it began in float32
     for epoch in range(6):
@@ -128,7 +127,9 @@ def test_multi_scale_draws_a_side_for_every_batch():
     assert sides(loop_of(loop.batches, multi_scale=True, seed=1), 0) != first
 
 
-@pytest.mark.parametrize(("amp", "kind"), [("bf16", torch.bfloat16), ("off", torch.float32), ("auto", torch.float32)])
+@pytest.mark.parametrize(
+    ("amp", "kind"), [(Amp.bf16, torch.bfloat16), (Amp.off, torch.float32), (Amp.auto, torch.float32)]
+)
 def test_amp_is_what_convolutions_compute_in(amp, kind):
     loop = loop_of(MadeUpBatches(count=1), amp=amp)
     seen = set()

@@ -12,7 +12,7 @@ from torch import Tensor
 from backends.yolov5.config import P5_ANCHORS, P6_ANCHORS, ModelConfig, scaled
 from backends.yolov5.training.ciou import ciou
 from backends.yolov5.training.loss import DetectionLoss
-from backends.yolov5.training.settings import LossGains
+from backends.yolov5.training.options import TrainingOptions
 from tests.yolov5.training.restated_loss import complete_iou, restated
 
 IMGSZ = 128
@@ -46,7 +46,7 @@ def make_targets(config: ModelConfig, *, count: int = 12, batch: int = 2, seed: 
     return torch.cat((labels, category, boxes), 1).double()
 
 
-def compare(config: ModelConfig, gains: LossGains, logits: list[Tensor], targets: Tensor) -> None:
+def compare(config: ModelConfig, gains: TrainingOptions, logits: list[Tensor], targets: Tensor) -> None:
     total, parts = DetectionLoss(config, gains, IMGSZ)(logits, targets)
     total.backward()
     arrays = [level.detach().double().numpy() for level in logits]
@@ -62,7 +62,7 @@ def compare(config: ModelConfig, gains: LossGains, logits: list[Tensor], targets
 @pytest.mark.parametrize("nc", [1, 2, 5])
 def test_loss_and_gradient_as_restated(nc: int, levels: int) -> None:
     config = make_config(nc=nc, levels=levels)
-    compare(config, LossGains(), make_logits(config, seed=nc), make_targets(config, seed=nc))
+    compare(config, TrainingOptions(), make_logits(config, seed=nc), make_targets(config, seed=nc))
 
 
 @pytest.mark.parametrize(
@@ -77,26 +77,26 @@ def test_loss_and_gradient_as_restated(nc: int, levels: int) -> None:
 )
 def test_settings_as_restated(changes: dict[str, float]) -> None:
     config = make_config()
-    gains = dataclasses.replace(LossGains(), **changes)
+    gains = dataclasses.replace(TrainingOptions(), **changes)
     compare(config, gains, make_logits(config), make_targets(config))
 
 
 def test_float32_as_restated() -> None:
     config = make_config()
     logits = [level.detach().float().requires_grad_() for level in make_logits(config)]
-    compare(config, LossGains(), logits, make_targets(config).float())
+    compare(config, TrainingOptions(), logits, make_targets(config).float())
 
 
 def test_channels_last_as_restated() -> None:
     config = make_config()
     logits = [level.detach().clone(memory_format=torch.channels_last).requires_grad_() for level in make_logits(config)]
-    compare(config, LossGains(), logits, make_targets(config))
+    compare(config, TrainingOptions(), logits, make_targets(config))
 
 
 def test_no_targets_as_restated() -> None:
     config = make_config()
     logits = make_logits(config)
-    compare(config, LossGains(), logits, torch.zeros(0, 6, dtype=torch.float64))
+    compare(config, TrainingOptions(), logits, torch.zeros(0, 6, dtype=torch.float64))
     assert all(level.grad is not None and level.grad.unflatten(1, (3, -1))[:, :, :4].eq(0).all() for level in logits)
 
 
@@ -105,7 +105,7 @@ def test_the_best_fit_wins_a_shared_cell_in_any_order() -> None:
     logits = make_logits(config)
     one = torch.tensor([0, 1, 0.43, 0.57, 0.2, 0.3], dtype=torch.float64)
     two = torch.tensor([0, 1, 0.43, 0.57, 0.3, 0.2], dtype=torch.float64)
-    loss = DetectionLoss(config, LossGains(), IMGSZ)
+    loss = DetectionLoss(config, TrainingOptions(), IMGSZ)
     (_, first), (_, second) = (loss(logits, torch.stack(pair)) for pair in ((one, two), (two, one)))
     assert first[1] == second[1]
     apart = [loss(logits, box[None])[1][1] for box in (one, two)]
@@ -119,7 +119,7 @@ def test_half_precision_logits_are_computed_in_float32(dtype: torch.dtype) -> No
     half = [level.detach().to(dtype).requires_grad_() for level in make_logits(config)]
     full = [level.detach().float().requires_grad_() for level in half]
     targets = make_targets(config).float()
-    loss = DetectionLoss(config, LossGains(), IMGSZ)
+    loss = DetectionLoss(config, TrainingOptions(), IMGSZ)
     (total, parts), (expected, expected_parts) = loss(half, targets), loss(full, targets)
     assert parts.dtype == torch.float32
     assert total.item() == expected.item()
@@ -137,7 +137,7 @@ def test_half_precision_logits_are_computed_in_float32(dtype: torch.dtype) -> No
 def test_outputs_of_the_sigmoid_give_the_same_parts_and_stay_finite() -> None:
     config = make_config()
     logits, targets = [level.detach() for level in make_logits(config)], make_targets(config)
-    loss = DetectionLoss(config, LossGains(), IMGSZ)
+    loss = DetectionLoss(config, TrainingOptions(), IMGSZ)
     expected = loss(logits, targets)[1]
     found = loss([level.sigmoid() for level in logits], targets, activated=True)[1]
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
@@ -158,7 +158,7 @@ def test_same_bits_every_time(device: str) -> None:
         runs = []
         for _ in range(4):
             logits = [level.clone().requires_grad_() for level in base]
-            total, _ = DetectionLoss(config, LossGains(), IMGSZ)(logits, targets)
+            total, _ = DetectionLoss(config, TrainingOptions(), IMGSZ)(logits, targets)
             total.backward()
             runs.append([total.detach(), *(level.grad for level in logits if level.grad is not None)])
     finally:
@@ -170,7 +170,7 @@ def test_extreme_logits_stay_finite() -> None:
     config = make_config()
     for value in (-60.0, 60.0):
         logits = [torch.full_like(level, value, dtype=torch.float32).requires_grad_() for level in make_logits(config)]
-        total, _ = DetectionLoss(config, LossGains(), IMGSZ)(logits, make_targets(config).float())
+        total, _ = DetectionLoss(config, TrainingOptions(), IMGSZ)(logits, make_targets(config).float())
         total.backward()
         assert total.isfinite()
         assert all(level.grad is not None and level.grad.isfinite().all() for level in logits)

@@ -7,6 +7,7 @@ import torch
 
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.precision import amp_type
+from core.training_choices import Amp
 
 CPU, SECOND = torch.device("cpu"), torch.device("cuda:1")
 
@@ -22,26 +23,26 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("gpus")
 def test_auto_takes_bf16_where_the_gpu_itself_has_it() -> None:
-    assert amp_type("auto", torch.device("cuda:0")) is torch.bfloat16
-    assert amp_type("auto", SECOND) is torch.float16
-    assert amp_type("bf16", torch.device("cuda:0")) is torch.bfloat16
-    assert amp_type("fp16", SECOND) is torch.float16
-    assert amp_type("off", SECOND) is None
+    assert amp_type(Amp.auto, torch.device("cuda:0")) is torch.bfloat16
+    assert amp_type(Amp.auto, SECOND) is torch.float16
+    assert amp_type(Amp.bf16, torch.device("cuda:0")) is torch.bfloat16
+    assert amp_type(Amp.fp16, SECOND) is torch.float16
+    assert amp_type(Amp.off, SECOND) is None
 
 
 @pytest.mark.usefixtures("gpus")
 def test_a_gpu_without_bf16_is_named() -> None:
     with pytest.raises(TrainingError, match="V100 has no bf16"):
-        amp_type("bf16", SECOND)
+        amp_type(Amp.bf16, SECOND)
 
 
 def test_rocm_has_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "hip", "6.4")
-    assert amp_type("auto", SECOND) is torch.bfloat16
+    assert amp_type(Amp.auto, SECOND) is torch.bfloat16
 
 
 def test_a_cpu_has_bf16_only_where_it_is_asked_for() -> None:
-    assert amp_type("auto", CPU) is None
-    assert amp_type("bf16", CPU) is torch.bfloat16
+    assert amp_type(Amp.auto, CPU) is None
+    assert amp_type(Amp.bf16, CPU) is torch.bfloat16
     with pytest.raises(TrainingError, match="amp=fp16 needs a CUDA GPU"):
-        amp_type("fp16", CPU)
+        amp_type(Amp.fp16, CPU)

@@ -6,20 +6,25 @@ import pytest
 import torch
 
 from backends.yolov5.training.optimizer import make_optimizer
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.schedule import Schedule
-from backends.yolov5.training.settings import Optimisation
+from core.training_choices import Optimizer
 from tests.yolov5_tools import tiny_weights
 
 
-def applied(schedule: Schedule, step: int, epoch: int, kind: str = "sgd") -> tuple[int, float, float, float]:
+def applied(
+    schedule: Schedule, step: int, epoch: int, kind: Optimizer = Optimizer.sgd
+) -> tuple[int, float, float, float]:
     """Accumulation, rate of weights, rate of biases, momentum."""
-    optimizer = make_optimizer(tiny_weights().network().requires_grad_(requires_grad=True), Optimisation(), 16)
-    if kind != "sgd":
-        optimizer = make_optimizer(torch.nn.Linear(2, 2), Optimisation(optimizer=kind), 16)
+    optimizer = make_optimizer(tiny_weights().network().requires_grad_(requires_grad=True), TrainingOptions(), 16)
+    if kind is not Optimizer.sgd:
+        optimizer = make_optimizer(torch.nn.Linear(2, 2), TrainingOptions(optimizer=kind), 16)
     accumulate = schedule.apply(optimizer, step, epoch)
     groups = {group["name"]: group for group in optimizer.param_groups}
     assert groups["weights"]["lr"] == groups["norms"]["lr"]
-    (momentum,) = {group["momentum"] if kind == "sgd" else group["betas"][0] for group in optimizer.param_groups}
+    (momentum,) = {
+        group["momentum"] if kind is Optimizer.sgd else group["betas"][0] for group in optimizer.param_groups
+    }
     return accumulate, groups["weights"]["lr"], groups["biases"]["lr"], momentum
 
 
@@ -36,20 +41,20 @@ def applied(schedule: Schedule, step: int, epoch: int, kind: str = "sgd") -> tup
     ],
 )
 def test_linear_with_warm_up(step: int, epoch: int, expected: tuple[int, float, float, float]) -> None:
-    schedule = Schedule(Optimisation(), epochs=100, batches_per_epoch=100, batch=16)
+    schedule = Schedule(TrainingOptions(), epochs=100, batches_per_epoch=100, batch=16)
     found = applied(schedule, step, epoch)
     assert found[0] == expected[0]
     assert found[1:] == pytest.approx(expected[1:], rel=1e-12)
 
 
 def test_adam_warms_its_first_beta_up() -> None:
-    schedule = Schedule(Optimisation(), epochs=100, batches_per_epoch=100, batch=16)
-    assert applied(schedule, 150, 1, "adamw")[3] == pytest.approx(0.8685)
+    schedule = Schedule(TrainingOptions(), epochs=100, batches_per_epoch=100, batch=16)
+    assert applied(schedule, 150, 1, Optimizer.adamw)[3] == pytest.approx(0.8685)
 
 
 @pytest.mark.parametrize(("epoch", "rate"), [(0, 0.01), (25, 0.00855017857), (50, 0.00505), (75, 0.00154982143)])
 def test_half_a_cosine(epoch: int, rate: float) -> None:
-    schedule = Schedule(Optimisation(cos_lr=True), epochs=100, batches_per_epoch=100, batch=16)
+    schedule = Schedule(TrainingOptions(cos_lr=True), epochs=100, batches_per_epoch=100, batch=16)
     assert schedule.rate(epoch) == pytest.approx(rate, rel=1e-6)
 
 
@@ -57,14 +62,14 @@ def test_half_a_cosine(epoch: int, rate: float) -> None:
     ("epochs", "batches", "warmup"), [(3.0, 1000, 3000), (3.0, 5, 100), (0.5, 1001, 500), (0.0, 1000, 0)]
 )
 def test_length_of_the_warm_up(epochs: float, batches: int, warmup: int) -> None:
-    assert Schedule(Optimisation(warmup_epochs=epochs), 100, batches, 16).warmup == warmup
+    assert Schedule(TrainingOptions(warmup_epochs=epochs), 100, batches, 16).warmup == warmup
 
 
 def test_without_warm_up_it_begins_at_once() -> None:
-    schedule = Schedule(Optimisation(warmup_epochs=0), epochs=10, batches_per_epoch=100, batch=64)
+    schedule = Schedule(TrainingOptions(warmup_epochs=0), epochs=10, batches_per_epoch=100, batch=64)
     assert applied(schedule, 0, 0) == (1, 0.01, 0.01, 0.937)
 
 
 def test_a_large_batch_never_accumulates() -> None:
-    schedule = Schedule(Optimisation(), epochs=10, batches_per_epoch=100, batch=256)
+    schedule = Schedule(TrainingOptions(), epochs=10, batches_per_epoch=100, batch=256)
     assert [schedule.apply(torch.optim.SGD([{"params": [], "name": "x"}], lr=1), s, 0) for s in (0, 99, 400)] == [1] * 3

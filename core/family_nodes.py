@@ -1,0 +1,148 @@
+"""The config node of a stage whose options are its own and those of every model family."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from core.family_options import DIFFERS, FamilyOptions, own_fields, place_of
+from core.parts import ModelFamily
+from core.ranges import range_of
+from core.stage import Stage
+
+if TYPE_CHECKING:
+    from core.registry import Registry
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One option of a config node.
+
+    Attributes:
+        hint: Its annotation, with its range.
+        item: The field that declares it.
+        owner: The family whose option it is.
+        differs: Another family has another default.
+    """
+
+    hint: Any
+    item: Field[Any]
+    owner: str = ""
+    differs: bool = False
+
+
+def options_node(config: type[Any], families: Iterable[ModelFamily]) -> type[Any]:
+    """Return the dataclass of a stage's config node.
+
+    Args:
+        config: The dataclass of the stage.
+        families: All model families.
+
+    Raises:
+        TypeError: Two of them declare one name and do not agree, or a family declares what cannot be an option.
+    """
+    if not place_of(config):
+        return config
+    own = _options(config)
+    return _made(config.__name__, own | _union(families, own))
+
+
+def check_options(registry: Registry, parts: Iterable[tuple[str, object]]) -> None:
+    """Refuse what a plugin brings where its options and those of the loaded plugins do not go together.
+
+    Args:
+        registry: What is loaded.
+        parts: Kind and descriptor of what the plugin brings.
+
+    Raises:
+        TypeError: As :func:`options_node`.
+    """
+    stages = [part for _, part in parts if isinstance(part, Stage)]
+    families = [part for _, part in parts if isinstance(part, ModelFamily)]
+    everywhere = [*registry.parts("models").values(), *families]
+    for stage in (*registry.stages(), *stages) if families else stages:
+        if place_of(stage.signature.config):
+            _union(everywhere, _options(stage.signature.config))
+
+
+def split_options(config: type[ConfigT], node: Any, overridden: Collection[str]) -> ConfigT:
+    """Return a stage's own dataclass from its config node.
+
+    An option of a family counts as given if it was overridden, or if its value is not the default (of a YAML file).
+
+    Args:
+        config: The dataclass of the stage.
+        node: An instance of what :func:`options_node` returned.
+        overridden: Names of the stage's options on the command line.
+    """
+    place = place_of(config)
+    if not place:
+        result: ConfigT = node
+        return result
+    own = {item.name: getattr(node, item.name) for item in own_fields(config)}
+    others = {item.name: item for item in fields(node) if item.name not in own}
+    values = {name: getattr(node, name) for name in others}
+    given = {name for name, item in others.items() if name in overridden or values[name] != default_of(item)}
+    union = _made(config.__name__, {name: _Option(item.type, item) for name, item in others.items()})
+    return config(**own, **{place: FamilyOptions(union(**values), frozenset(given))})
+
+
+def default_of(item: Field[Any]) -> Any:
+    """Return the default of a field; ``MISSING`` where it has none."""
+    return item.default_factory() if item.default_factory is not MISSING else item.default
+
+
+def _union(families: Iterable[ModelFamily], own: Collection[str]) -> dict[str, _Option]:
+    """Return the options of all families by name."""
+    found: dict[str, _Option] = {}
+    for family in families:
+        if family.training is None:
+            continue
+        for name, option in _options(family.training, family.name).items():
+            _check(name, option, found.get(name), own)
+            if name not in found:
+                found[name] = option
+            elif default_of(found[name].item) != default_of(option.item):
+                found[name] = replace(found[name], differs=True)
+    return found
+
+
+def _check(name: str, option: _Option, other: _Option | None, own: Collection[str]) -> None:
+    place = f"the training option '{name}' of the family '{option.owner}'"
+    if name in own:
+        raise TypeError(f"{place} is an option of the stage")
+    if default_of(option.item) is MISSING:
+        raise TypeError(f"{place} has no default")
+    if other is not None and other.hint != option.hint:
+        raise TypeError(f"{place} is {_text(option.hint)}, and that of '{other.owner}' is {_text(other.hint)}")
+
+
+def _text(hint: Any) -> str:
+    """Return an annotation as messages show it, e.g. ``float (0 to 1)``."""
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    declared = range_of(hint)
+    return getattr(plain, "__name__", str(plain)) + (f" ({declared})" if declared else "")
+
+
+def _options(declared: type[Any], owner: str = "") -> dict[str, _Option]:
+    if not is_dataclass(declared):
+        raise TypeError(f"training of the family '{owner}' is {declared}, not a dataclass")
+    hints = get_type_hints(declared, include_extras=True)
+    return {item.name: _Option(hints[item.name], item, owner) for item in own_fields(declared)}
+
+
+def _made(name: str, options: Mapping[str, _Option]) -> type[Any]:
+    """Return a dataclass with these options; null is the default of one whose default differs between families."""
+    return make_dataclass(name, [_member(key, option) for key, option in options.items()])
+
+
+def _member(name: str, option: _Option) -> tuple[str, Any, Any]:
+    item, metadata = option.item, dict(option.item.metadata)
+    if option.differs:
+        return name, option.hint | None, field(default=None, metadata=metadata | {DIFFERS: True})
+    if item.default_factory is not MISSING:
+        return name, option.hint, field(default_factory=item.default_factory, metadata=metadata)
+    return name, option.hint, field(default=item.default, metadata=metadata)

@@ -1,0 +1,18 @@
+"""Options of stages, those that model families declare among them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from core.family_options import FamilyOptions, family_options_of, own_fields, place_of
+
+
+def with_option(config: Any, name: str, value: Any) -> Any:
+    """The typed options of a stage with one of them changed."""
+    if name in {item.name for item in own_fields(type(config))}:
+        return replace(config, **{name: value})
+    former = family_options_of(config)
+    values: Any = former.values
+    given = FamilyOptions(replace(values, **{name: value}), former.given | {name})
+    return replace(config, **{place_of(type(config)): given})
