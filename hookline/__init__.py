@@ -127,7 +127,7 @@ if TYPE_CHECKING:
     from core.version import __version__ as __version__
     from hookline.model import Model as Model
     from hookline.model import NamedDetections as NamedDetections
-    from hookline.model import open as open
+    from hookline.model import open as open  # noqa: A004
     from hookline.model import read_image as read_image
     from hookline.running import build as build
     from hookline.running import run as run
