@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_BYTES = (1 << 31) - 1
 """Bytes of a file: what protobuf reads."""
 MAX_NODES = 50_000
-"""Nodes of a graph, its subgraphs and its functions, counted as often as they are used; large detectors have 1,000."""
+"""Nodes of a graph, its subgraphs and its functions, counted as often as they are used; detectors have about 1,000."""
 MAX_NESTING = 8
 """Functions that call functions; the decode of hookline is 1 deep."""
 MAX_ELEMENTS = 1 << 31

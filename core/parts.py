@@ -347,6 +347,8 @@ class GraftBackend(Protocol):
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
         """Append the decode to a model and write it to ``target``; it then gives the outputs of ``DecodedHead``.
 
+        The stage adds the metadata.
+
         Args:
             model: In the first layout of its family.
             head: Its head.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from onnx import inliner
 from backends.graphsurgeon.decode import decode_function
 from backends.graphsurgeon.heads import default_opset, read_heads
 from backends.graphsurgeon.plugin import YoloLayerOptions
-from core.artifacts import DECODED, QuantizedModel
+from core.artifacts import QuantizedModel
 from core.head import DeviceDecode, Head
 from cuda_plugins import signature
 from cuda_plugins.yolo_layer_settings import Settings, from_arrays
@@ -63,7 +62,6 @@ def graft_decode(model: QuantizedModel, head: Head, *, score_threshold: float, n
     heads = [output.name for output in graph.outputs]
     _append_node(graph, decode, score_threshold, namespace)
     grafted = gs.export_onnx(graph, ir_version=source.ir_version)
-    _copy_metadata(source, grafted, score_threshold)
     if namespace:
         opset = default_opset(source)
         grafted.functions.append(decode_function(heads, opset, namespace, dense=model.fixed_sizes))
@@ -112,11 +110,3 @@ def _rows(heads: list[gs.Variable], settings: Settings) -> int | str:
             return "rows"
         cells += height * width
     return len(settings.anchors) // (2 * len(heads)) * cells
-
-
-def _copy_metadata(source: onnx.ModelProto, grafted: onnx.ModelProto, score_threshold: float) -> None:
-    """Keep ``stride``, ``names`` and all else; our own entry says what the graph gives now."""
-    metadata = {item.key: item.value for item in source.metadata_props}
-    ours = json.loads(metadata.get("hookline", "{}"))
-    ours |= {"layout": DECODED, "score_threshold": score_threshold}
-    onnx.helper.set_model_props(grafted, metadata | {"hookline": json.dumps(ours)})

@@ -168,7 +168,7 @@ def _truncation(session: Session, conf: float) -> list[str]:
     if threshold <= conf:
         return []
     note = (
-        f"the model itself drops boxes with an objectness below {threshold:g}, so the curve ends there and mAP is "
+        f"the model itself drops boxes below its score threshold {threshold:g}, so the curve ends there and mAP is "
         f"lower than that of the weights; to measure down to {conf:g} set graft.score_threshold={conf:g}"
     )
     return [note]

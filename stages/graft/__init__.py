@@ -35,12 +35,15 @@ class GraftConfig:
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
     """Append the decode to ``model``."""
+    from stages.graft.finishing import finish
+
     for problem in check_inputs(config, {"model": known_of(model)}, context):
         raise problem
     name = settle(config, {"model": model}, context).decode
     target = output_path(context.workdir, f"{model.facts.variant}-{model.precision.value}-decoded.onnx")
     head = context.head(model.facts, model.layout)
     operators = context.graft(name).append(model, head, target, score_threshold=config.score_threshold)
+    finish(target, model, name, config.score_threshold)
     return GraftedModel(
         path=target,
         notes=model.notes,

@@ -75,8 +75,8 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
                 found[name] = metadata
     if len(found) > 1:
         raise HooklineError(
-            f"several model families take '{path}' for theirs: {', '.join(found)}",
-            f"leave the plugin of another one out with plugins.disable=[<name>], or {_WANTED}",
+            f"several model families recognise '{path}': {', '.join(found)}",
+            f"disable the plugins of all but one with plugins.disable=[<name>], or {_WANTED}",
         )
     for metadata in found.values():
         head_of(metadata.facts, metadata.layout, registry)

@@ -193,7 +193,7 @@ def _filter(config: PredictConfig, session: Session, context: RunContext) -> Fil
     conf = CONF if config.conf is None else config.conf
     if session.score_threshold > conf:
         context.warn(
-            f"the model itself drops boxes with an objectness below {session.score_threshold:g}, so that some with a "
+            f"the model itself drops boxes below its score threshold {session.score_threshold:g}, so that some with a "
             f"score above conf={conf:g} are missed; to find all, set graft.score_threshold={conf:g}"
         )
     return Filter(

@@ -27,6 +27,7 @@ from core.errors import HooklineError
 from core.parts import Availability, DeviceProcessor, DeviceSession, NoOptions, beside
 from cuda_plugins import loading
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
+from tests import grid_family
 from tests.gpu.devices import EVERY_DEVICE, FakeSession, ShimDevice, put
 from tests.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.graphsurgeon.test_yolo_layer import run as run_onnx
@@ -228,6 +229,29 @@ def test_a_session_on_the_host_gets_arrays_of_numpy(device):
         processor.detect(outputs, head_for(session), placed, Filter()),
         HOST.detect(outputs, head_for(session), placed, Filter()),
     )
+
+
+def test_a_head_without_a_kernel_is_decoded_on_the_host(device):
+    """What lies on the device is downloaded; no kernel of another family takes it."""
+    session, outputs = session_of(device, {}), grid_family.objects()
+    head, processor = grid_family.GridHead(grid_family.FACTS), paired(device, session)
+    _, placed = HOST.prepare([make_picture(64, 96)], InputContract(1, 64, 96))
+    arrays = {name: put(device, value, session.stream) for name, value in outputs.items()}
+    assert_same(processor.detect(arrays, head, placed, Filter()), HOST.detect(outputs, head, placed, Filter()))
+    assert device.launched == []
+
+
+def test_the_score_threshold_of_a_graft_on_the_device(device):
+    """Boxes whose objectness is below it are dropped before the classes are looked at."""
+    heads, placed = make_heads(), HOST.prepare([make_picture(64, 96)] * 2, InputContract(2, 64, 96))[1]
+    session = session_of(device, heads, "heads")
+    arrays = {name: put(device, value, session.stream) for name, value in heads.items()}
+    wanted = Filter(conf=0.1, score_threshold=0.9)
+    found = paired(device, session).detect(arrays, head_for(session), placed, wanted)
+    assert_same(found, HOST.detect(heads, head_for(session), placed, wanted))
+    fewer, all_ = sum(map(len, found)), sum(map(len, HOST.detect(heads, head_for(session), placed, Filter(conf=0.1))))
+    assert 0 < fewer < all_
+    assert ("yolo_layer_float", session.stream) in device.launched
 
 
 def test_outputs_of_the_host_are_filtered_there(device):

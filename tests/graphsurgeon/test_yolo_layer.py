@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -133,19 +132,6 @@ def test_bare_node_for_existing_builds_of_the_plugin(tmp_path):
     assert graph.graph.node[-1].domain == ""
     assert not graph.functions
     assert attributes["plugin_namespace"] == b""
-
-
-def test_metadata_is_kept_and_says_what_the_graph_gives(tmp_path):
-    model = write_heads(tmp_path / "heads.onnx")
-    source = onnx.load(model.path)
-    source.metadata_props.add(key="hookline", value=json.dumps({"layout": "heads", "variant": "tiny"}))
-    onnx.save(source, model.path)
-    for graft in GRAFTS:
-        graft.append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.5)
-        kept = {item.key: item.value for item in onnx.load(tmp_path / "d.onnx").metadata_props}
-        assert kept["stride"] == "32"
-        assert kept["names"] == str(dict(enumerate(model.facts.names)))
-        assert json.loads(kept["hookline"]) == {"layout": "decoded", "variant": "tiny", "score_threshold": 0.5}
 
 
 @pytest.mark.parametrize("tool", ["onnxsim", "graphsurgeon"])

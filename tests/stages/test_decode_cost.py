@@ -173,7 +173,7 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     assert "fp32 model before the graft" in lines[1]
     figures = {line[:29].strip(): line[29:].split() for line in lines[2:8]}
     assert figures["every box, every class"][0] == "1.000"
-    assert figures["objectness below 0.25 dropped"][:2] == ["0.752", "0.248"]
+    assert figures["boxes below 0.25 dropped"][:2] == ["0.752", "0.248"]
     assert figures["one class per box"][:2] == ["0.752", "0.248"]
     assert figures["both, as in the engine"] == figures["the engine itself"]
     assert "one class per box: class 'dog' loses most, 0.495 of its AP50" in lines

@@ -195,7 +195,7 @@ def test_other_names_warn(tmp_path: Path) -> None:
 
 def test_truncated_curve_warns(tmp_path: Path) -> None:
     metrics, memory, _ = run(tmp_path, score_threshold=0.25)
-    assert "drops boxes with an objectness below 0.25" in memory.warnings[0]
+    assert "drops boxes below its score threshold 0.25" in memory.warnings[0]
     assert "set graft.score_threshold=0.001" in memory.warnings[0]
     assert metrics.notes == tuple(memory.warnings) == tuple(json.loads(metrics.path.read_text())["notes"])
 

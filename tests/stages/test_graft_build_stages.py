@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import onnx
 import pytest
 
 from backends.graphsurgeon.plugin import YoloLayerOptions, hookline_grafts
@@ -11,6 +13,7 @@ from backends.ort.plugin import OrtOptions, hookline_runtimes, probe
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import DECODED, CalibrationTable, Dataset, Engine, GraftedModel, Precision, QuantizedModel
 from core.errors import HooklineError
+from core.metadata import KEY, ModelMetadata, to_properties
 from stages.build import BuildConfig, build, check, fingerprint
 from stages.build import hookline_stages as build_stages
 from stages.graft import GraftConfig, graft
@@ -46,6 +49,27 @@ def test_from_heads_to_boxes(tmp_path, context, name):
     assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, DECODED, 0.3)
     with context.runtime("onnxruntime").open(engine, device="cpu") as session:
         assert session.run(images(model, 1))["DecodeNumDetection"].item() > 0
+
+
+@pytest.mark.parametrize("name", ["yolo_layer", "onnx"])
+def test_metadata_are_kept_and_say_what_the_graph_gives(tmp_path, context, name):
+    model = write_heads(tmp_path / "heads.onnx")
+    source = onnx.load(model.path)
+    source.metadata_props.add(key="author", value="me")
+    source.metadata_props.add(
+        key="hookline", value=to_properties(ModelMetadata(model.facts, model.contract, "heads"))[KEY]
+    )
+    onnx.save(source, model.path)
+    decoded = graft(GraftConfig(decode=name, score_threshold=0.5), model, context)
+    kept = {item.key: item.value for item in onnx.load(decoded.path).metadata_props}
+    assert (kept["author"], kept["stride"]) == ("me", "32")
+    assert kept["names"] == str(dict(enumerate(model.facts.names)))
+    ours = json.loads(kept["hookline"])
+    assert (ours["layout"], ours["score_threshold"], ours["facts"]["names"]) == (
+        "decoded",
+        0.5,
+        list(model.facts.names),
+    )
 
 
 def test_bare_node_is_told_at_build(tmp_path, context):
