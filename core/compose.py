@@ -89,6 +89,21 @@ class Request:
     registry: Registry
 
 
+class PluginSearchPath(SearchPathPlugin):
+    """Adds the packages of the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package.
+
+    Attributes:
+        packages: (plugin, package) of each; of the plugins that were registered last.
+    """
+
+    packages: tuple[tuple[str, str], ...] = ()
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the packages."""
+        for name, package in self.packages:
+            search_path.append(provider=name, path=f"pkg://{package}")
+
+
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
     families = plugins.registry.all(ModelFamily).values()
@@ -98,15 +113,7 @@ def register(plugins: Plugins) -> None:
     store.store(name=SCHEMA, node=_root(registry))
     for name in registry.all(Stage):
         store.store(group="stage", name=name, node={name: {}})
-    packages = plugins.conf_packages
-
-    class PluginSearchPath(SearchPathPlugin):
-        """Asks the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package."""
-
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            for name, package in packages:
-                search_path.append(provider=name, path=f"pkg://{package}")
-
+    PluginSearchPath.packages = tuple(plugins.conf_packages)
     HydraPlugins.instance().register(PluginSearchPath)
 
 

@@ -61,8 +61,9 @@ class Part(Generic[ImplT_co]):
         options: Dataclass of its own options, in the config under ``<kind>.<name>``. Declare ranges with
             :mod:`core.ranges`: the plan checks them.
         check_options: Problems with options that are each in range.
-        packages: Distributions of Python whose version shapes what the part makes, as :mod:`core.versions` names them;
-            in the store's key of every stage that the part shapes.
+        packages: Distributions of Python whose version shapes what the part makes, by their names on the package index;
+            ``cupy``, ``onnxruntime``, ``opencv``, ``tensorrt``, ``tensorrt-rtx`` stand for each of their distributions.
+            In the store's key of every stage that the part shapes.
     """
 
     name: str
@@ -273,9 +274,9 @@ class ModelFamily(Part[ModelBackend]):
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
         training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
-            ``core.ranges``, and take enumerations from ``core.training_choices`` where they fit. An option that another
-            family has too must have the same annotation; its default may differ. ``NoOptions`` for a training without
-            options, None for a family that cannot be trained.
+            :mod:`core.ranges`, and take enumerations from :mod:`core.training_choices` where they fit. An option that
+            another family has too must have the same annotation; its default may differ. ``NoOptions`` for a training
+            without options, None for a family that cannot be trained.
     """
 
     head: Callable[[ModelFacts, str], Head]

@@ -90,6 +90,22 @@ def _measured_before(step: Step, artifact: Artifact) -> str:
     return f"{step.stage.name}: reused; times were measured by an earlier run, {when} (reuse=false measures again)"
 
 
+def make_steps(plan: Plan, context: RunContext, store: Store, *, reuse: bool = True) -> list[Artifact]:
+    """Make the artifact of each step in the store, without a directory of a run and without lifecycle hooks.
+
+    Raises:
+        HooklineError: A stage could not do what was asked.
+    """
+    made: list[Artifact] = []
+    for step in plan.steps:
+        with disk_errors():
+            artifact, _ = _run_step(step, made, context, store, reuse=reuse, resume=False)
+        made.append(artifact)
+        for note in artifact.notes:
+            context.warn(note)
+    return made
+
+
 def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
     """What a process that torchrun started besides the first does: its part of the collective stages.
 
