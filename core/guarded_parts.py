@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import fields, replace
 from typing import ParamSpec, TypeVar
 
@@ -104,6 +104,15 @@ def _names(value: object, place: str) -> object:
     return value
 
 
+def _texts(value: object, place: str) -> object:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise Fault(f"must return texts, and returned {shown(value)}", place)
+    listed = list(value)
+    for text in listed:
+        _expect(text, str, "texts", place)
+    return frozenset(listed) if isinstance(value, Set) else listed
+
+
 def _something(value: object, place: str) -> object:
     if value is None:
         raise Fault("must return the object that does the work, and returned None", place)
@@ -126,5 +135,7 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "select": _kinds,
     "fingerprint": _facts,
     "known": _known,
+    "families": _texts,
+    "portable": _texts,
 }
 """What the functions of a descriptor must return, by the name of the field."""

@@ -138,9 +138,7 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
     loading = _Loading(Plugins(Hooks(), Registry()))
     with loading.plugins.manager.reporting(loading.plugins.warnings.append):
         wanted = [candidate for candidate in candidates if candidate.origin.plugin not in disable]
-        imported = [
-            candidate for candidate in wanted if loading.load(candidate)
-        ]  # all wrappers, before a part is asked for
+        imported = [candidate for candidate in wanted if loading.load(candidate)]  # all wrappers before any part
         for candidate in imported:
             loading.register(candidate.origin)
     loading.plugins.infos.extend(
