@@ -1,1 +1,1 @@
-"""What the parts ship: model families, calibrators, grafts, runtimes and processors."""
+"""What the parts of hookline ship: model families, calibrators, grafts, runtimes and processors."""

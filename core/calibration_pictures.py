@@ -18,7 +18,6 @@ from core.dataset import load_split, split_problems
 from core.digest import text_digest
 from core.errors import HooklineError, counted
 from core.media.ahead import ahead
-from core.media.reader import sample_frames
 from core.media.source import Source, SourceKind, image_source, list_source
 from core.media.tolerance import Tolerance
 
@@ -110,6 +109,8 @@ def prepared_batches(
 
     Damaged frames of video are left out, damaged images are used: what is drawn does not depend on damage.
     """
+    from core.media.reader import sample_frames
+
     processor = context.processor(options.processor)
     drawn = sample_frames(source, options.pictures, context.seed, tolerance)
     frames = (frame for frame in drawn if not (frame.damaged and source.kind is SourceKind.video))

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ log.addHandler(logging.NullHandler())  # without a log file, logging would print
 PLAIN_INTERVAL = 5.0
 """Seconds between two plain progress lines."""
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
+
+
+_STREAMS: ContextVar[tuple[TextIO, TextIO] | None] = ContextVar("streams", default=None)
+
+
+@contextmanager
+def printing_to(stream: TextIO, results: TextIO) -> Iterator[None]:
+    """Let consoles that are made in the block print there instead of on standard error and standard output."""
+    former = _STREAMS.set((stream, results))
+    try:
+        yield
+    finally:
+        _STREAMS.reset(former)
 
 
 class Watcher(Protocol):
@@ -43,13 +57,14 @@ class Console:
     """Implements :class:`core.context.Reporter`; remembers the warnings.
 
     Args:
-        stream: Gets progress, notes, warnings and errors; None for standard error.
-        results: Gets the results; None for standard output.
+        stream: Gets progress, notes, warnings and errors; None for standard error, or what :func:`printing_to` says.
+        results: Gets the results; None for standard output, or what :func:`printing_to` says.
     """
 
     def __init__(self, stream: TextIO | None = None, results: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
-        self.results = results or sys.stdout
+        usual = _STREAMS.get() or (sys.stderr, sys.stdout)
+        self.stream = stream or usual[0]
+        self.results = results or usual[1]
         self.warnings: list[str] = []
         self.watcher: Watcher | None = None
         self._live: RichProgress | None = None

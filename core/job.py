@@ -1,9 +1,14 @@
-"""One run: the job that Hydra calls with a composed configuration, and what is kept of it however it ends."""
+"""One run of a composed configuration, and what is kept of it however it ends.
+
+Hydra calls :func:`job` for the command line; :mod:`core.in_process` calls :func:`carry_out` for functions.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import HooklineError, code_of, reason_of
 from core.output_paths import output_path
-from core.plugins import Plugins, load_plugins
+from core.plugins import ENVIRONMENT, Plugins, load_plugins
 from core.ranks import RANKS
 from core.resuming import check_resumable, command, way_on
 from core.run_directory import free_reserve, is_new, remove, run_directory
@@ -24,9 +29,10 @@ from core.user_paths import user_path
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from core.artifacts import Artifact
     from core.compose import Request, Words
     from core.console import Console
-    from core.context import RunContext
+    from core.context import Reporter, RunContext
     from core.plan import Plan
     from core.store import Store
 
@@ -75,40 +81,76 @@ class Outcome:
 outcome = Outcome()
 
 
-@lru_cache
 def plugins_without(disabled: tuple[str, ...]) -> Plugins:
-    """The loaded plugins; once per process and choice."""
+    """Return the loaded plugins; they are loaded once per process, choice and ``$HOOKLINE_PLUGINS``."""
+    return _plugins(disabled, os.environ.get(ENVIRONMENT, ""))
+
+
+@lru_cache
+def _plugins(disabled: tuple[str, ...], _modules: str) -> Plugins:
     return load_plugins(disabled)
+
+
+def disabled_plugins(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return what ``plugins.disable=[...]`` names, read before Hydra starts because the plugins shape its config."""
+    for argument in arguments:
+        word, _, value = argument.partition("=")
+        if word.lstrip("+") == "plugins.disable":
+            return tuple(filter(None, (name.strip(" '\"") for name in value.strip("[]").split(","))))
+    return ()
 
 
 def job(config: DictConfig) -> None:
     """Run what ``config`` says; in a sweep, one job of many."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-    from omegaconf import OmegaConf
 
     from core.console import Console, SilentConsole
+
+    summary = new_summary()
+    outcome.summaries.append(summary)
+    plugins = plugins_without(tuple(config.plugins.disable))
+    try:
+        carry_out(config, summary, plugins, Console() if RANKS.leader else SilentConsole())
+    except KeyboardInterrupt:
+        outcome.reported = True
+        raise
+    except HooklineError as error:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise ReportedError(USER_ERROR) from error
+        outcome.code = USER_ERROR
+
+
+def new_summary() -> Summary:
+    """Return the summary of the run whose configuration Hydra has composed, before anything has run."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
 
     settings = HydraConfig.get()
     overrides: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
     if settings.mode is RunMode.RUN:  # a job of a sweep is resumed by itself
         overrides += [item for item in settings.overrides.hydra if not item.startswith("hydra.mode=")]
-    run_dir = Path(settings.runtime.output_dir)
-    console = Console() if RANKS.leader else SilentConsole()
-    summary = Summary(output_path(run_dir, "summary.json"), command(overrides), overrides)
-    outcome.summaries.append(summary)
+    return Summary(output_path(Path(settings.runtime.output_dir), "summary.json"), command(overrides), overrides)
+
+
+def carry_out(config: DictConfig, summary: Summary, plugins: Plugins, console: Console) -> dict[str, Artifact]:
+    """Run what ``config`` says in the directory of ``summary``, and keep log and summary however it ends.
+
+    Returns:
+        The newest artifact of each stage.
+
+    Raises:
+        HooklineError: The run could not do what was asked; ``console`` has reported why.
+    """
+    run_dir = summary.path.parent
     with RunLog() as log:
         try:
             with interruption_first(), run_directory(run_dir) if RANKS.leader else nullcontext():
-                _run_in(run_dir, config, summary, console, log)
+                return _run_in(config, summary, plugins, console, log)
         except BaseException as error:
             summary.end(error)
             _report(error, summary, console, log)
-            if isinstance(error, HooklineError):
-                if settings.mode is RunMode.MULTIRUN:
-                    raise ReportedError(USER_ERROR) from error
-                outcome.code = USER_ERROR
-                return
             raise
 
 
@@ -119,7 +161,6 @@ def _report(error: BaseException, summary: Summary, console: Console, log: RunLo
             console.error(str(problem))
     elif isinstance(error, KeyboardInterrupt):
         console.note(summary.error)
-        outcome.reported = True
     elif RANKS.leader:
         log.open(output_path(summary.path.parent, "run.log"))
         log.error(error)
@@ -129,21 +170,23 @@ def _report(error: BaseException, summary: Summary, console: Console, log: RunLo
         console.note(f"{again}: {summary.resume}   (finished stages are kept)")
 
 
-def _run_in(run_dir: Path, config: DictConfig, summary: Summary, console: Console, log: RunLog) -> None:
+def _run_in(
+    config: DictConfig, summary: Summary, plugins: Plugins, console: Console, log: RunLog
+) -> dict[str, Artifact]:
     """The run, in a directory that is held; one in which nothing was made is removed."""
+    run_dir = summary.path.parent
     if RANKS.leader:
         keep_config(config, run_dir)
     try:
-        _run(config, plugins_without(tuple(config.plugins.disable)), summary, console, log)
+        return _run(config, plugins, summary, console, log)
     except HooklineError:
         if RANKS.leader and is_new(run_dir):
             remove(run_dir)
         raise
 
 
-def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Console, log: RunLog) -> None:
+def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Console, log: RunLog) -> dict[str, Artifact]:
     from core.compose import typed
-    from core.context import cache_home
     from core.explain import explained
     from core.plan import make_plan
     from core.runner import follow_plan
@@ -158,16 +201,16 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
         console.warn(f"broken plugin: {line}")
     for line in plugins.warnings:
         console.warn(line)
-    context = _context(request, run_dir, console)
+    context = run_context(request, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
-    store = Store(user_path(words.store).resolve() if words.store else cache_home() / "store")
+    store = Store(store_root(words))
     if not RANKS.leader:
         try:
             follow_plan(plan, context, store)
         except HooklineError as error:
             console.error(f"{error} (in process {RANKS.rank})")  # the first process may not know why it waits in vain
             raise
-        return
+        return {}
     for line in unused_options(summary.overrides, plan, plugins.registry):
         console.note(line)
     if words.resume:
@@ -175,7 +218,7 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     check_replaced(run_dir)
     log.open(output_path(run_dir, "run.log"))
     write_summary(summary)
-    _execute(plan, context, store, words, plugins=plugins, console=console, summary=summary)
+    return _execute(plan, context, store, words, plugins=plugins, console=console, summary=summary)
 
 
 def _execute(
@@ -187,7 +230,7 @@ def _execute(
     plugins: Plugins,
     console: Console,
     summary: Summary,
-) -> None:
+) -> dict[str, Artifact]:
     """Run a plan with its observers and its summary."""
     from core.observers import Observers
     from core.runner import run_plan
@@ -201,7 +244,7 @@ def _execute(
     try:
         observers.tell("before_run", plan=plan)
         with interruption_first():
-            run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
+            made = run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
         summary.status, summary.resume = "finished", ""
     except BaseException as error:
         summary.end(error)
@@ -214,9 +257,11 @@ def _execute(
         plugins.manager.unregister(recorder)
         observers.tell("after_run", summary=summary)
         plugins.manager.unregister(monitor)
+    return {step.stage.name: artifact for step, artifact in zip(plan.steps, made, strict=True)}
 
 
-def _context(request: Request, run_dir: Path, console: Console) -> RunContext:
+def run_context(request: Request, run_dir: Path, reporter: Reporter) -> RunContext:
+    """Return the context of a run, from which each stage gets its own."""
     from core.context import RunContext, cache_home
 
     return RunContext(
@@ -228,5 +273,12 @@ def _context(request: Request, run_dir: Path, console: Console) -> RunContext:
         backend=request.words.backend,
         registry=request.registry,
         options=lambda kind, name: request.options[kind, name],
-        reporter=console,
+        reporter=reporter,
     )
+
+
+def store_root(words: Words) -> Path:
+    """Return the folder of the store: ``store=``, else the one in the cache folder."""
+    from core.context import cache_home
+
+    return user_path(words.store).resolve() if words.store else cache_home() / "store"

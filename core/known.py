@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
+from core.artifacts import AnyModel, Artifact, Dataset, Precision
 from core.errors import HooklineError
 from core.family_options import family_options_of
 
@@ -40,7 +40,7 @@ class Known:
     names: tuple[str, ...] | None = None
     max_stride: int | None = None
     precision: Precision | None = None
-    layout: Layout | None = None
+    layout: str | None = None
     runtime: str | None = None
     family: str | None = None
 
@@ -60,6 +60,12 @@ def known_of(artifact: Artifact) -> Known:
         runtime=getattr(artifact, "runtime", None),
         family=artifact.facts.family,
     )
+
+
+def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
+    """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
+    family = context.registry.parts("models").get(model.family or "")
+    return tuple(family.layouts) if family else ()
 
 
 def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:

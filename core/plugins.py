@@ -147,6 +147,33 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
     return loading.plugins
 
 
+def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
+    """Register the parts of one plugin, which need not be installed: for tests of plugins.
+
+    Args:
+        plugin: A module, or an object with methods that are hooks.
+        origin: Whose it is. One of another distribution is tried as at start-up.
+        registry: Gets the parts.
+
+    Raises:
+        HooklineError: A mistake of the plugin, with hook, file and line.
+    """
+    from core.trial import try_parts, try_yaml
+
+    manager = Hooks()
+    with contained(origin, "", source_place(plugin)):
+        if unmarked := manager.add(plugin, origin):
+            raise Fault("; ".join(unmarked))
+    parts, packages = _parts(manager, origin), _packages(manager, origin)
+    with contained(origin, ""):
+        _check_free(parts, registry)
+        if origin.outside:
+            try_yaml(file for files in packages.values() for file in files.values())
+            try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
+    for found in parts:
+        registry.add(found.kind, found.part, found.origin)
+
+
 class _Loading:
     """Loads plugins one by one; each that fails is removed again, and named."""
 

@@ -18,8 +18,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.errors import HooklineError
-from core.job import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, job, outcome, plugins_without
-from core.plugins import Plugins
+from core.installation import overwritten_file, replaced_package
+from core.job import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, disabled_plugins, job, outcome, plugins_without
+from core.library_settings import keep_caches_here, set_libraries
+from core.plugins import BUILTINS, Plugins
 from core.ranks import RANKS
 from core.resuming import command
 from core.run_directory import remember_directories
@@ -32,11 +34,7 @@ from core.version import __version__
 _LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
 """How Hydra leaves no directory behind in the processes that follow the first."""
 
-# Read by CUDA when it starts, in whichever library that is; cuda:N is to be the GPU that nvidia-smi calls N for all.
-os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")
-os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-# Read by ONNX Runtime when it is imported: without it, it writes a device id to ~/.cache/Microsoft and reports usage.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+set_libraries()
 
 
 def main() -> int:
@@ -53,8 +51,8 @@ def _main() -> int:
     arguments = sys.argv[1:]
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
-        _keep_caches_here()
-        plugins = plugins_without(_disabled(arguments))
+        keep_caches_here()
+        plugins = _plugins(arguments)
         if not arguments or {"-h", "--help"} & set(arguments):
             from core.usage import usage
 
@@ -76,22 +74,15 @@ def _main() -> int:
         return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
 
 
-def _keep_caches_here() -> None:
-    """Keep the caches of libraries in ours, where the user has not said otherwise."""
-    from core.context import cache_home
-
-    caches = {"MPLCONFIGDIR": "matplotlib", "CUPY_CACHE_DIR": "cupy", "TORCHINDUCTOR_CACHE_DIR": "torchinductor"}
-    for variable, folder in caches.items():
-        os.environ.setdefault(variable, str(cache_home() / folder))
-
-
-def _disabled(arguments: Sequence[str]) -> tuple[str, ...]:
-    """``plugins.disable=[...]``, read before Hydra starts because the plugins shape its config."""
-    for argument in arguments:
-        word, _, value = argument.partition("=")
-        if word.lstrip("+") == "plugins.disable":
-            return tuple(filter(None, (name.strip(" '\"") for name in value.strip("[]").split(","))))
-    return ()
+def _plugins(arguments: Sequence[str]) -> Plugins:
+    """Load the plugins; say so where the installation is why ours are broken."""
+    if problem := replaced_package():
+        raise HooklineError(problem)
+    plugins = plugins_without(disabled_plugins(arguments))
+    ours_broken = any(info.state == "broken" and info.name in BUILTINS for info in plugins.infos)
+    if ours_broken and (problem := overwritten_file()):
+        raise HooklineError(problem)
+    return plugins
 
 
 def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:

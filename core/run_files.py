@@ -61,6 +61,7 @@ class RunLog:
             self._log.debug("%s", "".join(traceback.format_exception(error.__cause__)).rstrip())
 
     def __enter__(self) -> RunLog:
+        self._state = logging.raiseExceptions, self._log.level, self._log.propagate, self._log.disabled
         logging.raiseExceptions = False  # what needed a full disk reports it, not the log too
         self._log.setLevel(logging.DEBUG)
         self._log.propagate = False
@@ -73,6 +74,7 @@ class RunLog:
         warnings.showwarning = self._former
         self._log.removeHandler(self._handler)
         self._handler.close()
+        logging.raiseExceptions, self._log.level, self._log.propagate, self._log.disabled = self._state
 
     def _show_warning(
         self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any, **named: Any

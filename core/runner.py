@@ -20,7 +20,7 @@ from core.keys import key_of, options_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
-from core.plan import Plan, Step
+from core.plan import Plan, Step, settled
 from core.ranks import RANKS
 from core.results import call_stage, check_result, failure_line
 from core.run_directory import free_reserve, sweep, unfinished
@@ -90,6 +90,22 @@ def _measured_before(step: Step, artifact: Artifact) -> str:
     return f"{step.stage.name}: reused; times were measured by an earlier run, {when} (reuse=false measures again)"
 
 
+def make_steps(plan: Plan, context: RunContext, store: Store, *, reuse: bool = True) -> list[Artifact]:
+    """Make the artifact of each step in the store, without a directory of a run and without lifecycle hooks.
+
+    Raises:
+        HooklineError: A stage could not do what was asked.
+    """
+    made: list[Artifact] = []
+    for step in plan.steps:
+        with disk_errors():
+            artifact, _ = _run_step(step, made, context, store, reuse=reuse, resume=False)
+        made.append(artifact)
+        for note in artifact.notes:
+            context.warn(note)
+    return made
+
+
 def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
     """What a process that torchrun started besides the first does: its part of the collective stages.
 
@@ -106,6 +122,7 @@ def _run_step(
     step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool, resume: bool
 ) -> tuple[Artifact, bool]:
     inputs = {name: made[index] for name, index in step.inputs.items()}
+    step = settled(step, inputs, context)
     key = key_of(step, inputs, context)
     stage = step.stage
     work = Work(stage.name, key, options_of(step, inputs, context))

@@ -66,10 +66,13 @@ class Stage:
             inputs (:mod:`core.known`). Without it, a model that is made of a model keeps what is known of that.
         check_inputs: Problems between the options and what is known of the inputs. Asked with the plan, and again when
             an input has been made.
-        packages: Distributions of Python whose version shapes the result, as :mod:`core.versions` names them. Part of
-            the store's key; those of the parts are added.
-        families: ``families(config, inputs, context)`` names the model families that shape the result, besides the
-            parts that options name (:mod:`core.keys` has the usual ones). Part of the store's key.
+        packages: Distributions of Python whose version shapes the result, named as those of a part. Part of the store's
+            key; those of the parts are added.
+        families: ``families(config, inputs, context)`` names the model families that shape the result:
+            ``families_of_inputs``, ``all_families``, or your own. Their versions and options are part of the store's
+            key.
+        settle: ``settle(config, inputs, context)`` replaces options that can be decided only when the inputs are there,
+            e.g. an ``auto`` that depends on the model. The store's key contains what it returns.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
@@ -99,6 +102,7 @@ class Stage:
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
     packages: tuple[str, ...] = ()
     families: Callable[[Any, Mapping[str, Artifact], RunContext], Iterable[str]] | None = None
+    settle: Callable[[Any, Mapping[str, Any], RunContext], Any] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True

@@ -1,1 +1,1 @@
-"""CUDA kernels, TensorRT plugins and the NumPy twins that state what they compute."""
+"""CUDA kernels and TensorRT plugins of hookline, and the NumPy twins that state what they compute."""

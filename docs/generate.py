@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import hookline.checks
 from core import building, hookspecs, parts, quantizing
 from core.compose import Words
 from core.family_options import option_classes, own_fields
@@ -35,6 +37,13 @@ FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
 """The default of a field that follows another option, as ``core.config.shared`` writes it."""
 
 HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
+
+PUBLIC = {
+    "core.checks": "hookline.checks",
+    "core.ranges": "hookline.ranges",
+    "core.training_choices": "hookline.training",
+}
+"""Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
@@ -119,11 +128,25 @@ def _prose(item: object) -> str:
             fenced = True
         elif not (fenced and not line.strip() and lines[-1] == "```python"):
             lines.append(line.removeprefix("    ") if fenced else line)
-    return "\n".join([*lines, "```"] if fenced else lines)
+    if not fenced:
+        return "\n".join(lines)
+    start = lines.index("```python") + 1
+    return "\n".join([*lines[:start], *_imports("\n".join(lines[start:])), *lines[start:], "```"])
+
+
+def _imports(code: str) -> list[str]:
+    """The lines that import what an example takes from us."""
+    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    names = {module.__name__: sorted(used & set(module.__all__)) for module in (hookline, hookline.checks)}
+    return [*(f"from {module} import {', '.join(found)}" for module, found in names.items() if found), "", ""]
 
 
 def _markdown(text: str) -> str:
-    """Return text of a docstring with Markdown's code spans in place of roles and double backticks."""
+    """Return text of a docstring with Markdown's code spans in place of roles and double backticks.
+
+    A module of ours stands as outside code imports it.
+    """
+    text = re.sub(r":mod:`core([\w.]*)`", lambda found: f"`{PUBLIC.get(f'core{found[1]}', 'hookline')}`", text)
     text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
     return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
 

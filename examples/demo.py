@@ -15,10 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.assets import asset
-from core.console import Console
-from core.context import cache_home
-from core.errors import HooklineError
+from hookline import HooklineError, sample
 
 Summary = dict[str, Any]
 """The content of a summary.json."""
@@ -40,11 +37,10 @@ def run(name: str, *overrides: str) -> Summary:
 
 def main() -> int:
     """Run the demo; gives the exit code."""
-    console = Console()
     try:
-        bus, zidane, street = (asset(name, cache_home(), console) for name in ("bus", "zidane", "street"))
+        bus, zidane, street = map(sample, ("bus", "zidane", "street"))
     except HooklineError as error:
-        console.error(str(error))
+        print(f"error: {error}", file=sys.stderr)
         return 2
     if FOLDER.exists():
         shutil.rmtree(FOLDER)

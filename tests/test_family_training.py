@@ -47,7 +47,7 @@ class Trainer:
 def hookline_models():
     yield ModelFamily(
         name="{name}", summary="toy", load=lambda _: Trainer(), variants=("{name}_s",), strides={{"{name}_s": 32}},
-        training={training},
+        training={training}, head=lambda facts, layout: None,
     )
 '''
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

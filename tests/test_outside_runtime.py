@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
@@ -64,14 +63,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Run:
         return Done(result.returncode, result.stderr, where, {stage["name"]: stage["status"] for stage in stages})
 
     return call
-
-
-def test_it_imports_nothing_of_ours_but_core() -> None:
-    for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [item.name for item in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.partition(".")[0] for name in names} & {"stages", "backends", "cuda_plugins", "tests"}
 
 
 def test_from_weights_to_boxes_by_its_own_rules(run: Run) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SHIPPED = ("core", "stages", "backends", "cuda_plugins", "conf")
+SHIPPED = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def readme(repo_root: Path) -> str:
 
 
 def test_plugin_of_the_readme_loads(readme: str, repo_root: Path, tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (code,) = re.findall(r"```python\n(# mine\.py.*?)```", readme, re.DOTALL)
     (tmp_path / "mine.py").write_text(code)
     settings = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(repo_root)]),

@@ -30,6 +30,7 @@ from core.plan import Step, make_plan
 from core.ranges import Fraction, Positive, PositiveFloat, Range
 from core.registry import Origin, Registry
 from core.stage import Stage
+from tests import grid_family
 from tests.core import toys
 
 
@@ -92,7 +93,7 @@ LEARN = Stage(name="learn", summary="toy", run=learn, families=lambda config, *_
 
 
 def family(name: str, training: type[Any] | None) -> ModelFamily:
-    return ModelFamily(name=name, summary="toy", load=lambda _: None, training=training)
+    return grid_family.family(name=name, training=training)
 
 
 FAMILIES = (family("first", First), family("second", Second))

@@ -1,1 +1,1 @@
-"""A runtime and a quantizer from outside: nothing of hookline is imported but its public modules."""
+"""A runtime and a quantizer from outside: it imports the package hookline and nothing else of ours."""

@@ -6,13 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from core.artifacts import Precision
-from core.building import BuildRequest
-from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import Availability, NoOptions, Quantizer, Runtime
-from core.quantizing import QdqStyle
-from core.ranges import Range
+from hookline import (
+    Availability,
+    BuildRequest,
+    HooklineError,
+    NoOptions,
+    Precision,
+    QdqStyle,
+    Quantizer,
+    Runtime,
+    hookimpl,
+)
+from hookline.ranges import Range
 
 if TYPE_CHECKING:
     from hookline_chip.quantizer import InputOnly

@@ -6,10 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from core.artifacts import Precision
-from core.calibration import Ranges
-from core.onnx_file import read_onnx
-from core.quantizing import QuantizeJob
+from hookline import Precision, QuantizeJob, Ranges, read_onnx
 from hookline_chip.plugin import InputOnlyOptions
 
 

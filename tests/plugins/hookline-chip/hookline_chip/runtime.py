@@ -10,10 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from core.artifacts import Engine, OnnxModel
-from core.building import BuildJob
-from core.engine_file import check_engine_file
-from core.errors import HooklineError
+from hookline import BuildJob, Engine, HooklineError, OnnxModel, check_engine_file
 from hookline_chip.plugin import ChipOptions
 
 

@@ -7,13 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.artifacts import OnnxModel
-from core.calibration import TensorRange
-from core.context import RunContext
-from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import Calibrator, RangeObserver
-from core.stage import Stage
+from hookline import Calibrator, HooklineError, OnnxModel, RangeObserver, RunContext, Stage, TensorRange, hookimpl
 
 
 @dataclass

@@ -1,0 +1,274 @@
+"""From a file to boxes: ``model = hookline.open("best.pt")``, ``found = model(image)``."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from core.artifacts import AnyModel, Artifact, InputContract
+from core.classes import class_ids
+from core.config import shared
+from core.detections import Detections, Filter
+from core.errors import HooklineError, PlanError, shown
+from core.in_process import made_in_process
+from core.opening import open_model, opener, opening_problems
+from core.parts import ProcessorBackend, Session, beside
+from core.registry import AUTO
+from core.resolve import resolve_parts
+from hookline.options import arguments
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.context import RunContext
+
+    Image = NDArray[np.uint8]
+
+Classes = str | int | Sequence[str | int] | None
+Weights = str | os.PathLike[str] | AnyModel
+"""A file, an official name, or a model that a run gave."""
+
+
+@dataclass(frozen=True)
+class NamedDetections(Detections):
+    """Boxes found in one image, best score first.
+
+    Attributes:
+        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the image, clipped to it.
+        scores: float32 [n], 0..1.
+        classes: int32 [n], indices into ``names``.
+        names: Class names of the model.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The class name of each box."""
+        return [self.names[index] for index in self.classes]
+
+
+class Model:
+    """An opened model: call it with an image. Close it, or use it in a ``with`` block.
+
+    Calls from several threads run one after the other.
+
+    Attributes:
+        names: Class names.
+        contract: What the network takes: batch, height, width, and how images are prepared.
+    """
+
+    names: tuple[str, ...]
+    contract: InputContract
+
+    def __init__(
+        self, name: str, session: Session, processor: ProcessorBackend, context: RunContext, held: ExitStack
+    ) -> None:
+        self._name, self._context, self._held = name, context, held
+        self._session: Session | None = session
+        self._processor = processor
+        self._lock = threading.Lock()
+        self._head = context.head(session.facts, session.layout)
+        self.names, self.contract = session.facts.names, session.contract
+
+    @overload
+    def __call__(
+        self,
+        images: Image,
+        *,
+        conf: float = ...,
+        iou: float = ...,
+        max_det: int = ...,
+        classes: Classes = ...,
+    ) -> NamedDetections: ...
+
+    @overload
+    def __call__(
+        self,
+        images: Sequence[Image],
+        *,
+        conf: float = ...,
+        iou: float = ...,
+        max_det: int = ...,
+        classes: Classes = ...,
+    ) -> list[NamedDetections]: ...
+
+    def __call__(
+        self,
+        images: Image | Sequence[Image],
+        *,
+        conf: float = 0.25,
+        iou: float = 0.45,
+        max_det: int = 300,
+        classes: Classes = None,
+    ) -> NamedDetections | list[NamedDetections]:
+        """Find boxes.
+
+        Args:
+            images: One image, or a list of images of any sizes: uint8 [height, width, 3] with channels B, G, R, as
+                OpenCV and :func:`hookline.read_image` give them. For R, G, B, pass ``image[..., ::-1]``.
+            conf: Minimum score of a box, 0..1.
+            iou: Boxes of one class that overlap a better one by more than this are dropped, 0..1.
+            max_det: Maximum number of boxes per image.
+            classes: Only these classes, names or numbers; None: all.
+
+        Returns:
+            Boxes of the image; of a list, a list of the same length.
+
+        Raises:
+            HooklineError: An argument is out of range, an image has another form, or the model is closed.
+        """
+        alone = isinstance(images, str) or not isinstance(images, Sequence)
+        pictures = [_image(item) for item in ((images,) if alone else images)]
+        wanted = self._filter(conf, iou, max_det, classes)
+        step = self.contract.batch
+        with self._lock:
+            found = [
+                item
+                for start in range(0, len(pictures), step)
+                for item in self._detect(pictures[start : start + step], wanted)
+            ]
+        return found[0] if alone else found
+
+    def close(self) -> None:
+        """Free what the model holds. A closed model cannot be called."""
+        with self._lock:
+            self._session = None
+            self._held.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "" if self._session else ", closed"
+        return f"<hookline.Model '{self._name}', {len(self.names)} classes{state}>"
+
+    def _detect(self, images: list[Image], wanted: Filter) -> list[NamedDetections]:
+        session = self._session
+        if session is None:
+            raise HooklineError(f"the model '{self._name}' is closed", "open it again")
+        prepared, letterboxes = self._processor.prepare(images, session.contract)
+        outputs = session.run(prepared)
+        found = self._processor.detect(outputs, self._head, letterboxes, wanted)
+        return [NamedDetections(item.boxes, item.scores, item.classes, self.names) for item in found]
+
+    def _filter(self, conf: float, iou: float, max_det: int, classes: Classes) -> Filter:
+        for name, value in (("conf", conf), ("iou", iou)):
+            if not 0 <= value <= 1:
+                raise HooklineError(f"{name}={shown(value)} is out of range", "possible: 0 to 1")
+        if max_det < 1:
+            raise HooklineError(f"max_det={shown(max_det)} is out of range", "possible: 1 or more")
+        session = self._session
+        if session is not None and session.score_threshold > conf:
+            self._context.warn(
+                f"'{self._name}' itself drops boxes with an objectness below {session.score_threshold:g}, so that "
+                f"some with a score above conf={conf:g} are missed; to find all, build it with "
+                f"graft.score_threshold={conf:g}"
+            )
+        return Filter(conf=conf, iou=iou, max_det=max_det, classes=class_ids(classes, self.names))
+
+
+def open(  # noqa: A001  as gzip.open and PIL.Image.open
+    weights: Weights,
+    *overrides: str,
+    device: str | None = None,
+    imgsz: int | Sequence[int] | None = None,
+    backend: str | None = None,
+    processor: str | None = None,
+    store: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+) -> Model:
+    """Open a model for images in memory.
+
+    Args:
+        weights: A checkpoint (.pt, .safetensors), an ONNX file or an engine; the name of an official release; or a
+            model that :func:`hookline.build` or :func:`hookline.run` gave.
+        overrides: More options as on the command line, e.g. ``"runtimes.onnxruntime.threads=2"``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        imgsz: Input size of a checkpoint, or of a model whose size is dynamic; None: that of the model, else 640.
+        backend: The runtime; an engine has its own.
+        processor: Pre- and post-processing; None: the best for the device.
+        store: Where a converted checkpoint is kept; None: the store of the user.
+        quiet: Print nothing.
+
+    Returns:
+        The model; it is ready to be called.
+
+    Raises:
+        HooklineError: There is no such file, it cannot be read, or it cannot run on the device.
+    """
+    words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights, "device": device}
+    words |= {"imgsz": imgsz, "backend": backend, "processor": processor, "store": store}
+    made, request, context = made_in_process(["+stage=load", *arguments(words), *overrides], quiet=quiet)
+    model = made[-1]
+    if not isinstance(model, AnyModel):
+        raise HooklineError(f"'{model.path}' is a {type(model).__name__}, not a model", "give weights or an engine")
+    runtime = opener(type(model), getattr(model, "runtime", ""), context)
+    problems = list(opening_problems(type(model), runtime, context))
+    if request.words.backend not in {AUTO, runtime}:
+        problems.append(_other_backend(model, runtime, request.words.backend))
+    chosen = resolve_parts(_Processing(request.words.processor), context, problems, [], runtime=runtime)
+    if problems:
+        raise PlanError(problems)
+    backend_of_processor = context.processor(chosen.processor)
+    with ExitStack() as stack:
+        session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))
+        return Model(model.path.name, session, beside(backend_of_processor, session), context, stack.pop_all())
+
+
+def read_image(path: str | os.PathLike[str]) -> Image:
+    """Read an image file as the stages do: uint8 [height, width, 3] with channels B, G, R, turned as its EXIF says.
+
+    Raises:
+        HooklineError: It is missing, damaged, or too large.
+    """
+    from core.media.picture import UnreadableError, read_picture
+    from core.user_paths import user_path
+
+    try:
+        return read_picture(user_path(path))
+    except UnreadableError as error:
+        raise HooklineError(f"'{os.fspath(path)}' cannot be read: {error}") from error
+
+
+def _other_backend(model: AnyModel, runtime: str, asked: str) -> HooklineError:
+    """Return the error for a runtime that does not open this kind of model."""
+    opens = f"{runtime} opens it" if runtime else "its model family opens it"
+    return HooklineError(
+        f"backend={asked} cannot open '{model.path.name}': {opens}",
+        f"build an engine first: hookline.build(..., backend='{asked}')",
+    )
+
+
+@dataclass(frozen=True)
+class _Processing:
+    """Names the processor, so that ``auto`` is resolved as in a plan."""
+
+    processor: str = shared("processor", kind="processors")
+
+
+def _image(given: object) -> Image:
+    """Return an image as processors take it.
+
+    Raises:
+        HooklineError: It is no array, or one of another type or shape.
+    """
+    import numpy as np
+
+    if not isinstance(given, np.ndarray):
+        hint = "hookline.read_image(path) reads a file" if isinstance(given, str | os.PathLike) else "give an array"
+        raise HooklineError(f"an image is a NumPy array, not {shown(given)}", hint)
+    if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3 or not given.size:
+        raise HooklineError(
+            f"an image is uint8 [height, width, 3], not {given.dtype} {list(given.shape)}",
+            "give the pixels as OpenCV reads them: channels B, G, R, values 0..255",
+        )
+    return np.ascontiguousarray(given)

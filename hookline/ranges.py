@@ -1,0 +1,29 @@
+"""Ranges of options, declared with the type of a field; the plan refuses values out of range.
+
+Example::
+
+    @dataclass
+    class BlurConfig:
+        rounds: Positive = 3
+        strength: Annotated[float, Range(0, 10)] = 1.0
+"""
+
+from core.ranges import (
+    BatchSize,
+    Fraction,
+    NonNegative,
+    NonNegativeFloat,
+    Positive,
+    PositiveFloat,
+    Range,
+)
+
+__all__ = [
+    "BatchSize",
+    "Fraction",
+    "NonNegative",
+    "NonNegativeFloat",
+    "Positive",
+    "PositiveFloat",
+    "Range",
+]

@@ -1,0 +1,1 @@
+"""Tests of the package hookline: what plugins, scripts and notebooks import."""

@@ -1,0 +1,221 @@
+"""hookline.open: any kind of model gives the boxes that predict gives, on arrays in memory."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import hookline
+
+FORMS = ("checkpoint", "heads", "engine")
+LOW = {"conf": 0.01, "iou": 0.6, "max_det": 20}
+
+
+@pytest.fixture(scope="module")
+def models(material: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, hookline.Artifact]:
+    """The tiny model in each of its forms."""
+    folder = tmp_path_factory.mktemp("models")
+    options = (f"weights={material / 'tiny.safetensors'}", "imgsz=64", "graft.score_threshold=0.001")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOOKLINE_HOME", str(material / "home"))
+        made = hookline.run("+stage=[export,build]", *options, f"hydra.run.dir={folder / 'run'}", quiet=True).artifacts
+    return {"checkpoint": made["load"], "heads": made["export"], "engine": made["build"]}
+
+
+@pytest.fixture(scope="module")
+def image(material: Path) -> NDArray[np.uint8]:
+    return hookline.read_image(material / "pictures" / "0.png")
+
+
+@pytest.fixture(scope="module")
+def model(models: dict[str, hookline.Artifact], material: Path) -> hookline.Model:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOOKLINE_HOME", str(material / "home"))
+        return hookline.open(models["engine"], quiet=True)
+
+
+def same(one: hookline.Detections, other: hookline.Detections) -> bool:
+    fields = ("boxes", "scores", "classes")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in fields)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_boxes_are_those_of_predict(
+    form: str, models: dict[str, hookline.Artifact], here: Path, material: Path, image: NDArray[np.uint8]
+) -> None:
+    path = models[form].path
+    with hookline.open(path, imgsz=64, quiet=True) as model:
+        found = model(image, **LOW)
+    options = [f"{name}={value}" for name, value in LOW.items()]
+    stage = [f"predict.model={form}", "predict.save_csv=true", "predict.draw=false", "hydra.run.dir=run", "imgsz=64"]
+    line = ["+stage=predict", f"weights={path}", f"source={material / 'pictures' / '0.png'}", *stage, *options]
+    hookline.run(*line, quiet=True)
+    rows = list(csv.DictReader((here / "run" / "predict" / "predictions.csv").open()))
+    assert len(found) == len(rows) > 3
+    assert found.labels == [row["class"] for row in rows]
+    boxes = [[float(row[name]) for name in ("x1", "y1", "x2", "y2")] for row in rows]
+    np.testing.assert_allclose(found.boxes, boxes, atol=0.01)
+    np.testing.assert_allclose(found.scores, [float(row["score"]) for row in rows], atol=1e-4)
+
+
+def test_opening_writes_nothing_into_the_working_directory(models: dict[str, hookline.Artifact], here: Path) -> None:
+    with hookline.open(models["engine"], quiet=True) as model:
+        model(np.zeros((8, 8, 3), np.uint8))
+    hookline.open(str(models["checkpoint"].path), quiet=True).close()
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+class TestCall:
+    """One opened engine, called in different ways."""
+
+    def test_a_list_gives_a_list(self, model: hookline.Model, image: NDArray[np.uint8]) -> None:
+        half = image[: image.shape[0] // 2]
+        found = model([image, half, image], **LOW)
+        assert [len(item) > 0 for item in found] == [True, True, True]
+        assert same(found[0], found[2])
+        assert same(found[1], model(half, **LOW))
+        assert found[1].boxes.max() <= max(half.shape)
+        assert model([]) == []
+
+    def test_a_view_is_taken_as_it_looks(self, model: hookline.Model, image: NDArray[np.uint8]) -> None:
+        mirrored, channels = image[:, ::-1], image[..., ::-1]
+        assert same(model(mirrored, **LOW), model(mirrored.copy(), **LOW))
+        assert same(model(channels, **LOW), model(channels.copy(), **LOW))
+        assert not same(model(channels, **LOW), model(image, **LOW))
+
+    def test_classes_are_names_or_numbers(self, model: hookline.Model, image: NDArray[np.uint8]) -> None:
+        everything = model(image, **LOW)
+        label = everything.labels[0]
+        found = model(image, classes=[label], **LOW)
+        assert set(found.labels) == {label}
+        assert same(found, model(image, classes=model.names.index(label), **LOW))
+        with pytest.raises(hookline.HooklineError, match="clas0"):
+            model(image, classes="clas0")
+
+    def test_threads_do_not_mix_their_boxes(self, model: hookline.Model, image: NDArray[np.uint8]) -> None:
+        images = [image, image[::-1], image[:, ::-1], image[:40]]
+        expected = [model(item, **LOW) for item in images]
+        wrong: list[int] = []
+
+        def work(index: int) -> None:
+            wrong.extend(index for _ in range(20) if not same(model(images[index], **LOW), expected[index]))
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(len(images))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+
+    @pytest.mark.parametrize(
+        ("given", "problem"),
+        [
+            ("bus.jpg", r"an image is a NumPy array, not 'bus.jpg'; hookline.read_image\(path\) reads a file"),
+            (np.zeros((4, 4, 3), np.float32), r"uint8 \[height, width, 3\], not float32 \[4, 4, 3\]"),
+            (np.zeros((4, 4), np.uint8), r"not uint8 \[4, 4\]"),
+            (np.zeros((4, 4, 4), np.uint8), r"not uint8 \[4, 4, 4\]"),
+            (np.zeros((0, 4, 3), np.uint8), r"not uint8 \[0, 4, 3\]"),
+            ([np.zeros((4, 4, 3), np.uint8), None], "a NumPy array, not None"),
+            (None, "a NumPy array, not None"),
+            (7, "a NumPy array, not 7"),
+        ],
+    )
+    def test_what_is_no_image_is_refused(self, model: hookline.Model, given: object, problem: str) -> None:
+        with pytest.raises(hookline.HooklineError, match=problem):
+            model(given)
+
+    @pytest.mark.parametrize("options", [{"conf": 1.5}, {"iou": -1}, {"conf": float("nan")}, {"max_det": 0}])
+    def test_options_out_of_range_are_refused(
+        self, model: hookline.Model, image: NDArray[np.uint8], options: dict[str, float]
+    ) -> None:
+        with pytest.raises(hookline.HooklineError, match="is out of range"):
+            model(image, **options)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_closed_model_says_so(models: dict[str, hookline.Artifact], image: NDArray[np.uint8]) -> None:
+    model = hookline.open(models["engine"], quiet=True)
+    model.close()
+    model.close()
+    with pytest.raises(hookline.HooklineError, match="is closed; open it again"):
+        model(image)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"weights": "nowhere.pt"}, "'nowhere.pt' is neither a file nor an official name"),
+        ({"device": "cuda:9"}, "cuda"),
+        ({"device": "gpu"}, "gpu"),
+        ({"imgsz": 96}, "96"),
+        ({"processor": "opencvv"}, "did you mean opencv"),
+        ({"backend": "tensorrt"}, "backend=tensorrt, but 'tiny-fp32.onnx' is an engine of onnxruntime"),
+    ],
+)
+def test_mistakes_are_raised_when_it_is_opened(
+    models: dict[str, hookline.Artifact], options: dict[str, object], problem: str
+) -> None:
+    given = {"weights": models["engine"]} | options
+    with pytest.raises(hookline.HooklineError, match=problem) as caught:
+        hookline.open(**given, quiet=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("form", "opener"), [("checkpoint", "its model family"), ("heads", "onnxruntime")])
+def test_a_backend_that_does_not_open_the_model_is_refused(
+    models: dict[str, hookline.Artifact], form: str, opener: str
+) -> None:
+    with pytest.raises(
+        hookline.HooklineError, match=f"backend=tensorrt cannot open 'tiny.*': {opener} opens it; build"
+    ):
+        hookline.open(models[form], backend="tensorrt", quiet=True)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_option_without_effect_is_reported(
+    models: dict[str, hookline.Artifact], capfd: pytest.CaptureFixture[str]
+) -> None:
+    hookline.open(models["engine"], "graft.score_threshold=0.1", "runtimes.onnxruntime.threads=1").close()
+    assert capfd.readouterr().err == "graft.score_threshold has no effect: stage 'graft' is not part of this plan\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_low_threshold_is_warned_of(
+    material: Path, image: NDArray[np.uint8], capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine = hookline.build(material / "tiny.safetensors", "graft.score_threshold=0.2", imgsz=64, quiet=True)
+    capfd.readouterr()
+    with hookline.open(engine) as model:
+        model(image, conf=0.1)
+        model(image, conf=0.1)
+    assert capfd.readouterr().err.count("build it with graft.score_threshold=0.1") == 1
+
+
+def test_an_image_is_read_or_refused(material: Path, tmp_path: Path) -> None:
+    assert hookline.read_image(material / "pictures" / "0.png").shape == (96, 128, 3)
+    with pytest.raises(hookline.HooklineError, match=r"nowhere\.jpg' cannot be read: No such file"):
+        hookline.read_image(tmp_path / "nowhere.jpg")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_session_is_freed_when_the_model_cannot_be_made(
+    models: dict[str, hookline.Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed: list[object] = []
+    monkeypatch.setattr("backends.ort.session.OrtSession.__exit__", lambda session, *_: freed.append(session))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("hookline.model.beside", fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        hookline.open(models["engine"], quiet=True)
+    assert len(freed) == 1
