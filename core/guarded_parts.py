@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import ParamSpec, TypeVar
 
@@ -104,13 +104,9 @@ def _names(value: object, place: str) -> object:
     return value
 
 
-def _texts(value: object, place: str) -> object:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise Fault(f"must return texts, and returned {shown(value)}", place)
-    listed = list(value)
-    for text in listed:
-        _expect(text, str, "texts", place)
-    return frozenset(listed) if isinstance(value, Set) else listed
+def _iterated_names(value: object, place: str) -> object:
+    """Names are listed here: a generator would run outside of the call that is contained."""
+    return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
 
 
 def _something(value: object, place: str) -> object:
@@ -135,7 +131,7 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "select": _kinds,
     "fingerprint": _facts,
     "known": _known,
-    "families": _texts,
-    "portable": _texts,
+    "families": _iterated_names,
+    "head": _something,
 }
 """What the functions of a descriptor must return, by the name of the field."""
