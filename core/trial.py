@@ -60,7 +60,8 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             with _placed(f"training options of the model family '{part.name}'", source_place(part.training), origin):
                 _try_declaration(part.training, part.training)
         scratch.add(kind, part, origin)
-    register_resolvers()
+    if not OmegaConf.has_resolver("official"):
+        register_resolvers()
     config = composed(scratch)
     for kind, part, place in parts:
         with _placed_options(kind, part, place, origin):

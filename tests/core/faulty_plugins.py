@@ -288,8 +288,14 @@ LOADING = [
     Faulty(
         "part_releases",
         "@hookimpl\ndef hookline_models():\n"
-        "    yield ModelFamily(name='NAME', summary='', load=print, releases={'odd': 'https://example.com'})\n",
+        "    yield ModelFamily(name='NAME', summary='', load=print, head=print, releases={'odd': 'https://example.com'})\n",
         "releases must be",
+    ),
+    Faulty(
+        "part_taken_release",
+        "@hookimpl\ndef hookline_models():\n    yield ModelFamily(name='NAME', summary='', load=print, head=print,\n"
+        "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
+        "the release 'yolov5s' is one of the family 'yolov5'",
     ),
     # import
     Faulty("import_gone", "import a_module_that_is_not_there  # HERE\n", "ModuleNotFoundError"),
