@@ -20,11 +20,14 @@ import numpy as np
 import onnxruntime as ort
 
 from backends.cv.plugin import hookline_processors
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.plugin import OrtOptions
 from backends.ort.runtime import OrtRuntime
+from backends.yolov5.anchors import HEADS, LAYOUTS, anchors_of
 from backends.yolov5.backend import YOLOv5Backend
-from core.artifacts import Checkpoint, GraftedModel, InputContract, Layout, QuantizedModel
+from backends.yolov5.head import head
+from core.artifacts import DECODED, Checkpoint, GraftedModel, InputContract, QuantizedModel
 from core.parts import Session
 from cuda_plugins.signature import NUM
 from cuda_plugins.yolo_layer import yolo_layer
@@ -63,29 +66,29 @@ def read_arguments() -> argparse.Namespace:
 def open_all(checkpoint: Checkpoint, contract: InputContract, folder: Path, threads: int) -> dict[str, Session]:
     """Sessions of the heads, the classic output, and the heads grafted at each threshold."""
     runtime = OrtRuntime(OrtOptions(threads=threads))
-    models = {layout: exported(checkpoint, contract, layout, folder) for layout in (Layout.heads, Layout.classic)}
-    sessions: dict[str, Session] = {layout.value: runtime.open(model, device="cpu") for layout, model in models.items()}
+    models = {layout: exported(checkpoint, contract, layout, folder) for layout in LAYOUTS}
+    sessions: dict[str, Session] = {layout: runtime.open(model, device="cpu") for layout, model in models.items()}
     for threshold in THRESHOLDS:
-        model = grafted(models[Layout.heads], folder / f"{threshold}.onnx", threshold)
+        model = grafted(models[HEADS], folder / f"{threshold}.onnx", threshold)
         sessions[f"grafted at {threshold}"] = runtime.open(model, device="cpu")
     return sessions
 
 
-def exported(checkpoint: Checkpoint, contract: InputContract, layout: Layout, folder: Path) -> QuantizedModel:
+def exported(checkpoint: Checkpoint, contract: InputContract, layout: str, folder: Path) -> QuantizedModel:
     """The float32 graph of one layout."""
-    target = folder / f"{layout.value}.onnx"
+    target = folder / f"{layout}.onnx"
     YOLOv5Backend().export(checkpoint, target, contract=contract, layout=layout, opset=17)
     return QuantizedModel(path=target, facts=checkpoint.facts, contract=contract, layout=layout, runtime="onnxruntime")
 
 
 def grafted(model: QuantizedModel, target: Path, threshold: float) -> GraftedModel:
     """The heads with the decode appended."""
-    YoloLayerGraft().append(model, target, score_threshold=threshold, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head(model.facts, model.layout), target, score_threshold=threshold)
     return GraftedModel(
         path=target,
         facts=model.facts,
         contract=model.contract,
-        layout=Layout.decoded,
+        layout=DECODED,
         runtime=model.runtime,
         graft="yolo_layer",
         score_threshold=threshold,
@@ -106,7 +109,7 @@ def works(sessions: Mapping[str, Session], images: np.ndarray) -> dict[str, Call
     """What is timed, by name."""
     heads = sessions["heads"]
     facts = heads.facts
-    anchors = [value for level in facts.anchors for value in level]
+    anchors = [value for level in anchors_of(facts) for value in level]
 
     def decoded_outside() -> object:
         return yolo_layer(

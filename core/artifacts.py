@@ -8,10 +8,15 @@ fills in :attr:`Artifact.sha256` and :attr:`Artifact.provenance` when a stage ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+Padding = Literal["centre", "top_left"]
+"""Where the letterbox puts an image: in the centre of the input, or in its top left corner."""
+Channels = Literal["rgb", "bgr"]
+"""Order of the input's channels."""
 
 
 class Precision(str, Enum):
@@ -29,17 +34,8 @@ class Int8Route(str, Enum):
     calibrator = "calibrator"
 
 
-class Layout(str, Enum):
-    """What a model gives (docs/contracts.md).
-
-    ``heads``: one output a level, ``p3 p4 p5 (p6)``, [B, A*(5+nc), H/s, W/s], sigmoid applied.
-    ``classic``: ``output0`` [B, N, 5+nc], boxes cx, cy, w, h in pixels of the network input.
-    ``decoded``: the four outputs of ``YoloLayer_TRT``, boxes x1, y1, x2, y2 in pixels.
-    """
-
-    heads = "heads"
-    classic = "classic"
-    decoded = "decoded"
+DECODED = "decoded"
+"""The layout of every grafted model (:class:`core.head.DecodedHead`). A model family names all others."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +43,19 @@ class ModelFacts:
     """What a detector is, independent of the file format it lies in.
 
     Attributes:
-        family: Name of the model family that can rebuild it, e.g. ``yolov5``.
-        variant: e.g. ``yolov5s``; the file's stem where the variant is not a known one.
+        family: Name of the model family, which can rebuild it and decodes its outputs.
+        variant: Which size of the family; the file's stem where the family does not know it.
         names: Class names, index = class id.
-        anchors: Per level, small stride first: w0, h0, w1, h1, ... in pixels of the network input.
         strides: Per level, small first, in pixels.
+        head: What else the family needs to know of its outputs, e.g. anchors: JSON values that only the family reads.
+            Lists and not tuples, so that they are equal to what is read back from a file.
     """
 
     family: str
     variant: str
     names: tuple[str, ...]
-    anchors: tuple[tuple[float, ...], ...]
     strides: tuple[int, ...]
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -71,17 +68,43 @@ class ModelFacts:
         return max(self.strides)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How an image becomes network input; a model family states it, and every processor obeys it.
+
+    A value of the input is ``level * scale + offset``, where the level is that of the image or the border, 0..255. The
+    defaults are YOLOv5's.
+
+    Attributes:
+        padding: Where the image lies in the input: ``centre``, between two borders, or ``top_left``.
+        pad_value: Level 0..255 of the letterbox border, before scaling.
+        channels: Order of the planes, ``rgb`` or ``bgr``. Images are read as BGR.
+        scale: Factor of a level.
+        offset: Summand, after scaling.
+    """
+
+    padding: Padding = "centre"
+    pad_value: int = 114
+    channels: Channels = "rgb"
+    scale: float = 1.0 / 255.0
+    offset: float = 0.0
+
+    def contract(
+        self, *, batch: int, height: int, width: int, dynamic: tuple[str, ...] = (), name: str = "images"
+    ) -> InputContract:
+        """Return the contract of an input of this size whose images are prepared in this way."""
+        values = {item.name: getattr(self, item.name) for item in fields(Preprocessing)}
+        return InputContract(batch, height, width, dynamic, name, **values)
+
+
 @dataclass(frozen=True)
-class InputContract:
-    """The input a model expects and how a picture becomes it; every processor obeys it.
+class InputContract(Preprocessing):
+    """The input that a model expects.
 
     Attributes:
         batch, height, width: The static size, or the size to use where that axis is dynamic.
         dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call.
         name: Name of the input tensor, float32 [B, 3, H, W]; a session converts to float16 for a file that takes that.
-        pad_value: Grey level 0..255 of the letterbox border, before scaling.
-        channels: ``rgb``; pictures are read as BGR and reordered.
-        scale: Factor from 0..255 to the network's range.
     """
 
     batch: int
@@ -89,9 +112,6 @@ class InputContract:
     width: int
     dynamic: tuple[str, ...] = ()
     name: str = "images"
-    pad_value: int = 114
-    channels: str = "rgb"
-    scale: float = 1.0 / 255.0
 
 
 @dataclass(frozen=True)
@@ -161,7 +181,7 @@ class OnnxModel(Artifact):
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
     precision: Precision = Precision.fp32
 
 
@@ -219,7 +239,7 @@ class Engine(Artifact):
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
     precision: Precision
     runtime: str
     score_threshold: float

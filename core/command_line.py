@@ -38,7 +38,7 @@ PLACES = frozenset({"data", "source", "store", "weights"})
 """Top-level options that name a file or a folder."""
 OUTPUTS = frozenset({"hydra.run.dir", "hydra.sweep.dir", "store"})
 """Options that name a folder which a run may create."""
-GROUPS = {"graft": "graft=<name>", "stage": "+stage=[load,export]"}
+GROUPS = {"stage": "+stage=[load,export]"}
 """Config groups, an option of which is chosen by its name, with an example."""
 _NAME = re.compile(r"[\w./-]{1,200}")
 """What can be the name of a configuration."""
@@ -138,14 +138,14 @@ class _Reader:
         return argument
 
     def check_groups(self) -> None:
-        """Refuse stages and grafts that are not names; Hydra would fail on them in a way of its own.
+        """Refuse stages that are not names; Hydra would fail on them in a way of its own.
 
         Raises:
             HooklineError: Says what is possible.
         """
         for item in self._chosen:
             for value in _alternatives(item):
-                names = value if isinstance(value, list) and item.key_or_group != "graft" else [value]
+                names = value if isinstance(value, list) else [value]
                 for name in names:
                     if not isinstance(name, str) or not _NAME.fullmatch(name):
                         raise self._no_name(item.key_or_group, name)

@@ -1,7 +1,7 @@
 """Builds the root of the config from what the plugins registered, and turns it into typed objects.
 
 Every registered stage has its options in the config, whichever stages are asked for, because the
-plan may add stages. Each stage is also an option of the group ``stage``, each graft of ``graft``.
+plan may add stages. Each stage is also an option of the group ``stage``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.containment import PluginError, source_place
 from core.errors import HooklineError, unknown
 from core.family_nodes import options_node, split_options
 from core.media.limits import MAX_PIXELS
-from core.parts import Graft, ModelFamily, NoOptions
+from core.parts import ModelFamily, NoOptions
 from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, PART_KINDS, Registry
@@ -53,6 +53,7 @@ class Words:
     quantizer: str = "qdq"
     backend: str = "auto"
     processor: str = "auto"
+    decode: str = "auto"
     device: str = "auto"
     conf: Fraction | None = None
     iou: Fraction | None = None
@@ -105,21 +106,24 @@ class PluginSearchPath(SearchPathPlugin):
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    register_resolvers()
+    families = plugins.registry.all(ModelFamily).values()
+    register_resolvers(next((family.default for family in families if family.default), None))
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
     for name in registry.all(Stage):
         store.store(group="stage", name=name, node={name: {}})
-    for name in registry.all(Graft):
-        store.store(group="graft", name=name, node={"name": name})
     PluginSearchPath.packages = tuple(plugins.conf_packages)
     HydraPlugins.instance().register(PluginSearchPath)
 
 
-def register_resolvers() -> None:
-    """Tell OmegaConf about the functions that defaults of options call."""
-    OmegaConf.register_new_resolver("official", lambda model: model or "yolov5s", replace=True)
+def register_resolvers(default: str | None = None) -> None:
+    """Tell OmegaConf about the functions that defaults of options call.
+
+    Args:
+        default: The release that is taken where neither ``weights=`` nor ``model=`` is given.
+    """
+    OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
     OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
 
 

@@ -57,7 +57,7 @@ class PluginError(HooklineError):
 
     def __init__(self, origin: Origin, doing: str, error: BaseException, place: str = "") -> None:
         reason = reason_of(error) if isinstance(error, HooklineError | Fault) else _typed_reason(error)
-        where = place_in(error, origin, place) or "unknown file"
+        where = place_in(error, origin, place) or ("not found" if isinstance(error, ImportError) else "unknown file")
         text = f"{doing}: {reason}" if doing else reason
         super().__init__(f"{origin}: {text} ({where})", f"plugins.disable=[{origin.plugin}] leaves it out")
         self.origin = origin

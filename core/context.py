@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core.user_paths import user_path
 
 if TYPE_CHECKING:
-    from core.artifacts import Artifact
+    from core.artifacts import Artifact, ModelFacts
     from core.checks import CheckFunction
+    from core.head import Head
     from core.parts import (
         GraftBackend,
         ModelBackend,
@@ -91,6 +92,16 @@ class RunContext:
         from core.parts import ModelFamily
 
         return self.registry.get(ModelFamily, name)
+
+    def head(self, facts: ModelFacts, layout: str) -> Head:
+        """The head of a model: its outputs, and how boxes are found in them.
+
+        Raises:
+            HooklineError: No plugin registers its family, or the family cannot have such a model.
+        """
+        from core.head import head_of
+
+        return head_of(facts, layout, self.registry)
 
     def model(self, name: str) -> ModelBackend:
         """The heavy half of a model family."""

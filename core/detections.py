@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.artifacts import ModelFacts
 from core.errors import HooklineError
@@ -52,8 +52,28 @@ def checked(found: Detections, facts: ModelFacts) -> Detections:
     else:
         return found
     raise HooklineError(
-        f"the model '{facts.variant}' gives {problem}", "its outputs are not those of a YOLOv5; export it again"
+        f"the model '{facts.variant}' gives {problem}",
+        f"its outputs are not those of the family '{facts.family}'; export it again",
     )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes of one image before the NMS, in no order that matters.
+
+    Attributes:
+        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the network input, not clipped.
+        scores: float32 [n].
+        classes: int32 [n].
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+
+    def pick(self, chosen: NDArray[Any]) -> Candidates:
+        """Return those of an index array or mask."""
+        return Candidates(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
 
 
 @dataclass(frozen=True)
@@ -66,8 +86,10 @@ class Filter:
         max_det: At most this many boxes a picture.
         classes: Only these class ids, all where empty.
         multi_label: Keep every class of a box that reaches ``conf`` instead of the best one. Needs
-            a layout that still has all class scores (``heads`` or ``classic``).
+            a layout that still has all class scores, which the decoded one has not.
         max_candidates: At most this many boxes a picture enter the NMS, best first.
+        score_threshold: Drop what a graft with this threshold drops, whatever ``conf`` is: by objectness where the
+            family has one, else by the best score of the box.
     """
 
     conf: float = 0.25
@@ -76,6 +98,7 @@ class Filter:
     classes: tuple[int, ...] = ()
     multi_label: bool = False
     max_candidates: int = 30_000
+    score_threshold: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def place_of(part: DevicePart[object]) -> str:
 
 
 def _meant(word: str) -> str:
-    """The nearest device; YOLOv5 writes ``0`` where this program writes ``cuda:0``."""
+    """Return the nearest device; other programs write ``0`` for ``cuda:0``."""
     if number := re.fullmatch(r"(?:cuda|gpu)?[:\s]*([0-9]+)", word):
         return f"{CUDA}:{number.group(1)}"
     if word.startswith(("gpu", CUDA)):

@@ -68,8 +68,10 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
 def _missing_config(error: MissingConfigException, registry: Registry) -> HooklineError:
     """Return the error for a name that no YAML file and no plugin has."""
     group, _, name = str(error.missing_cfg_file).rpartition("/")
-    if group in {"stage", "graft"}:
-        return registry.not_found(f"{group}s", name)
+    if renamed := renamed_option(group):
+        return renamed
+    if group == "stage":
+        return registry.not_found("stages", name)
     if error.options is not None:
         return unknown(group, name, error.options)
     return HooklineError(

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from core.known import Known
-from core.parts import ModelFamily
+from core.artifacts import Artifact, ModelFacts
 
 if TYPE_CHECKING:
     from core.context import RunContext
 
 
-def families_of_inputs(_config: object, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[str]:
-    """Return the families of the models that the stage gets."""
-    return sorted({known.family for known in inputs.values() if known.family})
+def families_of_inputs(_config: object, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+    """Return the registered families of the models that the stage gets."""
+    facts = (getattr(artifact, "facts", None) for artifact in inputs.values())
+    named = {item.family for item in facts if isinstance(item, ModelFacts)}
+    return sorted(named & set(context.registry.parts("models")))
 
 
-def all_families(_config: object, _inputs: Mapping[str, Known], context: RunContext) -> Iterable[str]:
+def all_families(_config: object, _inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
     """Return every registered family: any of them may read what the stage is given."""
-    return sorted(context.registry.all(ModelFamily))
+    return sorted(context.registry.parts("models"))

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from core.containment import Fault, source_place
 from core.family_options import DIFFERS, FamilyOptions, own_fields, place_of
 from core.parts import ModelFamily
 from core.ranges import range_of
 from core.stage import Stage
 
 if TYPE_CHECKING:
-    from core.registry import Registry
+    from core.registry import Descriptor, Registry
 
 ConfigT = TypeVar("ConfigT")
 
@@ -42,7 +43,7 @@ def options_node(config: type[Any], families: Iterable[ModelFamily]) -> type[Any
         families: All model families.
 
     Raises:
-        TypeError: Two of them declare one name and do not agree, or a family declares what cannot be an option.
+        Fault: Two of them declare one name and do not agree, or a family declares what cannot be an option.
     """
     if not place_of(config):
         return config
@@ -50,19 +51,19 @@ def options_node(config: type[Any], families: Iterable[ModelFamily]) -> type[Any
     return _made(config.__name__, own | _union(families, own))
 
 
-def check_options(registry: Registry, parts: Iterable[tuple[str, object]]) -> None:
+def check_options(registry: Registry, parts: Collection[Descriptor]) -> None:
     """Refuse what a plugin brings where its options and those of the loaded plugins do not go together.
 
     Args:
         registry: What is loaded.
-        parts: Kind and descriptor of what the plugin brings.
+        parts: What the plugin brings.
 
     Raises:
-        TypeError: As :func:`options_node`.
+        Fault: As :func:`options_node`.
     """
-    stages = [part for _, part in parts if isinstance(part, Stage)]
-    families = [part for _, part in parts if isinstance(part, ModelFamily)]
-    everywhere = [*registry.parts("models").values(), *families]
+    stages = [part for part in parts if isinstance(part, Stage)]
+    families = [part for part in parts if isinstance(part, ModelFamily)]
+    everywhere = [*registry.all(ModelFamily).values(), *families]
     for stage in (*registry.stages(), *stages) if families else stages:
         if place_of(stage.signature.config):
             _union(everywhere, _options(stage.signature.config))
@@ -102,7 +103,11 @@ def _union(families: Iterable[ModelFamily], own: Collection[str]) -> dict[str, _
         if family.training is None:
             continue
         for name, option in _options(family.training, family.name).items():
-            _check(name, option, found.get(name), own)
+            if problem := _conflict(name, option, found.get(name), own):
+                raise Fault(
+                    f"the training option '{name}' of the family '{family.name}' {problem}",
+                    source_place(family.training),
+                )
             if name not in found:
                 found[name] = option
             elif default_of(found[name].item) != default_of(option.item):
@@ -110,14 +115,14 @@ def _union(families: Iterable[ModelFamily], own: Collection[str]) -> dict[str, _
     return found
 
 
-def _check(name: str, option: _Option, other: _Option | None, own: Collection[str]) -> None:
-    place = f"the training option '{name}' of the family '{option.owner}'"
+def _conflict(name: str, option: _Option, other: _Option | None, own: Collection[str]) -> str:
     if name in own:
-        raise TypeError(f"{place} is an option of the stage")
+        return "is an option of the stage"
     if default_of(option.item) is MISSING:
-        raise TypeError(f"{place} has no default")
+        return "has no default"
     if other is not None and other.hint != option.hint:
-        raise TypeError(f"{place} is {_text(option.hint)}, and that of '{other.owner}' is {_text(other.hint)}")
+        return f"is {_text(option.hint)}, and that of '{other.owner}' is {_text(other.hint)}"
+    return ""
 
 
 def _text(hint: Any) -> str:
@@ -129,7 +134,7 @@ def _text(hint: Any) -> str:
 
 def _options(declared: type[Any], owner: str = "") -> dict[str, _Option]:
     if not is_dataclass(declared):
-        raise TypeError(f"training of the family '{owner}' is {declared}, not a dataclass")
+        raise Fault(f"training of the family '{owner}' is not a dataclass", source_place(declared))
     hints = get_type_hints(declared, include_extras=True)
     return {item.name: _Option(hints[item.name], item, owner) for item in own_fields(declared)}
 

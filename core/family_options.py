@@ -1,6 +1,7 @@
 """Options of a stage that model families declare, under the name of the stage.
 
-A stage takes them with one field, and a family declares them as a dataclass, ``ModelFamily.training``::
+A stage takes them with one field (its ``known`` gives the family of the result, its ``families`` the same for the
+store's key), and a family declares them as a dataclass, ``ModelFamily.training``::
 
     @dataclass
     class TrainConfig:
@@ -14,15 +15,15 @@ as the dataclass that this family declares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.config import FAMILIES, keyed_options
 from core.errors import HooklineError
+from core.parts import ModelFamily
 
 if TYPE_CHECKING:
-    from core.parts import ModelFamily
     from core.registry import Registry
 
 OptionsT = TypeVar("OptionsT")
@@ -68,10 +69,12 @@ class FamilyOptions:
         Raises:
             HooklineError: No plugin has this family.
         """
-        own = option_names(registry.part("models", family).training)
+        if not self.given:
+            return
+        families = registry.all(ModelFamily)
+        own = option_names(registry.get(ModelFamily, family).training)
         for name in sorted(self.given.difference(own)):
-            families = registry.parts("models").items()
-            owners = [other for other, part in families if name in option_names(part.training)]
+            owners = [other for other, part in families.items() if name in option_names(part.training)]
             yield HooklineError(
                 f"{stage}.{name} is an option of the family {' and '.join(owners)}, and this network is of {family}",
                 "leave it out, or take a network of that family",
@@ -118,8 +121,8 @@ def option_classes(config: type[Any], registry: Registry) -> Iterator[tuple[str,
     """
     yield "", config
     if place_of(config):
-        for family in registry.parts("models").values():
-            if option_names(family.training):
+        for family in registry.all(ModelFamily).values():
+            if family.training is not None and option_names(family.training):
                 yield family.name, family.training
 
 
@@ -142,9 +145,10 @@ def options_with_family(config: Any, family: ModelFamily) -> dict[str, object]:
     return own | {name: getattr(options, name) for name in option_names(family.training)}
 
 
-def keyed_with_family(config: Any, family: ModelFamily | None) -> dict[str, Any]:
-    """Return the options in the store's key: those of the stage, and those of the family at hand."""
-    own = keyed_options(config)
-    if family is None or family.training is None or not place_of(type(config)):
-        return own
-    return own | keyed_options(family_options_of(config).of(family.training))
+def keyed_with_families(config: Any, families: Iterable[ModelFamily]) -> dict[str, Any]:
+    """Return the options in the store's key: those of the stage, and those of the families that shape its result."""
+    found = keyed_options(config)
+    for family in families if place_of(type(config)) else ():
+        if family.training is not None:
+            found |= keyed_options(family_options_of(config).of(family.training))
+    return found

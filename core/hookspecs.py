@@ -44,7 +44,7 @@ def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
 
         @hookimpl
         def hookline_models():
-            yield ModelFamily(name="yolox", summary="YOLOX", load=load_yolox, variants=("yolox_s",))
+            yield ModelFamily(name="yolox", summary="YOLOX", load=load_yolox, head=bind_head, variants=("yolox_s",))
     """
 
 
@@ -74,13 +74,13 @@ def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
-    """Yield ways to end a heads model in boxes; chosen by ``graft.name=<name>``.
+    """Yield ways to end a model in boxes; chosen by ``decode=<name>``.
 
     Example::
 
         @hookimpl
         def hookline_grafts():
-            yield Graft(name="my_nms", summary="decode and NMS of my chip", load=load_graft)
+            yield Graft(name="my_nms", summary="decode of my chip", load=load_graft, families=frozenset({"yolox"}))
     """
 
 

@@ -8,16 +8,14 @@ of ``$HOOKLINE_PLUGINS``, the code itself counts. Python and packages that nobod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import AnyModel, Artifact
 from core.code_digest import code_digest, is_edited_in_place
 from core.config import keyed_options, unversioned_parts
-from core.family_options import keyed_with_family
-from core.known import known_of
+from core.family_options import keyed_with_families
 from core.opening import measuring_facts
-from core.parts import ModelFamily
 from core.serial import digest, encode
 from core.store import identity
 from core.version import __version__
@@ -39,7 +37,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     """
     registry, stage = context.registry, step.stage
     models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    parts = [*step.parts, *(("models", family.name) for family in _families(step, inputs, context))]
+    parts = [*step.parts, *(("models", family) for family in _families(step, inputs, context))]
     unversioned = unversioned_parts(step.config)
     return digest(
         {
@@ -47,7 +45,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "stage": stage.name,
             "by": _author(registry.origin("stages", stage.name), context),
             "packages": installed(stage.packages),
-            "config": options_in_key(step, inputs, context),
+            "config": options_of(step, inputs, context),
             "seed": context.seed,
             "parts": [
                 _part(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
@@ -60,19 +58,14 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     )
 
 
-def options_in_key(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Any]:
-    """Return the options of a step that are in its key, by name; with those of the model family that it names."""
-    return keyed_with_family(step.config, next(iter(_families(step, inputs, context)), None))
+def options_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Any]:
+    """Return the options in the key of a step: those of the stage, and those that its model families declare."""
+    families = [context.family(name) for name in _families(step, inputs, context)]
+    return keyed_with_families(step.config, families)
 
 
-def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> list[ModelFamily]:
-    """Return the model families that shape the result; a model of a family that no plugin has is left to the stage."""
-    if step.stage.families is None:
-        return []
-    known = {name: known_of(artifact) for name, artifact in inputs.items()}
-    registered = context.registry.all(ModelFamily)
-    names = step.stage.families(step.config, known, context)
-    return [registered[name] for name in names if name in registered]
+def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Sequence[str]:
+    return tuple(step.stage.families(step.config, inputs, context)) if step.stage.families else ()
 
 
 def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.artifacts import AnyModel, Artifact, Dataset, Layout, Precision
+from core.artifacts import AnyModel, Artifact, Dataset, Precision
 from core.errors import HooklineError
-from core.family_options import family_options_of, place_of
+from core.family_options import family_options_of
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -40,7 +40,7 @@ class Known:
     names: tuple[str, ...] | None = None
     max_stride: int | None = None
     precision: Precision | None = None
-    layout: Layout | None = None
+    layout: str | None = None
     runtime: str | None = None
     family: str | None = None
 
@@ -62,6 +62,12 @@ def known_of(artifact: Artifact) -> Known:
     )
 
 
+def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
+    """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
+    family = context.registry.parts("models").get(model.family or "")
+    return tuple(family.layouts) if family else ()
+
+
 def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:
     """Yield what the steps that have not run yet will refuse.
 
@@ -75,10 +81,10 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         inputs = {name: known[index] for name, index in step.inputs.items()}
         if step.stage.check_inputs:
             yield from step.stage.check_inputs(step.config, inputs, context)
-        if step.stage.families and place_of(type(step.config)):
-            for family in step.stage.families(step.config, inputs, context):
-                yield from family_options_of(step.config).foreign(step.stage.name, family, context.registry)
-        known.append(_result(step, inputs, steps, context))
+        result = _result(step, inputs, steps, context)
+        if result.family is not None:
+            yield from family_options_of(step.config).foreign(step.stage.name, result.family, context.registry)
+        known.append(result)
 
 
 def refusals(check: Callable[..., object], *arguments: Any) -> Iterator[HooklineError]:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.artifacts import InputContract, Layout, ModelFacts
+from core import schema
+from core.artifacts import InputContract, ModelFacts
 from core.errors import HooklineError, shown
 from core.model_limits import MAX_METADATA, MAX_SIDE
 from core.serial import DecodeError, decode, encode, parse
@@ -32,7 +33,25 @@ class ModelMetadata:
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
+
+
+@dataclass(frozen=True)
+class OnnxSignature:
+    """What can be seen of an ONNX file from outside; a model family recognises its own by it.
+
+    Attributes:
+        name: The name of the file without its suffix.
+        contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input no
+            file says: the family completes it.
+        outputs: Shape by name, in order; a text where an axis is open.
+        metadata: Of the file, e.g. ``names`` and ``stride``.
+    """
+
+    name: str
+    contract: InputContract
+    outputs: Mapping[str, tuple[int | str, ...]]
+    metadata: Mapping[str, str]
 
 
 def to_properties(metadata: ModelMetadata) -> dict[str, str]:
@@ -41,7 +60,7 @@ def to_properties(metadata: ModelMetadata) -> dict[str, str]:
     return {
         "stride": str(facts.max_stride),
         "names": str(dict(enumerate(facts.names))),
-        KEY: json.dumps(encode(metadata), sort_keys=True),
+        KEY: json.dumps({schema.KEY: schema.SCHEMA, **encode(metadata)}, sort_keys=True),
     }
 
 
@@ -49,7 +68,7 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
     """The inverse; None where the file is not one of ours.
 
     Raises:
-        HooklineError: The text under ``hookline`` is damaged.
+        HooklineError: The text under ``hookline`` is damaged, or a newer hookline wrote it.
     """
     if KEY not in properties:
         return None
@@ -57,7 +76,10 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
     try:
         if len(text) > MAX_METADATA:
             raise DecodeError("", f"{len(text):,} characters, more than {MAX_METADATA:,}")
-        metadata: ModelMetadata = decode(ModelMetadata, parse(text))
+        content = parse(text)
+        if not isinstance(content, dict):
+            raise DecodeError("", f"expected an object, got {type(content).__name__}")
+        metadata: ModelMetadata = decode(ModelMetadata, schema.current(content, "the ONNX file"))
         validate(metadata)
     except DecodeError as error:
         raise HooklineError(f"the metadata '{KEY}' of the model is damaged ({error})", "export it again") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MAX_CLASSES = 20_000
 """Class names of a model or data set. The largest public detection data set (V3Det) has 13,204; with 20,000 the outputs
-of yolov5n for one image of 640x640 take 2 GB."""
+of a network with 25,200 boxes take 2 GB per image."""
 MAX_NAME_LENGTH = 1000
 """Characters of a class name."""
 MAX_ANCHORS = 32

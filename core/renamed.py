@@ -13,6 +13,9 @@ RENAMED: Mapping[str, str] = MappingProxyType(
         "build.compute_capabilities": "runtimes.tensorrt_rtx.compute_capabilities",
         "build.int8": "runtimes.tensorrt.int8",
         "build.method": "runtimes.tensorrt.method",
+        "graft": "decode",
+        "graft.name": "decode",
+        "graft.namespace": "grafts.yolo_layer.namespace",
         "load.int8": "runtimes.tensorrt.int8",
         "quantize.int8": "runtimes.tensorrt.int8",
     }

@@ -47,6 +47,8 @@ def resolve_parts(
         for part in part_names(value):
             fact = needed_fact(config, name)
             try:
+                if part == AUTO and kind == "grafts":
+                    continue  # depends on the model: Stage.settle
                 if part == AUTO and fact:
                     changes[name], choice = runtime_with(fact, context)
                     choices.append(choice)

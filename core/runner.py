@@ -16,11 +16,11 @@ from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
 from core.incomplete import MARKER, Work, interrupted, mark, same_work, unmark
-from core.keys import key_of, options_in_key
+from core.keys import key_of, options_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
-from core.plan import Plan, Step
+from core.plan import Plan, Step, settled
 from core.ranks import RANKS
 from core.results import call_stage, check_result, failure_line
 from core.run_directory import free_reserve, sweep, unfinished
@@ -122,9 +122,10 @@ def _run_step(
     step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool, resume: bool
 ) -> tuple[Artifact, bool]:
     inputs = {name: made[index] for name, index in step.inputs.items()}
+    step = settled(step, inputs, context)
     key = key_of(step, inputs, context)
     stage = step.stage
-    work = Work(stage.name, key, options_in_key(step, inputs, context))
+    work = Work(stage.name, key, options_of(step, inputs, context))
     provenance = Provenance(
         stage=stage.name,
         distribution=str(context.registry.origin("stages", stage.name)),

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from core.errors import shown
 
@@ -84,7 +84,8 @@ def decode(hint: Any, value: Any, place: str = "") -> Any:
     """Return the value of type ``hint`` that :func:`encode` made ``value`` from.
 
     Args:
-        hint: str, int, float, bool, Any, an Enum, Path, a dataclass, or a tuple, list, Mapping or union of such.
+        hint: str, int, float, bool, Any, an Enum, a Literal of texts, Path, a dataclass, or a tuple, list, Mapping or
+            union of such.
         value: As :func:`parse` gives it.
         place: Where it was found, for messages.
 
@@ -94,6 +95,8 @@ def decode(hint: Any, value: Any, place: str = "") -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {typing.Union, types.UnionType}:
         return _one_of(arguments, value, place)
+    if origin is Literal:
+        return value if type(value) is str and value in arguments else _no_choice(place, arguments, value)
     if origin is tuple:
         return _tuple(arguments, value, place)
     if origin is list:
@@ -182,7 +185,7 @@ def _plain(hint: Any, value: Any, place: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
         possible = [member.value for member in hint]
         known = type(value) is str and value in possible
-        return hint(value) if known else _wrong(place, f"one of {', '.join(map(str, possible))}", value)
+        return hint(value) if known else _no_choice(place, possible, value)
     if isinstance(hint, type) and issubclass(hint, Path):
         return hint(value) if isinstance(value, str) and value and "\0" not in value else _wrong(place, "a path", value)
     raise TypeError(f"a value annotated {hint} cannot be decoded")
@@ -204,6 +207,10 @@ def _list(value: Any, place: str) -> list[Any]:
 
 def _object(value: Any, place: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else _wrong(place, "an object", value)
+
+
+def _no_choice(place: str, possible: Iterable[Any], value: Any) -> NoReturn:
+    _wrong(place, f"one of {', '.join(map(str, possible))}", value)
 
 
 def _wrong(place: str, expected: str, value: Any) -> NoReturn:

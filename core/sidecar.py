@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from core import schema
 from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.digest import file_digest
 from core.errors import HooklineError, shown
@@ -59,7 +60,12 @@ def sidecar_path(file: Path) -> Path:
 
 def write_sidecar(artifact: Artifact) -> Path:
     """Write ``<file>.json`` next to the artifact's file; it names the file without its folder."""
-    content: dict[str, Any] = {"artifact": type(artifact).__name__, **encode(artifact), "path": artifact.path.name}
+    content: dict[str, Any] = {
+        "artifact": type(artifact).__name__,
+        schema.KEY: schema.SCHEMA,
+        **encode(artifact),
+        "path": artifact.path.name,
+    }
     folder, sidecar = artifact.path.parent, sidecar_path(artifact.path)
     files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file != sidecar)
     content["files"] = {file.relative_to(folder).as_posix(): file_digest(file) for file in files}
@@ -77,7 +83,8 @@ def read_artifact(file: Path) -> Artifact | None:
     """Return the artifact whose main file is ``file``, from the sidecar next to it; None where there is none.
 
     Raises:
-        HooklineError: The sidecar was edited, or it is damaged, too large, or describes no artifact.
+        HooklineError: The sidecar was edited, a newer hookline wrote it, or it is damaged, too large, or describes no
+            artifact.
     """
     sidecar = read_sidecar(file, LARGEST)
     return sidecar.artifact if sidecar else None
@@ -159,7 +166,8 @@ def _decoded(content: dict[str, Any], file: Path) -> Sidecar:
         if not listed or PurePosixPath(listed).is_absolute() or ".." in PurePosixPath(listed).parts:
             raise DecodeError("files", f"expected paths below the folder of the sidecar, got {shown(listed)}")
     own = {"artifact", "files", DIGEST}
-    artifact: Artifact = decode(kinds[name], {key: value for key, value in content.items() if key not in own})
+    facts = {key: value for key, value in content.items() if key not in own}
+    artifact: Artifact = decode(kinds[name], schema.current(facts, f"'{sidecar_path(file)}'"))
     validate(artifact)
     if not artifact.sha256:
         raise DecodeError("sha256", "missing")

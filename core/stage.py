@@ -68,10 +68,11 @@ class Stage:
             an input has been made.
         packages: Distributions of Python whose version shapes the result, named as those of a part. Part of the store's
             key; those of the parts are added.
-        families: Names of the model families that shape the result, from the options and from what is known of the
-            inputs, as far as it is known: ``families_of_inputs``, ``all_families``, or your own. Their versions and
-            options are part of the store's key. A stage that takes options of a family (``FamilyOptions``) names one
-            family, and options that others declare are refused.
+        families: ``families(config, inputs, context)`` names the model families that shape the result:
+            ``families_of_inputs``, ``all_families``, or your own. Their versions and options are part of the store's
+            key.
+        settle: ``settle(config, inputs, context)`` replaces options that can be decided only when the inputs are there,
+            e.g. an ``auto`` that depends on the model. The store's key contains what it returns.
         stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
@@ -100,7 +101,8 @@ class Stage:
     known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
     packages: tuple[str, ...] = ()
-    families: Callable[[Any, Mapping[str, Known], RunContext], Iterable[str]] | None = None
+    families: Callable[[Any, Mapping[str, Artifact], RunContext], Iterable[str]] | None = None
+    settle: Callable[[Any, Mapping[str, Any], RunContext], Any] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True

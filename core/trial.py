@@ -54,6 +54,9 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             _try_fields(part)
         with _placed_options(kind, part, place, origin):
             _try_declaration(_options_of(part))
+        if isinstance(part, ModelFamily) and part.training is not None:
+            with _placed(f"training options of the model family '{part.name}'", source_place(part.training), origin):
+                _try_declaration(part.training)
         scratch.add(kind, part, origin)
     register_resolvers()
     config = composed(scratch)

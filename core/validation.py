@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 from core.artifacts import (
     Artifact,
     CalibrationTable,
+    Channels,
     Dataset,
     Engine,
     GraftedModel,
     InputContract,
-    Layout,
     ModelFacts,
+    Padding,
+    Preprocessing,
 )
 from core.errors import shown
-from core.model_limits import MAX_ANCHORS, MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
+from core.model_limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
 from core.serial import DecodeError
 
 LARGEST_INPUT = 1 << 27
-"""Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, the first features of yolov5x 11 GB."""
+"""Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, first features up to 11 GB."""
 AXES = ("batch", "height", "width")
-CHANNEL_ORDERS = ("rgb", "bgr")
+LARGEST_VALUE = 1e30
+"""Of the input of a network: float32 holds it, and sums of it."""
+MAX_HEAD_DEPTH = 8
+"""Objects and lists in one another in ``ModelFacts.head``."""
+LAYOUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}|")
 
 Problem = tuple[str, str]
@@ -38,7 +44,7 @@ class _Described(Protocol):
     """A model, or the metadata of one."""
 
     facts: ModelFacts
-    layout: Layout
+    layout: str
 
 
 def validate(value: Any, place: str = "") -> None:
@@ -82,25 +88,24 @@ def _threshold(model: GraftedModel | Engine) -> Iterator[Problem]:
 
 
 def _layout(model: _Described) -> Iterator[Problem]:
-    if model.layout is Layout.heads and not model.facts.anchors:
-        yield "layout", "one whose boxes need no anchors, as facts.anchors is empty"
+    if not LAYOUT.fullmatch(model.layout):
+        yield "layout", "the name of a layout"
 
 
 def _facts(facts: ModelFacts) -> Iterator[Problem]:
     yield from _names(facts.names)
     if not facts.strides or not _increasing((0, *facts.strides, MAX_SIDE + 1)):
         yield "strides", f"increasing whole numbers from 1 to {MAX_SIDE}"
-    if not facts.anchors:  # families without anchors, and foreign ONNX files
-        return
-    if len(facts.anchors) != len(facts.strides):
-        yield "anchors", f"one list for each of {len(facts.strides)} strides"
-    sizes = {len(level) for level in facts.anchors}
-    if len(sizes) > 1 or 0 in sizes or any(size % 2 for size in sizes):
-        yield "anchors", "pairs of width and height, equally many per level"
-    if any(size > 2 * MAX_ANCHORS for size in sizes):
-        yield "anchors", f"up to {MAX_ANCHORS} per level"
-    if not all(0 < side <= MAX_SIDE for level in facts.anchors for side in level):
-        yield "anchors", f"numbers above 0, up to {MAX_SIDE}"
+    if not _is_json(facts.head):
+        yield "head", f"JSON values nested up to {MAX_HEAD_DEPTH} deep"
+
+
+def _is_json(value: object, depth: int = 0) -> bool:
+    """Return whether a value is made of JSON values only, finite and in bounded depth; the family judges the rest."""
+    if isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        return depth < MAX_HEAD_DEPTH and all(_is_json(item, depth + 1) for item in items)
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _contract(contract: InputContract) -> Iterator[Problem]:
@@ -113,12 +118,19 @@ def _contract(contract: InputContract) -> Iterator[Problem]:
         yield "dynamic", f"some of {', '.join(AXES)}, each once"
     if not contract.name:
         yield "name", "the name of the input tensor"
-    if not 0 <= contract.pad_value <= 255:
+
+
+def _preprocessing(values: Preprocessing) -> Iterator[Problem]:
+    if values.padding not in get_args(Padding):
+        yield "padding", f"one of {', '.join(get_args(Padding))}"
+    if not 0 <= values.pad_value <= 255:
         yield "pad_value", "a whole number from 0 to 255"
-    if contract.channels not in CHANNEL_ORDERS:
-        yield "channels", f"one of {', '.join(CHANNEL_ORDERS)}"
-    if not (math.isfinite(contract.scale) and contract.scale > 0):
-        yield "scale", "a finite number above 0"
+    if values.channels not in get_args(Channels):
+        yield "channels", f"one of {', '.join(get_args(Channels))}"
+    if not 0 < values.scale <= LARGEST_VALUE:
+        yield "scale", f"a number above 0, up to {LARGEST_VALUE:g}"
+    if not abs(values.offset) <= LARGEST_VALUE:
+        yield "offset", f"a number from -{LARGEST_VALUE:g} to {LARGEST_VALUE:g}"
 
 
 def _names(names: Iterable[str]) -> Iterator[Problem]:
@@ -141,4 +153,5 @@ _CHECKS: dict[type | tuple[type, ...], Callable[[Any], Iterator[Problem]]] = {
     _Described: _layout,
     ModelFacts: _facts,
     InputContract: _contract,
+    Preprocessing: _preprocessing,
 }

@@ -8,9 +8,9 @@ from core.parts import Session
 
 
 def warm_up(session: Session, runs: int) -> None:
-    """Run ``session`` on a batch of grey pictures, as often as asked."""
+    """Run ``session`` ``runs`` times on a batch of grey images."""
     contract = session.contract
     size = (contract.batch, 3, contract.height, contract.width)
-    grey = np.full(size, contract.pad_value * contract.scale, np.float32)
+    grey = np.full(size, contract.pad_value * contract.scale + contract.offset, np.float32)
     for _ in range(runs):
         session.run(grey)

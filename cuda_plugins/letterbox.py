@@ -33,6 +33,7 @@ def letterbox(
     width: int,
     border: int = 114,
     scale: float = 1 / 255,
+    offset: float = 0.0,
     swap: bool = True,
     half: bool = False,
 ) -> NDArray[Any]:
@@ -42,15 +43,16 @@ def letterbox(
         pictures: uint8 [h, w, 3], sizes may differ.
         places: Of each picture.
         height, width: Of the network input.
-        border: Value around the pictures, 0..255.
-        scale: Factor of all values.
+        border: Level around the images, 0..255.
+        scale: Factor of all levels.
+        offset: Summand of all values, after scaling.
         swap: The first plane is the last channel: BGR to RGB.
         half: float16 instead of float32: each value rounded once more.
 
     Returns:
         [B, 3, height, width].
     """
-    table = (np.arange(256) * scale).astype(np.float32)
+    table = (np.arange(256) * scale + offset).astype(np.float32)
     levels = np.full((len(pictures), 3, height, width), border, np.uint8)
     for picture, place, planes in zip(pictures, places, levels, strict=True):
         resized = resize(picture, place.height, place.width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ LETTERBOX = struct(
     ("border", np.int32),
     ("swap", np.int32),
     ("scale", np.float64),
+    ("offset", np.float64),
 )
 
 
@@ -59,6 +61,7 @@ def letterbox_launches(
     width: int,
     border: int = 114,
     scale: float = 1 / 255,
+    offset: float = 0.0,
     swap: bool = True,
     half: bool = False,
 ) -> list[Launch]:
@@ -68,16 +71,20 @@ def letterbox_launches(
         pictures, places: What goes where; the places lie within the input.
         images: Address of [B, 3, height, width], float32 or with ``half`` float16. Every value is written.
         height, width: Of the network input.
-        border: Value around the pictures, 0..255.
-        scale: Factor of all values, not negative.
+        border: Level around the images, 0..255.
+        scale: Factor of all levels, not negative.
+        offset: Summand of all values, after scaling.
         swap: The first plane is the last channel: BGR to RGB.
         half: float16 instead of float32.
 
     Raises:
-        HooklineError: A picture without pixels, or a border or scale that no value has.
+        HooklineError: An image without pixels, or a border, scale or offset out of range.
     """
-    if not 0 <= border <= 255 or not scale >= 0:
-        raise HooklineError(f"a border of {border}, a scale of {scale:g}", "they are 0 to 255, and not negative")
+    if not 0 <= border <= 255 or not (scale >= 0 and math.isfinite(scale) and math.isfinite(offset)):
+        raise HooklineError(
+            f"a border of {border}, a scale of {scale:g}, an offset of {offset:g}",
+            "possible: 0 to 255, a finite number from 0, a finite number",
+        )
     bytes_each = 3 * height * width * (2 if half else 4)
     grid = (-(-width // TILE_WIDTH), -(-height // TILE_HEIGHT))
     launches = []
@@ -87,7 +94,7 @@ def letterbox_launches(
         for entry, picture, place in zip(argument["pictures"][0], pictures[part], places[part], strict=False):
             _fill(entry, picture, place)
         argument[["images", "height", "width"]] = images + start * bytes_each, height, width
-        argument[["border", "swap", "scale"]] = border, swap, scale
+        argument[["border", "swap", "scale", "offset"]] = border, swap, scale, offset
         kernel = "letterbox_half" if half else "letterbox_float"
         launches.append(Launch("letterbox", kernel, (*grid, len(pictures[part])), BLOCK, argument))
     return launches

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from core.artifacts import DECODED as DECODED
     from core.artifacts import AnyModel as AnyModel
     from core.artifacts import Artifact as Artifact
     from core.artifacts import CalibrationTable as CalibrationTable
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from core.artifacts import GraftedModel as GraftedModel
     from core.artifacts import InputContract as InputContract
     from core.artifacts import Int8Route as Int8Route
-    from core.artifacts import Layout as Layout
     from core.artifacts import Metrics as Metrics
     from core.artifacts import ModelFacts as ModelFacts
     from core.artifacts import OnnxModel as OnnxModel
     from core.artifacts import Pictures as Pictures
     from core.artifacts import Precision as Precision
     from core.artifacts import Predictions as Predictions
+    from core.artifacts import Preprocessing as Preprocessing
     from core.artifacts import Provenance as Provenance
     from core.artifacts import QuantizedModel as QuantizedModel
     from core.building import BuildJob as BuildJob
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from core.context import RunContext as RunContext
     from core.dataset import Sample as Sample
     from core.dataset import load_split as load_split
+    from core.detections import Candidates as Candidates
     from core.detections import Detections as Detections
     from core.detections import Filter as Filter
     from core.detections import Letterbox as Letterbox
@@ -63,11 +65,21 @@ if TYPE_CHECKING:
     from core.families import families_of_inputs as families_of_inputs
     from core.family_options import FamilyOptions as FamilyOptions
     from core.family_options import family_options as family_options
+    from core.head import BOXES as BOXES
+    from core.head import CLASSES as CLASSES
+    from core.head import NUM as NUM
+    from core.head import SCORES as SCORES
+    from core.head import DecodedHead as DecodedHead
+    from core.head import DeviceDecode as DeviceDecode
+    from core.head import Head as Head
+    from core.head import PixelHead as PixelHead
     from core.hookspecs import hookimpl as hookimpl
     from core.in_process import RunResult as RunResult
     from core.known import Known as Known
     from core.labels import Labels as Labels
     from core.labels import load_labels as load_labels
+    from core.metadata import ModelMetadata as ModelMetadata
+    from core.metadata import OnnxSignature as OnnxSignature
     from core.onnx_file import read_onnx as read_onnx
     from core.opening import ModelForm as ModelForm
     from core.opening import open_model as open_model
@@ -125,19 +137,25 @@ _MODULES: Mapping[str, str] = {
     "AnyModel": "core.artifacts",
     "Artifact": "core.artifacts",
     "Availability": "core.parts",
+    "BOXES": "core.head",
     "BuildJob": "core.building",
     "BuildReporter": "core.building",
     "BuildRequest": "core.building",
+    "CLASSES": "core.head",
     "CalibrationFeed": "core.building",
     "CalibrationInput": "core.building",
     "CalibrationTable": "core.artifacts",
     "Calibrator": "core.parts",
+    "Candidates": "core.detections",
     "Check": "core.parts",
     "Checkpoint": "core.artifacts",
     "Comparison": "core.artifacts",
+    "DECODED": "core.artifacts",
     "Dataset": "core.artifacts",
+    "DecodedHead": "core.head",
     "Detections": "core.detections",
     "DeviceArray": "core.parts",
+    "DeviceDecode": "core.head",
     "DeviceProcessor": "core.parts",
     "DeviceSession": "core.parts",
     "Diagnosis": "core.artifacts",
@@ -149,12 +167,12 @@ _MODULES: Mapping[str, str] = {
     "Graft": "core.parts",
     "GraftBackend": "core.parts",
     "GraftedModel": "core.artifacts",
+    "Head": "core.head",
     "HooklineError": "core.errors",
     "InputContract": "core.artifacts",
     "Int8Route": "core.artifacts",
     "Known": "core.known",
     "Labels": "core.labels",
-    "Layout": "core.artifacts",
     "Letterbox": "core.detections",
     "Metrics": "core.artifacts",
     "Model": "hookline.model",
@@ -162,16 +180,21 @@ _MODULES: Mapping[str, str] = {
     "ModelFacts": "core.artifacts",
     "ModelFamily": "core.parts",
     "ModelForm": "core.opening",
+    "ModelMetadata": "core.metadata",
+    "NUM": "core.head",
     "NamedDetections": "hookline.model",
     "NoOptions": "core.parts",
     "OnnxModel": "core.artifacts",
+    "OnnxSignature": "core.metadata",
     "Pictures": "core.artifacts",
+    "PixelHead": "core.head",
     "PlacedProcessor": "core.parts",
     "PlacedTracker": "core.parts",
     "Plan": "core.plan",
     "PlanError": "core.errors",
     "Precision": "core.artifacts",
     "Predictions": "core.artifacts",
+    "Preprocessing": "core.artifacts",
     "Processor": "core.parts",
     "ProcessorBackend": "core.parts",
     "Progress": "core.context",
@@ -190,6 +213,7 @@ _MODULES: Mapping[str, str] = {
     "RunResult": "core.in_process",
     "Runtime": "core.parts",
     "RuntimeBackend": "core.parts",
+    "SCORES": "core.head",
     "Sample": "core.dataset",
     "Session": "core.parts",
     "Stage": "core.stage",

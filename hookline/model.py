@@ -73,6 +73,7 @@ class Model:
         self._session: Session | None = session
         self._processor = processor
         self._lock = threading.Lock()
+        self._head = context.head(session.facts, session.layout)
         self.names, self.contract = session.facts.names, session.contract
 
     @overload
@@ -156,7 +157,7 @@ class Model:
             raise HooklineError(f"the model '{self._name}' is closed", "open it again")
         prepared, letterboxes = self._processor.prepare(images, session.contract)
         outputs = session.run(prepared)
-        found = self._processor.detect(outputs, session, letterboxes, wanted)
+        found = self._processor.detect(outputs, self._head, letterboxes, wanted)
         return [NamedDetections(item.boxes, item.scores, item.classes, self.names) for item in found]
 
     def _filter(self, conf: float, iou: float, max_det: int, classes: Classes) -> Filter:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import Engine, InputContract, Layout, ModelFacts, OnnxModel, Precision
+from core.artifacts import DECODED, Engine, InputContract, ModelFacts, OnnxModel, Precision
 from core.detections import Detections, Filter, Letterbox
-from core.parts import Availability, Processor, Runtime, Session
-
-ANCHORS = ((10.0, 13.0), (30.0, 61.0), (116.0, 90.0))
+from core.head import Head
+from core.parts import Availability, Processor, Runtime
+from tests import grid_family
 
 
 def detections(*rows: Sequence[float]) -> Detections:
@@ -29,7 +29,7 @@ def fake_engine(
     name: str = "fake",
     *,
     names: Sequence[str] = ("person", "dog"),
-    layout: Layout = Layout.decoded,
+    layout: str = DECODED,
     score_threshold: float = 0.0,
     dynamic: tuple[str, ...] = (),
 ) -> Engine:
@@ -38,7 +38,7 @@ def fake_engine(
     path.write_text(name, encoding="utf-8")
     return Engine(
         path=path,
-        facts=ModelFacts("fake", "fake", tuple(names), ANCHORS, (8, 16, 32)),
+        facts=ModelFacts("fake", "fake", tuple(names), (8, 16, 32)),
         contract=InputContract(1, 32, 32, dynamic),
         layout=layout,
         precision=Precision.fp32,
@@ -110,7 +110,7 @@ class FakeProcessor:
     def detect(
         self,
         outputs: Mapping[str, NDArray[Any]],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
@@ -139,6 +139,7 @@ def fake_parts(
                 precisions=frozenset(Precision),
             )
         ],
+        "models": [grid_family.family(name="fake", layouts=("heads", "classic"))],
         "processors": [
             Processor(
                 name="fake", summary="for tests", load=lambda _: processor, available=lambda: usable, device="cpu"

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from core.artifacts import GraftedModel, InputContract, Layout, ModelFacts, QuantizedModel
+from core.artifacts import DECODED, GraftedModel, InputContract, ModelFacts, QuantizedModel
 
 ANCHORS = (
     (10.0, 13.0, 16.0, 30.0, 33.0, 23.0),
@@ -23,7 +23,8 @@ ANCHORS = (
 def facts(levels: int = 3, classes: int = 4) -> ModelFacts:
     """A detector with ``levels`` levels, stride 8 first."""
     names = tuple(f"class {number}" for number in range(classes))
-    return ModelFacts("yolov5", "tiny", names, ANCHORS[:levels], tuple(8 << level for level in range(levels)))
+    strides = tuple(8 << level for level in range(levels))
+    return ModelFacts("yolov5", "tiny", names, strides, {"anchors": [list(level) for level in ANCHORS[:levels]]})
 
 
 def write_heads(
@@ -44,7 +45,7 @@ def write_heads(
     nodes, weights = _stem(rng)
     outputs = []
     for level, stride in enumerate(what.strides):
-        channels = len(what.anchors[level]) // 2 * (5 + classes)
+        channels = len(ANCHORS[level]) // 2 * (5 + classes)
         kernel = (rng.standard_normal((channels, 4, stride // 4, stride // 4)) * 12 / stride).astype(np.float32)
         weights.append(numpy_helper.from_array(kernel, f"w{level}"))
         nodes.append(helper.make_node("Conv", ["stem", f"w{level}"], [f"c{level}"], strides=[stride // 4] * 2))
@@ -58,7 +59,7 @@ def write_heads(
     helper.set_model_props(model, {"stride": str(what.max_stride), "names": str(dict(enumerate(what.names)))})
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    given = {"path": path, "facts": what, "contract": contract, "layout": Layout.heads, "runtime": "onnxruntime"}
+    given = {"path": path, "facts": what, "contract": contract, "layout": "heads", "runtime": "onnxruntime"}
     return QuantizedModel(**{**given, **facts_of_model})
 
 
@@ -91,7 +92,7 @@ def grafted(
         path=path,
         facts=model.facts,
         contract=model.contract,
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=model.precision,
         runtime=model.runtime,
         graft="yolo_layer",

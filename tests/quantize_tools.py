@@ -11,11 +11,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel
+from core.artifacts import InputContract, ModelFacts, OnnxModel
 from core.calibration import TensorRange
 
 SIZE = 64
-FACTS = ModelFacts("yolov5", "tiny", ("a", "b"), ((10.0, 13.0), (30.0, 61.0)), (4, 8))
+FACTS = ModelFacts("yolov5", "tiny", ("a", "b"), (4, 8), {"anchors": [[10.0, 13.0], [30.0, 61.0]]})
 
 
 class Net:
@@ -74,7 +74,7 @@ def tiny_detector(path: Path, *, opset: int = 17) -> OnnxModel:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     helper.set_model_props(model, {"stride": "8", "names": "{0: 'a', 1: 'b'}", "hookline": "{}"})
     onnx.save(shape_inference.infer_shapes(model), path)
-    return OnnxModel(path=path, facts=FACTS, contract=InputContract(1, SIZE, SIZE), layout=Layout.heads)
+    return OnnxModel(path=path, facts=FACTS, contract=InputContract(1, SIZE, SIZE), layout="heads")
 
 
 def pictures(count: int, seed: int = 1) -> NDArray[np.float32]:

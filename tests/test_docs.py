@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from core.parts import ModelFamily
 from core.ranges import PositiveFloat
 from core.registry import Origin
+from tests import grid_family
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ class Options:
 
 def test_training_options_stand_under_their_family(generate: ModuleType) -> None:
     registry = generate.load_plugins().registry
-    family = ModelFamily(name="other", summary="toy", load=lambda _: None, training=Options)
+    family = grid_family.family(name="other", training=Options)
     registry.add("models", family, Origin("other", "other", "1"))
     text = generate.configuration(registry)
     _, yolov5, other = re.split(r"### Models of the family \w+\n", text)

@@ -105,7 +105,7 @@ def test_engine_file_is_taken_as_weights_and_compared(run: Run, folder: Path) ->
 def test_sweep_writes_a_summary_a_job(run: Run, folder: Path, repo_root: Path) -> None:
     settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
     line = [sys.executable, "-m", "core.run", "-m", "+stage=build", "weights=tiny.safetensors", "imgsz=128"]
-    sweep = ["precision=fp32,fp16", "graft=yolo_layer,onnx", "hydra.sweep.dir=sweep"]
+    sweep = ["precision=fp32,fp16", "decode=yolo_layer,onnx", "hydra.sweep.dir=sweep"]
     subprocess.run([*line, *sweep], cwd=folder, env=settings, check=True, capture_output=True)
     summaries = [json.loads(path.read_text()) for path in folder.glob("sweep/*/summary.json")]
     assert [summary["status"] for summary in summaries] == ["finished"] * 4

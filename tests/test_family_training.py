@@ -47,7 +47,7 @@ class Trainer:
 def hookline_models():
     yield ModelFamily(
         name="{name}", summary="toy", load=lambda _: Trainer(), variants=("{name}_s",), strides={{"{name}_s": 32}},
-        training={training},
+        training={training}, head=lambda facts, layout: None,
     )
 '''
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -57,7 +57,11 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("families")
     write_dataset(folder / "set", {split: {"a": [(0, 0.5, 0.5, 0.5, 0.5)]} for split in ("train", "val")})
-    families = (("outside", "PositiveFloat", "Options"), ("clash", "float", "Options"), ("fixed", "float", "None"))
+    families = (
+        ("outside", "PositiveFloat", "Options"),
+        ("clash", "float", "Options"),
+        ("fixed", "float", "None"),
+    )
     for name, annotation, training in families:
         text = FAMILY.format(name=name, annotation=annotation, training=training)
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
@@ -143,9 +147,19 @@ def test_a_family_that_cannot_be_trained(run: Run) -> None:
     assert line == "the model family 'fixed' cannot be trained; families that can: yolov5, outside"
 
 
-def test_a_plugin_whose_options_do_not_go_together_is_broken_and_stops_nobody_else(run: Run) -> None:
+def test_a_plugin_whose_options_do_not_go_together_is_broken(run: Run, folder: Path) -> None:
+    """It stops nobody else, and the message has its file and line."""
     done = run("model=outside_s", "weights=null", plugins="outside:clash")
     assert last_line(done).startswith("Options(focal=2.0, lr0=0.5)")
     (broken,) = [line for line in done.stderr.splitlines() if "broken plugin" in line]
     assert "(plugin 'clash')" in broken
     assert "'lr0' of the family 'clash' is float, and that of 'yolov5' is float (above 0)" in broken
+    assert f"({folder}/clash.py:11)" in broken
+
+
+def test_a_plugin_whose_options_cannot_be_used_is_broken(run: Run, folder: Path) -> None:
+    text = (folder / "outside.py").read_text().replace("outside", "wrong")
+    (folder / "wrong.py").write_text(text.replace("focal: Annotated[float, Range(0, 5)] = 2.0", "focal: complex = 2j"))
+    (broken,) = [line for line in run("--help", plugins="wrong").stdout.splitlines() if "broken plugin" in line]
+    assert "training options of the model family 'wrong': " in broken
+    assert f"({folder}/wrong.py:11)" in broken

@@ -27,7 +27,7 @@ NAMED = {
     "runtimes": ("build", "backend"),
     "processors": ("predict", "processor"),
     "calibrators": ("calibrate", "calibrator"),
-    "grafts": ("build", "graft.name"),
+    "grafts": ("build", "decode"),
     "trackers": ("train", "tracker"),
 }
 """A stage and an option that take a part of a kind."""

@@ -138,13 +138,13 @@ def chain_of(model: QuantizedModel, context: RunContext) -> Iterator[Callable[[]
     plain = OnnxModel(path=model.path, **kinds)
     config = QuantizeConfig(backend="onnxruntime", quantizer="qdq", precision=model.precision)
     yield partial(quantize, config, plain, None, context)
-    yield partial(graft, GraftConfig(name="yolo_layer"), model, context)
+    yield partial(graft, GraftConfig(decode="yolo_layer"), model, context)
     yield partial(build_grafted, model, context)
 
 
 def build_grafted(model: QuantizedModel, context: RunContext) -> Artifact:
     named = replace(model, facts=replace(model.facts, variant="plain"))
-    grafted = replace(graft(GraftConfig(name="yolo_layer"), named, context), facts=model.facts)
+    grafted = replace(graft(GraftConfig(decode="yolo_layer"), named, context), facts=model.facts)
     return build(BuildConfig(backend="onnxruntime", warmup=0, precision=None), grafted, None, None, context)
 
 

@@ -24,12 +24,12 @@ def letterbox(
 ) -> tuple[NDArray[np.float32], list[Letterbox]]:
     """Fit each picture into the network's input and scale its values.
 
-    Equal, bit for bit, to resizing, padding and ``float32(value) / 255``: the factor is applied by a
-    table of the 256 values, to the picture only; the border is filled in.
+    Equal, bit for bit, to resizing, padding and ``float32(level * scale + offset)`` of every level: a table of the 256
+    values is applied to the image only; the border is filled in.
 
     Args:
         pictures: uint8 BGR [H, W, 3], sizes may differ.
-        contract: Size, border, channel order and factor.
+        contract: Size, padding, border, channel order, factor and offset.
         upscale: Enlarge pictures that are smaller than the input.
         fit: Height and width that pictures are scaled to fit into; None: the whole input.
 
@@ -39,7 +39,7 @@ def letterbox(
     Raises:
         HooklineError: A picture without pixels.
     """
-    table = (np.arange(256) * contract.scale).astype(np.float32)
+    table = (np.arange(256) * contract.scale + contract.offset).astype(np.float32)
     images = np.empty((len(pictures), 3, contract.height, contract.width), np.float32)
     placed = [placement(picture.shape[0], picture.shape[1], contract, upscale=upscale, fit=fit) for picture in pictures]
     for picture, place, planes in zip(pictures, placed, images, strict=True):

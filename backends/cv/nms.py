@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.cv.decode import Candidates, Floats
-from core.detections import Filter
+from core.detections import Candidates, Filter
+
+Floats = NDArray[np.float32]
 
 # Candidates judged at once: large enough to amortise NumPy's calls, small enough that the search
 # ends soon after ``max_det`` boxes are found. Measured 64 to 384; 96 to 256 are within 10 %.

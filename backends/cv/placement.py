@@ -10,9 +10,9 @@ from core.errors import HooklineError
 def placement(
     height: int, width: int, contract: InputContract, *, upscale: bool, fit: tuple[int, int] | None = None
 ) -> Letterbox:
-    """Where a picture of this size goes: r = min(H/h, W/w), centred, left = round(pad/2 - 0.1).
+    """Return where an image of this size goes: r = min(H/h, W/w), and the border that the contract's padding leaves.
 
-    H and W are those of ``fit``, never more than the input's.
+    H and W are those of ``fit``, never more than the input's. In the centre, left = round(pad/2 - 0.1).
     """
     if not height or not width:
         raise HooklineError(f"an image of {width}x{height} pixels", "every side must have at least one pixel")
@@ -20,8 +20,10 @@ def placement(
     ratio = min(min(rows, contract.height) / height, min(columns, contract.width) / width)
     ratio = ratio if upscale else min(ratio, 1.0)
     new_height, new_width = _size(height, width, ratio)
-    top = round((contract.height - new_height) / 2 - 0.1)
-    left = round((contract.width - new_width) / 2 - 0.1)
+    top = left = 0
+    if contract.padding == "centre":
+        top = round((contract.height - new_height) / 2 - 0.1)
+        left = round((contract.width - new_width) / 2 - 0.1)
     return Letterbox(ratio=ratio, left=left, top=top, height=height, width=width)
 
 

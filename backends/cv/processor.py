@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.cv.decode import Candidates, candidates
 from backends.cv.letterbox import letterbox
 from backends.cv.nms import suppress
 from core.artifacts import InputContract
-from core.detections import Detections, Filter, Letterbox, checked
-from core.parts import Session
+from core.detections import Candidates, Detections, Filter, Letterbox, checked
+from core.head import Head
 
 
 class OpenCvProcessor:
@@ -33,25 +32,24 @@ class OpenCvProcessor:
     def detect(
         self,
         outputs: Mapping[str, NDArray[Any]],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Decode where the layout needs it, filter, NMS, and rescale to the original pictures.
-
-        ``wanted.multi_label`` has no effect on the layout ``decoded``, which has one class a box.
-        """
+        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by ``checked``
             return [
-                checked(self._detect_one(outputs, index, session, place, wanted), session.facts)
+                checked(self._detect_one(outputs, index, head, place, wanted), head.facts)
                 for index, place in enumerate(letterboxes)
             ]
 
     @staticmethod
     def _detect_one(
-        outputs: Mapping[str, NDArray[Any]], index: int, session: Session, place: Letterbox, wanted: Filter
+        outputs: Mapping[str, NDArray[Any]], index: int, head: Head, place: Letterbox, wanted: Filter
     ) -> Detections:
-        found = candidates(outputs, index, session.layout, session.facts, wanted)
+        found = head.candidates(outputs, index, wanted)
+        if wanted.classes:
+            found = found.pick(np.isin(found.classes, wanted.classes))
         return _rescaled(suppress(found, wanted), place)
 
 

@@ -59,6 +59,7 @@ class Pictures:
             width=contract.width,
             border=contract.pad_value,
             scale=contract.scale,
+            offset=contract.offset,
             swap=contract.channels == "rgb",
             half=self._half,
         )

@@ -16,7 +16,8 @@ from backends.gpu.pictures import Pictures
 from backends.gpu.suppression import Suppressor
 from core.artifacts import InputContract
 from core.detections import Detections, Filter, Letterbox
-from core.parts import DeviceArray, DeviceSession, Session
+from core.head import Head
+from core.parts import DeviceArray, DeviceSession
 
 
 class CupyProcessor:
@@ -53,12 +54,12 @@ class CupyProcessor:
     def detect(
         self,
         outputs: Mapping[str, NDArray[Any]],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
         """As the processor ``opencv``."""
-        return self._host.detect(outputs, session, letterboxes, wanted)
+        return self._host.detect(outputs, head, letterboxes, wanted)
 
     def on_device(self, device: str) -> CupyProcessor:
         """The processor for sessions on the host, on the GPU that ``device=`` chooses."""
@@ -106,18 +107,18 @@ class BesideSession:
     def detect(
         self,
         outputs: Mapping[str, Any],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Filter, NMS and rescaling on the device, decoding before where the outputs are heads.
+        """Filter, NMS and rescaling on the device; before, where the head is not decoded, its ``device_decode``.
 
-        On the host, after a download: outputs that lie there, the layout ``classic``, ``multi_label``, outputs
-        in float16 behind a decode, and class numbers that the kernel does not hold.
+        On the host, after a download: outputs that lie there, a head for which there is no kernel, ``multi_label``,
+        outputs in float16 behind a decode, and class numbers that the kernel does not hold.
         """
-        if self._suppressor.holds(outputs, session, wanted):
-            return self._suppressor.detect(outputs, session, letterboxes, wanted)
-        return self._host.detect(self._downloaded(outputs), session, letterboxes, wanted)
+        if self._suppressor.holds(outputs, head, wanted):
+            return self._suppressor.detect(outputs, head, letterboxes, wanted)
+        return self._host.detect(self._downloaded(outputs), head, letterboxes, wanted)
 
     def _downloaded(self, outputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         return {

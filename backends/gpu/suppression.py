@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.gpu.device import Bytes, Device, View, view
-from core.artifacts import Layout, ModelFacts
+from core.artifacts import DECODED
 from core.detections import Detections, Filter, Letterbox
-from core.parts import DeviceArray, Session
+from core.head import DeviceDecode, Head
+from core.parts import DeviceArray
 from cuda_plugins.nms import DETECTION, Origin, Suppression
 from cuda_plugins.nms_launch import MAX_CLASSES, Candidates, nms_launches
-from cuda_plugins.signature import BOXES, CLASSES, SCORES
-from cuda_plugins.yolo_layer_launch import Decoded, Head, cells, yolo_layer_launch
+from cuda_plugins.signature import BOXES, CLASSES, OPERATOR, SCORES, THRESHOLD
+from cuda_plugins.yolo_layer_launch import Decoded, cells, yolo_layer_launch
+from cuda_plugins.yolo_layer_launch import Head as Level
+from cuda_plugins.yolo_layer_settings import from_arrays
 
-DECODED = {BOXES: np.float32, SCORES: np.float32, CLASSES: np.int32}
+ARRAYS = {BOXES: np.float32, SCORES: np.float32, CLASSES: np.int32}
 COUNTS_ALIGNMENT = 16
 
 
@@ -29,42 +32,44 @@ class Suppressor:
         self._result: Bytes = np.empty(0, np.uint8)
         device.load("nms", "nms")
 
-    def holds(self, outputs: Mapping[str, Any], session: Session, wanted: Filter) -> bool:
+    def holds(self, outputs: Mapping[str, Any], head: Head, wanted: Filter) -> bool:
         """Whether the kernels can do it."""
         if not all(isinstance(value, DeviceArray) for value in outputs.values()):
             return False
         if max(wanted.classes, default=0) >= MAX_CLASSES:
             return False
-        types = {name: view(value).dtype for name, value in outputs.items()}
-        if session.layout is Layout.decoded:
-            return all(types[name] == dtype for name, dtype in DECODED.items())
-        if session.layout is Layout.heads:
-            of_one_type = len(set(types.values())) == 1 and types["p3"] in (np.float32, np.float16)
-            return of_one_type and wanted.conf > 0 and not wanted.multi_label
-        return False
+        if head.layout == DECODED:
+            return all(view(outputs[name]).dtype == dtype for name, dtype in ARRAYS.items())
+        decode = head.device_decode
+        if decode is None or decode.name != OPERATOR or wanted.multi_label or not wanted.conf > 0:
+            return False
+        types = {view(outputs[name]).dtype for name in decode.inputs}
+        return len(types) == 1 and types <= {np.dtype(np.float32), np.dtype(np.float16)}
 
     def detect(
         self,
         outputs: Mapping[str, DeviceArray],
-        session: Session,
+        head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
         """The boxes of each picture, once the stream has come past them."""
         arrays = outputs
-        if session.layout is Layout.heads:
-            arrays = self._decode(outputs, session.facts, len(letterboxes), wanted.conf)
+        if head.layout != DECODED and head.device_decode:
+            least = max(wanted.conf, wanted.score_threshold)
+            arrays = self._decode(outputs, head.device_decode, len(letterboxes), least)
         boxes, scores, classes = (view(arrays[name]) for name in (BOXES, SCORES, CLASSES))
         candidates = Candidates(boxes.address, scores.address, classes.address, rows=scores.shape[1])
         return self._suppress(candidates, letterboxes, wanted)
 
     def _decode(
-        self, outputs: Mapping[str, DeviceArray], facts: ModelFacts, batch: int, conf: float
+        self, outputs: Mapping[str, DeviceArray], decode: DeviceDecode, batch: int, least: float
     ) -> dict[str, DeviceArray]:
-        """Boxes of heads p3 p4 p5 (p6) whose objectness reaches ``conf``."""
-        views = [view(outputs[f"p{3 + level}"]) for level in range(len(facts.anchors))]
-        heads = [Head(found.address, *found.shape[2:]) for found in views]
-        rows = cells(heads, len(facts.anchors[0]) // 2)
+        """Run the kernel of ``YoloLayer_TRT``: boxes whose objectness reaches ``least``."""
+        views = [view(outputs[name]) for name in decode.inputs]
+        heads = [Level(found.address, *found.shape[2:]) for found in views]
+        settings = from_arrays([*decode.attributes.items(), (THRESHOLD, least)])
+        rows = cells(heads, settings.pairs(len(heads)).shape[1])
         counts = self._empty((batch, 1), np.int32)
         arrays = {
             BOXES: self._empty((batch, rows, 4), np.float32),
@@ -75,10 +80,10 @@ class Suppressor:
             heads,
             Decoded(view(counts).address, *(view(array).address for array in arrays.values())),
             batch=batch,
-            max_stride=facts.max_stride,
-            num_classes=facts.num_classes,
-            anchors=[number for level in facts.anchors for number in level],
-            threshold=conf,
+            max_stride=settings.max_stride,
+            num_classes=settings.num_classes,
+            anchors=settings.anchors,
+            threshold=settings.threshold,
             half=views[0].dtype == np.float16,
         )
         self._device.launch(launch, self._stream)

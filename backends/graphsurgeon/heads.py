@@ -5,8 +5,9 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto
 
-from core.artifacts import Layout, ModelFacts, OnnxModel
+from core.artifacts import DECODED, OnnxModel
 from core.errors import HooklineError, shown
+from core.head import DeviceDecode, Head
 from core.onnx_file import check_onnx, read_onnx
 from cuda_plugins import signature
 
@@ -14,23 +15,24 @@ MIN_OPSET = 13
 """From here on ``Split`` and ``ReduceSum`` take sizes and axes as inputs."""
 
 
-def read_heads(model: OnnxModel) -> onnx.ModelProto:
-    """Read the graph.
+def read_heads(model: OnnxModel, head: Head) -> tuple[onnx.ModelProto, DeviceDecode]:
+    """Read the graph, and what ``YoloLayer_TRT`` needs to decode it.
 
     Raises:
-        HooklineError: The file is damaged, is grafted already, gives something else than heads, or the
-            heads do not fit the classes and anchors that the artifact states.
+        HooklineError: The file is damaged, is grafted already, gives something else than the head says, or its head
+            is not one that the operator decodes.
     """
     graph = read_onnx(model.path)
     check_onnx(graph, model.path)
-    _check_layout(model, graph)
+    decode = _decode(model, head, [value.name for value in graph.graph.output])
     if (opset := default_opset(graph)) < MIN_OPSET:
         raise HooklineError(
             f"'{model.path.name}' has opset {opset}", f"the decode needs {MIN_OPSET} or later: set export.opset"
         )
-    for level, head in enumerate(graph.graph.output):
-        _check_head(head, model.facts, level)
-    return graph
+    shapes = head.outputs(model.contract)
+    for output in graph.graph.output:
+        _check_output(output, shapes[output.name][1])
+    return graph, decode
 
 
 def default_opset(graph: onnx.ModelProto) -> int:
@@ -38,32 +40,35 @@ def default_opset(graph: onnx.ModelProto) -> int:
     return next((int(item.version) for item in graph.opset_import if item.domain in {"", "ai.onnx"}), 0)
 
 
-def _check_layout(model: OnnxModel, graph: onnx.ModelProto) -> None:
-    outputs = [value.name for value in graph.graph.output]
-    if model.layout is Layout.decoded or signature.BOXES in outputs:
+def _decode(model: OnnxModel, head: Head, outputs: list[str]) -> DeviceDecode:
+    decode = head.device_decode
+    if model.layout == DECODED or signature.BOXES in outputs:
         raise HooklineError(
             f"'{model.path.name}' is grafted already", "leave the graft out: +stage=build takes it as it is"
         )
-    if model.layout is not Layout.heads or len(outputs) != len(model.facts.anchors):
+    if decode is None or decode.name != signature.OPERATOR:
         raise HooklineError(
-            f"'{model.path.name}' gives {shown(outputs)}, but a decode follows one head per level",
-            "start from the checkpoint (.pt); predict.model=heads runs a file of others as it is"
-            if not model.facts.family
-            else "export it again with export.layout=heads",
+            f"{signature.OPERATOR} does not decode the layout '{model.layout}' of the family '{model.facts.family}'",
+            "export the model again without export.layout, or name another graft with decode=",
         )
+    if outputs != list(decode.inputs):
+        raise HooklineError(
+            f"'{model.path.name}' gives {shown(outputs)}, but a decode follows {', '.join(decode.inputs)}",
+            "export it again",
+        )
+    return decode
 
 
-def _check_head(head: onnx.ValueInfoProto, facts: ModelFacts, level: int) -> None:
-    kind = head.type.tensor_type
+def _check_output(output: onnx.ValueInfoProto, wanted: int | str) -> None:
+    kind = output.type.tensor_type
     channels = [dim.dim_value for dim in kind.shape.dim][1:2]
-    wanted = len(facts.anchors[level]) // 2 * (5 + facts.num_classes)
     if channels != [wanted]:
         raise HooklineError(
-            f"head '{head.name}' has {channels[0] if channels else 'no'} channels",
-            f"{len(facts.anchors[level]) // 2} anchors and {facts.num_classes} classes need {wanted}",
+            f"head '{output.name}' has {channels[0] if channels else 'no'} channels",
+            f"its anchors and classes need {wanted}: export the model again",
         )
     if kind.elem_type != TensorProto.FLOAT:
         raise HooklineError(
-            f"head '{head.name}' is {TensorProto.DataType.Name(kind.elem_type)}",
+            f"head '{output.name}' is {TensorProto.DataType.Name(kind.elem_type)}",
             "heads must be FLOAT: keep float32 outputs",
         )

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
 from core.parts import Graft, NoOptions, Quantizer
+from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
     from backends.graphsurgeon.quantize import QdqQuantizer
     from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 
 
-def load_yolo_layer(_: NoOptions) -> YoloLayerGraft:
+@dataclass
+class YoloLayerOptions:
+    """Options of the graft ``yolo_layer``.
+
+    Attributes:
+        namespace: Domain and plugin namespace of the node; empty writes the bare node for C++ builds of the plugin,
+            which ONNX Runtime cannot run.
+    """
+
+    namespace: str = "hookline"
+
+
+def load_yolo_layer(options: YoloLayerOptions) -> YoloLayerGraft:
     """Import the heavy half."""
     from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 
-    return YoloLayerGraft()
+    return YoloLayerGraft(options)
 
 
 def load_onnx(_: NoOptions) -> OnnxGraft:
@@ -53,10 +67,15 @@ def hookline_grafts() -> Iterable[Graft]:
         summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition in ONNX Runtime",
         load=load_yolo_layer,
         packages=("onnx", "onnx-graphsurgeon"),
+        options=YoloLayerOptions,
+        families=frozenset({"yolov5"}),
+        operators=frozenset({OPERATOR}),
+        functions=True,
     )
     yield Graft(
         name="onnx",
         summary="the same decode as standard operators, also for what knows no ONNX functions, e.g. OpenVINO",
         load=load_onnx,
         packages=("onnx", "onnx-graphsurgeon"),
+        families=frozenset({"yolov5"}),
     )

@@ -41,7 +41,7 @@ def build_engine(job: BuildJob, options: OrtOptions) -> Engine:
     if model.operators:
         raise HooklineError(
             f"'{model.path.name}' needs the operator {', '.join(model.operators)}, which ONNX Runtime does not have",
-            "graft with graft.name=yolo_layer graft.namespace=hookline, or with graft.name=onnx",
+            "graft with grafts.yolo_layer.namespace=hookline, or with decode=onnx",
         )
     settings = session_options(options, WRITTEN[options.optimisation])
     settings.optimized_model_filepath = str(target)

@@ -71,7 +71,7 @@ def _remedy(reason: str, action: str) -> str:
     if any(text in reason for text in OUT_OF_MEMORY) or reason == "MemoryError":
         return "the memory does not suffice: use a smaller batch or imgsz"
     if "No Op registered" in reason or "not a registered" in reason:
-        return "it needs an operator that this runtime does not have; graft with graft.namespace=hookline"
+        return "it needs an operator that this runtime does not have; graft with grafts.yolo_layer.namespace=hookline"
     if "serialization failed" in reason:
         return "the optimised graph could not be written: is the disk full?"
     if action == "run":

@@ -1,25 +1,19 @@
-"""What a model must take and give by its layout: a file can state one thing and compute another."""
+"""What a model must take and give: a file can state one thing and compute another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from core.artifacts import Engine, Layout, OnnxModel
+from core.artifacts import DECODED, Engine, InputContract, OnnxModel
 from core.errors import HooklineError, shown
+from core.head import BOXES, CLASSES, SCORES, Head, Shape
 
 FLOAT, FLOAT16 = "tensor(float)", "tensor(float16)"
-DECODED = {
-    "DecodeNumDetection": (1,),
-    "DecodeDetectionBoxes": (-1, 4),
-    "DecodeDetectionScores": (-1,),
-    "DecodeDetectionClasses": (-1,),
-}
-"""Shape of each output of the layout ``decoded`` after the batch; -1 is any number."""
 _HINT = "export it again, in float32 or float16"
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -44,14 +38,20 @@ def check_input(session: ort.InferenceSession, model: OnnxModel | Engine) -> Any
     return found
 
 
-def output_check(session: ort.InferenceSession, model: OnnxModel | Engine) -> Callable[[Arrays, int], None]:
-    """Return what checks the outputs of a batch.
+def output_check(
+    names: Sequence[str], title: str, head: Head, contract: InputContract
+) -> Callable[[Arrays, int], None]:
+    """Return what checks the outputs of a batch against those of ``head``.
+
+    Args:
+        names: Of the outputs of the model.
+        title: What messages call the model.
+        head, contract: Of the model.
 
     Raises:
         HooklineError: The model has no such outputs.
     """
-    wanted = _wanted(model, [item.name for item in session.get_outputs()])
-    title = model.path.name
+    wanted = {name: shape[1:] for name, shape in _wanted(names, title, head, contract).items()}
 
     def check(outputs: Arrays, batch: int) -> None:
         for name, shape in wanted.items():
@@ -59,39 +59,36 @@ def output_check(session: ort.InferenceSession, model: OnnxModel | Engine) -> Ca
             if (
                 len(found) != 1 + len(shape)
                 or found[0] != batch
-                or any(side not in (-1, given) for side, given in zip(shape, found[1:], strict=True))
+                or any(isinstance(side, int) and side != given for side, given in zip(shape, found[1:], strict=True))
             ):
-                sides = ", ".join("any" if side == -1 else str(side) for side in (batch, *shape))
-                raise HooklineError(f"output '{name}' of '{title}' is {list(found)}, not [{sides}]", "export it again")
-        if model.layout is Layout.decoded:
-            rows = {outputs[name].shape[1] for name in DECODED if name != "DecodeNumDetection"}
-            if len(rows) > 1:
-                raise HooklineError(
-                    f"'{title}' gives {shown(sorted(rows))} boxes, scores and classes", "build it again"
-                )
-            classes, count = outputs["DecodeDetectionClasses"], model.facts.num_classes
-            if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < count:
-                raise HooklineError(
-                    f"'{title}' gives a box of class {int(classes.max())}, of {count}", "build it again"
-                )
+                sides = ", ".join("any" if isinstance(side, str) else str(side) for side in (batch, *shape))
+                raise HooklineError(f"output '{name}' of {title} is {list(found)}, not [{sides}]", "export it again")
+        if head.layout == DECODED:
+            _check_decoded(outputs, title, head)
 
     return check
 
 
-def _wanted(model: OnnxModel | Engine, names: list[str]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each output after the batch; -1 is any number."""
-    facts, per_anchor = model.facts, 5 + model.facts.num_classes
-    if model.layout is Layout.decoded:
-        wanted: dict[str, tuple[int, ...]] = dict(DECODED)
-    elif model.layout is Layout.classic:
-        wanted = {names[0]: (-1, per_anchor)} if len(names) == 1 else {"output0": (-1, per_anchor)}
-    else:
-        wanted = {f"p{3 + level}": (len(sides) // 2 * per_anchor, -1, -1) for level, sides in enumerate(facts.anchors)}
-    if missing := sorted(wanted.keys() - set(names)):
-        raise HooklineError(f"'{model.path.name}' has no output '{missing[0]}', only {shown(names)}", "export it again")
-    if len(names) > 1 and model.layout is Layout.classic:
-        raise HooklineError(f"'{model.path.name}' has outputs {shown(names)}, not one", "export it again")
+def _wanted(names: Sequence[str], title: str, head: Head, contract: InputContract) -> Mapping[str, Shape]:
+    """Return the shape of each output by the name that the model gives it."""
+    wanted = head.outputs(contract)
+    if len(wanted) == 1:  # whatever its name
+        if len(names) > 1:
+            raise HooklineError(f"{title} has outputs {shown(list(names))}, not one", "export it again")
+        return dict(zip(names, wanted.values(), strict=True))
+    if missing := [name for name in wanted if name not in names]:
+        raise HooklineError(f"{title} has no output '{missing[0]}', only {shown(list(names))}", "export it again")
     return wanted
+
+
+def _check_decoded(outputs: Arrays, title: str, head: Head) -> None:
+    """Refuse boxes, scores and classes that do not belong together."""
+    rows = {outputs[name].shape[1] for name in (BOXES, SCORES, CLASSES)}
+    if len(rows) > 1:
+        raise HooklineError(f"{title} gives {shown(sorted(rows))} boxes, scores and classes", "build it again")
+    classes, count = outputs[CLASSES], head.facts.num_classes
+    if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < count:
+        raise HooklineError(f"{title} gives a box of class {int(classes.max())}, of {count}", "build it again")
 
 
 def as_float32(value: Any) -> NDArray[Any]:

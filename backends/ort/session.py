@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from backends.ort.failures import ort_errors
-from backends.ort.outputs import FLOAT16, as_float32, check_input, output_check
-from core.artifacts import Engine, OnnxModel
+from backends.ort.outputs import FLOAT16, Arrays, as_float32, check_input, output_check
+from core.artifacts import DECODED, Engine, OnnxModel
 from core.errors import HooklineError
+from core.head import DecodedHead, Head
 
 
 class OrtSession:
@@ -31,9 +33,19 @@ class OrtSession:
         self._outputs = [output.name for output in session.get_outputs()]
         self._title = f"'{model.path.name}'"
         expected = check_input(session, model)
-        self._check_outputs = output_check(session, model)
+        self._check_outputs: Callable[[Arrays, int], None] | None = None
+        if model.layout == DECODED:  # needs no model family
+            self.expect(DecodedHead(model.facts))
         self._half = expected.type == FLOAT16
         self._shape = [size if isinstance(size, int) else None for size in expected.shape]
+
+    def expect(self, head: Head) -> None:
+        """Compare the outputs with those of ``head``: their names now, shapes and class numbers at each inference.
+
+        Raises:
+            HooklineError: The model has no such outputs.
+        """
+        self._check_outputs = output_check(self._outputs, self._title, head, self.contract)
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Infer one batch, float32 [B, 3, H, W]. A model that takes or gives float16 is converted to and from it.
@@ -65,7 +77,8 @@ class OrtSession:
         with ort_errors("run", self._title):
             values = self._session.run(self._outputs, {self.contract.name: feed})
         outputs = {name: as_float32(value) for name, value in zip(self._outputs, values, strict=True)}
-        self._check_outputs(outputs, len(feed))
+        if self._check_outputs:
+            self._check_outputs(outputs, len(feed))
         return outputs
 
     def _check(self, images: NDArray[np.float32]) -> None:

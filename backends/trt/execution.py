@@ -231,7 +231,7 @@ class Execution:
         shape = tuple(context.get_tensor_shape(name))
         if min(shape, default=0) < 0:
             raise HooklineError(
-                f"the size of the engine's output '{name}' depends on the data", "graft with graft=yolo_layer"
+                f"the size of the engine's output '{name}' depends on the data", "graft with decode=yolo_layer"
             )
         return self._device.empty(shape, self._types[name], self._stream)
 

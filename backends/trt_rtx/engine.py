@@ -27,7 +27,7 @@ def build_engine(job: BuildJob, options: TrtRtxOptions) -> Engine:
     if model.operators:
         raise HooklineError(
             f"'{model.path.name}' needs the plugin {', '.join(model.operators)}, and TensorRT-RTX takes none",
-            "graft with graft.namespace=hookline, or with graft=onnx",
+            "graft with grafts.yolo_layer.namespace=hookline, or with decode=onnx",
         )
     cards = read_targets(options.compute_capabilities, load(RUNTIME).trt, job.device)
     profile, contract = read_profile(model, job.batch, job.imgsz)

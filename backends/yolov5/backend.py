@@ -14,11 +14,12 @@ from torch import Tensor
 
 from backends.yolov5 import checkpoint as own
 from backends.yolov5 import official
+from backends.yolov5.anchors import ANCHORS, HEADS, LAYOUTS
 from backends.yolov5.devices import Chosen, choose_device
 from backends.yolov5.errors import YOLOv5Error
 from backends.yolov5.onnx_export import export
 from backends.yolov5.outputs import Classic, Heads
-from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
+from core.artifacts import Checkpoint, InputContract, ModelFacts
 from core.errors import HooklineError
 from core.parts import Session
 from core.serial import DecodeError
@@ -44,9 +45,7 @@ class YOLOv5Backend:
         own.save(weights, target)
         return checkpoint
 
-    def export(
-        self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: Layout, opset: int
-    ) -> None:
+    def export(self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: str, opset: int) -> None:
         """Write the fused float32 model as ONNX to ``target``, without metadata."""
         size = (contract.batch, contract.height, contract.width)
         model = _opened(checkpoint, layout)
@@ -58,7 +57,7 @@ class YOLOv5Backend:
 
         return train(job)
 
-    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Session:
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> Session:
         """Run the fused network in PyTorch."""
         chosen = choose_device(device)
         return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, chosen)
@@ -83,7 +82,7 @@ class TorchSession:
         model: Heads | Classic,
         facts: ModelFacts,
         contract: InputContract,
-        layout: Layout,
+        layout: str,
         chosen: Chosen,
     ) -> None:
         self.facts = facts
@@ -145,17 +144,17 @@ def facts_of(weights: own.Weights) -> ModelFacts:
         family=FAMILY,
         variant=weights.variant,
         names=weights.names,
-        anchors=weights.config.anchors,
         strides=weights.config.strides,
+        head={ANCHORS: [list(level) for level in weights.config.anchors]},
     )
 
 
-def _opened(checkpoint: Checkpoint, layout: Layout) -> Heads | Classic:
-    if layout is Layout.decoded:
-        raise HooklineError(f"a {FAMILY} checkpoint has no layout '{layout.value}'", "possible: heads, classic")
+def _opened(checkpoint: Checkpoint, layout: str) -> Heads | Classic:
+    if layout not in LAYOUTS:
+        raise HooklineError(f"a {FAMILY} checkpoint has no layout '{layout}'", f"possible: {', '.join(LAYOUTS)}")
     with told():
         network = own.load(checkpoint.path).network().fuse().requires_grad_(requires_grad=False)
-    return Heads(network) if layout is Layout.heads else Classic(network)
+    return Heads(network) if layout == HEADS else Classic(network)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,7 +21,8 @@ from core.errors import counted, shown
 from core.model_limits import MAX_METADATA
 from core.serial import DecodeError, decode, parse
 
-FORMAT = 1
+FORMAT = 2
+"""What this version writes. Format 1 has ``anchors`` among the facts instead of ``head``; it is read too."""
 _KEY = "hookline"
 _FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 _COUNTER = ".num_batches_tracked"
@@ -79,8 +81,8 @@ def save(weights: Weights, path: Path) -> None:
         "family": "yolov5",
         "variant": weights.variant,
         "names": weights.names,
-        "anchors": weights.config.anchors,
         "strides": weights.config.strides,
+        "head": {"anchors": weights.config.anchors},
     }
     text = json.dumps({"format": FORMAT, "facts": facts, "model": weights.config.to_dict()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -154,8 +156,8 @@ class _Facts:
     family: str
     variant: str
     names: tuple[str, ...]
-    anchors: Anchors
     strides: tuple[int, ...]
+    head: Mapping[str, Anchors]
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,25 @@ class _Metadata:
     format: int
     facts: _Facts
     model: ModelConfig
+
+
+def _current(content: Any, path: Path) -> Any:
+    """Return the content of the metadata in the present format.
+
+    Raises:
+        CheckpointError: A newer hookline wrote it.
+    """
+    if not isinstance(content, dict) or content.get("format") == FORMAT:
+        return content
+    if content.get("format") != 1:
+        raise CheckpointError(
+            f"'{path}' has format {shown(content.get('format'))}, this version reads up to {FORMAT}", "update hookline"
+        )
+    facts = content.get("facts")
+    if isinstance(facts, dict) and "anchors" in facts:
+        others = {key: value for key, value in facts.items() if key != "anchors"}
+        content = content | {"facts": others | {"head": {"anchors": facts["anchors"]}}}
+    return content | {"format": FORMAT}
 
 
 def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str, tuple[str, ...]]:
@@ -177,9 +198,7 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
         if len(text) > MAX_METADATA:
             raise DecodeError("", f"{len(text):,} characters, more than {MAX_METADATA:,}")
         content = parse(text)
-        if isinstance(content, dict) and content.get("format") != FORMAT:
-            raise CheckpointError(f"'{path}' has format {shown(content.get('format'))}, this version reads {FORMAT}")
-        found: _Metadata = decode(_Metadata, content)
+        found: _Metadata = decode(_Metadata, _current(content, path))
     except (DecodeError, ConfigError) as error:
         raise CheckpointError(f"the metadata of '{path}' is damaged ({error})", "fetch or train it again") from error
     names, config = found.facts.names, found.model

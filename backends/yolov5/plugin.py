@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from backends.yolov5.anchors import LAYOUTS, check_head
 from backends.yolov5.coco import NAMES
 from backends.yolov5.config import VARIANTS, official
 from backends.yolov5.training.options import TrainingOptions
@@ -15,6 +16,9 @@ from core.parts import ModelFamily, Release
 
 if TYPE_CHECKING:
     from backends.yolov5.backend import YOLOv5Backend
+    from core.artifacts import ModelFacts
+    from core.head import Head
+    from core.metadata import ModelMetadata, OnnxSignature
 
 _RELEASE = "https://github.com/ultralytics/yolov5/releases/download/v7.0"
 
@@ -63,6 +67,20 @@ def load(_options: Any) -> YOLOv5Backend:
     return YOLOv5Backend()
 
 
+def head(facts: ModelFacts, layout: str) -> Head:
+    """Bind the head of the family to a model."""
+    from backends.yolov5.head import head as bind
+
+    return bind(facts, layout)
+
+
+def recognise(signature: OnnxSignature) -> ModelMetadata | None:
+    """Say what an ONNX file of another exporter is."""
+    from backends.yolov5.recognising import recognise as look
+
+    return look(signature)
+
+
 def check_device(device: str) -> Iterable[HooklineError]:
     """A GPU that is not there, as far as that can be told without PyTorch, which tells the rest when it starts."""
     if not device.startswith("cuda") or _for_amd():
@@ -96,7 +114,13 @@ def hookline_models() -> Iterator[ModelFamily]:
         summary="YOLOv5 n s m l x and n6 ... x6; reads official checkpoints of v5.0 to v7.0",
         load=load,
         packages=("torch",),
+        head=head,
+        layouts=LAYOUTS,
+        grafts=("yolo_layer", "onnx"),
+        check_head=check_head,
+        recognise=recognise,
         variants=VARIANTS,
+        default="yolov5s",
         releases=RELEASES,
         strides={variant: max(official(variant).strides) for variant in VARIANTS},
         check_device=check_device,

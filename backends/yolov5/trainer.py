@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from backends.yolov5 import checkpoint as own
+from backends.yolov5.anchors import HEADS
 from backends.yolov5.backend import TorchSession, facts_of, told
 from backends.yolov5.config import ModelConfig, official, variant_of
 from backends.yolov5.devices import Chosen, choose_device
@@ -37,7 +38,7 @@ from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.state import TrainingState, load_state
 from backends.yolov5.training.transfer import transfer
 from core import memory
-from core.artifacts import InputContract, Layout, ModelFacts
+from core.artifacts import InputContract, ModelFacts
 from core.cores import usable_cores
 from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.errors import counted
@@ -229,7 +230,7 @@ class _Listener:
         """Measure a fused copy of the averaged weights."""
         network = copy.deepcopy(averaged).float().fuse().eval()
         place = Chosen(self._device)
-        with TorchSession(Heads(network), self._facts, self._contract, Layout.heads, place) as session:
+        with TorchSession(Heads(network), self._facts, self._contract, HEADS, place) as session:
             self._scores = self._watcher.validate(session, self._losses)
         if self._scores is None:
             return None

@@ -29,12 +29,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backends.cv.decode import Candidates as HostCandidates
 from backends.cv.letterbox import letterbox as host_letterbox
 from backends.cv.nms import suppress
 from backends.cv.placement import placement, resized_size
 from benchmarks.gpu.decode import RUNS, replayed
 from core.artifacts import InputContract
+from core.detections import Candidates as HostCandidates
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
 from cuda_plugins import loading

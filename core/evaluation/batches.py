@@ -43,7 +43,7 @@ def rectangular_batches(sizes: Sequence[Size], batch: int, contract: InputContra
     """Pictures by aspect ratio, each batch in the smallest shape that holds them, plus a border.
 
     A side is ceil(pixels / stride + 0.5) * stride, where the pixels are those of the largest picture of the batch
-    when each is scaled to fit the contract's size: half a stride of border or more, as in YOLOv5's own validation.
+    when each is scaled to fit the contract's size: half a stride of border or more.
 
     Args:
         sizes: Of each picture, as it is read.

@@ -16,6 +16,7 @@ from core.artifacts import InputContract
 from core.dataset import Sample
 from core.detections import Detections, Filter, Letterbox
 from core.evaluation.batches import Batch, Size, plain_batches, read_sizes, rectangular_batches
+from core.head import Head
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_checked
 from core.media.tolerance import Tolerance, Unreadable
@@ -80,6 +81,7 @@ def evaluate_session(
     wanted: Filter,
     tolerance: Tolerance,
     *,
+    head: Head,
     batch: int = 1,
     rectangular: bool = False,
     sizes: Sequence[Size] | None = None,
@@ -95,6 +97,7 @@ def evaluate_session(
         processor: Makes network input of pictures and boxes of outputs.
         wanted: Which boxes are kept.
         tolerance: Takes in pictures that cannot be read.
+        head: Of the model.
         batch: Pictures an inference.
         rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them.
         sizes: Height and width of each picture where they are known; rectangular batches read them otherwise.
@@ -124,7 +127,7 @@ def evaluate_session(
             with result.clock("inference"):
                 outputs = session.run(images)
             with result.clock("detect"):
-                found = processor.detect(outputs, session, letterboxes, wanted)
+                found = processor.detect(outputs, head, letterboxes, wanted)
             for index, picture, boxes in zip(indices, pictures, found, strict=True):
                 result.pictures.append(Seen(index, picture.shape[0], picture.shape[1], boxes))
             if observe:

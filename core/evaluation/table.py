@@ -1,4 +1,4 @@
-"""The scores of an evaluation as the table that people know from YOLOv5."""
+"""The scores of an evaluation as a table."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ struct Letterbox {
     Picture pictures[MAX_PICTURES];
     void *images;  // [pictures, 3, height, width]
     int height, width;
-    int border;  // value around the picture, 0..255
+    int border;  // level around the image, 0..255
     int swap;    // the first plane is the last channel: BGR to RGB
-    double scale;
+    double scale, offset;  // a value is level * scale + offset
 };
 
 // Where a network pixel's value comes from along one axis: two source pixels, as numbers or offsets, and their weights.
@@ -51,14 +51,15 @@ struct Half {
 
 static __device__ __forceinline__ void convert(double value, float &result) { result = (float)value; }
 
-// To the nearest half, ties to even. Values are not negative.
+// To the nearest half, ties to even.
 static __device__ __forceinline__ void convert(double value, Half &result) {
-    float number = (float)value;
-    unsigned int bits = __float_as_uint(number);
+    unsigned int signed_bits = __float_as_uint((float)value);
+    unsigned int sign = signed_bits >> 16 & 0x8000u, bits = signed_bits & 0x7fffffffu;
+    float number = __uint_as_float(bits);
     unsigned int normal = (bits - 0x38000000u + 0xfffu + (bits >> 13 & 1u)) >> 13;
     unsigned int subnormal = __float_as_uint(number + 0.5f) - 0x3f000000u;  // a step of the sum is 2^-24
     bool is_subnormal = bits < 0x38800000u;
-    result.bits = (unsigned short)(bits >= 0x477ff000u ? 0x7c00u : is_subnormal ? subnormal : normal);
+    result.bits = (unsigned short)(sign | (bits >= 0x477ff000u ? 0x7c00u : is_subnormal ? subnormal : normal));
 }
 
 // Where network pixel `position` of an axis comes from: the picture's `count` pixels lie from `start` to before `stop`.
@@ -101,7 +102,7 @@ static __device__ __forceinline__ void letterbox(const Letterbox &layout) {
     int tile_x = blockIdx.x * TILE_WIDTH, tile_y = blockIdx.y * TILE_HEIGHT;
     int thread = threadIdx.y * LANES + threadIdx.x;
 
-    convert((double)thread * layout.scale, table[thread]);
+    convert((double)thread * layout.scale + layout.offset, table[thread]);
     if (thread < TILE_WIDTH) {
         Source column = locate(tile_x + thread, picture.left, picture.right, picture.width, picture.step_x);
         column.first *= 3;

@@ -11,6 +11,7 @@ from core.classes import class_ids
 from core.context import RunContext
 from core.detections import Filter
 from core.errors import HooklineError
+from core.head import Head
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, sample_frames
 from core.media.source import list_source
@@ -31,6 +32,7 @@ class Bench:
     """Two models on one bench, and what is measured of them."""
 
     duel: Duel
+    heads: tuple[Head, Head]
     processor: ProcessorBackend
     wanted: Filter
     agreement: Agreement
@@ -43,8 +45,8 @@ class Bench:
         other_images, other_places = self.processor.prepare(pictures, second.contract)
         for _ in range(rounds):
             outputs, other_outputs = self.duel.run((images, other_images))
-        here = self.processor.detect(outputs, first, places, self.wanted)
-        there = self.processor.detect(other_outputs, second, other_places, self.wanted)
+        here = self.processor.detect(outputs, self.heads[0], places, self.wanted)
+        there = self.processor.detect(other_outputs, self.heads[1], other_places, self.wanted)
         for one, other in zip(here, there, strict=True):
             self.agreement.add(one, other)
 
@@ -68,7 +70,8 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         notes = _thresholds(first, second, wanted.conf)
         for note in notes:
             context.warn(note)
-        bench = Bench(Duel((first, second)), processor, wanted, agreement)
+        heads = (context.head(first.facts, first.layout), context.head(second.facts, second.layout))
+        bench = Bench(Duel((first, second)), heads, processor, wanted, agreement)
         bench.duel.warm_up(config.warmup)
         pictures = _run(config, bench, context)
     values = {**bench.duel.values(), **agreement.values(), "pictures": pictures}

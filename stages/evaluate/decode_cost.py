@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
-from core.artifacts import Layout, ModelFacts, QuantizedModel
+from core.artifacts import DECODED, QuantizedModel
 from core.context import RunContext
 from core.dataset import Sample
 from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Seen, evaluate_session
 from core.evaluation.scores import Scores, score
+from core.head import Head
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.opening import open_model, opener
@@ -30,8 +29,6 @@ from stages.evaluate import DecodeCost, EvaluateConfig
 
 LIMIT = 1000
 """Largest number of images for which ``evaluate.decode_cost=auto`` measures."""
-OBJECTNESS = 4
-"""Channel of an anchor in the layout ``heads``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Decode:
 
     Attributes:
         name: In metrics.json.
-        threshold: Drop boxes whose objectness is below the threshold of the engine.
+        threshold: Drop boxes that the threshold of the engine drops.
         one_class: Keep the best class of a box instead of every class.
     """
 
@@ -114,7 +111,7 @@ def why_not(config: EvaluateConfig, heads: QuantizedModel | None, images: int) -
 
     ``evaluate.decode_cost=never`` is not handled here.
     """
-    if heads is None or heads.layout is not Layout.heads:
+    if heads is None or heads.layout == DECODED:
         return "the plan does not hold the model before the graft; weights=<checkpoint> builds the engine in this run"
     if images > LIMIT and config.decode_cost is DecodeCost.auto:
         return f"the split has more than {LIMIT} images; evaluate.decode_cost=always runs each of them a second time"
@@ -150,13 +147,15 @@ def measure_cost(
         open_model(heads, host, imgsz=[engine.contract.height, engine.contract.width]) as session,
         context.progress("decode cost", len(samples), "images") as progress,
     ):
-        decodes = Decodes(session, processor, wanted, engine.score_threshold)
+        head = context.head(session.facts, session.layout)
+        decodes = Decodes(head, processor, wanted, engine.score_threshold)
         evaluation = evaluate_session(
             session,
             samples,
             processor,
             wanted,
             silent,
+            head=head,
             batch=config.batch,
             rectangular=config.rectangular,
             upscale=config.upscale,
@@ -185,45 +184,32 @@ class Decodes:
     """Decodes each inference in the ways of :data:`PARTS`.
 
     Args:
-        session: The model before the graft.
+        head: Of the model before the graft.
         processor: Finds boxes in its outputs.
         wanted: The filter, for every class of a box.
         threshold: Of the engine.
     """
 
-    def __init__(self, session: Session, processor: ProcessorBackend, wanted: Filter, threshold: float) -> None:
+    def __init__(self, head: Head, processor: ProcessorBackend, wanted: Filter, threshold: float) -> None:
         self.seen: dict[Decode, list[Seen]] = {decode: [] for decode in PARTS}
-        self._session, self._processor = session, processor
+        self._head, self._processor = head, processor
         self._wanted, self._threshold = wanted, threshold
 
     def observe(self, indices: Sequence[int], outputs: Mapping[str, Any], letterboxes: Sequence[Letterbox]) -> None:
         """Take in one batch."""
-        cut = without_boxes_below(outputs, self._session.facts, self._threshold)
         for decode, seen in self.seen.items():
             found = self._processor.detect(
-                cut if decode.threshold else outputs,
-                self._session,
+                outputs,
+                self._head,
                 letterboxes,
-                replace(self._wanted, multi_label=not decode.one_class),
+                replace(
+                    self._wanted,
+                    multi_label=not decode.one_class,
+                    score_threshold=self._threshold if decode.threshold else 0.0,
+                ),
             )
             rows = zip(indices, letterboxes, found, strict=True)
             seen.extend(Seen(index, place.height, place.width, boxes) for index, place, boxes in rows)
-
-
-def without_boxes_below(
-    outputs: Mapping[str, NDArray[Any]], facts: ModelFacts, threshold: float
-) -> dict[str, NDArray[Any]]:
-    """Copy heads with an objectness of 0 where it is below ``threshold``, so that no score is left."""
-    cut = {}
-    for level, sizes in enumerate(facts.anchors):
-        name, anchors = f"p{3 + level}", len(sizes) // 2
-        head = outputs[name]
-        batch, channels, height, width = head.shape
-        planes = head.reshape(batch, anchors, channels // anchors, height, width).copy()
-        objectness = planes[:, :, OBJECTNESS]
-        objectness[objectness < threshold] = 0
-        cut[name] = planes.reshape(head.shape)
-    return cut
 
 
 def loss(decode: Decode, found: Scores, full: Scores) -> Loss:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.artifacts import AnyModel, Dataset, Layout, Metrics, QuantizedModel
+from core.artifacts import DECODED, AnyModel, Dataset, Metrics, QuantizedModel
 from core.classes import check_class_names, class_ids
 from core.context import RunContext
 from core.dataset import load_split
@@ -65,6 +65,7 @@ def measure(
                 processor,
                 wanted,
                 tolerance,
+                head=context.head(session.facts, session.layout),
                 batch=config.batch,
                 rectangular=config.rectangular,
                 upscale=config.upscale,
@@ -126,8 +127,8 @@ def _seen(labels: Sequence[Labels], evaluation: Evaluation) -> list[Labels]:
     return [labels[picture.index] for picture in evaluation.pictures]
 
 
-def _filter(config: EvaluateConfig, layout: Layout, classes: tuple[int, ...]) -> Filter:
-    if config.multi_label is MultiLabel.all and layout is Layout.decoded:
+def _filter(config: EvaluateConfig, layout: str, classes: tuple[int, ...]) -> Filter:
+    if config.multi_label is MultiLabel.all and layout == DECODED:
         raise HooklineError(
             "evaluate.multi_label=all needs the scores of all classes, and a grafted model gives the best one only",
             "set evaluate.model=quantized (the same precision before the graft) or evaluate.multi_label=best",
@@ -137,14 +138,14 @@ def _filter(config: EvaluateConfig, layout: Layout, classes: tuple[int, ...]) ->
         iou=IOU if config.iou is None else config.iou,
         max_det=config.max_det,
         classes=classes,
-        multi_label=config.multi_label is not MultiLabel.best and layout is not Layout.decoded,
+        multi_label=config.multi_label is not MultiLabel.best and layout != DECODED,
     )
 
 
 def _decodes(config: EvaluateConfig, session: Session, wanted: Filter) -> bool:
     """Whether the model decodes by itself in a way that can cost mAP, and it is to be measured."""
     loses = session.score_threshold > wanted.conf or session.facts.num_classes > 1
-    return config.decode_cost is not DecodeCost.never and session.layout is Layout.decoded and loses
+    return config.decode_cost is not DecodeCost.never and session.layout == DECODED and loses
 
 
 def _cost_remark(
@@ -167,7 +168,7 @@ def _truncation(session: Session, conf: float) -> list[str]:
     if threshold <= conf:
         return []
     note = (
-        f"the model itself drops boxes with an objectness below {threshold:g}, so the curve ends there and mAP is "
+        f"the model itself drops boxes below its score threshold {threshold:g}, so the curve ends there and mAP is "
         f"lower than that of the weights; to measure down to {conf:g} set graft.score_threshold={conf:g}"
     )
     return [note]

@@ -84,7 +84,7 @@ def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dic
     """How it was measured, in full."""
     return {
         **asdict(wanted),
-        "layout": session.layout.value,
+        "layout": session.layout,
         "score_threshold": session.score_threshold,
         "height": session.contract.height,
         "width": session.contract.width,

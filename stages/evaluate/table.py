@@ -15,7 +15,7 @@ def cost_table(cost: Cost, engine: Scores) -> str:
     """What each part of the decode costs, and next to it what the engine reaches."""
     rows: list[tuple[str, ...]] = [("", "mAP50", "lost", "mAP50-95", "lost")]
     rows.append(("every box, every class", f"{cost.map50:.3f}", "", f"{cost.map50_95:.3f}", ""))
-    titles = {"threshold": f"objectness below {cost.threshold:g} dropped", **DECODES}
+    titles = {"threshold": f"boxes below {cost.threshold:g} dropped", **DECODES}
     found = [(titles[part.decode.name], part.map50, part.map50_95) for part in cost.parts]
     for title, *left in (*found, ("the engine itself", engine.stats["map50"], engine.stats["map50_95"])):
         pairs = zip(left, (cost.map50, cost.map50_95), strict=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
+from core.artifacts import DECODED, Checkpoint, OnnxModel, Precision
 from core.config import shared
 from core.errors import HooklineError
 from core.families import families_of_inputs
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
-from core.known import Known, refusals
+from core.known import Known, layouts_of, refusals
 from core.ranges import BatchSize, Range
 from core.stage import Stage
 
@@ -40,7 +40,8 @@ class ExportConfig:
         imgsz: Input size in pixels, one number or [height, width]; multiples of the largest stride.
         batch: Images per call; where the batch is dynamic, the number to use.
         dynamic: Axes that may change: batch, height, width.
-        layout: ``heads`` (p3 p4 p5, sigmoid inside) or ``classic`` (output0, boxes in pixels).
+        layout: What the file gives: one of the layouts of the model family (docs/contracts.md); null: its first one,
+            which quantize and graft take.
         opset: ONNX opset.
         simplify: Fold constants and shapes with onnxsim.
     """
@@ -48,7 +49,7 @@ class ExportConfig:
     imgsz: Any = shared("imgsz", otherwise=DEFAULT)
     batch: BatchSize = 1
     dynamic: list[Axis] = field(default_factory=list)
-    layout: Layout = Layout.heads
+    layout: str | None = None
     opset: Annotated[int, Range(OPSETS[0], OPSETS[-1])] = 17
     simplify: bool = True
 
@@ -64,26 +65,35 @@ def check(config: ExportConfig, _context: RunContext) -> Iterable[HooklineError]
     """Options that no model can be exported with."""
     from core.imgsz import network_size
 
-    if config.layout is Layout.decoded:
-        yield HooklineError("export.layout=decoded is not exported", "possible: heads, classic; +stage=graft decodes")
+    if config.layout == DECODED:
+        yield HooklineError(f"export.layout={DECODED} is not exported", "leave it out; +stage=graft decodes")
     try:
         network_size(config.imgsz, 1)
     except HooklineError as error:
         yield error
 
 
-def known(config: ExportConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+def known(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return what is known of the checkpoint, and the layout."""
     checkpoint = inputs.get("checkpoint", Known())
-    return replace(checkpoint, title="the exported model", precision=Precision.fp32, layout=config.layout, runtime=None)
+    layouts = layouts_of(checkpoint, context)
+    layout = config.layout or (layouts[0] if layouts else None)
+    return replace(checkpoint, title="the exported model", precision=Precision.fp32, layout=layout, runtime=None)
 
 
-def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
-    """Yield an input size that is off the stride of the network."""
+def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
+    """Yield an input size that is off the stride of the network, and a layout that its family does not have."""
     from core.imgsz import network_size
 
-    if stride := inputs.get("checkpoint", Known()).max_stride:
+    checkpoint = inputs.get("checkpoint", Known())
+    if stride := checkpoint.max_stride:
         yield from refusals(network_size, config.imgsz, stride)
+    layouts = layouts_of(checkpoint, context)
+    if layouts and config.layout not in {None, DECODED, *layouts}:
+        yield HooklineError(
+            f"the model family '{checkpoint.family}' has no layout '{config.layout}'",
+            f"possible: export.layout={' or '.join(layouts)}",
+        )
 
 
 @hookimpl

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx
 import onnxsim
 
-from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts, OnnxModel
+from core.artifacts import Checkpoint, OnnxModel
 from core.context import RunContext
-from core.errors import HooklineError
+from core.errors import HooklineError, shown
+from core.head import Head, Shape
 from core.imgsz import network_size
 from core.metadata import ModelMetadata, to_properties
 from core.output_paths import output_path
@@ -29,46 +31,31 @@ def export_onnx(config: ExportConfig, checkpoint: Checkpoint, context: RunContex
     """
     facts = checkpoint.facts
     height, width = network_size(config.imgsz, facts.max_stride)
-    contract = InputContract(
+    contract = context.family(facts.family).preprocessing.contract(
         batch=config.batch, height=height, width=width, dynamic=tuple(axis.value for axis in config.dynamic)
     )
+    layout = config.layout or context.family(facts.family).layouts[0]
+    head = context.head(facts, layout)
     name = re.sub(r"[^\w.-]", "_", facts.variant)
     target = output_path(context.workdir, f"{name}.onnx")
     family = context.model(facts.family)
-    family.export(checkpoint, target, contract=contract, layout=config.layout, opset=config.opset)
-    finish(target, ModelMetadata(facts, contract, config.layout), simplify=config.simplify)
-    model = OnnxModel(path=target, facts=facts, contract=contract, layout=config.layout)
-    with family.open(checkpoint, contract, layout=config.layout, device="cpu") as reference:
-        context.note(f"export: {compare(model, reference, context.seed)}")
+    family.export(checkpoint, target, contract=contract, layout=layout, opset=config.opset)
+    finish(target, ModelMetadata(facts, contract, layout), head, simplify=config.simplify)
+    model = OnnxModel(path=target, facts=facts, contract=contract, layout=layout)
+    with family.open(checkpoint, contract, layout=layout, device="cpu") as reference:
+        context.note(f"export: {compare(model, head, reference, context.seed)}")
     return model
 
 
-def finish(path: Path, metadata: ModelMetadata, *, simplify: bool) -> None:
+def finish(path: Path, metadata: ModelMetadata, head: Head, *, simplify: bool) -> None:
     """Simplify the file in place, name its output axes, write metadata, and run the full checker."""
     model = onnx.load(path)
     if simplify:
         model = _simplified(model)
-    for output in model.graph.output:
-        _set_shape(output, output_shape(output.name, metadata.facts, metadata.contract, metadata.layout))
+    _set_shapes(model, head.outputs(metadata.contract))
     onnx.helper.set_model_props(model, to_properties(metadata))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
-
-
-def output_shape(name: str, facts: ModelFacts, contract: InputContract, layout: Layout) -> tuple[int | str, ...]:
-    """Sizes of an output's axes, a name where an axis is dynamic."""
-    batch = "batch" if "batch" in contract.dynamic else contract.batch
-    per_anchor = 5 + facts.num_classes
-    cells = [(contract.height // stride, contract.width // stride) for stride in facts.strides]
-    if layout is Layout.classic:
-        rows = sum(
-            height * width * len(anchors) // 2 for (height, width), anchors in zip(cells, facts.anchors, strict=True)
-        )
-        return batch, "boxes" if {"height", "width"} & set(contract.dynamic) else rows, per_anchor
-    level = int(name.removeprefix("p")) - 3
-    height = f"height_{name}" if "height" in contract.dynamic else cells[level][0]
-    width = f"width_{name}" if "width" in contract.dynamic else cells[level][1]
-    return batch, len(facts.anchors[level]) // 2 * per_anchor, height, width
 
 
 def _simplified(model: Any) -> Any:
@@ -82,6 +69,19 @@ def _simplified(model: Any) -> Any:
     return simplified
 
 
-def _set_shape(output: Any, shape: tuple[int | str, ...]) -> None:
-    kind = output.type.tensor_type.elem_type
-    output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, kind, shape))
+def _set_shapes(model: Any, shapes: Mapping[str, Shape]) -> None:
+    """Write the shapes of the outputs into the graph.
+
+    Raises:
+        HooklineError: The family's exporter wrote other outputs than its head says.
+    """
+    outputs = model.graph.output
+    names = [output.name for output in outputs]
+    if names != list(shapes):
+        raise HooklineError(
+            f"the exported file has the outputs {shown(names)}, the head of its family says {shown(list(shapes))}",
+            "report it to whoever ships the family",
+        )
+    for output in outputs:
+        kind = output.type.tensor_type.elem_type
+        output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, kind, shapes[output.name]))

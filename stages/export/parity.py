@@ -9,19 +9,26 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from core.artifacts import InputContract, Layout, OnnxModel
+from core.artifacts import InputContract, OnnxModel
 from core.errors import HooklineError
+from core.head import Head, PixelHead
 from core.parts import Session
 
 TOLERANCE = 1e-4
-"""Largest difference of heads, scores and confidences, 0..1."""
+"""Largest difference of values up to 1, e.g. scores; of larger ones relative to the largest of the output."""
 
 PIXELS = 0.05
 """Largest difference of decoded box values, in pixels of the network input."""
 
 
-def compare(model: OnnxModel, reference: Session, seed: int) -> str:
+def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
     """Run both on the same input, where axes are dynamic at two sizes.
+
+    Args:
+        model: The exported file.
+        head: Says which values are in pixels.
+        reference: The checkpoint in its own framework.
+        seed: Of the random input.
 
     Returns:
         A line with the largest difference seen.
@@ -35,7 +42,7 @@ def compare(model: OnnxModel, reference: Session, seed: int) -> str:
         expected = reference.run(images)
         found = session.run(None, {model.contract.name: images})
         for name, values in zip(expected, found, strict=True):
-            for kind, difference in _differences(model.layout, expected[name], values).items():
+            for kind, difference in _differences(head, name, expected[name], values).items():
                 worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, max() does not
     differences = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
     # NaN compares false with everything, so the question is asked the other way round.
@@ -54,20 +61,24 @@ def _opened(model: OnnxModel) -> Any:
     return onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
 
 
-def _differences(layout: Layout, expected: NDArray[Any], found: NDArray[Any]) -> dict[str, float]:
+def _differences(head: Head, name: str, expected: NDArray[Any], found: NDArray[Any]) -> dict[str, float]:
     if expected.shape != found.shape:
         raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
     difference = np.abs(expected - found)
-    if layout is Layout.classic:
-        return {"boxes": float(difference[..., :4].max()), "scores": float(difference[..., 4:].max())}
-    return {"heads": float(difference.max())}
+    if isinstance(head, PixelHead):
+        boxes = head.pixels(name)
+        return {
+            "boxes": float(difference[..., boxes].max()),
+            "scores": float(np.delete(difference, np.r_[boxes], axis=-1).max()),
+        }
+    return {"outputs": float(difference.max() / max(1.0, float(np.abs(expected).max())))}
 
 
 def _inputs(model: OnnxModel, seed: int) -> Iterator[NDArray[np.float32]]:
     random = np.random.default_rng(seed)
     for batch, height, width in _shapes(model.contract, model.facts.max_stride):
-        yield random.random((batch, 3, height, width), dtype=np.float32)
-        yield np.repeat(_picture(height, width)[None], batch, axis=0)
+        yield _ranged(random.random((batch, 3, height, width), dtype=np.float32), model.contract)
+        yield np.repeat(_ranged(_picture(height, width, model.contract), model.contract)[None], batch, axis=0)
 
 
 def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -82,10 +93,15 @@ def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, in
         yield batch, height, width
 
 
-def _picture(height: int, width: int) -> NDArray[np.float32]:
+def _ranged(values: NDArray[np.float32], contract: InputContract) -> NDArray[np.float32]:
+    """Map values of 0..1 to the range of the network's input."""
+    return values * np.float32(255 * contract.scale) + np.float32(contract.offset)
+
+
+def _picture(height: int, width: int, contract: InputContract) -> NDArray[np.float32]:
     """Slopes with grey bars above and below and a bright box in the middle: flat, smooth and sharp parts."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     picture = np.stack((x / width, y / height, (x + y) / (width + height)))
-    picture[:, : height // 8] = picture[:, -(height // 8) :] = 114 / 255
+    picture[:, : height // 8] = picture[:, -(height // 8) :] = contract.pad_value / 255
     picture[:, height // 3 : height // 2, width // 3 : width // 2] = 1.0
     return picture

@@ -1,4 +1,4 @@
-"""Stage ``graft``: a heads model gets the decode appended, so that it ends in boxes."""
+"""Stage ``graft``: appends the decode to a model, so that it ends in boxes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.artifacts import GraftedModel, Layout, QuantizedModel
-from core.config import chosen
+from core.artifacts import DECODED, Artifact, GraftedModel, QuantizedModel
+from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.known import Known
+from core.known import Known, known_of, layouts_of, refusals
 from core.output_paths import output_path
 from core.ranges import Fraction
 from core.stage import Stage
@@ -24,52 +24,75 @@ class GraftConfig:
     """Options of the stage.
 
     Attributes:
-        name: Which graft.
-        score_threshold: Objectness below which the graph drops a box, 0..1. What it drops no later
-            step can bring back: evaluate needs 0.001.
-        namespace: Domain and plugin namespace of the node; empty writes the bare node for C++ builds
-            of the plugin.
+        decode: Which graft; auto: the first one of the model family that the runtime can run.
+        score_threshold: Objectness below which the graph drops a box, 0..1; the best score of a box in families without
+            objectness. What it drops no later step can bring back: evaluate needs 0.001.
     """
 
-    name: str = chosen("yolo_layer", kind="grafts")
+    decode: str = shared("decode", kind="grafts")
     score_threshold: Fraction = 0.25
-    namespace: str = "hookline"
 
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
     """Append the decode to ``model``."""
+    from stages.graft.finishing import finish
+
+    for problem in check_inputs(config, {"model": known_of(model)}, context):
+        raise problem
+    name = settle(config, {"model": model}, context).decode
     target = output_path(context.workdir, f"{model.facts.variant}-{model.precision.value}-decoded.onnx")
-    operators = context.graft(config.name).append(
-        model, target, score_threshold=config.score_threshold, namespace=config.namespace
-    )
+    head = context.head(model.facts, model.layout)
+    operators = context.graft(name).append(model, head, target, score_threshold=config.score_threshold)
+    finish(target, model, name, config.score_threshold)
     return GraftedModel(
         path=target,
         notes=model.notes,
         facts=model.facts,
         contract=model.contract,
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=model.precision,
         runtime=model.runtime,
         fixed_sizes=model.fixed_sizes,
-        graft=config.name,
+        graft=name,
         score_threshold=config.score_threshold,
         operators=operators,
     )
 
 
+def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunContext) -> GraftConfig:
+    """Replace ``decode=auto``: which graft it means depends on the family and the runtime of the model.
+
+    Raises:
+        HooklineError: None serves both.
+    """
+    from stages.graft.choosing import choose
+
+    model = inputs["model"]
+    if not isinstance(model, QuantizedModel):
+        return config
+    runtime = context.registry.part("runtimes", model.runtime)
+    chosen = choose(config.decode, context.family(model.facts.family), runtime, context.registry)
+    return replace(config, decode=chosen.name)
+
+
 def known(_config: GraftConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
     """Return what is known of the quantised model, which now ends in boxes."""
-    return replace(inputs.get("model", Known()), layout=Layout.decoded)
+    return replace(inputs.get("model", Known()), layout=DECODED)
 
 
-def check_inputs(_config: GraftConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
-    """Yield why no decode can follow: the model does not end in heads."""
-    model = inputs.get("model", Known())
-    if model.layout is Layout.classic:
+def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
+    """Yield why no decode can follow: by the layout of the model, or for want of a graft."""
+    from stages.graft.choosing import choose
+
+    model, registry = inputs.get("model", Known()), context.registry
+    layouts = layouts_of(model, context)
+    if layouts and model.layout not in {None, layouts[0]}:
         yield HooklineError(
-            f"{model.title or 'the model'} has the layout classic, which no decode can follow",
-            "set export.layout=heads; of an ONNX file, give the checkpoint instead, or predict.model=quantized",
+            f"{model.title or 'the model'} has the layout {model.layout}, which no decode can follow",
+            f"set export.layout={layouts[0]}; of an ONNX file, give the checkpoint instead, or predict.model=quantized",
         )
+    elif layouts and (runtime := registry.parts("runtimes").get(model.runtime or "")):
+        yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, registry)
 
 
 @hookimpl
@@ -81,4 +104,5 @@ def hookline_stages() -> Iterable[Stage]:
         run=graft,
         known=known,
         check_inputs=check_inputs,
+        settle=settle,
     )

@@ -69,12 +69,13 @@ def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
 
 def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield what is wrong with the weights, as far as name and sidecar tell; the file is read when the stage runs."""
-    from stages.load.fitting import check_backend, fitted
+    from stages.load.fitting import check_backend, check_family, fitted
     from stages.load.naming import described, locate
 
     try:
         known = described(locate(config.weights, context.registry), context.registry)
         if known is not None:
+            check_family(known, context.registry)
             fitted(known, config, context)
         if isinstance(known, Engine):
             check_backend(known, config, context.registry)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Checkpoint, Engine, OnnxModel, Precision, QuantizedModel
 from core.building import CalibrationInput
 from core.errors import HooklineError
+from core.head import head_of
 from core.imgsz import fitted_size
 from core.registry import AUTO, Registry
 from core.resolve import own_calibration
@@ -33,6 +34,19 @@ def fitted(
             "leave precision out, or start from the checkpoint",
         )
     return fitted_size(model, config.imgsz)
+
+
+def check_family(model: Checkpoint | OnnxModel | Engine, registry: Registry) -> None:
+    """Refuse a model of a family that no plugin registers, and one whose facts the family cannot use.
+
+    Raises:
+        HooklineError: Says which.
+    """
+    if not isinstance(model, Checkpoint):
+        head_of(model.facts, model.layout, registry)
+        return
+    for problem in registry.part("models", model.facts.family).check_head(model.facts):
+        raise problem
 
 
 def check_backend(engine: Engine, config: LoadConfig, registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""Tells from an ONNX file without a sidecar what it is: our own export, or the ecosystem's ``output0``."""
+"""Finds out what an ONNX file without a sidecar is: our own export, or one that a model family recognises."""
 
 from __future__ import annotations
 
@@ -7,42 +7,40 @@ from typing import Any
 
 import onnx
 
-from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel, Precision
-from core.errors import HooklineError, counted, shown
-from core.metadata import ModelMetadata, from_properties, parse_names, parse_stride
+from core.artifacts import DECODED, InputContract, OnnxModel, Precision
+from core.errors import HooklineError, shown
+from core.head import BOXES, Shape, head_of
+from core.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.onnx_file import read_onnx
+from core.registry import Registry
 from core.serial import DecodeError
 from core.validation import validate
 
 DEFAULT_SIZE = 640
 """Height and width to use where the file leaves them open."""
 
-_WANTED = "give an export of a YOLOv5 checkpoint, or the checkpoint itself"
+_WANTED = "give the checkpoint that it was exported from, or an export of this program"
 _INPUT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
-Shape = tuple[int | str, ...]
 
 
-def inspect_onnx(path: Path) -> OnnxModel:
+def inspect_onnx(path: Path, registry: Registry) -> OnnxModel:
     """Read facts, input contract and layout of an ONNX file.
 
     Raises:
-        HooklineError: Not an ONNX file, not whole, not a YOLOv5 detector, or it does not say what it detects.
+        HooklineError: Not an ONNX file, not whole, or no model family knows what its outputs mean.
     """
     model = read_onnx(path)
     properties = {item.key: item.value for item in model.metadata_props}
     outputs = {item.name: _shape(item) for item in model.graph.output}
-    if "DecodeDetectionBoxes" in outputs:
+    if BOXES in outputs:
         raise HooklineError(
             f"'{path}' is a grafted model without its sidecar '{path.name}.json'", "keep the two files together"
         )
     ours = from_properties(properties)
-    metadata = ours if ours and ours.layout is _layout(outputs) else _classic(path, model, properties, outputs)
+    if ours is None or not _gives(outputs, ours, registry):
+        ours = _recognised(path, OnnxSignature(path.stem, _contract(path, model), outputs, properties), registry)
     found = OnnxModel(
-        path=path,
-        facts=metadata.facts,
-        contract=metadata.contract,
-        layout=metadata.layout,
-        precision=_precision(model),
+        path=path, facts=ours.facts, contract=ours.contract, layout=ours.layout, precision=_precision(model)
     )
     try:
         validate(found)
@@ -51,33 +49,46 @@ def inspect_onnx(path: Path) -> OnnxModel:
     return found
 
 
-def _layout(outputs: dict[str, Shape]) -> Layout:
-    return Layout.classic if len(outputs) == 1 else Layout.heads
+def _gives(outputs: dict[str, Shape], metadata: ModelMetadata, registry: Registry) -> bool:
+    """Return whether the file has the outputs that its metadata state; other tools change them and keep the text."""
+    if metadata.layout == DECODED:
+        return False
+    wanted = head_of(metadata.facts, metadata.layout, registry).outputs(metadata.contract)
+    return list(outputs) == list(wanted) or len(outputs) == len(wanted) == 1
 
 
-def _classic(path: Path, model: Any, properties: dict[str, str], outputs: dict[str, Shape]) -> ModelMetadata:
-    """The ecosystem's single output [B, N, 5+nc]; its metadata say the largest stride and the names."""
-    contract = _contract(path, model)
-    if missing := [key for key in ("names", "stride") if key not in properties]:
-        raise HooklineError(f"'{path}' lacks the metadata '{missing[0]}'", _WANTED)
-    try:
-        names, stride = parse_names(properties["names"]), parse_stride(properties["stride"])
-    except DecodeError as error:
-        raise HooklineError(f"'{path}' has unusable metadata ({error})", _WANTED) from error
-    strides = tuple(8 << level for level in range(4) if 8 << level <= stride)
-    shape = next(iter(outputs.values()))
-    if len(outputs) != 1 or len(shape) != 3 or shape[2] != 5 + len(names) or not strides or strides[-1] != stride:
-        classes = counted(len(names), "class")
-        shapes = ", ".join(f"{name} {shown(list(value))}" for name, value in outputs.items())
+def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> ModelMetadata:
+    """Offer the file to each model family.
+
+    Raises:
+        HooklineError: None takes it, or several do.
+    """
+    found: dict[str, ModelMetadata] = {}
+    problems: list[HooklineError] = []
+    for name, family in registry.parts("models").items():
+        try:
+            metadata = family.recognise(signature)
+        except HooklineError as problem:
+            problems.append(problem)
+        else:
+            if metadata is not None:
+                found[name] = metadata
+    if len(found) > 1:
         raise HooklineError(
-            f"'{path}' is not a YOLOv5 detector of {classes} and stride {stride}: its outputs are {shapes}",
-            f"expected one output [batch, boxes, {5 + len(names)}]; {_WANTED}",
+            f"several model families recognise '{path}': {', '.join(found)}",
+            f"disable the plugins of all but one with plugins.disable=[<name>], or {_WANTED}",
         )
-    rows = sum((contract.height // step) * (contract.width // step) for step in strides)
-    if not rows or (isinstance(shape[1], int) and shape[1] % rows):
-        raise HooklineError(f"'{path}' gives {shape[1]} boxes, not a multiple of its {rows} cells", _WANTED)
-    facts = ModelFacts(family="", variant=path.stem, names=names, anchors=(), strides=strides)
-    return ModelMetadata(facts, contract, Layout.classic)
+    for metadata in found.values():
+        head_of(metadata.facts, metadata.layout, registry)
+        return metadata
+    if len(problems) == 1:
+        raise problems[0]
+    shapes = ", ".join(f"{name} {shown(list(shape))}" for name, shape in signature.outputs.items())
+    families = ", ".join(registry.parts("models")) or "none"
+    raise HooklineError(
+        f"no model family recognises '{path}' by its outputs {shapes} (families: {families})",
+        "; ".join(["it must be an export of one of them", *(problem.message for problem in problems), _WANTED]),
+    )
 
 
 def _contract(path: Path, model: Any) -> InputContract:

@@ -13,7 +13,7 @@ from core.errors import HooklineError
 from core.output_paths import output_path
 from core.registry import Registry
 from core.sidecar import read_model
-from stages.load.fitting import fitted
+from stages.load.fitting import check_family, fitted
 from stages.load.naming import LocalFile, Official, cache_file, described, locate
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxMo
         context.note(f"weights '{config.weights}' is the file '{source.path}', not the official release of that name")
     known = _unchanged(source, context.registry)
     if known is not None:
+        check_family(known, context.registry)
         return fitted(known, config, context)
     if source.path.suffix == ".onnx":
         from stages.load.foreign import inspect_onnx
 
-        return fitted(inspect_onnx(source.path), config, context)
+        return fitted(inspect_onnx(source.path, context.registry), config, context)
     return _read(source.path, context)
 
 

@@ -118,7 +118,11 @@ def facts_of(weights: str | None, registry: Registry) -> Known:
     if isinstance(source, Official):
         stride = registry.part("models", source.family).strides.get(source.name)
         return Known(f"'{source.name}'", source.release.names or None, stride, family=source.family)
-    return known_of(artifact) if artifact else Known(f"'{source.path.name}'")
+    if artifact:
+        return known_of(artifact)
+    families = list(registry.parts("models"))
+    sole = families[0] if len(families) == 1 and source.path.suffix != ".onnx" else None
+    return Known(f"'{source.path.name}'", family=sole)
 
 
 def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str]:

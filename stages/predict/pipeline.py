@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from core.detections import Detections, Filter, Letterbox
+from core.head import Head
 from core.media.ahead import ahead
 from core.media.frame import Frame
 from core.parts import ProcessorBackend, Session, beside
@@ -31,6 +32,7 @@ def run_pipeline(
     wanted: Filter,
     sink: Callable[[tuple[Frame, Detections]], None],
     *,
+    head: Head,
     clock: Clock,
     batch: int = 1,
 ) -> None:
@@ -44,6 +46,7 @@ def run_pipeline(
         frames: In order.
         session, processor, wanted: What finds the boxes.
         sink: Gets each frame with its boxes, in order.
+        head: Of the model.
         clock: Phases ``decode``, ``prepare``, ``inference``, ``detect``; the sink's own are its own.
         batch: Frames an inference.
     """
@@ -54,7 +57,7 @@ def run_pipeline(
             with clock.phase("inference"):
                 outputs = session.run(images)
             with clock.phase("detect"):
-                found = processor.detect(outputs, session, letterboxes, wanted)
+                found = processor.detect(outputs, head, letterboxes, wanted)
             for pair in zip(taken, found, strict=True):
                 put(pair)
 

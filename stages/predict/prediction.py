@@ -121,6 +121,7 @@ class _Work:
                     self._processor,
                     self._wanted,
                     results.add,
+                    head=self._context.head(self._session.facts, self._session.layout),
                     clock=self._clock,
                     batch=config.batch,
                 )
@@ -192,7 +193,7 @@ def _filter(config: PredictConfig, session: Session, context: RunContext) -> Fil
     conf = CONF if config.conf is None else config.conf
     if session.score_threshold > conf:
         context.warn(
-            f"the model itself drops boxes with an objectness below {session.score_threshold:g}, so that some with a "
+            f"the model itself drops boxes below its score threshold {session.score_threshold:g}, so that some with a "
             f"score above conf={conf:g} are missed; to find all, set graft.score_threshold={conf:g}"
         )
     return Filter(

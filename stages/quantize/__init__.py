@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.artifacts import Artifact, CalibrationTable, Layout, OnnxModel, Precision, QuantizedModel
+from core.artifacts import DECODED, Artifact, CalibrationTable, OnnxModel, Precision, QuantizedModel
 from core.building import CalibrationInput
 from core.config import shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.known import Known, known_of
+from core.known import Known, known_of, layouts_of
 from core.output_paths import output_path
 from core.parts import Quantizer, Runtime
 from core.quantizing import QuantizeJob
@@ -104,15 +104,16 @@ def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], context: R
     model, precision = inputs.get("model", Known()), config.here(context)
     if model.precision is None or model.precision is precision:
         return
+    layouts = layouts_of(model, context)
     if model.precision is not Precision.fp32:
         yield HooklineError(
             f"{model.title} is {model.precision.value} already, it cannot become {precision.value}",
             f"start from a float32 model, or set precision={model.precision.value}",
         )
-    elif model.layout is not None and model.layout is not Layout.heads:
+    elif model.layout == DECODED or (layouts and model.layout not in {None, layouts[0]}):
+        remedy = f": set export.layout={layouts[0]}" if layouts else ""
         yield HooklineError(
-            f"a model of layout {model.layout.value} cannot become {precision.value}",
-            "boxes need float32: set export.layout=heads",
+            f"a model of layout {model.layout} cannot become {precision.value}", f"boxes need float32{remedy}"
         )
 
 

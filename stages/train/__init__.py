@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from core.artifacts import Artifact, Checkpoint, Dataset
 from core.config import presentation, shared
 from core.errors import HooklineError
+from core.families import families_of_inputs
 from core.family_options import FamilyOptions, family_options
 from core.hookspecs import hookimpl
 from core.imgsz import DEFAULT
@@ -106,6 +107,13 @@ def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
     yield from problems(config, context)
 
 
+def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+    """Return the family of ``train.model``, or that of the weights."""
+    from stages.train.checks import variants_of
+
+    return [variants_of(context)[config.model]] if config.model else families_of_inputs(config, inputs, context)
+
+
 def known(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return the classes of the data set, and the family and stride of the network."""
     from stages.train.checks import known_network
@@ -118,14 +126,6 @@ def check_inputs(config: TrainConfig, inputs: Mapping[str, Known], context: RunC
     from stages.train.checks import fitting_problems
 
     yield from fitting_problems(config, inputs, context)
-
-
-def families(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[str]:
-    """Return the family of the network, if it is known."""
-    from stages.train.checks import known_network
-
-    family = known_network(config, inputs, context).family
-    return () if family is None else (family,)
 
 
 @hookimpl

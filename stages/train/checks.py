@@ -68,9 +68,10 @@ def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     if config.model and config.model not in variants:
         yield unknown("model", config.model, sorted(variants))
     if not config.model and not config.weights:
+        network = next(iter(variants), "<network>")
         yield HooklineError(
             "there is nothing to train: neither a network nor weights are given",
-            "model=yolov5s weights=null trains from random weights, weights=yolov5s goes on from official ones",
+            f"model={network} weights=null trains from random weights, weights={network} starts from official ones",
         )
 
 

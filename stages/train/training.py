@@ -17,8 +17,7 @@ from core.dataset import load_split
 from core.dataset_files import CHARTS
 from core.errors import counted, unknown
 from core.evaluation.batches import read_sizes
-from core.family_options import keyed_with_family
-from core.known import Known, known_of
+from core.family_options import keyed_with_families
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
 from core.opening import open_model
@@ -26,8 +25,7 @@ from core.parts import ModelFamily
 from core.ranks import RANKS
 from core.serial import digest
 from core.training import BEST, TrainingJob, TrainingPicture
-from stages.train import TrainConfig
-from stages.train.checks import known_network
+from stages.train import TrainConfig, families
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
 from stages.train.validation import TrainingData, Validation
@@ -140,7 +138,7 @@ def _copy_charts(dataset: Dataset, target: Path) -> None:
 def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
     """What makes two trainings the same one, so that ``resume=true`` finds what an interrupted run left."""
     content = {
-        "options": keyed_with_family(config, _family(config, start, context)),
+        "options": keyed_with_families(config, [_family(config, start, context)]),
         "data": dataset.digest,
         "start": start.sha256 if start else "",
         "seed": context.seed,
@@ -182,10 +180,7 @@ def _tell_classes(
 
 def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> ModelFamily:
     """Return the family of the network."""
-    inputs = {"start": known_of(start)} if start else dict[str, Known]()
-    name = known_network(config, inputs, context).family
-    if name is None:
-        raise ValueError("the checks let a training without network and weights pass")
+    (name,) = families(config, {"start": start} if start else {}, context)
     return context.family(name)
 
 

@@ -95,6 +95,7 @@ class Validation:
                 self._processor,
                 wanted,
                 tolerance,
+                head=self._context.head(session.facts, session.layout),
                 batch=BATCH,
                 rectangular=True,
                 sizes=self._sizes,

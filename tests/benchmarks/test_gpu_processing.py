@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backends.cv.decode import Candidates
 from backends.cv.letterbox import letterbox
 from benchmarks.gpu import processing as benchmark
+from core.detections import Candidates
 from core.errors import HooklineError
 from tests.cuda_plugins import cpu
 

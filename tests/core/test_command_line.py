@@ -113,8 +113,9 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["+stage=load", "+stage=build"], "stage= is given more than once"),
         (["-m", "+stage=load,5"], "unknown stage 5"),
         (["+stage=a,b"], "a sweep: -m; a list: '+stage=[a,b]'"),
-        (["graft=5"], "unknown graft 5"),
-        (["graft=[onnx]"], "unknown graft"),
+        (["graft=onnx"], "'graft' is now 'decode'"),
+        (["-m", "graft=onnx,yolo_layer"], "'graft' is now 'decode'"),
+        (["+graft.namespace="], "'graft.namespace' is now 'grafts.yolo_layer.namespace'"),
         (["hydra/launcher=5"], "does not name a configuration"),
         (["+load.foo=1"], "unknown option 'load.foo'"),
         (["imgsz="], "imgsz= has no value"),
@@ -167,4 +168,4 @@ def test_flags_stand_anywhere() -> None:
 
 
 def test_an_empty_text_is_a_value() -> None:
-    assert arguments("graft.namespace=") == ("graft.namespace=",)
+    assert arguments("grafts.yolo_layer.namespace=") == ("grafts.yolo_layer.namespace=",)

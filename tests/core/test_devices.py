@@ -11,8 +11,9 @@ import pytest
 
 from core.devices import contradicts, family_problems, word_problem
 from core.errors import HooklineError
-from core.parts import Availability, ModelFamily, Processor, Runtime
+from core.parts import Availability, Processor, Runtime
 from core.registry import Origin, Registry
+from tests import grid_family
 from tests.core import toys
 
 
@@ -81,7 +82,7 @@ def test_what_names_no_device_contradicts_none() -> None:
 def test_families_are_told_where_all_object(tmp_path: Path) -> None:
     registry = Registry()
     for name, problems in {"yolov5": [HooklineError("no GPU 7")], "other": []}.items():
-        family = ModelFamily(name=name, summary="x", load=lambda _: None, check_device=lambda _, p=problems: p)
+        family = grid_family.family(name=name, summary="x", load=lambda _: None, check_device=lambda _, p=problems: p)
         registry.add("models", family, Origin("toys", "toys", "1"))
     context = replace(toys.context(tmp_path, registry), device="cuda:7")
     assert family_problems(context) == []

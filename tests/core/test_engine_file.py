@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from core.artifacts import Engine, InputContract, Layout, ModelFacts, OnnxModel, Precision
+from core.artifacts import DECODED, Engine, InputContract, ModelFacts, OnnxModel, Precision
 from core.digest import file_digest
 from core.engine_file import check_engine_file
 from core.errors import HooklineError
 
-FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), ((1.0,) * 6,) * 3)
+FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), {"anchors": [[1.0] * 6] * 3})
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def engine(tmp_path: Path) -> Engine:
         sha256=file_digest(path),
         facts=FACTS,
         contract=InputContract(1, 64, 64),
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=Precision.fp16,
         runtime="tensorrt",
         score_threshold=0.25,
@@ -37,7 +37,7 @@ def test_the_file_that_was_built(engine: Engine) -> None:
 
 
 def test_what_cannot_be_opened(engine: Engine) -> None:
-    model = OnnxModel(path=engine.path, facts=FACTS, contract=engine.contract, layout=Layout.heads)
+    model = OnnxModel(path=engine.path, facts=FACTS, contract=engine.contract, layout="heads")
     with pytest.raises(HooklineError, match=r"tensorrt opens engines only, not 'a\.engine'"):
         check_engine_file(model, "tensorrt")
     with pytest.raises(HooklineError, match="is an engine of 'tensorrt'; set backend=tensorrt"):

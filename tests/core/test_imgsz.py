@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel
+from core.artifacts import InputContract, ModelFacts, OnnxModel
 from core.errors import HooklineError
 from core.imgsz import fitted_size, network_size, size_to_use
-from tests.fake_parts import ANCHORS, fake_engine
+from tests.fake_parts import fake_engine
 
 
 @pytest.mark.parametrize(("imgsz", "size"), [(640, (640, 640)), ([384], (384, 384)), ([384, 640], (384, 640))])
@@ -43,9 +43,9 @@ def test_no_size_is_640_where_the_model_has_none() -> None:
 
 
 def onnx(*dynamic: str) -> OnnxModel:
-    facts = ModelFacts("fake", "fake", ("a",), ANCHORS, (8, 16, 32))
+    facts = ModelFacts("fake", "fake", ("a",), (8, 16, 32))
     contract = InputContract(1, 64, 96, dynamic)
-    return OnnxModel(path=Path("x.onnx"), facts=facts, contract=contract, layout=Layout.heads)
+    return OnnxModel(path=Path("x.onnx"), facts=facts, contract=contract, layout="heads")
 
 
 @pytest.mark.parametrize("imgsz", [None, [64, 96]])

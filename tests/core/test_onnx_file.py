@@ -15,12 +15,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from backends.ort.plugin import OrtOptions, load
 from core import onnx_file
-from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel
+from core.artifacts import InputContract, ModelFacts, OnnxModel
 from core.errors import HooklineError
 from core.onnx_file import check_onnx, read_onnx
 from stages.load.foreign import inspect_onnx
+from tests.head_tools import head_for
 from tests.heads_tools import write_heads
 from tests.limits import bounded
+from tests.runs import plugins
+
+REGISTRY = plugins().registry
 
 Change = Callable[[Any], object]
 
@@ -50,8 +54,9 @@ def detector(path: Path, change: Change = lambda model: None, metadata: dict[str
 
 def run(path: Path) -> None:
     """Inspect, open and run a file, as predict does."""
-    model = inspect_onnx(path)
+    model = inspect_onnx(path, REGISTRY)
     with load(OrtOptions(threads=1)).open(model, device="cpu") as session:
+        session.expect(head_for(session))
         size = model.contract
         session.run(np.zeros((size.batch, 3, size.height, size.width), np.float32))
 
@@ -218,8 +223,8 @@ def test_graphs_of_unlimited_work(tmp_path: Path, name: str) -> None:
 def test_the_runtime_does_not_depend_on_the_inspection(tmp_path: Path, name: str) -> None:
     """A sidecar of anybody's can say what the file is."""
     path = detector(tmp_path / "x.onnx", REFUSED[name][0])
-    facts = ModelFacts("", "x", ("a", "b"), (), (8, 16, 32))
-    model = OnnxModel(path=path, facts=facts, contract=InputContract(1, 64, 64), layout=Layout.classic)
+    facts = ModelFacts("yolov5", "x", ("a", "b"), (8, 16, 32))
+    model = OnnxModel(path=path, facts=facts, contract=InputContract(1, 64, 64), layout="classic")
     with bounded(seconds=10), pytest.raises(HooklineError, match=REFUSED[name][1]):
         load(OrtOptions(threads=1)).open(model, device="cpu")
 
@@ -268,7 +273,7 @@ METADATA = [
 def test_metadata_that_no_model_has(tmp_path: Path, metadata: dict[str, str]) -> None:
     path = detector(tmp_path / "x.onnx", metadata=metadata)
     with bounded(seconds=10), pytest.raises(HooklineError) as caught:
-        inspect_onnx(path)
+        inspect_onnx(path, REGISTRY)
     assert len(str(caught.value)) <= 1000
 
 
@@ -311,7 +316,7 @@ def test_errors_while_running_are_one_line(tmp_path: Path) -> None:
         model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([1, 1, 7], np.int64), "row"))
         model.graph.node[1].input[0] = "images"
 
-    model = inspect_onnx(detector(tmp_path / "x.onnx", change))
+    model = inspect_onnx(detector(tmp_path / "x.onnx", change), REGISTRY)
     with (
         load(OrtOptions(threads=1)).open(model, device="cpu") as session,
         pytest.raises(HooklineError, match=r"ONNX Runtime cannot run 'x\.onnx' \(.*export it again"),

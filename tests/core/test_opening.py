@@ -6,25 +6,34 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Checkpoint, GraftedModel, InputContract, Layout, ModelFacts, OnnxModel, QuantizedModel
+from core.artifacts import (
+    Checkpoint,
+    GraftedModel,
+    InputContract,
+    ModelFacts,
+    OnnxModel,
+    Preprocessing,
+    QuantizedModel,
+)
 from core.context import RunContext
 from core.errors import HooklineError, UnavailableError
 from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model, opening_problems
-from core.parts import Availability, ModelFamily, Runtime
+from core.parts import Availability, Runtime
 from core.resolve import runtime_with
-from tests.fake_parts import ANCHORS, FakeRuntime, FakeSession, fake_engine
+from tests import grid_family
+from tests.fake_parts import FakeRuntime, FakeSession, fake_engine
 from tests.stage_tools import make_context
 
-FACTS = ModelFacts("fake", "fake", ("a",), ANCHORS, (8, 16, 32))
+FACTS = ModelFacts("fake", "fake", ("a",), (8, 16, 32))
 
 
 @dataclass
 class FakeFamily:
     """Remembers how it was asked to open a checkpoint."""
 
-    asked: list[tuple[InputContract, Layout, str]] = field(default_factory=list)
+    asked: list[tuple[InputContract, str, str]] = field(default_factory=list)
 
-    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> str:
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> str:
         self.asked.append((contract, layout, device))
         return "session"
 
@@ -42,9 +51,18 @@ def runtime_part(name: str, runtime: FakeRuntime) -> Runtime:
 
 
 def context_with(tmp_path: Path, family: FakeFamily | None = None, **runtimes: FakeRuntime) -> RunContext:
-    models = [ModelFamily(name="fake", summary="", load=lambda _: family)]
+    models = [grid_family.family(name="fake", load=lambda _: family)]
     parts = [runtime_part(name, runtime) for name, runtime in runtimes.items()]
     return make_context(tmp_path, runtimes=parts, models=models)[0]
+
+
+def test_a_checkpoint_is_opened_with_the_preprocessing_of_its_family(tmp_path: Path) -> None:
+    backend = FakeFamily()
+    values = Preprocessing(padding="top_left", channels="bgr", scale=1.0, offset=-3.0)
+    family = grid_family.family(name="fake", load=lambda _: backend, preprocessing=values)
+    open_model(Checkpoint(path=tmp_path / "x", facts=FACTS), make_context(tmp_path, models=[family])[0])
+    ((contract, _, _),) = backend.asked
+    assert contract == values.contract(batch=1, height=640, width=640, dynamic=("batch", "height", "width"))
 
 
 def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
@@ -60,7 +78,7 @@ def test_an_onnx_file_is_opened_by_onnx_runtime(tmp_path: Path, kind: type[Any])
     own, other = FakeRuntime(), FakeRuntime()
     more = {"runtime": "fake"} if kind is not OnnxModel else {}
     more |= {"graft": "x", "score_threshold": 0.25} if kind is GraftedModel else {}
-    model = kind(path=tmp_path / "x.onnx", facts=FACTS, contract=InputContract(1, 32, 32), layout=Layout.heads, **more)
+    model = kind(path=tmp_path / "x.onnx", facts=FACTS, contract=InputContract(1, 32, 32), layout="heads", **more)
     session: Any = open_model(model, context_with(tmp_path, fake=own, onnxruntime=other))
     assert session.engine is model
     assert (len(own.sessions), len(other.sessions)) == (0, 1)
@@ -108,7 +126,7 @@ def test_who_opens_onnx_files(
 
 
 def test_nobody_opens_onnx_files(tmp_path: Path) -> None:
-    model = OnnxModel(path=tmp_path / "x.onnx", facts=FACTS, contract=InputContract(1, 32, 32), layout=Layout.heads)
+    model = OnnxModel(path=tmp_path / "x.onnx", facts=FACTS, contract=InputContract(1, 32, 32), layout="heads")
     context = context_with(tmp_path, fake=FakeRuntime())
     with pytest.raises(UnavailableError, match="no backend that opens ONNX files can be used; no loaded plugin has"):
         open_model(model, context)
@@ -119,9 +137,9 @@ def test_nobody_opens_onnx_files(tmp_path: Path) -> None:
 def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Path) -> None:
     family = FakeFamily()
     checkpoint = Checkpoint(path=tmp_path / "x", facts=FACTS)
-    open_model(checkpoint, context_with(tmp_path, family), imgsz=[64, 96], layout=Layout.classic)
+    open_model(checkpoint, context_with(tmp_path, family), imgsz=[64, 96], layout="classic")
     ((contract, layout, device),) = family.asked
-    assert (contract.height, contract.width, layout, device) == (64, 96, Layout.classic, "cpu")
+    assert (contract.height, contract.width, layout, device) == (64, 96, "classic", "cpu")
     assert set(contract.dynamic) == {"batch", "height", "width"}
 
 
@@ -132,7 +150,7 @@ class PlacedFamily:
     place: str = ""
     doubt: str = ""
 
-    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: Layout, device: str) -> Any:
+    def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> Any:
         session: Any = FakeSession(fake_engine(checkpoint.path.parent))
         session.place, session.doubt = self.place, self.doubt
         return session

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.artifacts import Checkpoint, Layout, OnnxModel, Precision
+from core.artifacts import Checkpoint, OnnxModel, Precision
 from core.compose import Words
 from core.config import presentation
 from core.context import RunContext
@@ -175,7 +175,7 @@ def test_key_depends_on_everything_the_result_depends_on(
     context = toys.context(tmp_path, parts)
     step = make_plan(["quantize"], toys.configs(), context).steps[-1]
     model = OnnxModel(
-        path=tmp_path, sha256="1", facts=toys.FACTS, contract=toys.CONTRACT, layout=Layout.heads, report=("a table",)
+        path=tmp_path, sha256="1", facts=toys.FACTS, contract=toys.CONTRACT, layout="heads", report=("a table",)
     )
     before = key_of(step, {"model": model}, context)
     inputs = {

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.plugins import BUILTINS, load_plugins
+from tests.plugin_tools import install
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -19,15 +20,7 @@ Python = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def installed(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the packages of tests/plugins."""
-    target = tmp_path_factory.mktemp("site")
-    sources = []
-    for package in ("hookline-sharpen", "hookline-broken"):
-        source = tmp_path_factory.mktemp("sources") / package  # pip builds inside the source folder
-        subprocess.run(["cp", "-r", str(repo_root / "tests" / "plugins" / package), str(source)], check=True)
-        sources.append(str(source))
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "--target", str(target), *sources], check=True, capture_output=True)
-    return target
+    return install(["hookline-sharpen", "hookline-broken"], tmp_path_factory.mktemp("plugins"))
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ def test_sweep_goes_on_after_a_failed_job(run: Run, tmp_path: Path) -> None:
         (["+stage=raw", "precison=int8"], "unknown option 'precison'; did you mean precision"),
         (["+stage=raw", "seed=abc"], "seed=abc is not a whole number; possible: 0 to "),
         (["+stage=raw", "raw.words=sugar"], "error: raw.words=sugar; salt or pepper"),
-        (["+stage=raw", "graft=yolo"], "unknown graft 'yolo'; did you mean yolo_layer?"),
+        (["+stage=raw", "graft=onnx"], "'graft' is now 'decode'; write decode=<value>"),
         (["+stage=raw", "a=b=c]"], "unknown option 'a'"),
         (["+stage=raw", "++unknown=1"], "unknown option 'unknown'"),
         (["+stage=raw", "++raw.word=1"], "unknown option 'raw.word'; did you mean raw.words"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.artifacts import Engine, InputContract, Layout, Metrics, ModelFacts, Precision, Provenance
+from core.artifacts import DECODED, Engine, InputContract, Metrics, ModelFacts, Precision, Provenance
 from core.serial import DecodeError, decode, digest, encode, json_text, parse
 
 ENGINE = Engine(
@@ -18,9 +19,9 @@ ENGINE = Engine(
     sha256="ab",
     provenance=Provenance("build", "hookline 1", "key", {"model": "cd"}),
     notes=("mind",),
-    facts=ModelFacts("yolov5", "yolov5n", ("a", "ü"), ((1.0, 2.0), (3.0, 4.0)), (8, 16)),
+    facts=ModelFacts("yolov5", "yolov5n", ("a", "ü"), (8, 16), {"anchors": [[1.0, 2.0], [3.0, 4.0]]}),
     contract=InputContract(1, 64, 96, ("batch",)),
-    layout=Layout.decoded,
+    layout=DECODED,
     precision=Precision.int8,
     runtime="onnxruntime",
     score_threshold=0.25,
@@ -43,10 +44,11 @@ def test_round_trip() -> None:
         ({"contract.scale": 10**400}, "contract.scale: expected a finite number, got <integer of 1329 bits>"),
         ({"facts.names": "person"}, "facts.names: expected a list, got 'person'"),
         ({"facts.names": ["a", 1]}, r"facts.names\[1\]: expected a text, got 1"),
-        ({"facts.anchors": [[1.0], [None]]}, r"facts.anchors\[1\]\[0\]: expected a number, got None"),
+        ({"facts.strides": [8, None]}, r"facts.strides\[1\]: expected a whole number, got None"),
+        ({"facts.head": [8]}, r"facts.head: expected an object, got \[8\]"),
         ({"facts": []}, r"facts: expected an object, got \[\]"),
-        ({"layout": "tails"}, "layout: expected one of heads, classic, decoded, got 'tails'"),
-        ({"layout": ["heads"]}, "layout: expected one of"),
+        ({"precision": "int4"}, "precision: expected one of fp32, fp16, int8, got 'int4'"),
+        ({"precision": ["int8"]}, "precision: expected one of"),
         ({"machine": {"cpu": 1}}, "machine.cpu: expected a text, got 1"),
         ({"path": ""}, "path: expected a path, got ''"),
         ({"path": "a\0b"}, "path: expected a path"),
@@ -84,12 +86,17 @@ def test_kinds_of_annotation() -> None:
         decode(list[int], [None], "x")
 
 
+@dataclass(frozen=True)
+class Boxes:
+    sides: tuple[tuple[float, ...], ...]
+    strides: tuple[int, ...]
+
+
 def test_whole_numbers_in_fields_of_floats_are_written_as_floats() -> None:
-    facts = ModelFacts("yolov5", "yolov5n", ("a",), ((10, 13), (16.0, 30)), (8, 16))
-    same = ModelFacts("yolov5", "yolov5n", ("a",), ((10.0, 13.0), (16.0, 30.0)), (8, 16))
-    assert json.dumps(encode(facts)) == json.dumps(encode(same))
-    assert digest(facts) == digest(same)
-    assert encode(facts)["strides"] == [8, 16]
+    whole, same = Boxes(((10, 13), (16.0, 30)), (8, 16)), Boxes(((10.0, 13.0), (16.0, 30.0)), (8, 16))
+    assert json.dumps(encode(whole)) == json.dumps(encode(same))
+    assert digest(whole) == digest(same)
+    assert encode(whole)["strides"] == [8, 16]
     assert json.dumps(encode(Metrics(path=Path("x"), values={"a": 1}))) == json.dumps(
         encode(Metrics(path=Path("x"), values={"a": 1.0}))
     )

@@ -12,10 +12,11 @@ from core.artifacts import Checkpoint, Engine, Metrics, OnnxModel, Precision, Qu
 from core.config import chosen
 from core.context import RunContext
 from core.errors import HooklineError, PlanError
-from core.parts import Availability, ModelFamily, Processor, Runtime
+from core.parts import Availability, Processor, Runtime
 from core.plan import Plan, make_plan
 from core.registry import Origin, Registry
 from core.stage import Stage
+from tests import grid_family
 from tests.core import toys
 
 ASKED: list[str] = []
@@ -98,7 +99,7 @@ def context(folder: Path, device: str, *stages: Stage) -> RunContext:
         )
         registry.add("processors", processor, by)
     registry.add(
-        "models", ModelFamily(name="toy", summary="toy", load=lambda _: None, check_device=one_gpu("family")), by
+        "models", grid_family.family(name="toy", summary="toy", load=lambda _: None, check_device=one_gpu("family")), by
     )
     for stage in stages or STAGES:
         registry.add("stages", stage, by)

@@ -31,7 +31,7 @@ def unused(folder: Path, *given: str) -> list[str]:
         ("calibrate.batch=4", "calibrate.batch", "calibrate"),
         ("calibrate={batch: 4}", "calibrate", "calibrate"),
         ("build.warmup=1", "build.warmup", "build"),
-        ("graft=onnx", "graft", "graft"),
+        ("graft.score_threshold=0.5", "graft.score_threshold", "graft"),
     ],
 )
 def test_an_option_of_a_stage_outside_the_plan_is_reported(tmp_path: Path, given: str, option: str, stage: str) -> None:

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Checkpoint, InputContract, Layout, ModelFacts
+from core.artifacts import Checkpoint, InputContract, ModelFacts
 from core.metadata import ModelMetadata
 from core.serial import DecodeError
 from core.validation import validate
 
-FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), ((10.0, 13.0), (30.0, 61.0)), (8, 16))
+FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), (8, 16), {"anchors": [[10.0, 13.0], [30.0, 61.0]]})
 CONTRACT = InputContract(1, 64, 96, dynamic=("batch", "height"))
 
 
 def test_what_models_have() -> None:
     validate(FACTS)
-    validate(replace(FACTS, anchors=()))  # a family without anchors
+    validate(replace(FACTS, head={}))  # a family without anchors
     validate(CONTRACT)
     validate(Checkpoint(path=Path("x"), sha256="0" * 64, facts=FACTS))
 
@@ -30,20 +30,14 @@ def test_what_models_have() -> None:
         {"names": ("\ud800",)},
         {"names": ("a",) * 20_001},
         {"names": ("a" * 1001,)},
-        {"anchors": ((1.0, 65537.0), (1.0, 1.0))},
-        {"anchors": ((1.0, 1e308), (1.0, 1.0))},
-        {"anchors": ((1.0,) * 66, (1.0,) * 66)},
         {"strides": ()},
         {"strides": (16, 8)},
         {"strides": (8, 8)},
         {"strides": (0, 8)},
         {"strides": (8, 10**9)},
-        {"anchors": ((10.0, 13.0),)},
-        {"anchors": ((10.0, 13.0), (10.0,))},
-        {"anchors": ((10.0,), (10.0,))},
-        {"anchors": ((), ())},
-        {"anchors": ((10.0, -13.0), (10.0, 13.0))},
-        {"anchors": ((10.0, math.nan), (10.0, 13.0))},
+        {"head": {"anchors": [math.inf]}},
+        {"head": {"anchors": object()}},
+        {"head": {"anchors": [[[[[[[[[1]]]]]]]]]}},
     ],
 )
 def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
@@ -65,6 +59,10 @@ def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
         {"pad_value": 256},
         {"pad_value": -1},
         {"channels": "gbr"},
+        {"padding": "left"},
+        {"offset": -1e31},
+        {"offset": math.nan},
+        {"scale": 1e31},
         {"scale": 0.0},
         {"scale": math.inf},
     ],
@@ -75,8 +73,8 @@ def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
         validate(replace(CONTRACT, **change))
 
 
-def test_heads_need_anchors() -> None:
-    facts = replace(FACTS, anchors=())
-    validate(ModelMetadata(facts, CONTRACT, Layout.classic))
-    with pytest.raises(DecodeError, match=r"^layout: expected one whose boxes"):
-        validate(ModelMetadata(facts, CONTRACT, Layout.heads))
+@pytest.mark.parametrize("layout", ["", "a b", "../heads", "x" * 65, "\n"])
+def test_a_layout_is_a_name(layout: str) -> None:
+    validate(ModelMetadata(FACTS, CONTRACT, "grid"))
+    with pytest.raises(DecodeError, match=r"^layout: expected the name of a layout"):
+        validate(ModelMetadata(FACTS, CONTRACT, layout))

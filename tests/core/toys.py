@@ -11,7 +11,6 @@ from core.artifacts import (
     Checkpoint,
     Engine,
     InputContract,
-    Layout,
     Metrics,
     ModelFacts,
     OnnxModel,
@@ -25,7 +24,7 @@ from core.parts import Availability, NoOptions, Runtime
 from core.registry import Origin, Registry
 from core.stage import Stage
 
-FACTS = ModelFacts("toy", "toy", ("cat", "dog"), ((10.0, 13.0),) * 3, (8, 16, 32))
+FACTS = ModelFacts("toy", "toy", ("cat", "dog"), (8, 16, 32))
 CONTRACT = InputContract(1, 64, 64)
 CALLS: list[str] = []
 
@@ -62,12 +61,12 @@ def train(config: Plain, context: RunContext, init: Checkpoint | None = None) ->
 
 def export(config: Plain, context: RunContext, checkpoint: Checkpoint) -> OnnxModel:
     text = checkpoint.path.read_text() + config.text
-    return OnnxModel(path=_write(context, "export", text), facts=FACTS, contract=CONTRACT, layout=Layout.heads)
+    return OnnxModel(path=_write(context, "export", text), facts=FACTS, contract=CONTRACT, layout="heads")
 
 
 def sharpen(config: Plain, context: RunContext, model: OnnxModel) -> OnnxModel:
     path = _write(context, "sharpen", model.path.read_text() + "!")
-    return OnnxModel(path=path, facts=FACTS, contract=CONTRACT, layout=Layout.heads, notes=("sharpened",))
+    return OnnxModel(path=path, facts=FACTS, contract=CONTRACT, layout="heads", notes=("sharpened",))
 
 
 def calibrate(config: Plain, context: RunContext, model: OnnxModel) -> CalibrationTable:
@@ -79,7 +78,7 @@ def quantize(
 ) -> QuantizedModel:
     text = model.path.read_text() + (table.path.read_text() if table else "")
     path = _write(context, "quantize", text)
-    return QuantizedModel(path=path, facts=FACTS, contract=CONTRACT, layout=Layout.heads, runtime=config.backend)
+    return QuantizedModel(path=path, facts=FACTS, contract=CONTRACT, layout="heads", runtime=config.backend)
 
 
 def build(config: Plain, context: RunContext, model: QuantizedModel) -> Engine:
@@ -87,7 +86,7 @@ def build(config: Plain, context: RunContext, model: QuantizedModel) -> Engine:
         path=_write(context, "build", model.path.read_text()),
         facts=FACTS,
         contract=CONTRACT,
-        layout=Layout.heads,
+        layout="heads",
         precision=model.precision,
         runtime=model.runtime,
         score_threshold=0.0,

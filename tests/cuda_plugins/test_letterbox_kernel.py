@@ -86,7 +86,16 @@ def test_a_batch_of_more_pictures_than_one_launch_holds(device, count):
 
 
 @pytest.mark.parametrize(
-    "options", [{"border": 0}, {"border": 255}, {"scale": 1.0}, {"scale": 0.0173}, {"swap": False}]
+    "options",
+    [
+        {"border": 0},
+        {"border": 255},
+        {"scale": 1.0},
+        {"scale": 0.0173},
+        {"swap": False},
+        {"scale": 1 / 58.395, "offset": -2.1179},
+        {"offset": 1e-8, "scale": 1.0},
+    ],
 )
 @pytest.mark.parametrize("half", [False, True])
 def test_every_contract(device, options, half):
@@ -94,11 +103,20 @@ def test_every_contract(device, options, half):
     assert_equals_twin(device, [picture], [centred(picture, 32, 64)], height=32, width=64, half=half, **options)
 
 
-@pytest.mark.parametrize("scale", [1 / 255, 1.0, 2.0**-24, 3e-7, 1e-4, 257.0, 300.0])
-def test_every_value_is_rounded_to_the_nearest_half(device, scale):
+@pytest.mark.parametrize(
+    ("scale", "offset"),
+    [
+        *((scale, 0.0) for scale in (1 / 255, 1.0, 2.0**-24, 3e-7, 1e-4, 257.0, 300.0)),
+        *((scale, -128 * scale) for scale in (1 / 255, 2.0**-24, 3e-7, 1e-4, 600.0)),
+        (1e-7, -1e-5),
+        (0.0173, -70_000.0),
+    ],
+)
+def test_every_value_is_rounded_to_the_nearest_half(device, scale, offset):
     picture = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     with np.errstate(over="ignore"):
-        assert_equals_twin(device, [picture], [Place(16, 16, 0, 0)], height=16, width=16, half=True, scale=scale)
+        options = {"height": 16, "width": 16, "half": True, "scale": scale, "offset": offset}
+        assert_equals_twin(device, [picture], [Place(16, 16, 0, 0)], **options)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +143,7 @@ def test_a_picture_of_the_size_of_its_place_is_copied(device):
         (Picture(0, 5, 5, 15), Place(0, 1, 0, 0), {}, "at 1x0"),
         (Picture(0, 5, 5, 15), Place(1, 1, 0, 0), {"border": 256}, "border of 256"),
         (Picture(0, 5, 5, 15), Place(1, 1, 0, 0), {"scale": -1.0}, "scale of -1"),
+        (Picture(0, 5, 5, 15), Place(1, 1, 0, 0), {"offset": float("nan")}, "offset of nan"),
     ],
 )
 def test_what_cannot_be_is_refused(picture, place, options, message):

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backends.cv.decode import Candidates
 from backends.cv.nms import suppress
-from core.detections import Filter
+from core.detections import Candidates, Filter
 
 
 def plain(found: Candidates, wanted: Filter) -> list[int]:

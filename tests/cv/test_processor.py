@@ -11,12 +11,15 @@ import pytest
 
 from backends.cv.plugin import hookline_processors, probe
 from backends.cv.processor import OpenCvProcessor
-from core.artifacts import InputContract, Layout, ModelFacts
+from backends.yolov5.head import head as bind
+from core.artifacts import InputContract, ModelFacts
 from core.detections import Filter, Letterbox
 from core.errors import HooklineError
+from core.head import DecodedHead
 from core.parts import NoOptions
-from tests.cv.test_decode import FACTS, make_heads
+from tests.head_tools import head_for
 from tests.media_tools import make_picture
+from tests.yolov5.test_head import FACTS, make_heads
 
 (OPENCV,) = hookline_processors()
 
@@ -36,9 +39,7 @@ def test_boxes_go_there_and_back(size: tuple[int, int]) -> None:
     (place,) = placed
     box = np.asarray([0.25 * width, 0.1 * height, 0.75 * width, 0.9 * height])
     in_network = box * place.ratio + [place.left, place.top] * 2
-    (found,) = processor.detect(
-        decoded([in_network.tolist()], [0.9]), SimpleNamespace(layout=Layout.decoded, facts=FACTS), placed, Filter()
-    )
+    (found,) = processor.detect(decoded([in_network.tolist()], [0.9]), DecodedHead(FACTS), placed, Filter())
     np.testing.assert_allclose(found.boxes[0], box, rtol=1e-5, atol=1e-4)
 
 
@@ -47,7 +48,7 @@ def test_boxes_are_clipped_to_the_picture_and_sorted() -> None:
     _, placed = processor.prepare([make_picture(96, 160)], InputContract(1, 96, 160))
     (found,) = processor.detect(
         decoded([[10, 10, 20, 20], [-50, -50, 500, 500]], [0.5, 0.8]),
-        SimpleNamespace(layout=Layout.decoded, facts=FACTS),
+        DecodedHead(FACTS),
         placed,
         Filter(),
     )
@@ -57,12 +58,12 @@ def test_boxes_are_clipped_to_the_picture_and_sorted() -> None:
 
 def test_each_picture_of_a_batch_has_its_own_boxes() -> None:
     processor = OPENCV.load(NoOptions())
-    session: Any = SimpleNamespace(layout=Layout.heads, facts=FACTS)
+    session: Any = SimpleNamespace(layout="heads", facts=FACTS)
     _, placed = processor.prepare([make_picture(64, 96)] * 2, InputContract(2, 64, 96))
     outputs = make_heads()
     wanted = Filter(conf=0.6)
-    both = processor.detect(outputs, session, placed, wanted)
-    alone = processor.detect({name: head[1:] for name, head in outputs.items()}, session, placed[1:], wanted)
+    both = processor.detect(outputs, head_for(session), placed, wanted)
+    alone = processor.detect({name: head[1:] for name, head in outputs.items()}, head_for(session), placed[1:], wanted)
     np.testing.assert_array_equal(both[1].boxes, alone[0].boxes)
     assert len(both[0]) > 0
     assert not np.array_equal(both[0].boxes, both[1].boxes)
@@ -71,8 +72,10 @@ def test_each_picture_of_a_batch_has_its_own_boxes() -> None:
 def test_nothing_found() -> None:
     processor = OPENCV.load(NoOptions())
     _, placed = processor.prepare([make_picture(64, 96)], InputContract(1, 64, 96))
-    session: Any = SimpleNamespace(layout=Layout.heads, facts=FACTS)
-    (found,) = processor.detect({name: head * 0 for name, head in make_heads().items()}, session, placed, Filter())
+    session: Any = SimpleNamespace(layout="heads", facts=FACTS)
+    (found,) = processor.detect(
+        {name: head * 0 for name, head in make_heads().items()}, head_for(session), placed, Filter()
+    )
     assert found.boxes.shape == (0, 4)
     assert len(found) == 0
 
@@ -97,9 +100,9 @@ HOSTILE = {
 @pytest.mark.parametrize("row", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.filterwarnings("error")
 def test_outputs_that_are_no_boxes(row: list[float]) -> None:
-    facts = ModelFacts("", "x", ("a", "b"), (), (8, 16, 32))
-    session: Any = SimpleNamespace(facts=facts, layout=Layout.classic)
+    facts = ModelFacts("yolov5", "x", ("a", "b"), (8, 16, 32))
+    head = bind(facts, "classic")
     outputs = {"output0": np.array([[row] * 300], np.float32)}
     place = Letterbox(ratio=1.0, left=0, top=0, height=64, width=64)
     with pytest.raises(HooklineError, match=r"the model .x. gives a (score|box)"):
-        OpenCvProcessor().detect(outputs, session, [place], Filter())
+        OpenCvProcessor().detect(outputs, head, [place], Filter())

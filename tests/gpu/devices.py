@@ -16,7 +16,7 @@ import pytest
 
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import fetch, view
-from core.artifacts import InputContract, Layout
+from core.artifacts import DECODED, InputContract
 from core.errors import UnavailableError
 from tests.cuda_plugins import cpu
 
@@ -108,7 +108,7 @@ class FakeSession:
         facts: Any,
         infer: Callable[[np.ndarray], dict[str, np.ndarray]],
         *,
-        layout: Layout = Layout.decoded,
+        layout: str = DECODED,
         input_dtype: str = "float32",
     ) -> None:
         self.memory, self.facts, self.layout, self.input_dtype = device, facts, layout, input_dtype

@@ -17,22 +17,25 @@ from backends.cv.processor import OpenCvProcessor
 from backends.gpu import numbering, plugin
 from backends.gpu.device import fetch
 from backends.gpu.processor import BesideSession, CupyProcessor
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.nvidia import driver
-from core.artifacts import InputContract, Layout
+from core.artifacts import DECODED, InputContract
 from core.checks import broken
 from core.detections import Filter
 from core.errors import HooklineError
 from core.parts import Availability, DeviceProcessor, DeviceSession, NoOptions, beside
 from cuda_plugins import loading
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from tests.cv.test_decode import FACTS, make_heads
+from tests import grid_family
 from tests.gpu.devices import EVERY_DEVICE, FakeSession, ShimDevice, put
 from tests.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.graphsurgeon.test_yolo_layer import run as run_onnx
+from tests.head_tools import head_for
 from tests.machine_tools import Machine
 from tests.media_tools import make_picture
 from tests.stage_tools import make_context
+from tests.yolov5.test_head import FACTS, make_heads
 
 CONTRACT = InputContract(1, 64, 96)
 HOST = OpenCvProcessor()
@@ -54,7 +57,7 @@ def random_decoded(batch: int, rows: int = 500, seed: int = 0) -> dict[str, Any]
     }
 
 
-def session_of(device: Any, outputs: dict[str, Any], layout: Layout = Layout.decoded, **options: Any) -> FakeSession:
+def session_of(device: Any, outputs: dict[str, Any], layout: str = DECODED, **options: Any) -> FakeSession:
     return FakeSession(device, FACTS, lambda images: outputs, layout=layout, **options)
 
 
@@ -73,15 +76,15 @@ def assert_same(found: Any, expected: Any) -> None:
             assert values.dtype == wanted.dtype
 
 
-def assert_detects_as_opencv(device: Any, outputs: dict[str, Any], layout: Layout, wanted: Filter) -> None:
+def assert_detects_as_opencv(device: Any, outputs: dict[str, Any], layout: str, wanted: Filter) -> None:
     session = session_of(device, outputs, layout)
     processor = paired(device, session)
     batch = len(next(iter(outputs.values())))
     pictures = [make_picture(50 + 10 * number, 120 - 7 * number) for number in range(batch)]
     _, placed = processor.prepare(pictures, CONTRACT)
     arrays = {name: put(device, value, session.stream) for name, value in outputs.items()}
-    found = processor.detect(arrays, session, placed, wanted)
-    expected = HOST.detect(outputs, session, placed, wanted)
+    found = processor.detect(arrays, head_for(session), placed, wanted)
+    expected = HOST.detect(outputs, head_for(session), placed, wanted)
     assert_same(found, expected)
     assert any(len(boxes) for boxes in found)
 
@@ -154,7 +157,7 @@ def test_a_picture_without_pixels_is_told(device):
 )
 @pytest.mark.parametrize("batch", [1, 3])
 def test_decoded_boxes_are_those_of_opencv(device, wanted, batch):
-    assert_detects_as_opencv(device, random_decoded(batch), Layout.decoded, wanted)
+    assert_detects_as_opencv(device, random_decoded(batch), DECODED, wanted)
 
 
 @pytest.mark.parametrize(
@@ -163,24 +166,24 @@ def test_decoded_boxes_are_those_of_opencv(device, wanted, batch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_boxes_of_heads_are_those_of_opencv(device, wanted, dtype):
     heads = {name: head.astype(dtype) for name, head in make_heads().items()}
-    assert_detects_as_opencv(device, heads, Layout.heads, wanted)
+    assert_detects_as_opencv(device, heads, "heads", wanted)
 
 
 def test_without_a_threshold_heads_give_boxes_without_a_score_too(device):
     heads = {name: np.where(head < 0.9, np.float32(0), head) for name, head in make_heads().items()}
-    assert_detects_as_opencv(device, heads, Layout.heads, Filter(conf=0.0, max_det=500))
+    assert_detects_as_opencv(device, heads, "heads", Filter(conf=0.0, max_det=500))
 
 
 def test_the_classic_output_is_filtered_on_the_host(device):
     rng = np.random.default_rng(0)
     rows = rng.random((2, 60, 8), np.float32) * np.asarray([90, 60, 30, 30, 1, 1, 1, 1], np.float32)
-    assert_detects_as_opencv(device, {"output0": rows}, Layout.classic, Filter(conf=0.2))
+    assert_detects_as_opencv(device, {"output0": rows}, "classic", Filter(conf=0.2))
 
 
 def test_a_decode_in_half_precision_is_filtered_on_the_host(device):
     outputs = random_decoded(2)
     outputs[BOXES] = outputs[BOXES].astype(np.float16)
-    assert_detects_as_opencv(device, outputs, Layout.decoded, Filter())
+    assert_detects_as_opencv(device, outputs, DECODED, Filter())
 
 
 def test_nothing_found(device):
@@ -188,7 +191,7 @@ def test_nothing_found(device):
     processor = paired(device, session)
     _, placed = processor.prepare([make_picture()], CONTRACT)
     outputs = {name: put(device, value * 0, session.stream) for name, value in random_decoded(1).items()}
-    (found,) = processor.detect(outputs, session, placed, Filter())
+    (found,) = processor.detect(outputs, head_for(session), placed, Filter())
     assert found.boxes.shape == (0, 4)
 
 
@@ -197,32 +200,58 @@ def test_results_stay_when_the_next_picture_comes(device):
     processor = paired(device, session)
     _, placed = processor.prepare([make_picture()], CONTRACT)
     every = [{n: put(device, v, session.stream) for n, v in random_decoded(1, seed=seed).items()} for seed in (0, 1)]
-    found = [processor.detect(outputs, session, placed, Filter()) for outputs in every]
+    found = [processor.detect(outputs, head_for(session), placed, Filter()) for outputs in every]
     for seed, boxes in enumerate(found):
-        assert_same(boxes, HOST.detect(random_decoded(1, seed=seed), session, placed, Filter()))
+        assert_same(boxes, HOST.detect(random_decoded(1, seed=seed), head_for(session), placed, Filter()))
 
 
 def test_only_the_boxes_are_found_on_the_stream_of_the_session():
     """The session's stream may be capturing a graph while another thread prepares pictures."""
     device = ShimDevice()
-    session = session_of(device, make_heads(), Layout.heads)
+    session = session_of(device, make_heads(), "heads")
     processor = paired(device, session)
     images, placed = processor.prepare([make_picture(), make_picture()], CONTRACT)
-    processor.detect(session.run(images), session, placed, Filter())
+    processor.detect(session.run(images), head_for(session), placed, Filter())
     kernels = {name: stream == session.stream for name, stream in device.launched}
     assert kernels == {"letterbox_float": False, "yolo_layer_float": True, "nms": True}
 
 
 def test_a_session_on_the_host_gets_arrays_of_numpy(device):
     processor = CupyProcessor(lambda number: device, number=lambda word: 0)
-    session: Any = type("HostSession", (), {"layout": Layout.decoded, "facts": FACTS})()
+    session: Any = type("HostSession", (), {"layout": DECODED, "facts": FACTS})()
     assert beside(processor, session) is processor
     pictures = [make_picture(33, 200), make_picture(5, 4)]
     images, placed = processor.prepare(pictures, CONTRACT)
     assert isinstance(images, np.ndarray)
     np.testing.assert_array_equal(images, HOST.prepare(pictures, CONTRACT)[0])
     outputs = random_decoded(2)
-    assert_same(processor.detect(outputs, session, placed, Filter()), HOST.detect(outputs, session, placed, Filter()))
+    assert_same(
+        processor.detect(outputs, head_for(session), placed, Filter()),
+        HOST.detect(outputs, head_for(session), placed, Filter()),
+    )
+
+
+def test_a_head_without_a_kernel_is_decoded_on_the_host(device):
+    """What lies on the device is downloaded; no kernel of another family takes it."""
+    session, outputs = session_of(device, {}), grid_family.objects()
+    head, processor = grid_family.GridHead(grid_family.FACTS), paired(device, session)
+    _, placed = HOST.prepare([make_picture(64, 96)], InputContract(1, 64, 96))
+    arrays = {name: put(device, value, session.stream) for name, value in outputs.items()}
+    assert_same(processor.detect(arrays, head, placed, Filter()), HOST.detect(outputs, head, placed, Filter()))
+    assert device.launched == []
+
+
+def test_the_score_threshold_of_a_graft_on_the_device(device):
+    """Boxes whose objectness is below it are dropped before the classes are looked at."""
+    heads, placed = make_heads(), HOST.prepare([make_picture(64, 96)] * 2, InputContract(2, 64, 96))[1]
+    session = session_of(device, heads, "heads")
+    arrays = {name: put(device, value, session.stream) for name, value in heads.items()}
+    wanted = Filter(conf=0.1, score_threshold=0.9)
+    found = paired(device, session).detect(arrays, head_for(session), placed, wanted)
+    assert_same(found, HOST.detect(heads, head_for(session), placed, wanted))
+    fewer, all_ = sum(map(len, found)), sum(map(len, HOST.detect(heads, head_for(session), placed, Filter(conf=0.1))))
+    assert 0 < fewer < all_
+    assert ("yolo_layer_float", session.stream) in device.launched
 
 
 def test_outputs_of_the_host_are_filtered_there(device):
@@ -230,7 +259,10 @@ def test_outputs_of_the_host_are_filtered_there(device):
     processor = paired(device, session)
     images, placed = HOST.prepare([make_picture()], CONTRACT)
     outputs = session.run(images)
-    assert_same(processor.detect(outputs, session, placed, Filter()), HOST.detect(outputs, session, placed, Filter()))
+    assert_same(
+        processor.detect(outputs, head_for(session), placed, Filter()),
+        HOST.detect(outputs, head_for(session), placed, Filter()),
+    )
 
 
 def test_the_protocols_tell_who_can_work_on_a_device():
@@ -243,7 +275,7 @@ def test_the_protocols_tell_who_can_work_on_a_device():
 
 def test_real_photographs_and_weights_give_the_boxes_of_opencv(device, tmp_path, shared_data):
     model = cut_at_the_heads(shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx", tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.001, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.001)
     session = FakeSession(device, model.facts, lambda images: run_onnx(tmp_path / "d.onnx", images))
     processor = paired(device, session)
     for path in sorted((shared_data / "photos").glob("*.jpg")):
@@ -253,8 +285,8 @@ def test_real_photographs_and_weights_give_the_boxes_of_opencv(device, tmp_path,
         np.testing.assert_array_equal(fetch(images, device, session.stream), expected)
         outputs, host_outputs = session.run(images), session.run(expected)
         for wanted in (Filter(), Filter(conf=0.001, iou=0.6)):
-            found = processor.detect(outputs, session, placed, wanted)
-            assert_same(found, HOST.detect(host_outputs, session, placed, wanted))
+            found = processor.detect(outputs, head_for(session), placed, wanted)
+            assert_same(found, HOST.detect(host_outputs, head_for(session), placed, wanted))
             assert len(found[0]) >= (200 if wanted.conf < 0.25 else 3)
 
 

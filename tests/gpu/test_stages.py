@@ -20,9 +20,10 @@ from core.media.tolerance import Tolerance
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from stages.predict.clock import Clock
 from stages.predict.pipeline import run_pipeline
-from tests.cv.test_decode import FACTS
 from tests.gpu.devices import FakeSession, ShimDevice
+from tests.head_tools import head_for
 from tests.media_tools import make_picture
+from tests.yolov5.test_head import FACTS
 
 WANTED = Filter(conf=0.1)
 
@@ -67,7 +68,7 @@ def pictures(count: int) -> list[np.ndarray]:
 def predicted(session: FakeSession, processor: Any, batch: int) -> list[Any]:
     frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
     found: list[Any] = []
-    run_pipeline(frames, session, processor, WANTED, found.append, clock=Clock(), batch=batch)
+    run_pipeline(frames, session, processor, WANTED, found.append, head=head_for(session), clock=Clock(), batch=batch)
     return [boxes for _, boxes in found]
 
 
@@ -87,7 +88,9 @@ def test_evaluate(tmp_path):
         cv2.imwrite(str(samples[-1].picture), picture)
     session, every = StrictSession(), []
     for one, processor in ((session, CupyProcessor(lambda number: session.memory)), (HostSession(), OpenCvProcessor())):
-        result = evaluate_session(one, samples, processor, WANTED, Tolerance(5, print), batch=2, upscale=False)
+        result = evaluate_session(
+            one, samples, processor, WANTED, Tolerance(5, print), head=head_for(one), batch=2, upscale=False
+        )
         every.append([seen.found.boxes.tolist() for seen in result.pictures])
     assert every[0] == every[1]
     assert any(every[0])

@@ -21,6 +21,7 @@ from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from stages.predict.clock import Clock
 from stages.predict.pipeline import run_pipeline
 from tests.gpu.test_stages import infer, pictures
+from tests.head_tools import head_for
 from tests.trt.engines import LIBRARY, TYPES, EngineShim, FakeContext, FakeEngine, about, memory
 
 SHAPES = {NUM: (1,), BOXES: (6, 4), SCORES: (6,), CLASSES: (6,)}
@@ -71,7 +72,16 @@ def predicted(session: TrtSession, processor: Any, batch: int) -> list[Any]:
     frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
     found: list[Any] = []
     with session:
-        run_pipeline(frames, session, processor, Filter(conf=0.1), found.append, clock=Clock(), batch=batch)
+        run_pipeline(
+            frames,
+            session,
+            processor,
+            Filter(conf=0.1),
+            found.append,
+            head=head_for(session),
+            clock=Clock(),
+            batch=batch,
+        )
     return [(boxes.boxes.tolist(), boxes.scores.tolist(), boxes.classes.tolist()) for _, boxes in found]
 
 

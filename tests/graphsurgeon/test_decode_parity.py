@@ -8,9 +8,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from core.artifacts import InputContract, Layout, ModelFacts, QuantizedModel
+from core.artifacts import InputContract, ModelFacts, QuantizedModel
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
+from tests.head_tools import head_for
 from tests.heads_tools import ANCHORS
 
 CONVOLUTIONS = [f"/model.24/m.{level}/Conv_output_0" for level in range(3)]
@@ -33,9 +35,15 @@ def cut_at_the_heads(source, target):
         shape = [1, 255, cells, cells]
         short.graph.output.append(onnx.helper.make_tensor_value_info(head, onnx.TensorProto.FLOAT, shape))
     onnx.save(short, target)
-    facts = ModelFacts("yolov5", source.stem, tuple(str(number) for number in range(80)), ANCHORS[:3], (8, 16, 32))
+    facts = ModelFacts(
+        "yolov5",
+        source.stem,
+        tuple(str(number) for number in range(80)),
+        (8, 16, 32),
+        {"anchors": [list(level) for level in ANCHORS[:3]]},
+    )
     return QuantizedModel(
-        path=target, facts=facts, contract=InputContract(1, 640, 640), layout=Layout.heads, runtime="onnxruntime"
+        path=target, facts=facts, contract=InputContract(1, 640, 640), layout="heads", runtime="onnxruntime"
     )
 
 
@@ -43,7 +51,7 @@ def cut_at_the_heads(source, target):
 def test_decoded_boxes_are_those_of_the_classic_output(tmp_path, shared_data, name):
     source = shared_data / "weights" / f"{name}.onnx"
     model = cut_at_the_heads(source, tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.001, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.001)
     picture = cv2.resize(cv2.imread(str(shared_data / "photos" / "bus.jpg")), (640, 640))
     feed = np.ascontiguousarray(picture[None, ..., ::-1].transpose(0, 3, 1, 2), np.float32) / 255
     (rows,) = session(source).run(None, {"images": feed})[0]

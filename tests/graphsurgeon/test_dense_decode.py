@@ -9,10 +9,12 @@ import numpy as np
 import onnx
 import pytest
 
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
 from tests.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.graphsurgeon.test_yolo_layer import run, twin
+from tests.head_tools import head_for
 from tests.heads_tools import images, write_heads
 
 DATA_DEPENDENT = {"NonZero", "Compress", "Unique", "NonMaxSuppression"}
@@ -31,13 +33,13 @@ def assert_same_rows(outputs, expected):
         np.testing.assert_allclose(outputs[BOXES][picture, found], expected[BOXES][picture, wanted], atol=1e-3)
 
 
-@pytest.mark.parametrize("graft", [YoloLayerGraft(), OnnxGraft()], ids=["yolo_layer", "onnx"])
+@pytest.mark.parametrize("graft", [YoloLayerGraft(YoloLayerOptions()), OnnxGraft()], ids=["yolo_layer", "onnx"])
 @pytest.mark.parametrize("levels", [3, 4])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("threshold", [0.0, 0.25, 0.9, 1.0])
 def test_rows_are_those_of_the_twin(tmp_path, graft, levels, batch, threshold):
     model = write_heads(tmp_path / "heads.onnx", levels=levels, batch=batch, size=(64, 128), fixed_sizes=True)
-    graft.append(model, tmp_path / "decoded.onnx", score_threshold=threshold, namespace="hookline")
+    graft.append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=threshold)
     feed = images(model, batch)
     assert_same_rows(run(tmp_path / "decoded.onnx", feed), twin(model, feed, threshold))
 
@@ -45,7 +47,7 @@ def test_rows_are_those_of_the_twin(tmp_path, graft, levels, batch, threshold):
 @pytest.mark.parametrize(("batch", "size"), [(1, (32, 32)), (2, (64, 96)), (3, (96, 32))])
 def test_dynamic_axes(tmp_path, batch, size):
     model = write_heads(tmp_path / "heads.onnx", dynamic=True, fixed_sizes=True)
-    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=0.25)
     feed = images(model, batch, size)
     assert_same_rows(run(tmp_path / "decoded.onnx", feed), twin(model, feed, 0.25))
 
@@ -54,7 +56,7 @@ def test_dynamic_axes(tmp_path, batch, size):
 @pytest.mark.parametrize("classes", [1, 80])
 def test_opsets_and_class_counts(tmp_path, opset, classes):
     model = write_heads(tmp_path / "heads.onnx", opset=opset, classes=classes, fixed_sizes=True)
-    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=0.25)
     onnx.checker.check_model(onnx.load(tmp_path / "decoded.onnx"), full_check=True)
     feed = images(model, 1)
     assert_same_rows(run(tmp_path / "decoded.onnx", feed), twin(model, feed, 0.25))
@@ -62,7 +64,7 @@ def test_opsets_and_class_counts(tmp_path, opset, classes):
 
 def test_a_dropped_row_is_zero_where_it_stands(tmp_path):
     model = write_heads(tmp_path / "heads.onnx", fixed_sizes=True)
-    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.5, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=0.5)
     outputs = run(tmp_path / "decoded.onnx", images(model, 1))
     everything = twin(model, images(model, 1), 0.0)
     kept = outputs[SCORES][0] > 0
@@ -76,7 +78,7 @@ def test_a_dropped_row_is_zero_where_it_stands(tmp_path):
 @pytest.mark.parametrize(("fixed_sizes", "there"), [(True, set()), (False, {"NonZero"})])
 def test_no_size_depends_on_the_data(tmp_path, fixed_sizes, there):
     model = write_heads(tmp_path / "heads.onnx", fixed_sizes=fixed_sizes)
-    OnnxGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    OnnxGraft().append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=0.25)
     operators = {node.op_type for node in onnx.load(tmp_path / "decoded.onnx").graph.node}
     assert operators & DATA_DEPENDENT == there
 
@@ -89,7 +91,7 @@ def test_real_weights_give_the_rows_of_the_other_form(tmp_path, shared_data, thr
     feed = np.ascontiguousarray(picture[None, ..., ::-1].transpose(0, 3, 1, 2), np.float32) / 255
     outputs = []
     for form in (replace(model, fixed_sizes=True), model):
-        YoloLayerGraft().append(form, tmp_path / "d.onnx", score_threshold=threshold, namespace="hookline")
+        YoloLayerGraft(YoloLayerOptions()).append(form, head_for(form), tmp_path / "d.onnx", score_threshold=threshold)
         outputs.append(run(tmp_path / "d.onnx", feed))
     assert outputs[1][NUM].item() > (500 if threshold < 0.25 else 20)
     assert_same_rows(*outputs)

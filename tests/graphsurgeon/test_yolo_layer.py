@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +11,15 @@ import onnxruntime as ort
 import onnxsim
 import pytest
 
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
-from core.artifacts import Layout
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
 from cuda_plugins.yolo_layer import yolo_layer
+from tests.head_tools import head_for
 from tests.heads_tools import images, write_heads
 
-GRAFTS = [YoloLayerGraft(), OnnxGraft()]
+GRAFTS = [YoloLayerGraft(YoloLayerOptions()), OnnxGraft()]
 
 
 def run(path, feed):
@@ -34,7 +34,7 @@ def run(path, feed):
 
 def twin(model, feed, threshold):
     facts, heads = model.facts, run(model.path, feed)
-    anchors = [value for level in facts.anchors for value in level]
+    anchors = [value for level in facts.head["anchors"] for value in level]
     return yolo_layer(
         list(heads.values()),
         max_stride=facts.max_stride,
@@ -59,7 +59,7 @@ def assert_equal_to_twin(outputs, expected):
 def test_graph_is_the_twin(tmp_path, graft, levels, batch, threshold):
     size = (64, 128)
     model = write_heads(tmp_path / "heads.onnx", levels=levels, batch=batch, size=size)
-    graft.append(model, tmp_path / "decoded.onnx", score_threshold=threshold, namespace="hookline")
+    graft.append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=threshold)
     feed = images(model, batch)
     expected = twin(model, feed, threshold)
     assert expected[NUM].min() >= 0
@@ -71,7 +71,7 @@ def test_graph_is_the_twin(tmp_path, graft, levels, batch, threshold):
 @pytest.mark.parametrize(("batch", "size"), [(1, (32, 32)), (2, (64, 96)), (3, (96, 32))])
 def test_dynamic_axes(tmp_path, graft, batch, size):
     model = write_heads(tmp_path / "heads.onnx", dynamic=True)
-    graft.append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    graft.append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=0.25)
     feed = images(model, batch, size)
     assert_equal_to_twin(run(tmp_path / "decoded.onnx", feed), twin(model, feed, 0.25))
 
@@ -80,7 +80,7 @@ def test_dynamic_axes(tmp_path, graft, batch, size):
 @pytest.mark.parametrize("classes", [1, 80])
 def test_opsets_and_class_counts(tmp_path, opset, classes):
     model = write_heads(tmp_path / "heads.onnx", opset=opset, classes=classes)
-    YoloLayerGraft().append(model, tmp_path / "decoded.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "decoded.onnx", score_threshold=0.25)
     onnx.checker.check_model(onnx.load(tmp_path / "decoded.onnx"), full_check=True)
     feed = images(model, 1)
     assert_equal_to_twin(run(tmp_path / "decoded.onnx", feed), twin(model, feed, 0.25))
@@ -88,14 +88,16 @@ def test_opsets_and_class_counts(tmp_path, opset, classes):
 
 def test_node_is_the_contract(tmp_path):
     model = write_heads(tmp_path / "heads.onnx")
-    operators = YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline")
+    operators = YoloLayerGraft(YoloLayerOptions()).append(
+        model, head_for(model), tmp_path / "d.onnx", score_threshold=0.25
+    )
     graph = onnx.load(tmp_path / "d.onnx")
     node = graph.graph.node[-1]
     assert operators == ()
     assert (node.op_type, node.domain) == ("YoloLayer_TRT", "hookline")
     assert list(node.input) == ["p3", "p4", "p5"]
     assert list(node.output) == list(OUTPUTS)
-    anchors = [value for level in model.facts.anchors for value in level]
+    anchors = [value for level in model.facts.head["anchors"] for value in level]
     assert {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute} == {
         "max_stride": 32,
         "num_classes": 4,
@@ -113,7 +115,7 @@ def test_node_is_the_contract(tmp_path):
 
 def test_plain_graft_has_standard_operators_only(tmp_path):
     model = write_heads(tmp_path / "heads.onnx")
-    assert OnnxGraft().append(model, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline") == ()
+    assert OnnxGraft().append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.25) == ()
     graph = onnx.load(tmp_path / "d.onnx")
     assert {node.domain for node in graph.graph.node} == {""}
     assert not graph.functions
@@ -121,7 +123,9 @@ def test_plain_graft_has_standard_operators_only(tmp_path):
 
 def test_bare_node_for_existing_builds_of_the_plugin(tmp_path):
     model = write_heads(tmp_path / "heads.onnx")
-    operators = YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.25, namespace="")
+    operators = YoloLayerGraft(YoloLayerOptions("")).append(
+        model, head_for(model), tmp_path / "d.onnx", score_threshold=0.25
+    )
     graph = onnx.load(tmp_path / "d.onnx")
     attributes = {item.name: onnx.helper.get_attribute_value(item) for item in graph.graph.node[-1].attribute}
     assert operators == ("YoloLayer_TRT",)
@@ -130,23 +134,10 @@ def test_bare_node_for_existing_builds_of_the_plugin(tmp_path):
     assert attributes["plugin_namespace"] == b""
 
 
-def test_metadata_is_kept_and_says_what_the_graph_gives(tmp_path):
-    model = write_heads(tmp_path / "heads.onnx")
-    source = onnx.load(model.path)
-    source.metadata_props.add(key="hookline", value=json.dumps({"layout": "heads", "variant": "tiny"}))
-    onnx.save(source, model.path)
-    for graft in GRAFTS:
-        graft.append(model, tmp_path / "d.onnx", score_threshold=0.5, namespace="hookline")
-        kept = {item.key: item.value for item in onnx.load(tmp_path / "d.onnx").metadata_props}
-        assert kept["stride"] == "32"
-        assert kept["names"] == str(dict(enumerate(model.facts.names)))
-        assert json.loads(kept["hookline"]) == {"layout": "decoded", "variant": "tiny", "score_threshold": 0.5}
-
-
 @pytest.mark.parametrize("tool", ["onnxsim", "graphsurgeon"])
 def test_node_and_function_survive_other_tools(tmp_path, tool):
     model = write_heads(tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.25)
     before = onnx.load(tmp_path / "d.onnx")
     after = onnxsim.simplify(before)[0] if tool == "onnxsim" else gs.export_onnx(gs.import_onnx(before))
     (node,) = (node for node in after.graph.node if node.op_type == "YoloLayer_TRT")
@@ -160,19 +151,17 @@ def test_node_and_function_survive_other_tools(tmp_path, tool):
 
 def test_refuses_what_has_no_heads(tmp_path):
     model = write_heads(tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.25)
     cases = {
         "is grafted already": replace(model, path=tmp_path / "d.onnx"),
-        "a decode follows one head per level; export it again with export.layout=heads": replace(
-            model, layout=Layout.classic
-        ),
-        "3 anchors and 3 classes need 24": replace(model, facts=replace(model.facts, names=("a", "b", "c"))),
-        "but a decode follows one head per level": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
+        "does not decode the layout 'classic' of the family 'yolov5'": replace(model, layout="classic"),
+        "its anchors and classes need 24": replace(model, facts=replace(model.facts, names=("a", "b", "c"))),
+        "but a decode follows p3, p4, p5; export it": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
         "opset 12": write_heads(tmp_path / "old.onnx", opset=12),
     }
     for message, wrong in cases.items():
         with pytest.raises(HooklineError, match=message):
-            YoloLayerGraft().append(wrong, tmp_path / "x.onnx", score_threshold=0.25, namespace="hookline")
+            YoloLayerGraft(YoloLayerOptions()).append(wrong, head_for(wrong), tmp_path / "x.onnx", score_threshold=0.25)
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -181,4 +170,4 @@ def test_refuses_a_damaged_file(tmp_path, kept):
     model = write_heads(tmp_path / "heads.onnx")
     model.path.write_bytes(model.path.read_bytes()[:kept])
     with pytest.raises(HooklineError, match="damaged or no ONNX model"):
-        YoloLayerGraft().append(model, tmp_path / "x.onnx", score_threshold=0.25, namespace="hookline")
+        YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "x.onnx", score_threshold=0.25)

@@ -9,15 +9,17 @@ import numpy as np
 import onnx
 import pytest
 
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.canonical import REORDER
 from backends.ort.engine import build_engine
 from backends.ort.machine import this_machine
 from backends.ort.plugin import Optimisation, OrtOptions, load
-from core.artifacts import Layout
+from core.artifacts import DECODED
 from core.digest import file_digest
 from core.errors import HooklineError
 from tests.build_tools import build_job
+from tests.head_tools import head_for
 from tests.heads_tools import grafted, images, write_heads
 
 OPTIONS = OrtOptions(threads=1)
@@ -26,7 +28,7 @@ OPTIONS = OrtOptions(threads=1)
 @pytest.fixture
 def model(tmp_path):
     heads = write_heads(tmp_path / "heads.onnx")
-    YoloLayerGraft().append(heads, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(heads, head_for(heads), tmp_path / "d.onnx", score_threshold=0.25)
     return grafted(heads, tmp_path / "d.onnx")
 
 
@@ -44,7 +46,7 @@ def test_engine_gives_what_the_model_gives(tmp_path, model, optimisation):
         for name, value in session.run(feed).items():
             np.testing.assert_allclose(value, expected[name], atol=1e-3)
     assert session.score_threshold == engine.score_threshold == 0.25
-    assert (engine.layout, engine.runtime) == (Layout.decoded, "onnxruntime")
+    assert (engine.layout, engine.runtime) == (DECODED, "onnxruntime")
 
 
 def test_engine_carries_the_metadata_and_needs_no_function(tmp_path, model):
@@ -118,14 +120,16 @@ def test_engine_of_another_runtime(tmp_path, model):
 
 def test_bare_node_cannot_be_built(tmp_path, model):
     bare = replace(model, operators=("YoloLayer_TRT",))
-    with pytest.raises(HooklineError, match=r"needs the operator YoloLayer_TRT.*graft\.namespace=hookline"):
+    with pytest.raises(
+        HooklineError, match=r"needs the operator YoloLayer_TRT.*grafts\.yolo_layer\.namespace=hookline"
+    ):
         build(bare, tmp_path)
     assert not (tmp_path / "engine.onnx").exists()
 
 
 def test_dynamic_model_warms_up_at_its_nominal_size(tmp_path):
     heads = write_heads(tmp_path / "heads.onnx", dynamic=True)
-    YoloLayerGraft().append(heads, tmp_path / "d.onnx", score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(heads, head_for(heads), tmp_path / "d.onnx", score_threshold=0.25)
     engine = build(grafted(heads, tmp_path / "d.onnx"), tmp_path)
     with load(OPTIONS).open(engine, device="cpu") as session:
         assert session.run(images(heads, 2, (32, 64)))["DecodeNumDetection"].shape == (2, 1)

@@ -8,13 +8,16 @@ import numpy as np
 import onnx
 import pytest
 
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.plugin import OrtOptions, load
 from backends.trt.style import STYLE as TENSORRT
-from core.artifacts import Layout, Precision, QuantizedModel
+from core.artifacts import DECODED, Precision, QuantizedModel
 from core.errors import HooklineError
 from cuda_plugins.signature import NUM
+from tests import grid_family
+from tests.head_tools import head_for
 from tests.heads_tools import grafted, images, write_heads
 from tests.quantize_tools import pictures, seen_ranges, tiny_detector
 
@@ -26,12 +29,12 @@ def runtime():
 
 def test_session_tells_what_the_artifact_says(tmp_path, runtime):
     model = write_heads(tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.4, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.4)
     with runtime.open(model, device="cpu") as heads:
-        assert (heads.facts, heads.contract, heads.layout) == (model.facts, model.contract, Layout.heads)
+        assert (heads.facts, heads.contract, heads.layout) == (model.facts, model.contract, "heads")
         assert heads.score_threshold == 0.0
     with runtime.open(grafted(model, tmp_path / "d.onnx", 0.4), device="auto") as decoded:
-        assert (decoded.layout, decoded.score_threshold) == (Layout.decoded, 0.4)
+        assert (decoded.layout, decoded.score_threshold) == (DECODED, 0.4)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
@@ -40,7 +43,9 @@ def test_static_batch_takes_any_number_of_pictures(tmp_path, runtime, count, dec
     static, single = write_heads(tmp_path / "four.onnx", batch=4), write_heads(tmp_path / "one.onnx")
     if decoded:
         for model in (static, single):
-            YoloLayerGraft().append(model, model.path.with_suffix(".d"), score_threshold=0.25, namespace="hookline")
+            YoloLayerGraft(YoloLayerOptions()).append(
+                model, head_for(model), model.path.with_suffix(".d"), score_threshold=0.25
+            )
         static, single = (grafted(model, model.path.with_suffix(".d")) for model in (static, single))
     feed = images(static, count)
     with runtime.open(static, device="cpu") as session, runtime.open(single, device="cpu") as one:
@@ -85,8 +90,8 @@ def test_damaged_file(tmp_path, runtime, kept):
 
 def test_missing_file_and_missing_operator(tmp_path, runtime):
     model = write_heads(tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "bare.onnx", score_threshold=0.25, namespace="")
-    with pytest.raises(HooklineError, match=r"YoloLayer_TRT.*graft\.namespace=hookline"):
+    YoloLayerGraft(YoloLayerOptions("")).append(model, head_for(model), tmp_path / "bare.onnx", score_threshold=0.25)
+    with pytest.raises(HooklineError, match=r"YoloLayer_TRT.*grafts\.yolo_layer\.namespace=hookline"):
         runtime.open(grafted(model, tmp_path / "bare.onnx"), device="cpu")
     with pytest.raises(HooklineError, match="does not exist"):
         runtime.open(grafted(model, tmp_path / "absent.onnx"), device="cpu")
@@ -131,21 +136,38 @@ def test_a_model_in_int8_for_another_runtime_is_computed_as_it_is_written(tmp_pa
 def test_a_decode_that_does_not_fit_the_facts(tmp_path, runtime):
     """A sidecar with fewer class names than the graph knows, and one with another layout."""
     model = write_heads(tmp_path / "heads.onnx")
-    YoloLayerGraft().append(model, tmp_path / "d.onnx", score_threshold=0.0, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.0)
     fewer = replace(model, facts=replace(model.facts, names=model.facts.names[:1]))
     with (
         runtime.open(grafted(fewer, tmp_path / "d.onnx"), device="cpu") as session,
         pytest.raises(HooklineError, match=r"'d.onnx' gives a box of class 3, of 1"),
     ):
         session.run(images(model, 1))
+    with runtime.open(fewer, device="cpu") as session:
+        session.expect(head_for(fewer))
+        with pytest.raises(HooklineError, match=r"'p3' of 'heads.onnx' is \[1, 27, 8, 12\], not \[1, 18, 8, 12\]"):
+            session.run(images(model, 1))
+    with pytest.raises(HooklineError, match=r"'heads.onnx' has no output"):
+        runtime.open(replace(model, layout=DECODED), device="cpu")
     with (
-        runtime.open(fewer, device="cpu") as session,
-        pytest.raises(HooklineError, match=r"output 'p3' of 'heads.onnx' is \[1, 27, 8, 12\], not \[1, 18, any, any\]"),
+        runtime.open(replace(model, layout="classic"), device="cpu") as session,
+        pytest.raises(HooklineError, match=r"'heads.onnx' has outputs \['p3', 'p4', 'p5'\], not one"),
     ):
-        session.run(images(model, 1))
-    for layout in (Layout.classic, Layout.decoded):
-        with pytest.raises(HooklineError, match=r"'heads.onnx' has no output"):
-            runtime.open(replace(model, layout=layout), device="cpu")
+        session.expect(head_for(session))
+
+
+def test_outputs_without_anchors(tmp_path, runtime):
+    """A family whose head is not YOLOv5's: names and shapes are those of its head."""
+    model = grid_family.write_onnx(tmp_path / "grid.onnx")
+    blank = np.zeros((1, 3, 64, 96), np.float32)
+    with runtime.open(model, device="cpu") as session:
+        session.expect(grid_family.GridHead(model.facts))
+        assert list(session.run(blank)) == ["s8", "s16"]
+        session.expect(grid_family.GridHead(replace(model.facts, names=("person",))))
+        with pytest.raises(HooklineError, match=r"output 's8' of 'grid.onnx' is \[1, 6, 8, 12\], not \[1, 5, 8, 12\]"):
+            session.run(blank)
+        with pytest.raises(HooklineError, match=r"'grid.onnx' has no output 's32', only \['s8', 's16'\]"):
+            session.expect(grid_family.GridHead(replace(model.facts, strides=(8, 16, 32))))
 
 
 @pytest.mark.parametrize("half", ["input", "output", "both"])

@@ -17,7 +17,8 @@ from backends.calibrators.plugin import hookline_calibrators
 from backends.cv.plugin import hookline_processors
 from backends.graphsurgeon.plugin import hookline_quantizers
 from backends.ort.plugin import hookline_runtimes
-from core.artifacts import CalibrationTable, Dataset, InputContract, Layout, OnnxModel, Precision
+from backends.yolov5.plugin import hookline_models
+from core.artifacts import CalibrationTable, Dataset, InputContract, OnnxModel, Precision
 from core.calibration import Ranges, read_tensorrt_cache
 from core.dataset import Sample, write_listing
 from core.digest import file_digest
@@ -43,7 +44,7 @@ def context(tmp_path):
         "quantizers": list(hookline_quantizers()),
         "runtimes": list(hookline_runtimes()),
     }
-    return make_context(tmp_path / "run", **parts)
+    return make_context(tmp_path / "run", models=list(hookline_models()), **parts)
 
 
 @pytest.fixture
@@ -318,7 +319,7 @@ def test_fingerprint_follows_the_content(context, folder):
 def test_the_way_to_int8(context, model, folder, calibrator, tolerance):
     table = calibrate(config(source=str(folder), calibrator=calibrator), model, None, context[0])
     quantised = quantize(quantising(Precision.int8), model, table, context[0])
-    assert (quantised.precision, quantised.runtime, quantised.layout) == (Precision.int8, "onnxruntime", Layout.heads)
+    assert (quantised.precision, quantised.runtime, quantised.layout) == (Precision.int8, "onnxruntime", "heads")
     assert quantised.path == context[0].workdir / "tiny-int8.onnx"
     feed = pictures(1, seed=5)
     for exact, rounded in zip(run(model.path, feed), run(quantised.path, feed), strict=True):
@@ -328,7 +329,7 @@ def test_the_way_to_int8(context, model, folder, calibrator, tolerance):
 def test_precision_says_what_is_needed(context, model):
     assert set(select_for_precision(quantising(Precision.int8), context[0])) == {OnnxModel, CalibrationTable}
     assert set(select_for_precision(quantising(Precision.fp16), context[0])) == {OnnxModel}
-    classic = replace(model, layout=Layout.classic)
+    classic = replace(model, layout="classic")
     with pytest.raises(HooklineError, match=r"layout classic cannot become fp16; .*export\.layout=heads"):
         quantize(quantising(Precision.fp16), classic, None, context[0])
     same = quantize(quantising(Precision.fp32), model, None, context[0])

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from backends.cv.plugin import hookline_processors
-from core.artifacts import Dataset, Engine, InputContract, Layout, Metrics, OnnxModel, Precision, QuantizedModel
+from backends.yolov5.plugin import hookline_models
+from core.artifacts import DECODED, Dataset, Engine, InputContract, Metrics, OnnxModel, Precision, QuantizedModel
 from core.errors import HooklineError
 from core.media.limits import MAX_PIXELS
 from core.parts import Availability, Runtime
@@ -20,11 +21,11 @@ from core.plan import make_plan
 from stages.dataset import DatasetConfig, dataset
 from stages.evaluate import DecodeCost, EvaluateConfig
 from stages.evaluate import decode_cost as module
-from stages.evaluate.decode_cost import without_boxes_below
 from stages.evaluate.measure import measure
+from tests import grid_family
 from tests.core import toys
 from tests.dataset_tools import write_dataset
-from tests.fake_parts import ANCHORS, fake_engine
+from tests.fake_parts import fake_engine
 from tests.stage_tools import Memory, make_context
 
 SIDE, STRIDE, CELLS = 96, 8, 12
@@ -36,10 +37,15 @@ IMAGES = {
     "3": (1, 0.5, (0.9, 0.6)),  # its best class is the wrong one
 }
 THRESHOLD = 0.25
+ANCHORS = ((10.0, 13.0), (30.0, 61.0), (116.0, 90.0))
+FAMILIES = {
+    "yolov5": ("heads", {"anchors": [list(level) for level in ANCHORS]}),
+    "grid": (grid_family.LAYOUT, {}),
+}
 
 
 def heads_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArray[np.float32]]:
-    """Heads with one box."""
+    """Heads of YOLOv5 with one box."""
     outputs = {
         f"p{3 + level}": np.zeros((1, 7, CELLS >> level, CELLS >> level), np.float32) for level in range(len(ANCHORS))
     }
@@ -48,6 +54,18 @@ def heads_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArray
     place = [(x / STRIDE - column + 0.5) / 2, (y / STRIDE - row + 0.5) / 2]
     size = [np.sqrt(width / ANCHORS[0][0]) / 2, np.sqrt(height / ANCHORS[0][1]) / 2]
     outputs["p3"][0, :, row, column] = [*place, *size, objectness, *classes]
+    return outputs
+
+
+def grid_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArray[np.float32]]:
+    """The same box by a family without anchors and objectness."""
+    outputs = {f"s{8 << level}": np.zeros((1, 6, CELLS >> level, CELLS >> level), np.float32) for level in range(3)}
+    x, y, width, height = BOX
+    column, row = int(x // STRIDE), int(y // STRIDE)
+    right, below = x / STRIDE - column - 0.5, y / STRIDE - row - 0.5
+    half_width, half_height = width / 2 / STRIDE, height / 2 / STRIDE
+    sides = [half_width - right, half_height - below, half_width + right, half_height + below]
+    outputs["s8"][0, :, row, column] = [*(objectness * score for score in classes), *sides]
     return outputs
 
 
@@ -78,7 +96,7 @@ class Answers:
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         _, *answer = list(IMAGES.values())[max(self.calls, 0)]
         self.calls += 1
-        return heads_of(*answer) if self.layout is Layout.heads else decoded_of(*answer)
+        return {"heads": heads_of, "grid": grid_of}.get(self.layout, decoded_of)(*answer)
 
     def __enter__(self) -> Answers:
         return self
@@ -112,12 +130,15 @@ def data_in(folder: Path) -> Dataset:
     return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
 
 
-def run(folder: Path, *, with_heads: bool = True, **changes: Any) -> tuple[Metrics, Memory]:
+def run(folder: Path, *, with_heads: bool = True, family: str = "yolov5", **changes: Any) -> tuple[Metrics, Memory]:
+    layout, head = FAMILIES[family]
     engine = replace(fake_engine(folder, score_threshold=THRESHOLD), contract=InputContract(1, SIDE, SIDE))
+    engine = replace(engine, facts=replace(engine.facts, family=family, head=head))
     file = folder / "heads.onnx"
     file.write_bytes(b"heads")
-    heads = QuantizedModel(path=file, facts=engine.facts, contract=engine.contract, layout=Layout.heads, runtime="fake")
+    heads = QuantizedModel(path=file, facts=engine.facts, contract=engine.contract, layout=layout, runtime="fake")
     parts = {"runtimes": [runtime("fake"), runtime("onnxruntime")], "processors": list(hookline_processors())}
+    parts["models"] = [*hookline_models(), grid_family.family()]
     context, memory = make_context(folder, **parts)
     shared: dict[str, Any] = {"conf": None, "iou": None, "max_det": 300, "classes": None, "single_class": False}
     config = EvaluateConfig(
@@ -126,8 +147,9 @@ def run(folder: Path, *, with_heads: bool = True, **changes: Any) -> tuple[Metri
     return measure(config, engine, data_in(folder), context, heads if with_heads else None), memory
 
 
-def test_each_part_of_the_decode_loses_its_object(tmp_path: Path) -> None:
-    metrics, _ = run(tmp_path)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_part_of_the_decode_loses_its_object(tmp_path: Path, family: str) -> None:
+    metrics, _ = run(tmp_path, family=family)
     cost = json.loads(metrics.path.read_text())["decode_cost"]
     assert cost["map50"] == pytest.approx(1)
     found = {part["decode"]["name"]: part for part in cost["parts"]}
@@ -151,7 +173,7 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     assert "fp32 model before the graft" in lines[1]
     figures = {line[:29].strip(): line[29:].split() for line in lines[2:8]}
     assert figures["every box, every class"][0] == "1.000"
-    assert figures["objectness below 0.25 dropped"][:2] == ["0.752", "0.248"]
+    assert figures["boxes below 0.25 dropped"][:2] == ["0.752", "0.248"]
     assert figures["one class per box"][:2] == ["0.752", "0.248"]
     assert figures["both, as in the engine"] == figures["the engine itself"]
     assert "one class per box: class 'dog' loses most, 0.495 of its AP50" in lines
@@ -185,7 +207,7 @@ def test_many_images_are_measured_only_on_request(tmp_path: Path, monkeypatch: p
 
 def test_a_model_that_cannot_be_opened_ends_only_what_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_self: object, model: OnnxModel | Engine, *, device: str) -> Answers:
-        if model.layout is Layout.heads:
+        if model.layout != DECODED:
             raise HooklineError("the graph has an operator of another runtime", "open it there")
         return Answers(model)
 
@@ -200,13 +222,6 @@ def test_never(tmp_path: Path) -> None:
     metrics, _ = run(tmp_path, decode_cost=DecodeCost.never)
     assert len(metrics.report) == 2
     assert "lost_by_both_map50" not in metrics.values
-
-
-def test_a_cut_at_the_threshold_keeps_what_reaches_it() -> None:
-    heads = heads_of(0.25, (1.0, 0.0))
-    assert without_boxes_below(heads, toys.FACTS, 0.25)["p3"].max() == heads["p3"].max()
-    assert without_boxes_below(heads, toys.FACTS, 0.2500001)["p3"][:, 4].max() == 0
-    assert heads["p3"][:, 4].max() == 0.25  # the outputs of the session stay as they are
 
 
 @pytest.mark.parametrize(("asked", "form", "heads"), [("engine", "x", "quantize"), ("heads", "heads", None)])

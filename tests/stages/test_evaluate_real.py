@@ -8,7 +8,7 @@ import pytest
 
 from backends.cv.plugin import hookline_processors
 from backends.ort.plugin import hookline_runtimes
-from core.artifacts import InputContract, Layout, ModelFacts, OnnxModel
+from core.artifacts import InputContract, ModelFacts, OnnxModel
 from core.dataset import read_data_yaml
 from core.media.limits import MAX_PIXELS
 from stages.dataset import DatasetConfig, dataset
@@ -23,9 +23,9 @@ def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
     file = shared_data / "coco_subset" / "data.yaml"
     model = OnnxModel(
         path=shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx",
-        facts=ModelFacts("yolov5", "yolov5n", read_data_yaml(file).names, (), (8, 16, 32)),
+        facts=ModelFacts("yolov5", "yolov5n", read_data_yaml(file).names, (8, 16, 32)),
         contract=InputContract(1, 640, 640),
-        layout=Layout.classic,
+        layout="classic",
     )
     config = EvaluateConfig(
         conf=None,

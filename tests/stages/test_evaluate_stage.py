@@ -11,7 +11,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from core.artifacts import Checkpoint, Dataset, Layout, Metrics
+from core.artifacts import DECODED, Checkpoint, Dataset, Metrics
 from core.detections import Detections
 from core.errors import HooklineError
 from core.media.limits import MAX_PIXELS
@@ -195,7 +195,7 @@ def test_other_names_warn(tmp_path: Path) -> None:
 
 def test_truncated_curve_warns(tmp_path: Path) -> None:
     metrics, memory, _ = run(tmp_path, score_threshold=0.25)
-    assert "drops boxes with an objectness below 0.25" in memory.warnings[0]
+    assert "drops boxes below its score threshold 0.25" in memory.warnings[0]
     assert "set graft.score_threshold=0.001" in memory.warnings[0]
     assert metrics.notes == tuple(memory.warnings) == tuple(json.loads(metrics.path.read_text())["notes"])
 
@@ -208,14 +208,14 @@ def test_threshold_at_conf_does_not_warn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "choice", "multi_label"),
     [
-        (Layout.decoded, MultiLabel.auto, False),
-        (Layout.heads, MultiLabel.auto, True),
-        (Layout.classic, MultiLabel.auto, True),
-        (Layout.heads, MultiLabel.best, False),
-        (Layout.heads, MultiLabel.all, True),
+        (DECODED, MultiLabel.auto, False),
+        ("heads", MultiLabel.auto, True),
+        ("classic", MultiLabel.auto, True),
+        ("heads", MultiLabel.best, False),
+        ("heads", MultiLabel.all, True),
     ],
 )
-def test_multi_label(tmp_path: Path, layout: Layout, choice: MultiLabel, multi_label: bool) -> None:
+def test_multi_label(tmp_path: Path, layout: str, choice: MultiLabel, multi_label: bool) -> None:
     _, _, processor = run(tmp_path, config=make_config(multi_label=choice), layout=layout)
     assert {wanted.multi_label for wanted in processor.filters} == {multi_label}
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import onnx
 import pytest
 
-from backends.graphsurgeon.plugin import hookline_grafts
-from backends.ort.plugin import hookline_runtimes, probe
-from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, Layout, Precision, QuantizedModel
+from backends.graphsurgeon.plugin import YoloLayerOptions, hookline_grafts
+from backends.ort.plugin import OrtOptions, hookline_runtimes, probe
+from backends.yolov5.plugin import hookline_models
+from core.artifacts import DECODED, CalibrationTable, Dataset, Engine, GraftedModel, Precision, QuantizedModel
 from core.errors import HooklineError
+from core.metadata import KEY, ModelMetadata, to_properties
 from stages.build import BuildConfig, build, check, fingerprint
 from stages.build import hookline_stages as build_stages
 from stages.graft import GraftConfig, graft
@@ -20,7 +24,8 @@ from tests.stage_tools import make_context
 
 @pytest.fixture
 def context(tmp_path):
-    return make_context(tmp_path, grafts=list(hookline_grafts()), runtimes=list(hookline_runtimes()))[0]
+    runtimes = [*hookline_runtimes(), *(replace(part, name="tensorrt") for part in hookline_runtimes())]
+    return make_context(tmp_path, grafts=list(hookline_grafts()), runtimes=runtimes, models=list(hookline_models()))[0]
 
 
 def test_signatures():
@@ -35,22 +40,44 @@ def test_signatures():
 @pytest.mark.parametrize("name", ["yolo_layer", "onnx"])
 def test_from_heads_to_boxes(tmp_path, context, name):
     model = replace(write_heads(tmp_path / "heads.onnx"), notes=("calibrated on the default",))
-    decoded = graft(GraftConfig(name=name, score_threshold=0.3), model, context)
+    decoded = graft(GraftConfig(decode=name, score_threshold=0.3), model, context)
     assert decoded.path == context.workdir / "tiny-fp32-decoded.onnx"
     assert (decoded.graft, decoded.score_threshold, decoded.operators) == (name, 0.3, ())
     engine = build(BuildConfig(backend="onnxruntime", warmup=1, precision=None), decoded, None, None, context)
     assert engine.path == context.workdir / "tiny-fp32.onnx"
     assert engine.notes == model.notes
-    assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, Layout.decoded, 0.3)
+    assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, DECODED, 0.3)
     with context.runtime("onnxruntime").open(engine, device="cpu") as session:
         assert session.run(images(model, 1))["DecodeNumDetection"].item() > 0
 
 
+@pytest.mark.parametrize("name", ["yolo_layer", "onnx"])
+def test_metadata_are_kept_and_say_what_the_graph_gives(tmp_path, context, name):
+    model = write_heads(tmp_path / "heads.onnx")
+    source = onnx.load(model.path)
+    source.metadata_props.add(key="author", value="me")
+    source.metadata_props.add(
+        key="hookline", value=to_properties(ModelMetadata(model.facts, model.contract, "heads"))[KEY]
+    )
+    onnx.save(source, model.path)
+    decoded = graft(GraftConfig(decode=name, score_threshold=0.5), model, context)
+    kept = {item.key: item.value for item in onnx.load(decoded.path).metadata_props}
+    assert (kept["author"], kept["stride"]) == ("me", "32")
+    assert kept["names"] == str(dict(enumerate(model.facts.names)))
+    ours = json.loads(kept["hookline"])
+    assert (ours["layout"], ours["score_threshold"], ours["facts"]["names"]) == (
+        "decoded",
+        0.5,
+        list(model.facts.names),
+    )
+
+
 def test_bare_node_is_told_at_build(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx")
-    decoded = graft(GraftConfig(name="yolo_layer", namespace=""), model, context)
+    context = replace(context, options=lambda kind, name: YoloLayerOptions("") if kind == "grafts" else OrtOptions())
+    decoded = graft(GraftConfig(decode="yolo_layer"), model, context)
     assert decoded.operators == ("YoloLayer_TRT",)
-    with pytest.raises(HooklineError, match=r"graft\.namespace=hookline"):
+    with pytest.raises(HooklineError, match=r"grafts\.yolo_layer\.namespace=hookline"):
         build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
 
 
@@ -78,7 +105,7 @@ def test_problems_of_sizes(tmp_path):
 
 def test_model_of_another_runtime_is_refused(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx", runtime="tensorrt", precision=Precision.int8)
-    decoded = graft(GraftConfig(name="onnx"), model, context)
+    decoded = graft(GraftConfig(decode="onnx"), model, context)
     with pytest.raises(HooklineError, match="by the rules of 'tensorrt', the backend is 'onnxruntime'"):
         build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
 
@@ -87,7 +114,7 @@ def test_model_of_another_runtime_is_refused(tmp_path, context):
 @pytest.mark.parametrize("asked", [None, *Precision])
 def test_a_precision_that_the_model_does_not_have_is_refused(tmp_path, context, own, asked):
     model = write_heads(tmp_path / "heads.onnx")
-    decoded = replace(graft(GraftConfig(name="onnx"), model, context), precision=own)
+    decoded = replace(graft(GraftConfig(decode="onnx"), model, context), precision=own)
     config = BuildConfig(backend="onnxruntime", warmup=0, precision=asked)
     if asked in {None, own}:
         assert build(config, decoded, None, None, context).precision is own

@@ -22,13 +22,14 @@ from backends.gpu.device import fetch, view
 from backends.gpu.processor import CupyProcessor
 from backends.nvidia.devices import Gpu, ordinal
 from backends.trt.memory import CupyEngineDevice
-from core.artifacts import InputContract, Layout
+from core.artifacts import InputContract
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
-from tests.cv.test_decode import FACTS, make_heads
 from tests.gpu.devices import FakeSession, put
+from tests.head_tools import head_for
 from tests.media_tools import make_picture
 from tests.trt.engines import expected, session_on
+from tests.yolov5.test_head import FACTS, make_heads
 
 NUMBER, TAKEN = 2, 1
 CONTRACT = InputContract(2, 64, 96)
@@ -67,7 +68,7 @@ def test_a_gpu_is_found_by_its_uuid_without_a_context():
 
 def test_pictures_in_and_boxes_out_in_two_threads(device):
     heads = make_heads()
-    session = FakeSession(device, FACTS, lambda images: heads, layout=Layout.heads)
+    session = FakeSession(device, FACTS, lambda images: heads, layout="heads")
     session.device = NUMBER
     processor = CupyProcessor(CupyDevice).beside(session)
     pictures, prepared = [make_picture(40, 70), make_picture(90, 50)], []
@@ -77,8 +78,8 @@ def test_pictures_in_and_boxes_out_in_two_threads(device):
     images, placed = prepared[0]
     np.testing.assert_array_equal(fetch(images, device, session.stream), HOST.prepare(pictures, CONTRACT)[0])
     for wanted in (Filter(conf=0.5), Filter(conf=0.5, multi_label=True)):  # the latter on the host
-        found = processor.detect(session.run(images), session, placed, wanted)
-        expected = HOST.detect(heads, session, placed, wanted)
+        found = processor.detect(session.run(images), head_for(session), placed, wanted)
+        expected = HOST.detect(heads, head_for(session), placed, wanted)
         assert [one.boxes.tolist() for one in found] == [other.boxes.tolist() for other in expected]
         assert all(map(len, found))
 

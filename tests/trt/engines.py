@@ -16,7 +16,7 @@ from backends.trt.execution import Opened
 from backends.trt.library import Library
 from backends.trt.logger import Journal
 from backends.trt.session import TrtSession
-from core.artifacts import Engine, InputContract, Layout, ModelFacts, Precision
+from core.artifacts import DECODED, Engine, InputContract, ModelFacts, Precision
 from tests.gpu.devices import ShimArray, ShimDevice
 
 TYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT32": np.int32}
@@ -211,7 +211,7 @@ TRT = SimpleNamespace(
 )
 NOTHING = Capabilities(*[False] * 9, (), ())
 LIBRARY = Library(TRT, "TensorRT", "10.16", NOTHING, SimpleNamespace(journal=Journal()))
-FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), ((1.0,) * 6,) * 3)
+FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), {"anchors": [[1.0] * 6] * 3})
 
 
 def about() -> Engine:
@@ -220,7 +220,7 @@ def about() -> Engine:
         path=Path("a.engine"),
         facts=FACTS,
         contract=InputContract(2, 8, 8, dynamic=("batch", "height", "width")),
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=Precision.fp16,
         runtime="tensorrt",
         score_threshold=0.25,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.nvidia.devices import Gpu
 from backends.trt import opening
@@ -22,6 +23,7 @@ from core.artifacts import Engine, GraftedModel, InputContract, Precision
 from core.building import BuildJob, CalibrationFeed
 from core.errors import HooklineError, UnavailableError
 from tests.build_tools import build_job
+from tests.head_tools import head_for
 from tests.heads_tools import grafted, write_heads
 from tests.stage_tools import make_context
 from tests.trt import fake_tensorrt as fake
@@ -113,7 +115,7 @@ class Bench:
 def model_of(folder: Path, precision: Precision = Precision.fp16) -> GraftedModel:
     heads = write_heads(folder / "heads.onnx", runtime="tensorrt", precision=precision)
     path = folder / "decoded.onnx"
-    YoloLayerGraft().append(heads, path, score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(heads, head_for(heads), path, score_threshold=0.25)
     contract = replace(heads.contract, batch=1, height=SIZE, width=SIZE, dynamic=())
     return replace(grafted(heads, path), contract=contract, notes=("of the model",))
 

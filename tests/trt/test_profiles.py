@@ -9,7 +9,7 @@ import pytest
 
 from backends.trt.profiles import Profile
 from backends.trt.profiles import read_profile as profile_of
-from core.artifacts import GraftedModel, InputContract, Layout, Precision
+from core.artifacts import DECODED, GraftedModel, InputContract, Precision
 from core.errors import HooklineError
 from core.spans import read_batch, read_size
 from tests.heads_tools import facts
@@ -22,7 +22,7 @@ def model(*dynamic: str, batch: int = 2, height: int = 64, width: int = 96) -> G
         path=Path("best.onnx"),
         facts=facts(),
         contract=InputContract(batch, height, width, dynamic=dynamic),
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=Precision.fp32,
         runtime="tensorrt",
         graft="yolo_layer",

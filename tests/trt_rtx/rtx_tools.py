@@ -9,14 +9,16 @@ import numpy as np
 import onnx
 
 from backends.graphsurgeon.half import convert_to_half
+from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.plugin import OrtOptions
 from backends.ort.runtime import OrtRuntime
 from backends.trt.style import STYLE
 from backends.yolov5.backend import YOLOv5Backend
-from core.artifacts import GraftedModel, InputContract, Layout, OnnxModel, Precision, QuantizedModel
+from core.artifacts import GraftedModel, InputContract, OnnxModel, Precision, QuantizedModel
 from core.calibration import TensorRange
+from tests.head_tools import head_for
 from tests.heads_tools import grafted
 from tests.quantize_tools import full_range, tiny_detector
 
@@ -38,8 +40,8 @@ def official(folder: Path, weights: Path, *, dynamic: bool) -> tuple[OnnxModel, 
     checkpoint = YOLOv5Backend().read(weights, folder / "own.safetensors")
     contract = InputContract(1, 640, 640, dynamic=ALL if dynamic else ())
     path = folder / f"{checkpoint.facts.variant}.onnx"
-    YOLOv5Backend().export(checkpoint, path, contract=contract, layout=Layout.heads, opset=17)
-    model = OnnxModel(path=path, facts=checkpoint.facts, contract=contract, layout=Layout.heads)
+    YOLOv5Backend().export(checkpoint, path, contract=contract, layout="heads", opset=17)
+    model = OnnxModel(path=path, facts=checkpoint.facts, contract=contract, layout="heads")
     names = [name for node in onnx.load(path).graph.node for name in node.output]
     return model, {name: full_range(-4.0, 4.0) for name in [contract.name, *names]}
 
@@ -55,10 +57,10 @@ def graft(
         graph = insert_qdq(graph, ranges, STYLE)
     path = folder / f"{model.facts.variant}-{precision.value}.onnx"
     onnx.save(graph, path)
-    facts = {"facts": model.facts, "contract": model.contract, "layout": Layout.heads, "precision": precision}
+    facts = {"facts": model.facts, "contract": model.contract, "layout": "heads", "precision": precision}
     quantized = QuantizedModel(path=path, runtime="tensorrt_rtx", fixed_sizes=fixed_sizes, **facts)
     target = folder / f"{model.facts.variant}-{precision.value}-decoded.onnx"
-    YoloLayerGraft().append(quantized, target, score_threshold=0.25, namespace="hookline")
+    YoloLayerGraft(YoloLayerOptions()).append(quantized, head_for(quantized), target, score_threshold=0.25)
     return grafted(quantized, target)
 
 

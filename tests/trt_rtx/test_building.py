@@ -11,7 +11,7 @@ import pytest
 from backends.trt_rtx import runtime
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.plugin import hookline_runtimes
-from core.artifacts import Layout, Precision
+from core.artifacts import DECODED, Precision
 from core.errors import HooklineError
 from stages.build import BuildConfig, build, fingerprint
 from tests.stage_tools import make_context
@@ -53,7 +53,7 @@ def test_small_network(tmp_path, precision, dynamic):
     engine = built(tmp_path, model, cards=CARDS)
     assert engine.path.name == f"tiny-{precision.value}.engine"
     assert engine.path.stat().st_size > 100_000
-    assert (engine.precision, engine.layout, engine.score_threshold) == (precision, Layout.decoded, 0.25)
+    assert (engine.precision, engine.layout, engine.score_threshold) == (precision, DECODED, 0.25)
     assert engine.runtime == "tensorrt_rtx"
     assert engine.machine["compute_capabilities"] == "sm86,sm89,sm120"
     assert set(engine.machine) == {"tensorrt_rtx", "compute_capabilities", "profile", "system"}
@@ -132,7 +132,7 @@ def test_damaged_file(tmp_path, kept):
 
 def test_bare_node_needs_a_plugin(tmp_path):
     model = replace(tiny(tmp_path, Precision.fp32), operators=("YoloLayer_TRT",))
-    with pytest.raises(HooklineError, match=r"needs the plugin YoloLayer_TRT.*graft\.namespace=hookline"):
+    with pytest.raises(HooklineError, match=r"needs the plugin YoloLayer_TRT.*grafts\.yolo_layer\.namespace=hookline"):
         built(tmp_path, model)
 
 

@@ -16,7 +16,7 @@ from backends.trt_rtx import opening, targets
 from backends.trt_rtx.opening import open_engine, this_release, try_out
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.runtime import TensorRtRtx
-from core.artifacts import Engine, Layout, Precision
+from core.artifacts import DECODED, Engine, Precision
 from core.errors import HooklineError, UnavailableError
 from tests.build_tools import build_job
 from tests.heads_tools import facts, grafted, write_heads
@@ -49,7 +49,7 @@ def engine(tmp_path):
         path=tmp_path / "tiny.engine",
         facts=facts(),
         contract=write_heads(tmp_path / "heads.onnx").contract,
-        layout=Layout.decoded,
+        layout=DECODED,
         precision=Precision.int8,
         runtime="tensorrt_rtx",
         score_threshold=0.25,

@@ -15,13 +15,13 @@ import torch
 from backends.yolov5 import plugin
 from backends.yolov5.backend import YOLOv5Backend
 from backends.yolov5.config import VARIANTS
-from core.artifacts import InputContract, Layout
+from core.artifacts import DECODED, InputContract
 from core.errors import HooklineError
 from core.parts import ModelFamily, NoOptions
 from tests.yolov5.official_files import P5, write_official
 from tests.yolov5_tools import tiny_checkpoint
 
-FRAMEWORK = {"__init__", "plugin", "backend", "trainer", "devices"}
+FRAMEWORK = {"anchors", "head", "recognising", "__init__", "plugin", "backend", "trainer", "devices"}
 """Files that know the framework; the others are plain PyTorch."""
 IMAGES = np.random.default_rng(0).random((2, 3, 64, 96), dtype=np.float32)
 
@@ -78,16 +78,16 @@ def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["x.pt"]
 
 
-@pytest.mark.parametrize("layout", [Layout.heads, Layout.classic])
+@pytest.mark.parametrize("layout", ["heads", "classic"])
 @pytest.mark.parametrize("levels", [3, 4])
-def test_the_session(tmp_path: Path, layout: Layout, levels: int) -> None:
+def test_the_session(tmp_path: Path, layout: str, levels: int) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors", nc=2, levels=levels)
     images = np.random.default_rng(0).random((2, 3, 64, 128), dtype=np.float32)
     with YOLOv5Backend().open(checkpoint, InputContract(1, 64, 128), layout=layout, device="cpu") as session:
         outputs = session.run(images)
         assert (session.facts, session.layout, session.score_threshold) == (checkpoint.facts, layout, 0.0)
         single = session.run(images[1:])
-    if layout is Layout.classic:
+    if layout == "classic":
         rows = sum(3 * (64 // stride) * (128 // stride) for stride in checkpoint.facts.strides)
         assert {name: value.shape for name, value in outputs.items()} == {"output0": (2, rows, 7)}
     else:
@@ -99,10 +99,10 @@ def test_the_session(tmp_path: Path, layout: Layout, levels: int) -> None:
         session.run(images)
 
 
-@pytest.mark.parametrize("layout", [Layout.heads, Layout.classic])
+@pytest.mark.parametrize("layout", ["heads", "classic"])
 @pytest.mark.parametrize("pixels", [1, 2 * 64 * 96])
 def test_a_batch_in_pieces_gives_the_same(
-    tmp_path: Path, layout: Layout, pixels: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, layout: str, pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors", nc=2)
     batches = [
@@ -120,21 +120,21 @@ def test_a_batch_in_pieces_gives_the_same(
 def test_there_is_no_decoded_layout(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(HooklineError, match="no layout 'decoded'; possible: heads, classic"):
-        YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=Layout.decoded, device="cpu")
+        YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=DECODED, device="cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(HooklineError, match=r"^device=cuda:1.* cannot be used: PyTorch"):
-        YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=Layout.heads, device="cuda:1")
+        YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout="heads", device="cuda:1")
 
 
 @pytest.mark.parametrize("opset", [13, 17, 20])
 def test_export_writes_readable_names_and_one_node_an_operation(tmp_path: Path, opset: int) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     contract = InputContract(1, 64, 96)
-    YOLOv5Backend().export(checkpoint, tmp_path / "x.onnx", contract=contract, layout=Layout.heads, opset=opset)
+    YOLOv5Backend().export(checkpoint, tmp_path / "x.onnx", contract=contract, layout="heads", opset=opset)
     model = onnx.load(tmp_path / "x.onnx")
     onnx.checker.check_model(model, full_check=True)
     assert [item.version for item in model.opset_import if item.domain in {"", "ai.onnx"}] == [opset]
@@ -142,7 +142,7 @@ def test_export_writes_readable_names_and_one_node_an_operation(tmp_path: Path, 
     assert kinds == {"Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Constant"}
     assert model.graph.node[0].name == "/network/stem/conv/Conv"
     assert [output.name for output in model.graph.output] == ["p3", "p4", "p5"]
-    with YOLOv5Backend().open(checkpoint, contract, layout=Layout.heads, device="cpu") as session:
+    with YOLOv5Backend().open(checkpoint, contract, layout="heads", device="cpu") as session:
         expected = session.run(IMAGES[:1])
     found = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"images": IMAGES[:1]})
     assert all(np.abs(one - two).max() < 1e-4 for one, two in zip(expected.values(), found, strict=True))

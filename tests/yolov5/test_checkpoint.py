@@ -125,7 +125,7 @@ def _edit(path: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda content: content.update(format=2), "has format 2, this version reads 1"),
+        (lambda content: content.update(format=3), "has format 3, this version reads up to 2"),
         (lambda content: content["facts"].update(family="yolox"), "of the family 'yolox'"),
         (lambda content: content["facts"].update(names=["a"]), "names 1 class of 3"),
         (lambda content: content.pop("model"), "metadata of .* is damaged"),
@@ -137,6 +137,20 @@ def test_other_metadata(tmp_path: Path, change: Any, told: str) -> None:
     _edit(tmp_path / "x.safetensors", change)
     with pytest.raises(CheckpointError, match=told):
         load(tmp_path / "x.safetensors")
+
+
+def test_a_checkpoint_of_format_1(tmp_path: Path) -> None:
+    """It has the anchors among the facts."""
+    save(tiny_weights(), tmp_path / "x.safetensors")
+    expected = load(tmp_path / "x.safetensors")
+
+    def as_first(content: Any) -> None:
+        content["format"] = 1
+        content["facts"]["anchors"] = content["facts"].pop("head")["anchors"]
+
+    _edit(tmp_path / "x.safetensors", as_first)
+    found = load(tmp_path / "x.safetensors")
+    assert (found.config, found.variant, found.names) == (expected.config, expected.variant, expected.names)
 
 
 def test_weights_of_another_shape(tmp_path: Path) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from backends.yolov5.plugin import hookline_models
 from backends.yolov5.training import course, state
+from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.recipe import Recipe
 from core import training
+from core.config import keyed_options
+from core.family_options import FamilyOptions
+from core.serial import digest, encode
 from stages.train import TrainConfig
+from stages.train.training import identity
+from tests.stage_tools import make_context
 
 
 def test_the_names_of_the_files() -> None:
@@ -20,3 +30,19 @@ def test_the_defaults_of_the_recipe() -> None:
     shared = own.keys() & options.keys() - {"imgsz"}  # a word of the whole run
     assert shared >= {"epochs", "batch", "workers", "patience", "val_every", "cache"}
     assert {name: own[name] for name in shared} == {name: options[name] for name in shared}
+
+
+def test_the_identity_of_a_training_has_all_options_side_by_side(tmp_path: Path) -> None:
+    """As before they were the family's: a training that an older hookline began is found by ``resume=true``."""
+    context, _ = make_context(tmp_path, models=list(hookline_models()))
+    config = replace(TrainConfig(), model="yolov5n", imgsz=64, training=FamilyOptions(TrainingOptions(lr0=0.02)))
+    data: Any = SimpleNamespace(digest="d1")
+    own = {"model": "yolov5n", "imgsz": 64, "epochs": 100, "batch": 16, "patience": 100, "time": None, "val_every": 1}
+    content = {
+        "options": keyed_options(config) | encode(vars(TrainingOptions(lr0=0.02))),
+        "data": "d1",
+        "start": "",
+        "seed": context.seed,
+    }
+    assert content["options"].items() >= (own | {"lr0": 0.02, "optimizer": "sgd", "mosaic": 1.0}).items()
+    assert identity(config, data, None, context) == digest(content)[:16]

@@ -146,11 +146,11 @@ def _cache_seeds() -> list[bytes]:
 def _metadata_seeds() -> list[bytes]:
     import json
 
-    from core.artifacts import InputContract, Layout, ModelFacts
+    from core.artifacts import InputContract, ModelFacts
     from core.metadata import KEY, ModelMetadata, to_properties
 
-    facts = ModelFacts("yolov5", "yolov5n", ("a", "b"), ((10.0, 13.0, 16.0, 30.0),) * 3, (8, 16, 32))
-    ours = to_properties(ModelMetadata(facts, InputContract(1, 64, 64, dynamic=("batch",)), Layout.heads))[KEY]
+    facts = ModelFacts("yolov5", "yolov5n", ("a", "b"), (8, 16, 32), {"anchors": [[10.0, 13.0, 16.0, 30.0]] * 3})
+    ours = to_properties(ModelMetadata(facts, InputContract(1, 64, 64, dynamic=("batch",)), "heads"))[KEY]
     return [
         ours.encode(),
         b"{0: 'a', 1: 'b'}",

@@ -11,6 +11,7 @@ from core.evaluation.loop import PHASES, evaluate_session
 from core.media.tolerance import Tolerance
 from tests.dataset_tools import write_picture
 from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+from tests.head_tools import head_for
 from tests.media_tools import half_a_jpeg
 
 
@@ -30,6 +31,7 @@ def test_every_picture_in_order(tmp_path: Path, batch: int) -> None:
         processor,
         Filter(),
         Tolerance(5, told.append),
+        head=head_for(session),
         batch=batch,
         advance=told.append,  # type: ignore[arg-type]
     )
@@ -47,7 +49,7 @@ def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
     tolerance = Tolerance(len(samples), warnings.append)
     processor = FakeProcessor({"fake": [detections()] * 20})
     session = FakeSession(fake_engine(tmp_path))
-    result = evaluate_session(session, samples, processor, Filter(), tolerance, batch=4)
+    result = evaluate_session(session, samples, processor, Filter(), tolerance, head=head_for(session), batch=4)
     assert [seen.index for seen in result.pictures] == [index for index in range(21) if index != 3]
     assert len(warnings) == len(tolerance.unreadable) == 1
     assert "3.png" in warnings[0]
@@ -58,7 +60,9 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     sample.picture.write_text("no picture")
     session = FakeSession(fake_engine(tmp_path))
     with pytest.raises(HooklineError, match="1 of 1 file cannot be read"):
-        evaluate_session(session, [sample], FakeProcessor({}), Filter(), Tolerance(1, lambda _: None))
+        evaluate_session(
+            session, [sample], FakeProcessor({}), Filter(), Tolerance(1, lambda _: None), head=head_for(session)
+        )
 
 
 def test_a_damaged_picture_is_used_and_named(tmp_path: Path) -> None:
@@ -67,7 +71,8 @@ def test_a_damaged_picture_is_used_and_named(tmp_path: Path) -> None:
     warnings: list[str] = []
     tolerance = Tolerance(3, warnings.append)
     processor = FakeProcessor({"fake": [detections()] * 3})
-    result = evaluate_session(FakeSession(fake_engine(tmp_path)), samples, processor, Filter(), tolerance)
+    session = FakeSession(fake_engine(tmp_path))
+    result = evaluate_session(session, samples, processor, Filter(), tolerance, head=head_for(session))
     assert len(result.pictures) == 3
     assert list(tolerance.damaged) == [str(samples[1].picture)]
     assert len(warnings) == 1
@@ -80,7 +85,7 @@ def test_too_many_unreadable_pictures(tmp_path: Path) -> None:
     processor = FakeProcessor({"fake": [detections()] * 10})
     session, tolerance = FakeSession(fake_engine(tmp_path)), Tolerance(10, lambda _: None)
     with pytest.raises(HooklineError, match="2 of 10 files cannot be read"):
-        evaluate_session(session, samples, processor, Filter(), tolerance)
+        evaluate_session(session, samples, processor, Filter(), tolerance, head=head_for(session))
 
 
 def test_batches_in_another_order_and_shape(tmp_path: Path) -> None:
@@ -89,7 +94,14 @@ def test_batches_in_another_order_and_shape(tmp_path: Path) -> None:
     session = FakeSession(fake_engine(tmp_path, dynamic=("height", "width")))
     processor = FakeProcessor({"fake": [detections((0, 0, index + 1, 1, 0.5, 0)) for index in (2, 0, 1)]})
     result = evaluate_session(
-        session, samples, processor, Filter(), Tolerance(3, lambda _: None), rectangular=True, upscale=False
+        session,
+        samples,
+        processor,
+        Filter(),
+        Tolerance(3, lambda _: None),
+        head=head_for(session),
+        rectangular=True,
+        upscale=False,
     )
     assert [(seen.index, seen.found.boxes[0, 2]) for seen in result.pictures] == [(0, 1), (1, 2), (2, 3)]
     assert session.shapes[1:] == [(32, 64), (64, 64), (64, 32)]
@@ -98,7 +110,9 @@ def test_batches_in_another_order_and_shape(tmp_path: Path) -> None:
 
 def test_no_pictures(tmp_path: Path) -> None:
     session = FakeSession(fake_engine(tmp_path))
-    result = evaluate_session(session, [], FakeProcessor({}), Filter(), Tolerance(0, lambda _: None))
+    result = evaluate_session(
+        session, [], FakeProcessor({}), Filter(), Tolerance(0, lambda _: None), head=head_for(session)
+    )
     assert (result.pictures, session.calls) == ([], [])
 
 
@@ -106,7 +120,9 @@ def test_times_by_phase(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, 4)
     session = FakeSession(fake_engine(tmp_path), seconds=0.02)
     processor = FakeProcessor({"fake": [detections()] * 4})
-    result = evaluate_session(session, samples, processor, Filter(), Tolerance(4, lambda _: None))
+    result = evaluate_session(
+        session, samples, processor, Filter(), Tolerance(4, lambda _: None), head=head_for(session)
+    )
     figures = result.milliseconds()
     assert tuple(figures) == PHASES
     assert all(value > 0 for value in figures.values())

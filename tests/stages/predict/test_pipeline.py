@@ -15,6 +15,7 @@ from core.media.frame import Frame
 from stages.predict.clock import Clock
 from stages.predict.pipeline import run_pipeline
 from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+from tests.head_tools import head_for
 
 
 def frames(count: int, seconds: float = 0.0) -> Iterator[Frame]:
@@ -32,7 +33,16 @@ def run(
     tmp_path: Path, items: Iterator[Frame], sink: Any, *, count: int, seconds: float = 0.0, batch: int = 1
 ) -> Clock:
     session, clock = FakeSession(fake_engine(tmp_path), seconds), Clock()
-    run_pipeline(items, session, FakeProcessor({"fake": found(count)}), Filter(), sink, clock=clock, batch=batch)
+    run_pipeline(
+        items,
+        session,
+        FakeProcessor({"fake": found(count)}),
+        Filter(),
+        sink,
+        head=head_for(session),
+        clock=clock,
+        batch=batch,
+    )
     return clock
 
 
@@ -86,7 +96,7 @@ def test_an_exception_anywhere_ends_all_threads_at_once(tmp_path: Path, place: s
     processor = FakeProcessor({"fake": found(10_005)})
     start = time.perf_counter()
     with pytest.raises(RuntimeError, match=place):
-        run_pipeline(broken(), session, processor, Filter(), sink, clock=Clock())
+        run_pipeline(broken(), session, processor, Filter(), sink, head=head_for(session), clock=Clock())
     assert time.perf_counter() - start < 5
     assert workers() == []
 
@@ -99,7 +109,9 @@ def test_ctrl_c_ends_all_threads(tmp_path: Path) -> None:
 
     session.run = interrupt  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        run_pipeline(frames(100), session, FakeProcessor({}), Filter(), lambda _: None, clock=Clock())
+        run_pipeline(
+            frames(100), session, FakeProcessor({}), Filter(), lambda _: None, head=head_for(session), clock=Clock()
+        )
     assert workers() == []
 
 
@@ -129,6 +141,13 @@ def test_few_prepared_batches_are_alive_at_once(tmp_path: Path, batch: int, most
     session, count = FakeSession(fake_engine(tmp_path)), 20 * batch
     session.run = infer  # type: ignore[method-assign]
     run_pipeline(
-        frames(count), session, Processor({"fake": found(count)}), Filter(), lambda _: None, clock=Clock(), batch=batch
+        frames(count),
+        session,
+        Processor({"fake": found(count)}),
+        Filter(),
+        lambda _: None,
+        head=head_for(session),
+        clock=Clock(),
+        batch=batch,
     )
     assert 3 <= max(counts) <= most

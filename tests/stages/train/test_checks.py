@@ -11,6 +11,7 @@ from core.errors import HooklineError
 from core.parts import ModelFamily
 from stages.train import TrainConfig
 from stages.train.checks import problems
+from tests import grid_family
 from tests.stage_tools import make_context
 
 
@@ -20,7 +21,9 @@ def family(name: str, network: str, gpus: int) -> ModelFamily:
     def check_device(device: str) -> list[HooklineError]:
         return [HooklineError(f"{name}: no {device}")] if int(device.partition(":")[2] or 0) >= gpus else []
 
-    return ModelFamily(name=name, summary="toy", load=lambda _: None, variants=(network,), check_device=check_device)
+    return grid_family.family(
+        name=name, summary="toy", load=lambda _: None, variants=(network,), check_device=check_device
+    )
 
 
 @pytest.mark.parametrize(

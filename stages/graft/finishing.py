@@ -1,0 +1,41 @@
+"""What every grafted file gets: a check of its outputs, and metadata that say what it gives now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+
+from core.artifacts import DECODED, QuantizedModel
+from core.errors import HooklineError, shown
+from core.head import DecodedHead
+from core.metadata import KEY, ModelMetadata, to_properties
+from core.onnx_file import read_onnx
+
+
+def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float) -> None:
+    """Check the outputs of ``target`` and write its metadata; those of ``model`` are kept.
+
+    Args:
+        target: The file that the graft wrote.
+        model: What it was made from.
+        graft: The name of the graft.
+        score_threshold: Below which the graph drops a box.
+
+    Raises:
+        HooklineError: The graft did not write the outputs that every graft gives.
+    """
+    grafted = onnx.load(target)
+    found = [output.name for output in grafted.graph.output]
+    wanted = list(DecodedHead(model.facts).outputs(model.contract))
+    if sorted(found) != sorted(wanted):
+        raise HooklineError(
+            f"the graft '{graft}' wrote the outputs {shown(found)}, not {shown(wanted)}",
+            "report it to whoever ships the graft, or choose another one with decode=",
+        )
+    ours = to_properties(ModelMetadata(model.facts, model.contract, DECODED))
+    ours[KEY] = json.dumps(json.loads(ours[KEY]) | {"score_threshold": score_threshold}, sort_keys=True)
+    kept = {item.key: item.value for item in [*read_onnx(model.path).metadata_props, *grafted.metadata_props]}
+    onnx.helper.set_model_props(grafted, dict(sorted((kept | ours).items())))
+    onnx.save(grafted, target)

@@ -1,0 +1,25 @@
+"""Core and stages serve every model family: none of them knows one by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ALLOWED = {
+    "core/assets.py": "the package on the index that holds the sample images",
+    "core/plugins.py": "the list of the plugins that are shipped",
+    "core/schema.py": "the only family of files of schema 1",
+    "core/usage.py": "examples in --help",
+    "stages/train/__init__.py": "options of its training",
+}
+HEADS = {"core/opening.py", "core/parts.py", "stages/evaluate/__init__.py"}
+"""Here it is the form of a model before the graft, or the usual name of a layout."""
+
+
+@pytest.mark.parametrize("package", ["core", "stages"])
+@pytest.mark.parametrize("word", ["yolov5", '"p3"', 'f"p{', ".anchors", '"anchors"', '"heads"', '"classic"'])
+def test_no_word_of_a_family(repo_root: Path, package: str, word: str) -> None:
+    files = [file.relative_to(repo_root) for file in sorted((repo_root / package).rglob("*.py"))]
+    found = [str(file) for file in files if word in (repo_root / file).read_text(encoding="utf-8").lower()]
+    assert [file for file in found if file not in ALLOWED and not (word == '"heads"' and file in HEADS)] == []

@@ -1,0 +1,149 @@
+"""``decode=``: the graft that serves the family and that the runtime can run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from core.artifacts import GraftedModel, Precision, QuantizedModel
+from core.errors import HooklineError
+from core.known import Known
+from core.parts import Availability, Graft, Runtime
+from core.plan import Step, key_of, settled
+from cuda_plugins.signature import OUTPUTS
+from stages.graft import GraftConfig, check_inputs, graft, hookline_stages
+from stages.graft.choosing import choose
+from tests import grid_family
+from tests.stage_tools import make_context
+
+
+class Appending:
+    """A graft that only names outputs and remembers which head it was given."""
+
+    def __init__(self, outputs: Sequence[str] = OUTPUTS) -> None:
+        self.outputs = outputs
+        self.heads: list[Any] = []
+
+    def append(self, model: QuantizedModel, head: Any, target: Path, *, score_threshold: float) -> tuple[str, ...]:
+        self.heads.append(head)
+        file = onnx.load(model.path)
+        del file.graph.output[:]
+        for name in self.outputs:
+            file.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        onnx.save(file, target)
+        return ()
+
+
+def make_graft(name: str, backend: Appending | None = None, **changes: Any) -> Graft:
+    return Graft(name=name, summary="", load=lambda _: backend, **changes)
+
+
+def make_runtime(name: str, **changes: Any) -> Runtime:
+    return Runtime(
+        name=name,
+        summary="",
+        load=lambda _: None,
+        available=lambda: Availability(True, ""),
+        device="cpu",
+        precisions=frozenset(Precision),
+        **changes,
+    )
+
+
+PLUGIN = make_graft("plugin", operators=frozenset({"My_TRT"}))
+FUNCTION = make_graft("function", operators=frozenset({"My_TRT"}), functions=True)
+PLAIN = make_graft("plain")
+FAMILY = grid_family.family(grafts=("plugin", "function", "plain", "not_installed"))
+CPU = make_runtime("cpu")
+WITH_FUNCTIONS = make_runtime("functions", functions=True)
+WITH_OPERATOR = make_runtime("operator", operators=frozenset({"My_TRT", "Other"}))
+
+
+def registry(tmp_path: Path, *grafts: Graft) -> Any:
+    return make_context(tmp_path, grafts=grafts)[0].registry
+
+
+@pytest.mark.parametrize(("runtime", "best"), [(CPU, "plain"), (WITH_FUNCTIONS, "function"), (WITH_OPERATOR, "plugin")])
+def test_auto_takes_the_first_of_the_family_that_the_runtime_can_run(
+    tmp_path: Path, runtime: Runtime, best: str
+) -> None:
+    found = registry(tmp_path, PLAIN, FUNCTION, PLUGIN)  # the order of the family counts, not of registration
+    assert choose("auto", FAMILY, runtime, found).name == best
+
+
+def test_a_graft_may_name_families_that_do_not_know_it(tmp_path: Path) -> None:
+    other = make_graft("other", families=frozenset({"grid"}))
+    assert choose("auto", FAMILY, CPU, registry(tmp_path, other, PLAIN)).name == "plain"
+    assert choose("auto", grid_family.family(), CPU, registry(tmp_path, other, PLAIN)).name == "other"
+    assert choose("other", FAMILY, CPU, registry(tmp_path, other, PLAIN)).name == "other"
+
+
+@pytest.mark.parametrize(
+    ("decode", "runtime", "family", "told"),
+    [
+        ("plugin", CPU, FAMILY, "cpu cannot run the graft 'plugin': it needs the operator My_TRT; possible: decode=pl"),
+        ("plain", CPU, grid_family.family(), "'plain' does not serve the model family 'grid'; possible: none"),
+        ("nope", CPU, FAMILY, "unknown graft 'nope'; possible: auto, "),
+        ("auto", CPU, grid_family.family(), "the model family 'grid' has no graft.*predict.model=quantized"),
+        (
+            "auto",
+            CPU,
+            grid_family.family(grafts=("plugin", "function")),
+            "no graft of the model family 'grid' runs on cpu .plugin: it needs the operator My_TRT; function: .*lacks",
+        ),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, decode: str, runtime: Runtime, family: Any, told: str) -> None:
+    with pytest.raises(HooklineError, match=told):
+        choose(decode, family, runtime, registry(tmp_path, PLUGIN, FUNCTION, PLAIN))
+
+
+def model_in(folder: Path, **changes: Any) -> QuantizedModel:
+    exported = grid_family.write_onnx(folder / "grid.onnx")
+    given = {name: value for name, value in vars(exported).items() if name not in {"precision"}}
+    return replace(QuantizedModel(**given, runtime="cpu"), **changes)
+
+
+def test_the_graft_gets_the_head_of_the_family(tmp_path: Path) -> None:
+    backend = Appending()
+    parts = {"models": [FAMILY], "runtimes": [CPU], "grafts": [PLUGIN, make_graft("plain", backend)]}
+    context, _ = make_context(tmp_path, **parts)
+    made = graft(GraftConfig("auto"), model_in(tmp_path), context)
+    assert isinstance(made, GraftedModel)
+    assert (made.graft, made.layout) == ("plain", "decoded")
+    assert backend.heads == [grid_family.GridHead(grid_family.FACTS)]
+    wrong, _ = make_context(tmp_path, **{**parts, "grafts": [make_graft("plain", Appending(["boxes"]))]})
+    with pytest.raises(HooklineError, match=r"the graft 'plain' wrote the outputs \['boxes'\], not \['DecodeNum"):
+        graft(GraftConfig("auto"), model_in(tmp_path), wrong)
+    with pytest.raises(HooklineError, match=r"the layout tiles, which no decode can follow; set export\.layout=grid"):
+        graft(GraftConfig("auto"), model_in(tmp_path, layout="tiles"), context)
+
+
+def test_the_plan_refuses_what_it_can_know(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path, models=[FAMILY], runtimes=[CPU], grafts=[PLUGIN])
+    model = Known("'x'", family="grid", runtime="cpu", layout="grid")
+    (problem,) = check_inputs(GraftConfig("auto"), {"model": model}, context)
+    assert "no graft of the model family 'grid' runs on cpu" in str(problem)
+    for unknown in (replace(model, family=None), replace(model, runtime=None)):
+        assert list(check_inputs(GraftConfig("auto"), {"model": unknown}, context)) == []
+
+
+def test_the_key_holds_the_graft_that_auto_means(tmp_path: Path) -> None:
+    """Another graft for the same words makes another result."""
+    (stage,) = hookline_stages()
+    step = Step(stage, GraftConfig("auto"), True, {}, GraftedModel, (("grafts", "auto"),))
+    keys = []
+    for index, names in enumerate((("plain",), ("other", "plain"))):
+        parts = {"models": [grid_family.family(grafts=names)], "runtimes": [CPU], "stages": [stage]}
+        context, _ = make_context(tmp_path / str(index), **parts, grafts=[PLAIN, make_graft("other")])
+        model = model_in(tmp_path)
+        found = settled(step, {"model": model}, context)
+        assert found.config == GraftConfig(names[0])
+        assert found.parts == (("grafts", names[0]),)
+        keys.append(key_of(found, {"model": replace(model, sha256="0" * 64)}, context))
+    assert keys[0] != keys[1]
