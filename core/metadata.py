@@ -48,8 +48,8 @@ class OnnxSignature:
 
     Attributes:
         name: The name of the file without its suffix.
-        contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input no
-            file says: the family completes it.
+        contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input is
+            that of the family that is asked, as no file says it.
         outputs: Shape by name, in order; a text where an axis is open.
         metadata: Of the file, e.g. ``names`` and ``stride``.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.onnx_file import read_onnx
+from core.parts import ModelFamily
 from core.registry import Registry
 from core.serial import DecodeError
 from core.validation import validate
@@ -67,7 +69,7 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     problems: list[HooklineError] = []
     for name, family in registry.parts("models").items():
         try:
-            metadata = family.recognise(signature)
+            metadata = family.recognise(_offered(signature, family))
         except HooklineError as problem:
             problems.append(problem)
         else:
@@ -89,6 +91,15 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
         f"no model family recognises '{path}' by its outputs {shapes} (families: {families})",
         "; ".join(["it must be an export of one of them", *(problem.message for problem in problems), _WANTED]),
     )
+
+
+def _offered(signature: OnnxSignature, family: ModelFamily) -> OnnxSignature:
+    """Return the signature with an input whose images are prepared as the family does: the file does not say how."""
+    sizes = signature.contract
+    contract = family.preprocessing.contract(
+        batch=sizes.batch, height=sizes.height, width=sizes.width, dynamic=sizes.dynamic, name=sizes.name
+    )
+    return replace(signature, contract=contract)
 
 
 def _contract(path: Path, model: Any) -> InputContract:
