@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.artifacts import Precision
 from core.building import BuildRequest, CalibrationInput
-from core.calibration_pictures import source_problems
 from core.errors import HooklineError
 from core.known import Known, refusals
 from core.parts import Runtime
@@ -39,6 +38,8 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
             yield from _refused_sizes(config, runtimes)
         yield from _idle_calibration(config, runtime, context)
     if config.calibration(context) is CalibrationInput.images:
+        from core.calibration_pictures import source_problems  # imports NumPy and OpenCV
+
         yield from source_problems(config, "build")
 
 
