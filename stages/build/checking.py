@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from core.artifacts import Precision
 from core.building import BuildRequest, CalibrationInput
@@ -69,7 +69,7 @@ def fitting_problems(config: BuildConfig, model: Known, context: RunContext) -> 
         )
 
 
-def _read(read: Callable[[Any], T], value: Any, problems: list[HooklineError]) -> T | None:
+def _read(read: Callable[[object], T], value: object, problems: list[HooklineError]) -> T | None:
     """Return a value that was read; None where none is given or it is wrong, which is added to ``problems``."""
     try:
         return None if value is None else read(value)
