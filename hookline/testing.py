@@ -104,6 +104,7 @@ def context(
     shipped: bool = False,
     options: Mapping[tuple[str, str], object] | None = None,
     device: str = "cpu",
+    backend: str = "auto",
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> RunContext:
@@ -114,7 +115,7 @@ def context(
         plugins, shipped: As for :func:`load`.
         options: Options of a part by kind and name, e.g. ``{("runtimes", "mychip"): MyChipOptions(cores=2)}``; the
             others have their defaults.
-        device, seed: Of the context.
+        device, backend, seed: Of the context.
         reporter: Gets notes, warnings and progress; None: a :class:`Recorder`.
     """
     from core.context import RunContext
@@ -128,6 +129,7 @@ def context(
         cache_dir=folder / "cache",
         seed=seed,
         device=device,
+        backend=backend,
         registry=registry,
         options=lambda kind, name: given.get((kind, name)) or registry.part(kind, name).options(),
         reporter=reporter or Recorder(),
