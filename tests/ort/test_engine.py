@@ -18,6 +18,7 @@ from backends.ort.plugin import Optimisation, OrtOptions, load
 from core.artifacts import DECODED
 from core.digest import file_digest
 from core.errors import HooklineError
+from stages.graft.finishing import finish
 from tests.build_tools import build_job
 from tests.head_tools import head_for
 from tests.heads_tools import grafted, images, write_heads
@@ -29,6 +30,7 @@ OPTIONS = OrtOptions(threads=1)
 def model(tmp_path):
     heads = write_heads(tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(heads, head_for(heads), tmp_path / "d.onnx", score_threshold=0.25)
+    finish(tmp_path / "d.onnx", heads, "yolo_layer", 0.25)
     return grafted(heads, tmp_path / "d.onnx")
 
 
