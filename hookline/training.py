@@ -1,8 +1,12 @@
-"""Values that options of a training have in every model family."""
+"""For the training of a model family: the files that a trainer leaves, and values that options have in every family."""
 
+from core.training import BEST, LAST, STATE
 from core.training_choices import Amp, Cache, Optimizer
 
 __all__ = [
+    "BEST",
+    "LAST",
+    "STATE",
     "Amp",
     "Cache",
     "Optimizer",
