@@ -73,7 +73,7 @@ class Preprocessing:
     """How an image becomes network input; a model family states it, and every processor obeys it.
 
     A value of the input is ``level * scale + offset``, where the level is that of the image or the border, 0..255. The
-    defaults are YOLOv5's.
+    defaults are RGB 0..1 with a centred image on grey.
 
     Attributes:
         padding: Where the image lies in the input: ``centre``, between two borders, or ``top_left``.

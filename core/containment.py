@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType, ModuleType
 from typing import TypeAlias, TypeVar
 
@@ -89,6 +89,11 @@ def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
         if interruption := interruption_behind(error, before):
             raise interruption from None if interruption is error else error
         raise PluginError(origin, doing, error, place) from error
+
+
+def contained_outside(origin: Origin, doing: str) -> AbstractContextManager[None]:
+    """As :func:`contained` for code of an outside plugin; a bug of hookline itself keeps its traceback."""
+    return contained(origin, doing) if origin.outside else nullcontext()
 
 
 def within_limit(function: Callable[[], ResultT]) -> ResultT:

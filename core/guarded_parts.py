@@ -104,6 +104,11 @@ def _names(value: object, place: str) -> object:
     return value
 
 
+def _iterated_names(value: object, place: str) -> object:
+    """Names are listed here: a generator would run outside of the call that is contained."""
+    return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
+
+
 def _something(value: object, place: str) -> object:
     if value is None:
         raise Fault("must return the object that does the work, and returned None", place)
@@ -126,5 +131,7 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "select": _kinds,
     "fingerprint": _facts,
     "known": _known,
+    "families": _iterated_names,
+    "head": _something,
 }
 """What the functions of a descriptor must return, by the name of the field."""

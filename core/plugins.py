@@ -138,9 +138,7 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
     loading = _Loading(Plugins(Hooks(), Registry()))
     with loading.plugins.manager.reporting(loading.plugins.warnings.append):
         wanted = [candidate for candidate in candidates if candidate.origin.plugin not in disable]
-        imported = [
-            candidate for candidate in wanted if loading.load(candidate)
-        ]  # all wrappers, before a part is asked for
+        imported = [candidate for candidate in wanted if loading.load(candidate)]  # all wrappers before any part
         for candidate in imported:
             loading.register(candidate.origin)
     loading.plugins.infos.extend(
@@ -326,6 +324,14 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
             by = f"is that of {taken}" if taken else "is yielded twice"
             raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: give it another name", found.place)
         names.add((found.kind, found.part.name))
+        if isinstance(found.part, ModelFamily):
+            _check_releases(found.part, found.place, registry)
+
+
+def _check_releases(family: ModelFamily, place: str, registry: Registry) -> None:
+    for other in registry.all(ModelFamily).values():
+        if shared := sorted(set(other.releases) & set(family.releases)):
+            raise Fault(f"the release {shown(shared[0])} is one of the family '{other.name}'", place)
 
 
 def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry: Registry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -195,17 +195,16 @@ def check_part(kind: str, part: object) -> Descriptor:
     """``part``, when it is what the hook of this kind must yield.
 
     Raises:
-        TypeError: It is not a descriptor of this kind, its name is not a Python identifier, or it is a stage whose
-            function is not annotated as it must be.
+        TypeError: It is not a descriptor of this kind, its name is not a Python identifier, its options are not a
+            dataclass, or it is a stage whose function is not annotated as it must be.
     """
     expected = KINDS[kind][0]
     if not isinstance(part, expected):
         raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
-    if isinstance(part, Part) and not isinstance(part.options, type):
-        raise TypeError(f"options must be a dataclass, not {shown(part.options)}")
     name = part.name if isinstance(part.name, str) else shown(part.name)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
         raise TypeError(f"{shown(name)} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
-    if isinstance(part, Stage):
-        _ = part.signature  # a wrong annotation is this plugin's fault: tell it now, not in somebody's run
+    options = part.signature.config if isinstance(part, Stage) else part.options
+    if not (isinstance(options, type) and is_dataclass(options)):
+        raise TypeError(f"the options of the {KINDS[kind][1]} '{name}' must be a dataclass, not {shown(options)}")
     return part

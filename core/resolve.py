@@ -181,7 +181,11 @@ def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
 
 
 def _works_there(runtime: Runtime, context: RunContext) -> bool:
-    return not contradicts(runtime, context.device) and not list(runtime.check_device(context.device))
+    try:
+        return not contradicts(runtime, context.device) and not list(runtime.check_device(context.device))
+    except PluginError as error:
+        context.warn(str(error))
+        return False
 
 
 def _lacking(fact: str, name: str, context: RunContext) -> Iterator[HooklineError]:

@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from core.compose import Words, composed, options_at, register_resolvers
 from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
+from core.family_nodes import options_node
 from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
@@ -53,12 +54,14 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             _try_name(kind, part.name)
             _try_fields(part)
         with _placed_options(kind, part, place, origin):
-            _try_declaration(_options_of(part))
+            options = _options_of(part)
+            _try_declaration(options, options_node(options, scratch.all(ModelFamily).values()))
         if isinstance(part, ModelFamily) and part.training is not None:
             with _placed(f"training options of the model family '{part.name}'", source_place(part.training), origin):
-                _try_declaration(part.training)
+                _try_declaration(part.training, part.training)
         scratch.add(kind, part, origin)
-    register_resolvers()
+    if not OmegaConf.has_resolver("official"):
+        register_resolvers()
     config = composed(scratch)
     for kind, part, place in parts:
         with _placed_options(kind, part, place, origin):
@@ -170,8 +173,8 @@ def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> 
     return _placed(f"options of the {KINDS[kind][1]} '{part.name}'", where, origin)
 
 
-def _try_declaration(options: type[object]) -> None:
-    """Make the options without those that they follow."""
+def _try_declaration(options: type[object], node: type[object]) -> None:
+    """Make the options, as the dataclass of their config node, without those that they follow."""
     if not is_dataclass(options):
         raise Fault(f"{shown(options.__name__)} is not a dataclass")
     for item in fields(options):
@@ -181,7 +184,7 @@ def _try_declaration(options: type[object]) -> None:
         if kind and kind not in PART_KINDS:
             raise Fault(f"'{item.name}' names parts of the kind {shown(kind)}; possible: {', '.join(PART_KINDS)}")
     ranges_of(options)
-    OmegaConf.structured(options)
+    OmegaConf.structured(node)
 
 
 def _try_values(config: DictConfig, kind: str, part: Descriptor) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine, OnnxModel
+from core.containment import contained_outside
 from core.context import RunContext
 from core.download import fetch
 from core.errors import HooklineError
@@ -69,7 +70,8 @@ def _read(path: Path, context: RunContext) -> Checkpoint:
     problems: dict[str, HooklineError] = {}
     for family in context.registry.parts("models"):
         try:
-            return context.model(family).read(path, target)
+            with contained_outside(context.registry.origin("models", family), f"reading '{path}'"):
+                return context.model(family).read(path, target)
         except HooklineError as problem:
             problems[family] = problem
     if len(problems) == 1:

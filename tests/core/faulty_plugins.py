@@ -139,7 +139,7 @@ LOADING = [
     ),
     options("opt_missing", "    size: int\n", "'size' has no default"),
     options("opt_factory", "    size: int = field(default_factory=lambda: 1 // 0)  # HERE\n", "ZeroDivisionError"),
-    options("opt_plain", "class Options:\n    size: int = 1\n", "'Options' is not a dataclass"),
+    options("opt_plain", "class Options:\n    size: int = 1\n", "must be a dataclass, not <type>"),
     options("opt_range", "    size: Annotated[int, Range(1, 10)] = 99\n", "the default of size=99 is out of range"),
     options("opt_range_words", "    size: Annotated[int, Range('a', 'b')] = 1\n", "options of the stage"),
     options("opt_forward", "    size: Elsewhere = None\n", "Elsewhere"),
@@ -170,7 +170,7 @@ LOADING = [
     calibrator(
         "opt_not_class",
         "name='opt_not_class', summary='', load=print, options={'size': 1}",
-        "options must be a dataclass, not {'size': 1}",
+        "must be a dataclass, not {'size': 1}",
     ),
     # YAML
     conf("conf_gone", {}, "No module named 'conf_gone_conf'"),
@@ -288,8 +288,14 @@ LOADING = [
     Faulty(
         "part_releases",
         "@hookimpl\ndef hookline_models():\n"
-        "    yield ModelFamily(name='NAME', summary='', load=print, releases={'odd': 'https://example.com'})\n",
+        "    yield ModelFamily(name='NAME', summary='', load=print, head=print, releases={'odd': 'https://example.com'})\n",
         "releases must be",
+    ),
+    Faulty(
+        "part_taken_release",
+        "@hookimpl\ndef hookline_models():\n    yield ModelFamily(name='NAME', summary='', load=print, head=print,\n"
+        "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
+        "the release 'yolov5s' is one of the family 'yolov5'",
     ),
     # import
     Faulty("import_gone", "import a_module_that_is_not_there  # HERE\n", "ModuleNotFoundError"),
@@ -340,7 +346,7 @@ RUNNING = [
     ),
     stage(
         "stage_select",
-        "def select(config):\n    return ['model']  # HERE?\n".replace("  # HERE?", "")
+        "def select(config, context):\n    return ['model']  # HERE?\n".replace("  # HERE?", "")
         + "def run(config: Options, model: OnnxModel | None, context) -> Metrics: ...\n"
         "@hookimpl\ndef hookline_stages():\n    yield Stage(name='NAME', summary='', run=run, select=select)\n",
         "must return artifact types",

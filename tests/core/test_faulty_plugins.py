@@ -193,7 +193,7 @@ class Options:
             raise ValueError("too many")
 def given(config):
     raise KeyError("given")
-def select(config):
+def select(config, context):
     raise KeyError("select")
 def run(config: Options, context) -> Checkpoint | OnnxModel: ...
 @hookimpl

@@ -215,3 +215,51 @@ def test_what_times_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_form_has_an_artifact() -> None:
     assert set(ARTIFACTS) == set(ModelForm)
+
+
+class Strict:
+    """A session that compares the outputs of its model with a head; remembers what it was told."""
+
+    layout, score_threshold = "grid", 0.0
+
+    def __init__(self, facts: Any, problem: str = "") -> None:
+        self.facts, self.problem = facts, problem
+        self.heads: list[Any] = []
+        self.closed = False
+
+    def expect(self, head: Any) -> None:
+        self.heads.append(head)
+        if self.problem:
+            raise HooklineError(self.problem)
+
+    def run(self, images: Any) -> dict[str, Any]:
+        return {}
+
+    def __enter__(self) -> Strict:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closed = True
+
+
+def open_strict(tmp_path: Path, session: Strict) -> Any:
+    session.contract = InputContract(1, 64, 96)  # type: ignore[attr-defined]
+    runtime: Any = FakeRuntime()
+    runtime.open = lambda model, *, device: session
+    context, _ = make_context(tmp_path, models=[grid_family.family()], runtimes=[runtime_part("onnxruntime", runtime)])
+    model = OnnxModel(path=tmp_path / "x", facts=session.facts, contract=InputContract(1, 64, 96), layout="grid")
+    return open_model(model, context)
+
+
+def test_a_session_is_told_the_head_of_its_model(tmp_path: Path) -> None:
+    session = Strict(grid_family.FACTS)
+    assert open_strict(tmp_path, session) is session
+    assert session.heads == [grid_family.GridHead(grid_family.FACTS)]
+    assert not session.closed
+
+
+def test_a_session_of_another_model_is_closed(tmp_path: Path) -> None:
+    session = Strict(grid_family.FACTS, "no such output")
+    with pytest.raises(HooklineError, match="no such output"):
+        open_strict(tmp_path, session)
+    assert session.closed

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Artifact, Metrics
+from core.artifacts import Artifact, Metrics, OnnxModel
 from core.config import presentation
 from core.context import RunContext
 from core.errors import HooklineError
@@ -189,3 +189,26 @@ def test_times_of_an_earlier_run_are_said_to_be_that(program: Program) -> None:
     (note,) = program.memory.notes
     assert note.startswith("steps: reused; times were measured by an earlier run, 20")
     assert "reuse=false measures again" in note
+
+
+def test_options_that_depend_on_the_inputs_are_settled_before_the_key(tmp_path: Path) -> None:
+    """Two inputs for which the same words mean different things give two results; one that repeats is reused."""
+    settled: list[str] = []
+    observers: Any = SimpleNamespace(tell=lambda *_, **__: None)
+
+    def settle(config: toys.Plain, inputs: Any, _context: RunContext) -> toys.Plain:
+        return replace(config, text=f"for {inputs['model'].path.read_text()[-1]}")
+
+    def sharpen(config: toys.Plain, context: RunContext, model: OnnxModel) -> Metrics:
+        settled.append(config.text)
+        (context.workdir / "m.json").write_text("{}")
+        return Metrics(path=context.workdir / "m.json", values={})
+
+    stages = [toys.STAGES[0], toys.STAGES[2], Stage(name="judge", summary="", run=sharpen, settle=settle)]
+    for weights in ("a", "b", "b"):
+        registry = toys.registry(*stages)
+        context = toys.context(tmp_path, registry)
+        configs = toys.configs(weights=toys.Plain(weights), export=toys.Plain(weights), judge=toys.Plain("auto"))
+        plan = make_plan(["judge"], configs, context)
+        run_plan(plan, context, Store(tmp_path / "store"), observers)
+    assert settled == ["for a", "for b"]

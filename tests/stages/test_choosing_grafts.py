@@ -12,9 +12,10 @@ import pytest
 
 from core.artifacts import GraftedModel, Precision, QuantizedModel
 from core.errors import HooklineError
+from core.keys import key_of
 from core.known import Known
 from core.parts import Availability, Graft, Runtime
-from core.plan import Step, key_of, settled
+from core.plan import Step, settled
 from cuda_plugins.signature import OUTPUTS
 from stages.graft import GraftConfig, check_inputs, graft, hookline_stages
 from stages.graft.choosing import choose

@@ -171,7 +171,7 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     lines = metrics.report[1].splitlines()
     assert "same 3 images at confidence 0.001" in lines[0]
     assert "fp32 model before the graft" in lines[1]
-    figures = {line[:29].strip(): line[29:].split() for line in lines[2:8]}
+    figures = {line[:25].strip(): line[25:].split() for line in lines[2:8]}
     assert figures["every box, every class"][0] == "1.000"
     assert figures["boxes below 0.25 dropped"][:2] == ["0.752", "0.248"]
     assert figures["one class per box"][:2] == ["0.752", "0.248"]

@@ -259,7 +259,7 @@ def test_a_precision_that_no_stage_can_give_is_refused(
     path = described_onnx(tmp_path, kind, precision=Precision(has))
     precision, route = asked.split()
     config = load_config(str(path), precision=Precision(precision), backend="tensorrt")
-    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()))
+    context, _ = make_context(tmp_path, runtimes=list(hookline_runtimes()), models=list(plugin.hookline_models()))
     context = replace(context, options=lambda _kind, _name: TrtOptions(int8=Int8Route(route)))
     assert bool(list(check(config, context))) is refused
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hookline import Checkpoint, InputContract, Preprocessing, Session, Trained, TrainingJob
 from hookline_anchorfree import checkpoint as own
-from hookline_anchorfree._door import Checkpoint, InputContract, Preprocessing, Session, Trained, TrainingJob
 
 
 class AnchorFreeBackend:

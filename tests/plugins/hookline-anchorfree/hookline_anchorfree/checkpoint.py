@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hookline_anchorfree._door import HooklineError, ModelFacts
+from hookline import HooklineError, ModelFacts
 from hookline_anchorfree.network import STRIDES, Detector, NetworkShape
 
 FAMILY = "anchorfree"

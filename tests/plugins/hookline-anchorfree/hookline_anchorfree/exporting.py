@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from hookline_anchorfree._door import InputContract
+from hookline import InputContract
 from hookline_anchorfree.head import NAMES
 from hookline_anchorfree.network import Activated, Detector
 

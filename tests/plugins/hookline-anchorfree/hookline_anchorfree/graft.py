@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hookline_anchorfree._door import BOXES, CLASSES, NUM, SCORES, Head, HooklineError, QuantizedModel
+from hookline import BOXES, CLASSES, NUM, SCORES, Head, HooklineError, QuantizedModel
 from hookline_anchorfree.head import NAMES
 
 MIN_OPSET = 13
@@ -43,10 +43,6 @@ class AnchorFreeGraft:
         source.graph.initializer.extend(decode.constants)
         del source.graph.output[:]
         source.graph.output.extend(_outputs(shapes))
-        # The entry of hookline describes the model before the graft; the sidecar describes this one.
-        kept = {item.key: item.value for item in source.metadata_props if item.key != "hookline"}
-        del source.metadata_props[:]
-        helper.set_model_props(source, kept)
         onnx.checker.check_model(source)
         onnx.save(source, target)
         return ()

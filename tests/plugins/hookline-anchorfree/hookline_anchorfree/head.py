@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hookline_anchorfree._door import Candidates, DeviceDecode, Filter, InputContract, ModelFacts
+from hookline import Candidates, DeviceDecode, Filter, InputContract, ModelFacts
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hookline_anchorfree._door import TrainingJob, TrainingPicture
+from hookline import TrainingJob, TrainingPicture
 
 BORDER = 114
 

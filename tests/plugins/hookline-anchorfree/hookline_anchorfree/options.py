@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hookline_anchorfree._door import NonNegativeFloat, PositiveFloat
+from hookline.ranges import NonNegativeFloat, PositiveFloat
 
 
 @dataclass

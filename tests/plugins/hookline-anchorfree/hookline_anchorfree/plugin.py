@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hookline_anchorfree._door import Graft, ModelFamily, NoOptions, Preprocessing, hookimpl
+from hookline import Graft, ModelFamily, NoOptions, Preprocessing, hookimpl
 from hookline_anchorfree.head import AnchorFreeHead
 from hookline_anchorfree.options import AnchorFreeTraining
 

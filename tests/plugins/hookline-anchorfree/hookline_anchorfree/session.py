@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hookline_anchorfree._door import InputContract, ModelFacts
+from hookline import InputContract, ModelFacts
 from hookline_anchorfree.head import NAMES
 from hookline_anchorfree.network import Activated, Detector
 

@@ -14,17 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hookline import EpochResult, HooklineError, Preprocessing, Trained, TrainingJob
+from hookline.training import BEST, LAST, STATE
 from hookline_anchorfree import checkpoint as own
-from hookline_anchorfree._door import (
-    BEST,
-    LAST,
-    STATE,
-    EpochResult,
-    HooklineError,
-    Preprocessing,
-    Trained,
-    TrainingJob,
-)
 from hookline_anchorfree.checkpoint import Weights
 from hookline_anchorfree.head import NAMES
 from hookline_anchorfree.images import batches

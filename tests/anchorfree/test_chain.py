@@ -21,10 +21,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 CHAIN = ("train", "export", "calibrate", "quantize", "graft", "build", "predict", "evaluate")
 MODEL = ("model=anchorfree_n", "weights=null", "data=toy/toy/data.yaml", "imgsz=96", "device=cpu")
 TRAINING = ("train.epochs=16", "train.batch=8", "train.plots=false", "tracker=null", "train.val_every=16")
-RTX = "build.compute_capabilities"
+RTX = "runtimes.tensorrt_rtx.compute_capabilities"
 FAMILY_WITHOUT_GRAFT = """
 from dataclasses import replace
-from core.hookspecs import hookimpl
+from hookline import hookimpl
 from hookline_anchorfree import plugin
 
 @hookimpl

@@ -27,7 +27,7 @@ from core.detections import Filter
 from core.errors import HooklineError
 from core.head import BOXES, CLASSES, NUM, SCORES
 from core.training import BEST, STATE
-from tests.plugins.anchorfree_tools import NAMES, Listener, job, network, weights
+from tests.anchorfree.tools import NAMES, Listener, job, network, weights
 
 FACTS = ModelFacts(family="anchorfree", variant="anchorfree_n", names=NAMES, strides=STRIDES)
 HEAD = AnchorFreeHead(FACTS)

@@ -1,0 +1,8 @@
+"""The package of tests/plugins, importable from its source for unit tests. No entry point lies there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "plugins" / "hookline-anchorfree"))
