@@ -21,6 +21,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from core.artifacts import Preprocessing
 from core.compose import Words, composed, options_at, register_resolvers
 from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
@@ -28,7 +29,9 @@ from core.family_nodes import options_node
 from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
+from core.serial import DecodeError, decode, encode
 from core.stage import Stage
+from core.validation import validate
 
 READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
 """Names that Hydra's grammar does not read as text."""
@@ -53,6 +56,8 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
         with _placed(f"{KINDS[kind][1]} '{part.name}'", place, origin):
             _try_name(kind, part.name)
             _try_fields(part)
+            if isinstance(part, ModelFamily):
+                _try_preprocessing(part.preprocessing)
         with _placed_options(kind, part, place, origin):
             options = _options_of(part)
             _try_declaration(options, options_node(options, scratch.all(ModelFamily).values()))
@@ -119,6 +124,15 @@ def _try_fields(part: Descriptor) -> None:
         value, hint = getattr(part, item.name), _hint(item, type(part))
         if not _fits(value, hint):
             raise Fault(f"{item.name} must be {_text(item)}, and is {shown(value)}")
+
+
+def _try_preprocessing(values: Preprocessing) -> None:
+    """Check the values that export is to write into models, as those of a file are checked."""
+    place = "preprocessing"
+    try:
+        validate(decode(Preprocessing, encode(values), place), place)
+    except DecodeError as error:
+        raise Fault(str(error)) from error
 
 
 class _Names(dict[str, object]):

@@ -41,15 +41,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path, repo_root: Path) -> Run:
-    """The command line of a user who has installed hookline-anchorfree; a toy data set is there."""
+def python(folder: Path, repo_root: Path) -> Run:
+    """Python of a user who has installed hookline-anchorfree."""
     paths = [str(install(["hookline-anchorfree"], folder)), str(folder), str(repo_root)]
     settings = {"PYTHONPATH": os.pathsep.join(paths), "HOOKLINE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
 
     def call(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "core.run", *words]
         environment = os.environ | settings | more
+        command = [sys.executable, *words]
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def run(python: Run) -> Run:
+    """The command line, next to a toy data set."""
+
+    def call(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return python("-m", "core.run", *words, **more)
 
     toy = ("toy.classes=2", "toy.train=200", "toy.val=40", "toy.imgsz=96", "hydra.run.dir=toy")
     done = call("+stage=toy", *toy)
@@ -144,6 +154,23 @@ def test_its_engine_is_opened_by_itself(run: Run, fp32: Path) -> None:
     for more in (f"weights={engine}", f"weights={fp32}/train/best.safetensors predict.model=checkpoint imgsz=96"):
         done = run("+stage=predict", *more.split(), "source=toy/toy/images/val/000000.jpg", "device=cpu")
         assert done.returncode == 0, done.stderr
+
+
+def test_it_is_opened_from_python(python: Run, fp32: Path) -> None:
+    """The engine and the checkpoint find the same, and what predict found."""
+    engine = next((fp32 / "build").glob("*.json")).with_suffix("")
+    for model in (engine, fp32 / "train" / "best.safetensors"):
+        code = (
+            f"import hookline; model = hookline.open({str(model)!r}, imgsz=96)\n"
+            "found = model(hookline.read_image('toy/toy/images/val/000000.jpg'), conf=0.3)\n"
+            "import json; print(json.dumps([found.boxes.tolist(), found.scores.tolist()]))"
+        )
+        done = python("-c", code)
+        assert done.returncode == 0, done.stderr
+        found, scores = map(np.array, json.loads(done.stdout.splitlines()[-1]))
+        expected = boxes(fp32).get("0", np.zeros((0, 6)))
+        np.testing.assert_allclose(found.reshape(-1, 4), expected[:, 2:], atol=0.5)
+        np.testing.assert_allclose(scores, expected[:, 0], atol=0.01)
 
 
 @pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="TensorRT-RTX is not installed")

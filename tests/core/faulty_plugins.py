@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
-from core.artifacts import Metrics, OnnxModel, Precision
+from core.artifacts import Metrics, OnnxModel, Precision, Preprocessing
 from core.config import chosen, shared
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
@@ -100,6 +100,14 @@ def hookline_runtimes():
         "precisions": frozenset({{Precision.fp32}}), "available": usable, **dict({arguments})}})
 """
     return Faulty(name, body, reason, f"+stage=doctor backend={name}", state=state)
+
+
+def family(name: str, preprocessing: str, reason: str) -> Faulty:
+    body = f"""@hookimpl  # HERE
+def hookline_models():
+    yield ModelFamily(name="NAME", summary="faulty", load=print, head=print, preprocessing={preprocessing})
+"""
+    return Faulty(name, body, reason)
 
 
 def conf(name: str, files: dict[str, str], reason: str, package: str = "") -> Faulty:
@@ -297,6 +305,10 @@ LOADING = [
         "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
         "the release 'yolov5s' is one of the family 'yolov5'",
     ),
+    family("part_padding", "Preprocessing(padding='left')", "preprocessing.padding: expected one of centre, top_left"),
+    family("part_scale", "Preprocessing(scale=0)", "preprocessing.scale: expected a number above 0"),
+    family("part_border", "Preprocessing(pad_value='grey')", "preprocessing.pad_value: expected a whole number"),
+    family("part_preprocessing", "{'scale': 1.0}", "preprocessing must be Preprocessing, and is"),
     # import
     Faulty("import_gone", "import a_module_that_is_not_there  # HERE\n", "ModuleNotFoundError"),
     Faulty("import_syntax", "def hookline_stages(:  # HERE\n", "SyntaxError", head=False),
