@@ -21,7 +21,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from core.artifacts import Preprocessing
+from core.artifacts import DECODED, Preprocessing
 from core.compose import Words, composed, options_at, register_resolvers
 from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
@@ -31,7 +31,7 @@ from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
 from core.serial import DecodeError, decode, encode
 from core.stage import Stage
-from core.validation import validate
+from core.validation import LAYOUT, validate
 
 READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
 """Names that Hydra's grammar does not read as text."""
@@ -58,6 +58,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             _try_fields(part)
             if isinstance(part, ModelFamily):
                 _try_preprocessing(part.preprocessing)
+                _try_outputs(part)
         with _placed_options(kind, part, place, origin):
             options = _options_of(part)
             _try_declaration(options, options_node(options, scratch.all(ModelFamily).values()))
@@ -133,6 +134,17 @@ def _try_preprocessing(values: Preprocessing) -> None:
         validate(decode(Preprocessing, encode(values), place), place)
     except DecodeError as error:
         raise Fault(str(error)) from error
+
+
+def _try_outputs(family: ModelFamily) -> None:
+    """Check the layouts, of which the first is used unasked, and the release that is."""
+    if not family.layouts:
+        raise Fault("layouts is empty: name what export.layout can be, the default first")
+    for layout in family.layouts:
+        if layout == DECODED or not LAYOUT.fullmatch(layout):
+            raise Fault(f"{shown(layout)} cannot name a layout: use letters, digits and underscores, not '{DECODED}'")
+    if family.default and family.default not in family.releases:
+        raise Fault(f"default is {shown(family.default)}, which releases does not hold")
 
 
 class _Names(dict[str, object]):
