@@ -141,7 +141,9 @@ def head_of(facts: ModelFacts, layout: str, registry: Registry) -> Head:
     """
     if layout == DECODED:
         return DecodedHead(facts)
-    family = registry.part("models", facts.family)
+    from core.parts import ModelFamily
+
+    family = registry.get(ModelFamily, facts.family)
     if layout not in family.layouts:
         raise HooklineError(
             f"the model family '{family.name}' has no layout {shown(layout)}",
@@ -149,5 +151,4 @@ def head_of(facts: ModelFacts, layout: str, registry: Registry) -> Head:
         )
     for problem in family.check_head(facts):
         raise problem
-    head: Head = family.head(facts, layout)
-    return head
+    return family.head(facts, layout)

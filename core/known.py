@@ -64,8 +64,10 @@ def known_of(artifact: Artifact) -> Known:
 
 def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
     """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
-    family = context.registry.parts("models").get(model.family or "")
-    return tuple(family.layouts) if family else ()
+    from core.parts import ModelFamily
+
+    family = context.registry.all(ModelFamily).get(model.family or "")
+    return family.layouts if family else ()
 
 
 def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:

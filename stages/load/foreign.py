@@ -67,7 +67,7 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     """
     found: dict[str, ModelMetadata] = {}
     problems: list[HooklineError] = []
-    for name, family in registry.parts("models").items():
+    for name, family in registry.all(ModelFamily).items():
         try:
             metadata = family.recognise(_offered(signature, family))
         except HooklineError as problem:
@@ -86,7 +86,7 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     if len(problems) == 1:
         raise problems[0]
     shapes = ", ".join(f"{name} {shown(list(shape))}" for name, shape in signature.outputs.items())
-    families = ", ".join(registry.parts("models")) or "none"
+    families = ", ".join(registry.all(ModelFamily)) or "none"
     raise HooklineError(
         f"no model family recognises '{path}' by its outputs {shapes} (families: {families})",
         "; ".join(["it must be an export of one of them", *(problem.message for problem in problems), _WANTED]),
