@@ -113,7 +113,7 @@ def needed_fact(config: Any, name: str) -> str:
     return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 
 
-def parts_of(config: Any) -> dict[str, tuple[str, Any]]:
+def parts_of(config: object) -> dict[str, tuple[str, Any]]:
     """Field name -> (kind, value) of every field that names a part, or a list of parts."""
     if not is_dataclass(config):
         return {}
@@ -124,12 +124,12 @@ def parts_of(config: Any) -> dict[str, tuple[str, Any]]:
     }
 
 
-def named_runtime(config: Any) -> str:
+def named_runtime(config: object) -> str:
     """The runtime that a stage's options name; empty where they name none."""
     return next((str(value) for kind, value in parts_of(config).values() if kind == "runtimes"), "")
 
 
-def shaping_parts(config: Any) -> tuple[tuple[str, str], ...]:
+def shaping_parts(config: object) -> tuple[tuple[str, str], ...]:
     """Return (kind, name) of every part that affects the result."""
     keyed = {item.name for item in fields(config) if is_keyed(item)} if is_dataclass(config) else set()
     named = ((kind, value) for name, (kind, value) in parts_of(config).items() if name in keyed)

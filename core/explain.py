@@ -20,6 +20,8 @@ from core.stage import Stage
 from core.wrong_values import wrong_value
 
 HELP = "`python -m core.run --help` shows the options"
+LONGEST_HINT = 160
+"""Characters of a hint that lists all options of a part; where it would be longer, it says where they are listed."""
 _UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
 """OmegaConf's message for a key that a structured config does not have."""
 
@@ -127,8 +129,9 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
     meant = [siblings[item] for item in nearest(tail, siblings)] or nearest(name, known)
     question = f"did you mean {' or '.join(meant)}? " if meant else ""
     stage = head if head in registry.all(Stage) else ""
-    if siblings and head and not stage:
-        return HooklineError(f"unknown option {shown(name)}", f"{question}possible: {', '.join(siblings)}")
+    listing = f"{question}possible: {', '.join(siblings)}"
+    if siblings and head and not stage and len(listing) <= LONGEST_HINT:
+        return HooklineError(f"unknown option {shown(name)}", listing)
     what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
     return HooklineError(f"unknown option {shown(name)}", question + what)
 

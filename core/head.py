@@ -44,7 +44,13 @@ class DeviceDecode:
 
 
 class Head(Protocol):
-    """The outputs of one model. Plain attributes will do for the properties."""
+    """The outputs of one model, and how boxes are found in them. Plain attributes will do for the properties.
+
+    Attributes:
+        facts: Of the model.
+        layout: Which of its family's layouts it has.
+        device_decode: What a kernel needs that does :meth:`candidates` on a GPU; None: only the host can.
+    """
 
     @property
     def facts(self) -> ModelFacts:

@@ -49,12 +49,12 @@ def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
     return replace(model, contract=replace(contract, height=height, width=width))
 
 
-def _shown(imgsz: int | Sequence[int]) -> str:
+def _shown(imgsz: object) -> str:
     """As on a command line."""
     return f"[{','.join(map(shown, imgsz[:3]))}]" if isinstance(imgsz, (list, tuple)) else shown(imgsz)
 
 
-def network_size(imgsz: int | Sequence[int], max_stride: int) -> tuple[int, int]:
+def network_size(imgsz: object, max_stride: int) -> tuple[int, int]:
     """Height and width of the network's input.
 
     Args:

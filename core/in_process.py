@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from core.console import Console, log, printing_to
 from core.errors import HooklineError, shown
@@ -208,7 +208,7 @@ def _hydra_restored() -> Iterator[None]:
         PluginSearchPath.packages = packages
 
 
-def _copied(repo: dict[str, Any]) -> dict[str, Any]:
+def _copied(repo: dict[str, object]) -> dict[str, object]:
     """Copy the folders of a configuration store; its nodes are never changed."""
     return {name: _copied(item) if isinstance(item, dict) else item for name, item in repo.items()}
 

@@ -29,7 +29,13 @@ MAX_NUMBER = 20
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What an ONNX file of ours says about itself."""
+    """What an ONNX file of ours says about itself, or a family about a file that it recognises.
+
+    Attributes:
+        facts: What the model is.
+        contract: Its input.
+        layout: Which of the family's layouts its outputs have.
+    """
 
     facts: ModelFacts
     contract: InputContract

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from enum import Enum
-from typing import Any
 
 from core.artifacts import (
     AnyModel,
@@ -130,12 +129,12 @@ def open_model(
     return session
 
 
-def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, Any]:
+def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object]:
     """Return what the speed of an opened model depends on besides the model: machine, device and runtime options.
 
     A stage that stores times needs them in its key (``Stage.measures``).
     """
-    facts: dict[str, Any] = {"host": machine(), "device": context.device}
+    facts: dict[str, object] = {"host": machine(), "device": context.device}
     if name := opener(type(model), getattr(model, "runtime", ""), context):
         runtime = context.runtime(name)
         options = encode(context.options("runtimes", name))

@@ -46,7 +46,7 @@ class NoOptions:
     """The options of a part that has none."""
 
 
-def _no_problems(_given: Any) -> tuple[HooklineError, ...]:
+def _no_problems(_given: object) -> tuple[HooklineError, ...]:
     return ()
 
 
@@ -430,15 +430,15 @@ class TappingRuntime(RuntimeBackend, Protocol):
         ...
 
 
-def _never_calibrates(_options: Any) -> CalibrationInput:
+def _never_calibrates(_options: object) -> CalibrationInput:
     return CalibrationInput.none
 
 
-def _no_build_problems(_options: Any, _request: BuildRequest) -> tuple[HooklineError, ...]:
+def _no_build_problems(_options: object, _request: BuildRequest) -> tuple[HooklineError, ...]:
     return ()
 
 
-def _nothing_portable(_options: Any) -> frozenset[str]:
+def _nothing_portable(_options: object) -> frozenset[str]:
     return frozenset()
 
 

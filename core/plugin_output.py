@@ -88,8 +88,8 @@ class _NamedStream(io.TextIOWrapper):
 @contextmanager
 def output_of(plugin: str) -> Iterator[None]:
     """Name everything that the block prints or writes to the descriptors 1 and 2. For short calls."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # streams and descriptors belong to the whole process
+    if not _can_redirect():
+        yield
         return
     stream = _NamedStream(plugin, sys.stderr)
     stream.lines.held = []
@@ -100,11 +100,16 @@ def output_of(plugin: str) -> Iterator[None]:
 @contextmanager
 def results_kept_apart(plugin: str) -> Iterator[None]:
     """Print on standard error, with the plugin's name, what the block prints on standard output. For long work."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _can_redirect():
         yield
         return
     with _replaced(_NamedStream(plugin, sys.stderr), None), _redirected(STDOUT, STDERR):
         yield
+
+
+def _can_redirect() -> bool:
+    """Streams and descriptors belong to the whole process: the main thread alone changes them, where there are any."""
+    return threading.current_thread() is threading.main_thread() and None not in {sys.stdout, sys.stderr}
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def resolve_parts(
     """
     if not is_dataclass(config) or isinstance(config, type):
         return config
-    changes: dict[str, Any] = {}
+    changes: dict[str, str] = {}
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
             fact = needed_fact(config, name)
@@ -236,7 +236,7 @@ def _has_doctor(context: RunContext) -> bool:
     return any(stage.name == DOCTOR for stage in context.registry.stages())
 
 
-def _check_route(config: Any, kind: str, name: str, context: RunContext) -> None:
+def _check_route(config: object, kind: str, name: str, context: RunContext) -> None:
     """A runtime that has no way to the precision that was asked for is refused, never replaced."""
     part, precision = context.registry.get(PART_KINDS[kind], name), getattr(config, "precision", None)
     if isinstance(part, Runtime) and precision is not None and precision not in part.precisions:

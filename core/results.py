@@ -48,14 +48,16 @@ def call_stage(
         ) from error
 
 
-def check_result(stage: Stage, origin: Origin, made: object, workdir: Path, inputs: Iterable[Artifact]) -> Artifact:
+def check_result(
+    stage: Stage, origin: Origin, made: object, workdir: Path | None, inputs: Iterable[Artifact]
+) -> Artifact:
     """Return what a stage returned, once it is known that the store can keep it and give it back.
 
     Args:
         stage: The stage.
         origin: Who ships it.
         made: What its function returned.
-        workdir: Where it was to write.
+        workdir: Where it was to write; None in a process of torchrun after the first, which alone writes.
         inputs: Its input artifacts.
 
     Raises:
@@ -65,7 +67,8 @@ def check_result(stage: Stage, origin: Origin, made: object, workdir: Path, inpu
     if not isinstance(made, Artifact) or type(made) not in stage.signature.provides:
         declared = " or ".join(kind.__name__ for kind in stage.signature.provides)
         raise _wrong_result(stage, origin, f"{shown(made)}, and its function declares {declared}")
-    if problem := _path_problem(stage, made.path, workdir, [artifact.path for artifact in inputs]):
+    given = [artifact.path for artifact in inputs]
+    if workdir is not None and (problem := _path_problem(stage, made.path, workdir, given)):
         raise _wrong_result(stage, origin, f"a {type(made).__name__} {problem}")
     try:
         validate(decode(type(made), parse(json_text(encode(made)))))

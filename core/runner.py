@@ -139,7 +139,8 @@ def _run_step(
         arguments = {"config": step.config, "context": place, **inputs, **left_out}
         returned = call_stage(stage, arguments, step.parts, context.registry)
         origin = context.registry.origin("stages", stage.name)
-        artifact = check_result(stage, origin, returned, workdir, inputs.values())
+        written = workdir if RANKS.leader or not stage.collective else None
+        artifact = check_result(stage, origin, returned, written, inputs.values())
         return replace(artifact, provenance=provenance, notes=_notes(artifact, inputs.values()))
 
     if stage.collective and not RANKS.leader:

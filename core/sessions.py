@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from core.artifacts import AnyModel, Artifact, Engine, OnnxModel
 from core.config import named_runtime, parts_of
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from core.plan import Step
 
 
-def engine_runtime(registry: Registry, configs: Mapping[str, Any]) -> str:
+def engine_runtime(registry: Registry, configs: Mapping[str, object]) -> str:
     """The runtime that engines are built for, ``auto`` where no stage says; of a given engine the best guess."""
     builders = (stage for stage in registry.stages() if Engine in stage.signature.provides)
     return next(filter(None, (named_runtime(configs[stage.name]) for stage in builders)), AUTO)
 
 
 def session_runtime(
-    stage: Stage, config: Any, inputs: Mapping[str, int], steps: Sequence[Step], *, engine: str, context: RunContext
+    stage: Stage, config: object, inputs: Mapping[str, int], steps: Sequence[Step], *, engine: str, context: RunContext
 ) -> str:
     """Return the runtime whose session a stage uses; :data:`core.registry.HOST` where its images stay on the host.
 
@@ -80,7 +80,7 @@ def _demands(step: Step, steps: Sequence[Step], registry: Registry) -> Iterator[
         yield kind, name, ""  # of an engine that was given only its file tells, when it is opened next
 
 
-def _opened(stage: Stage, config: Any) -> Input | None:
+def _opened(stage: Stage, config: object) -> Input | None:
     """The input that a stage opens as a session: the one that can be an engine, where it names a processor."""
     if "processors" not in {kind for kind, _ in parts_of(config).values()}:
         return None

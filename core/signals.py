@@ -12,13 +12,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 AGAIN_SECONDS = 0.05
 """After which a signal at a bad moment is sent again."""
+LONGEST_IMPORT = 10.0
+"""Seconds for which a signal waits for the end of an import: the code of a plugin can hang there."""
 _received: list[KeyboardInterrupt] = []
+_deferred: dict[int, float] = {}
+"""When a signal came that waits for the end of an import."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,9 +41,11 @@ def end_by_exception(*signals: signal.Signals) -> None:
         if os.getpid() != process:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        if _importing(frame):
+        first = _deferred.setdefault(number, time.monotonic())
+        if _importing(frame) and time.monotonic() - first < LONGEST_IMPORT:
             _send_again(number)  # extension modules do not survive an exception while they are loaded
             return
+        del _deferred[number]
         name = signal.Signals(number).name
         ended = KeyboardInterrupt() if number == signal.SIGINT else Terminated(f"ended by {name}")
         _received.append(ended)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from core.errors import HooklineError, shown
 from core.imgsz import network_size
 from core.ranges import Range
 
-T = TypeVar("T")
+T = TypeVar("T", int, tuple[int, int])
 WORDS = ("min", "opt", "max")
 BATCH = Range(1, 65536, whole=True)
 """Images per inference."""
@@ -31,7 +31,7 @@ class Span(Generic[T]):
         return self.min == self.max
 
 
-def read_batch(value: Any) -> Span[int]:
+def read_batch(value: object) -> Span[int]:
     """Pictures a call.
 
     Raises:
@@ -40,7 +40,7 @@ def read_batch(value: Any) -> Span[int]:
     return _read(value, "build.batch", _batch)
 
 
-def read_size(value: Any, max_stride: int = 1) -> Span[tuple[int, int]]:
+def read_size(value: object, max_stride: int = 1) -> Span[tuple[int, int]]:
     """Height and width of the input, multiples of ``max_stride``.
 
     Raises:
@@ -49,13 +49,13 @@ def read_size(value: Any, max_stride: int = 1) -> Span[tuple[int, int]]:
     return _read(value, "build.imgsz", lambda size: network_size(size, max_stride))
 
 
-def _batch(value: Any) -> int:
+def _batch(value: object) -> int:
     if not isinstance(value, int) or value not in BATCH:
         raise HooklineError(f"{shown(value)} is not a number of images", f"possible: {BATCH}")
     return value
 
 
-def _read(value: Any, word: str, one: Callable[[Any], T]) -> Span[T]:
+def _read(value: object, word: str, one: Callable[[object], T]) -> Span[T]:
     try:
         if not isinstance(value, Mapping):
             only = one(value)
@@ -71,13 +71,12 @@ def _read(value: Any, word: str, one: Callable[[Any], T]) -> Span[T]:
     return span
 
 
-def _within(least: Any, greatest: Any) -> bool:
-    if isinstance(least, tuple):
-        return all(one <= other for one, other in zip(least, greatest, strict=True))
-    return bool(least <= greatest)
+def _within(least: int | tuple[int, int], greatest: int | tuple[int, int]) -> bool:
+    pairs = ((item if isinstance(item, tuple) else (item,)) for item in (least, greatest))
+    return all(one <= other for one, other in zip(*pairs, strict=True))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """As it is written on a command line."""
     if not isinstance(value, Mapping):
         return shown(value)

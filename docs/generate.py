@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import hookline.checks
-from core import building, hookspecs, parts, quantizing
+from core import building, detections, head, hookspecs, metadata, parts, quantizing
 from core.compose import Words
 from core.family_options import option_classes, own_fields
 from core.hookspecs import PROJECT
@@ -46,10 +46,21 @@ PUBLIC = {
 """Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
-    "models": (parts.ModelBackend, parts.Session, parts.TellingSession),
+    "models": (
+        parts.ModelBackend,
+        parts.Session,
+        parts.TellingSession,
+        head.Head,
+        head.PixelHead,
+        head.DeviceDecode,
+        detections.Filter,
+        detections.Candidates,
+        metadata.OnnxSignature,
+        metadata.ModelMetadata,
+    ),
     "calibrators": (parts.RangeObserver,),
     "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
-    "grafts": (parts.GraftBackend,),
+    "grafts": (parts.GraftBackend, head.Head, head.DecodedHead),
     "runtimes": (
         parts.RuntimeBackend,
         building.BuildJob,
@@ -59,10 +70,18 @@ PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
         parts.Session,
         parts.DeviceSession,
         parts.TellingSession,
+        parts.CheckingSession,
         parts.TappingRuntime,
         parts.Tap,
     ),
-    "processors": (parts.ProcessorBackend, parts.DeviceProcessor, parts.PlacedProcessor),
+    "processors": (
+        parts.ProcessorBackend,
+        parts.DeviceProcessor,
+        parts.PlacedProcessor,
+        head.Head,
+        detections.Filter,
+        detections.Candidates,
+    ),
     "trackers": (parts.TrackerBackend,),
 }
 """What the heavy half behind ``load`` must be able to do, by kind, and what it may be able to do besides."""

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from core.head import DeviceDecode as DeviceDecode
     from core.head import Head as Head
     from core.head import PixelHead as PixelHead
+    from core.head import batch_axis as batch_axis
     from core.hookspecs import hookimpl as hookimpl
     from core.in_process import RunResult as RunResult
     from core.known import Known as Known
@@ -80,12 +81,15 @@ if TYPE_CHECKING:
     from core.labels import load_labels as load_labels
     from core.metadata import ModelMetadata as ModelMetadata
     from core.metadata import OnnxSignature as OnnxSignature
+    from core.metadata import parse_names as parse_names
+    from core.metadata import parse_stride as parse_stride
     from core.onnx_file import read_onnx as read_onnx
     from core.opening import ModelForm as ModelForm
     from core.opening import open_model as open_model
     from core.parts import Availability as Availability
     from core.parts import Calibrator as Calibrator
     from core.parts import Check as Check
+    from core.parts import CheckingSession as CheckingSession
     from core.parts import DeviceArray as DeviceArray
     from core.parts import DeviceProcessor as DeviceProcessor
     from core.parts import DeviceSession as DeviceSession
@@ -148,6 +152,7 @@ _MODULES: Mapping[str, str] = {
     "Calibrator": "core.parts",
     "Candidates": "core.detections",
     "Check": "core.parts",
+    "CheckingSession": "core.parts",
     "Checkpoint": "core.artifacts",
     "Comparison": "core.artifacts",
     "DECODED": "core.artifacts",
@@ -233,6 +238,7 @@ _MODULES: Mapping[str, str] = {
     "UnavailableError": "core.errors",
     "__version__": "core.version",
     "all_families": "core.families",
+    "batch_axis": "core.head",
     "build": "hookline.running",
     "check_engine_file": "core.engine_file",
     "chosen": "core.config",
@@ -246,6 +252,8 @@ _MODULES: Mapping[str, str] = {
     "load_split": "core.dataset",
     "open": "hookline.model",
     "open_model": "core.opening",
+    "parse_names": "core.metadata",
+    "parse_stride": "core.metadata",
     "place": "core.config",
     "presentation": "core.config",
     "read_image": "hookline.model",

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("core", "stages", "backends", "cuda_plugins", "conf")
+PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 
 
 def count_any(root: Path = ROOT) -> Counter[str]:

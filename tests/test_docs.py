@@ -67,7 +67,7 @@ def test_every_option_is_explained(generate: ModuleType) -> None:
 
 def test_documents_that_the_code_names_exist(repo_root: Path) -> None:
     named: set[str] = set()
-    for folder in ("core", "stages", "backends", "cuda_plugins", "conf", "tests", "benchmarks", "examples"):
+    for folder in ("hookline", "core", "stages", "backends", "cuda_plugins", "conf", "tests", "benchmarks", "examples"):
         for path in (repo_root / folder).rglob("*"):
             if path.suffix in {".py", ".yaml"}:
                 named |= set(re.findall(r"docs/[\w/]+\.(?:md|py)", path.read_text(encoding="utf-8")))

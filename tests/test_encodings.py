@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("core", "stages", "backends", "cuda_plugins", "conf", "docs", "examples", "benchmarks")
+FOLDERS = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf", "docs", "examples", "benchmarks")
 TEXT_AT = {"read_text": 0, "write_text": 1}
 """Function -> position of its argument ``encoding``."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from core.artifacts import Precision
 from core.building import BuildRequest, CalibrationInput
-from core.calibration_pictures import source_problems
 from core.errors import HooklineError
 from core.known import Known, refusals
 from core.parts import Runtime
@@ -39,6 +38,8 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
             yield from _refused_sizes(config, runtimes)
         yield from _idle_calibration(config, runtime, context)
     if config.calibration(context) is CalibrationInput.images:
+        from core.calibration_pictures import source_problems  # imports NumPy and OpenCV
+
         yield from source_problems(config, "build")
 
 
@@ -68,7 +69,7 @@ def fitting_problems(config: BuildConfig, model: Known, context: RunContext) -> 
         )
 
 
-def _read(read: Callable[[Any], T], value: Any, problems: list[HooklineError]) -> T | None:
+def _read(read: Callable[[object], T], value: object, problems: list[HooklineError]) -> T | None:
     """Return a value that was read; None where none is given or it is wrong, which is added to ``problems``."""
     try:
         return None if value is None else read(value)

@@ -238,6 +238,24 @@ def test_a_plugin_that_hides_ctrl_c_does_not(repo_root: Path) -> None:
     assert result.stderr.strip().splitlines()[-1] == "KeyboardInterrupt"
 
 
+HANGING = """
+import os, signal, sys, threading
+from core import signals
+signals.LONGEST_IMPORT = 0.5
+signals.end_by_exception(signal.SIGINT)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+import hanging
+"""
+
+
+def test_ctrl_c_ends_an_import_that_hangs(tmp_path: Path, repo_root: Path) -> None:
+    (tmp_path / "hanging.py").write_text("import time\nwhile True:\n    time.sleep(0.01)\n")
+    settings = os.environ | {"PYTHONPATH": f"{tmp_path}:{repo_root}"}
+    line = [sys.executable, "-c", HANGING]
+    result = subprocess.run(line, env=settings, capture_output=True, text=True, check=False, timeout=60)
+    assert result.stderr.strip().splitlines()[-1] == "KeyboardInterrupt"
+
+
 # --- output -------------------------------------------------------------------------------------
 
 NOISY = """

@@ -28,9 +28,8 @@ def blocks(page: Path) -> list[str]:
 
 def outside_code(root: Path) -> Iterator[tuple[str, str]]:
     """Where outside code stands, and the code."""
-    for folder in ("examples", "tests/plugins"):
-        for file in (root / folder).rglob("*.py"):
-            yield str(file.relative_to(root)), file.read_text(encoding="utf-8")
+    for file in (*(root / "examples").rglob("*.py"), *(root / "tests" / "plugins").glob("*/**/*.py")):
+        yield str(file.relative_to(root)), file.read_text(encoding="utf-8")
     for page in (*root.glob("*.md"), *(root / "docs").rglob("*.md")):
         for number, code in enumerate(blocks(page)):
             yield f"{page.relative_to(root)}, block {number}", code
