@@ -138,8 +138,13 @@ class _StandIn:
         self.yielded: dict[str, list[object]] = {}
         self.unmarked: tuple[str, ...] = ()
         self._manager = hooks
+        self._functions: list[str] = []
         with contained(origin, "looking for hooks"):
             self._take(plugin)
+
+    def __dir__(self) -> list[str]:
+        """Return the functions that pluggy is to look at."""
+        return self._functions
 
     def _take(self, plugin: object) -> None:
         for name in dir(plugin):
@@ -150,6 +155,7 @@ class _StandIn:
                 self.hooks.add(hook)
                 self.places[hook] = source_place(function)
                 setattr(self, name, self._stand_in_for(function, hook, options))
+                self._functions.append(name)
             elif name.startswith(PREFIX) and callable(function) and function is not getattr(hookspecs, name, None):
                 self.unmarked += (
                     f"'{name}' is not marked with @hookimpl and is never called ({source_place(function)})",

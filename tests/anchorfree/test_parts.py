@@ -277,6 +277,14 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, change: dict[str, Any],
         checkpoint.load(path)
 
 
+def test_a_checkpoint_with_nan_is_refused(tmp_path: Path) -> None:
+    given = weights()
+    broken = given.state | {"stem.norm.bias": torch.full((8,), torch.nan)}
+    checkpoint.save(replace(given, state=broken), tmp_path / "x.safetensors")
+    with pytest.raises(HooklineError, match="holds numbers that are not finite"):
+        checkpoint.load(tmp_path / "x.safetensors")
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 100, None])
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
