@@ -8,19 +8,22 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from enum import Enum
 from types import ModuleType
 from typing import Protocol
+
+from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown, section
 
 import hookline
 import hookline.checks
 import hookline.ranges
 import hookline.testing
 import hookline.training
-from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown
+from hookline import Artifact
 
 Item = object
 """A class, a function, or a value with a name."""
@@ -35,7 +38,8 @@ class Page:
         text: What it is about.
         names: Names of ``hookline`` in order.
         module: A module of which it also has all names, e.g. ``hookline.ranges``.
-        met: ``module:name`` of classes that outside code gets and does not import.
+        met: ``module:name`` of classes that outside code gets and does not import, and which methods it may call; all
+            where there are none.
         end: Text after the names.
     """
 
@@ -43,7 +47,7 @@ class Page:
     text: str
     names: tuple[str, ...] = ()
     module: str = ""
-    met: tuple[str, ...] = ()
+    met: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     end: str = ""
 
 
@@ -56,8 +60,8 @@ CODES = """## What an error does
 | KeyboardInterrupt of Ctrl-C or a signal | how to resume | 130, 143 | `interrupted` |
 | any other exception | a line that names plugin, file and line, and the traceback | 1 | `internal_error` |
 
-Codes are stable: programs may depend on them. Do not catch `Exception` to raise a `HooklineError`: a bug keeps its traceback.
-What is contained if a plugin fails: [failures of plugins](../plugin_failures.md)."""
+Codes are stable: programs may depend on them. Do not catch `Exception` to raise a `HooklineError`: a bug keeps its
+traceback. What is contained if a plugin fails: [failures of plugins](../plugin_failures.md)."""
 
 PAGES: Mapping[str, Page] = {
     "artifacts": Page(
@@ -65,7 +69,10 @@ PAGES: Mapping[str, Page] = {
         "What travels between stages. The annotations of a stage's function name them: its parameters are what it "
         "needs, its return type is what it gives. An artifact is a frozen dataclass; make another one with "
         "`dataclasses.replace(model, path=target)` or its constructor, keywords only. Leave `sha256` and `provenance` "
-        "out: the store fills them in. `replace` keeps the values of the original, which the store then overwrites.",
+        "out: the store fills them in; it overwrites those that `replace` keeps. A stage must return exactly a type "
+        "that its function declares, with values that are JSON (no NaN). A plugin may declare a type of its own, "
+        "`@dataclass(frozen=True, kw_only=True) class Report(Artifact): ...`; a field `values` of it is repeated in "
+        "summary.json.",
         (
             "Artifact",
             "Provenance",
@@ -109,7 +116,10 @@ PAGES: Mapping[str, Page] = {
         "Run context and reporter",
         "A stage gets a `RunContext` as its argument `context`. In tests, `hookline.testing.context` makes one.",
         ("RunContext", "Reporter", "Progress"),
-        met=("core.registry:Registry", "core.trackers:Trackers"),
+        met={
+            "core.registry:Registry": ("get", "all", "parts", "stages"),
+            "core.trackers:Trackers": ("scalars", "picture", "close"),
+        },
     ),
     "options": Page(
         "Options and ranges",
@@ -165,7 +175,7 @@ PAGES: Mapping[str, Page] = {
             "parse_stride",
             "read_onnx",
         ),
-        met=("core.head:Shape",),
+        met={"core.head:Shape": ()},
     ),
     "runtimes": Page(
         "Runtimes, builds and sessions",
@@ -290,7 +300,7 @@ def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
 
 def table_of(kind: type) -> str:
     """Return a table of the fields of a class; empty for one without fields."""
-    rows = [f"| `{name}` | {type_} | {default} | {text} |" for name, type_, default, text in fields_of(kind)]
+    rows = [f"| `{name}` | {type_} | {default} | {text} |" for name, type_, default, text in _shown_fields(kind)]
     if not rows:
         return ""
     shown = is_dataclass(kind)
@@ -299,6 +309,12 @@ def table_of(kind: type) -> str:
         head = ["| attribute | type | |", "| --- | --- | --- |"]
         rows = [f"| `{name}` | {type_} | {text} |" for name, type_, _, text in fields_of(kind)]
     return "\n".join([*head, *rows])
+
+
+def _shown_fields(kind: type) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the fields that a page lists: those that every artifact has are listed once."""
+    common = {item.name for item in fields(Artifact)} if issubclass(kind, Artifact) and kind is not Artifact else set()
+    return (entry for entry in fields_of(kind) if entry[0] not in common)
 
 
 def fields_of(kind: type) -> Iterator[tuple[str, str, str, str]]:
@@ -320,7 +336,10 @@ def fields_of(kind: type) -> Iterator[tuple[str, str, str, str]]:
 
 def members_of(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
     """Yield the public methods and properties of a class, in the order in which they are written."""
+    known = {item.name for item in fields(kind)} if is_dataclass(kind) else set()
     for name, member in vars(kind).items():
+        if name in known:
+            continue
         plain = member.__func__ if isinstance(member, staticmethod | classmethod) else member
         wanted = inspect.isfunction(plain) or isinstance(plain, property)
         if wanted and (not name.startswith("_") or name == "__call__"):
@@ -352,11 +371,12 @@ class _Bare:
 def _page(page: Page) -> str:
     sections = [f"# {page.title}", page.text]
     former = "hookline"
+    wanted = {place.partition(":")[2]: methods for place, methods in page.met.items()}
     for module, name, value, text in items(page):
         if module != former:
             sections.append(_change(module))
             former = module
-        sections.append(_item(name, value, text))
+        sections.append(_item(name, value, text, wanted.get(name, ())))
     return "\n\n".join(filter(None, [*sections, page.end])) + "\n"
 
 
@@ -367,25 +387,26 @@ def _change(module: str) -> str:
     return "The following classes are given to you; there is nothing to import."
 
 
-def _item(name: str, value: Item, text: str) -> str:
+def _item(name: str, value: Item, text: str, methods: Collection[str] = ()) -> str:
     if isinstance(value, type) and value.__module__.startswith(("core", "hookline")):
-        return _class(name, value)
+        return _class(name, value, methods)
     if inspect.isfunction(value):
-        return f"## `{signature(value, name)}`\n\n{_documented(inspect.getdoc(value) or '')}"
+        call = f"```python\ndef {signature(value, name)}: ...\n```"
+        return f"## `{name}`\n\n{call}\n\n{_documented(inspect.getdoc(value) or '')}"
     shown = f"\n\nValue: `{value!r}`" if isinstance(value, str | int | float) and name != "__version__" else ""
     return f"## `{name}`\n\n{fenced(markdown(text))}{shown}"
 
 
-def _class(name: str, kind: type) -> str:
+def _class(name: str, kind: type, methods: Collection[str]) -> str:
     bases = [base.__name__ for base in kind.__bases__ if base.__module__.startswith(("core", "hookline"))]
     exported = [f"`{base}`" for base in bases if base in hookline.__all__]
-    parts = [f"## `{name}`", f"A {' and '.join(exported)}." if exported else ""]
+    parts = [f"## `{name}`", f"Subclass of {' and '.join(exported)}." if exported else ""]
     parts.append(_documented(inspect.getdoc(kind) or "", hidden={"Attributes"}))
     if issubclass(kind, Enum):
         parts.append("\n".join(f"- `{name}.{member.name}`: `{member.value}`" for member in kind))
     elif not issubclass(kind, BaseException):
         parts.append(table_of(kind))
-    parts += [_member(name, *pair) for pair in members_of(kind)]
+    parts += [_member(name, *pair) for pair in members_of(kind) if not methods or pair[0] in methods]
     return "\n\n".join(filter(None, parts))
 
 
@@ -414,8 +435,6 @@ def _documented(text: str, hidden: Iterable[str] = ()) -> str:
 
 
 def _lines(text: str, title: str) -> Iterator[str]:
-    from docstrings import section
-
     return (line.strip() for line in section(text, f"{title}:"))
 
 
@@ -460,7 +479,7 @@ def _written(module: str, name: str) -> str:
     """Return the text below the assignment of a constant."""
     importlib.import_module(module)
     statements = ast.parse(inspect.getsource(sys.modules[module])).body
-    for statement, following in zip(statements, statements[1:], strict=False):
+    for statement, following in itertools.pairwise(statements):
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         flat = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
         if any(isinstance(target, ast.Name) and target.id == name for target in flat):
@@ -476,6 +495,21 @@ def _names() -> str:
             if module:
                 first = (text or (inspect.getdoc(value) or "" if callable(value) else "")).split("\n\n")[0]
                 summary = cell(markdown(" ".join(first.split())))
-                rows.append((name.lower(), module, f"| `{name}` | `{module}` | [{page_name}]({page_name}.md) | {summary} |"))
-    head = ["# All names", "", "Every name that outside code can import. Type checkers see them all; the package has a `py.typed`."]
-    return "\n".join([*head, "", "| name | from | page | |", "| --- | --- | --- | --- |", *(row for *_, row in sorted(rows))]) + "\n"
+                rows.append(
+                    (
+                        name.lower(),
+                        module,
+                        f"| `{name}` | `{module}` | [{page_name}]({page_name}.md#{name.lower()}) | {summary} |",
+                    )
+                )
+    head = [
+        "# All names",
+        "",
+        "Every name that outside code can import. Type checkers see them all; the package has a `py.typed`.",
+    ]
+    return (
+        "\n".join(
+            [*head, "", "| name | from | page | |", "| --- | --- | --- | --- |", *(row for *_, row in sorted(rows))]
+        )
+        + "\n"
+    )

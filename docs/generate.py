@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -29,6 +29,7 @@ sys.path.insert(0, str(DOCS))
 
 from author_pages import author_pages, table_of  # noqa: E402
 from docstrings import attributes, prose  # noqa: E402
+from left_files import files_page  # noqa: E402
 
 INTRODUCTION = (
     "Every option can be set on the command line as `name=value`. Options of a stage stand under its name and are "
@@ -131,10 +132,8 @@ def pages() -> dict[Path, str]:
         for name, hook in hooks().items()
     }
     authors = {Path("authors") / f"{name}.md": text for name, text in author_pages().items()}
+    authors[Path("authors") / "files.md"] = files_page(registry)
     return texts | authors | {Path("configuration.md"): configuration(registry)}
-
-
-
 
 
 def _descriptor(kind: type[Any]) -> str:
@@ -190,8 +189,6 @@ def _default(item: Any) -> str:
     if isinstance(value, Enum):
         return f"`{value.value}`"
     return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
-
-
 
 
 def _sentence(text: str) -> str:
