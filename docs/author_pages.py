@@ -10,7 +10,7 @@ import importlib
 import inspect
 import itertools
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from enum import Enum
 from types import ModuleType
@@ -334,6 +334,16 @@ def fields_of(kind: type) -> Iterator[tuple[str, str, str, str]]:
             yield name, _type(annotation), "", texts.get(name, "")
 
 
+def shown_members(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
+    """Yield the methods and properties of a class that its page lists."""
+    chosen = next((names for page in PAGES.values() for place, names in page.met.items() if _is_at(kind, place)), ())
+    return ((name, member) for name, member in members_of(kind) if not chosen or name in chosen)
+
+
+def _is_at(kind: type, place: str) -> bool:
+    return place == f"{kind.__module__}:{kind.__name__}"
+
+
 def members_of(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
     """Yield the public methods and properties of a class, in the order in which they are written."""
     known = {item.name for item in fields(kind)} if is_dataclass(kind) else set()
@@ -371,12 +381,11 @@ class _Bare:
 def _page(page: Page) -> str:
     sections = [f"# {page.title}", page.text]
     former = "hookline"
-    wanted = {place.partition(":")[2]: methods for place, methods in page.met.items()}
     for module, name, value, text in items(page):
         if module != former:
             sections.append(_change(module))
             former = module
-        sections.append(_item(name, value, text, wanted.get(name, ())))
+        sections.append(_item(name, value, text))
     return "\n\n".join(filter(None, [*sections, page.end])) + "\n"
 
 
@@ -387,9 +396,9 @@ def _change(module: str) -> str:
     return "The following classes are given to you; there is nothing to import."
 
 
-def _item(name: str, value: Item, text: str, methods: Collection[str] = ()) -> str:
+def _item(name: str, value: Item, text: str) -> str:
     if isinstance(value, type) and value.__module__.startswith(("core", "hookline")):
-        return _class(name, value, methods)
+        return _class(name, value)
     if inspect.isfunction(value):
         call = f"```python\ndef {signature(value, name)}: ...\n```"
         return f"## `{name}`\n\n{call}\n\n{_documented(inspect.getdoc(value) or '')}"
@@ -397,7 +406,7 @@ def _item(name: str, value: Item, text: str, methods: Collection[str] = ()) -> s
     return f"## `{name}`\n\n{fenced(markdown(text))}{shown}"
 
 
-def _class(name: str, kind: type, methods: Collection[str]) -> str:
+def _class(name: str, kind: type) -> str:
     bases = [base.__name__ for base in kind.__bases__ if base.__module__.startswith(("core", "hookline"))]
     exported = [f"`{base}`" for base in bases if base in hookline.__all__]
     parts = [f"## `{name}`", f"Subclass of {' and '.join(exported)}." if exported else ""]
@@ -406,7 +415,7 @@ def _class(name: str, kind: type, methods: Collection[str]) -> str:
         parts.append("\n".join(f"- `{name}.{member.name}`: `{member.value}`" for member in kind))
     elif not issubclass(kind, BaseException):
         parts.append(table_of(kind))
-    parts += [_member(name, *pair) for pair in members_of(kind) if not methods or pair[0] in methods]
+    parts += [_member(name, *pair) for pair in shown_members(kind)]
     return "\n\n".join(filter(None, parts))
 
 

@@ -1,4 +1,4 @@
-"""The page of the files that stages leave: :data:`STAGES` says what is in them, and a test compares it with a real run."""
+"""The page of the files that stages leave. A test compares :data:`STAGES` with the files of a real run."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ _MODEL = "`title`, `type` and `sha256` of the model."
 
 STAGES: Mapping[str, tuple[LeftFile, ...]] = {
     "load": (
-        LeftFile("*.safetensors", "The weights, where they had to be converted. Metadata `hookline`: JSON of the facts."),
+        LeftFile(
+            "*.safetensors", "The weights, if they had to be converted. Metadata `hookline`: JSON of the facts."
+        ),
     ),
     "dataset": (
         LeftFile("dataset.json", "The images and labels of each split.", _DATASET),
@@ -198,7 +200,7 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
                 "ended": "Why the stream ended.",
                 "dropped": "Number of frames that were not processed.",
                 "damaged_frames": "Number of damaged frames.",
-                "gaps": "`after`, `began`, `ended`, `at`, `reason`, `attempts` of each interruption ([runs](../runs.md)).",
+                "gaps": "Interruptions: `after`, `began`, `ended`, `at`, `reason`, `attempts` ([runs](../runs.md)).",
             },
             sometimes=True,
         ),
@@ -210,7 +212,7 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
             {
                 "model": _MODEL,
                 "data": "`digest` and `split` of the data set.",
-                "protocol": "How it was measured: the fields of [`Filter`](boxes.md#filter), size, batch, processor, ...",
+                "protocol": "How it was measured: [`Filter`](boxes.md#filter), size, batch, processor, ...",
                 "values": "The figures of `summary.json`.",
                 "all": "`name`, `images`, `instances`, `precision`, `recall`, `map50`, `map50_95` of all classes.",
                 "classes": "The same per class.",
@@ -264,7 +266,7 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
         LeftFile("report.txt", "The table that was printed."),
     ),
 }
-"""Files in the directory of each stage; a sidecar ``<file>.json`` of the artifact's main file comes on top if it is stored."""
+"""Files in the directory of each stage, without the sidecar ``<file>.json`` of the main file of a stored artifact."""
 
 _PHASES = ("read", "prepare", "inference", "detect")
 _SPEED = {
@@ -300,8 +302,8 @@ VALUES: Mapping[str, Mapping[str, str]] = {
     },
     "predict": _SPEED,
     "evaluate": {
-        "map50_95": "COCO's mAP; also `map50`, `map75`, `map_small`, `map_medium`, `map_large`, the last three where the "
-        "split has such objects.",
+        "map50_95": "COCO's mAP; also `map50`, `map75`, and `map_small`, `map_medium`, `map_large` where the split "
+        "has such objects.",
         "map*": "See `map50_95`.",
         "ar*": "COCO's average recall.",
         "precision": "At IoU 0.5 and `confidence`.",
@@ -326,8 +328,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "matched": "Number of boxes that both have.",
         "only_here": "Number of boxes of the engine alone.",
         "only_reference": "Number of boxes of the reference alone.",
-        "mean_iou": "Of matched boxes, where there are any.",
-        "mean_score_difference": "The same.",
+        "mean_*": "`mean_iou` and `mean_score_difference` of matched boxes, where there are any.",
         "pictures": "Number of images.",
     },
     "doctor": {name: f"Number of findings in the state `{name}`." for name in ("ok", "warning", "error", "absent")},
@@ -336,8 +337,8 @@ VALUES: Mapping[str, Mapping[str, str]] = {
 
 INTRODUCTION = """# Files that stages leave
 
-A run leaves a directory, `outputs/<day>/<time>/` or that of `hydra.run.dir=`. The result of a stage that was asked for is in
-`<stage>/`, or in `<stage>-2/` if that exists. The result of a stored stage (`Stage.stored`) is in the store,
+A run leaves a directory, `outputs/<day>/<time>/` or that of `hydra.run.dir=`. The result of a stage that was asked for
+is in `<stage>/`, or in `<stage>-2/` if that exists. The result of a stored stage (`Stage.stored`) is in the store,
 `<store>/<stage>/<key>/`, too, with the same files; results of stages that the plan added are in the store only.
 [Runs](../runs.md) describes what interrupted runs leave.
 
