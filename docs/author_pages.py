@@ -25,6 +25,9 @@ import hookline.testing
 import hookline.training
 from hookline import Artifact
 
+OURS = ("core.", "hookline.", "stages.")
+"""Where the documented classes are defined."""
+
 Item = object
 """A class, a function, or a value with a name."""
 
@@ -321,7 +324,7 @@ def fields_of(kind: type) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, default and text of each field of a dataclass, or attribute of a protocol or class."""
     texts: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        texts |= attributes(base) if base.__module__.startswith(("core", "hookline")) else {}
+        texts |= attributes(base) if base.__module__.startswith(OURS) else {}
     if is_dataclass(kind):
         for item in fields(kind):
             yield item.name, _type(item.type), _default(item), texts.get(item.name, "")
@@ -397,7 +400,7 @@ def _change(module: str) -> str:
 
 
 def _item(name: str, value: Item, text: str) -> str:
-    if isinstance(value, type) and value.__module__.startswith(("core", "hookline")):
+    if isinstance(value, type) and value.__module__.startswith(OURS):
         return _class(name, value)
     if inspect.isfunction(value):
         call = f"```python\ndef {signature(value, name)}: ...\n```"
@@ -407,7 +410,7 @@ def _item(name: str, value: Item, text: str) -> str:
 
 
 def _class(name: str, kind: type) -> str:
-    bases = [base.__name__ for base in kind.__bases__ if base.__module__.startswith(("core", "hookline"))]
+    bases = [base.__name__ for base in kind.__bases__ if base.__module__.startswith(OURS)]
     exported = [f"`{base}`" for base in bases if base in hookline.__all__]
     parts = [f"## `{name}`", f"Subclass of {' and '.join(exported)}." if exported else ""]
     parts.append(_documented(inspect.getdoc(kind) or "", hidden={"Attributes"}))

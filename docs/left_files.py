@@ -88,9 +88,7 @@ _MODEL = "`title`, `type` and `sha256` of the model."
 
 STAGES: Mapping[str, tuple[LeftFile, ...]] = {
     "load": (
-        LeftFile(
-            "*.safetensors", "The weights, if they had to be converted. Metadata `hookline`: JSON of the facts."
-        ),
+        LeftFile("*.safetensors", "The weights, if they had to be converted. Metadata `hookline`: JSON of the facts."),
     ),
     "dataset": (
         LeftFile("dataset.json", "The images and labels of each split.", _DATASET),
