@@ -43,10 +43,10 @@ class ModelFacts:
     """What a detector is, independent of the file format it lies in.
 
     Attributes:
-        family: Name of the model family, which can rebuild it and decodes its outputs.
-        variant: Which size of the family; the file's stem where the family does not know it.
+        family: Name of the model family, a :class:`ModelFamily`, which can rebuild it and decodes its outputs.
+        variant: Which size of the family, e.g. ``yolov5s``; the file's stem where the family does not know it.
         names: Class names, index = class id.
-        strides: Per level, small first, in pixels.
+        strides: Pixels of the network input per cell of each output level, smallest first, e.g. ``(8, 16, 32)``.
         head: What else the family needs to know of its outputs, e.g. anchors: JSON values that only the family reads.
             Lists and not tuples, so that they are equal to what is read back from a file.
     """
@@ -102,8 +102,9 @@ class InputContract(Preprocessing):
     """The input that a model expects.
 
     Attributes:
-        batch, height, width: The static size, or the size to use where that axis is dynamic.
-        dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call.
+        batch: Images per inference; the number to use where the batch is dynamic.
+        height, width: Size in pixels, multiples of the largest stride; the size to use where that axis is dynamic.
+        dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call; empty for a static input.
         name: Name of the input tensor, float32 [B, 3, H, W]; a session converts to float16 for a file that takes that.
     """
 
@@ -119,6 +120,12 @@ class Provenance:
     """Where an artifact comes from: the stage, who ships it, and the digests of what went in.
 
     There is no time in it: equal work gives equal files. The modification time of the file says when it was made.
+
+    Attributes:
+        stage: Name of the stage.
+        distribution: Distribution, version and plugin that ship the stage, e.g. ``blur 1.2 (plugin 'blur')``.
+        key: The store's key of the result, hexadecimal.
+        inputs: SHA-256 of the main file of each input by the name of the parameter.
     """
 
     stage: str
@@ -132,7 +139,8 @@ class Artifact:
     """Base of all artifacts.
 
     Attributes:
-        path: The main file, absolute.
+        path: The main file, absolute. A stage writes it below ``context.workdir``; the store moves it with all other
+            files there.
         sha256: Of that file, hexadecimal; empty until the store has taken the artifact in.
         provenance: Filled in by the store.
         notes: Remarks a user must see wherever the artifact is used, e.g. a default that was taken.
@@ -152,9 +160,9 @@ class Dataset(Artifact):
 
     Attributes:
         digest: SHA-256 of the content: class names, and per split the images and labels in their order
-            (:func:`core.dataset.content_digest`). The listing itself holds absolute paths and says nothing of content.
+            The listing itself holds absolute paths and says nothing of content.
         names: Class names, index = class id.
-        splits: Number of pictures a split, e.g. ``{"train": 128, "val": 128}``.
+        splits: Number of images per split, e.g. ``{"train": 128, "val": 128}``.
     """
 
     digest: str
@@ -167,6 +175,7 @@ class Checkpoint(Artifact):
     """Trained weights. ``path`` is a safetensors file; its metadata repeats ``facts`` as JSON.
 
     Attributes:
+        facts: What the model is.
         values: What the training measured, for ``summary.json``; JSON values. None for weights that no training of
             this run made.
     """
@@ -177,7 +186,14 @@ class Checkpoint(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxModel(Artifact):
-    """An ONNX graph as exported, float32."""
+    """An ONNX graph as exported, float32.
+
+    Attributes:
+        facts: What the model is.
+        contract: Its input.
+        layout: Which of its family's layouts the outputs have, or :data:`DECODED`.
+        precision: Arithmetic of the graph.
+    """
 
     facts: ModelFacts
     contract: InputContract
@@ -187,11 +203,11 @@ class OnnxModel(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationTable(Artifact):
-    """Ranges a tensor (:mod:`core.calibration`). ``path`` is its JSON form.
+    """A range per tensor. ``path`` is a JSON file, which :meth:`Ranges.read` reads.
 
     Attributes:
         method: Name of the calibrator.
-        pictures: How many pictures were observed.
+        pictures: How many images were observed.
     """
 
     method: str
@@ -203,8 +219,8 @@ class QuantizedModel(OnnxModel):
     """An ONNX graph whose precision is settled: float32, float16 inside, or int8 Q/DQ.
 
     Attributes:
-        runtime: The runtime whose rules the graph follows.
-        fixed_sizes: That runtime wants no operators whose result's size depends on the data.
+        runtime: Name of the runtime whose rules the graph follows.
+        fixed_sizes: That runtime takes no operators whose result has a size that depends on the data.
     """
 
     runtime: str
@@ -230,10 +246,18 @@ class GraftedModel(QuantizedModel):
 class Engine(Artifact):
     """A model prepared for one runtime on one kind of machine.
 
+    ``RuntimeBackend.build`` makes one: ``facts``, ``layout``, ``score_threshold`` and ``notes`` are those of
+    ``job.model``; ``contract`` is that of the model with the sizes of ``job.batch`` and ``job.imgsz``.
+
     Attributes:
+        facts: What the model is.
+        contract: Its input.
+        layout: Layout of its outputs; :data:`DECODED` for an engine of a grafted model.
+        precision: The precision that was asked for.
         runtime: Name of the runtime that opens it.
         score_threshold: Objectness below which the engine drops a box; 0.0 where it does not.
-        machine: What it was built on and for; the runtime compares it when it opens the engine.
+        machine: What it was built on and for, as ``RuntimeBackend.machine`` returned it; the runtime compares it when
+            it opens the engine.
         settings: Options of the runtime that it was built and warmed up with.
     """
 
@@ -249,7 +273,7 @@ class Engine(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures(Artifact):
-    """Pictures without labels. ``path`` is a .txt list, one path a line, relative to its folder; a source takes it.
+    """Images without labels. ``path`` is a .txt list, one path per line, relative to its folder; ``source=`` takes it.
 
     Attributes:
         values: Counts for ``summary.json``, e.g. ``{"pictures": 200}``.
@@ -260,10 +284,10 @@ class Pictures(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions(Artifact):
-    """Boxes found in pictures or video. ``path`` is the COCO results JSON.
+    """Boxes found in images or video. ``path`` is the COCO results JSON.
 
     Attributes:
-        values: Counts and speeds of the run (pictures, boxes, frames per second, ...).
+        values: Counts and speeds of the run (frames, boxes, frames per second, ...).
     """
 
     values: Mapping[str, float]
@@ -282,7 +306,11 @@ class Metrics(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Artifact):
-    """An engine beside a reference engine on the same pictures: latency ratio, agreement of boxes."""
+    """An engine compared with a reference engine on the same images. ``path`` is comparison.json.
+
+    Attributes:
+        values: The figures that ``summary.json`` repeats: latencies, their ratio, agreement of boxes.
+    """
 
     values: Mapping[str, float]
 
@@ -292,9 +320,9 @@ class Diagnosis(Artifact):
     """What was found on this machine. ``path`` is a JSON file with all findings.
 
     Attributes:
-        values: How many findings there are in each state.
-        problem: Why what was asked for cannot work here, empty where it can. It ends the run.
-        remedy: What to do about it first.
+        values: Number of findings in each state.
+        problem: Why what was asked for cannot work here; empty where it can. It ends the run with exit code 2.
+        remedy: What to do first about it.
     """
 
     values: Mapping[str, float]

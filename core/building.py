@@ -85,18 +85,20 @@ class BuildJob:
     """One engine to build.
 
     Attributes:
-        model: The grafted model.
-        target: The file to write.
-        precision: Of the engine: that of the model, or int8 with ``calibration``.
+        model: The grafted model: ``model.path`` is the ONNX file, ``model.contract`` its input.
+        target: The file to write, with the runtime's ``engine_suffix``. Other files of the engine go into its folder.
+        precision: Of the engine: that of the model, or int8 with ``calibration``. For int8 without ``calibration`` the
+            model has Q/DQ pairs by the rules of ``Runtime.qdq``.
         batch: Images per inference, from ``build.batch``; None: those of the model. Given only to a runtime with
             ``Runtime.shapes``.
         imgsz: Height and width, from ``build.imgsz``, multiples of the model's largest stride; None: those of the
             model. Given only to a runtime with ``Runtime.shapes``.
-        warmup: How many times to run the finished engine.
+        warmup: Number of times to run the finished engine, which shows that it runs; may be 0.
         device: ``device=``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         calibration: Given exactly where ``Runtime.calibrates`` asks for it: the model is float32 and the engine is to
             be int8.
-        cache_dir: Folder for what later builds can reuse, shared by all runs of this user.
+        cache_dir: Folder for what later builds can reuse, shared by all runs of this user; make a folder of your own
+            in it.
         reporter: For notes, warnings and progress.
     """
 

@@ -33,12 +33,15 @@ STEPS = 127
 
 @dataclass(frozen=True)
 class TensorRange:
-    """Range of one tensor.
+    """Range of one tensor. All values must be finite, with ``min <= max``, ``low <= high`` and ``amax >= 0``.
 
     Attributes:
-        min, max: Extremes that were seen.
-        low, high: The range that the method chose, inside [min, max]; what asymmetric int8 uses.
-        amax: The magnitude that the method chose; symmetric int8 uses the scale amax / 127.
+        min: Smallest value that was observed.
+        max: Largest value that was observed.
+        low: Begin of the range that the method chose, for asymmetric int8; values below it are clipped.
+        high: End of that range.
+        amax: Magnitude that the method chose, for symmetric int8 with the scale amax / 127; larger magnitudes are
+            clipped. Without clipping: ``max(abs(min), abs(max))``.
     """
 
     min: float
@@ -54,10 +57,11 @@ class Ranges:
 
     Attributes:
         method: Name of the calibrator.
-        pictures: How many pictures were observed.
-        model: Digest of the model that was observed; a table of another model is refused.
-        data, preprocessing: Digests of the pictures and of the input contract, as a record.
-        tensors: Range by tensor name.
+        pictures: How many images were observed; 0 where the ranges come from a calibration cache.
+        model: SHA-256 of the file of the model that was observed; a table of another model is refused.
+        data: Digest of the images, as a record.
+        preprocessing: Digest of how they were prepared, as a record.
+        tensors: Range by tensor name; the names are those of the ONNX model.
         header: First line of the TensorRT cache that the ranges come from, empty where they do not.
     """
 

@@ -11,10 +11,10 @@ from typing import Any
 
 
 class State(str, Enum):
-    """How something is: fine, doubtful, broken, or not on this machine.
+    """State of a finding: fine, doubtful, broken, or not on this machine.
 
-    The stage counts what is ``absent`` as an error where the backend or processor that was asked for needs it, and as
-    not applicable elsewhere; an ``error`` of what was not asked for counts as a warning.
+    The stage counts ``absent`` as an error where the backend or processor that was asked for needs the check
+    (``Check.needed_by``), and as not applicable elsewhere. An ``error`` that matters to neither counts as a warning.
     """
 
     ok = "ok"
@@ -25,17 +25,19 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One result of a check, a line of the report.
+
+    The functions :func:`fine`, :func:`doubtful`, :func:`broken` and :func:`absent` return one.
 
     Attributes:
-        subject: What it is, two or three words.
-        state: How it is.
-        found: What was seen, with versions and paths; where it is absent, what it would be there for.
-        remedy: What to do, one line that can be followed as it stands. Empty only where all is fine.
-        facts: The same for programs, e.g. ``{"version": "580.95.05"}``.
+        subject: What was checked, two or three words, e.g. ``shared memory``.
+        state: Its state.
+        found: What was found, with versions and paths; where it is absent, what it would be used for.
+        remedy: What to do, one line that can be followed as it stands, best a command. Empty only for ``State.ok``.
+        facts: The same for programs, e.g. ``{"version": "580.95.05"}``; written into report.json.
 
     Raises:
-        ValueError: Something is not fine, and nothing says what to do.
+        ValueError: The state is not ``ok`` and there is no remedy.
     """
 
     subject: str
@@ -50,28 +52,55 @@ class Finding:
 
 
 def fine(subject: str, found: str, **facts: str) -> Finding:
-    """A finding without anything to do."""
+    """Return a finding in the state ``ok``.
+
+    Args:
+        subject: As of :class:`Finding`.
+        found: As of :class:`Finding`.
+        facts: As of :class:`Finding`, as keyword arguments.
+    """
     return Finding(subject, State.ok, found, facts=facts)
 
 
 def doubtful(subject: str, found: str, remedy: str, **facts: str) -> Finding:
-    """Work can go on, but slower, or may fail later."""
+    """Return a finding in the state ``warning``: work is possible, but slower, or may fail later.
+
+    Args:
+        subject: As of :class:`Finding`.
+        found: As of :class:`Finding`.
+        remedy: As of :class:`Finding`.
+        facts: As of :class:`Finding`, as keyword arguments.
+    """
     return Finding(subject, State.warning, found, remedy, facts)
 
 
 def broken(subject: str, found: str, remedy: str, **facts: str) -> Finding:
-    """What needs this cannot work."""
+    """Return a finding in the state ``error``: what needs this cannot work.
+
+    Args:
+        subject: As of :class:`Finding`.
+        found: As of :class:`Finding`.
+        remedy: As of :class:`Finding`.
+        facts: As of :class:`Finding`, as keyword arguments.
+    """
     return Finding(subject, State.error, found, remedy, facts)
 
 
 def absent(subject: str, found: str, remedy: str, **facts: str) -> Finding:
-    """It is not on this machine, which matters only to what needs it."""
+    """Return a finding in the state ``absent``: not on this machine, which matters only to what needs it.
+
+    Args:
+        subject: As of :class:`Finding`.
+        found: As of :class:`Finding`.
+        remedy: As of :class:`Finding`.
+        facts: As of :class:`Finding`, as keyword arguments.
+    """
     return Finding(subject, State.absent, found, remedy, facts)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the machine is looked at for.
+    """The target of a diagnosis: what the user wants to run here.
 
     Attributes:
         backend: Name of the runtime, with ``auto`` resolved; empty where none can be used.
@@ -87,11 +116,18 @@ class Asked:
 
 
 CheckFunction = Callable[[Asked], Iterable[Finding]]
-"""Looks at one side of the machine. It opens no CUDA context and loads no foreign library into this process."""
+"""``Callable[[Asked], Iterable[Finding]]``: checks one side of the machine.
+
+It opens no CUDA context and loads no foreign library into this process. It may be called in a thread.
+"""
 
 
 def found_at(place: str) -> Callable[[Any], CheckFunction]:
-    """The ``load`` of a check that is a function: ``package.module:function``, imported when it is needed."""
+    """Return the ``load`` of a check that is a function, which is imported when it is needed.
+
+    Args:
+        place: ``package.module:function``.
+    """
 
     def load(_options: object) -> CheckFunction:
         module, _, name = place.partition(":")

@@ -12,9 +12,11 @@ DIGITS = 9
 
 
 def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
-    """Class ids for ``classes=``: None (all: empty), a name, an id, or a list of them.
+    """Return the class ids that an option like ``classes=`` means, sorted; empty for all classes.
 
-    A whole number is an id unless a class has that name.
+    Args:
+        classes: None for all, a name, an id, or a list of them. A number is an id unless a class has that name.
+        names: Class names of the model.
 
     Raises:
         HooklineError: No such class; names the nearest ones.

@@ -29,17 +29,22 @@ def shared(
     place: bool = False,
     fingerprinted: bool = False,
 ) -> Any:
-    """A field that follows the top-level option ``word``.
+    """Return a field that follows the top-level option ``word`` until the option itself is set.
+
+    ``conf: float | None = shared("conf")`` in the options of the stage ``blur`` is the value of ``conf=``, unless
+    ``blur.conf=`` is given. Only words of the table "Top level" in docs/configuration.md can be followed.
 
     Args:
         word: The top-level option.
-        otherwise: The value where the top-level option is null; None leaves it null.
-        kind: As in :func:`chosen`.
-        usable: False where the part need not be usable on this machine, only known: its rules are wanted.
+        otherwise: The value where the top-level option is null, e.g. ``shared("imgsz", otherwise=640)``; None leaves it
+            null.
+        kind: The option names a part of this kind, as in :func:`chosen`.
+        usable: False where the part need not be usable on this machine, only registered: its rules are wanted, e.g.
+            those of a runtime for a GPU that is elsewhere.
         versioned: As in :func:`chosen`.
-        presentation: As in :func:`presentation`.
-        place: As in :func:`place`.
-        fingerprinted: As in :func:`fingerprinted`.
+        presentation: As of :func:`presentation`.
+        place: As of :func:`place`.
+        fingerprinted: As of :func:`fingerprinted`.
     """
     value = f"${{{word}}}" if otherwise is None else f"${{otherwise:${{{word}}},{encode(otherwise)}}}"
     return field(
@@ -57,11 +62,14 @@ def shared(
 
 
 def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -> Any:
-    """A field that names a registered part.
+    """Return a field that names a registered part.
+
+    The plan checks the name, replaces ``auto`` by the usable part of the highest rank, and puts name, version and
+    options of the part into the store's key. The stage's function gets a name that exists, never ``auto``.
 
     Args:
-        default: Name of the part, or ``auto``.
-        kind: ``runtimes``, ``grafts``, ...
+        default: Name of the part, or ``auto`` (runtimes and processors).
+        kind: ``models``, ``calibrators``, ``quantizers``, ``grafts``, ``runtimes``, ``processors`` or ``trackers``.
         fact: A fact of the descriptor that the part must state, e.g. ``taps`` of a runtime.
         versioned: False where another version of the part's packages gives the same result, e.g. of a runtime that
             only computes what any other would.
@@ -70,21 +78,37 @@ def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -
 
 
 def presentation(default: Any) -> Any:
-    """A field that changes how work is done or shown but not its result; not in the store's key."""
+    """Return a field that changes how work is done or shown but not its result; not in the store's key.
+
+    A result that is in the store is reused whatever the value, e.g. of ``threads`` or ``plots``.
+
+    Args:
+        default: Of the option.
+    """
     return field(default=default, metadata={"presentation": True})
 
 
 def place(default: Any) -> Any:
-    """A field that says where something is, e.g. a path.
+    """Return a field that says where something is, e.g. a path.
 
-    The store's key does not contain its text, so that a moved file causes no new work. The stage's ``fingerprint``, or
-    an artifact that another stage makes from the same place, says what is there.
+    The store's key does not contain its text, so that a moved file causes no new work. ``Stage.fingerprint`` must say
+    what is there (e.g. :func:`file_digest`), unless an input of the stage is made from the same place. Otherwise a
+    changed file in the same place would come back "reused".
+
+    Args:
+        default: Of the option, usually None.
     """
     return field(default=default, metadata={"place": True})
 
 
 def fingerprinted(default: Any) -> Any:
-    """A field that affects the result only together with others: the stage's ``fingerprint`` says when, and how."""
+    """Return a field that affects the result only together with others; not in the store's key.
+
+    ``Stage.fingerprint`` must return it where it has an effect.
+
+    Args:
+        default: Of the option.
+    """
     return field(default=default, metadata={"fingerprinted": True})
 
 

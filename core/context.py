@@ -33,46 +33,53 @@ class Progress(Protocol):
     """Progress of one long piece of work."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """``steps`` more are done; ``note`` replaces the text at the end of the line."""
+        """Count ``steps`` more as done; ``note`` replaces the text at the end of the line, e.g. the newest loss."""
         ...
 
 
 class Reporter(Protocol):
-    """Where a run speaks to the person in front of it."""
+    """Where a run reports to the user. Messages are one line without a full stop at the end."""
 
     def note(self, message: str) -> None:
-        """One line of information."""
+        """Print one line of information."""
         ...
 
     def warn(self, message: str) -> None:
-        """One line that must not be missed; repeated in summary.json."""
+        """Print one line that must not be missed; summary.json repeats it."""
         ...
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """The newest figures of the stage that runs, for programs that follow the run."""
+        """Write the newest figures of the running stage into status.json."""
         ...
 
     def progress(self, title: str, total: int | None, unit: str) -> AbstractContextManager[Progress]:
-        """A progress line for ``total`` steps (None: not known)."""
+        """Show a progress line for ``total`` steps (None: not known) while the block runs."""
         ...
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Handed to every stage.
+    """What a stage gets besides its options and inputs.
+
+    The methods ``model``, ``calibrator``, ``quantizer``, ``graft``, ``runtime``, ``processor`` and ``check`` return the
+    heavy half of a part with the user's options of it; each call makes a new one. They raise :class:`HooklineError` for
+    a name that nobody registered.
 
     Attributes:
-        workdir: Empty directory of this stage; what it writes there becomes the artifact's.
-        run_dir: The Hydra output directory of the run.
-        cache_dir: Downloads and digests, shared by all runs of this user.
-        seed: Of every random choice.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        backend: The top-level option: ``auto`` or the name of a runtime.
-        registry: All parts by kind and name.
-        options: Typed options of a part, by kind and name.
-        reporter: Where notes, warnings and progress go.
-        asked: The stage was named in ``+stage=``; one that the plan added speaks of little but trouble.
-        kept: What the stage leaves should it fail, see :meth:`keep`.
+        workdir: Empty directory of this stage. The artifact's file is written here; all other files that lie here when
+            the stage returns belong to the artifact, and the store keeps them with it. The other functions of a stage
+            (``check``, ``select``, ``fingerprint``, ...) write nothing.
+        run_dir: The directory of the run, ``outputs/<day>/<time>``. Read only: results come there by themselves.
+        cache_dir: Downloads and digests, shared by all runs of this user; a folder of your own in it may be used.
+        seed: Of every random choice; the top-level option ``seed=``, part of every store key.
+        device: The top-level option ``device=``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: The top-level option ``backend=``: ``auto`` or the name of a runtime.
+        registry: The descriptors of all parts by kind and name.
+        options: Returns the user's options of a part: ``options("runtimes", "mychip")``, an instance of its
+            ``Part.options``.
+        reporter: Where notes, warnings and progress go; the methods of the same names pass them on.
+        asked: The stage was named in ``+stage=``. One that the plan added should print warnings only.
+        kept: What remains if the stage fails, see :meth:`keep`.
     """
 
     workdir: Path
@@ -88,13 +95,13 @@ class RunContext:
     kept: list[Artifact] = field(default_factory=list, repr=False)
 
     def family(self, name: str) -> ModelFamily:
-        """The light descriptor of a model family."""
+        """Return the light descriptor of a model family."""
         from core.parts import ModelFamily
 
         return self.registry.get(ModelFamily, name)
 
     def head(self, facts: ModelFacts, layout: str) -> Head:
-        """The head of a model: its outputs, and how boxes are found in them.
+        """Return the head of a model: its outputs, and how boxes are found in them.
 
         Raises:
             HooklineError: No plugin registers its family, or the family cannot have such a model.
@@ -104,49 +111,49 @@ class RunContext:
         return head_of(facts, layout, self.registry)
 
     def model(self, name: str) -> ModelBackend:
-        """The heavy half of a model family."""
+        """Return the heavy half of a model family."""
         backend: ModelBackend = self._load("models", name)
         return backend
 
     def calibrator(self, name: str) -> RangeObserver:
-        """A fresh observer."""
+        """Return a new observer of a calibrator."""
         observer: RangeObserver = self._load("calibrators", name)
         return observer
 
     def quantizer(self, name: str) -> QuantizerBackend:
-        """The heavy half of a quantizer."""
+        """Return the heavy half of a quantizer."""
         backend: QuantizerBackend = self._load("quantizers", name)
         return backend
 
     def graft(self, name: str) -> GraftBackend:
-        """The heavy half of a graft."""
+        """Return the heavy half of a graft."""
         backend: GraftBackend = self._load("grafts", name)
         return backend
 
     def runtime(self, name: str) -> RuntimeBackend:
-        """The heavy half of a runtime."""
+        """Return the heavy half of a runtime."""
         backend: RuntimeBackend = self._load("runtimes", name)
         return backend
 
     def tapping(self, name: str) -> TappingRuntime:
-        """The heavy half of a runtime that shows inner tensors (``Runtime.taps``)."""
+        """Return the heavy half of a runtime that records activations (``Runtime.taps``)."""
         backend: TappingRuntime = self._load("runtimes", name)
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:
-        """The heavy half of a processor, on the device of the run where it can be on several."""
+        """Return the heavy half of a processor, on the device of the run where it can be on several."""
         from core.parts import PlacedProcessor
 
         backend: ProcessorBackend = self._load("processors", name)
         return backend.on_device(self.device) if isinstance(backend, PlacedProcessor) else backend
 
     def check(self, name: str) -> CheckFunction:
-        """The function of a check."""
+        """Return the function of a check."""
         function: CheckFunction = self._load("checks", name)
         return function
 
     def trackers(self, names: Any, run: RunInfo) -> Trackers:
-        """Trackers that have begun to record ``run``; close them, or use them in a ``with`` block.
+        """Return trackers that record ``run``; close them, or use them in a ``with`` block.
 
         Args:
             names: One name, a list of names, or None, as ``tracker=`` says.
@@ -162,27 +169,34 @@ class RunContext:
         return start_trackers(backends, run, self.warn)
 
     def keep(self, artifact: Artifact) -> None:
-        """Say what is finished so far; summary.json reports it, should the stage fail.
+        """Declare what is finished so far; it remains, and summary.json reports it, if the stage fails.
 
-        For an incremental stage only: what others have written is removed when they fail.
+        For an incremental stage (``Stage.incremental``) only: what others have written is removed when they fail.
+        Each call replaces the artifact of the former one.
         """
         self.kept[:] = [artifact]
 
     def note(self, message: str) -> None:
-        """Say one line of information."""
+        """Print one line of information."""
         self.reporter.note(message)
 
     def warn(self, message: str) -> None:
-        """Say one line that must not be missed; it is repeated in summary.json."""
+        """Print one line that must not be missed; summary.json repeats it under ``warnings``."""
         self.reporter.warn(message)
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Say the newest figures, e.g. losses and scores of an epoch; ``status.json`` holds them while the run goes."""
+        """Write the newest figures, e.g. losses of an epoch, into ``status.json``, while the stage runs."""
         self.reporter.figures(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:
-        """Show progress of ``total`` steps (None: not known) while the block runs."""
+        """Show the progress of ``total`` steps (None: not known) while the block runs.
+
+        Args:
+            title: What is done, e.g. ``calibrate``.
+            total: Number of steps; None where it is not known.
+            unit: Of the steps, e.g. ``images``.
+        """
         with self.reporter.progress(title, total, unit) as progress:
             yield progress
 

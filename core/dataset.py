@@ -35,7 +35,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture and its label file; ``label`` is None where there is none: a background picture."""
+    """An image and its label file.
+
+    Attributes:
+        picture: The image file.
+        label: The label file; None for a background image.
+    """
 
     picture: Path
     label: Path | None
@@ -177,7 +182,11 @@ def _written(path: Path | None, inside: str) -> str | None:
 
 
 def load_split(dataset: Dataset, split: str) -> list[Sample]:
-    """The pictures of one split of a data set, in stable order; paths are absolute where ``dataset.path`` is.
+    """Return the images of one split of a data set, in stable order; paths are absolute where ``dataset.path`` is.
+
+    Args:
+        dataset: The artifact.
+        split: ``train``, ``val``, ``test``, or whatever ``dataset.splits`` has.
 
     Raises:
         HooklineError: The data set has no such split, or its listing cannot be read.

@@ -19,10 +19,10 @@ MAX_SCORE = 1.01
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes of one picture, best score first.
+    """Boxes of one image, best score first. ``len(found)`` is their number.
 
     Attributes:
-        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the original picture, clipped to it.
+        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the original image, clipped to it.
         scores: float32 [n], 0..1.
         classes: int32 [n].
     """
@@ -83,11 +83,11 @@ class Filter:
     Attributes:
         conf: Boxes with a score below it are dropped, 0..1.
         iou: A box that overlaps a better one of its class by more than this is dropped, 0..1.
-        max_det: At most this many boxes a picture.
+        max_det: Maximum number of boxes per image.
         classes: Only these class ids, all where empty.
         multi_label: Keep every class of a box that reaches ``conf`` instead of the best one. Needs
             a layout that still has all class scores, which the decoded one has not.
-        max_candidates: At most this many boxes a picture enter the NMS, best first.
+        max_candidates: Maximum number of boxes per image that enter the NMS, best first.
         score_threshold: Drop what a graft with this threshold drops, whatever ``conf`` is: by objectness where the
             family has one, else by the best score of the box.
     """
@@ -103,12 +103,12 @@ class Filter:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How one picture was placed in the network input: x_net = x * ratio + left.
+    """How one image was placed in the network input: x_net = x * ratio + left.
 
     Attributes:
-        ratio: Factor from picture pixels to network pixels.
+        ratio: Factor from image pixels to network pixels.
         left, top: Border in network pixels.
-        height, width: Size of the original picture.
+        height, width: Size of the original image.
     """
 
     ratio: float

@@ -40,7 +40,12 @@ def text_digest(text: str) -> str:
 
 
 def file_digest(path: Path, cache_dir: Path | None = None) -> str:
-    """SHA-256 of the file's content, hexadecimal; without ``cache_dir`` the file is always read."""
+    """Return the SHA-256 of the content of a file, hexadecimal.
+
+    Args:
+        path: The file.
+        cache_dir: ``context.cache_dir``: digests of unchanged files come from the cache there. None: always read.
+    """
     with _cache(cache_dir) as cache:
         return _digest(path, cache)
 

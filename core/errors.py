@@ -32,12 +32,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 class HooklineError(Exception):
-    """A user's mistake or an environment that cannot do what was asked.
+    """A user's mistake or an environment that cannot do what was asked. The run ends in one line with exit code 2.
+
+    ``str(error)`` is that line: message and hint, separated by ``; ``, at most 1,000 characters; control characters are
+    escaped and passwords masked. ``error.message``, ``error.hint`` and ``error.retry`` are the arguments.
 
     Args:
-        message: What was wrong, with the offending value. One line, no full stop at the end.
-        hint: What is possible and what to do. Printed after the message.
-        retry: Options with which the same command can succeed, e.g. ``("predict.on_error=skip",)``.
+        message: What was wrong, with the offending value in the form of :func:`shown`. No full stop at the end.
+        hint: What is possible and what to do, e.g. ``give a number above 0``.
+        retry: Options with which the same command can succeed, e.g. ``("predict.on_error=skip",)``; the printed
+            command that continues the run has them.
     """
 
     def __init__(self, message: str, hint: str = "", *, retry: tuple[str, ...] = ()) -> None:
@@ -51,7 +55,11 @@ class HooklineError(Exception):
 
 
 class PlanError(HooklineError):
-    """All problems of a plan at once: ``problems`` holds them, one line each."""
+    """All problems of a plan at once; ``hookline.run``, ``build`` and ``open`` raise it, plugins do not.
+
+    Args:
+        problems: The errors. ``error.problems`` holds them; the command prints a line for each.
+    """
 
     def __init__(self, problems: Sequence[HooklineError]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
@@ -59,7 +67,7 @@ class PlanError(HooklineError):
 
 
 class UnavailableError(HooklineError):
-    """Something exists but cannot be used here: a missing package, library or device."""
+    """A package, library or device is missing here, or cannot do what was asked. Arguments as of ``HooklineError``."""
 
 
 class _Brief(reprlib.Repr):
@@ -87,9 +95,13 @@ class _Brief(reprlib.Repr):
 
 
 def shown(value: object) -> str:
-    """Return a value from outside as a message repeats it: at most :data:`LONGEST_VALUE` characters, whatever it is.
+    """Return a value from outside as a message repeats it: at most 80 characters, whatever it is.
 
-    Text stands in quotes, its control characters are escaped and its passwords masked. Nested values are cut.
+    Text stands in quotes, its control characters are escaped and its passwords masked. Nested values are cut. Use it
+    for whatever comes from a user or a file, since the ``repr`` of such a value may be endless.
+
+    Args:
+        value: Of any type.
     """
     return _cut(_Brief().repr(value), LONGEST_VALUE)
 
@@ -147,7 +159,7 @@ def unknown(
     Args:
         kind: What the name is of, e.g. ``stage``.
         name: As it was given.
-        possible: All names. They are listed in the message where that takes at most :data:`LONGEST_LIST` characters.
+        possible: All names. They are listed in the message where that takes at most 130 characters.
         others: More names that may have been meant, never listed.
         listed: What lists all names where the message cannot, e.g. ``--help lists all``.
     """

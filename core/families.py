@@ -12,12 +12,24 @@ if TYPE_CHECKING:
 
 
 def families_of_inputs(_config: object, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
-    """Return the registered families of the models that the stage gets."""
+    """Return the registered families of the models that the stage gets. For ``Stage.families``.
+
+    Args:
+        _config: Options of the stage.
+        inputs: Its inputs by parameter.
+        context: Of the run.
+    """
     facts = (getattr(artifact, "facts", None) for artifact in inputs.values())
     named = {item.family for item in facts if isinstance(item, ModelFacts)}
     return sorted(named & set(context.registry.parts("models")))
 
 
 def all_families(_config: object, _inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
-    """Return every registered family: any of them may read what the stage is given."""
+    """Return every registered family: any of them may read what the stage is given. For ``Stage.families``.
+
+    Args:
+        _config: Options of the stage.
+        _inputs: Its inputs by parameter.
+        context: Of the run.
+    """
     return sorted(context.registry.parts("models"))

@@ -82,7 +82,11 @@ class FamilyOptions:
 
 
 def family_options() -> Any:
-    """Return the field of a stage's dataclass that takes the options of the families."""
+    """Return the field of a stage's dataclass that takes the options of all model families.
+
+    For a stage that trains: ``training: FamilyOptions = family_options()``. The options of the families then lie under
+    the name of the stage, as those of ``train`` do.
+    """
     return field(default_factory=FamilyOptions, metadata={FAMILIES: True})
 
 

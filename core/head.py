@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from core.registry import Registry
 
 NUM, BOXES = "DecodeNumDetection", "DecodeDetectionBoxes"
+"""Outputs of a grafted model, see :class:`DecodedHead`."""
 SCORES, CLASSES = "DecodeDetectionScores", "DecodeDetectionClasses"
+"""Outputs of a grafted model, see :class:`DecodedHead`."""
 
 Shape = tuple[int | str, ...]
-"""Sizes of the axes of a tensor; a name stands for an axis of any size."""
+"""``tuple[int | str, ...]``: sizes of the axes of a tensor; a name stands for an axis of any size."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,11 @@ class DecodedHead:
     ``DecodeNumDetection`` int32 [B, 1], ``DecodeDetectionBoxes`` float32 [B, N, 4] (x1, y1, x2, y2 in pixels of the
     network input), ``DecodeDetectionScores`` float32 [B, N], ``DecodeDetectionClasses`` int32 [B, N]. Rows with a score
     above zero are valid, wherever they stand.
+
+    Attributes:
+        facts: Of the model.
+        layout: Always :data:`DECODED`.
+        device_decode: Always None: the graph has decoded already.
     """
 
     facts: ModelFacts
@@ -129,7 +136,11 @@ class DecodedHead:
 
 
 def batch_axis(contract: InputContract) -> int | str:
-    """Return the first axis of an output: the batch, or its name where it is dynamic."""
+    """Return the first axis of an output: the batch, or its name where it is dynamic.
+
+    Args:
+        contract: Input of the model.
+    """
     return "batch" if "batch" in contract.dynamic else contract.batch
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 PROJECT = "hookline"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Decorator that marks a function of a plugin as the implementation of the hook of its name.
+
+A function may take any subset of the hook's arguments. ``@hookimpl(tryfirst=True)``, ``trylast=True`` and
+``wrapper=True`` mean what they mean in pluggy. A function ``hookline_*`` without the decorator is never called; each
+run warns of it.
+"""
 
 
 @hookspec

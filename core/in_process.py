@@ -44,7 +44,8 @@ class RunResult:
 
     Attributes:
         summary: What summary.json says: stages, figures, warnings, versions.
-        artifacts: The artifact of each stage of the plan by the stage's name; ``path`` is its file.
+        artifacts: The artifact of each stage of the plan by the stage's name, those that the plan added too;
+            ``path`` is its file.
     """
 
     summary: Summary

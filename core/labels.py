@@ -49,11 +49,11 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Labels:
-    """The objects of one picture.
+    """The objects of one image.
 
     Attributes:
         classes: int32 [n].
-        boxes: float64 [n, 4], centre x, centre y, width, height in fractions of the picture.
+        boxes: float64 [n, 4], centre x, centre y, width, height as fractions of the image, 0..1.
     """
 
     classes: NDArray[np.int32]
@@ -79,12 +79,12 @@ def as_one_class(labels: Labels) -> Labels:
 
 
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
-    """Read and check the labels of one picture; none for a background picture.
+    """Read and check the labels of one image; none for a background image.
 
     A row that repeats another one, number for number, is dropped.
 
     Args:
-        sample: The picture and its label file.
+        sample: The image and its label file.
         names: Class names; a label's class is an index into them.
 
     Raises:

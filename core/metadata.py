@@ -93,7 +93,10 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
 
 
 def parse_stride(text: str) -> int:
-    """Return the largest stride from its text.
+    """Return the largest stride from its text, e.g. of the metadata ``stride`` of an ONNX file.
+
+    Args:
+        text: A number.
 
     Raises:
         DecodeError: No whole number above 0.
@@ -110,7 +113,10 @@ def parse_stride(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Return class names from the text of a list, or of a dict whose keys are 0, 1, 2, ...
 
-    A name that is a number becomes its text.
+    A name that is a number becomes its text. Nothing in the text is evaluated.
+
+    Args:
+        text: E.g. of the metadata ``names`` of an ONNX file.
 
     Raises:
         DecodeError: Neither, or more than a model can have.

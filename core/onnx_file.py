@@ -37,7 +37,10 @@ _HINT = "export it again"
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read a model, its nodes in an order in which they can be computed.
+    """Read an ONNX file within the limits of SECURITY.md; the nodes are in an order in which they can be computed.
+
+    Args:
+        path: The file.
 
     Raises:
         HooklineError: The file is not there, truncated, no ONNX model, names other files, or exceeds a limit.

@@ -28,7 +28,7 @@ from core.summary import machine
 
 
 class ModelForm(str, Enum):
-    """Which artifact of the chain is opened.
+    """Which artifact of the chain is opened: the type of options such as ``predict.model``.
 
     ``engine``: as it is deployed. ``grafted``: the ONNX file that the engine is built from.
     ``quantized``: before the graft, with all class scores. ``heads``: as exported, float32.
@@ -100,7 +100,7 @@ def open_model(
     """Open a model; use the session in a ``with`` block.
 
     An engine is opened by the runtime that built it, an ONNX file of any kind by a runtime that opens them
-    (:func:`core.resolve.runtime_with`), a checkpoint by its model family.
+    (``Runtime.opens_onnx``), a checkpoint by its model family.
 
     Args:
         model: The artifact.

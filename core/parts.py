@@ -55,15 +55,17 @@ class Part(Generic[ImplT_co]):
     """Base of the descriptors that a name in the config chooses.
 
     Attributes:
-        name: Unique among the parts of its kind.
+        name: Unique among the parts of its kind: letters, digits and underscores. The word that the user types.
         summary: One line for ``--help`` and ``python -m core.plugins``.
-        load: Imports the heavy half; gets an instance of ``options``.
-        options: Dataclass of its own options, in the config under ``<kind>.<name>``. Declare ranges with
-            :mod:`core.ranges`: the plan checks them.
-        check_options: Problems with options that are each in range.
+        load: ``load(options)`` imports the heavy half and returns it; gets an instance of ``options``. Called in the
+            run that uses the part, not before.
+        options: Dataclass of its own options; the user sets them as ``<kinds>.<name>.<field>=``, e.g.
+            ``runtimes.mychip.cores=2``. Declare ranges with :mod:`core.ranges`: the plan checks them.
+        check_options: ``check_options(options)`` yields problems of options that are each in range. It must accept the
+            defaults.
         packages: Distributions of Python whose version shapes what the part makes, by their names on the package index;
             ``cupy``, ``onnxruntime``, ``opencv``, ``tensorrt``, ``tensorrt-rtx`` stand for each of their distributions.
-            In the store's key of every stage that the part shapes.
+            In the store's key of every stage that the part shapes, as are name, options, and version of the plugin.
     """
 
     name: str
@@ -76,7 +78,13 @@ class Part(Generic[ImplT_co]):
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a part can be used on this machine; ``reason`` says why (or why not), ``hint`` what to install."""
+    """Whether a part can be used on this machine.
+
+    Attributes:
+        usable: It can.
+        reason: Why, or why not; printed where ``auto`` is resolved, e.g. ``no device /dev/mychip0``.
+        hint: What to install or do where it cannot be used.
+    """
 
     usable: bool
     reason: str
@@ -88,11 +96,13 @@ class DevicePart(Part[ImplT_co]):
     """Base of the parts that work on a device: runtimes and processors.
 
     Attributes:
-        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
-        device: ``cpu`` or ``cuda``.
-        rank: ``auto`` takes the available part with the highest rank.
-        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be found before anything runs.
-            Cheap: starts nothing on the device.
+        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy, returns within 10 s.
+        device: ``cpu`` or ``cuda``: where its sessions take and give arrays. An accelerator that is fed from host
+            memory is ``cpu``.
+        rank: ``auto`` takes the available part with the highest rank. Shipped runtimes have 20 (``tensorrt``), 10
+            (``onnxruntime``) and 5 (``tensorrt_rtx``).
+        check_device: ``check_device(device)`` yields problems with ``device=``, e.g. a missing GPU, that can be found
+            before anything runs. Cheap: starts nothing on the device.
     """
 
     available: Callable[[], Availability]
@@ -102,7 +112,17 @@ class DevicePart(Part[ImplT_co]):
 
 
 class Session(Protocol):
-    """An opened model. Use it in a ``with`` block: leaving it frees what it holds."""
+    """An opened model. Use it in a ``with`` block: leaving it frees what it holds.
+
+    Any class with these attributes and methods is one; there is nothing to inherit.
+
+    Attributes:
+        facts: Of the model that was opened.
+        contract: Its input; what processors prepare images for.
+        layout: Layout of the outputs, of the model that was opened.
+        score_threshold: Objectness below which the model drops a box: ``engine.score_threshold``, that of a
+            :class:`GraftedModel`, else 0.0.
+    """
 
     facts: ModelFacts
     contract: InputContract
@@ -113,10 +133,12 @@ class Session(Protocol):
         """Infer one batch.
 
         Args:
-            images: float32 [B, 3, H, W] as the contract says. B may be smaller than a static batch.
+            images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B may be smaller than a
+                static batch: the session fills it up and returns B rows.
 
         Returns:
-            The outputs of the layout by name. They may be reused by the next call.
+            The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows. They may be reused by
+            the next call.
         """
         ...
 
@@ -127,11 +149,11 @@ class Session(Protocol):
 
 @runtime_checkable
 class TellingSession(Session, Protocol):
-    """A session that may say where it computes; told when it is opened.
+    """A session that says where it computes, when it is opened; optional.
 
     Attributes:
-        place: Where, e.g. ``cuda:1 (NVIDIA L40)``; noted. Empty where that goes without saying.
-        doubt: Why it is not where one would expect it, and what to do; warned of. Empty where it is.
+        place: Where, e.g. ``cuda:1 (NVIDIA L40)``; printed. Empty where there is nothing to print.
+        doubt: Why it is not where a user expects it, and what to do; a warning. Empty where it is.
     """
 
     place: str
@@ -148,7 +170,7 @@ class DeviceArray(Protocol):
 
 @runtime_checkable
 class CheckingSession(Session, Protocol):
-    """A session that checks what a model gives: a file can state one thing and compute another; optional."""
+    """A session that compares what a model computes with what its file states; optional."""
 
     def expect(self, head: Head) -> None:
         """Compare the outputs with those of ``head``: their names now, their shapes at each call of :meth:`run`.
@@ -381,12 +403,21 @@ class Graft(Part[GraftBackend]):
 
 
 class Tap(Protocol):
-    """A model that shows its inner tensors; for calibration."""
+    """A float32 model that gives its activations besides its outputs, for calibration.
+
+    Attributes:
+        tensors: Names of the tensors that ``run`` gives: the input and every float32 activation of the ONNX graph, by
+            their names there. A quantizer looks ranges up by these names.
+    """
 
     tensors: Sequence[str]
 
     def run(self, images: NDArray[np.float32]) -> Iterable[tuple[str, NDArray[np.float32]]]:
-        """Infer one batch and give every tapped tensor with its name."""
+        """Infer one batch and yield each tensor of ``tensors`` with its name.
+
+        Args:
+            images: float32 [B, 3, H, W] as the contract of the model says; a static batch is always full.
+        """
         ...
 
     def __enter__(self) -> Tap: ...
@@ -400,12 +431,22 @@ class RuntimeBackend(Protocol):
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """Return what an engine that is built or run here for ``device`` depends on: versions, processor or GPU.
 
-        Part of the store's key.
+        Part of the store's key of ``build``, less the facts of ``Runtime.portable``. Write it into ``Engine.machine``,
+        and compare it in ``open``.
+
+        Args:
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         """
         ...
 
     def build(self, job: BuildJob) -> Engine:
         """Build an engine into the file ``job.target`` and run it ``job.warmup`` times.
+
+        Args:
+            job: What to build.
+
+        Returns:
+            The engine, with ``path=job.target``; see :class:`Engine` for its other fields.
 
         Raises:
             HooklineError: The model, the sizes or the options cannot be built here.
@@ -413,7 +454,11 @@ class RuntimeBackend(Protocol):
         ...
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
-        """Open an engine, or an ONNX model as it is.
+        """Open an engine, or, with ``Runtime.opens_onnx``, an ONNX model as it is.
+
+        Args:
+            model: Call :func:`check_engine_file` for an engine before its file is used.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
         Raises:
             HooklineError: The engine does not fit this machine; says how and how to rebuild it.
@@ -423,10 +468,10 @@ class RuntimeBackend(Protocol):
 
 @runtime_checkable
 class TappingRuntime(RuntimeBackend, Protocol):
-    """The heavy half of a runtime that can also show the inner tensors of a model (``Runtime.taps``); optional."""
+    """The heavy half of a runtime that can also record the activations of a model (``Runtime.taps``); optional."""
 
     def tap(self, model: OnnxModel) -> Tap:
-        """Open a heads model with all its float activations as outputs."""
+        """Open an exported float32 model with all its float activations as outputs."""
         ...
 
 
@@ -447,7 +492,7 @@ class Runtime(DevicePart[RuntimeBackend]):
     """An inference engine.
 
     Attributes:
-        precisions: What it has a route for.
+        precisions: Precisions that it can build.
         qdq: Its rules for Q/DQ pairs, needed for int8 unless it quantises by itself.
         fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
             cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
@@ -456,7 +501,7 @@ class Runtime(DevicePart[RuntimeBackend]):
         taps: The heavy half is a :class:`TappingRuntime`; calibrate takes one, as for ``opens_onnx``.
         operators: Non-standard ONNX operators that it has, e.g. ``YoloLayer_TRT``.
         functions: It runs model-local ONNX functions.
-        engine_suffix: Of the files of its engines, e.g. ``.engine``.
+        engine_suffix: Ending of the files of its engines, e.g. ``.engine``; that of ``BuildJob.target``.
         other_suffixes: More endings of files that are its engines. A file with one of them and without a sidecar is
             reported as an engine that lacks it.
         shapes: It takes ``build.batch`` and ``build.imgsz``, numbers or ranges; otherwise these are refused before
@@ -575,15 +620,21 @@ def _always() -> Availability:
 class TrackerBackend(Protocol):
     """The heavy half of a tracker: records one training, called from one thread.
 
-    What it raises after :meth:`start` is told once, and the training goes on without it.
+    What it raises in ``start`` ends the run before the training; what it raises later is a warning, and the training
+    continues without it.
     """
 
     def start(self, run: RunInfo) -> None:
-        """Begin to record, or go on with what an interrupted training of this folder recorded."""
+        """Begin to record, or continue what an interrupted training of this folder recorded."""
         ...
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Record figures of an epoch, counted from 1; those of later epochs, recorded before, are no longer true."""
+        """Record figures of an epoch.
+
+        Args:
+            values: By name, e.g. ``train/box_loss``, ``metrics/map50``, ``lr/weights``.
+            step: The epoch, from 1. Figures of later epochs that an interrupted training recorded are no longer true.
+        """
         ...
 
     def picture(self, name: str, path: Path, step: int) -> None:
@@ -591,7 +642,7 @@ class TrackerBackend(Protocol):
         ...
 
     def close(self) -> None:
-        """Everything recorded is to be safe when this returns."""
+        """Finish; everything recorded is saved when this returns."""
         ...
 
 
@@ -607,7 +658,7 @@ class PlacedTracker(TrackerBackend, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Tracker(Part[TrackerBackend]):
-    """A recorder of trainings.
+    """A recorder of trainings: losses, scores and images per epoch.
 
     Attributes:
         available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
@@ -621,12 +672,12 @@ class Tracker(Part[TrackerBackend]):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Part[CheckFunction]):
-    """A look at this machine by ``+stage=doctor``; ``load`` gives a function from ``Asked`` to its findings.
+    """A check of this machine by ``+stage=doctor``; ``load`` returns a function from ``Asked`` to its findings.
 
     Attributes:
-        needed_by: Names of the runtimes and processors that need what it looks at, or ``cuda``: whoever asks for a GPU;
-            empty: all of them.
-        limit: Seconds after which it is told as hanging and no longer waited for.
+        needed_by: Names of the runtimes and processors that need what it checks, or ``cuda``: whoever asks for a GPU;
+            empty: all of them. Where they are not asked for, an error counts as a warning.
+        limit: Seconds after which it is reported as hanging and no longer waited for.
     """
 
     needed_by: frozenset[str] = frozenset()

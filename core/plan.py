@@ -34,12 +34,13 @@ class Step:
     """One stage of a plan.
 
     Attributes:
-        stage: The descriptor.
-        config: Its typed options, with ``auto`` resolved.
+        stage: The descriptor; ``step.stage.name`` is its name.
+        config: Its options, an instance of the dataclass that its function takes, with ``auto`` resolved.
         asked: Named in ``+stage=``, not added by the plan.
-        inputs: Index of the step that makes the artifact, by parameter.
-        provides: Type of the artifact this step gives.
-        parts: (kind, name) of every part that has a say in the result.
+        inputs: Index in ``Plan.steps`` of the step that makes an input, by the name of the parameter. An optional input
+            that is left out is not in it.
+        provides: Type of the artifact that this step gives.
+        parts: (kind, name) of every part that affects the result, e.g. ``("calibrators", "percentile")``.
     """
 
     stage: Stage
@@ -52,7 +53,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked chain: every input of a step is made by an earlier one.
+    """A checked chain: every input of a step is made by an earlier one. Do not change it.
+
+    ``str(plan)`` is ``load → export → [build]``, with the stages that were asked for in brackets.
 
     Attributes:
         steps: In the order of work.

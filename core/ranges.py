@@ -28,11 +28,14 @@ LARGEST_INTEGER = 2**31 - 1
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an option takes.
+    """The numbers that an option takes: ``strength: Annotated[float, Range(0, 10)] = 1.0``.
+
+    The plan refuses values out of range, before anything runs; ``--help`` lists the ranges. None is always accepted
+    where the type has ``| None``.
 
     Attributes:
         low: The minimum.
-        high: The maximum; None: :data:`LARGEST_INTEGER` for whole numbers, none for others.
+        high: The maximum; None: 2147483647 for whole numbers, none for others.
         above: ``low`` itself is out of range.
         whole: Whole numbers only, where the type of the field does not say so.
         multiple: Only multiples of this number.
@@ -67,17 +70,17 @@ class Range:
 
 
 Fraction = Annotated[float, Range(0, 1)]
-"""0 to 1."""
+"""``float``, 0 to 1."""
 Positive = Annotated[int, Range(1)]
-"""A whole number from 1."""
+"""``int`` from 1."""
 NonNegative = Annotated[int, Range(0)]
-"""A whole number from 0."""
+"""``int`` from 0."""
 NonNegativeFloat = Annotated[float, Range(0)]
-"""A number from 0."""
+"""``float`` from 0."""
 PositiveFloat = Annotated[float, Range(0, above=True)]
-"""A number above 0."""
+"""``float`` above 0."""
 BatchSize = Annotated[int, Range(1, 65536)]
-"""Images per inference."""
+"""``int``, 1 to 65536: images per inference."""
 
 
 def ranges_of(config: type[Any]) -> Mapping[str, Range]:

@@ -19,7 +19,13 @@ BATCH = Range(1, 65536, whole=True)
 
 @dataclass(frozen=True)
 class Span(Generic[T]):
-    """From the least to the greatest value, and the one that the engine is to be fastest at."""
+    """A range of sizes: ``build.batch='{min: 1, opt: 8, max: 16}'``. One number is a span with three equal values.
+
+    Attributes:
+        min: The smallest size that the engine must take.
+        opt: The size that it is to be fastest at.
+        max: The largest size.
+    """
 
     min: T
     opt: T
@@ -27,7 +33,7 @@ class Span(Generic[T]):
 
     @property
     def fixed(self) -> bool:
-        """There is one value only."""
+        """Whether there is only one value."""
         return self.min == self.max
 
 

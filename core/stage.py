@@ -51,21 +51,26 @@ class Signature:
 class Stage:
     """One step of a chain.
 
+    ``config`` is an instance of the dataclass of options; ``inputs`` are by the name of the parameter.
+
     Attributes:
-        name: What ``+stage=`` takes.
+        name: What ``+stage=`` takes; its options lie under the same word.
         summary: One line for ``--help``.
-        run: ``run(config, <artifacts>, context) -> artifact``, called with keywords.
-        select: Where the signature leaves a choice (an optional input, a union), the artifact types
-            that this config calls for. An optional input that is not selected is left out. Called before ``auto``
-            is replaced by names of parts.
-        fingerprint: What the result depends on outside config and inputs, e.g. the digest of a file
-            that the config names. Part of the store's key, which does not contain the options that are declared with
-            ``place`` or ``fingerprinted`` (:mod:`core.config`).
-        check: Problems with the options that can be found before anything runs.
-        known: What is known of the result before the stage runs, from its options and from what is known of its
-            inputs (:mod:`core.known`). Without it, a model that is made of a model keeps what is known of that.
-        check_inputs: Problems between the options and what is known of the inputs. Asked with the plan, and again when
-            an input has been made.
+        run: ``run(config, <artifacts>, context) -> artifact``, called with keywords. All parameters and the result are
+            annotated: ``config`` with a dataclass, the inputs with artifact types (``X | None``: optional, ``X | Y``: a
+            choice), ``context`` with ``RunContext``.
+        select: ``select(config, context)`` returns, where the signature leaves a choice (an optional input, a union),
+            the artifact types that this config calls for, those of the inputs it needs or of the result. An optional
+            input that is not selected is left out. Called before ``auto`` is replaced by names of parts.
+        fingerprint: ``fingerprint(config, context)`` returns what the result depends on outside config and inputs, e.g.
+            the digest of a file that the config names, by any names. Part of the store's key, which does not contain
+            the options that are declared with ``place`` or ``fingerprinted``.
+        check: ``check(config, context)`` yields problems with the options that can be found before anything runs.
+        known: ``known(config, inputs, context)`` returns what is known of the result before the stage runs, from its
+            options and from what is known of its inputs. Without it, a model that is made of a model keeps what is
+            known of that.
+        check_inputs: ``check_inputs(config, inputs, context)`` yields problems between the options and what is known of
+            the inputs. Called with the plan, and again when an input has been made.
         packages: Distributions of Python whose version shapes the result, named as those of a part. Part of the store's
             key; those of the parts are added.
         families: ``families(config, inputs, context)`` names the model families that shape the result:
@@ -73,12 +78,14 @@ class Stage:
             key.
         settle: ``settle(config, inputs, context)`` replaces options that can be decided only when the inputs are there,
             e.g. an ``auto`` that depends on the model. The store's key contains what it returns.
-        stored: Keep the result in the store and reuse it. Off for stages whose work is to be seen.
+        stored: Keep the result in the store and reuse it. False: the stage writes into the run's directory only, and
+            runs each time.
         measures: The result contains times. It is reused only on the same machine, and only while every option of
             the runtime that opens the model is the same.
-        automatic: The plan may add the stage unasked.
-        given: Whether this config gives the stage anything to work on. Where it does not, a later stage whose
-            input is optional goes without, unless an earlier stage has made one.
+        automatic: The plan may add the stage unasked, where no shipped stage makes the artifact. It never adds a stage
+            that takes and gives the same type.
+        given: ``given(config)`` returns whether this config gives the stage anything to work on. Where it does not, a
+            later stage whose input is optional goes without, unless an earlier stage has made one.
         resumable: An interrupted run of it can be resumed, ``resume=true``; a function says for which configs.
         incremental: What it writes is complete from item to item. It works in its visible directory, and what it has
             written stays when it fails, marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
@@ -89,7 +96,7 @@ class Stage:
             options ask for, e.g. charts; None where nothing is missing.
         lineage: An optional input -> the input from whose ancestors it is taken: the nearest one in the plan that has
             its type. It is left out where the plan has none, and is never made for this.
-        collective: Under torchrun all processes work on it together; the other stages are the first one's.
+        collective: Under torchrun all processes run the stage together; other stages are run by the first process.
     """
 
     name: str

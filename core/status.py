@@ -55,9 +55,14 @@ class Status:
     Attributes:
         state: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``: its
             process ``pid`` on ``host`` is gone.
+        pid: The process of the run.
+        host: Name of its machine.
+        started: When the run started.
+        updated: When the file was written.
         stage: The stage that runs, or the last one that ran.
         step: Its number in the plan, from 1.
         steps: Number of stages in the plan.
+        progress: The work that counted its steps last; null where nothing is counted.
         figures: The newest figures by stage: of the last epoch while a training runs, the metrics of finished stages.
         code: What ended the run, as in summary.json; empty while it runs and where it finished.
         error: Why the run ended, one line.

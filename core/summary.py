@@ -31,13 +31,13 @@ class StageRecord:
     """What became of one stage.
 
     Attributes:
-        name: The stage.
+        name: Name of the stage.
         status: ``ran``, ``reused``, ``failed``, ``interrupted``, or ``incomplete``: it ended early, and what it had
             finished is kept.
         seconds: Wall time, waiting for another run included.
         peak_memory: Highest resident memory of the process during the stage, bytes; 0 where not known.
-        artifact: Type, path and sha256 of what it gave.
-        error: Why it failed.
+        artifact: ``type``, ``path`` and ``sha256`` of what it gave; empty where it gave nothing.
+        error: Why it failed, one line; empty where it did not.
     """
 
     name: str
@@ -50,15 +50,24 @@ class StageRecord:
 
 @dataclass
 class Summary:
-    """What summary.json says.
+    """The content of summary.json.
 
     Attributes:
+        path: The file, in the directory of the run.
+        command: The command line of the run, quoted for a shell.
+        overrides: Its arguments.
         status: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``.
-        metrics: Accuracies, latencies and counts by stage, also of what an incomplete stage has finished.
-        error: Why the run ended, one line.
-        resume: The command that continues a run that failed or was interrupted.
-        code: What ended the run, see :func:`core.errors.code_of`; empty while it runs and where it finished.
-        written: The file is there, and that of this run.
+        seconds: Wall time of the run.
+        stages: One record per stage that has ended, in the order of work.
+        metrics: Accuracies, latencies and counts by stage: ``values`` of the stage's artifact, also of what an
+            incomplete stage has finished.
+        choices: What each ``auto`` became, one line each, as in ``Plan.choices``.
+        warnings: What stages and plugins warned of, one line each.
+        error: Why the run ended, one line; empty where it finished.
+        resume: The command that continues a run that failed or was interrupted; empty where none can.
+        code: What ended the run: ``user_error``, ``unavailable``, ``interrupted`` or ``internal_error``; empty while it
+            runs and where it finished.
+        written: The file exists and is that of this run.
     """
 
     path: Path
@@ -76,12 +85,12 @@ class Summary:
     written: bool = False
 
     def end(self, error: BaseException) -> None:
-        """Say that the run ended by ``error``."""
+        """Record that the run ended by ``error``."""
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         self.code, self.error = code_of(error), reason_of(error)
 
     def as_json(self) -> dict[str, Any]:
-        """The summary with versions and machine, as JSON values."""
+        """Return the content of summary.json as JSON values: these fields, ``versions`` and ``machine``."""
         content = asdict(self) | {"versions": versions(), "machine": machine()}
         content["path"] = str(self.path) if content.pop("written") else ""
         return content

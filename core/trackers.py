@@ -18,9 +18,9 @@ class RunInfo:
     """What a tracker records.
 
     Attributes:
-        name: To call it by.
-        dir: Folder of the training; the same one when an interrupted training goes on.
-        config: Its options.
+        name: Name of the run, for lists of runs.
+        dir: Folder of the training, where a tracker may write; the same one when an interrupted training is resumed.
+        config: Options of the training by name, JSON values.
     """
 
     name: str

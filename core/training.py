@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 OptionsT = TypeVar("OptionsT")
 
 BEST, LAST = "best.safetensors", "last.safetensors"
-"""Names of the two checkpoints that a trainer keeps in its folder."""
+"""Name of a checkpoint that a trainer keeps in ``TrainingJob.folder``: of the best epoch, of the last one."""
 STATE = ".state.pt"
-"""Name of what it resumes from; its presence in the folder says that an epoch was finished."""
+"""Name of the file that a trainer resumes from; its presence in the folder says that an epoch was finished."""
 
 ValidationLosses = Callable[[Mapping[str, Any], Any], Mapping[str, float]]
-"""Mean losses of one batch by name.
+"""``Callable[[Mapping[str, Any], Any], Mapping[str, float]]``: returns the mean losses of one batch by name.
 
 It takes the outputs of the session that is validated, and the objects of the batch, float32 [n, 6]: image in the batch,
 class, and centre x, centre y, width and height in pixels of the network's input.
@@ -34,10 +34,10 @@ class, and centre x, centre y, width and height in pixels of the network's input
 
 @dataclass(frozen=True)
 class TrainingPicture:
-    """A picture and its objects.
+    """An image and its objects.
 
     Attributes:
-        path: The file.
+        path: The file; ``TrainingJob.read`` reads it.
         size: Height and width in pixels, turned as its EXIF orientation says.
         labels: Its objects.
     """
@@ -74,11 +74,11 @@ class EpochResult:
         losses: Mean over the epoch by name, e.g. ``{"box": 0.05, "obj": 0.03, "cls": 0.01}``.
         rates: Learning rate by parameter group at the end of the epoch.
         scores: None where the epoch was not validated.
-        fitness: What best and early stopping go by.
-        best: Whether no epoch before was as good.
+        fitness: The number by which best weights and early stopping are decided; higher is better.
+        best: Whether the fitness is the highest so far.
         seconds: Of training, validation not included.
-        pictures: That were trained on, in all processes.
-        memory: Largest use so far in bytes: of the GPU, or of the process.
+        pictures: Number of images that were trained on, in all processes.
+        memory: Highest memory use so far in bytes: of the GPU, or of the process.
     """
 
     epoch: int
@@ -93,46 +93,73 @@ class EpochResult:
 
 
 class TrainingWatcher(Protocol):
-    """Is told how a training goes. In a distributed training only the first process has one that speaks."""
+    """Receives the progress of a training. In a distributed training only that of the first process reports."""
 
     def note(self, message: str) -> None:
-        """One line of information."""
+        """Print one line of information."""
         ...
 
     def warn(self, message: str) -> None:
-        """One line that must not be missed."""
+        """Print one line that must not be missed."""
         ...
 
     def begin(self, epoch: int, pictures: int) -> None:
-        """An epoch of so many pictures begins."""
+        """Report that an epoch begins.
+
+        Args:
+            epoch: From 0.
+            pictures: Number of images that it trains on.
+        """
         ...
 
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
-        """A batch is done; ``losses`` are the means of the epoch so far."""
+        """Report that a batch is done.
+
+        Args:
+            pictures: Number of its images.
+            losses: Means of the epoch so far by name.
+        """
         ...
 
     def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
-        """Measure the averaged weights, and their losses where the trainer can; None without anything to measure on."""
+        """Measure the weights on the validation split, with the evaluation of the stage evaluate.
+
+        Args:
+            session: The network with the weights to be measured, e.g. the averaged ones.
+            losses: Computes the losses of a batch from the outputs of ``session``; None: they are not measured.
+
+        Returns:
+            The scores; None where the data set has nothing to measure on.
+        """
         ...
 
     def finish(self, result: EpochResult) -> None:
-        """An epoch is done and its checkpoints are written; told again where a resumed training repeats the epoch."""
+        """Report that an epoch is done and its checkpoints are written; again where a resumed training repeats it."""
         ...
 
     def page(self, name: str, path: Path) -> None:
-        """A picture of the training was written, e.g. a batch with its boxes."""
+        """Report that an image of the training was written, e.g. a batch with its boxes.
+
+        Args:
+            name: For the trackers.
+            path: The image file.
+        """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """All that a trainer needs.
+    """All that ``ModelBackend.train`` gets.
+
+    The trainer writes the checkpoints :data:`BEST` and :data:`LAST` and, to be resumable, :data:`STATE` into ``folder``
+    after each epoch (names in ``hookline.training``), calls ``watcher.begin``, ``advance``, ``validate`` and ``finish``
+    in this order for each epoch, and returns a :class:`Trained`.
 
     Attributes:
-        variant: Which network of the family; None for that of ``start``.
-        start: Weights to start from; None for random ones.
-        names: Class names, index = class id.
-        pictures: Images to train on.
+        variant: Which network of the family, one of ``ModelFamily.variants``; None for that of ``start``.
+        start: Weights to start from; None for random ones. Its classes may differ from ``names``.
+        names: Class names of the data set, index = class id.
+        pictures: Images to train on, with their labels.
         options: The family's own options, an instance of ``ModelFamily.training``; see :meth:`options_as`.
         imgsz: Side of the network's square input, pixels.
         epochs: Number of epochs.
@@ -183,10 +210,10 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a trainer gives.
+    """What a trainer returns.
 
     Attributes:
-        facts: Of the checkpoints that lie in the job's folder.
+        facts: Of the checkpoints in ``TrainingJob.folder``.
         epochs: Number of finished epochs.
         best_epoch: From 0.
         values: Further figures, e.g. the best fitness.

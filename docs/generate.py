@@ -1,20 +1,19 @@
-"""Writes docs/hooks/*.md and docs/configuration.md from the hook specifications and the registered options.
+"""Writes docs/hooks, docs/authors and docs/configuration.md from the hook specifications, the public names and options.
 
 ``python docs/generate.py`` writes them; ``tests/test_docs.py`` fails while they are out of date.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, is_dataclass
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import hookline.checks
 from core import building, detections, head, hookspecs, metadata, parts, quantizing
 from core.compose import Words
 from core.family_options import option_classes, own_fields
@@ -26,6 +25,11 @@ from core.registry import KINDS, PART_KINDS, Registry
 from core.wrong_values import enumeration_of
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS))
+
+from author_pages import author_pages, table_of  # noqa: E402
+from docstrings import attributes, prose  # noqa: E402
+from left_files import files_page  # noqa: E402
 
 INTRODUCTION = (
     "Every option can be set on the command line as `name=value`. Options of a stage stand under its name and are "
@@ -37,13 +41,6 @@ FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
 """The default of a field that follows another option, as ``core.config.shared`` writes it."""
 
 HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
-
-PUBLIC = {
-    "core.checks": "hookline.checks",
-    "core.ranges": "hookline.ranges",
-    "core.training_choices": "hookline.training",
-}
-"""Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (
@@ -100,7 +97,7 @@ def heading(function: Callable[..., Any]) -> str:
 def hook_page(function: Callable[..., Any], registry: Registry) -> str:
     """The page of one hook."""
     kind = function.__name__.removeprefix(f"{PROJECT}_")
-    sections = [f"# `{heading(function)}`", _prose(function)]
+    sections = [f"# `{heading(function)}`", prose(function)]
     if kind in KINDS:
         sections += [_descriptor(KINDS[kind][0]), *map(_protocol, PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
     return "\n\n".join(sections) + "\n"
@@ -134,57 +131,24 @@ def pages() -> dict[Path, str]:
         Path("hooks") / f"{name.removeprefix(PROJECT + '_')}.md": hook_page(hook, registry)
         for name, hook in hooks().items()
     }
-    return texts | {Path("configuration.md"): configuration(registry)}
-
-
-def _prose(item: object) -> str:
-    """A docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
-    text = _markdown(inspect.getdoc(item) or "")
-    lines, fenced = [], False
-    for line in text.splitlines():
-        if line.strip() == "Example::":
-            lines += ["Example:", "", "```python"]
-            fenced = True
-        elif not (fenced and not line.strip() and lines[-1] == "```python"):
-            lines.append(line.removeprefix("    ") if fenced else line)
-    if not fenced:
-        return "\n".join(lines)
-    start = lines.index("```python") + 1
-    return "\n".join([*lines[:start], *_imports("\n".join(lines[start:])), *lines[start:], "```"])
-
-
-def _imports(code: str) -> list[str]:
-    """The lines that import what an example takes from us."""
-    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
-    names = {module.__name__: sorted(used & set(module.__all__)) for module in (hookline, hookline.checks)}
-    return [*(f"from {module} import {', '.join(found)}" for module, found in names.items() if found), "", ""]
-
-
-def _markdown(text: str) -> str:
-    """Return text of a docstring with Markdown's code spans in place of roles and double backticks.
-
-    A module of ours stands as outside code imports it.
-    """
-    text = re.sub(r":mod:`core([\w.]*)`", lambda found: f"`{PUBLIC.get(f'core{found[1]}', 'hookline')}`", text)
-    text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
-    return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    authors = {Path("authors") / f"{name}.md": text for name, text in author_pages().items()}
+    authors[Path("authors") / "files.md"] = files_page(registry)
+    return texts | authors | {Path("configuration.md"): configuration(registry)}
 
 
 def _descriptor(kind: type[Any]) -> str:
-    bases = [_attributes(base) for base in reversed(kind.__mro__) if is_dataclass(base)]
-    rows = [f"- `{name}`: {text}" for attributes in bases for name, text in attributes.items()]
     summary = (inspect.getdoc(kind) or "").splitlines()[0]
-    return "\n".join([f"## The descriptor `{kind.__name__}`", "", summary, "", *rows])
+    return "\n".join([f"## The descriptor `{kind.__name__}`", "", summary, "", table_of(kind)])
 
 
 def _protocol(protocol: type[Any]) -> str:
     lines = [f"## `{protocol.__name__}`", "", (inspect.getdoc(protocol) or "").splitlines()[0]]
-    rows = [f"- `{name}`: {text}" for name, text in _attributes(protocol).items()]
+    rows = [f"- `{name}`: {text}" for name, text in attributes(protocol).items()]
     lines += ["", *rows] if rows else []
     for name, method in vars(protocol).items():
         if inspect.isfunction(method) and not name.startswith("_"):
             signature = re.sub(r"'", "", f"{name}{inspect.signature(method)}")
-            lines += ["", f"### `{signature}`", "", _prose(method)]
+            lines += ["", f"### `{signature}`", "", prose(method)]
     return "\n".join(lines)
 
 
@@ -202,7 +166,7 @@ def _words() -> str:
 
 
 def _options(config: type[Any], prefix: str) -> str:
-    texts = _attributes(config)
+    texts = attributes(config)
     rows = [
         f"| `{prefix}.{item.name}` | {_default(item)} | {_values(config, item.name)} | {texts.get(item.name, '')} |"
         for item in own_fields(config)
@@ -225,30 +189,6 @@ def _default(item: Any) -> str:
     if isinstance(value, Enum):
         return f"`{value.value}`"
     return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _attributes(item: type[Any]) -> dict[str, str]:
-    """The ``Attributes:`` section of a docstring: name -> text. ``a, b: text`` counts for both."""
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in _section(inspect.getdoc(item) or "", "Attributes:"):
-        if match := re.fullmatch(r"    (\w[\w, ]*): (.*)", line):
-            names = [name.strip() for name in match.group(1).split(",")]
-            found |= dict.fromkeys(names, match.group(2))
-        else:
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: _markdown(text).replace("|", "\\|") for name, text in found.items()}
-
-
-def _section(text: str, title: str) -> Iterable[str]:
-    inside = False
-    for line in text.splitlines():
-        if line == title:
-            inside = True
-        elif inside and line and not line.startswith(" "):
-            return
-        elif inside and line.strip():
-            yield line
 
 
 def _sentence(text: str) -> str:

@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from core.plan import Step as Step
     from core.quantizing import QdqStyle as QdqStyle
     from core.quantizing import QuantizeJob as QuantizeJob
+    from core.spans import Span as Span
     from core.stage import Stage as Stage
     from core.summary import StageRecord as StageRecord
     from core.summary import Summary as Summary
@@ -221,6 +222,7 @@ _MODULES: Mapping[str, str] = {
     "SCORES": "core.head",
     "Sample": "core.dataset",
     "Session": "core.parts",
+    "Span": "core.spans",
     "Stage": "core.stage",
     "StageRecord": "core.summary",
     "Step": "core.plan",

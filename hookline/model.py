@@ -227,6 +227,9 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
 def read_image(path: str | os.PathLike[str]) -> Image:
     """Read an image file as the stages do: uint8 [height, width, 3] with channels B, G, R, turned as its EXIF says.
 
+    Args:
+        path: A file of a format that OpenCV reads.
+
     Raises:
         HooklineError: It is missing, damaged, or too large.
     """

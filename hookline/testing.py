@@ -156,12 +156,22 @@ def run(*overrides: str, folder: Path, plugins: Sequence[ModuleType | str] = ())
 
 
 def tiny_dataset(folder: Path) -> Path:
-    """Draw a data set of 12 images of 64 x 64 pixels with 3 classes; return its data.yaml."""
+    """Draw a data set of 12 images of 64 x 64 pixels with 3 classes; return its data.yaml.
+
+    Args:
+        folder: As of :func:`run`; drawn once per folder.
+    """
     return run("+stage=toy", *TINY, folder=folder).artifacts["toy"].path.parent / "data.yaml"
 
 
 def tiny_model(folder: Path) -> Checkpoint:
-    """Train yolov5n for one epoch on :func:`tiny_dataset`: a model that finds nothing and works as any other."""
+    """Train yolov5n for one epoch on :func:`tiny_dataset`: a model that finds nothing and works as any other.
+
+    Takes some ten seconds.
+
+    Args:
+        folder: As of :func:`run`; trained once per folder.
+    """
     from core.artifacts import Checkpoint
 
     model = run("+stage=[toy,train]", *TINY, *TINY_TRAINING, folder=folder).artifacts["train"]

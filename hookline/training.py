@@ -1,6 +1,6 @@
-"""For the training of a model family: the files that a trainer leaves, and values that options have in every family."""
+"""For the training of a model family: names of the files that a trainer leaves, and types of options and arguments."""
 
-from core.training import BEST, LAST, STATE
+from core.training import BEST, LAST, STATE, ValidationLosses
 from core.training_choices import Amp, Cache, Optimizer
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "Amp",
     "Cache",
     "Optimizer",
+    "ValidationLosses",
 ]

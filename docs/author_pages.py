@@ -1,0 +1,527 @@
+"""The pages for authors of plugins: every name that outside code can import, grouped by subject.
+
+:data:`PAGES` says what stands where. Signatures, fields and texts come from the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from enum import Enum
+from types import ModuleType
+from typing import Protocol
+
+from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown, section
+
+import hookline
+import hookline.checks
+import hookline.ranges
+import hookline.testing
+import hookline.training
+from hookline import Artifact
+
+OURS = ("core.", "hookline.", "stages.")
+"""Where the documented classes are defined."""
+
+Item = object
+"""A class, a function, or a value with a name."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        title: Its heading.
+        text: What it is about.
+        names: Names of ``hookline`` in order.
+        module: A module of which it also has all names, e.g. ``hookline.ranges``.
+        met: ``module:name`` of classes that outside code gets and does not import, and which methods it may call; all
+            where there are none.
+        end: Text after the names.
+    """
+
+    title: str
+    text: str
+    names: tuple[str, ...] = ()
+    module: str = ""
+    met: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    end: str = ""
+
+
+CODES = """## What an error does
+
+| raised | the command prints | exit code | `code` in summary.json and status.json |
+| --- | --- | --- | --- |
+| `HooklineError` | one line: message, `; `, hint | 2 | `user_error` |
+| `UnavailableError`, or a `PlanError` of nothing else | the same | 2 | `unavailable` |
+| KeyboardInterrupt of Ctrl-C or a signal | how to resume | 130, 143 | `interrupted` |
+| any other exception | a line that names plugin, file and line, and the traceback | 1 | `internal_error` |
+
+Codes are stable: programs may depend on them. Do not catch `Exception` to raise a `HooklineError`: a bug keeps its
+traceback. What is contained if a plugin fails: [failures of plugins](../plugin_failures.md)."""
+
+PAGES: Mapping[str, Page] = {
+    "artifacts": Page(
+        "Artifacts",
+        "What travels between stages. The annotations of a stage's function name them: its parameters are what it "
+        "needs, its return type is what it gives. An artifact is a frozen dataclass; make another one with "
+        "`dataclasses.replace(model, path=target)` or its constructor, keywords only. Leave `sha256` and `provenance` "
+        "out: the store fills them in; it overwrites those that `replace` keeps. A stage must return exactly a type "
+        "that its function declares, with values that are JSON (no NaN). A plugin may declare a type of its own, "
+        "`@dataclass(frozen=True, kw_only=True) class Report(Artifact): ...`; a field `values` of it is repeated in "
+        "summary.json.",
+        (
+            "Artifact",
+            "Provenance",
+            "Dataset",
+            "Checkpoint",
+            "OnnxModel",
+            "CalibrationTable",
+            "QuantizedModel",
+            "GraftedModel",
+            "Engine",
+            "AnyModel",
+            "Pictures",
+            "Predictions",
+            "Metrics",
+            "Comparison",
+            "Diagnosis",
+            "Precision",
+            "Int8Route",
+        ),
+    ),
+    "stages": Page(
+        "Stages",
+        "A `Stage` is yielded by the hook [`hookline_stages`](../hooks/stages.md). Its options are described in "
+        "[options](options.md), its `context` in [context](context.md).",
+        (
+            "Stage",
+            "Known",
+            "open_model",
+            "ModelForm",
+            "class_ids",
+            "file_digest",
+            "families_of_inputs",
+            "all_families",
+            "Sample",
+            "load_split",
+            "Labels",
+            "load_labels",
+        ),
+    ),
+    "context": Page(
+        "Run context and reporter",
+        "A stage gets a `RunContext` as its argument `context`. In tests, `hookline.testing.context` makes one.",
+        ("RunContext", "Reporter", "Progress"),
+        met={
+            "core.registry:Registry": ("get", "all", "parts", "stages"),
+            "core.trackers:Trackers": ("scalars", "picture", "close"),
+        },
+    ),
+    "options": Page(
+        "Options and ranges",
+        "A stage or a part declares its options as one dataclass with a default for each field. Types that the "
+        "configuration takes: `int`, `float`, `bool`, `str`, an `Enum`, these with `| None`, `list` and `dict` of "
+        "them, nested dataclasses, and `Any`. Values are checked and converted by these types, e.g. a text becomes "
+        "the member of the enumeration. The helpers below return a `dataclasses.field` that says more of one option; "
+        "without any, an option keeps its own default, and its value is part of the store's key.",
+        (
+            "shared",
+            "chosen",
+            "presentation",
+            "place",
+            "fingerprinted",
+            "NoOptions",
+            "FamilyOptions",
+            "family_options",
+        ),
+        module="hookline.ranges",
+    ),
+    "errors": Page(
+        "Errors and codes",
+        "Raise a `HooklineError` for what the user can change. Functions such as `check` and `check_options` yield "
+        "errors instead, so that the plan reports all of them at once.",
+        ("HooklineError", "UnavailableError", "PlanError", "shown", "unknown"),
+        end=CODES,
+    ),
+    "models": Page(
+        "Models, input contract and heads",
+        "What is known of a detector, and the protocols of a model family "
+        "(hook [`hookline_models`](../hooks/models.md)). The formulas are in [contracts](../contracts.md).",
+        (
+            "ModelFacts",
+            "Preprocessing",
+            "InputContract",
+            "ModelFamily",
+            "ModelBackend",
+            "Release",
+            "Head",
+            "PixelHead",
+            "DeviceDecode",
+            "Candidates",
+            "batch_axis",
+            "DecodedHead",
+            "DECODED",
+            "NUM",
+            "BOXES",
+            "SCORES",
+            "CLASSES",
+            "OnnxSignature",
+            "ModelMetadata",
+            "parse_names",
+            "parse_stride",
+            "read_onnx",
+        ),
+        met={"core.head:Shape": ()},
+    ),
+    "runtimes": Page(
+        "Runtimes, builds and sessions",
+        "A `Runtime` (hook [`hookline_runtimes`](../hooks/runtimes.md)) builds engines and opens them as sessions.",
+        (
+            "Runtime",
+            "Availability",
+            "RuntimeBackend",
+            "BuildRequest",
+            "BuildJob",
+            "Span",
+            "BuildReporter",
+            "CalibrationInput",
+            "CalibrationFeed",
+            "check_engine_file",
+            "Session",
+            "TellingSession",
+            "CheckingSession",
+            "DeviceSession",
+            "DeviceArray",
+            "TappingRuntime",
+            "Tap",
+        ),
+    ),
+    "quantisation": Page(
+        "Calibration, quantisation and grafts",
+        "Calibrators find ranges, quantizers write another precision by the rules of a runtime, grafts end a model in "
+        "boxes (hooks [`hookline_calibrators`](../hooks/calibrators.md), "
+        "[`hookline_quantizers`](../hooks/quantizers.md), [`hookline_grafts`](../hooks/grafts.md)).",
+        (
+            "Calibrator",
+            "RangeObserver",
+            "TensorRange",
+            "Ranges",
+            "Quantizer",
+            "QuantizerBackend",
+            "QuantizeJob",
+            "QdqStyle",
+            "Graft",
+            "GraftBackend",
+        ),
+    ),
+    "boxes": Page(
+        "Processors, boxes and filters",
+        "A processor turns images into network input and outputs into boxes "
+        "(hook [`hookline_processors`](../hooks/processors.md)).",
+        (
+            "Processor",
+            "ProcessorBackend",
+            "DeviceProcessor",
+            "PlacedProcessor",
+            "Letterbox",
+            "Filter",
+            "Detections",
+        ),
+    ),
+    "training": Page(
+        "Training and trackers",
+        "What the stage `train` gives to the trainer of a model family, and what it gets back; and what records "
+        "trainings (hook [`hookline_trackers`](../hooks/trackers.md)).",
+        (
+            "TrainingJob",
+            "TrainingPicture",
+            "TrainingWatcher",
+            "EpochScores",
+            "EpochResult",
+            "Trained",
+            "Tracker",
+            "TrackerBackend",
+            "PlacedTracker",
+            "RunInfo",
+        ),
+        module="hookline.training",
+    ),
+    "lifecycle": Page(
+        "Plan, steps and summary",
+        "What lifecycle hooks are given: [`before_run`](../hooks/before_run.md), "
+        "[`before_stage`](../hooks/before_stage.md), [`after_stage`](../hooks/after_stage.md), "
+        "[`stage_failed`](../hooks/stage_failed.md), [`after_run`](../hooks/after_run.md). They observe; what they "
+        "raise is a warning.",
+        ("hookimpl", "Plan", "Step", "Summary", "StageRecord"),
+    ),
+    "checks": Page(
+        "Checks and findings",
+        "A `Check` (hook [`hookline_checks`](../hooks/checks.md)) is part of `+stage=doctor`.",
+        ("Check",),
+        module="hookline.checks",
+    ),
+    "testing": Page(
+        "Testing",
+        "For tests of plugins, from `hookline.testing`; it needs no pytest. A whole file of tests is in "
+        "[the guide](index.md) and in [from Python](../python.md).",
+        module="hookline.testing",
+    ),
+    "scripts": Page(
+        "Scripts and notebooks",
+        "How to use these is explained in [from Python](../python.md).",
+        ("open", "Model", "NamedDetections", "read_image", "build", "run", "RunResult", "sample", "__version__"),
+    ),
+}
+
+TESTING = ("load", "context", "run", "Recorder", "tiny_dataset", "tiny_model")
+
+
+def author_pages() -> dict[str, str]:
+    """Return the text of each page by name."""
+    return {name: _page(page) for name, page in PAGES.items()} | {"names": _names()}
+
+
+def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
+    """Yield module, name, value and documentation of everything on a page."""
+    for name in page.names:
+        yield "hookline", name, getattr(hookline, name), _written(hookline._MODULES[name], name)
+    if page.module:
+        module = importlib.import_module(page.module)
+        for name in getattr(module, "__all__", TESTING):
+            yield page.module, name, getattr(module, name), _written(_origin(module, name), name)
+    for place in page.met:
+        module_name, _, name = place.partition(":")
+        yield "", name, getattr(importlib.import_module(module_name), name), _written(module_name, name)
+
+
+def table_of(kind: type) -> str:
+    """Return a table of the fields of a class; empty for one without fields."""
+    rows = [f"| `{name}` | {type_} | {default} | {text} |" for name, type_, default, text in _shown_fields(kind)]
+    if not rows:
+        return ""
+    shown = is_dataclass(kind)
+    head = ["| field | type | default | |", "| --- | --- | --- | --- |"]
+    if not shown:
+        head = ["| attribute | type | |", "| --- | --- | --- |"]
+        rows = [f"| `{name}` | {type_} | {text} |" for name, type_, _, text in fields_of(kind)]
+    return "\n".join([*head, *rows])
+
+
+def _shown_fields(kind: type) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the fields that a page lists: those that every artifact has are listed once."""
+    common = {item.name for item in fields(Artifact)} if issubclass(kind, Artifact) and kind is not Artifact else set()
+    return (entry for entry in fields_of(kind) if entry[0] not in common)
+
+
+def fields_of(kind: type) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, default and text of each field of a dataclass, or attribute of a protocol or class."""
+    texts: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        texts |= attributes(base) if base.__module__.startswith(OURS) else {}
+    if is_dataclass(kind):
+        for item in fields(kind):
+            yield item.name, _type(item.type), _default(item), texts.get(item.name, "")
+        return
+    found: dict[str, object] = {}
+    for base in reversed(kind.__mro__):
+        found |= vars(base).get("__annotations__", {}) if base is not Protocol else {}
+    for name, annotation in found.items():
+        if not name.startswith("_"):
+            yield name, _type(annotation), "", texts.get(name, "")
+
+
+def shown_members(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
+    """Yield the methods and properties of a class that its page lists."""
+    chosen = next((names for page in PAGES.values() for place, names in page.met.items() if _is_at(kind, place)), ())
+    return ((name, member) for name, member in members_of(kind) if not chosen or name in chosen)
+
+
+def _is_at(kind: type, place: str) -> bool:
+    return place == f"{kind.__module__}:{kind.__name__}"
+
+
+def members_of(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
+    """Yield the public methods and properties of a class, in the order in which they are written."""
+    known = {item.name for item in fields(kind)} if is_dataclass(kind) else set()
+    for name, member in vars(kind).items():
+        if name in known:
+            continue
+        plain = member.__func__ if isinstance(member, staticmethod | classmethod) else member
+        wanted = inspect.isfunction(plain) or isinstance(plain, property)
+        if wanted and (not name.startswith("_") or name == "__call__"):
+            yield name, plain
+
+
+def signature(function: Callable[..., object], name: str) -> str:
+    """Return ``name(arg: type, ...) -> type`` as an author would write it."""
+    found = inspect.signature(function)
+    plain = [
+        value.replace(annotation=_Bare(value.annotation)) if value.annotation is not value.empty else value
+        for value in found.parameters.values()
+    ]
+    given = found.return_annotation
+    returned = given if given is found.empty else _Bare(given)
+    return str(found.replace(parameters=plain, return_annotation=returned)).join((name, ""))
+
+
+class _Bare:
+    """An annotation that prints as it is written."""
+
+    def __init__(self, annotation: object) -> None:
+        self.text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _page(page: Page) -> str:
+    sections = [f"# {page.title}", page.text]
+    former = "hookline"
+    for module, name, value, text in items(page):
+        if module != former:
+            sections.append(_change(module))
+            former = module
+        sections.append(_item(name, value, text))
+    return "\n\n".join(filter(None, [*sections, page.end])) + "\n"
+
+
+def _change(module: str) -> str:
+    """Return the line above names that come from somewhere else."""
+    if module:
+        return f"The following names come from `{module}`."
+    return "The following classes are given to you; there is nothing to import."
+
+
+def _item(name: str, value: Item, text: str) -> str:
+    if isinstance(value, type) and value.__module__.startswith(OURS):
+        return _class(name, value)
+    if inspect.isfunction(value):
+        call = f"```python\ndef {signature(value, name)}: ...\n```"
+        return f"## `{name}`\n\n{call}\n\n{_documented(inspect.getdoc(value) or '')}"
+    shown = f"\n\nValue: `{value!r}`" if isinstance(value, str | int | float) and name != "__version__" else ""
+    return f"## `{name}`\n\n{fenced(markdown(text))}{shown}"
+
+
+def _class(name: str, kind: type) -> str:
+    bases = [base.__name__ for base in kind.__bases__ if base.__module__.startswith(OURS)]
+    exported = [f"`{base}`" for base in bases if base in hookline.__all__]
+    parts = [f"## `{name}`", f"Subclass of {' and '.join(exported)}." if exported else ""]
+    parts.append(_documented(inspect.getdoc(kind) or "", hidden={"Attributes"}))
+    if issubclass(kind, Enum):
+        parts.append("\n".join(f"- `{name}.{member.name}`: `{member.value}`" for member in kind))
+    elif not issubclass(kind, BaseException):
+        parts.append(table_of(kind))
+    parts += [_member(name, *pair) for pair in shown_members(kind)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _member(owner: str, name: str, member: Callable[..., object] | property) -> str:
+    if isinstance(member, property):
+        returned = _Bare(inspect.signature(member.fget).return_annotation) if member.fget else ""
+        return f"### `{owner}.{name}`: `{returned}`\n\n{_documented(inspect.getdoc(member) or '')}"
+    shown = signature(member, name).replace("(self, ", "(").replace("(self)", "()")
+    call = shown.removeprefix(name)
+    title = f"{owner.lower()}{call}" if name == "__call__" else f"{owner}.{name}{call}"
+    return f"### `{title}`\n\n{_documented(inspect.getdoc(member) or '')}"
+
+
+def _documented(text: str, hidden: Iterable[str] = ()) -> str:
+    """Return a docstring as Markdown, its sections as lists."""
+    parts = [fenced(markdown(body(text)))]
+    for title in SECTIONS:
+        if title in hidden:
+            continue
+        if title in {"Returns", "Yields"}:
+            lines = list(_lines(text, title))
+            parts += [f"**{title}**: {markdown(' '.join(lines))}"] if lines else []
+        elif found := entries(text, title):
+            parts.append("\n".join([f"**{title}**", "", *(f"- `{name}`: {what}" for name, what in found.items())]))
+    return "\n\n".join(filter(None, parts))
+
+
+def _lines(text: str, title: str) -> Iterator[str]:
+    return (line.strip() for line in section(text, f"{title}:"))
+
+
+def _type(annotation: object) -> str:
+    return f"`{cell(str(_Bare(annotation)))}`" if str(_Bare(annotation)) else ""
+
+
+def _default(item: Field[object]) -> str:
+    if item.default is MISSING and item.default_factory is MISSING:
+        return "required"
+    value = item.default if item.default_factory is MISSING else item.default_factory()
+    if inspect.isfunction(value):
+        return "optional"
+    if isinstance(value, type):
+        return f"`{value.__name__}`"
+    if isinstance(value, Enum):
+        return f"`{_member_name(value)}`"
+    if isinstance(value, frozenset):
+        return f"`{_set(value)}`"
+    return f"`{value!r}`"
+
+
+def _member_name(value: Enum) -> str:
+    return f"{type(value).__name__}.{value.name}"
+
+
+def _set(value: frozenset[object]) -> str:
+    """Return a set as one writes it, in an order that does not depend on the process."""
+    names = sorted(_member_name(item) if isinstance(item, Enum) else repr(item) for item in value)
+    return f"frozenset({{{', '.join(names)}}})" if names else "frozenset()"
+
+
+def _origin(module: ModuleType, name: str) -> str:
+    """Return the name of the module in which a name is assigned or defined."""
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom) and node.module and any(item.name == name for item in node.names):
+            return node.module
+    return module.__name__
+
+
+def _written(module: str, name: str) -> str:
+    """Return the text below the assignment of a constant."""
+    importlib.import_module(module)
+    statements = ast.parse(inspect.getsource(sys.modules[module])).body
+    for statement, following in itertools.pairwise(statements):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        flat = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        if any(isinstance(target, ast.Name) and target.id == name for target in flat):
+            value = following.value if isinstance(following, ast.Expr) else None
+            return inspect.cleandoc(value.value) if isinstance(value, ast.Constant) else ""
+    return ""
+
+
+def _names() -> str:
+    rows = []
+    for page_name, page in PAGES.items():
+        for module, name, value, text in items(page):
+            if module:
+                first = (text or (inspect.getdoc(value) or "" if callable(value) else "")).split("\n\n")[0]
+                summary = cell(markdown(" ".join(first.split())))
+                rows.append(
+                    (
+                        name.lower(),
+                        module,
+                        f"| `{name}` | `{module}` | [{page_name}]({page_name}.md#{name.lower()}) | {summary} |",
+                    )
+                )
+    head = [
+        "# All names",
+        "",
+        "Every name that outside code can import. Type checkers see them all; the package has a `py.typed`.",
+    ]
+    return (
+        "\n".join(
+            [*head, "", "| name | from | page | |", "| --- | --- | --- | --- |", *(row for *_, row in sorted(rows))]
+        )
+        + "\n"
+    )

@@ -1,0 +1,109 @@
+"""Reads docstrings: their sections, and their text as Markdown."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterable
+
+import hookline
+import hookline.checks
+import hookline.ranges
+
+PUBLIC = {
+    "core.checks": "hookline.checks",
+    "core.ranges": "hookline.ranges",
+    "core.training_choices": "hookline.training",
+}
+"""Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
+
+MODULES = (hookline, hookline.checks, hookline.ranges)
+"""Where the names of an example come from."""
+
+SECTIONS = ("Attributes", "Args", "Returns", "Yields", "Raises")
+
+
+def prose(item: object) -> str:
+    """Return a docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
+    return fenced(markdown(inspect.getdoc(item) or ""))
+
+
+def fenced(text: str) -> str:
+    """Return text with its ``Example::`` block as a code block that imports what it uses."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if line.strip() == "Example::":
+            lines += ["Example:", "", "```python"]
+            inside = True
+        elif not (inside and not line.strip() and lines[-1] == "```python"):
+            lines.append(line.removeprefix("    ") if inside else line)
+    if not inside:
+        return "\n".join(lines)
+    start = lines.index("```python") + 1
+    return "\n".join([*lines[:start], *_imports("\n".join(lines[start:])), *lines[start:], "```"])
+
+
+def markdown(text: str) -> str:
+    """Return text of a docstring with Markdown's code spans in place of roles and double backticks.
+
+    A module of ours stands as outside code imports it.
+    """
+    text = re.sub(r":mod:`core([\w.]*)`", lambda found: f"`{PUBLIC.get(f'core{found[1]}', 'hookline')}`", text)
+    text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
+    return re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+
+
+def attributes(item: type) -> dict[str, str]:
+    """Return the ``Attributes:`` section of a docstring: name -> text. ``a, b: text`` counts for both."""
+    return entries(inspect.getdoc(item) or "", "Attributes")
+
+
+def entries(text: str, title: str) -> dict[str, str]:
+    """Return the entries of a section of a docstring: name -> text."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in section(text, f"{title}:"):
+        if match := re.fullmatch(r"    (\w[\w, ]*): (.*)", line):
+            names = [name.strip() for name in match.group(1).split(",")]
+            found |= dict.fromkeys(names, match.group(2))
+        else:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return {name: cell(markdown(text)) for name, text in found.items()}
+
+
+def cell(text: str) -> str:
+    """Return text for a cell of a Markdown table."""
+    return text.replace("|", "\\|")
+
+
+def section(text: str, title: str) -> Iterable[str]:
+    """Yield the lines of a section of a docstring."""
+    inside = False
+    for line in text.splitlines():
+        if line == title:
+            inside = True
+        elif inside and line and not line.startswith(" "):
+            return
+        elif inside and line.strip():
+            yield line
+
+
+def body(text: str) -> str:
+    """Return a docstring without its sections."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if line in {f"{title}:" for title in SECTIONS}:
+            inside = True
+        elif inside and line and not line.startswith(" "):
+            inside = False
+        if not inside:
+            lines.append(line)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _imports(code: str) -> list[str]:
+    """Return the lines that import what an example takes from us."""
+    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    names = {module.__name__: sorted(used & set(module.__all__)) for module in MODULES}
+    return [*(f"from {module} import {', '.join(found)}" for module, found in names.items() if found), "", ""]
