@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.artifacts import DECODED, QuantizedModel
 from core.context import RunContext
@@ -195,7 +197,9 @@ class Decodes:
         self._head, self._processor = head, processor
         self._wanted, self._threshold = wanted, threshold
 
-    def observe(self, indices: Sequence[int], outputs: Mapping[str, Any], letterboxes: Sequence[Letterbox]) -> None:
+    def observe(
+        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.generic]], letterboxes: Sequence[Letterbox]
+    ) -> None:
         """Take in one batch."""
         for decode, seen in self.seen.items():
             found = self._processor.detect(

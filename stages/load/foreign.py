@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -102,7 +101,7 @@ def _offered(signature: OnnxSignature, family: ModelFamily) -> OnnxSignature:
     return replace(signature, contract=contract)
 
 
-def _contract(path: Path, model: Any) -> InputContract:
+def _contract(path: Path, model: onnx.ModelProto) -> InputContract:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [item for item in model.graph.input if item.name not in weights]
     shape = _shape(inputs[0]) if len(inputs) == 1 else ()
@@ -124,7 +123,7 @@ def _contract(path: Path, model: Any) -> InputContract:
     )
 
 
-def _inputs(inputs: list[Any]) -> str:
+def _inputs(inputs: list[onnx.ValueInfoProto]) -> str:
     """Return names, types and shapes of the inputs, for a message."""
     types = onnx.TensorProto.DataType
     found = []
@@ -135,13 +134,13 @@ def _inputs(inputs: list[Any]) -> str:
     return ", ".join(found) + (f" and {len(inputs) - 2} more" if len(inputs) > 2 else "") if inputs else "none"
 
 
-def _shape(value: Any) -> Shape:
+def _shape(value: onnx.ValueInfoProto) -> Shape:
     """Sizes where they are fixed, else a text."""
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param for dim in dims)
 
 
-def _precision(model: Any) -> Precision:
+def _precision(model: onnx.ModelProto) -> Precision:
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         return Precision.int8
     halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer)
