@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 
 class State(str, Enum):
@@ -90,7 +89,7 @@ CheckFunction = Callable[[Asked], Iterable[Finding]]
 """Looks at one side of the machine. It opens no CUDA context and loads no foreign library into this process."""
 
 
-def found_at(place: str) -> Callable[[Any], CheckFunction]:
+def found_at(place: str) -> Callable[[object], CheckFunction]:
     """The ``load`` of a check that is a function: ``package.module:function``, imported when it is needed."""
 
     def load(_options: object) -> CheckFunction:

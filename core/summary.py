@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core import memory
 from core.cores import usable_cores
@@ -80,7 +80,7 @@ class Summary:
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         self.code, self.error = code_of(error), reason_of(error)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The summary with versions and machine, as JSON values."""
         content = asdict(self) | {"versions": versions(), "machine": machine()}
         content["path"] = str(self.path) if content.pop("written") else ""

@@ -22,7 +22,7 @@ from core.head import Head
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.opening import open_model, opener
-from core.parts import ProcessorBackend, Session
+from core.parts import Processor, ProcessorBackend, Session
 from core.registry import HOST
 from core.resolve import best_part
 from stages.evaluate import DecodeCost, EvaluateConfig
@@ -229,5 +229,5 @@ def loss(decode: Decode, found: Scores, full: Scores) -> Loss:
 
 def _processor(config: EvaluateConfig, host: RunContext) -> ProcessorBackend:
     """The processor of the evaluation where it works on the CPU, else the best one that does."""
-    named = host.registry.part("processors", config.processor)
+    named = host.registry.get(Processor, config.processor)
     return host.processor(named.name if named.device == "cpu" else best_part("processors", host, HOST)[0])

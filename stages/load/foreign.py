@@ -12,6 +12,7 @@ from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.onnx_file import read_onnx
+from core.parts import ModelFamily
 from core.registry import Registry
 from core.serial import DecodeError
 from core.validation import validate
@@ -65,7 +66,7 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     """
     found: dict[str, ModelMetadata] = {}
     problems: list[HooklineError] = []
-    for name, family in registry.parts("models").items():
+    for name, family in registry.all(ModelFamily).items():
         try:
             metadata = family.recognise(signature)
         except HooklineError as problem:
