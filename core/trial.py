@@ -29,7 +29,7 @@ from core.family_nodes import options_node
 from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
-from core.serial import DecodeError, decode, encode
+from core.serial import DataclassInstance, DecodeError, decode, encode
 from core.stage import Stage
 from core.validation import LAYOUT, validate
 
@@ -190,7 +190,7 @@ def _text(item: Field[object]) -> str:
     return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
 
 
-def _options_of(part: Descriptor) -> type[object]:
+def _options_of(part: Descriptor) -> type[DataclassInstance]:
     return part.signature.config if isinstance(part, Stage) else part.options
 
 
@@ -199,7 +199,7 @@ def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> 
     return _placed(f"options of the {KINDS[kind][1]} '{part.name}'", where, origin)
 
 
-def _try_declaration(options: type[object], node: type[object]) -> None:
+def _try_declaration(options: type[DataclassInstance], node: type[DataclassInstance]) -> None:
     """Make the options, as the dataclass of their config node, without those that they follow."""
     if not is_dataclass(options):
         raise Fault(f"{shown(options.__name__)} is not a dataclass")

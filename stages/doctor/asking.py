@@ -8,6 +8,7 @@ from core.checks import Asked, Finding, absent, broken, doubtful, fine
 from core.context import cache_home
 from core.devices import contradicts, place_of
 from core.errors import HooklineError
+from core.registry import PART_KINDS
 from core.resolve import AUTO, best_part
 from core.user_paths import user_path
 from stages.doctor.running import Examined
@@ -44,7 +45,7 @@ def examine_parts(context: RunContext) -> list[Examined]:
 def examine_device(asked: Asked, context: RunContext) -> list[Examined]:
     """Where the runtime or the processor do not work on the device that was asked for; on ``auto`` all do."""
     named = (("runtimes", asked.backend), ("processors", asked.processor))
-    parts = {kind: context.registry.part(kind, name) for kind, name in named if name}
+    parts = {kind: context.registry.get(PART_KINDS[kind], name) for kind, name in named if name}
     findings = [
         _contradiction(kind, part, asked.device) for kind, part in parts.items() if contradicts(part, asked.device)
     ]

@@ -24,7 +24,7 @@ from core.head import Head
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.opening import open_model, opener
-from core.parts import ProcessorBackend, Session
+from core.parts import Processor, ProcessorBackend, Session
 from core.registry import HOST
 from core.resolve import best_part
 from stages.evaluate import DecodeCost, EvaluateConfig
@@ -198,7 +198,7 @@ class Decodes:
         self._wanted, self._threshold = wanted, threshold
 
     def observe(
-        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.generic]], letterboxes: Sequence[Letterbox]
+        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
     ) -> None:
         """Take in one batch."""
         for decode, seen in self.seen.items():
@@ -233,5 +233,5 @@ def loss(decode: Decode, found: Scores, full: Scores) -> Loss:
 
 def _processor(config: EvaluateConfig, host: RunContext) -> ProcessorBackend:
     """The processor of the evaluation where it works on the CPU, else the best one that does."""
-    named = host.registry.part("processors", config.processor)
+    named = host.registry.get(Processor, config.processor)
     return host.processor(named.name if named.device == "cpu" else best_part("processors", host, HOST)[0])
