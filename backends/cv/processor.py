@@ -30,7 +30,7 @@ class OpenCvProcessor:
 
     def detect(
         self,
-        outputs: Mapping[str, NDArray[np.generic]],
+        outputs: Mapping[str, NDArray[np.number]],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
@@ -44,7 +44,7 @@ class OpenCvProcessor:
 
     @staticmethod
     def _detect_one(
-        outputs: Mapping[str, NDArray[np.generic]], index: int, head: Head, place: Letterbox, wanted: Filter
+        outputs: Mapping[str, NDArray[np.number]], index: int, head: Head, place: Letterbox, wanted: Filter
     ) -> Detections:
         found = head.candidates(outputs, index, wanted)
         if wanted.classes:

@@ -81,7 +81,7 @@ class View:
 
     address: int
     shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[np.number]
 
     @property
     def size(self) -> int:
@@ -103,7 +103,7 @@ def view(array: DeviceArray) -> View:
     return View(about["data"][0], shape, dtype)
 
 
-def fetch(array: DeviceArray, device: Device, stream: int) -> NDArray[np.generic]:
+def fetch(array: DeviceArray, device: Device, stream: int) -> NDArray[np.number]:
     """A copy in the host's memory; waits for the stream."""
     found = view(array)
     target = np.empty(found.shape, found.dtype)

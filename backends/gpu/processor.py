@@ -52,7 +52,7 @@ class CupyProcessor:
 
     def detect(
         self,
-        outputs: Mapping[str, NDArray[np.generic]],
+        outputs: Mapping[str, NDArray[np.number]],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
@@ -105,7 +105,7 @@ class BesideSession:
 
     def detect(
         self,
-        outputs: Mapping[str, NDArray[np.generic] | DeviceArray],
+        outputs: Mapping[str, NDArray[np.number] | DeviceArray],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
@@ -119,7 +119,7 @@ class BesideSession:
             return self._suppressor.detect(outputs, head, letterboxes, wanted)
         return self._host.detect(self._downloaded(outputs), head, letterboxes, wanted)
 
-    def _downloaded(self, outputs: Mapping[str, NDArray[np.generic] | DeviceArray]) -> dict[str, NDArray[np.generic]]:
+    def _downloaded(self, outputs: Mapping[str, NDArray[np.number] | DeviceArray]) -> dict[str, NDArray[np.number]]:
         return {
             name: fetch(value, self._device, self._session.stream) if isinstance(value, DeviceArray) else value
             for name, value in outputs.items()

@@ -33,7 +33,7 @@ class Suppressor:
         device.load("nms", "nms")
 
     def holds(
-        self, outputs: Mapping[str, NDArray[np.generic] | DeviceArray], head: Head, wanted: Filter
+        self, outputs: Mapping[str, NDArray[np.number] | DeviceArray], head: Head, wanted: Filter
     ) -> TypeGuard[Mapping[str, DeviceArray]]:
         """Whether the kernels can do it."""
         if not _are_on_device(outputs):
@@ -120,7 +120,7 @@ class Suppressor:
 
 
 def _are_on_device(
-    outputs: Mapping[str, NDArray[np.generic] | DeviceArray],
+    outputs: Mapping[str, NDArray[np.number] | DeviceArray],
 ) -> TypeGuard[Mapping[str, DeviceArray]]:
     return all(isinstance(value, DeviceArray) for value in outputs.values())
 

@@ -15,7 +15,7 @@ from core.head import BOXES, CLASSES, SCORES, Head, Shape
 FLOAT, FLOAT16 = "tensor(float)", "tensor(float16)"
 _HINT = "export it again, in float32 or float16"
 
-Arrays = Mapping[str, NDArray[np.generic]]
+Arrays = Mapping[str, NDArray[np.number]]
 
 
 def check_input(session: ort.InferenceSession, model: OnnxModel | Engine) -> ort.NodeArg:
@@ -90,7 +90,7 @@ def _check_decoded(outputs: Arrays, title: str, head: Head) -> None:
         raise HooklineError(f"{title} gives a box of class {int(classes.max())}, of {count}", "build it again")
 
 
-def as_float32(value: ArrayLike) -> NDArray[np.generic]:
+def as_float32(value: ArrayLike) -> NDArray[np.number]:
     """Return an output with its float16 as float32, and all else as it is."""
     array = np.asarray(value)
     return array.astype(np.float32) if array.dtype == np.float16 else array

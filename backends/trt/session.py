@@ -94,7 +94,7 @@ class _Room:
 class _Staging:
     """A pinned buffer and its place on the device, for one piece of a batch at a time."""
 
-    def __init__(self, device: EngineDevice, dtype: np.dtype[np.generic], stream: int) -> None:
+    def __init__(self, device: EngineDevice, dtype: np.dtype[np.number], stream: int) -> None:
         self._device, self._dtype, self._stream = device, dtype, stream
         self._room = _Room(device, stream)
         self._pinned: Bytes = np.empty(0, np.uint8)
@@ -151,12 +151,12 @@ class TrtSession:
         return TrtSession(self._opened, self._engine, self._memory, graphs=self._graphs)
 
     @overload
-    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]: ...
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]: ...
 
     @overload
     def run(self, images: DeviceArray) -> dict[str, DeviceArray]: ...
 
-    def run(self, images: NDArray[np.float32] | DeviceArray) -> dict[str, NDArray[np.generic]] | dict[str, DeviceArray]:
+    def run(self, images: NDArray[np.float32] | DeviceArray) -> dict[str, NDArray[np.number]] | dict[str, DeviceArray]:
         """Infer one batch: float32 [B, 3, H, W] of the host, or an array of the device (CuPy, torch, any with DLPack).
 
         Returns:
@@ -198,9 +198,9 @@ class TrtSession:
             self._gather(found, outputs, count, start, rows)
         return found
 
-    def _run_host(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def _run_host(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
         self.profile.check(images.shape)
-        execution, found = self._at_work, dict[str, NDArray[np.generic]]()
+        execution, found = self._at_work, dict[str, NDArray[np.number]]()
         for number, (start, rows, padded) in enumerate(self.profile.pieces(len(images))):
             shape = (padded, *images.shape[1:])
             staging = self._staging[number % 2]  # the next piece is copied while this one is at work
@@ -213,7 +213,7 @@ class TrtSession:
         self._memory.wait(self.stream)
         return found
 
-    def _result(self, name: str, shape: Shape, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    def _result(self, name: str, shape: Shape, dtype: np.dtype[np.number]) -> NDArray[np.number]:
         """Pinned memory that is kept from call to call."""
         size = prod(shape) * dtype.itemsize
         if len(self._results.get(name, ())) < size:
@@ -270,6 +270,6 @@ def profile_of(opened: Opened, name: str) -> Profile:
     return Profile(least, greatest)
 
 
-def _flat(values: NDArray[np.generic]) -> Bytes:
+def _flat(values: NDArray[np.number]) -> Bytes:
     """The bytes of contiguous memory."""
     return values.reshape(-1).view(np.uint8)

@@ -94,7 +94,7 @@ class TorchSession:
             self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._outputs: tuple[Tensor, ...] = ()
 
-    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
         """Infer one batch."""
         if self._model is None:
             raise ValueError("the session is closed")

@@ -71,7 +71,7 @@ class LevelHead:
             found[name] = batch_axis(contract), len(anchors) * per_anchor, height, width
         return found
 
-    def candidates(self, outputs: Mapping[str, NDArray[np.generic]], index: int, wanted: Filter) -> Candidates:
+    def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
         """Return boxes whose score, objectness * class, reaches ``wanted.conf``; by level, anchor, y, x.
 
         x = (2*sx - 0.5 + gx) * stride, w = (2*sw)^2 * anchor_w; y and h alike. Objectness alone is compared first:
@@ -107,7 +107,7 @@ class ClassicHead:
             rows = sum(count * size for count, size in zip(cells, sizes, strict=True))
         return {"output0": (batch_axis(contract), rows, BOX + 1 + self.facts.num_classes)}
 
-    def candidates(self, outputs: Mapping[str, NDArray[np.generic]], index: int, wanted: Filter) -> Candidates:
+    def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
         """Return boxes whose score, objectness * class, reaches ``wanted.conf``."""
         (output,) = outputs.values()
         rows = output[index]
@@ -122,11 +122,11 @@ def _least(wanted: Filter) -> float:
     return max(wanted.conf, wanted.score_threshold)
 
 
-def _rows(level: NDArray[np.generic], anchors: Floats, stride: Sequence[float], least: float) -> Floats:
+def _rows(level: NDArray[np.number], anchors: Floats, stride: Sequence[float], least: float) -> Floats:
     """Return rows cx, cy, w, h, objectness, classes in pixels of the cells whose objectness reaches ``least``."""
     channels, height, width = level.shape
     planes = level.reshape(len(anchors), channels // len(anchors), height, width)  # a view in NCHW and in NHWC order
-    anchor, y, x = np.nonzero(np.greater_equal(planes[:, OBJECTNESS], least))
+    anchor, y, x = np.nonzero(planes[:, OBJECTNESS] >= least)
     rows = _floats(planes[anchor, :, y, x])
     grid = np.stack([x, y], axis=1).astype(np.float32)
     rows[:, 0:2] = (rows[:, 0:2] * 2 - np.float32(0.5) + grid) * np.asarray(stride, np.float32)
@@ -151,5 +151,5 @@ def _corners(rows: Floats) -> Floats:
     return np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1)
 
 
-def _floats(values: NDArray[np.generic]) -> Floats:
+def _floats(values: NDArray[np.number]) -> Floats:
     return values.astype(np.float32, copy=False)

@@ -258,7 +258,7 @@ def validation_losses(loss: DetectionLoss) -> ValidationLosses:
     """Return the losses of a batch from what a session of :class:`Heads` gives and the objects in pixels."""
     strides = loss.config.strides
 
-    def losses(outputs: Mapping[str, NDArray[np.generic]], objects: NDArray[np.float32]) -> dict[str, float]:
+    def losses(outputs: Mapping[str, NDArray[np.number]], objects: NDArray[np.float32]) -> dict[str, float]:
         levels = [torch.from_numpy(outputs[f"p{3 + level}"]) for level in range(len(strides))]
         height, width = (side * strides[0] for side in levels[0].shape[2:])
         size = torch.tensor([1, 1, width, height, width, height], dtype=torch.float32)

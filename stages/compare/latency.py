@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.parts import Session
 
-Outputs = dict[str, NDArray[np.generic]]
+Outputs = Mapping[str, NDArray[np.number]]
 
 PAUSE = 0.02
 """Seconds before each inference: the threads of the other session first stop waiting for work in a loop."""

@@ -198,7 +198,7 @@ class Decodes:
         self._wanted, self._threshold = wanted, threshold
 
     def observe(
-        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.generic]], letterboxes: Sequence[Letterbox]
+        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
     ) -> None:
         """Take in one batch."""
         for decode, seen in self.seen.items():

@@ -60,10 +60,10 @@ def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
 
 
-def _differences(head: Head, name: str, expected: NDArray[np.generic], found: NDArray[np.generic]) -> dict[str, float]:
+def _differences(head: Head, name: str, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
     if expected.shape != found.shape:
         raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
-    difference = np.abs(np.subtract(expected, found))
+    difference = np.abs(expected - found)
     if isinstance(head, PixelHead):
         boxes = head.pixels(name)
         return {

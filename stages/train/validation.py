@@ -120,7 +120,7 @@ class MeanLosses:
         self._images = 0
 
     def observe(
-        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.generic]], letterboxes: Sequence[Letterbox]
+        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
     ) -> None:
         """Implements :data:`core.evaluation.loop.Observer`."""
         pairs = enumerate(zip(indices, letterboxes, strict=True))
