@@ -252,7 +252,7 @@ def check_channels(heads: Sequence[Sequence[int]], settings: Settings) -> None:
 
 def fields_of(trt: ModuleType, settings: Settings) -> list[PluginField]:
     """The fields of a node. A ``PluginFieldCollection`` does not keep their memory, so whoever makes one keeps them."""
-    types: dict[np.dtype[np.generic], object] = {
+    types: dict[np.dtype[np.number], object] = {
         np.dtype(np.int32): trt.PluginFieldType.INT32,
         np.dtype(np.float32): trt.PluginFieldType.FLOAT32,
     }

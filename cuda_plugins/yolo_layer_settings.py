@@ -60,7 +60,7 @@ class Settings:
         """Channels of every head: A * (5 + nc)."""
         return int(self.pairs(levels).shape[1]) * (5 + self.num_classes)
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
+    def arrays(self) -> dict[str, NDArray[np.number]]:
         """The fields by name, in the order of :data:`TYPES`."""
         values = (self.max_stride, self.num_classes, self.anchors, self.threshold)
         return {

@@ -81,7 +81,7 @@ class View:
 
     address: int
     shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[np.number]
 
     @property
     def size(self) -> int:

@@ -70,7 +70,7 @@ class Opened:
         trt = self.library.trt
         return self.engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
 
-    def dtype(self, name: str) -> np.dtype[np.generic]:
+    def dtype(self, name: str) -> np.dtype[np.number]:
         """Element type of an input or output.
 
         Raises:

@@ -94,7 +94,7 @@ class _Room:
 class _Staging:
     """A pinned buffer and its place on the device, for one piece of a batch at a time."""
 
-    def __init__(self, device: EngineDevice, dtype: np.dtype[np.generic], stream: int) -> None:
+    def __init__(self, device: EngineDevice, dtype: np.dtype[np.number], stream: int) -> None:
         self._device, self._dtype, self._stream = device, dtype, stream
         self._room = _Room(device, stream)
         self._pinned: Bytes = np.empty(0, np.uint8)
@@ -213,7 +213,7 @@ class TrtSession:
         self._memory.wait(self.stream)
         return found
 
-    def _result(self, name: str, shape: Shape, dtype: np.dtype[np.generic]) -> NDArray[np.number]:
+    def _result(self, name: str, shape: Shape, dtype: np.dtype[np.number]) -> NDArray[np.number]:
         """Pinned memory that is kept from call to call."""
         size = prod(shape) * dtype.itemsize
         if len(self._results.get(name, ())) < size:

@@ -126,7 +126,7 @@ def _rows(level: NDArray[np.number], anchors: Floats, stride: Sequence[float], l
     """Return rows cx, cy, w, h, objectness, classes in pixels of the cells whose objectness reaches ``least``."""
     channels, height, width = level.shape
     planes = level.reshape(len(anchors), channels // len(anchors), height, width)  # a view in NCHW and in NHWC order
-    anchor, y, x = np.nonzero(np.greater_equal(planes[:, OBJECTNESS], least))
+    anchor, y, x = np.nonzero(planes[:, OBJECTNESS] >= least)
     rows = _floats(planes[anchor, :, y, x])
     grid = np.stack([x, y], axis=1).astype(np.float32)
     rows[:, 0:2] = (rows[:, 0:2] * 2 - np.float32(0.5) + grid) * np.asarray(stride, np.float32)

@@ -63,7 +63,7 @@ def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:
 def _differences(head: Head, name: str, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
     if expected.shape != found.shape:
         raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
-    difference = np.abs(np.subtract(expected, found))
+    difference = np.abs(expected - found)
     if isinstance(head, PixelHead):
         boxes = head.pixels(name)
         return {
