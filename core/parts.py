@@ -133,8 +133,9 @@ class Session(Protocol):
         """Infer one batch.
 
         Args:
-            images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B may be smaller than a
-                static batch: the session fills it up and returns B rows.
+            images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B is at most
+                ``contract.batch``; where it is smaller and the batch is static, the session fills it up. Where the
+                batch is dynamic, B is any number that the model was built for.
 
         Returns:
             The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows. They may be reused by
@@ -406,8 +407,8 @@ class Tap(Protocol):
     """A float32 model that gives its activations besides its outputs, for calibration.
 
     Attributes:
-        tensors: Names of the tensors that ``run`` gives: the input and every float32 activation of the ONNX graph, by
-            their names there. A quantizer looks ranges up by these names.
+        tensors: Names of the tensors that ``run`` gives: the input, the outputs and every float32 activation of the
+            ONNX graph, by their names there; no constants. A quantizer looks ranges up by these names.
     """
 
     tensors: Sequence[str]
@@ -564,7 +565,17 @@ class ProcessorBackend(Protocol):
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images."""
+        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images.
+
+        Args:
+            outputs: As ``Session.run`` returned them.
+            head: ``context.head(session.facts, session.layout)``.
+            letterboxes: As :meth:`prepare` returned them, one per image.
+            wanted: Which boxes to keep.
+
+        Returns:
+            The boxes of each image, in the order of ``letterboxes``.
+        """
         ...
 
 
