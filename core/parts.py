@@ -407,8 +407,8 @@ class Tap(Protocol):
     """A float32 model that gives its activations besides its outputs, for calibration.
 
     Attributes:
-        tensors: Names of the tensors that ``run`` gives: the input, the outputs and every float32 activation of the
-            ONNX graph, by their names there; no constants. A quantizer looks ranges up by these names.
+        tensors: Names of the tensors that ``run`` gives: the input, and every float32 tensor of the ONNX graph that
+            depends on it, outputs included, by their names there. A quantizer looks ranges up by these names.
     """
 
     tensors: Sequence[str]
