@@ -397,7 +397,7 @@ def _change(module: str) -> str:
     """Return the line above names that come from somewhere else."""
     if module:
         return f"The following names come from `{module}`."
-    return "The following classes are given to you; there is nothing to import."
+    return "What follows is met in signatures; there is nothing to import."
 
 
 def _item(name: str, value: Item, text: str) -> str:
