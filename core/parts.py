@@ -251,7 +251,7 @@ class ModelBackend(Protocol):
 
         Args:
             path: The user's file; nothing in it may be executed.
-            target: Folder; its safetensors file there is the path of the result.
+            target: The safetensors file to write, the path of the result. Its metadata repeats the facts.
 
         Raises:
             HooklineError: The file is missing, truncated, of another architecture, or a pickle that names anything
