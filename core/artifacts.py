@@ -44,7 +44,7 @@ class ModelFacts:
 
     Attributes:
         family: Name of the model family, a :class:`ModelFamily`, which can rebuild it and decodes its outputs.
-        variant: Which size of the family, e.g. ``yolov5s``; the file's stem where the family does not know it.
+        variant: Size, one of ``ModelFamily.variants``; the stem of the file where the family does not know it.
         names: Class names, index = class id.
         strides: Pixels of the network input per cell of each output level, smallest first, e.g. ``(8, 16, 32)``.
         head: What else the family needs to know of its outputs, e.g. anchors: JSON values that only the family reads.

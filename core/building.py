@@ -90,9 +90,11 @@ class BuildJob:
         precision: Of the engine: that of the model, or int8 with ``calibration``. For int8 without ``calibration`` the
             model has Q/DQ pairs by the rules of ``Runtime.qdq``.
         batch: Images per inference, from ``build.batch``; None: those of the model. Given only to a runtime with
-            ``Runtime.shapes``.
+            ``Runtime.shapes``. An axis is built for other sizes than that of the model only if it is in
+            ``model.contract.dynamic``; raise a ``HooklineError`` that names ``export.dynamic`` otherwise. The contract
+            of the engine has the ``opt`` sizes, and as ``dynamic`` the axes whose span is not ``fixed``.
         imgsz: Height and width, from ``build.imgsz``, multiples of the model's largest stride; None: those of the
-            model. Given only to a runtime with ``Runtime.shapes``.
+            model. As ``batch``.
         warmup: Number of times to run the finished engine, which shows that it runs; may be 0.
         device: ``device=``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         calibration: Given exactly where ``Runtime.calibrates`` asks for it: the model is float32 and the engine is to

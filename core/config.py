@@ -97,6 +97,9 @@ def place(default: DefaultT) -> DefaultT:
     what is there (e.g. :func:`file_digest`), unless an input of the stage is made from the same place. Otherwise a
     changed file in the same place would come back "reused".
 
+    The stage gets the value as it was typed: ``Path(value).expanduser()`` is the path, relative to the working
+    directory.
+
     Args:
         default: Of the option, usually None.
     """

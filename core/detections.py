@@ -78,7 +78,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which boxes are kept (docs/contracts.md, NMS).
+    """Which boxes are kept; docs/contracts.md states the NMS.
 
     Attributes:
         conf: Boxes with a score below it are dropped, 0..1.

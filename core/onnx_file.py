@@ -43,7 +43,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         path: The file.
 
     Raises:
-        HooklineError: The file is not there, truncated, no ONNX model, names other files, or exceeds a limit.
+        HooklineError: The file is missing, truncated, not an ONNX model, names other files, or exceeds a limit.
     """
     model = _parse(path)
     try:

@@ -134,8 +134,9 @@ class Session(Protocol):
         """Infer one batch.
 
         Args:
-            images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B may be smaller than a
-                static batch: the session fills it up and returns B rows.
+            images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B is at most
+                ``contract.batch``; where it is smaller and the batch is static, the session fills it up. Where the
+                batch is dynamic, B is any number that the model was built for.
 
         Returns:
             The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows. They may be reused by
@@ -249,14 +250,26 @@ class ModelBackend(Protocol):
     def read(self, path: Path, target: Path) -> Checkpoint:
         """Read a foreign or own checkpoint safely and write it as our own into ``target``.
 
+        Args:
+            path: The user's file; nothing in it may be executed.
+            target: The safetensors file to write, the path of the result. Its metadata repeats the facts.
+
         Raises:
-            HooklineError: The file is not there, truncated, of another architecture, or a pickle
-                that wants anything outside the allow-list.
+            HooklineError: The file is missing, truncated, of another architecture, or a pickle that names anything
+                outside the allow-list.
         """
         ...
 
     def export(self, checkpoint: Checkpoint, target: Path, *, contract: InputContract, layout: str, opset: int) -> None:
-        """Write the fused float32 model as ONNX to ``target``, without metadata."""
+        """Write the fused float32 model as ONNX to ``target``, without metadata.
+
+        Args:
+            checkpoint: Weights of this family.
+            target: The ONNX file to write.
+            contract: Input of the model: its name, sizes and dynamic axes.
+            layout: One of ``ModelFamily.layouts``; names and shapes of the outputs are those of ``Head.outputs``.
+            opset: Version of the ONNX operators.
+        """
         ...
 
     def train(self, job: TrainingJob) -> Trained:
@@ -268,7 +281,14 @@ class ModelBackend(Protocol):
         ...
 
     def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> Session:
-        """Run the checkpoint itself, through its own framework."""
+        """Open the checkpoint itself, in its own framework.
+
+        Args:
+            checkpoint: Weights of this family.
+            contract: Input of the session.
+            layout: Of its outputs.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        """
         ...
 
 
@@ -286,16 +306,17 @@ class ModelFamily(Part[ModelBackend]):
             take; the others are for other programs.
         grafts: Names of the grafts that serve the family, best first. ``decode=auto`` takes the first one that the
             runtime can run.
-        check_head: Problems with ``facts.head`` of a model that was read from a file.
-        recognise: Says what an ONNX file is that does not say it itself: every family is asked. None: not one of this
-            family. Raises :class:`HooklineError` for one that nearly is, with what is wrong with it.
+        check_head: ``check_head(facts)`` yields problems with ``facts.head`` of a model that was read from a file.
+        recognise: ``recognise(signature)`` returns what an ONNX file is that has no metadata of hookline; every family
+            is asked. None: not one of this family. Raises :class:`HooklineError` for one that is of this family but
+            cannot be used, with the reason.
         variants: Names of the family's sizes.
         releases: Official weights by the name that ``weights=`` takes.
         default: The release that is taken where neither ``weights=`` nor ``model=`` is given; empty for none.
         strides: The largest stride of a variant, of which the size of its input is a multiple.
         preprocessing: How an image becomes input of its networks. Export copies it into the model's contract.
-        check_device: Problems with ``device=``, e.g. a GPU that is not there, that can be told before anything runs.
-            Cheap: imports nothing heavy, starts nothing on the device.
+        check_device: ``check_device(device)`` yields problems with ``device=``, e.g. a missing GPU, that can be found
+            before anything runs. Cheap: imports nothing heavy, starts nothing on the device.
         training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
             :mod:`core.ranges`, and take enumerations from :mod:`core.training_choices` where they fit. An option that
             another family has too must have the same annotation; its default may differ. ``NoOptions`` for a training
@@ -323,11 +344,16 @@ class RangeObserver(Protocol):
     """The heavy half of a calibrator: sees every batch of every tensor once, in flat memory."""
 
     def observe(self, name: str, values: NDArray[np.float32]) -> None:
-        """Take in one batch of one tensor. Called from several threads, never twice at once for one name."""
+        """Take in one batch of one tensor. Called from several threads, never twice at once for one name.
+
+        Args:
+            name: Of the tensor in the ONNX graph.
+            values: Of any shape; valid only during the call.
+        """
         ...
 
     def ranges(self) -> dict[str, TensorRange]:
-        """The range of each tensor seen."""
+        """Return the range of each tensor that was observed, by name."""
         ...
 
 
@@ -407,8 +433,8 @@ class Tap(Protocol):
     """A float32 model that gives its activations besides its outputs, for calibration.
 
     Attributes:
-        tensors: Names of the tensors that ``run`` gives: the input and every float32 activation of the ONNX graph, by
-            their names there. A quantizer looks ranges up by these names.
+        tensors: Names of the tensors that ``run`` gives: the input, and every float32 tensor of the ONNX graph that
+            depends on it, outputs included, by their names there. A quantizer looks ranges up by these names.
     """
 
     tensors: Sequence[str]
@@ -565,7 +591,17 @@ class ProcessorBackend(Protocol):
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images."""
+        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images.
+
+        Args:
+            outputs: As ``Session.run`` returned them.
+            head: ``context.head(session.facts, session.layout)``.
+            letterboxes: As :meth:`prepare` returned them, one per image.
+            wanted: Which boxes to keep.
+
+        Returns:
+            The boxes of each image, in the order of ``letterboxes``.
+        """
         ...
 
 
@@ -574,7 +610,7 @@ class DeviceProcessor(ProcessorBackend, Protocol):
     """The heavy half of a processor that can work on the device of a session; optional."""
 
     def beside(self, session: DeviceSession) -> ProcessorBackend:
-        """The same processor for one session, on its device.
+        """Return the same processor for one session, on its device.
 
         What its ``prepare`` gives is a :class:`DeviceArray` for that session's ``run``, complete when it returns; its
         ``detect`` takes the outputs where they are, on the device or the host. ``prepare`` may be called in
@@ -588,9 +624,9 @@ class PlacedProcessor(ProcessorBackend, Protocol):
     """The heavy half of a processor that works on a device for sessions on the host, too; optional."""
 
     def on_device(self, device: str) -> ProcessorBackend:
-        """The same processor on the device that ``device=`` names: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        """Return the same processor on the device that ``device=`` names: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-        It is asked before the processor is used, and starts nothing on the device by itself.
+        Called before the processor is used; starts nothing on the device by itself.
         """
         ...
 

@@ -59,7 +59,8 @@ class Stage:
         summary: One line for ``--help``.
         run: ``run(config, <artifacts>, context) -> artifact``, called with keywords. All parameters and the result are
             annotated: ``config`` with a dataclass, the inputs with artifact types (``X | None``: optional, ``X | Y``: a
-            choice), ``context`` with ``RunContext``.
+            choice), ``context`` with ``RunContext``. Without ``select``, a choice is the newest artifact of these types
+            in the plan, else the plan adds what makes the first one; an optional input is given if the plan has one.
         select: ``select(config, context)`` returns, where the signature leaves a choice (an optional input, a union),
             the artifact types that this config calls for, those of the inputs it needs or of the result. An optional
             input that is not selected is left out. Called before ``auto`` is replaced by names of parts.

@@ -31,7 +31,7 @@ class RunInfo:
 class Trackers:
     """All trackers of a run as one. Use it in a ``with`` block, or close it.
 
-    A tracker that raises is warned about and told nothing more.
+    A tracker that raises is reported once and not called again.
 
     Args:
         backends: By name, started.

@@ -74,8 +74,9 @@ PAGES: Mapping[str, Page] = {
         "`dataclasses.replace(model, path=target)` or its constructor, keywords only. Leave `sha256` and `provenance` "
         "out: the store fills them in; it overwrites those that `replace` keeps. A stage must return exactly a type "
         "that its function declares, with values that are JSON (no NaN). A plugin may declare a type of its own, "
-        "`@dataclass(frozen=True, kw_only=True) class Report(Artifact): ...`; a field `values` of it is repeated in "
-        "summary.json.",
+        "`@dataclass(frozen=True, kw_only=True) class Report(Artifact): ...`, with fields of the types `str`, `int`, "
+        "`float`, `bool`, enumerations, `Path`, frozen dataclasses, and `tuple`, `Mapping` and unions of them. A field "
+        "`values: Mapping[str, float]` of it is repeated in summary.json.",
         (
             "Artifact",
             "Provenance",
@@ -396,7 +397,7 @@ def _change(module: str) -> str:
     """Return the line above names that come from somewhere else."""
     if module:
         return f"The following names come from `{module}`."
-    return "The following classes are given to you; there is nothing to import."
+    return "What follows is met in signatures; there is nothing to import."
 
 
 def _item(name: str, value: Item, text: str) -> str:

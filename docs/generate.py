@@ -100,6 +100,7 @@ def hook_page(function: Callable[..., Any], registry: Registry) -> str:
     sections = [f"# `{heading(function)}`", prose(function)]
     if kind in KINDS:
         sections += [_descriptor(KINDS[kind][0]), *map(_protocol, PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
+    sections.append("Every name, with fields, types and defaults: [all names](../authors/names.md).")
     return "\n\n".join(sections) + "\n"
 
 

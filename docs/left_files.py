@@ -167,7 +167,8 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
             "An entry per image or frame, also those without boxes.",
             {
                 "id": "The number that the file name is where all names are numbers, else the position, from 1.",
-                "file_name": "Name in the source; of videos `<name>#<frame>`, frames from 0.",
+                "file_name": "Path below the deepest folder that holds all files of the source; of videos "
+                "`<name>#<frame>`, frames from 0.",
                 "width": "Pixels.",
                 "height": "Pixels.",
                 "boxes": "Number of boxes.",
