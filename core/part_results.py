@@ -16,22 +16,20 @@ from core.building import BuildJob
 from core.containment import Fault, PluginError, module_place
 from core.errors import HooklineError, shown
 from core.onnx_file import check_onnx, read_onnx
-from core.registry import KINDS
+from core.registry import KINDS, Registry
 
 if TYPE_CHECKING:
     import onnx
 
-    from core.context import RunContext
-
 
 @contextmanager
-def faults_of(kind: str, name: str, context: RunContext) -> Iterator[None]:
+def faults_of(kind: str, name: str, registry: Registry) -> Iterator[None]:
     """Report a fault in the block as one of the part's plugin.
 
     Args:
         kind: Of the part, e.g. ``runtimes``.
         name: Of the part.
-        context: Says who ships it.
+        registry: Says who ships it.
 
     Raises:
         PluginError: In place of a :class:`Fault`.
@@ -39,7 +37,7 @@ def faults_of(kind: str, name: str, context: RunContext) -> Iterator[None]:
     try:
         yield
     except Fault as fault:
-        origin = context.registry.origin(kind, name)
+        origin = registry.origin(kind, name)
         raise PluginError(origin, f"{KINDS[kind][1]} '{name}'", fault, module_place(origin.module)) from fault
 
 

@@ -9,15 +9,15 @@ import onnx
 
 from core.artifacts import DECODED, QuantizedModel
 from core.containment import Fault
-from core.context import RunContext
 from core.errors import shown
 from core.head import DecodedHead
 from core.metadata import KEY, ModelMetadata, to_properties
 from core.onnx_file import read_onnx
 from core.part_results import faults_of, read_written
+from core.registry import Registry
 
 
-def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float, context: RunContext) -> None:
+def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float, registry: Registry) -> None:
     """Check the outputs of ``target`` and write its metadata; those of ``model`` are kept.
 
     Args:
@@ -25,12 +25,12 @@ def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: flo
         model: What it was made from.
         graft: The name of the graft.
         score_threshold: Below which the graph drops a box.
-        context: Says who ships the graft.
+        registry: Says who ships the graft.
 
     Raises:
         PluginError: The graft did not write the outputs that every graft gives.
     """
-    with faults_of("grafts", graft, context):
+    with faults_of("grafts", graft, registry):
         grafted = read_written(target)
         found = [output.name for output in grafted.graph.output]
         wanted = list(DecodedHead(model.facts).outputs(model.contract))

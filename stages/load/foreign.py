@@ -8,10 +8,13 @@ from typing import Any
 import onnx
 
 from core.artifacts import DECODED, InputContract, OnnxModel, Precision
+from core.containment import Fault
 from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.onnx_file import read_onnx
+from core.part_results import faults_of
+from core.parts import ModelFamily
 from core.registry import Registry
 from core.serial import DecodeError
 from core.validation import validate
@@ -68,6 +71,8 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     for name, family in registry.parts("models").items():
         try:
             metadata = family.recognise(signature)
+            with faults_of("models", name, registry):
+                _check_own(metadata, family)
         except HooklineError as problem:
             problems.append(problem)
         else:
@@ -89,6 +94,20 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
         f"no model family recognises '{path}' by its outputs {shapes} (families: {families})",
         "; ".join(["it must be an export of one of them", *(problem.message for problem in problems), _WANTED]),
     )
+
+
+def _check_own(metadata: ModelMetadata | None, family: ModelFamily) -> None:
+    """Refuse that a family assigns a file to another family: the file would be decoded by the rules of that one.
+
+    Raises:
+        Fault: It does, or names a layout that it does not have.
+    """
+    if metadata is None:
+        return
+    if metadata.facts.family != family.name:
+        raise Fault(f"recognise must state the family '{family.name}', and stated {shown(metadata.facts.family)}")
+    if metadata.layout not in family.layouts:
+        raise Fault(f"recognise must state one of the layouts {shown(family.layouts)}, not {shown(metadata.layout)}")
 
 
 def _contract(path: Path, model: Any) -> InputContract:

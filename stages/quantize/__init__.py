@@ -75,7 +75,7 @@ def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
     from core.part_results import check_model, faults_of
 
     context.quantizer(quantizer).quantize(job)
-    with faults_of("quantizers", quantizer, context):
+    with faults_of("quantizers", quantizer, context.registry):
         check_model(job.target, job.model)
 
 

@@ -75,7 +75,7 @@ def test_a_model_that_a_quantizer_wrote(tmp_path: Path, write: Callable[[OnnxMod
     context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
     write(model, target)
     with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {told}"):  # noqa: SIM117
-        with faults_of("runtimes", "fake", context):
+        with faults_of("runtimes", "fake", context.registry):
             check_model(target, model)
 
 
@@ -136,14 +136,17 @@ def test_an_engine_that_a_runtime_returned(tmp_path: Path, returned: Callable[[B
     context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
     job = _job(tmp_path)
     job.target.write_bytes(b"plan")
-    with pytest.raises(PluginError, match=told), faults_of("runtimes", "fake", context):
+    with pytest.raises(PluginError, match=told), faults_of("runtimes", "fake", context.registry):
         check_engine(returned(job), job, "fake")
 
 
 def test_an_engine_without_its_file(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
     job = _job(tmp_path)
-    with pytest.raises(PluginError, match=r"did not write 'made\.engine'"), faults_of("runtimes", "fake", context):
+    with (
+        pytest.raises(PluginError, match=r"did not write 'made\.engine'"),
+        faults_of("runtimes", "fake", context.registry),
+    ):
         check_engine(_engine(job), job, "fake")
     job.target.write_bytes(b"plan")
     assert check_engine(_engine(job), job, "fake") == _engine(job)
