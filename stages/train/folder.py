@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import HooklineError
-from core.incomplete import MARKER, latest
+from core.incomplete import MARKER
 from core.output_paths import write_file
 from core.ranks import RANKS
 from core.serial import DecodeError, decode, parse
@@ -149,8 +149,10 @@ class TrainingFolder:
         """Return the error; where this run's directory has the state of another training, it says what can be done."""
         problem = "resume=true, but no training with these options, data and weights was interrupted"
         hint = "repeat the command of the interrupted run with resume=true added and nothing else changed"
-        left = latest(self.path.parent, self.path.name.partition("-")[0])
-        if left is None or left == self.path or not (left / STATE).is_file():
+        stage = self.path.name.partition("-")[0]
+        others = [folder for folder in self.path.parent.glob(f"{stage}*") if folder != self.path]
+        left = next((folder for folder in sorted(others) if (folder / STATE).is_file()), None)
+        if left is None:
             return HooklineError(problem, hint)
         return HooklineError(
             f"{problem}: the one in '{left}' has others, or a version of hookline started it that writes the weights "

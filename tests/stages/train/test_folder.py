@@ -224,6 +224,7 @@ def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> N
     mark(left, Work("train", "0" * 64, {}))
     folder = TrainingFolder(tmp_path / "run" / "train-2", tmp_path / "cache" / RECORD)
     folder.path.mkdir()
+    mark(folder.path, Work("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
     with pytest.raises(HooklineError, match="no training with these options") as told:
         folder.prepare(resume=True, note=print)
     assert f"the one in '{left}' has others" in str(told.value)
