@@ -22,6 +22,10 @@ from core.wrong_values import wrong_value
 HELP = "`python -m core.run --help` shows the options"
 LONGEST_HINT = 160
 """Characters of a hint that lists all options of a part; where it would be longer, it says where they are listed."""
+_VALUE_OF_GROUP = re.compile(r"is not a subclass of (\w+)\. value:")
+"""OmegaConf's message for a value where a class of options belongs."""
+_OPTIONS_OF_WORD = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
+"""OmegaConf's message for options where a value belongs."""
 _UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
 """OmegaConf's message for a key that a structured config does not have."""
 
@@ -109,9 +113,36 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
             f"{error.full_key or 'an option'} refers to something that cannot be resolved: {text.splitlines()[0]}",
             "${name} stands for the value of another option; where a '$' is meant, write \\${",
         )
+    if isinstance(error, OmegaConfBaseException) and (mistake := _word_for_group(error, registry)):
+        return mistake
     if isinstance(error, OmegaConfBaseException) and "is not Optional" in text:
         return HooklineError(f"{error.full_key}=null is not possible", "give a value, or leave the option out")
     return None
+
+
+def _word_for_group(error: OmegaConfBaseException, registry: Registry) -> HooklineError | None:
+    """Return the error for a value in place of a group of options, or for options of a word; None for other errors."""
+    name = str(error.full_key or "")
+    if match := _VALUE_OF_GROUP.search(str(error)):
+        group = _groups(registry).get(match.group(1)) or name or match.group(1)
+        if renamed := renamed_option(group):
+            return renamed
+        inside = [option for option in option_names(registry) if option.startswith(f"{group}.")][:3]
+        return HooklineError(
+            f"'{group}' is a group of options and takes no value", f"its options: {', '.join(inside)}, ..."
+        )
+    if name in {item.name for item in fields(Words)} and _OPTIONS_OF_WORD.search(str(error)):
+        return HooklineError(f"'{name}' takes a value and has no options of its own", f"write {name}=<value>; {HELP}")
+    return None
+
+
+def _groups(registry: Registry) -> dict[str, str]:
+    """Return the group of options by the name of its class, which is all that OmegaConf says where files are merged."""
+    found = {stage.signature.config.__name__: stage.name for stage in registry.stages()}
+    for kind, descriptor in PART_KINDS.items():
+        named = registry.all(descriptor).items()
+        found |= {part.options.__name__: f"{kind}.{name}" for name, part in named if fields(part.options)}
+    return found
 
 
 def unknown_option(name: str, registry: Registry) -> HooklineError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
+from types import UnionType
 from typing import ParamSpec, TypeVar
 
 from core.artifacts import Artifact
@@ -12,6 +13,7 @@ from core.building import CalibrationInput
 from core.containment import Fault, contained, source_place, within_limit
 from core.errors import HooklineError, shown
 from core.known import Known
+from core.metadata import ModelMetadata
 from core.parts import Availability
 from core.registry import Descriptor, Origin
 
@@ -54,7 +56,7 @@ def _whatever(value: object, _place: str) -> object:
     return value
 
 
-def _expect(value: object, kind: type[object] | tuple[type[object], ...], expected: str, place: str) -> object:
+def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:
     if not isinstance(value, kind):
         raise Fault(f"must return {expected}, and returned {shown(value)}", place)
     return value
@@ -109,6 +111,10 @@ def _iterated_names(value: object, place: str) -> object:
     return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
 
 
+def _metadata(value: object, place: str) -> object:
+    return _expect(value, ModelMetadata | None, "a ModelMetadata or None", place)
+
+
 def _something(value: object, place: str) -> object:
     if value is None:
         raise Fault("must return the object that does the work, and returned None", place)
@@ -133,5 +139,6 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "known": _known,
     "families": _iterated_names,
     "head": _something,
+    "recognise": _metadata,
 }
 """What the functions of a descriptor must return, by the name of the field."""

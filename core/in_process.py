@@ -139,6 +139,9 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
     from core.compose import register
     from core.explain import explained
 
+    for item in overrides:
+        if not isinstance(item, str):
+            raise HooklineError(f"an argument is a string, not {shown(item)}", "give each as 'name=value'")
     keep_caches_here()
     set_libraries()
     plugins = plugins_without(disabled_plugins(overrides))

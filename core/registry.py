@@ -185,6 +185,8 @@ class Registry:
             return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
         automatic = [AUTO] if kind in RANKED else []
         error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
+        if kind == "models":
+            error.hint += "; the file names its family: install the plugin that brings it"
         if self.broken:
             more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
             error.hint += f"; a broken plugin may have brought it: {self.broken[0]}{more}"

@@ -10,7 +10,7 @@ from core.artifacts import Artifact
 from core.containment import blamed, place_in
 from core.errors import HooklineError, reason_of, shown
 from core.plugin_output import results_kept_apart
-from core.registry import Origin, Registry
+from core.registry import KINDS, Origin, Registry
 from core.serial import DecodeError, decode, encode, json_text, parse
 from core.signals import interruption_behind, received
 from core.stage import Stage
@@ -79,16 +79,36 @@ def check_result(
     return made
 
 
-def failure_line(stage: str, error: BaseException, registry: Registry) -> str:
-    """Return one line that names the outside plugin whose code failed with a bug; empty where there is none."""
+def failure_line(stage: str, error: BaseException, registry: Registry, parts: Iterable[tuple[str, str]] = ()) -> str:
+    """Return one line that names the outside plugin whose code failed with a bug; empty where there is none.
+
+    Args:
+        stage: The stage that failed.
+        error: What it raised.
+        registry: Says who ships what.
+        parts: Kind and name of the parts that it used. Where the error arose in code of hookline, what one of them
+            returned can be the cause.
+    """
+    if isinstance(error, HooklineError | KeyboardInterrupt):
+        return ""
     origin = registry.origin("stages", stage)
     found = blamed(error, registry) or (origin if origin.outside else None)
-    if found is None or isinstance(error, HooklineError | KeyboardInterrupt):
-        return ""
+    if found is None:
+        return _suspicion(stage, error, registry, parts)
     return (
         f"stage '{stage}' failed in code of {found}: {type(error).__name__}: {reason_of(error)}"
         f" ({place_in(error, found)}); {_way_out(found)}"
     )
+
+
+def _suspicion(stage: str, error: BaseException, registry: Registry, parts: Iterable[tuple[str, str]]) -> str:
+    """Return one line that names the outside parts that a stage used; empty where there are none."""
+    used = {(kind, name): registry.origin(kind, name) for kind, name in parts if name in registry.parts(kind)}
+    outside = {part: origin for part, origin in used.items() if origin.outside}
+    if not outside:
+        return ""
+    listed = ", ".join(f"{KINDS[kind][1]} '{name}' of {origin}" for (kind, name), origin in outside.items())
+    return f"stage '{stage}' failed ({type(error).__name__}: {reason_of(error)}) with what it got from {listed}"
 
 
 def _path_problem(stage: Stage, path: object, workdir: Path, inputs: list[Path]) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from core.artifacts import Artifact, Diagnosis, Provenance
+from core.artifacts import AnyModel, Artifact, Diagnosis, Engine, Provenance
 from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
@@ -66,7 +66,7 @@ def run_plan(
                 if step.asked and step.stage.stored:
                     artifact = _expose(artifact, step.stage.name, context.run_dir, store)
         except BaseException as error:
-            if line := failure_line(step.stage.name, error, context.registry):
+            if line := failure_line(step.stage.name, error, context.registry, _used_parts(step, made)):
                 context.warn(line)
             observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
             raise
@@ -82,6 +82,17 @@ def run_plan(
         if problems := list(fitting_problems(plan.steps, made, context)):
             raise PlanError(problems)
     return made
+
+
+def _used_parts(step: Step, made: list[Artifact]) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of the parts that a step uses: those of its options, and of the models that it gets."""
+    yield from step.parts
+    for index in step.inputs.values():
+        artifact = made[index]
+        if isinstance(artifact, Engine):
+            yield "runtimes", artifact.runtime
+        if isinstance(artifact, AnyModel):
+            yield "models", artifact.facts.family
 
 
 def _measured_before(step: Step, artifact: Artifact) -> str:

@@ -17,9 +17,10 @@ from core.errors import HooklineError, PlanError, shown
 from core.in_process import made_in_process
 from core.opening import open_model, opener, opening_problems
 from core.parts import ProcessorBackend, Session, beside
+from core.ranges import Range, out_of_range
 from core.registry import AUTO
 from core.resolve import resolve_parts
-from hookline.options import arguments
+from hookline.options import arguments, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
+_MANY = Range(1, whole=True)
+"""Possible values of ``max_det``."""
+_FRACTION = Range(0, 1)
+"""Possible values of ``conf`` and ``iou``."""
 Classes = str | int | Sequence[str | int] | None
 Weights = str | os.PathLike[str] | AnyModel
 """A file, an official name, or a model that a run gave."""
@@ -161,11 +166,11 @@ class Model:
         return [NamedDetections(item.boxes, item.scores, item.classes, self.names) for item in found]
 
     def _filter(self, conf: float, iou: float, max_det: int, classes: Classes) -> Filter:
-        for name, value in (("conf", conf), ("iou", iou)):
-            if not 0 <= value <= 1:
-                raise HooklineError(f"{name}={shown(value)} is out of range", "possible: 0 to 1")
-        if max_det < 1:
-            raise HooklineError(f"max_det={shown(max_det)} is out of range", "possible: 1 or more")
+        given = {"conf": conf, "iou": iou, "max_det": max_det}
+        for name, value in given.items():
+            possible = _MANY if name == "max_det" else _FRACTION
+            if plain(value) not in possible:
+                raise out_of_range(name, plain(value), possible)
         session = self._session
         if session is not None and session.score_threshold > conf:
             self._context.warn(
@@ -173,7 +178,7 @@ class Model:
                 f"some with a score above conf={conf:g} are missed; to find all, build it with "
                 f"graft.score_threshold={conf:g}"
             )
-        return Filter(conf=conf, iou=iou, max_det=max_det, classes=class_ids(classes, self.names))
+        return Filter(conf=conf, iou=iou, max_det=max_det, classes=class_ids(_classes(classes), self.names))
 
 
 def open(  # noqa: A001  as gzip.open and PIL.Image.open
@@ -240,6 +245,12 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         return read_picture(user_path(path))
     except UnreadableError as error:
         raise HooklineError(f"'{os.fspath(path)}' cannot be read: {error}") from error
+
+
+def _classes(given: Classes) -> object:
+    """Return ``classes=`` without NumPy: what another call found is an array."""
+    value = plain(given)
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _other_backend(model: AnyModel, runtime: str, asked: str) -> HooklineError:

@@ -16,12 +16,19 @@ def arguments(options: Mapping[str, object]) -> list[str]:
     Text means itself, whatever characters it has: a path needs no quotes.
 
     Raises:
-        HooklineError: A value is neither text, a path, a number, a truth value nor a list of these.
+        HooklineError: A value is neither text, a path, a number, a truth value nor a list of these; arrays and
+            scalars of NumPy count as lists and numbers.
     """
     return [f"{name}={_text(name, value)}" for name, value in options.items() if value is not None]
 
 
+def plain(value: object) -> object:
+    """Return a scalar or an array of NumPy as Python's number or list; every other value unchanged."""
+    return value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
+
+
 def _text(name: str, value: object) -> str:
+    value = plain(value)
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):

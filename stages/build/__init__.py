@@ -90,7 +90,11 @@ def build(
         cache_dir=context.cache_dir,
         reporter=context,
     )
-    engine = context.runtime(config.backend).build(job)
+    from core.part_results import check_engine, faults_of
+
+    built = context.runtime(config.backend).build(job)
+    with faults_of("runtimes", config.backend, context.registry):
+        engine = check_engine(built, job, config.backend)
     return replace(engine, notes=(*engine.notes, *notes))
 
 

@@ -44,7 +44,7 @@ def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> Gr
     target = output_path(context.workdir, f"{model.facts.variant}-{model.precision.value}-decoded.onnx")
     head = context.head(model.facts, model.layout)
     operators = context.graft(name).append(model, head, target, score_threshold=config.score_threshold)
-    finish(target, model, name, config.score_threshold)
+    finish(target, model, name, config.score_threshold, context.registry)
     return GraftedModel(
         path=target,
         notes=model.notes,

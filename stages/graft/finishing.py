@@ -8,13 +8,16 @@ from pathlib import Path
 import onnx
 
 from core.artifacts import DECODED, QuantizedModel
-from core.errors import HooklineError, shown
+from core.containment import Fault
+from core.errors import shown
 from core.head import DecodedHead
 from core.metadata import KEY, ModelMetadata, to_properties
 from core.onnx_file import read_onnx
+from core.part_results import faults_of, read_written
+from core.registry import Registry
 
 
-def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float) -> None:
+def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float, registry: Registry) -> None:
     """Check the outputs of ``target`` and write its metadata; those of ``model`` are kept.
 
     Args:
@@ -22,18 +25,17 @@ def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: flo
         model: What it was made from.
         graft: The name of the graft.
         score_threshold: Below which the graph drops a box.
+        registry: Says who ships the graft.
 
     Raises:
-        HooklineError: The graft did not write the outputs that every graft gives.
+        PluginError: The graft did not write the outputs that every graft gives.
     """
-    grafted = onnx.load(target)
-    found = [output.name for output in grafted.graph.output]
-    wanted = list(DecodedHead(model.facts).outputs(model.contract))
-    if sorted(found) != sorted(wanted):
-        raise HooklineError(
-            f"the graft '{graft}' wrote the outputs {shown(found)}, not {shown(wanted)}",
-            "report it to whoever ships the graft, or choose another one with decode=",
-        )
+    with faults_of("grafts", graft, registry):
+        grafted = read_written(target)
+        found = [output.name for output in grafted.graph.output]
+        wanted = list(DecodedHead(model.facts).outputs(model.contract))
+        if sorted(found) != sorted(wanted):
+            raise Fault(f"wrote the outputs {shown(found)}, not {shown(wanted)}")
     ours = to_properties(ModelMetadata(model.facts, model.contract, DECODED))
     ours[KEY] = json.dumps(json.loads(ours[KEY]) | {"score_threshold": score_threshold}, sort_keys=True)
     kept = {item.key: item.value for item in [*read_onnx(model.path).metadata_props, *grafted.metadata_props]}

@@ -8,10 +8,12 @@ from pathlib import Path
 import onnx
 
 from core.artifacts import DECODED, InputContract, OnnxModel, Precision
+from core.containment import Fault
 from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.onnx_file import read_onnx
+from core.part_results import faults_of
 from core.parts import ModelFamily
 from core.registry import Registry
 from core.serial import DecodeError
@@ -69,6 +71,8 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     for name, family in registry.all(ModelFamily).items():
         try:
             metadata = family.recognise(_offered(signature, family))
+            with faults_of("models", name, registry):
+                _check_own(metadata, family)
         except HooklineError as problem:
             problems.append(problem)
         else:
@@ -99,6 +103,20 @@ def _offered(signature: OnnxSignature, family: ModelFamily) -> OnnxSignature:
         batch=sizes.batch, height=sizes.height, width=sizes.width, dynamic=sizes.dynamic, name=sizes.name
     )
     return replace(signature, contract=contract)
+
+
+def _check_own(metadata: ModelMetadata | None, family: ModelFamily) -> None:
+    """Refuse that a family assigns a file to another family: the file would be decoded by the rules of that one.
+
+    Raises:
+        Fault: It does, or names a layout that it does not have.
+    """
+    if metadata is None:
+        return
+    if metadata.facts.family != family.name:
+        raise Fault(f"recognise must state the family '{family.name}', and stated {shown(metadata.facts.family)}")
+    if metadata.layout not in family.layouts:
+        raise Fault(f"recognise must state one of the layouts {shown(family.layouts)}, not {shown(metadata.layout)}")
 
 
 def _contract(path: Path, model: onnx.ModelProto) -> InputContract:

@@ -59,7 +59,7 @@ def quantize(
         table=table if precision is Precision.int8 else None,
         style=runtime.qdq,
     )
-    context.quantizer(config.quantizer).quantize(job)
+    _written(config.quantizer, job, context)
     return QuantizedModel(
         path=job.target,
         facts=model.facts,
@@ -69,6 +69,14 @@ def quantize(
         runtime=config.backend,
         fixed_sizes=runtime.fixed_sizes,
     )
+
+
+def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
+    from core.part_results import check_model, faults_of
+
+    context.quantizer(quantizer).quantize(job)
+    with faults_of("quantizers", quantizer, context.registry):
+        check_model(job.target, job.model)
 
 
 def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:

@@ -18,7 +18,7 @@ from core.output_paths import write_file
 from core.ranks import RANKS
 from core.serial import DecodeError, decode, parse
 from core.sidecar import sidecar_path
-from core.training import BEST, STATE
+from core.training import BEST, LAST, STATE
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,7 @@ class TrainingFolder:
     def _continue(self, former: Path | None, note: Callable[[str], None]) -> bool:
         """Take over the state of the former run; return whether it had one."""
         if former is None:
-            raise HooklineError(
-                "resume=true, but no training with these options, data and weights was interrupted",
-                "repeat the command of the interrupted run with resume=true added and nothing else changed",
-            )
+            raise self._nothing_to_resume()
         if not former.is_dir() and self._resumable:
             raise HooklineError(
                 f"resume=true, but '{former}', where the interrupted training lay, does not exist",
@@ -147,6 +144,21 @@ class TrainingFolder:
         _copy(former, self.path)
         shutil.copy2(former / STATE, self.path / STATE)  # the last: its presence says that the copy is complete
         return True
+
+    def _nothing_to_resume(self) -> HooklineError:
+        """Return the error; where this run's directory has the state of another training, it says what can be done."""
+        problem = "resume=true, but no training with these options, data and weights was interrupted"
+        hint = "repeat the command of the interrupted run with resume=true added and nothing else changed"
+        stage = self.path.name.partition("-")[0]
+        others = [folder for folder in self.path.parent.glob(f"{stage}*") if folder != self.path]
+        left = next((folder for folder in sorted(others) if (folder / STATE).is_file()), None)
+        if left is None:
+            return HooklineError(problem, hint)
+        return HooklineError(
+            f"{problem}: the one in '{left}' has others, or a version of hookline started it that writes the weights "
+            "it starts from in another format",
+            f"{hint}, with the version that started it; or start a new training with weights={left / LAST}",
+        )
 
     @property
     def _resumable(self) -> bool:

@@ -17,11 +17,15 @@ from typing import Any
 import pytest
 
 from core import containment, trial
+from core.artifacts import InputContract
 from core.containment import PluginError, contained
 from core.errors import HooklineError
+from core.guarded_parts import guarded
+from core.metadata import OnnxSignature
 from core.plugins import PluginInfo, Plugins, load_plugins
 from core.registry import Origin, Registry
 from core.resolve import best_part
+from tests import grid_family
 from tests.core import toys
 
 Load = Callable[..., Plugins]
@@ -397,3 +401,10 @@ def test_the_script_finds_modules_in_the_working_directory(tmp_path: Path, repo_
             [*line, "--help"], cwd=tmp_path, env=settings, capture_output=True, text=True, check=False
         )
         assert "broken plugin" not in listed.stdout
+
+
+def test_what_a_family_recognises_is_checked() -> None:
+    family = grid_family.family(name="odd", recognise=lambda _: "yes")
+    part = guarded(family, Origin("odd", "hookline-odd", "1", "hookline_odd"))
+    with pytest.raises(PluginError, match="recognise of ModelFamily 'odd': must return a ModelMetadata or None"):
+        part.recognise(OnnxSignature("x", InputContract(1, 64, 64), {}, {}))

@@ -48,6 +48,23 @@ def test_in_a_yaml_file(given: dict[str, object]) -> None:
     assert f"'{OLD}' is now '{NEW}'" in str(explain(failed.value, plugins().registry))
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"graft": "onnx"}, "'graft' is now 'decode'"),
+        ({"predict": 4}, "'predict' is a group of options and takes no value; its options: predict."),
+        ({"grafts": {"yolo_layer": 3}}, "'grafts.yolo_layer' is a group of options and takes no value; its options: "),
+        ({"backend": {"name": "x"}}, "'backend' takes a value and has no options of its own; write backend=<value>"),
+    ],
+)
+def test_a_word_is_no_group_and_a_group_no_word(given: dict[str, object], told: str) -> None:
+    with initialize_config_module("conf", version_base="1.3"):
+        config = compose("config", ["+stage=build"])
+    with pytest.raises(OmegaConfBaseException) as failed:
+        OmegaConf.merge(config, given)
+    assert str(explain(failed.value, plugins().registry)).startswith(told)
+
+
 def test_a_name_that_was_never_an_option_in_a_yaml_file() -> None:
     with initialize_config_module("conf", version_base="1.3"):
         config = compose("config", ["+stage=build"])

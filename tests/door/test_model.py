@@ -15,6 +15,17 @@ import hookline
 FORMS = ("checkpoint", "heads", "engine")
 LOW = {"conf": 0.01, "iou": 0.6, "max_det": 20}
 
+OUT_OF_RANGE = [
+    {"conf": 1.5},
+    {"iou": -1},
+    {"conf": float("nan")},
+    {"conf": None},
+    {"iou": "0.5"},
+    {"max_det": 0},
+    {"max_det": 1.5},
+    {"max_det": True},
+]
+
 
 @pytest.fixture(scope="module")
 def models(material: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, hookline.Artifact]:
@@ -130,12 +141,19 @@ class TestCall:
         with pytest.raises(hookline.HooklineError, match=problem):
             model(given)
 
-    @pytest.mark.parametrize("options", [{"conf": 1.5}, {"iou": -1}, {"conf": float("nan")}, {"max_det": 0}])
+    @pytest.mark.parametrize("options", OUT_OF_RANGE)
     def test_options_out_of_range_are_refused(
         self, model: hookline.Model, image: NDArray[np.uint8], options: dict[str, float]
     ) -> None:
         with pytest.raises(hookline.HooklineError, match="is out of range"):
             model(image, **options)
+
+    def test_values_of_numpy_are_numbers(self, model: hookline.Model, image: NDArray[np.uint8]) -> None:
+        plain = model(image, conf=0.001, max_det=3, classes=[0])
+        given = model(image, conf=np.float64(0.001), max_det=np.int64(3), classes=np.array([0], np.int32))
+        listed = model(image, conf=0.001, max_det=3, classes=[np.int32(0)])
+        assert np.array_equal(plain.boxes, given.boxes)
+        assert np.array_equal(plain.boxes, listed.boxes)
 
 
 @pytest.mark.usefixtures("here")

@@ -12,6 +12,7 @@ import threading
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -192,8 +193,17 @@ def test_a_path_of_any_name_is_taken_as_it_is(here: Path, material: Path, name: 
 def test_values_become_arguments() -> None:
     given = {"a": 1, "b": 0.5, "c": True, "d": [384, 640], "e": Path("x/y z"), "f": None, "g": hookline.Precision.int8}
     assert arguments(given) == ["a=1", "b=0.5", "c=true", "d=[384,640]", "e='x/y z'", "g=int8"]
+    of_numpy = {"a": np.int64(1), "b": np.float32(0.5), "d": np.array([384, 640]), "e": [np.int32(1), 2]}
+    assert arguments(of_numpy) == ["a=1", "b=0.5", "d=[384,640]", "e=[1,2]"]
     with pytest.raises(hookline.HooklineError, match="imgsz=<object> is not possible"):
         arguments({"imgsz": object()})
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("argument", [["+stage=build"], None, 5, b"+stage=build"])
+def test_an_argument_that_is_no_string_is_refused(argument: object) -> None:
+    with pytest.raises(hookline.HooklineError, match="an argument is a string, not "):
+        hookline.run(argument)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("here")

@@ -119,7 +119,7 @@ def test_the_graft_gets_the_head_of_the_family(tmp_path: Path) -> None:
     assert (made.graft, made.layout) == ("plain", "decoded")
     assert backend.heads == [grid_family.GridHead(grid_family.FACTS)]
     wrong, _ = make_context(tmp_path, **{**parts, "grafts": [make_graft("plain", Appending(["boxes"]))]})
-    with pytest.raises(HooklineError, match=r"the graft 'plain' wrote the outputs \['boxes'\], not \['DecodeNum"):
+    with pytest.raises(HooklineError, match=r"graft 'plain': wrote the outputs \['boxes'\], not \['DecodeNum"):
         graft(GraftConfig("auto"), model_in(tmp_path), wrong)
     with pytest.raises(HooklineError, match=r"the layout tiles, which no decode can follow; set export\.layout=grid"):
         graft(GraftConfig("auto"), model_in(tmp_path, layout="tiles"), context)

@@ -19,6 +19,7 @@ from core.context import RunContext
 from core.detections import Filter
 from core.errors import HooklineError
 from core.media.limits import MAX_PIXELS
+from core.metadata import ModelMetadata, OnnxSignature
 from core.opening import open_model
 from core.parts import ModelFamily
 from core.sidecar import write_sidecar
@@ -121,10 +122,32 @@ def test_a_file_that_no_family_recognises_is_refused_in_one_line(tmp_path: Path)
 
 
 def test_two_families_that_take_one_file(tmp_path: Path) -> None:
-    parts = {"models": [grid_family.family(), grid_family.family(name="other")]}
+    def other(signature: OnnxSignature) -> ModelMetadata:
+        return ModelMetadata(replace(grid_family.FACTS, family="other"), signature.contract, grid_family.LAYOUT)
+
+    parts = {"models": [grid_family.family(), grid_family.family(name="other", recognise=other)]}
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
     with pytest.raises(HooklineError, match=r"several model families recognise '.*': grid, other; disable"):
         load(load_config(str(tmp_path / "x.onnx")), make_context(tmp_path, **parts)[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"facts": replace(grid_family.FACTS, family="yolov5")}, "must state the family 'grid', and stated 'yolov5'"),
+        ({"layout": "decoded"}, r"must state one of the layouts \('grid',\), not 'decoded'"),
+    ],
+)
+def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    """A file that a family assigns to another one would be decoded by the rules of that one."""
+
+    def recognise(signature: OnnxSignature) -> ModelMetadata:
+        return replace(ModelMetadata(grid_family.FACTS, signature.contract, grid_family.LAYOUT), **changes)
+
+    grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
+    context, _ = make_context(tmp_path, models=[grid_family.family(recognise=recognise)])
+    with pytest.raises(HooklineError, match=told):
+        load(load_config(str(tmp_path / "x.onnx")), context)
 
 
 @pytest.mark.parametrize("sidecar", [True, False])
@@ -133,7 +156,7 @@ def test_a_model_of_a_family_that_is_not_installed(tmp_path: Path, sidecar: bool
     if sidecar:
         write_sidecar(complete(model))
     context, _ = make_context(tmp_path, models=list(hookline_models()))
-    with pytest.raises(HooklineError, match="unknown model family 'grid'"):
+    with pytest.raises(HooklineError, match=r"unknown model family 'grid'.*install the plugin"):
         load(load_config(str(model.path)), context)
 
 

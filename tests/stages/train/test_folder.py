@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from core.errors import HooklineError
-from core.incomplete import MARKER
+from core.incomplete import MARKER, Work, mark
 from core.ranks import Ranks
 from core.training import BEST, LAST, STATE
 from stages.train.folder import TrainingFolder
@@ -214,3 +214,18 @@ def test_processes_after_the_first_do_not_lock(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=1, world=2))
     with held_by_another_run(tmp_path), folder_in(tmp_path).lock(pytest.fail) as waited:
         assert not waited
+
+
+def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> None:
+    """Its record is not found where the options differ, or where an older hookline wrote the starting weights."""
+    left = tmp_path / "run" / "train"
+    left.mkdir(parents=True)
+    (left / STATE).write_bytes(b"state")
+    mark(left, Work("train", "0" * 64, {}))
+    folder = TrainingFolder(tmp_path / "run" / "train-2", tmp_path / "cache" / RECORD)
+    folder.path.mkdir()
+    mark(folder.path, Work("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
+    with pytest.raises(HooklineError, match="no training with these options") as told:
+        folder.prepare(resume=True, note=print)
+    assert f"the one in '{left}' has others" in str(told.value)
+    assert f"weights={left / LAST}" in str(told.value)
