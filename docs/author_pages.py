@@ -9,13 +9,15 @@ import ast
 import importlib
 import inspect
 import itertools
+import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from types import ModuleType
 from typing import Protocol
 
+from author_subjects import PAGES, Page
 from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown, section
 
 import hookline
@@ -32,255 +34,7 @@ Item = object
 """A class, a function, or a value with a name."""
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page.
-
-    Attributes:
-        title: Its heading.
-        text: What it is about.
-        names: Names of ``hookline`` in order.
-        module: A module of which it also has all names, e.g. ``hookline.ranges``.
-        met: ``module:name`` of classes that outside code gets and does not import, and which methods it may call; all
-            where there are none.
-        end: Text after the names.
-    """
-
-    title: str
-    text: str
-    names: tuple[str, ...] = ()
-    module: str = ""
-    met: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    end: str = ""
-
-
-CODES = """## What an error does
-
-| raised | the command prints | exit code | `code` in summary.json and status.json |
-| --- | --- | --- | --- |
-| `HooklineError` | one line: message, `; `, hint | 2 | `user_error` |
-| `UnavailableError`, or a `PlanError` of nothing else | the same | 2 | `unavailable` |
-| KeyboardInterrupt of Ctrl-C or a signal | how to resume | 130, 143 | `interrupted` |
-| any other exception | a line that names plugin, file and line, and the traceback | 1 | `internal_error` |
-
-Codes are stable: programs may depend on them. Do not catch `Exception` to raise a `HooklineError`: a bug keeps its
-traceback. What is contained if a plugin fails: [failures of plugins](../plugin_failures.md)."""
-
-PAGES: Mapping[str, Page] = {
-    "artifacts": Page(
-        "Artifacts",
-        "What travels between stages. The annotations of a stage's function name them: its parameters are what it "
-        "needs, its return type is what it gives. An artifact is a frozen dataclass; make another one with "
-        "`dataclasses.replace(model, path=target)` or its constructor, keywords only. Leave `sha256` and `provenance` "
-        "out: the store fills them in; it overwrites those that `replace` keeps. A stage must return exactly a type "
-        "that its function declares, with values that are JSON (no NaN). A plugin may declare a type of its own, "
-        "`@dataclass(frozen=True, kw_only=True) class Report(Artifact): ...`, with fields of the types `str`, `int`, "
-        "`float`, `bool`, enumerations, `Path`, frozen dataclasses, and `tuple`, `Mapping` and unions of them. A field "
-        "`values: Mapping[str, float]` of it is repeated in summary.json.",
-        (
-            "Artifact",
-            "Provenance",
-            "Dataset",
-            "Checkpoint",
-            "OnnxModel",
-            "CalibrationTable",
-            "QuantizedModel",
-            "GraftedModel",
-            "Engine",
-            "AnyModel",
-            "Pictures",
-            "Predictions",
-            "Metrics",
-            "Comparison",
-            "Diagnosis",
-            "Precision",
-            "Int8Route",
-        ),
-    ),
-    "stages": Page(
-        "Stages",
-        "A `Stage` is yielded by the hook [`hookline_stages`](../hooks/stages.md). Its options are described in "
-        "[options](options.md), its `context` in [context](context.md).",
-        (
-            "Stage",
-            "Known",
-            "open_model",
-            "ModelForm",
-            "class_ids",
-            "file_digest",
-            "families_of_inputs",
-            "all_families",
-            "Sample",
-            "load_split",
-            "Labels",
-            "load_labels",
-        ),
-    ),
-    "context": Page(
-        "Run context and reporter",
-        "A stage gets a `RunContext` as its argument `context`. In tests, `hookline.testing.context` makes one.",
-        ("RunContext", "Reporter", "Progress"),
-        met={
-            "core.registry:Registry": ("get", "all", "parts", "stages"),
-            "core.trackers:Trackers": ("scalars", "picture", "close"),
-        },
-    ),
-    "options": Page(
-        "Options and ranges",
-        "A stage or a part declares its options as one dataclass with a default for each field. Types that the "
-        "configuration takes: `int`, `float`, `bool`, `str`, an `Enum`, these with `| None`, `list` and `dict` of "
-        "them, nested dataclasses, and `Any`. Values are checked and converted by these types, e.g. a text becomes "
-        "the member of the enumeration. The helpers below return a `dataclasses.field` that says more of one option; "
-        "without any, an option keeps its own default, and its value is part of the store's key.",
-        (
-            "shared",
-            "chosen",
-            "presentation",
-            "place",
-            "fingerprinted",
-            "NoOptions",
-            "FamilyOptions",
-            "family_options",
-        ),
-        module="hookline.ranges",
-    ),
-    "errors": Page(
-        "Errors and codes",
-        "Raise a `HooklineError` for what the user can change. Functions such as `check` and `check_options` yield "
-        "errors instead, so that the plan reports all of them at once.",
-        ("HooklineError", "UnavailableError", "PlanError", "shown", "unknown"),
-        end=CODES,
-    ),
-    "models": Page(
-        "Models, input contract and heads",
-        "What is known of a detector, and the protocols of a model family "
-        "(hook [`hookline_models`](../hooks/models.md)). The formulas are in [contracts](../contracts.md).",
-        (
-            "ModelFacts",
-            "Preprocessing",
-            "InputContract",
-            "ModelFamily",
-            "ModelBackend",
-            "Release",
-            "Head",
-            "PixelHead",
-            "DeviceDecode",
-            "Candidates",
-            "batch_axis",
-            "DecodedHead",
-            "DECODED",
-            "NUM",
-            "BOXES",
-            "SCORES",
-            "CLASSES",
-            "OnnxSignature",
-            "ModelMetadata",
-            "parse_names",
-            "parse_stride",
-            "read_onnx",
-        ),
-        met={"core.head:Shape": ()},
-    ),
-    "runtimes": Page(
-        "Runtimes, builds and sessions",
-        "A `Runtime` (hook [`hookline_runtimes`](../hooks/runtimes.md)) builds engines and opens them as sessions.",
-        (
-            "Runtime",
-            "Availability",
-            "RuntimeBackend",
-            "BuildRequest",
-            "BuildJob",
-            "Span",
-            "BuildReporter",
-            "CalibrationInput",
-            "CalibrationFeed",
-            "check_engine_file",
-            "Session",
-            "TellingSession",
-            "CheckingSession",
-            "DeviceSession",
-            "DeviceArray",
-            "TappingRuntime",
-            "Tap",
-        ),
-    ),
-    "quantisation": Page(
-        "Calibration, quantisation and grafts",
-        "Calibrators find ranges, quantizers write another precision by the rules of a runtime, grafts end a model in "
-        "boxes (hooks [`hookline_calibrators`](../hooks/calibrators.md), "
-        "[`hookline_quantizers`](../hooks/quantizers.md), [`hookline_grafts`](../hooks/grafts.md)).",
-        (
-            "Calibrator",
-            "RangeObserver",
-            "TensorRange",
-            "Ranges",
-            "Quantizer",
-            "QuantizerBackend",
-            "QuantizeJob",
-            "QdqStyle",
-            "Graft",
-            "GraftBackend",
-        ),
-    ),
-    "boxes": Page(
-        "Processors, boxes and filters",
-        "A processor turns images into network input and outputs into boxes "
-        "(hook [`hookline_processors`](../hooks/processors.md)).",
-        (
-            "Processor",
-            "ProcessorBackend",
-            "DeviceProcessor",
-            "PlacedProcessor",
-            "Letterbox",
-            "Filter",
-            "Detections",
-        ),
-    ),
-    "training": Page(
-        "Training and trackers",
-        "What the stage `train` gives to the trainer of a model family, and what it gets back; and what records "
-        "trainings (hook [`hookline_trackers`](../hooks/trackers.md)).",
-        (
-            "TrainingJob",
-            "TrainingPicture",
-            "TrainingWatcher",
-            "EpochScores",
-            "EpochResult",
-            "Trained",
-            "Tracker",
-            "TrackerBackend",
-            "PlacedTracker",
-            "RunInfo",
-        ),
-        module="hookline.training",
-    ),
-    "lifecycle": Page(
-        "Plan, steps and summary",
-        "What lifecycle hooks are given: [`before_run`](../hooks/before_run.md), "
-        "[`before_stage`](../hooks/before_stage.md), [`after_stage`](../hooks/after_stage.md), "
-        "[`stage_failed`](../hooks/stage_failed.md), [`after_run`](../hooks/after_run.md). They observe; what they "
-        "raise is a warning.",
-        ("hookimpl", "Plan", "Step", "Summary", "StageRecord"),
-    ),
-    "checks": Page(
-        "Checks and findings",
-        "A `Check` (hook [`hookline_checks`](../hooks/checks.md)) is part of `+stage=doctor`.",
-        ("Check",),
-        module="hookline.checks",
-    ),
-    "testing": Page(
-        "Testing",
-        "For tests of plugins, from `hookline.testing`; it needs no pytest. A whole file of tests is in "
-        "[the guide](index.md) and in [from Python](../python.md).",
-        module="hookline.testing",
-    ),
-    "scripts": Page(
-        "Scripts and notebooks",
-        "How to use these is explained in [from Python](../python.md).",
-        ("open", "Model", "NamedDetections", "read_image", "build", "run", "RunResult", "sample", "__version__"),
-    ),
-}
-
+LINE_LENGTH = 120
 TESTING = ("load", "context", "run", "Recorder", "tiny_dataset", "tiny_model")
 
 
@@ -362,14 +116,35 @@ def members_of(kind: type) -> Iterator[tuple[str, Callable[..., object] | proper
 
 def signature(function: Callable[..., object], name: str) -> str:
     """Return ``name(arg: type, ...) -> type`` as an author would write it."""
-    found = inspect.signature(function)
-    plain = [
-        value.replace(annotation=_Bare(value.annotation)) if value.annotation is not value.empty else value
-        for value in found.parameters.values()
-    ]
-    given = found.return_annotation
-    returned = given if given is found.empty else _Bare(given)
-    return str(found.replace(parameters=plain, return_annotation=returned)).join((name, ""))
+    return f"{name}({', '.join(_parameters(function))}){_returned(function)}"
+
+
+def _wrapped(function: Callable[..., object], name: str) -> str:
+    """Return the signature as a statement, formatted as ruff formats it."""
+    parameters, end = _parameters(function), f"){_returned(function)}: ..."
+    for line in (f"def {name}({', '.join(parameters)}{end}", f"def {name}(\n    {', '.join(parameters)}\n{end}"):
+        if max(map(len, line.splitlines())) <= LINE_LENGTH:
+            return line
+    return "\n".join([f"def {name}(", *(f"    {parameter}," for parameter in parameters), end])
+
+
+def _parameters(function: Callable[..., object]) -> list[str]:
+    found, keyword_only = [], False
+    for value in inspect.signature(function).parameters.values():
+        if value.kind is value.KEYWORD_ONLY and not keyword_only and not any(item[0] == "*" for item in found):
+            found.append("*")
+        keyword_only = value.kind is value.KEYWORD_ONLY
+        stars = {value.VAR_POSITIONAL: "*", value.VAR_KEYWORD: "**"}.get(value.kind, "")
+        annotation = "" if value.annotation is value.empty else f": {_Bare(value.annotation)}"
+        default = json.dumps(value.default) if isinstance(value.default, str) else repr(value.default)
+        assigned = "" if value.default is value.empty else f"{' = ' if annotation else '='}{default}"
+        found.append(f"{stars}{value.name}{annotation}{assigned}")
+    return found
+
+
+def _returned(function: Callable[..., object]) -> str:
+    given = inspect.signature(function).return_annotation
+    return "" if given is inspect.Signature.empty else f" -> {_Bare(given)}"
 
 
 class _Bare:
@@ -404,7 +179,7 @@ def _item(name: str, value: Item, text: str) -> str:
     if isinstance(value, type) and value.__module__.startswith(OURS):
         return _class(name, value)
     if inspect.isfunction(value):
-        call = f"```python\ndef {signature(value, name)}: ...\n```"
+        call = f"```python\n{_wrapped(value, name)}\n```"
         return f"## `{name}`\n\n{call}\n\n{_documented(inspect.getdoc(value) or '')}"
     shown = f"\n\nValue: `{value!r}`" if isinstance(value, str | int | float) and name != "__version__" else ""
     return f"## `{name}`\n\n{fenced(markdown(text))}{shown}"
