@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, ModelFacts
+from core.parts import ModelFamily
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -21,7 +22,7 @@ def families_of_inputs(_config: object, inputs: Mapping[str, Artifact], context:
     """
     facts = (getattr(artifact, "facts", None) for artifact in inputs.values())
     named = {item.family for item in facts if isinstance(item, ModelFacts)}
-    return sorted(named & set(context.registry.parts("models")))
+    return sorted(named & set(context.registry.all(ModelFamily)))
 
 
 def all_families(_config: object, _inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
@@ -32,4 +33,4 @@ def all_families(_config: object, _inputs: Mapping[str, Artifact], context: RunC
         _inputs: Its inputs by parameter.
         context: Of the run.
     """
-    return sorted(context.registry.parts("models"))
+    return sorted(context.registry.all(ModelFamily))

@@ -105,7 +105,7 @@ class Stage:
     summary: str
     run: Callable[..., Artifact]
     select: Callable[[Any, RunContext], Collection[type[Artifact]]] | None = None
-    fingerprint: Callable[[Any, RunContext], Mapping[str, str]] | None = None
+    fingerprint: Callable[[Any, RunContext], Mapping[str, object]] | None = None
     check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
     known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None

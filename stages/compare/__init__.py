@@ -63,7 +63,7 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
     return measure(config, engine, context)
 
 
-def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, Any]:
+def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
     """Return the content of the images and of the reference, and what its speed depends on here."""
     from core.digest import file_digest
     from core.opening import measuring_facts

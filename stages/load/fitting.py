@@ -9,7 +9,7 @@ from core.building import CalibrationInput
 from core.errors import HooklineError
 from core.head import head_of
 from core.imgsz import fitted_size
-from core.parts import ModelFamily
+from core.parts import ModelFamily, Runtime
 from core.registry import AUTO, Registry
 from core.resolve import own_calibration
 
@@ -54,7 +54,7 @@ def check_backend(engine: Engine, config: LoadConfig, registry: Registry) -> Non
     """Refuse an engine of another runtime than ``backend=`` names: its own opens it, whatever was asked for."""
     if config.backend in {AUTO, engine.runtime}:
         return
-    if config.backend not in registry.parts("runtimes"):
+    if config.backend not in registry.all(Runtime):
         raise registry.not_found("runtimes", config.backend)
     raise HooklineError(
         f"backend={config.backend}, but '{engine.path.name}' is an engine of {engine.runtime}",

@@ -12,6 +12,7 @@ from core.context import RunContext
 from core.download import fetch
 from core.errors import HooklineError
 from core.output_paths import output_path
+from core.parts import ModelFamily
 from core.registry import Registry
 from core.sidecar import read_model
 from stages.load.fitting import check_family, fitted
@@ -68,7 +69,7 @@ def _read(path: Path, context: RunContext) -> Checkpoint:
     """Let each model family try."""
     target = output_path(context.workdir, f"{path.stem}.safetensors")
     problems: dict[str, HooklineError] = {}
-    for family in context.registry.parts("models"):
+    for family in context.registry.all(ModelFamily):
         try:
             with contained_outside(context.registry.origin("models", family), f"reading '{path}'"):
                 return context.model(family).read(path, target)
