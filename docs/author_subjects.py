@@ -95,7 +95,7 @@ PAGES: Mapping[str, Page] = {
         "A stage gets a `RunContext` as its argument `context`. In tests, `hookline.testing.context` makes one.",
         ("RunContext", "Reporter", "Progress"),
         met={
-            "core.registry:Registry": ("get", "all", "parts", "stages"),
+            "core.registry:Registry": ("get", "all", "stages"),
             "core.trackers:Trackers": ("scalars", "picture", "close"),
         },
     ),
@@ -117,6 +117,7 @@ PAGES: Mapping[str, Page] = {
             "family_options",
         ),
         module="hookline.ranges",
+        met={"core.serial:DataclassInstance": ()},
     ),
     "errors": Page(
         "Errors and codes",

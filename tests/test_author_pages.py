@@ -26,7 +26,19 @@ FOREIGN = {"Annotated", "Any", "Callable", "Collection", "Iterable", "Iterator",
     "AbstractContextManager", "Generic", "ModuleType", "NDArray", "Path", "PathLike", "ModelProto"
 }  # fmt: skip
 """Names of types that are Python's, NumPy's or ONNX's."""
-SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "KindT", "OptionsT", "T", "Padding", "Channels"}
+SPELT_OUT = {
+    "Image",
+    "Weights",
+    "Classes",
+    "RunSummary",
+    "DefaultT",
+    "ImplT_co",
+    "KindT",
+    "OptionsT",
+    "T",
+    "Padding",
+    "Channels",
+}
 """Aliases whose meaning the text beside them gives, and type variables."""
 
 
