@@ -181,7 +181,7 @@ class Checkpoint(Artifact):
     """
 
     facts: ModelFacts
-    values: Mapping[str, Any] | None = None
+    values: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,7 +334,7 @@ AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
 """Everything that can be opened and asked for boxes."""
 
 
-def named(value: Artifact) -> dict[str, Any]:
+def named(value: Artifact) -> dict[str, object]:
     """Return content and facts of an artifact, without its place and origin: what its identity is made from."""
     unnamed = {"path", "provenance", "report"}
     if isinstance(value, Checkpoint):

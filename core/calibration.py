@@ -96,7 +96,7 @@ class Ranges:
             HooklineError: The file is not a calibration table.
         """
         try:
-            ranges: Ranges = decode(Ranges, parse(read_bounded(path)))
+            ranges = decode(Ranges, parse(read_bounded(path)))
             _check(ranges)
             return ranges
         except DecodeError as error:

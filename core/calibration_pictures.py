@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.artifacts import Dataset, InputContract
 from core.assets import ASSETS, asset
@@ -45,7 +45,7 @@ class PictureOptions(Protocol):
         processor: Letterbox and normalisation.
     """
 
-    source: Any
+    source: object
     data: str | None
     split: str
     pictures: int

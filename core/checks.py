@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 
 class State(str, Enum):
@@ -122,7 +121,7 @@ It opens no CUDA context and loads no foreign library into this process. It may 
 """
 
 
-def found_at(place: str) -> Callable[[Any], CheckFunction]:
+def found_at(place: str) -> Callable[[object], CheckFunction]:
     """Return the ``load`` of a check that is a function, which is imported when it is needed.
 
     Args:

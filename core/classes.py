@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from core.errors import HooklineError, nearest, shown
 
@@ -11,7 +10,7 @@ DIGITS = 9
 """Of the largest class number."""
 
 
-def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
+def class_ids(classes: object, names: Sequence[str]) -> tuple[int, ...]:
     """Return the class ids that an option like ``classes=`` means, sorted; empty for all classes.
 
     Args:
@@ -27,7 +26,7 @@ def class_ids(classes: Any, names: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted({_class_id(item, names) for item in items}))
 
 
-def _class_id(item: Any, names: Sequence[str]) -> int:
+def _class_id(item: object, names: Sequence[str]) -> int:
     if not isinstance(item, (str, int, float)):
         raise HooklineError(f"classes={shown(item)} is not a class", f"give names or numbers: {_nouns(names)}")
     text = item if isinstance(item, str) else shown(item)  # 10,000 digits are no text

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import LONGEST_LINE, HooklineError, nearest, shown, unknown
 from core.explain import option_fields, unknown_option
@@ -257,7 +257,7 @@ def _exists(text: str) -> bool:
     return magic > 0 and os.path.isdir("/".join(parts[:magic]) or "/")  # noqa: PTH112
 
 
-def _alternatives(item: Override) -> list[Any]:
+def _alternatives(item: Override) -> list[object]:
     """Return the value of an option, or the values of a sweep."""
     if not item.is_sweep_override():
         return [item.value()]

@@ -27,6 +27,7 @@ from core.plugins import Plugins
 from core.ranges import Fraction, Positive, Range
 from core.registry import KINDS, PART_KINDS, Registry
 from core.renamed import renamed_option
+from core.serial import DataclassInstance
 from core.stage import Stage
 
 SCHEMA = "hookline_schema"
@@ -84,8 +85,8 @@ class Request:
 
     stages: tuple[str, ...]
     words: Words
-    configs: Mapping[str, Any]
-    options: Mapping[tuple[str, str], Any]
+    configs: Mapping[str, DataclassInstance]
+    options: Mapping[tuple[str, str], DataclassInstance]
     registry: Registry
 
 
@@ -137,7 +138,7 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     _reject_strangers(config, registry)
     words = {name: options_at(config, name) for name in Words.__dataclass_fields__}
     needed, overridden = {*stages, *map(str, words.values())}, _overridden()
-    options, configs = dict[tuple[str, str], Any](), dict[str, Any]()
+    options, configs = dict[tuple[str, str], DataclassInstance](), dict[str, DataclassInstance]()
     refused: list[PluginError] = []
     for kind, name, declared in _declared(registry):
         try:
@@ -167,7 +168,7 @@ def options_at(config: DictConfig, *keys: str) -> Any:
     return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
 
 
-def _declared(registry: Registry) -> Iterator[tuple[str, str, type[Any]]]:
+def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInstance]]]:
     """Yield kind, name and options class of every stage and part."""
     yield from (("stages", name, stage.signature.config) for name, stage in registry.all(Stage).items())
     for kind, descriptor in PART_KINDS.items():
@@ -217,15 +218,15 @@ def _overridden() -> dict[str, set[str]]:
     return found
 
 
-def _otherwise(value: Any, default: Any) -> Any:
+def _otherwise(value: object, default: object) -> object:
     """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
     return default if value is None else value
 
 
-def _root(registry: Registry) -> type[Any]:
+def _root(registry: Registry) -> type[DataclassInstance]:
     families = registry.all(ModelFamily).values()
     configs = {stage.name: options_node(stage.signature.config, families) for stage in registry.stages()}
-    members: list[tuple[str, Any, Any]] = [
+    members: list[tuple[str, type[DataclassInstance], DataclassInstance]] = [
         (name, config, field(default_factory=config)) for name, config in configs.items()
     ]
     nodes = {kind: _part_options(kind, registry) for kind in PART_KINDS}
@@ -233,7 +234,7 @@ def _root(registry: Registry) -> type[Any]:
     return make_dataclass("Config", members, bases=(Words,))
 
 
-def _part_options(kind: str, registry: Registry) -> type[Any] | None:
+def _part_options(kind: str, registry: Registry) -> type[DataclassInstance] | None:
     parts = [part for part in registry.all(PART_KINDS[kind]).values() if part.options is not NoOptions]
     if not parts:
         return None

@@ -10,18 +10,20 @@ and put the part's version and options into the store's key.
 from __future__ import annotations
 
 from dataclasses import Field, field, fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from core.serial import encode
+from core.serial import DataclassInstance, Json, encode
 
 FAMILIES = "families"
 """Metadata of the field that takes the options of model families (:mod:`core.family_options`)."""
+
+DefaultT = TypeVar("DefaultT")
 
 
 def shared(
     word: str,
     *,
-    otherwise: Any = None,
+    otherwise: object = None,
     kind: str = "",
     usable: bool = True,
     versioned: bool = True,
@@ -61,7 +63,7 @@ def shared(
     )
 
 
-def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -> Any:
+def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -> str:
     """Return a field that names a registered part.
 
     The plan checks the name, replaces ``auto`` by the usable part of the highest rank, and puts name, version and
@@ -77,7 +79,7 @@ def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -
     return field(default=default, metadata={"kind": kind, "fact": fact, "versioned": versioned})
 
 
-def presentation(default: Any) -> Any:
+def presentation(default: DefaultT) -> DefaultT:
     """Return a field that changes how work is done or shown but not its result; not in the store's key.
 
     A result that is in the store is reused whatever the value, e.g. of ``threads`` or ``plots``.
@@ -88,7 +90,7 @@ def presentation(default: Any) -> Any:
     return field(default=default, metadata={"presentation": True})
 
 
-def place(default: Any) -> Any:
+def place(default: DefaultT) -> DefaultT:
     """Return a field that says where something is, e.g. a path.
 
     The store's key does not contain its text, so that a moved file causes no new work. ``Stage.fingerprint`` must say
@@ -104,7 +106,7 @@ def place(default: Any) -> Any:
     return field(default=default, metadata={"place": True})
 
 
-def fingerprinted(default: Any) -> Any:
+def fingerprinted(default: DefaultT) -> DefaultT:
     """Return a field that affects the result only together with others; not in the store's key.
 
     ``Stage.fingerprint`` must return it where it has an effect.
@@ -115,32 +117,32 @@ def fingerprinted(default: Any) -> Any:
     return field(default=default, metadata={"fingerprinted": True})
 
 
-def followed(config: type[Any], name: str) -> str:
+def followed(config: type[DataclassInstance], name: str) -> str:
     """Return the option that the field ``name`` follows until it is set itself; empty where it follows none."""
     return next((str(item.metadata.get("follows", "")) for item in fields(config) if item.name == name), "")
 
 
-def is_keyed(item: Field[Any]) -> bool:
+def is_keyed(item: Field[object]) -> bool:
     """Return whether the store's key contains the value of a field."""
     return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted", FAMILIES))
 
 
-def keyed_options(config: Any) -> dict[str, Any]:
+def keyed_options(config: DataclassInstance) -> dict[str, Json]:
     """Return the options that the store's key contains, as JSON values by name."""
     return {item.name: encode(getattr(config, item.name)) for item in fields(config) if is_keyed(item)}
 
 
-def needs_usable(config: Any, name: str) -> bool:
+def needs_usable(config: DataclassInstance, name: str) -> bool:
     """Whether the part that the field ``name`` names must be usable on this machine."""
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
 
 
-def needed_fact(config: Any, name: str) -> str:
+def needed_fact(config: DataclassInstance, name: str) -> str:
     """Return the fact that the part named by the field ``name`` must state; empty where any part will do."""
     return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 
 
-def parts_of(config: object) -> dict[str, tuple[str, Any]]:
+def parts_of(config: object) -> dict[str, tuple[str, object]]:
     """Field name -> (kind, value) of every field that names a part, or a list of parts."""
     if not is_dataclass(config):
         return {}
@@ -163,21 +165,23 @@ def shaping_parts(config: object) -> tuple[tuple[str, str], ...]:
     return tuple((kind, part) for kind, value in named for part in part_names(value))
 
 
-def unversioned_parts(config: Any) -> frozenset[tuple[str, str]]:
+def unversioned_parts(config: object) -> frozenset[tuple[str, str]]:
     """Return (kind, name) of the parts whose packages do not affect the result."""
+    if not is_dataclass(config):
+        return frozenset()
     named = parts_of(config)
-    chosen_by = {item.name for item in fields(config) if not item.metadata.get("versioned", True)} if named else set()
+    chosen_by = {item.name for item in fields(config) if not item.metadata.get("versioned", True)}
     return frozenset(
         (kind, part) for name, (kind, value) in named.items() if name in chosen_by for part in part_names(value)
     )
 
 
-def named_parts(config: Any) -> tuple[tuple[str, str], ...]:
+def named_parts(config: object) -> tuple[tuple[str, str], ...]:
     """Return (kind, name) of every part that the options name."""
     return tuple((kind, name) for kind, value in parts_of(config).values() for name in part_names(value))
 
 
-def part_names(value: Any) -> tuple[str, ...]:
+def part_names(value: object) -> tuple[str, ...]:
     """Return the names that a field gives: one, a list of them, or null for none; each once."""
     if value is None:
         return ()

@@ -7,8 +7,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from core.parts import (
+    Calibrator,
+    Check,
+    Graft,
+    ModelFamily,
+    Part,
+    PlacedProcessor,
+    Processor,
+    Quantizer,
+    Runtime,
+    TappingRuntime,
+    Tracker,
+)
+from core.registry import KIND_OF
 from core.user_paths import user_path
 
 if TYPE_CHECKING:
@@ -18,15 +32,16 @@ if TYPE_CHECKING:
     from core.parts import (
         GraftBackend,
         ModelBackend,
-        ModelFamily,
         ProcessorBackend,
         QuantizerBackend,
         RangeObserver,
         RuntimeBackend,
-        TappingRuntime,
     )
     from core.registry import Registry
+    from core.serial import DataclassInstance
     from core.trackers import RunInfo, Trackers
+
+ImplT = TypeVar("ImplT")
 
 
 class Progress(Protocol):
@@ -88,7 +103,7 @@ class RunContext:
     seed: int
     device: str
     registry: Registry
-    options: Callable[[str, str], Any]
+    options: Callable[[str, str], DataclassInstance]
     reporter: Reporter = field(repr=False)
     backend: str = "auto"
     asked: bool = True
@@ -96,8 +111,6 @@ class RunContext:
 
     def family(self, name: str) -> ModelFamily:
         """Return the light descriptor of a model family."""
-        from core.parts import ModelFamily
-
         return self.registry.get(ModelFamily, name)
 
     def head(self, facts: ModelFacts, layout: str) -> Head:
@@ -112,47 +125,41 @@ class RunContext:
 
     def model(self, name: str) -> ModelBackend:
         """Return the heavy half of a model family."""
-        backend: ModelBackend = self._load("models", name)
-        return backend
+        return self._load(ModelFamily, name)
 
     def calibrator(self, name: str) -> RangeObserver:
         """Return a new observer of a calibrator."""
-        observer: RangeObserver = self._load("calibrators", name)
-        return observer
+        return self._load(Calibrator, name)
 
     def quantizer(self, name: str) -> QuantizerBackend:
         """Return the heavy half of a quantizer."""
-        backend: QuantizerBackend = self._load("quantizers", name)
-        return backend
+        return self._load(Quantizer, name)
 
     def graft(self, name: str) -> GraftBackend:
         """Return the heavy half of a graft."""
-        backend: GraftBackend = self._load("grafts", name)
-        return backend
+        return self._load(Graft, name)
 
     def runtime(self, name: str) -> RuntimeBackend:
         """Return the heavy half of a runtime."""
-        backend: RuntimeBackend = self._load("runtimes", name)
-        return backend
+        return self._load(Runtime, name)
 
     def tapping(self, name: str) -> TappingRuntime:
         """Return the heavy half of a runtime that records activations (``Runtime.taps``)."""
-        backend: TappingRuntime = self._load("runtimes", name)
+        backend = self.runtime(name)
+        if not isinstance(backend, TappingRuntime):
+            raise TypeError(f"the runtime '{name}' states that it shows inner tensors, and has no method 'tap'")
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:
         """Return the heavy half of a processor, on the device of the run where it can be on several."""
-        from core.parts import PlacedProcessor
-
-        backend: ProcessorBackend = self._load("processors", name)
+        backend = self._load(Processor, name)
         return backend.on_device(self.device) if isinstance(backend, PlacedProcessor) else backend
 
     def check(self, name: str) -> CheckFunction:
         """Return the function of a check."""
-        function: CheckFunction = self._load("checks", name)
-        return function
+        return self._load(Check, name)
 
-    def trackers(self, names: Any, run: RunInfo) -> Trackers:
+    def trackers(self, names: object, run: RunInfo) -> Trackers:
         """Return trackers that record ``run``; close them, or use them in a ``with`` block.
 
         Args:
@@ -165,7 +172,7 @@ class RunContext:
         from core.config import part_names
         from core.trackers import start_trackers
 
-        backends = {name: self._load("trackers", name) for name in part_names(names)}
+        backends = {name: self._load(Tracker, name) for name in part_names(names)}
         return start_trackers(backends, run, self.warn)
 
     def keep(self, artifact: Artifact) -> None:
@@ -200,8 +207,8 @@ class RunContext:
         with self.reporter.progress(title, total, unit) as progress:
             yield progress
 
-    def _load(self, kind: str, name: str) -> Any:
-        return self.registry.part(kind, name).load(self.options(kind, name))
+    def _load(self, kind: type[Part[ImplT]], name: str) -> ImplT:
+        return self.registry.get(kind, name).load(self.options(KIND_OF[kind], name))
 
 
 def cache_home() -> Path:

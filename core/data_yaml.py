@@ -6,18 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from core.errors import HooklineError, counted, shown
 from core.media.nearest import nearest_names
 from core.model_limits import MAX_CLASSES, MAX_NAMES_LENGTH, name_problem
 from core.regular_file import exists, is_file, is_folder
 from core.user_paths import path_of, user_path
-from core.yaml_file import YamlFile, read_yaml
+from core.yaml_file import Value, YamlFile, read_yaml
+from core.yaml_scalars import Scalar
 
 SPLITS = ("train", "val", "test")
 SHOWN = 200
 """Characters of a path that a message repeats."""
+_Mapping: TypeAlias = YamlFile[dict[Scalar, Value]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def read_data_yaml(path: Path | str) -> DataSpec:
     return DataSpec(file.path, root, names, splits, tuple(notes))
 
 
-def _load(file: Path) -> YamlFile:
+def _load(file: Path) -> _Mapping:
     try:
         found = read_yaml(file)
     except FileNotFoundError:
@@ -75,10 +77,10 @@ def _load(file: Path) -> YamlFile:
         ) from error
     if not isinstance(found.content, dict):
         raise HooklineError(f"'{file}' is not a data.yaml", "it needs the keys 'names', 'train' and 'val'")
-    return found
+    return YamlFile(found.path, found.content, found.lines)
 
 
-def _names(file: YamlFile) -> tuple[str, ...]:
+def _names(file: _Mapping) -> tuple[str, ...]:
     names = file.content.get("names")
     if isinstance(names, dict):
         names = _in_order(file, names)
@@ -107,7 +109,7 @@ def _names(file: YamlFile) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _check_name(file: YamlFile, index: int, name: Any) -> None:
+def _check_name(file: _Mapping, index: int, name: Value) -> None:
     if isinstance(name, bool) or not isinstance(name, str | int | float):
         raise HooklineError(
             f"class {index} in {file.place('names', index)} is {shown(name)} to YAML", "put its name in quotes"
@@ -118,7 +120,7 @@ def _check_name(file: YamlFile, index: int, name: Any) -> None:
         )
 
 
-def _in_order(file: YamlFile, names: Mapping[Any, Any]) -> list[Any]:
+def _in_order(file: _Mapping, names: Mapping[Scalar, Value]) -> list[Value]:
     """The values of ``{0: a, 1: b, ...}`` by key; keys may be quoted numbers."""
     by_id = {_class_number(key): name for key, name in names.items()}
     if set(by_id) != set(range(len(names))):
@@ -129,13 +131,13 @@ def _in_order(file: YamlFile, names: Mapping[Any, Any]) -> list[Any]:
     return [by_id[index] for index in range(len(names))]
 
 
-def _class_number(key: Any) -> int | None:
+def _class_number(key: Scalar) -> int | None:
     if isinstance(key, str):
         return int(key) if key.isdecimal() and len(key) < 10 else None
     return key if isinstance(key, int) and not isinstance(key, bool) else None
 
 
-def _root(file: YamlFile, notes: list[str]) -> Path:
+def _root(file: _Mapping, notes: list[str]) -> Path:
     """The folder that ``path:`` means: relative to the yaml, else to the working directory."""
     entry = file.content.get("path")
     if entry is None:
@@ -155,19 +157,22 @@ def _root(file: YamlFile, notes: list[str]) -> Path:
     )
 
 
-def _entries(file: YamlFile, split: str) -> Sequence[str]:
+def _entries(file: _Mapping, split: str) -> Sequence[str]:
     value = file.content[split]
     entries = value if isinstance(value, list) else [value]
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, str):
-            raise HooklineError(
-                f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
-                "give a folder, a .txt list, or a list",
-            )
-    return entries
+    return [_entry(file, split, index, entry) for index, entry in enumerate(entries)]
 
 
-def _place(file: YamlFile, root: Path, split: str, entry: str, notes: list[str]) -> Path:
+def _entry(file: _Mapping, split: str, index: int, entry: Value) -> str:
+    if not isinstance(entry, str):
+        raise HooklineError(
+            f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
+            "give a folder, a .txt list, or a list",
+        )
+    return entry
+
+
+def _place(file: _Mapping, root: Path, split: str, entry: str, notes: list[str]) -> Path:
     """The folder or list that one entry of a split means."""
     place = _absolute(root / path_of(entry))
     if _holds_pictures(place):
@@ -187,7 +192,7 @@ def _holds_pictures(place: Path) -> bool:
     return is_folder(place) or (place.suffix == ".txt" and is_file(place))
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """A value as it may stand in the file; shortened, so that the place in the file stays in the message."""
     return value if isinstance(value, str) and len(value) <= SHOWN else shown(value)
 

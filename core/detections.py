@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import ModelFacts
 from core.errors import HooklineError
@@ -71,7 +71,7 @@ class Candidates:
     scores: NDArray[np.float32]
     classes: NDArray[np.int32]
 
-    def pick(self, chosen: NDArray[Any]) -> Candidates:
+    def pick(self, chosen: NDArray[np.bool_ | np.integer]) -> Candidates:
         """Return those of an index array or mask."""
         return Candidates(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
 

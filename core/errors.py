@@ -14,7 +14,6 @@ from datetime import date
 from enum import Enum
 from itertools import islice
 from pathlib import PurePath
-from typing import Any
 
 from core.masking import masked
 
@@ -86,7 +85,7 @@ class _Brief(reprlib.Repr):
         """Digits, or the number of bits where Python would refuse to print them."""
         return repr(x) if x.bit_length() <= 256 else f"<integer of {x.bit_length()} bits>"
 
-    def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002
+    def repr_instance(self, x: object, level: int) -> str:  # noqa: ARG002
         """The text of simple values, the type of all others: their own ``repr`` may be endless."""
         if isinstance(x, bytes | bytearray):
             return repr(bytes(x[:LONGEST_VALUE]))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import Field, fields, is_dataclass
-from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
@@ -16,6 +15,7 @@ from core.errors import HooklineError, nearest, shown, unknown
 from core.family_options import option_fields_of
 from core.registry import PART_KINDS, Registry
 from core.renamed import renamed_option
+from core.serial import DataclassInstance
 from core.stage import Stage
 from core.wrong_values import wrong_value
 
@@ -141,7 +141,7 @@ def option_names(registry: Registry) -> Iterator[str]:
     return (name for name, _ in option_fields(registry))
 
 
-def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
+def option_fields(registry: Registry) -> Iterator[tuple[str, Field[object]]]:
     """Yield every option that can be set, dotted, with the field that declares it."""
     yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
@@ -153,12 +153,12 @@ def option_fields(registry: Registry) -> Iterator[tuple[str, Field[Any]]]:
             yield from _dotted(f"{kind}.{name}", part.options)
 
 
-def _dotted(prefix: str, config: type[Any]) -> Iterator[tuple[str, Field[Any]]]:
+def _dotted(prefix: str, config: type[DataclassInstance]) -> Iterator[tuple[str, Field[object]]]:
     for item in fields(config):
         yield from _dotted_field(prefix, item)
 
 
-def _dotted_field(prefix: str, item: Field[Any]) -> Iterator[tuple[str, Field[Any]]]:
+def _dotted_field(prefix: str, item: Field[object]) -> Iterator[tuple[str, Field[object]]]:
     value = item.default_factory() if callable(item.default_factory) else item.default
     if is_dataclass(value) and not isinstance(value, type):
         yield from _dotted(f"{prefix}.{item.name}", type(value))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 from core.containment import Fault, source_place
 from core.family_options import DIFFERS, FamilyOptions, own_fields, place_of
 from core.parts import ModelFamily
 from core.ranges import range_of
+from core.serial import DataclassInstance
 from core.stage import Stage
 
 if TYPE_CHECKING:
     from core.registry import Descriptor, Registry
-
-ConfigT = TypeVar("ConfigT")
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,12 @@ class _Option:
     """
 
     hint: Any
-    item: Field[Any]
+    item: Field[object]
     owner: str = ""
     differs: bool = False
 
 
-def options_node(config: type[Any], families: Iterable[ModelFamily]) -> type[Any]:
+def options_node(config: type[DataclassInstance], families: Iterable[ModelFamily]) -> type[DataclassInstance]:
     """Return the dataclass of a stage's config node.
 
     Args:
@@ -69,7 +68,9 @@ def check_options(registry: Registry, parts: Collection[Descriptor]) -> None:
             _union(everywhere, _options(stage.signature.config))
 
 
-def split_options(config: type[ConfigT], node: Any, overridden: Collection[str]) -> ConfigT:
+def split_options(
+    config: type[DataclassInstance], node: DataclassInstance, overridden: Collection[str]
+) -> DataclassInstance:
     """Return a stage's own dataclass from its config node.
 
     An option of a family counts as given if it was overridden, or if its value is not the default (of a YAML file).
@@ -81,8 +82,7 @@ def split_options(config: type[ConfigT], node: Any, overridden: Collection[str])
     """
     place = place_of(config)
     if not place:
-        result: ConfigT = node
-        return result
+        return node
     own = {item.name: getattr(node, item.name) for item in own_fields(config)}
     others = {item.name: item for item in fields(node) if item.name not in own}
     values = {name: getattr(node, name) for name in others}
@@ -91,7 +91,7 @@ def split_options(config: type[ConfigT], node: Any, overridden: Collection[str])
     return config(**own, **{place: FamilyOptions(union(**values), frozenset(given))})
 
 
-def default_of(item: Field[Any]) -> Any:
+def default_of(item: Field[object]) -> object:
     """Return the default of a field; ``MISSING`` where it has none."""
     return item.default_factory() if item.default_factory is not MISSING else item.default
 
@@ -125,26 +125,26 @@ def _conflict(name: str, option: _Option, other: _Option | None, own: Collection
     return ""
 
 
-def _text(hint: Any) -> str:
+def _text(hint: object) -> str:
     """Return an annotation as messages show it, e.g. ``float (0 to 1)``."""
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     declared = range_of(hint)
     return getattr(plain, "__name__", str(plain)) + (f" ({declared})" if declared else "")
 
 
-def _options(declared: type[Any], owner: str = "") -> dict[str, _Option]:
+def _options(declared: type[DataclassInstance], owner: str = "") -> dict[str, _Option]:
     if not is_dataclass(declared):
         raise Fault(f"training of the family '{owner}' is not a dataclass", source_place(declared))
     hints = get_type_hints(declared, include_extras=True)
     return {item.name: _Option(hints[item.name], item, owner) for item in own_fields(declared)}
 
 
-def _made(name: str, options: Mapping[str, _Option]) -> type[Any]:
+def _made(name: str, options: Mapping[str, _Option]) -> type[DataclassInstance]:
     """Return a dataclass with these options; null is the default of one whose default differs between families."""
     return make_dataclass(name, [_member(key, option) for key, option in options.items()])
 
 
-def _member(name: str, option: _Option) -> tuple[str, Any, Any]:
+def _member(name: str, option: _Option) -> tuple[str, object, object]:
     item, metadata = option.item, dict(option.item.metadata)
     if option.differs:
         return name, option.hint | None, field(default=None, metadata=metadata | {DIFFERS: True})

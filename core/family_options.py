@@ -17,16 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from core.config import FAMILIES, keyed_options
 from core.errors import HooklineError
 from core.parts import ModelFamily
+from core.serial import DataclassInstance, Json
 
 if TYPE_CHECKING:
     from core.registry import Registry
 
-OptionsT = TypeVar("OptionsT")
+OptionsT = TypeVar("OptionsT", bound=DataclassInstance)
 
 DIFFERS = "differs"
 """Metadata of an option whose default is not the same in all families: null stands for the default of each."""
@@ -50,7 +51,7 @@ class FamilyOptions:
         Args:
             declared: The dataclass of the family, which has the defaults.
         """
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         names = set(option_names(declared))
         for item in fields(self.values) if is_dataclass(self.values) else ():
             value = getattr(self.values, item.name)
@@ -81,7 +82,7 @@ class FamilyOptions:
             )
 
 
-def family_options() -> Any:
+def family_options() -> FamilyOptions:
     """Return the field of a stage's dataclass that takes the options of all model families.
 
     For a stage that trains: ``training: FamilyOptions = family_options()``. The options of the families then lie under
@@ -90,29 +91,31 @@ def family_options() -> Any:
     return field(default_factory=FamilyOptions, metadata={FAMILIES: True})
 
 
-def own_fields(config: type[Any]) -> tuple[Field[Any], ...]:
+def own_fields(config: type[DataclassInstance]) -> tuple[Field[object], ...]:
     """Return the fields of a stage's dataclass that are options of the stage itself."""
     return tuple(item for item in fields(config) if not item.metadata.get(FAMILIES))
 
 
-def place_of(config: type[Any]) -> str:
+def place_of(config: type[DataclassInstance]) -> str:
     """Return the name of the field that takes the options of the families; empty where a stage has none."""
     return next((item.name for item in fields(config) if item.metadata.get(FAMILIES)), "")
 
 
-def family_options_of(config: Any) -> FamilyOptions:
+def family_options_of(config: object) -> FamilyOptions:
     """Return what was given for the options of families; nothing for a stage that takes none."""
-    name = place_of(type(config)) if is_dataclass(config) else ""
+    name = place_of(type(config)) if is_dataclass(config) and not isinstance(config, type) else ""
     given: FamilyOptions = getattr(config, name) if name else FamilyOptions()
     return given
 
 
-def option_names(declared: type[Any] | None) -> tuple[str, ...]:
+def option_names(declared: type[DataclassInstance] | None) -> tuple[str, ...]:
     """Return the names of the options in the dataclass of a family."""
     return () if declared is None else tuple(item.name for item in fields(declared))
 
 
-def option_classes(config: type[Any], registry: Registry) -> Iterator[tuple[str, type[Any]]]:
+def option_classes(
+    config: type[DataclassInstance], registry: Registry
+) -> Iterator[tuple[str, type[DataclassInstance]]]:
     """Yield the dataclasses that declare the options of a stage.
 
     Args:
@@ -130,7 +133,9 @@ def option_classes(config: type[Any], registry: Registry) -> Iterator[tuple[str,
                 yield family.name, family.training
 
 
-def option_fields_of(config: type[Any], registry: Registry) -> Iterator[tuple[type[Any], Field[Any]]]:
+def option_fields_of(
+    config: type[DataclassInstance], registry: Registry
+) -> Iterator[tuple[type[DataclassInstance], Field[object]]]:
     """Yield every option of a stage once, with the dataclass that declares it."""
     seen: set[str] = set()
     for _, declared in option_classes(config, registry):
@@ -140,7 +145,7 @@ def option_fields_of(config: type[Any], registry: Registry) -> Iterator[tuple[ty
                 yield declared, item
 
 
-def options_with_family(config: Any, family: ModelFamily) -> dict[str, object]:
+def options_with_family(config: DataclassInstance, family: ModelFamily) -> dict[str, object]:
     """Return all options by name: those of the stage, and those of the family at hand."""
     own: dict[str, object] = {item.name: getattr(config, item.name) for item in own_fields(type(config))}
     if family.training is None:
@@ -149,7 +154,7 @@ def options_with_family(config: Any, family: ModelFamily) -> dict[str, object]:
     return own | {name: getattr(options, name) for name in option_names(family.training)}
 
 
-def keyed_with_families(config: Any, families: Iterable[ModelFamily]) -> dict[str, Any]:
+def keyed_with_families(config: DataclassInstance, families: Iterable[ModelFamily]) -> dict[str, Json]:
     """Return the options in the store's key: those of the stage, and those of the families that shape its result."""
     found = keyed_options(config)
     for family in families if place_of(type(config)) else ():

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from core.artifacts import DECODED, InputContract, ModelFacts
 from core.detections import Candidates, Filter
 from core.errors import HooklineError, shown
+from core.parts import ModelFamily
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from core.registry import Registry
@@ -73,7 +75,7 @@ class Head(Protocol):
         """Return the shape of each output by name, in order, for the input of ``contract``."""
         ...
 
-    def candidates(self, outputs: Mapping[str, NDArray[Any]], index: int, wanted: Filter) -> Candidates:
+    def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
         """Return the boxes of one image of a batch before the NMS.
 
         Obeys ``conf``, ``score_threshold`` and ``multi_label`` of the filter; the processor does the rest.
@@ -122,7 +124,7 @@ class DecodedHead:
         batch = batch_axis(contract)
         return {NUM: (batch, 1), BOXES: (batch, "rows", 4), SCORES: (batch, "rows"), CLASSES: (batch, "rows")}
 
-    def candidates(self, outputs: Mapping[str, NDArray[Any]], index: int, wanted: Filter) -> Candidates:
+    def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
         """Return the valid rows whose score reaches ``wanted.conf``; ``multi_label`` has no effect on one class."""
         import numpy as np
 
@@ -152,7 +154,7 @@ def head_of(facts: ModelFacts, layout: str, registry: Registry) -> Head:
     """
     if layout == DECODED:
         return DecodedHead(facts)
-    family = registry.part("models", facts.family)
+    family = registry.get(ModelFamily, facts.family)
     if layout not in family.layouts:
         raise HooklineError(
             f"the model family '{family.name}' has no layout {shown(layout)}",
@@ -160,5 +162,4 @@ def head_of(facts: ModelFacts, layout: str, registry: Registry) -> Head:
         )
     for problem in family.check_head(facts):
         raise problem
-    head: Head = family.head(facts, layout)
-    return head
+    return family.head(facts, layout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError, shown
@@ -64,8 +64,9 @@ def network_size(imgsz: object, max_stride: int) -> tuple[int, int]:
     Raises:
         HooklineError: Not one or two whole numbers in range, or not multiples; names the nearest ones.
     """
-    sizes: list[Any] = list(imgsz) if isinstance(imgsz, (list, tuple)) else [imgsz]
-    if len(sizes) not in {1, 2} or not all(size in SIDE for size in sizes):
+    given = imgsz if isinstance(imgsz, (list, tuple)) else [imgsz]
+    sizes = [size for size in given if isinstance(size, int) and size in SIDE]
+    if len(given) not in {1, 2} or len(sizes) < len(given):
         raise HooklineError(
             f"imgsz={_shown(imgsz)} is not an input size", f"give pixels, {SIDE}, as one number or [height,width]"
         )

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import HooklineError
 from core.output_paths import write_file
+from core.serial import Json
 
 MARKER = "incomplete.json"
 """In the directory of a stage's results as long as they are not complete."""
@@ -28,7 +28,7 @@ class Work:
 
     stage: str
     key: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Json]
 
 
 def mark(folder: Path, work: Work, reason: str = "", values: Mapping[str, float] | None = None) -> None:
@@ -80,7 +80,7 @@ def same_work(run_dir: Path, work: Work) -> Path | None:
     return folder if folder is not None and _read(folder / MARKER).get("key") == work.key else None
 
 
-def _difference(former: Any, work: Work) -> str:
+def _difference(former: Json, work: Work) -> str:
     """Which options differ, as far as the marker says."""
     if isinstance(former, dict):
         names = [name for name, value in work.options.items() if former.get(name, value) != value]
@@ -92,7 +92,7 @@ def _difference(former: Any, work: Work) -> str:
     return "other options, weights or versions"
 
 
-def _read(marker: Path) -> dict[str, Any]:
+def _read(marker: Path) -> Mapping[str, Json]:
     with suppress(OSError, ValueError):
         content = json.loads(marker.read_text(encoding="utf-8"))
         if isinstance(content, dict):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, code_of, reason_of
 from core.output_paths import output_path
@@ -70,7 +70,7 @@ class Outcome:
         self.code, self.reported, self.summaries = 0, False, list[Summary]()
         self.error: HooklineError | KeyboardInterrupt | None = None
 
-    def contents(self, line: str) -> list[dict[str, Any]]:
+    def contents(self, line: str) -> list[dict[str, object]]:
         """Return the summary of each run; of the command ``line`` where none began."""
         if self.error and not self.summaries:
             status = "interrupted" if isinstance(self.error, KeyboardInterrupt) else "failed"
@@ -128,7 +128,8 @@ def new_summary() -> Summary:
     from omegaconf import OmegaConf
 
     settings = HydraConfig.get()
-    overrides: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
+    given = OmegaConf.to_container(settings.overrides.task, resolve=False)
+    overrides = [str(item) for item in given] if isinstance(given, list) else []
     if settings.mode is RunMode.RUN:  # a job of a sweep is resumed by itself
         overrides += [item for item in settings.overrides.hydra if not item.startswith("hydra.mode=")]
     return Summary(output_path(Path(settings.runtime.output_dir), "summary.json"), command(overrides), overrides)

@@ -9,14 +9,14 @@ of ``$HOOKLINE_PLUGINS``, the code itself counts. Python and packages that nobod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import AnyModel, Artifact
 from core.code_digest import code_digest, is_edited_in_place
 from core.config import keyed_options, unversioned_parts
 from core.family_options import keyed_with_families
 from core.opening import measuring_facts
-from core.serial import digest, encode
+from core.serial import Json, digest, encode
 from core.store import identity
 from core.version import __version__
 from core.versions import installed
@@ -58,7 +58,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     )
 
 
-def options_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Any]:
+def options_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Json]:
     """Return the options in the key of a step: those of the stage, and those that its model families declare."""
     families = [context.family(name) for name in _families(step, inputs, context)]
     return keyed_with_families(step.config, families)
@@ -68,7 +68,7 @@ def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -
     return tuple(step.stage.families(step.config, inputs, context)) if step.stage.families else ()
 
 
-def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, Any]:
+def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, object]:
     part = context.registry.part(kind, name)
     options = encode if measured else keyed_options  # the number of threads changes times, not boxes
     return {

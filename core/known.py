@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, ParamSpec, get_args
 
 from core.artifacts import AnyModel, Artifact, Dataset, Precision
 from core.errors import HooklineError
 from core.family_options import family_options_of
+from core.parts import ModelFamily
 
 if TYPE_CHECKING:
     from core.context import RunContext
     from core.plan import Step
 
+P = ParamSpec("P")
 MODELS = get_args(AnyModel)
 
 
@@ -64,8 +66,8 @@ def known_of(artifact: Artifact) -> Known:
 
 def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
     """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
-    family = context.registry.parts("models").get(model.family or "")
-    return tuple(family.layouts) if family else ()
+    family = context.registry.all(ModelFamily).get(model.family or "")
+    return family.layouts if family else ()
 
 
 def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:
@@ -87,10 +89,10 @@ def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: R
         known.append(result)
 
 
-def refusals(check: Callable[..., object], *arguments: Any) -> Iterator[HooklineError]:
+def refusals(check: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> Iterator[HooklineError]:
     """Yield the mistake that a call raises, if any."""
     try:
-        check(*arguments)
+        check(*arguments, **named)
     except HooklineError as problem:
         yield problem
 

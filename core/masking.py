@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 MASK = "***"
 _WORDS = "apikey|auth|credentials?|key|pass|passwd|password|pwd|secret|sig|signature|token"
@@ -44,7 +44,8 @@ def masked_yaml() -> Iterator[None]:
 
     save = OmegaConf.save
 
-    def save_masked(config: Any, f: Any, resolve: bool = False) -> None:  # noqa: FBT001, FBT002  the signature of OmegaConf
+    # The signature of OmegaConf.
+    def save_masked(config: object, f: str | Path | IO[str], resolve: bool = False) -> None:  # noqa: FBT001, FBT002
         text = io.StringIO()
         save(config, text, resolve)
         if isinstance(f, str | Path):

@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from core import schema
 from core.artifacts import InputContract, ModelFacts
@@ -48,8 +47,8 @@ class OnnxSignature:
 
     Attributes:
         name: The name of the file without its suffix.
-        contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input no
-            file says: the family completes it.
+        contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input is
+            that of the family that is asked, as no file says it.
         outputs: Shape by name, in order; a text where an axis is open.
         metadata: Of the file, e.g. ``names`` and ``stride``.
     """
@@ -85,7 +84,7 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
         content = parse(text)
         if not isinstance(content, dict):
             raise DecodeError("", f"expected an object, got {type(content).__name__}")
-        metadata: ModelMetadata = decode(ModelMetadata, schema.current(content, "the ONNX file"))
+        metadata = decode(ModelMetadata, schema.current(content, "the ONNX file"))
         validate(metadata)
     except DecodeError as error:
         raise HooklineError(f"the metadata '{KEY}' of the model is damaged ({error})", "export it again") from error
@@ -134,23 +133,24 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(map(str, value))
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _class_id(key: Any) -> int:
+def _class_id(key: object) -> int:
     """Return the number of a class; -1 where the key is none."""
     text = str(key) if isinstance(key, str | int) and not isinstance(key, bool) else ""
     return int(text) if len(text) <= MAX_NUMBER and text.isascii() and text.isdecimal() else -1
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> object:
     """Return the value of a text in JSON or in Python's notation, which exporters write."""
     try:
         return parse(text)
     except DecodeError:
         pass
     try:
-        return ast.literal_eval(text)
+        value: object = ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise DecodeError("names", f"expected a list or dict, got {shown(text)}") from error
+    return value

@@ -7,10 +7,10 @@ loops, shapes of any size. All of it is refused here, before ONNX Runtime, Graph
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, one_line, shown
 from core.onnx_order import sort_nodes, subgraphs
@@ -108,7 +108,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _check_tensors(model: Any) -> None:
+def _check_tensors(model: onnx.ModelProto) -> None:
     """Refuse weights that lie in other files, and those that claim more than the file holds."""
     for tensor in _tensors(model):
         if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
@@ -118,7 +118,7 @@ def _check_tensors(model: Any) -> None:
             raise _GraphError(f"is damaged: tensor '{tensor.name}' of shape {sides} has too little or too much data")
 
 
-def _holds_its_elements(tensor: Any) -> bool:
+def _holds_its_elements(tensor: onnx.TensorProto) -> bool:
     """Return whether the data are as many as the shape says, for types that take whole bytes."""
     from onnx import helper
 
@@ -138,7 +138,7 @@ def _holds_its_elements(tensor: Any) -> bool:
     return found == wanted
 
 
-def _tensors(model: Any) -> Iterator[Any]:
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
     while graphs or nodes:
         if graphs:
@@ -158,12 +158,12 @@ def _tensors(model: Any) -> Iterator[Any]:
             graphs.extend((*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs))
 
 
-def _elements(dims: Any) -> int | None:
+def _elements(dims: Sequence[int]) -> int | None:
     """Return the number of elements of a shape, None where a side is negative."""
     return None if any(side < 0 for side in dims) else math.prod(dims)
 
 
-def _check_nodes(model: Any) -> None:
+def _check_nodes(model: onnx.ModelProto) -> None:
     """Count the nodes as if every function were written out where it is called."""
     functions = {(function.domain, function.name): function for function in model.functions}
     sizes: dict[tuple[str, str], int] = {}
@@ -172,7 +172,12 @@ def _check_nodes(model: Any) -> None:
         raise _GraphError(f"has {total:,} nodes, more than {MAX_NODES:,}", "give an export of a detector")
 
 
-def _size(nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tuple[str, str], int], depth: int) -> int:
+def _size(
+    nodes: Iterable[onnx.NodeProto],
+    functions: Mapping[tuple[str, str], onnx.FunctionProto],
+    sizes: dict[tuple[str, str], int],
+    depth: int,
+) -> int:
     if depth > MAX_NESTING:
         raise _GraphError(
             f"has functions or subgraphs nested more than {MAX_NESTING} deep", "give an export of a detector"
@@ -192,7 +197,7 @@ def _size(nodes: Any, functions: Mapping[tuple[str, str], Any], sizes: dict[tupl
     return total
 
 
-def _check_shapes(model: Any) -> None:
+def _check_shapes(model: onnx.ModelProto) -> None:
     """Refuse a tensor that is known to be too large before anything is computed."""
     for value in _inferred(model):
         dims = value.type.tensor_type.shape.dim
@@ -205,7 +210,7 @@ def _check_shapes(model: Any) -> None:
             )
 
 
-def _inferred(model: Any) -> list[Any]:
+def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """Return all tensors of the graph with what ONNX knows of their shapes."""
     from onnx import shape_inference
 
@@ -215,7 +220,7 @@ def _inferred(model: Any) -> list[Any]:
     return [*graph.input, *graph.value_info, *graph.output]
 
 
-def _without_weights(model: Any) -> Any:
+def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy in which large weights are inputs: shapes do not depend on their values."""
     from onnx import helper
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
 
 
-def subgraphs(node: Any) -> Iterator[Any]:
+def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
     """Yield the graphs in the attributes of a node, e.g. the branches of ``If``."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
@@ -15,7 +18,7 @@ def subgraphs(node: Any) -> Iterator[Any]:
         yield from attribute.graphs
 
 
-def sort_nodes(graph: Any) -> Any | None:
+def sort_nodes(graph: GraphProto) -> NodeProto | None:
     """Put each node after those whose results it takes, otherwise in the order of the file.
 
     Returns:
@@ -54,7 +57,7 @@ def _order(needed: list[set[int]]) -> list[int]:
     return order
 
 
-def _taken(node: Any) -> Iterator[str]:
+def _taken(node: NodeProto) -> Iterator[str]:
     """Yield the names of the tensors that a node takes, and its subgraphs from outside."""
     yield from node.input
     for graph in subgraphs(node):

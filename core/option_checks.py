@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.config import followed, part_names
 from core.containment import PluginError
@@ -13,6 +13,7 @@ from core.errors import HooklineError, shown
 from core.family_options import family_options_of
 from core.ranges import range_problems
 from core.registry import AUTO, PART_KINDS, AnyPart, Registry
+from core.serial import DataclassInstance
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -37,8 +38,8 @@ class OptionChecks:
         words: The dataclass of the top-level options; None where there are none.
     """
 
-    configs: Mapping[str, Any]
-    words: Any = None
+    configs: Mapping[str, DataclassInstance]
+    words: DataclassInstance | None = None
 
     def general_problems(
         self, context: RunContext, faults: dict[tuple[str, str], PluginError]
@@ -63,7 +64,7 @@ class OptionChecks:
             except PluginError as error:
                 faults[kind, part.name] = error
 
-    def stage_problems(self, stage: str, config: Any) -> Iterator[HooklineError]:
+    def stage_problems(self, stage: str, config: DataclassInstance) -> Iterator[HooklineError]:
         """Yield what is wrong with the options of a stage.
 
         A value that comes from an option which the field follows is reported under the name of that option, once for
@@ -76,7 +77,7 @@ class OptionChecks:
             message = problem.message.replace(f"{stage}.{name}", origin, 1) if same else problem.message
             yield HooklineError(message, problem.hint)
 
-    def _value(self, option: str) -> Any:
+    def _value(self, option: str) -> object:
         """The value of an option at the top level, or of a stage."""
         stage, _, name = option.rpartition(".")
         return getattr(self.configs.get(stage) if stage else self.words, name, None)

@@ -26,6 +26,7 @@ from core.building import BuildJob, BuildRequest, CalibrationInput
 from core.checks import CheckFunction
 from core.errors import HooklineError
 from core.quantizing import QdqStyle, QuantizeJob
+from core.serial import DataclassInstance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +72,7 @@ class Part(Generic[ImplT_co]):
     name: str
     summary: str
     load: Callable[[Any], ImplT_co]
-    options: type[Any] = NoOptions
+    options: type[DataclassInstance] = NoOptions
     check_options: Callable[[Any], Iterable[HooklineError]] = _no_problems
     packages: tuple[str, ...] = ()
 
@@ -129,7 +130,7 @@ class Session(Protocol):
     layout: str
     score_threshold: float
 
-    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def run(self, images: NDArray[np.float32]) -> Mapping[str, NDArray[np.number]]:
         """Infer one batch.
 
         Args:
@@ -333,7 +334,7 @@ class ModelFamily(Part[ModelBackend]):
     strides: Mapping[str, int] = field(default_factory=dict)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
-    training: type[Any] | None = None
+    training: type[DataclassInstance] | None = None
 
 
 # --- calibrators ------------------------------------------------------------------------------
@@ -585,7 +586,7 @@ class ProcessorBackend(Protocol):
 
     def detect(
         self,
-        outputs: Mapping[str, NDArray[Any]],
+        outputs: Mapping[str, NDArray[np.number]],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,

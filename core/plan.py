@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint
 from core.config import named_parts, shaping_parts
@@ -20,6 +20,7 @@ from core.errors import HooklineError, PlanError
 from core.known import fitting_problems
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
+from core.serial import DataclassInstance
 from core.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
 from core.stage import Input, Stage
 
@@ -44,7 +45,7 @@ class Step:
     """
 
     stage: Stage
-    config: Any
+    config: DataclassInstance
     asked: bool
     inputs: Mapping[str, int]
     provides: type[Artifact]
@@ -71,7 +72,7 @@ class Plan:
 
 
 def make_plan(
-    asked: Sequence[str], configs: Mapping[str, Any], context: RunContext, words: Words | None = None
+    asked: Sequence[str], configs: Mapping[str, DataclassInstance], context: RunContext, words: Words | None = None
 ) -> Plan:
     """Plan a run.
 
@@ -115,7 +116,7 @@ def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> 
 class _Planner:
     """Grows the list of steps; problems are collected, not raised."""
 
-    def __init__(self, configs: Mapping[str, Any], context: RunContext, options: OptionChecks) -> None:
+    def __init__(self, configs: Mapping[str, DataclassInstance], context: RunContext, options: OptionChecks) -> None:
         self.configs = configs
         self.options = options
         self.context = context
@@ -166,7 +167,7 @@ class _Planner:
         self._replace(step.provides, len(self.steps) - 1)
         return len(self.steps) - 1
 
-    def _check(self, stage: Stage, config: Any) -> None:
+    def _check(self, stage: Stage, config: DataclassInstance) -> None:
         self.problems.extend(self.options.stage_problems(stage.name, config))
         if stage.check:
             try:
@@ -174,7 +175,7 @@ class _Planner:
             except HooklineError as problem:  # e.g. of a path that the check could not read
                 self.problems.append(problem)
 
-    def _bind(self, stage: Stage, config: Any, wanted: Input) -> int | None:
+    def _bind(self, stage: Stage, config: DataclassInstance, wanted: Input) -> int | None:
         """The step that makes this input, added where it is missing; None for an optional one left out."""
         selected = [kind for kind in stage.selected(config, self.context) if kind in wanted.types]
         if wanted.optional and stage.select and not selected:
@@ -267,7 +268,7 @@ class _Planner:
                 return self._provides(stage, config)
         return None
 
-    def _provides(self, stage: Stage, config: Any) -> type[Artifact]:
+    def _provides(self, stage: Stage, config: DataclassInstance) -> type[Artifact]:
         provides = stage.signature.provides
         if len(provides) == 1:
             return provides[0]

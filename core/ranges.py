@@ -17,10 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 from core.config import FAMILIES
 from core.errors import HooklineError, shown
+from core.serial import DataclassInstance
 
 LARGEST_INTEGER = 2**31 - 1
 """The maximum of a whole number whose range has none: what is larger overflows in libraries."""
@@ -83,21 +84,21 @@ BatchSize = Annotated[int, Range(1, 65536)]
 """``int``, 1 to 65536: images per inference."""
 
 
-def ranges_of(config: type[Any]) -> Mapping[str, Range]:
+def ranges_of(config: type[DataclassInstance]) -> Mapping[str, Range]:
     """Return the declared ranges of a dataclass of options by field."""
     hints = get_type_hints(config, include_extras=True)
     found = {item.name: range_of(hints[item.name]) for item in fields(config)}
     return {name: declared for name, declared in found.items() if declared is not None}
 
 
-def range_of(hint: Any) -> Range | None:
+def range_of(hint: object) -> Range | None:
     """Return the range in an annotation, which may stand in a union with None; None where there is none."""
     if get_origin(hint) is Annotated:
         return next((item for item in get_args(hint)[1:] if isinstance(item, Range)), None)
     return next(filter(None, map(range_of, get_args(hint))), None)
 
 
-def range_problems(config: Any, prefix: str) -> Iterator[tuple[str, HooklineError]]:
+def range_problems(config: object, prefix: str) -> Iterator[tuple[str, HooklineError]]:
     """Find the options that are out of range.
 
     Args:
@@ -132,7 +133,7 @@ def out_of_range(option: str, value: object, possible: object) -> HooklineError:
     return HooklineError(f"{option}={text} is out of range", f"possible: {possible}")
 
 
-def _problem(option: str, value: Any, declared: Range | None) -> HooklineError | None:
+def _problem(option: str, value: object, declared: Range | None) -> HooklineError | None:
     if value is None:
         return None
     if declared is None:

@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown, unknown
 from core.hookspecs import PROJECT
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AnyPart: TypeAlias = Part[object]
 """A part of whatever kind."""
 Descriptor: TypeAlias = Stage | AnyPart
-"""What a registration hook yields."""
+"""``Stage`` or a descriptor of a part: what a registration hook yields."""
 KindT = TypeVar("KindT", bound=Descriptor)
 NAME_LENGTH = 64
 KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
@@ -40,7 +40,7 @@ PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
     {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
 )
 """Kinds whose options lie under ``<kind>.<name>.*``: all but the stages."""
-_KIND_OF: Mapping[type[object], str] = {descriptor: kind for kind, (descriptor, _) in KINDS.items()}
+KIND_OF: Mapping[type[object], str] = {descriptor: kind for kind, (descriptor, _) in KINDS.items()}
 
 LISTED = "`python -m core.plugins` lists"
 AUTO = "auto"
@@ -149,20 +149,20 @@ class Registry:
         Raises:
             HooklineError: No such name; lists the nearest ones and the plugins that are broken.
         """
-        part = self._entry(_KIND_OF[kind], name)[0]
+        part = self._entry(KIND_OF[kind], name)[0]
         assert isinstance(part, kind)
         return part
 
     def all(self, kind: type[KindT]) -> Mapping[str, KindT]:
         """Return all parts of a descriptor class by name, in order of registration."""
-        return {name: part for name, (part, _) in self._parts[_KIND_OF[kind]].items() if isinstance(part, kind)}
+        return {name: part for name, (part, _) in self._parts[KIND_OF[kind]].items() if isinstance(part, kind)}
 
-    def parts(self, kind: str) -> Mapping[str, Any]:
-        """All parts of a kind by name; :meth:`all` is typed."""
+    def parts(self, kind: str) -> Mapping[str, Descriptor]:
+        """Return all parts of a kind by name; :meth:`all` knows their class."""
         return {name: part for name, (part, _) in self._parts[kind].items()}
 
-    def part(self, kind: str, name: str) -> Any:
-        """One part, as :meth:`get`, which is typed."""
+    def part(self, kind: str, name: str) -> Descriptor:
+        """Return one part; :meth:`get` knows its class."""
         return self._entry(kind, name)[0]
 
     def origin(self, kind: str, name: str) -> Origin:

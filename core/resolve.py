@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from core import registry
 from core.artifacts import Precision
@@ -15,9 +15,12 @@ from core.devices import contradicts, device_problems
 from core.errors import HooklineError, UnavailableError
 from core.parts import DevicePart, Processor, Runtime, Tracker
 from core.registry import HOST, KINDS, PART_KINDS, AnyPart
+from core.serial import DataclassInstance
 
 if TYPE_CHECKING:
     from core.context import RunContext
+
+ConfigT = TypeVar("ConfigT", bound=DataclassInstance)
 
 AUTO = registry.AUTO
 DOCTOR = "doctor"
@@ -29,8 +32,13 @@ REASONS = 2
 
 
 def resolve_parts(
-    config: Any, context: RunContext, problems: list[HooklineError], choices: list[str], *, runtime: str = AUTO
-) -> Any:
+    config: ConfigT,
+    context: RunContext,
+    problems: list[HooklineError],
+    choices: list[str],
+    *,
+    runtime: str = AUTO,
+) -> ConfigT:
     """The options of a stage with every ``auto`` replaced.
 
     Args:

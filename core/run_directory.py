@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -79,15 +78,17 @@ def remember_directories() -> Iterator[None]:
     """
     make = os.mkdir
 
-    def remember(path: Any, *arguments: Any, **options: Any) -> None:
+    def remember(
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> None:
+        name = os.path.abspath(os.fsdecode(path))
         try:
-            make(path, *arguments, **options)
+            make(path, mode, dir_fd=dir_fd)
         except FileNotFoundError as error:
-            if os.path.isdir(os.path.dirname(os.path.abspath(path))):  # noqa: PTH112, PTH120  e.g. in /proc
+            if os.path.isdir(os.path.dirname(name)):  # noqa: PTH112, PTH120  e.g. in /proc
                 raise HooklineError(f"no folder can be made at '{os.fsdecode(path)}'", "choose another one") from error
             raise
-        if isinstance(path, str | bytes | os.PathLike):
-            _made.add(os.path.abspath(os.fsdecode(path)))
+        _made.add(name)
 
     os.mkdir = remember
     try:

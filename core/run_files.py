@@ -7,7 +7,7 @@ import traceback
 import warnings
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from core.masking import MaskedFormatter, masked
 from core.output_paths import output_path, write_file
@@ -22,10 +22,10 @@ def keep_config(config: DictConfig, run_dir: Path) -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    settings: Any = HydraConfig.instance().cfg
+    settings: object = HydraConfig.instance().cfg
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)
-    for name, content in zip(NOTES, (config, settings, settings.hydra.overrides.task), strict=True):
+    for name, content in zip(NOTES, (config, settings, HydraConfig.get().overrides.task), strict=True):
         write_file(folder / f"{name}.yaml", masked(OmegaConf.to_yaml(content)).encode("utf-8", "surrogateescape"))
 
 
@@ -76,8 +76,14 @@ class RunLog:
         self._handler.close()
         logging.raiseExceptions, self._log.level, self._log.propagate, self._log.disabled = self._state
 
-    def _show_warning(
-        self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any, **named: Any
+    def _show_warning(  # noqa: PLR0917  the signature of warnings.showwarning
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
     ) -> None:
         self._log.warning("%s", warnings.formatwarning(message, category, filename, lineno).rstrip())
-        self._former(message, category, filename, lineno, *more, **named)
+        self._former(message, category, filename, lineno, file, line)

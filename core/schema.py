@@ -7,10 +7,9 @@ checkpoints of a model family have a format number of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from core.errors import HooklineError, shown
-from core.serial import DecodeError
+from core.serial import DecodeError, Json
 
 SCHEMA = 2
 """What this version writes."""
@@ -21,10 +20,10 @@ _FIRST_FAMILY = "yolov5"
 _YOLOV5_INPUT = {"padding": "centre", "offset": 0.0}
 """How files of schema 1 put an image into the input, without saying so."""
 
-Content = dict[str, Any]
+Content = dict[str, Json]
 
 
-def current(content: Mapping[str, Any], title: str) -> Content:
+def current(content: Mapping[str, Json], title: str) -> Content:
     """Return the content of a file in the schema of this version, without the number.
 
     Args:

@@ -8,17 +8,28 @@ import math
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, TypeVar, overload
 
 from core.errors import shown
 
 SHOWN = 40
 """Characters of a key that a message repeats."""
+
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+"""A value that JSON has. Fields of dataclasses that :func:`decode` reads are annotated ``object`` instead."""
+
+HintT = TypeVar("HintT")
+
+
+class DataclassInstance(Protocol):
+    """An instance of any dataclass, e.g. the options of a stage."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
 
 class DecodeError(ValueError):
@@ -28,7 +39,11 @@ class DecodeError(ValueError):
         super().__init__(f"{place}: {problem}" if place else problem)
 
 
-def encode(value: Any) -> Any:
+@overload
+def encode(value: DataclassInstance | Mapping[str, object]) -> dict[str, Json]: ...
+@overload
+def encode(value: object) -> Json: ...
+def encode(value: object) -> Json:
     """Return the JSON value of a dataclass, Enum, Path, mapping, sequence or plain value.
 
     A whole number in a field annotated ``float`` becomes a float, so that equal dataclasses give equal text.
@@ -37,7 +52,8 @@ def encode(value: Any) -> Any:
         TypeError: Something that has no JSON form.
     """
     if isinstance(value, Enum):
-        return value.value
+        member: object = value.value
+        return encode(member)
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Path):
@@ -48,12 +64,11 @@ def encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        items = sorted(value) if isinstance(value, set | frozenset) else value
-        return [encode(item) for item in items]
+        return [encode(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     raise TypeError(f"{type(value).__name__} {shown(value)} has no JSON form")
 
 
-def json_text(value: Any, indent: int | None = None) -> str:
+def json_text(value: object, indent: int | None = None) -> str:
     """Return the JSON text of a JSON value, readable, and valid UTF-8 whatever it contains.
 
     A name of a file that is not UTF-8 is escaped; ``json.loads`` gives it back.
@@ -66,27 +81,32 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return text
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> Json:
     """Return the value of a JSON text.
 
     Raises:
         DecodeError: No JSON, a number that JSON does not have, a key that occurs twice, or nested too deeply.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+        value: Json = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
     except DecodeError:
         raise
     except (ValueError, RecursionError) as error:
         raise DecodeError("", f"not JSON ({error})") from error
+    return value
 
 
-def decode(hint: Any, value: Any, place: str = "") -> Any:
+@overload
+def decode(hint: type[HintT], value: object, place: str = "") -> HintT: ...
+@overload
+def decode(hint: object, value: object, place: str = "") -> object: ...
+def decode(hint: object, value: object, place: str = "") -> object:
     """Return the value of type ``hint`` that :func:`encode` made ``value`` from.
 
     Args:
-        hint: str, int, float, bool, Any, an Enum, a Literal of texts, Path, a dataclass, or a tuple, list, Mapping or
-            union of such.
-        value: As :func:`parse` gives it.
+        hint: str, int, float, bool, object, an Enum, a Literal of texts, Path, a dataclass, or a tuple, list, Mapping
+            or union of such.
+        value: As :func:`parse` gives it; ``object`` takes it as it is.
         place: Where it was found, for messages.
 
     Raises:
@@ -108,18 +128,18 @@ def decode(hint: Any, value: Any, place: str = "") -> Any:
     return _plain(hint, value, place)
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Return the SHA-256, hexadecimal, of the canonical JSON of ``value``."""
     text = json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: type[DataclassInstance]) -> Mapping[str, object]:
     return typing.get_type_hints(kind)
 
 
-def _with_floats(hint: Any, value: Any) -> Any:
+def _with_floats(hint: object, value: object) -> object:
     """Return ``value`` with each whole number a float where ``hint`` asks for one."""
     arguments = typing.get_args(hint)
     if isinstance(value, int) and not isinstance(value, bool | Enum):
@@ -131,14 +151,14 @@ def _with_floats(hint: Any, value: Any) -> Any:
     return value
 
 
-def _paired(hints: tuple[Any, ...], items: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+def _paired(hints: tuple[object, ...], items: Iterable[object]) -> Iterable[tuple[object, object]]:
     """Return the items of a tuple, each with its annotation."""
     if len(hints) == 2 and hints[1] is Ellipsis:
         return ((hints[0], item) for item in items)
     return zip(hints, items, strict=True)
 
 
-def _one_of(hints: tuple[Any, ...], value: Any, place: str) -> Any:
+def _one_of(hints: tuple[object, ...], value: object, place: str) -> object:
     if value is None and type(None) in hints:
         return None
     members = [hint for hint in hints if hint is not type(None)]
@@ -150,14 +170,14 @@ def _one_of(hints: tuple[Any, ...], value: Any, place: str) -> Any:
     return decode(members[-1], value, place)
 
 
-def _tuple(hints: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
+def _tuple(hints: tuple[object, ...], value: object, place: str) -> tuple[object, ...]:
     items = _list(value, place)
     if Ellipsis not in hints and len(items) != len(hints):
         raise DecodeError(place, f"expected {len(hints)} items, got {len(items)}")
     return tuple(decode(hint, item, f"{place}[{index}]") for index, (hint, item) in enumerate(_paired(hints, items)))
 
 
-def _dataclass(kind: Any, value: Mapping[str, Any], place: str) -> Any:
+def _dataclass(kind: type[DataclassInstance], value: Mapping[str, object], place: str) -> DataclassInstance:
     names = [item.name for item in fields(kind)]
     for key in value:
         if key not in names:
@@ -169,8 +189,8 @@ def _dataclass(kind: Any, value: Mapping[str, Any], place: str) -> Any:
     return kind(**{name: decode(hints[name], value[name], _below(place, name)) for name in names})
 
 
-def _plain(hint: Any, value: Any, place: str) -> Any:
-    if hint is Any:
+def _plain(hint: object, value: object, place: str) -> object:
+    if hint is object or hint is Any:
         return value
     if hint is bool:
         return value if isinstance(value, bool) else _wrong(place, "true or false", value)
@@ -191,7 +211,7 @@ def _plain(hint: Any, value: Any, place: str) -> Any:
     raise TypeError(f"a value annotated {hint} cannot be decoded")
 
 
-def _float(value: Any, place: str) -> float:
+def _float(value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         _wrong(place, "a number", value)
     try:
@@ -201,19 +221,19 @@ def _float(value: Any, place: str) -> float:
     return number if math.isfinite(number) else _wrong(place, "a finite number", value)
 
 
-def _list(value: Any, place: str) -> list[Any]:
+def _list(value: object, place: str) -> list[object]:
     return value if isinstance(value, list) else _wrong(place, "a list", value)
 
 
-def _object(value: Any, place: str) -> dict[str, Any]:
+def _object(value: object, place: str) -> dict[str, object]:
     return value if isinstance(value, dict) else _wrong(place, "an object", value)
 
 
-def _no_choice(place: str, possible: Iterable[Any], value: Any) -> NoReturn:
+def _no_choice(place: str, possible: Iterable[object], value: object) -> NoReturn:
     _wrong(place, f"one of {', '.join(map(str, possible))}", value)
 
 
-def _wrong(place: str, expected: str, value: Any) -> NoReturn:
+def _wrong(place: str, expected: str, value: object) -> NoReturn:
     raise DecodeError(place, f"expected {expected}, got {shown(value)}")
 
 
@@ -221,7 +241,7 @@ def _below(place: str, key: str) -> str:
     return f"{place}.{key[:SHOWN]}" if place else key[:SHOWN]
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once_each(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
         repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)

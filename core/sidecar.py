@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from core import schema
 from core.artifacts import AnyModel, Artifact, Checkpoint
 from core.digest import file_digest
 from core.errors import HooklineError, shown
 from core.regular_file import is_file, read_regular
-from core.serial import DecodeError, decode, digest, encode, parse
+from core.serial import DecodeError, Json, decode, digest, encode, parse
 from core.validation import validate
 
 SIDECAR = ".json"
@@ -60,7 +59,7 @@ def sidecar_path(file: Path) -> Path:
 
 def write_sidecar(artifact: Artifact) -> Path:
     """Write ``<file>.json`` next to the artifact's file; it names the file without its folder."""
-    content: dict[str, Any] = {
+    content: dict[str, Json] = {
         "artifact": type(artifact).__name__,
         schema.KEY: schema.SCHEMA,
         **encode(artifact),
@@ -74,7 +73,7 @@ def write_sidecar(artifact: Artifact) -> Path:
     return sidecar
 
 
-def sidecar_digest(content: Mapping[str, Any]) -> str:
+def sidecar_digest(content: Mapping[str, Json]) -> str:
     """Return the digest of the content of a sidecar, over all keys but :data:`DIGEST`."""
     return digest({key: value for key, value in content.items() if key != DIGEST})
 
@@ -156,18 +155,18 @@ def _changed(path: Path) -> HooklineError:
     )
 
 
-def _decoded(content: dict[str, Any], file: Path) -> Sidecar:
+def _decoded(content: Mapping[str, Json], file: Path) -> Sidecar:
     kinds = _artifact_types()
     name = content.get("artifact")
     if not isinstance(name, str) or name not in kinds:
         raise DecodeError("artifact", f"expected one of {', '.join(sorted(kinds))}, got {shown(name)}")
-    files: dict[str, str] = decode(Mapping[str, str], content.get("files"), "files")
+    files = decode(dict[str, str], content.get("files"), "files")
     for listed in files:
         if not listed or PurePosixPath(listed).is_absolute() or ".." in PurePosixPath(listed).parts:
             raise DecodeError("files", f"expected paths below the folder of the sidecar, got {shown(listed)}")
     own = {"artifact", "files", DIGEST}
     facts = {key: value for key, value in content.items() if key not in own}
-    artifact: Artifact = decode(kinds[name], schema.current(facts, f"'{sidecar_path(file)}'"))
+    artifact = decode(kinds[name], schema.current(facts, f"'{sidecar_path(file)}'"))
     validate(artifact)
     if not artifact.sha256:
         raise DecodeError("sha256", "missing")

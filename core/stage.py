@@ -19,9 +19,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from core.artifacts import Artifact
+from core.serial import DataclassInstance
 
 if TYPE_CHECKING:
     from core.context import RunContext
@@ -42,7 +43,7 @@ class Input:
 class Signature:
     """What a stage function says about itself."""
 
-    config: type[Any]
+    config: type[DataclassInstance]
     inputs: tuple[Input, ...]
     provides: tuple[type[Artifact], ...]
 
@@ -110,7 +111,7 @@ class Stage:
     check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
     packages: tuple[str, ...] = ()
     families: Callable[[Any, Mapping[str, Artifact], RunContext], Iterable[str]] | None = None
-    settle: Callable[[Any, Mapping[str, Any], RunContext], Any] | None = None
+    settle: Callable[[Any, Mapping[str, Artifact], RunContext], DataclassInstance] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True
@@ -144,20 +145,20 @@ class Stage:
             inputs.append(Input(name, kinds, optional=type(None) in members))
         return Signature(config, tuple(inputs), provides)
 
-    def resumes(self, config: Any) -> bool:
+    def resumes(self, config: DataclassInstance) -> bool:
         """Return whether an interrupted run with ``config`` can be resumed."""
         return self.resumable if isinstance(self.resumable, bool) else self.resumable(config)
 
-    def selected(self, config: Any, context: RunContext) -> tuple[type[Artifact], ...]:
+    def selected(self, config: DataclassInstance, context: RunContext) -> tuple[type[Artifact], ...]:
         """Return what ``select`` answers for ``config``, empty where the stage has none."""
         return tuple(self.select(config, context)) if self.select else ()
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
+def _members(hint: object) -> tuple[object, ...]:
     if typing.get_origin(hint) in {typing.Union, types.UnionType}:
         return typing.get_args(hint)
     return (hint,)
 
 
-def _is_artifact(hint: Any) -> bool:
+def _is_artifact(hint: object) -> TypeGuard[type[Artifact]]:
     return typing.get_origin(hint) is None and isinstance(hint, type) and issubclass(hint, Artifact)

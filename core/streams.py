@@ -6,10 +6,13 @@ import errno
 import io
 import os
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from core.masking import masked
 from core.media.native_output import private_stderr
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -17,7 +20,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 class _Descriptor(io.FileIO):
     """A descriptor that becomes the null device at its first error: a run continues without a reader."""
 
-    def write(self, content: Any, /) -> int:
+    def write(self, content: ReadableBuffer, /) -> int:
         """Write, or forget ``content`` where it cannot be written."""
         try:
             return super().write(content)

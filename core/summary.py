@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core import memory
 from core.cores import usable_cores
@@ -89,7 +89,7 @@ class Summary:
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         self.code, self.error = code_of(error), reason_of(error)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the content of summary.json as JSON values: these fields, ``versions`` and ``machine``."""
         content = asdict(self) | {"versions": versions(), "machine": machine()}
         content["path"] = str(self.path) if content.pop("written") else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
 
@@ -25,7 +25,7 @@ class RunInfo:
 
     name: str
     dir: Path
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
 
 
 class Trackers:

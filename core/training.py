@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from core.artifacts import Checkpoint, ModelFacts
 from core.training_choices import Cache
@@ -24,8 +24,8 @@ BEST, LAST = "best.safetensors", "last.safetensors"
 STATE = ".state.pt"
 """Name of the file that a trainer resumes from; its presence in the folder says that an epoch was finished."""
 
-ValidationLosses = Callable[[Mapping[str, Any], Any], Mapping[str, float]]
-"""``Callable[[Mapping[str, Any], Any], Mapping[str, float]]``: returns the mean losses of one batch by name.
+ValidationLosses: TypeAlias = "Callable[[Mapping[str, NDArray[np.number]], NDArray[np.float32]], Mapping[str, float]]"
+"""Returns the mean losses of one batch by name.
 
 It takes the outputs of the session that is validated, and the objects of the batch, float32 [n, 6]: image in the batch,
 class, and centre x, centre y, width and height in pixels of the network's input.

@@ -21,7 +21,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from core.artifacts import Preprocessing
+from core.artifacts import DECODED, Preprocessing
 from core.compose import Words, composed, options_at, register_resolvers
 from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
@@ -29,9 +29,9 @@ from core.family_nodes import options_node
 from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
-from core.serial import DecodeError, decode, encode
+from core.serial import DataclassInstance, DecodeError, decode, encode
 from core.stage import Stage
-from core.validation import validate
+from core.validation import LAYOUT, validate
 
 READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
 """Names that Hydra's grammar does not read as text."""
@@ -58,6 +58,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             _try_fields(part)
             if isinstance(part, ModelFamily):
                 _try_preprocessing(part.preprocessing)
+                _try_outputs(part)
         with _placed_options(kind, part, place, origin):
             options = _options_of(part)
             _try_declaration(options, options_node(options, scratch.all(ModelFamily).values()))
@@ -135,6 +136,17 @@ def _try_preprocessing(values: Preprocessing) -> None:
         raise Fault(str(error)) from error
 
 
+def _try_outputs(family: ModelFamily) -> None:
+    """Check the layouts, of which the first is used unasked, and the release that is."""
+    if not family.layouts:
+        raise Fault("layouts is empty: name what export.layout can be, the default first")
+    for layout in family.layouts:
+        if layout == DECODED or not LAYOUT.fullmatch(layout):
+            raise Fault(f"{shown(layout)} cannot name a layout: use letters, digits and underscores, not '{DECODED}'")
+    if family.default and family.default not in family.releases:
+        raise Fault(f"default is {shown(family.default)}, which releases does not hold")
+
+
 class _Names(dict[str, object]):
     """The names of a module; one that exists for type checkers only stands for anything."""
 
@@ -178,7 +190,7 @@ def _text(item: Field[object]) -> str:
     return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
 
 
-def _options_of(part: Descriptor) -> type[object]:
+def _options_of(part: Descriptor) -> type[DataclassInstance]:
     return part.signature.config if isinstance(part, Stage) else part.options
 
 
@@ -187,7 +199,7 @@ def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> 
     return _placed(f"options of the {KINDS[kind][1]} '{part.name}'", where, origin)
 
 
-def _try_declaration(options: type[object], node: type[object]) -> None:
+def _try_declaration(options: type[DataclassInstance], node: type[DataclassInstance]) -> None:
     """Make the options, as the dataclass of their config node, without those that they follow."""
     if not is_dataclass(options):
         raise Fault(f"{shown(options.__name__)} is not a dataclass")

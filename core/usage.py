@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field
-from typing import Any
 
 from core.family_options import option_classes, own_fields
 from core.registry import Registry
@@ -66,9 +65,9 @@ def _options(stage: Stage, registry: Registry) -> str:
     return "\n".join(sections)
 
 
-def _default(item: Field[Any]) -> str:
+def _default(item: Field[object]) -> str:
     factory = item.default_factory
-    value: Any = item.default if factory is MISSING else factory()
+    value: object = item.default if factory is MISSING else factory()
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -23,7 +23,7 @@ from core.artifacts import (
 )
 from core.errors import shown
 from core.model_limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_problem
-from core.serial import DecodeError
+from core.serial import DataclassInstance, DecodeError
 
 LARGEST_INPUT = 1 << 27
 """Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, first features up to 11 GB."""
@@ -47,7 +47,7 @@ class _Described(Protocol):
     layout: str
 
 
-def validate(value: Any, place: str = "") -> None:
+def validate(value: DataclassInstance, place: str = "") -> None:
     """Check every number and name in a decoded dataclass.
 
     Args:
@@ -62,7 +62,8 @@ def validate(value: Any, place: str = "") -> None:
         for field, expected in problems(value) if isinstance(value, kind) else ():
             raise DecodeError(f"{prefix}{field}", f"expected {expected}, got {shown(getattr(value, field))}")
     for item in fields(value):
-        if is_dataclass(inner := getattr(value, item.name)):
+        inner = getattr(value, item.name)
+        if is_dataclass(inner) and not isinstance(inner, type):
             validate(inner, f"{prefix}{item.name}")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from enum import Enum
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 from omegaconf.errors import OmegaConfBaseException
 
@@ -15,9 +15,10 @@ from core.errors import HooklineError, shown, unknown
 from core.family_options import option_fields_of
 from core.ranges import ranges_of
 from core.registry import PART_KINDS, Registry
+from core.serial import DataclassInstance
 from core.stage import Stage
 
-_NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
+_NUMBERS: Mapping[type, str] = {int: "a whole number", float: "a number"}
 
 
 def wrong_value(error: OmegaConfBaseException, registry: Registry) -> HooklineError | None:
@@ -34,7 +35,7 @@ def wrong_value(error: OmegaConfBaseException, registry: Registry) -> HooklineEr
     owner, name = _owner(option, registry)
     if owner is None or isinstance(value, Mapping) or is_dataclass(value):
         return None
-    hint: Any = get_type_hints(owner)[name]
+    hint: object = get_type_hints(owner)[name]
     if members := enumeration_of(hint):
         return unknown(f"value of {option}", value, (str(member.value) for member in members))
     if _has(hint, bool):
@@ -49,22 +50,22 @@ def wrong_value(error: OmegaConfBaseException, registry: Registry) -> HooklineEr
     )
 
 
-def enumeration_of(hint: Any) -> tuple[Enum, ...]:
+def enumeration_of(hint: object) -> tuple[Enum, ...]:
     """Return the members of the enumeration in an annotation, e.g. ``Precision | None``; empty where there is none."""
     if isinstance(hint, type) and issubclass(hint, Enum):
         return tuple(hint)
     return next(filter(None, map(enumeration_of, get_args(hint))), ())
 
 
-def _has(hint: Any, kind: type) -> bool:
+def _has(hint: object, kind: type) -> bool:
     return hint is kind or any(_has(item, kind) for item in get_args(hint))
 
 
-def _owner(option: str, registry: Registry) -> tuple[type[Any] | None, str]:
+def _owner(option: str, registry: Registry) -> tuple[type[DataclassInstance] | None, str]:
     """The dataclass that declares an option, and the name of its field; None where there is none."""
     head, _, name = option.rpartition(".")
     kind, _, part = head.partition(".")
-    owner: type[Any] | None = None
+    owner: type[DataclassInstance] | None = None
     if not head:
         owner = Words
     elif stage := registry.all(Stage).get(head):

@@ -10,29 +10,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown
 from core.regular_file import read_regular
-from core.yaml_scalars import MERGE, TAG, ScalarError, Scalars
+from core.yaml_scalars import MERGE, TAG, Merge, Scalar, ScalarError, Scalars
 
 if TYPE_CHECKING:
-    from yaml import Event
+    from yaml import CollectionEndEvent, CollectionStartEvent, Event
+    from yaml._yaml import Mark as NativeMark
+    from yaml.error import Mark as PythonMark
 
-Mark = Any
-"""A line and a column, of PyYAML or of its C half."""
+    Mark: TypeAlias = PythonMark | NativeMark | None
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 32
 MAX_NODES = 250_000
 LOCATED = 2
 """Levels whose keys and items have a line."""
-_NO_KEY = object()
+Value: TypeAlias = Scalar | list["Value"] | dict[Scalar, "Value"]
+"""What a YAML file can hold."""
+ValueT = TypeVar("ValueT")
+
+
+class _NoKey(Enum):
+    no_key = 0
+
+
+_NO_KEY: Final = _NoKey.no_key
 
 
 @dataclass(frozen=True)
-class YamlFile:
+class YamlFile(Generic[ValueT]):
     """What a YAML file holds.
 
     Attributes:
@@ -42,16 +53,16 @@ class YamlFile:
     """
 
     path: Path
-    content: Any
-    lines: Mapping[tuple[Any, ...], int]
+    content: ValueT
+    lines: Mapping[tuple[Scalar, ...], int]
 
-    def place(self, *keys: Any) -> str:
+    def place(self, *keys: Scalar) -> str:
         """Return the file and the line of a key, for messages."""
         line = next((self.lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
         return f"'{self.path}'" + (f" (line {line})" if line else "")
 
 
-def read_yaml(path: Path) -> YamlFile:
+def read_yaml(path: Path) -> YamlFile[Value]:
     """Read a YAML file.
 
     Raises:
@@ -79,25 +90,34 @@ def read_yaml(path: Path) -> YamlFile:
 
 
 @dataclass
-class _Open:
-    """A list or mapping whose end has not come yet."""
+class _OpenList:
+    """A list whose end has not come yet."""
 
-    value: Any
     anchor: str | None
     begun: int
-    key: Any = _NO_KEY
-    bases: list[dict[Any, Any]] = field(default_factory=list)
+    value: list[Value] = field(default_factory=list)
+
+
+@dataclass
+class _OpenMapping:
+    """A mapping whose end has not come yet."""
+
+    anchor: str | None
+    begun: int
+    value: dict[Scalar, Value] = field(default_factory=dict)
+    key: Scalar | Merge | _NoKey = _NO_KEY
+    bases: list[dict[Scalar, Value]] = field(default_factory=list)
 
 
 class _Builder:
     """Takes events and builds the value."""
 
     def __init__(self, path: Path) -> None:
-        self.content: Any = None
-        self.lines: dict[tuple[Any, ...], int] = {}
+        self.content: Value = None
+        self.lines: dict[tuple[Scalar, ...], int] = {}
         self._path = path
-        self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._open: list[_OpenList | _OpenMapping] = []
+        self._anchors: dict[str, tuple[Value, int]] = {}
         self._nodes = self._documents = 0
         self._scalars = Scalars()
 
@@ -112,9 +132,9 @@ class _Builder:
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 self.refuse(f"the alias {shown(event.anchor)} stands for nothing that is complete", event.start_mark)
-            value, nodes = self._anchors[event.anchor]
+            known, nodes = self._anchors[event.anchor]
             self._count(nodes, event.start_mark)
-            self._put(value, event.start_mark)
+            self._put(known, event.start_mark)
         elif isinstance(event, yaml.ScalarEvent):
             self._count(1, event.start_mark)
             try:
@@ -134,7 +154,7 @@ class _Builder:
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", "correct it there")
 
-    def _begin(self, event: Any) -> None:
+    def _begin(self, event: CollectionStartEvent) -> None:
         import yaml
 
         mapping = isinstance(event, yaml.MappingStartEvent)
@@ -143,28 +163,29 @@ class _Builder:
         self._count(1, event.start_mark)
         if len(self._open) >= MAX_DEPTH:
             self.refuse(f"it nests deeper than {MAX_DEPTH} levels", event.start_mark)
-        if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _NO_KEY:
+        if self._open and isinstance(into := self._open[-1], _OpenMapping) and into.key is _NO_KEY:
             self.refuse("a key is a list or a mapping", event.start_mark)
-        self._open.append(_Open({} if mapping else [], event.anchor, self._nodes - 1))
+        kind = _OpenMapping if mapping else _OpenList
+        self._open.append(kind(event.anchor, self._nodes - 1))
         self._note_line(event.start_mark)
 
-    def _end(self, event: Any) -> None:
+    def _end(self, event: CollectionEndEvent) -> None:
         closed = self._open.pop()
-        value = closed.value
-        for base in closed.bases:
-            for key, item in base.items():
-                value.setdefault(key, item)
+        if isinstance(closed, _OpenMapping):
+            for base in closed.bases:
+                for key, item in base.items():
+                    closed.value.setdefault(key, item)
         if closed.anchor:
-            self._anchors[closed.anchor] = (value, self._nodes - closed.begun)
-        self._put(value, event.start_mark)
+            self._anchors[closed.anchor] = (closed.value, self._nodes - closed.begun)
+        self._put(closed.value, event.start_mark)
 
-    def _put(self, value: Any, mark: Mark) -> None:
+    def _put(self, value: Value | Merge, mark: Mark) -> None:
         """Add a complete value to what is open."""
         if not self._open:
-            self.content = value
+            self.content = _text(value)
             return
         into = self._open[-1]
-        if isinstance(into.value, list):
+        if isinstance(into, _OpenList):
             self._note_line(mark, len(into.value))
             into.value.append(_text(value))
         elif into.key is _NO_KEY:
@@ -176,7 +197,7 @@ class _Builder:
             into.value[into.key] = _text(value)
             into.key = _NO_KEY
 
-    def _put_key(self, into: _Open, key: Any, mark: Mark) -> None:
+    def _put_key(self, into: _OpenMapping, key: Value | Merge, mark: Mark) -> None:
         if isinstance(key, list | dict):
             self.refuse("a key is a list or a mapping", mark)
         if key is not MERGE and key in into.value:
@@ -186,19 +207,19 @@ class _Builder:
             into.value[key] = None  # so that a second one is found, also while the value is being built
             self._note_line(mark, key)
 
-    def _bases(self, value: Any, mark: Mark) -> list[dict[Any, Any]]:
+    def _bases(self, value: Value | Merge, mark: Mark) -> list[dict[Scalar, Value]]:
         """The mappings that ``<<`` names."""
-        bases = value if isinstance(value, list) else [value]
-        if not all(isinstance(base, dict) for base in bases):
+        given = value if isinstance(value, list) else [value]
+        bases = [base for base in given if isinstance(base, dict)]
+        if len(bases) < len(given):
             self.refuse("'<<' takes a mapping, or a list of mappings", mark)
         return bases
 
-    def _note_line(self, mark: Mark, *last: Any) -> None:
+    def _note_line(self, mark: Mark, *last: Scalar) -> None:
         """Note the line of a key or item near the root."""
-        keys = [outer.key if isinstance(outer.value, dict) else len(outer.value) for outer in self._open[:-1]]
-        keys += last
-        if 0 < len(keys) <= LOCATED:
-            self.lines.setdefault(tuple(keys), mark.line + 1)
+        keys = (*map(_key_now, self._open[:-1]), *last)
+        if mark and 0 < len(keys) <= LOCATED:
+            self.lines.setdefault(keys, mark.line + 1)
 
     def _count(self, nodes: int, mark: Mark) -> None:
         self._nodes += nodes
@@ -206,6 +227,13 @@ class _Builder:
             self.refuse(f"it has more than {MAX_NODES:,} values, where those of aliases count each time", mark)
 
 
-def _text(value: Any) -> Any:
+def _key_now(outer: _OpenList | _OpenMapping) -> Scalar:
+    """Return the key or the number of the item that is being built."""
+    if isinstance(outer, _OpenList):
+        return len(outer.value)
+    return "<<" if isinstance(outer.key, Merge | _NoKey) else outer.key
+
+
+def _text(value: Value | Merge) -> Value:
     """``<<`` is text wherever it is not a key."""
     return "<<" if value is MERGE else value

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from core.errors import shown
+
+if TYPE_CHECKING:
+    from yaml import ScalarEvent, ScalarNode
 
 MAX_TEXT = 1 << 16
 """Characters of one text."""
@@ -12,7 +17,17 @@ MAX_NUMBER = 100
 """Characters of one number."""
 TAG = "tag:yaml.org,2002:"
 KINDS = ("str", "null", "bool", "int", "float")
-MERGE = object()
+Scalar: TypeAlias = str | int | float | None
+"""The value of a scalar; a key of a mapping is one too."""
+
+
+class Merge(Enum):
+    """The type of :data:`MERGE`."""
+
+    merge = "<<"
+
+
+MERGE: Final = Merge.merge
 """The key ``<<``."""
 
 
@@ -27,10 +42,10 @@ class Scalars:
         from yaml.constructor import SafeConstructor
         from yaml.resolver import Resolver
 
-        self._resolver: Any = Resolver()
+        self._resolve: Callable[[type[ScalarNode], str, tuple[bool, bool]], str] = Resolver().resolve
         self._constructor = SafeConstructor()
 
-    def value(self, event: Any) -> Any:
+    def value(self, event: ScalarEvent) -> Scalar | Merge:
         """Return the value of a ``yaml.ScalarEvent``.
 
         A date, and what else has no type here, is text as it is written.
@@ -55,7 +70,7 @@ class Scalars:
 
         if tag in {None, "!"} and not plain:
             return "str"
-        looks: str = self._resolver.resolve(ScalarNode, text, (True, False)).removeprefix(TAG)
+        looks = self._resolve(ScalarNode, text, (True, False)).removeprefix(TAG)
         if tag is None or tag == "!":
             return looks
         kind = tag.removeprefix(TAG)

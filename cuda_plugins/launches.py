@@ -8,10 +8,9 @@ needs a GPU.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Triple = tuple[int, int, int]
 
@@ -32,10 +31,10 @@ class Launch:
     kernel: str
     grid: Triple
     block: Triple
-    argument: NDArray[Any]
+    argument: NDArray[np.void]
 
 
-def struct(*fields: tuple[Any, ...]) -> np.dtype[Any]:
+def struct(*fields: tuple[str, DTypeLike] | tuple[str, DTypeLike, int]) -> np.dtype[np.void]:
     """A structure with its fields at the places where C puts them.
 
     Args:

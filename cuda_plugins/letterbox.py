@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ def letterbox(
     offset: float = 0.0,
     swap: bool = True,
     half: bool = False,
-) -> NDArray[Any]:
+) -> NDArray[np.float32] | NDArray[np.float16]:
     """Resize, place, reorder and scale pictures (docs/contracts.md, Input: letterbox).
 
     Args:

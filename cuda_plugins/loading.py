@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import importlib
 from contextlib import AbstractContextManager
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from core.errors import UnavailableError
 from cuda_plugins import sources
 from cuda_plugins.launches import Launch
+
+if TYPE_CHECKING:
+    from cupy import RawKernel, RawModule
 
 INSTALL = "pip install 'cupy-cuda13x[ctk]' ('cupy-cuda12x[ctk]' for CUDA 12)"
 
@@ -31,13 +35,13 @@ def launch(wanted: Launch, stream: int) -> None:
         function(wanted.grid, wanted.block, (wanted.argument,))
 
 
-def on(stream: int) -> AbstractContextManager[Any]:
+def on(stream: int) -> AbstractContextManager[object]:
     """CuPy's current stream while the block runs: a ``cudaStream_t`` of the current device that is kept alive."""
     cuda = import_cupy().cuda
     if hasattr(cuda.Stream, "from_external"):
-        foreign: AbstractContextManager[Any] = cuda.Stream.from_external(_Foreign(stream))
+        foreign: AbstractContextManager[object] = cuda.Stream.from_external(_Foreign(stream))
         return foreign
-    external: AbstractContextManager[Any] = cuda.ExternalStream(stream)  # before CuPy 14
+    external: AbstractContextManager[object] = cuda.ExternalStream(stream)  # before CuPy 14
     return external
 
 
@@ -52,7 +56,7 @@ class _Foreign:
         return 0, self._pointer
 
 
-def load(source: str, kernel: str) -> Any:
+def load(source: str, kernel: str) -> RawKernel:
     """The ``cupy.RawKernel`` of a function, compiled and on the current device.
 
     Raises:
@@ -62,14 +66,14 @@ def load(source: str, kernel: str) -> Any:
 
 
 @functools.cache
-def _function(source: str, kernel: str, device: int) -> Any:
+def _function(source: str, kernel: str, device: int) -> RawKernel:
     function = _module(source, device).get_function(kernel)
     function.num_regs  # noqa: B018  # asking loads the code even where CUDA loads lazily, which a capture would forbid
     return function
 
 
 @functools.cache
-def _module(source: str, device: int) -> Any:
+def _module(source: str, device: int) -> RawModule:
     del device  # a module belongs to the device that was current when it was loaded
     cupy = import_cupy()
     module = cupy.RawModule(code=sources.source(source), options=sources.OPTIONS)
@@ -85,7 +89,7 @@ def _module(source: str, device: int) -> Any:
 
 
 @functools.cache
-def import_cupy() -> Any:
+def import_cupy() -> ModuleType:
     """The package ``cupy``, with a GPU to run on.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +46,7 @@ class Origin:
 
 def nms(
     boxes: Floats, scores: Floats, classes: NDArray[np.int32], origins: Sequence[Origin], wanted: Suppression
-) -> tuple[NDArray[np.int32], NDArray[Any]]:
+) -> tuple[NDArray[np.int32], NDArray[np.void]]:
     """Greedy and class-aware: the best box stays, those of its class that overlap it too much go, and so on.
 
     Equal scores are taken by row. Everything is computed in float32.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ Floats = NDArray[np.float32]
 
 def yolo_layer(
     heads: Sequence[Floats], *, max_stride: int, num_classes: int, anchors: Sequence[float], threshold: float
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, NDArray[np.number]]:
     """Decode heads to boxes, as docs/contracts.md defines it.
 
     Args:
@@ -37,7 +36,7 @@ def yolo_layer(
     levels = [_planes(head, len(pair), num_classes) for head, pair in zip(heads, pairs, strict=True)]
     network = np.array(heads[-1].shape[:1:-1], np.float32) * np.float32(max_stride)
     batch, rows = len(heads[0]), sum(level[:, :, 0].size for level in levels) // len(heads[0])
-    outputs: dict[str, NDArray[Any]] = {
+    outputs: dict[str, NDArray[np.number]] = {
         NUM: np.zeros((batch, 1), np.int32),
         BOXES: np.zeros((batch, rows, 4), np.float32),
         SCORES: np.zeros((batch, rows), np.float32),

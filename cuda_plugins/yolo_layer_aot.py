@@ -12,18 +12,24 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from core.errors import HooklineError
 from cuda_plugins import nvrtc, sources
 from cuda_plugins.callbacks import reported
 from cuda_plugins.signature import NAMESPACE, OPERATOR
+from cuda_plugins.tensorrt_types import SymInt, TensorDesc
 from cuda_plugins.yolo_layer_launch import BLOCKS, CELLS_A_PART, MAX_PARTS, SOURCE, THREADS
 from cuda_plugins.yolo_layer_plugin import check_channels, output_types, registered_form
 from cuda_plugins.yolo_layer_settings import TYPES, Settings, from_arrays
+
+if TYPE_CHECKING:
+    from tensorrt.plugin import AutoTuneCombination, KernelLaunchParams, SymIntExprs
 
 KERNEL = "yolo_layer_aot"
 ARCHITECTURE = "--gpu-architecture=compute_75"
@@ -52,22 +58,22 @@ def register(trt: ModuleType, cuda: str = "") -> None:
         _define(trt, importlib.import_module(f"{trt.__name__}.plugin"), cuda)
 
 
-def _define(trt: Any, plugin: Any, cuda: str) -> None:
+def _define(trt: ModuleType, plugin: ModuleType, cuda: str) -> None:
     """The three functions that TensorRT calls by their signatures; they take any number of heads."""
     name = f"{NAMESPACE}::{OPERATOR}"
     heads = dict.fromkeys(("p3", "p4", "p5"), plugin.TensorDesc)
     attributes = {key: _array_of(dtype) for key, dtype in TYPES.items()}
     outputs = GenericAlias(tuple, (plugin.TensorDesc,) * 4)
 
-    def describe(*heads: Any, **fields: Any) -> Any:
+    def describe(*heads: TensorDesc, **fields: ArrayLike) -> tuple[TensorDesc, ...]:
         return describe_outputs(trt, plugin, heads, from_arrays(fields.items()))
 
-    def implement(*arguments: Any) -> Any:
-        descs = [argument for argument in arguments if isinstance(argument, plugin.TensorDesc)]
-        values = arguments[len(descs) : -2]  # then the outputs and the tactic
+    def implement(*arguments: object) -> tuple[str, bytes, KernelLaunchParams, SymIntExprs]:
+        descs: list[TensorDesc] = [argument for argument in arguments if isinstance(argument, plugin.TensorDesc)]
+        values = map(np.asarray, arguments[len(descs) : -2])  # then the outputs and the tactic
         return implementation(trt, plugin, descs, from_arrays(zip(TYPES, values, strict=False)), cuda)
 
-    def tune(*arguments: Any) -> Any:
+    def tune(*arguments: object) -> list[AutoTuneCombination]:
         return [plugin.AutoTuneCombination(combinations(len(arguments) - 1), "LINEAR")]
 
     made = GenericAlias(tuple, (str, bytes, plugin.KernelLaunchParams, plugin.SymIntExprs))
@@ -78,21 +84,23 @@ def _define(trt: Any, plugin: Any, cuda: str) -> None:
     )
 
 
-def _array_of(dtype: Any) -> Any:
+def _array_of(dtype: type[np.int32 | np.float32]) -> GenericAlias:
     """The annotation of an array in the form that TensorRT 10 and 11 read, whatever ``NDArray`` is in this NumPy."""
     return GenericAlias(np.ndarray, (Any, GenericAlias(np.dtype, (dtype,))))
 
 
-def _declared(function: Any, parameters: dict[str, Any], result: Any) -> Any:
+def _declared(function: Callable[..., object], parameters: Mapping[str, object], result: object) -> object:
     """Give a function the signature that TensorRT wants to read, its own is more lenient; keep what it raises."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     listed = [inspect.Parameter(name, kind, annotation=annotation) for name, annotation in parameters.items()]
-    declared: Any = reported(function)
-    declared.__signature__ = inspect.Signature(listed, return_annotation=result)
+    declared = reported(function)
+    vars(declared)["__signature__"] = inspect.Signature(listed, return_annotation=result)
     return declared
 
 
-def describe_outputs(trt: Any, plugin: Any, heads: Any, settings: Settings) -> tuple[Any, ...]:
+def describe_outputs(
+    trt: ModuleType, plugin: ModuleType, heads: Sequence[TensorDesc], settings: Settings
+) -> tuple[TensorDesc, ...]:
     """Descriptions of the outputs for descriptions of the heads."""
     channels = [head.shape_expr[1] for head in heads]
     known = [-1 if one.is_fake or not one.is_constant else one.constant_value() for one in channels]
@@ -103,7 +111,7 @@ def describe_outputs(trt: Any, plugin: Any, heads: Any, settings: Settings) -> t
     return tuple(plugin.from_shape_expr(shape, kind) for shape, kind in zip(shapes, output_types(trt), strict=True))
 
 
-def _rows(heads: Any, settings: Settings) -> Any:
+def _rows(heads: Sequence[TensorDesc], settings: Settings) -> SymInt:
     """N = A * sum(H * W)."""
     grids = [head.shape_expr[2] * head.shape_expr[3] for head in heads]
     cells = functools.reduce(lambda one, other: one + other, grids)
@@ -111,8 +119,8 @@ def _rows(heads: Any, settings: Settings) -> Any:
 
 
 def implementation(
-    trt: Any, plugin: Any, heads: Any, settings: Settings, cuda: str = ""
-) -> tuple[str, bytes, Any, Any]:
+    trt: ModuleType, plugin: ModuleType, heads: Sequence[TensorDesc], settings: Settings, cuda: str = ""
+) -> tuple[str, bytes, KernelLaunchParams, SymIntExprs]:
     """Name of the kernel, PTX, launch, and the integers between the inputs and the outputs: H and W of each level."""
     launch = plugin.KernelLaunchParams()
     batch = heads[0].shape_expr[0]

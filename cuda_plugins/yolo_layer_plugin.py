@@ -7,7 +7,7 @@ do not). The classes are made when TensorRT is at hand, since their bases are it
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -19,10 +19,17 @@ from cuda_plugins import loading
 from cuda_plugins.callbacks import reported
 from cuda_plugins.launches import Launch
 from cuda_plugins.signature import NAMESPACE, OPERATOR, OUTPUTS, VERSION
+from cuda_plugins.tensorrt_types import (
+    DynamicPluginTensorDesc,
+    ExprBuilder,
+    ExprT,
+    PluginField,
+    PluginTensorDesc,
+)
 from cuda_plugins.yolo_layer_launch import KERNELS, SOURCE, Decoded, Head, place, yolo_layer_launch
 from cuda_plugins.yolo_layer_settings import Settings, from_arrays
 
-_registered: list[Any] = []
+_registered: list[object] = []
 
 
 def register(trt: ModuleType) -> None:
@@ -49,7 +56,7 @@ def register(trt: ModuleType) -> None:
         _registered.append(creator)
 
 
-def registered_form(trt: Any) -> Literal["python", "ahead of time"] | None:
+def registered_form(trt: ModuleType) -> Literal["python", "ahead of time"] | None:
     """Which form of the plugin is registered in this process. Asking logs nothing, as ``get_creator`` would."""
     wanted, quick = (OPERATOR, VERSION, NAMESPACE), getattr(trt, "IPluginCreatorV3Quick", ())  # since TensorRT 10.6
     for one in trt.get_plugin_registry().all_creators:
@@ -60,7 +67,7 @@ def registered_form(trt: Any) -> Literal["python", "ahead of time"] | None:
 
 
 @functools.cache
-def creator_class(trt: Any) -> Any:
+def creator_class(trt: Any) -> Callable[[], object]:
     """The subclass of this TensorRT's ``IPluginCreatorV3One``."""
 
     class YoloLayerCreator(trt.IPluginCreatorV3One):  # type: ignore[misc]
@@ -75,14 +82,14 @@ def creator_class(trt: Any) -> Any:
             self.field_names = trt.PluginFieldCollection(self.fields)
 
         @reported
-        def create_plugin(self, name: str, field_collection: Any, phase: Any) -> Any:  # noqa: ARG002
+        def create_plugin(self, name: str, field_collection: Iterable[PluginField], phase: object) -> object:  # noqa: ARG002
             return plugin_class(trt)(from_arrays((field.name, field.data) for field in field_collection))
 
     return YoloLayerCreator
 
 
 @functools.cache
-def plugin_class(trt: Any) -> Any:
+def plugin_class(trt: Any) -> Callable[[Settings], object]:
     """The subclass of this TensorRT's ``IPluginV3`` and its capabilities."""
 
     class YoloLayer(trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime):  # type: ignore[misc]
@@ -99,51 +106,62 @@ def plugin_class(trt: Any) -> Any:
             self.fields = fields_of(trt, settings)
             self.prepared: Prepared | None = None
 
-        def get_capability_interface(self, type: Any) -> Any:  # noqa: A002, ARG002
+        def get_capability_interface(self, type: object) -> YoloLayer:  # noqa: A002, ARG002
             return self
 
         @reported
-        def clone(self) -> Any:
+        def clone(self) -> YoloLayer:
             return YoloLayer(self.settings)
 
         @reported
-        def get_output_data_types(self, input_types: Sequence[Any]) -> list[Any]:  # noqa: ARG002
+        def get_output_data_types(self, input_types: Sequence[object]) -> list[object]:  # noqa: ARG002
             return output_types(trt)
 
         @reported
-        def get_output_shapes(self, inputs: Sequence[Any], shape_inputs: Sequence[Any], builder: Any) -> list[Any]:  # noqa: ARG002
+        def get_output_shapes(
+            self,
+            inputs: Sequence[Sequence[ExprT]],
+            shape_inputs: Sequence[Sequence[ExprT]],  # noqa: ARG002
+            builder: ExprBuilder[ExprT],
+        ) -> list[Sequence[ExprT]]:
             return output_shapes(trt, inputs, self.settings, builder)
 
         @reported
-        def supports_format_combination(self, pos: int, in_out: Sequence[Any], num_inputs: int) -> bool:
+        def supports_format_combination(
+            self, pos: int, in_out: Sequence[DynamicPluginTensorDesc], num_inputs: int
+        ) -> bool:
             return supports(trt, [tensor.desc for tensor in in_out[: pos + 1]], num_inputs)
 
         @reported
-        def configure_plugin(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:  # noqa: ARG002
+        def configure_plugin(
+            self,
+            inputs: Sequence[DynamicPluginTensorDesc],
+            outputs: Sequence[DynamicPluginTensorDesc],  # noqa: ARG002
+        ) -> None:
             check_channels([tensor.desc.dims for tensor in inputs], self.settings)
 
         @reported
-        def on_shape_change(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:  # noqa: ARG002
+        def on_shape_change(self, inputs: Sequence[PluginTensorDesc], outputs: Sequence[PluginTensorDesc]) -> None:  # noqa: ARG002
             self.prepared = prepare(trt, inputs, self.settings, self.prepared)
 
         def set_tactic(self, tactic: int) -> None:
             """There is one way only."""
 
         @reported
-        def attach_to_context(self, resource_context: Any) -> Any:  # noqa: ARG002
+        def attach_to_context(self, resource_context: object) -> YoloLayer:  # noqa: ARG002
             for kernel in KERNELS.values():
                 loading.load(SOURCE, kernel)
             return self.clone()
 
         @reported
-        def get_fields_to_serialize(self) -> Any:
+        def get_fields_to_serialize(self) -> object:
             return trt.PluginFieldCollection(self.fields)
 
         @reported
         def enqueue(  # noqa: PLR0917
             self,
-            input_desc: Sequence[Any],
-            output_desc: Sequence[Any],  # noqa: ARG002
+            input_desc: Sequence[PluginTensorDesc],
+            output_desc: Sequence[PluginTensorDesc],  # noqa: ARG002
             inputs: Sequence[int],
             outputs: Sequence[int],
             workspace: int,  # noqa: ARG002
@@ -160,11 +178,13 @@ def plugin_class(trt: Any) -> Any:
 class Prepared:
     """A launch, and the shapes and types that it is for."""
 
-    key: tuple[Any, ...]
+    key: tuple[tuple[object, ...], ...]
     launch: Launch
 
 
-def prepare(trt: Any, inputs: Sequence[Any], settings: Settings, before: Prepared | None) -> Prepared:
+def prepare(
+    trt: ModuleType, inputs: Sequence[PluginTensorDesc], settings: Settings, before: Prepared | None
+) -> Prepared:
     """The launch for inputs of these descriptions: the one before where it fits."""
     key = tuple((desc.type, *desc.dims) for desc in inputs)
     if before is not None and before.key == key:
@@ -180,7 +200,9 @@ def prepare(trt: Any, inputs: Sequence[Any], settings: Settings, before: Prepare
     return Prepared(key, launch)
 
 
-def output_shapes(trt: Any, heads: Sequence[Any], settings: Settings, builder: Any) -> list[Any]:
+def output_shapes(
+    trt: ModuleType, heads: Sequence[Sequence[ExprT]], settings: Settings, builder: ExprBuilder[ExprT]
+) -> list[Sequence[ExprT]]:
     """Expressions for [B, 1], [B, N, 4], [B, N] and [B, N], with N = A * sum(H * W)."""
     anchors = settings.pairs(len(heads)).shape[1]
     cells = builder.constant(0)
@@ -194,12 +216,12 @@ def output_shapes(trt: Any, heads: Sequence[Any], settings: Settings, builder: A
     return [trt.DimsExprs(shape) for shape in shapes]
 
 
-def output_types(trt: Any) -> list[Any]:
+def output_types(trt: ModuleType) -> list[object]:
     """Types of the outputs in their order."""
     return [trt.DataType.INT32, trt.DataType.FLOAT, trt.DataType.FLOAT, trt.DataType.INT32]
 
 
-def supports(trt: Any, tensors: Sequence[Any], inputs: int) -> bool:
+def supports(trt: ModuleType, tensors: Sequence[PluginTensorDesc], inputs: int) -> bool:
     """Whether the last of ``tensors`` may be so: linear, heads of one float type, outputs of theirs."""
     last = tensors[-1]
     if last.format != trt.TensorFormat.LINEAR:
@@ -228,7 +250,10 @@ def check_channels(heads: Sequence[Sequence[int]], settings: Settings) -> None:
             )
 
 
-def fields_of(trt: Any, settings: Settings) -> list[Any]:
+def fields_of(trt: ModuleType, settings: Settings) -> list[PluginField]:
     """The fields of a node. A ``PluginFieldCollection`` does not keep their memory, so whoever makes one keeps them."""
-    types = {np.dtype(np.int32): trt.PluginFieldType.INT32, np.dtype(np.float32): trt.PluginFieldType.FLOAT32}
+    types: dict[np.dtype[np.number], object] = {
+        np.dtype(np.int32): trt.PluginFieldType.INT32,
+        np.dtype(np.float32): trt.PluginFieldType.FLOAT32,
+    }
     return [trt.PluginField(name, array, types[array.dtype]) for name, array in settings.arrays().items()]

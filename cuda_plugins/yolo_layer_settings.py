@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from core.errors import HooklineError
 from cuda_plugins.signature import ANCHORS, MAX_STRIDE, NUM_CLASSES, OPERATOR, THRESHOLD
@@ -17,7 +16,12 @@ MAX_ANCHORS = 8
 """Anchors a level."""
 
 DEFAULT_THRESHOLD = 0.25
-TYPES = {MAX_STRIDE: np.int32, NUM_CLASSES: np.int32, ANCHORS: np.float32, THRESHOLD: np.float32}
+TYPES: Mapping[str, type[np.int32 | np.float32]] = {
+    MAX_STRIDE: np.int32,
+    NUM_CLASSES: np.int32,
+    ANCHORS: np.float32,
+    THRESHOLD: np.float32,
+}
 """The fields, with the types that the ONNX parser gives them."""
 
 
@@ -56,7 +60,7 @@ class Settings:
         """Channels of every head: A * (5 + nc)."""
         return int(self.pairs(levels).shape[1]) * (5 + self.num_classes)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, NDArray[np.number]]:
         """The fields by name, in the order of :data:`TYPES`."""
         values = (self.max_stride, self.num_classes, self.anchors, self.threshold)
         return {
@@ -64,7 +68,7 @@ class Settings:
         }
 
 
-def from_arrays(fields: Iterable[tuple[str, Any]]) -> Settings:
+def from_arrays(fields: Iterable[tuple[str, ArrayLike]]) -> Settings:
     """Read fields: names and one-dimensional arrays, which are copied. A name that is not ours is passed over.
 
     Raises:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from core.hookspecs import PROJECT
 from core.in_process import RunResult, run_in_process
-from core.registry import Origin, Registry
+from core.registry import PART_KINDS, Origin, Registry
 from core.version import __version__
 from hookline.options import arguments
 
 if TYPE_CHECKING:
     from core.artifacts import Checkpoint
     from core.context import Reporter, RunContext
+    from core.serial import DataclassInstance
 
 TINY = ("toy.train=8", "toy.val=4", "toy.imgsz=64", "toy.objects=2")
 TINY_TRAINING = (
@@ -102,7 +103,7 @@ def context(
     folder: Path,
     *plugins: object,
     shipped: bool = False,
-    options: Mapping[tuple[str, str], object] | None = None,
+    options: Mapping[tuple[str, str], DataclassInstance] | None = None,
     device: str = "cpu",
     backend: str = "auto",
     seed: int = 0,
@@ -131,7 +132,7 @@ def context(
         device=device,
         backend=backend,
         registry=registry,
-        options=lambda kind, name: given.get((kind, name)) or registry.part(kind, name).options(),
+        options=lambda kind, name: given.get((kind, name)) or registry.get(PART_KINDS[kind], name).options(),
         reporter=reporter or Recorder(),
     )
 

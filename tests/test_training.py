@@ -190,7 +190,7 @@ def test_what_ends_a_process_that_follows_is_told(folder: Path, repo_root: Path)
     done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if "imgsz=70 is not a multiple" in line]
-    assert told
+    assert told, done.stderr
     assert len(told) == len(set(told)) <= 2  # "(in process 1)" where that one comes first
 
 

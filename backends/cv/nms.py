@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +42,7 @@ def _overlaps(boxes: Candidates, first: NDArray[np.intp], second: NDArray[np.int
     shared = _extent(one, other, 0)
     shared *= _extent(one, other, 1)
     total = _areas(one)[:, None] + _areas(other)[None, :] - shared
-    above: NDArray[Any] = shared > np.float32(iou) * total
+    above: NDArray[np.bool_] = shared > np.float32(iou) * total
     above &= boxes.classes[first][:, None] == boxes.classes[second][None, :]
     return above
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ class OpenCvProcessor:
 
     def detect(
         self,
-        outputs: Mapping[str, NDArray[Any]],
+        outputs: Mapping[str, NDArray[np.number]],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
@@ -45,7 +44,7 @@ class OpenCvProcessor:
 
     @staticmethod
     def _detect_one(
-        outputs: Mapping[str, NDArray[Any]], index: int, head: Head, place: Letterbox, wanted: Filter
+        outputs: Mapping[str, NDArray[np.number]], index: int, head: Head, place: Letterbox, wanted: Filter
     ) -> Detections:
         found = head.candidates(outputs, index, wanted)
         if wanted.classes:

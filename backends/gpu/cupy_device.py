@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from backends.gpu.cuda_errors import MEMORY, MEMORY_HINT, in_one_line
 from backends.gpu.device import Bytes
@@ -15,11 +17,14 @@ from core.parts import DeviceArray
 from cuda_plugins import loading
 from cuda_plugins.launches import Launch
 
+if TYPE_CHECKING:
+    from cupy.cuda import Stream
+
 
 class CupyMark:
     """An event, recorded on the device that is current."""
 
-    def __init__(self, device: CupyDevice, cupy: Any, stream: int) -> None:
+    def __init__(self, device: CupyDevice, cupy: ModuleType, stream: int) -> None:
         self._device = device
         self._event = cupy.cuda.Event(block=False, disable_timing=True)
         cupy.cuda.runtime.eventRecord(self._event.ptr, stream)
@@ -50,7 +55,7 @@ class CupyDevice:
         self._cupy = loading.import_cupy()
         self._runtime = self._cupy.cuda.runtime
         self._number = number
-        self._streams: list[Any] = []
+        self._streams: list[Stream] = []
         with self.here():
             self._runtime.free(0)  # opens the context, so that what is in its way is told now
 
@@ -61,7 +66,7 @@ class CupyDevice:
         pointer: int = self._streams[-1].ptr
         return pointer
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: int) -> DeviceArray:
         """From CuPy's pool, which keeps memory by stream."""
         with self.here(), loading.on(stream):
             try:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from core.parts import DeviceArray
 from cuda_plugins.launches import Launch
@@ -34,7 +33,7 @@ class Device(Protocol):
         """A stream that waits for no other; it lives as long as the device's object."""
         ...
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: int) -> DeviceArray:
         """Memory that is used on ``stream``, and on others only until they have finished; aligned to 256 bytes.
 
         Raises:
@@ -82,7 +81,7 @@ class View:
 
     address: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.number]
 
     @property
     def size(self) -> int:
@@ -96,7 +95,7 @@ def view(array: DeviceArray) -> View:
     Raises:
         ValueError: It is not contiguous.
     """
-    about: Mapping[str, Any] = array.__cuda_array_interface__
+    about = array.__cuda_array_interface__
     shape, dtype = tuple(about["shape"]), np.dtype(about["typestr"])
     strides = about.get("strides")
     if strides is not None and prod(shape) and tuple(strides) != _contiguous(shape, dtype.itemsize):
@@ -104,7 +103,7 @@ def view(array: DeviceArray) -> View:
     return View(about["data"][0], shape, dtype)
 
 
-def fetch(array: DeviceArray, device: Device, stream: int) -> NDArray[Any]:
+def fetch(array: DeviceArray, device: Device, stream: int) -> NDArray[np.number]:
     """A copy in the host's memory; waits for the stream."""
     found = view(array)
     target = np.empty(found.shape, found.dtype)

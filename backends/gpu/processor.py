@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +48,11 @@ class CupyProcessor:
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
         """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W] in the host's memory."""
         images, letterboxes = self._pictures.prepare(pictures, contract, upscale=upscale, fit=fit)
-        return fetch(images, self._device, self._pictures.stream), letterboxes
+        return fetch(images, self._device, self._pictures.stream).view(np.float32), letterboxes
 
     def detect(
         self,
-        outputs: Mapping[str, NDArray[Any]],
+        outputs: Mapping[str, NDArray[np.number]],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
@@ -98,7 +97,7 @@ class BesideSession:
         *,
         upscale: bool = True,
         fit: tuple[int, int] | None = None,
-    ) -> tuple[Any, list[Letterbox]]:
+    ) -> tuple[DeviceArray, list[Letterbox]]:
         """Letterbox and normalise uint8 BGR [H, W, 3] pictures to [B, 3, H, W] of the session's type, on the device."""
         images, letterboxes = self._pictures.prepare(pictures, contract, upscale=upscale, fit=fit)
         self._device.wait(self._pictures.stream)
@@ -106,7 +105,7 @@ class BesideSession:
 
     def detect(
         self,
-        outputs: Mapping[str, Any],
+        outputs: Mapping[str, NDArray[np.number] | DeviceArray],
         head: Head,
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
@@ -120,7 +119,7 @@ class BesideSession:
             return self._suppressor.detect(outputs, head, letterboxes, wanted)
         return self._host.detect(self._downloaded(outputs), head, letterboxes, wanted)
 
-    def _downloaded(self, outputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def _downloaded(self, outputs: Mapping[str, NDArray[np.number] | DeviceArray]) -> dict[str, NDArray[np.number]]:
         return {
             name: fetch(value, self._device, self._session.stream) if isinstance(value, DeviceArray) else value
             for name, value in outputs.items()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from backends.gpu.device import Bytes, Device, View, view
 from core.artifacts import DECODED
@@ -32,9 +32,11 @@ class Suppressor:
         self._result: Bytes = np.empty(0, np.uint8)
         device.load("nms", "nms")
 
-    def holds(self, outputs: Mapping[str, Any], head: Head, wanted: Filter) -> bool:
+    def holds(
+        self, outputs: Mapping[str, NDArray[np.number] | DeviceArray], head: Head, wanted: Filter
+    ) -> TypeGuard[Mapping[str, DeviceArray]]:
         """Whether the kernels can do it."""
-        if not all(isinstance(value, DeviceArray) for value in outputs.values()):
+        if not _are_on_device(outputs):
             return False
         if max(wanted.classes, default=0) >= MAX_CLASSES:
             return False
@@ -113,8 +115,14 @@ class Suppressor:
         self._device.wait(self._stream)
         return result
 
-    def _empty(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+    def _empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
         return self._device.empty(shape, dtype, self._stream)
+
+
+def _are_on_device(
+    outputs: Mapping[str, NDArray[np.number] | DeviceArray],
+) -> TypeGuard[Mapping[str, DeviceArray]]:
+    return all(isinstance(value, DeviceArray) for value in outputs.values())
 
 
 def _asked(wanted: Filter) -> Suppression:
@@ -125,6 +133,6 @@ def _origin(place: Letterbox) -> Origin:
     return Origin(place.ratio, place.left, place.top, place.width, place.height)
 
 
-def _detections(rows: NDArray[Any]) -> Detections:
+def _detections(rows: NDArray[np.void]) -> Detections:
     """Copies, since the memory of the rows is used again."""
     return Detections(rows["box"].copy(), rows["score"].copy(), rows["label"].copy())

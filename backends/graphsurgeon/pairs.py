@@ -39,7 +39,7 @@ def asymmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.uint8]]
 
 
 def add_activation_pair(
-    graph: gs.Graph, tensor: gs.Variable, scale: np.float32, zero_point: NDArray[np.generic]
+    graph: gs.Graph, tensor: gs.Variable, scale: np.float32, zero_point: NDArray[np.number]
 ) -> gs.Variable:
     """Append Q and DQ after ``tensor``; gives what DQ gives."""
     name = tensor.name

@@ -12,7 +12,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from backends.nvidia import started
 from backends.nvidia.driver import problem_of
@@ -21,6 +22,9 @@ from backends.nvidia.hiding import VISIBLE, entries
 from backends.nvidia.nvml import NO_PERMISSION, ask_nvml, trouble
 from backends.system.here import Here
 from core.errors import HooklineError, UnavailableError
+
+if TYPE_CHECKING:
+    from backends.nvidia.nvml_worker import DeviceFacts, ListedGpu
 
 LAZY = "CUDA_MODULE_LOADING"
 CLOSER = "see +stage=doctor"
@@ -134,7 +138,7 @@ def prepare_environment(gpu: Gpu) -> None:
         os.environ[VISIBLE] = gpu.uuid
 
 
-def ordinal(gpu: Gpu, runtime: Any, here: Here | None = None) -> int:
+def ordinal(gpu: Gpu, runtime: ModuleType, here: Here | None = None) -> int:
     """The number by which the CUDA runtime knows a GPU in this process. Opens no context.
 
     Args:
@@ -235,21 +239,21 @@ def _shared(facts: Driver) -> Gpu:
     return Gpu("", facts.jetson or "the GPU of Windows", "", 0, 0, "")
 
 
-def _of_others(entry: Mapping[str, Any]) -> bool:
+def _of_others(entry: ListedGpu) -> bool:
     """A GPU that this process may not use at all, as those of other jobs: CUDA does not count it."""
     return bool(entry.get("code") == NO_PERMISSION)
 
 
-def _instances(entry: Mapping[str, Any], driver: str) -> list[Gpu]:
+def _instances(entry: ListedGpu, driver: str) -> list[Gpu]:
     """A GPU, or the instances that it is divided into."""
-    shared = {"capability": entry["capability"], "driver": driver}
     if entry["mig"] is None:
-        return [Gpu(**_own(entry), **shared)]
-    return [Gpu(**_own(item), **shared, parent=entry["uuid"], place=item["place"]) for item in entry["mig"]]
+        return [_gpu(entry, entry, driver)]
+    return [replace(_gpu(item, entry, driver), parent=entry["uuid"], place=item["place"]) for item in entry["mig"]]
 
 
-def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: entry[key] for key in ("uuid", "name", "total", "free")}
+def _gpu(item: DeviceFacts | ListedGpu, entry: ListedGpu, driver: str) -> Gpu:
+    """``item`` is the GPU ``entry`` or an instance of it."""
+    return Gpu(item["uuid"], item["name"], entry["capability"], item["total"], item["free"], driver)
 
 
 def _can_only_be(gpu: Gpu, here: Here) -> bool:

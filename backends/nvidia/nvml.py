@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.nvidia.facts import ON_WINDOWS, Driver, driver_facts
 from backends.system.here import Here
@@ -14,6 +14,9 @@ from backends.system.libraries import find_libraries
 from backends.system.native import is_late, run_python
 from backends.system.room import size
 from core.checks import Asked, Finding, State, absent, broken, doubtful, fine
+
+if TYPE_CHECKING:
+    from backends.nvidia.nvml_worker import DeviceFacts, ListedGpu, Said
 
 OLDEST = (7, 5)
 """Compute capability below which TensorRT 10 and the kernels are not made."""
@@ -40,7 +43,7 @@ def gpus(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield from _enough([_gpu(f"GPU {number}", gpu) for number, gpu in enumerate(said["gpus"])])
 
 
-def trouble(here: Here, said: Mapping[str, Any], error: str) -> Finding | None:
+def trouble(here: Here, said: Said, error: str) -> Finding | None:
     """Why what :func:`ask_nvml` gave lists no GPU, None where it does."""
     facts = driver_facts(here)
     if error:
@@ -52,13 +55,13 @@ def trouble(here: Here, said: Mapping[str, Any], error: str) -> Finding | None:
     return None
 
 
-def ask_nvml(here: Here) -> tuple[dict[str, Any], str]:
+def ask_nvml(here: Here) -> tuple[Said, str]:
     """What NVML says, and why it cannot be asked, empty where it can."""
     paths = find_libraries("libnvidia-ml.so*", here)
     if not paths:
         return {}, "libnvidia-ml.so.1 is nowhere"
     output, error = run_python(["-I", "-S", str(_WORKER), str(paths[0])])
-    said = {} if error else json.loads(output)
+    said: Said = {} if error else json.loads(output)
     if error or "error" in said:
         return {}, f"{paths[0]} cannot be asked: {error or said['error']}"
     return said, ""
@@ -78,13 +81,19 @@ def _enough(found: list[Finding]) -> list[Finding]:
     return [replace(item, state=change.get(item.state, item.state)) for item in found]
 
 
-def _gpu(subject: str, gpu: Mapping[str, Any]) -> Finding:
+def _gpu(subject: str, gpu: ListedGpu) -> Finding:
     if "lost" in gpu:
         return _lost(subject, gpu)
     capability, mig = gpu["capability"], gpu["mig"]
     known = f"compute capability {capability}" if capability else "compute capability unknown"
     found = ", ".join(filter(None, (gpu["name"], known, memory(gpu), gpu["uuid"])))
-    facts = {key: str(gpu[key]) for key in ("name", "uuid", "capability", "total", "free")}
+    facts = {
+        "name": gpu["name"],
+        "uuid": gpu["uuid"],
+        "capability": capability,
+        "total": str(gpu["total"]),
+        "free": str(gpu["free"]),
+    }
     if capability and tuple(map(int, capability.split("."))) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         return broken(subject, found, f"device=cpu, or a GPU of compute capability {oldest} or newer", **facts)
@@ -101,12 +110,12 @@ def _gpu(subject: str, gpu: Mapping[str, Any]) -> Finding:
     return fine(subject, found, **facts)
 
 
-def memory(gpu: Mapping[str, Any]) -> str:
+def memory(gpu: DeviceFacts | ListedGpu) -> str:
     """Free and total memory in words."""
     return f"{size(gpu['free'])} of {size(gpu['total'])} free" if gpu["total"] else "memory unknown"
 
 
-def _lost(subject: str, gpu: Mapping[str, Any]) -> Finding:
+def _lost(subject: str, gpu: ListedGpu) -> Finding:
     if gpu["code"] == NO_PERMISSION:
         remedy = (
             "it may belong to another job or user: a scheduler gives GPUs; yours: sudo usermod -aG video,render $USER"
@@ -132,7 +141,7 @@ def _without(facts: Driver, why: str) -> Finding:
     return doubtful("NVML", f"{why}; without it the first GPU is taken", remedy)
 
 
-def _refused(facts: Driver, said: Mapping[str, Any]) -> Finding:
+def _refused(facts: Driver, said: Said) -> Finding:
     code = said["code"]
     found = f"{said['call']}: {said['text'] or 'unknown'} (error {code})"
     if said["call"].startswith("nvmlInit"):

@@ -9,13 +9,52 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
-from typing import Any
+from typing import TypedDict
 
 _TEXT = 96
 """Bytes of the longest name that NVML gives."""
 UNTOLD = (3, 4)
 """``NVML_ERROR_NOT_SUPPORTED`` and ``NVML_ERROR_NO_PERMISSION``: GPUs that share the processor's memory have none of
 their own to tell of, and a container with an instance of MIG may not ask the GPU that it is an instance of."""
+
+
+class DeviceFacts(TypedDict):
+    """A GPU, or an instance of one."""
+
+    name: str
+    uuid: str
+    total: int
+    free: int
+
+
+class Instance(DeviceFacts):
+    """An instance of MIG."""
+
+    place: str
+
+
+class ListedGpu(TypedDict, total=False):
+    """A GPU; of one that does not answer only ``lost`` and ``code``."""
+
+    name: str
+    uuid: str
+    total: int
+    free: int
+    capability: str
+    mig: list[Instance] | None
+    lost: str
+    code: int
+
+
+class Said(TypedDict, total=False):
+    """What is printed: ``driver`` and ``gpus``; or ``call``, ``code`` and ``text``; or ``error``."""
+
+    driver: str
+    gpus: list[ListedGpu]
+    call: str
+    code: int
+    text: str
+    error: str
 
 
 class RefusedError(Exception):
@@ -38,13 +77,13 @@ class Nvml:
     def __init__(self, path: str) -> None:
         self.library = ctypes.CDLL(path)
 
-    def call(self, name: str, *arguments: Any) -> None:
+    def call(self, name: str, *arguments: object) -> None:
         """Call a function that returns ``nvmlReturn_t``."""
         code = getattr(self.library, name)(*arguments)
         if code:
             raise RefusedError(name, code)
 
-    def told(self, name: str, *arguments: Any) -> bool:
+    def told(self, name: str, *arguments: object) -> bool:
         """Call a function; False where NVML does not tell this of a device that is well."""
         try:
             self.call(name, *arguments)
@@ -54,19 +93,19 @@ class Nvml:
             raise
         return True
 
-    def text(self, name: str, *before: Any) -> str:
+    def text(self, name: str, *before: object) -> str:
         """A function that fills a buffer of characters."""
         buffer = ctypes.create_string_buffer(_TEXT)
         self.call(name, *before, buffer, ctypes.c_uint(_TEXT))
         return buffer.value.decode(errors="replace")
 
-    def number(self, name: str, *before: Any) -> int:
+    def number(self, name: str, *before: object) -> int:
         """A function that writes one number."""
         value = ctypes.c_uint()
         self.call(name, *before, ctypes.byref(value))
         return value.value
 
-    def handle(self, name: str, *before: Any) -> ctypes.c_void_p:
+    def handle(self, name: str, *before: object) -> ctypes.c_void_p:
         """A function that writes the handle of a device."""
         value = ctypes.c_void_p()
         self.call(name, *before, ctypes.byref(value))
@@ -81,16 +120,24 @@ class Nvml:
             return ""
 
 
-def gpu(nvml: Nvml, index: int) -> dict[str, Any]:
+def gpu(nvml: Nvml, index: int) -> ListedGpu:
     """One GPU; of one that does not answer ``lost`` holds the error, ``code`` its number."""
     try:
         handle = nvml.handle("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(index))
-        return facts(nvml, handle) | {"capability": capability(nvml, handle), "mig": mig(nvml, handle)}
+        told = facts(nvml, handle)
+        return {
+            "name": told["name"],
+            "uuid": told["uuid"],
+            "total": told["total"],
+            "free": told["free"],
+            "capability": capability(nvml, handle),
+            "mig": mig(nvml, handle),
+        }
     except RefusedError as error:
         return {"lost": nvml.reason(error.code) or f"error {error.code}", "code": error.code}
 
 
-def facts(nvml: Nvml, handle: ctypes.c_void_p) -> dict[str, Any]:
+def facts(nvml: Nvml, handle: ctypes.c_void_p) -> DeviceFacts:
     """What NVML tells of a GPU or of an instance of one; what it does not tell is empty or 0."""
     memory = Memory()
     if not nvml.told("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(memory)):
@@ -116,7 +163,7 @@ def capability(nvml: Nvml, handle: ctypes.c_void_p) -> str:
     return f"{major.value}.{minor.value}" if told else ""
 
 
-def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[dict[str, Any]] | None:
+def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[Instance] | None:
     """The MIG devices, each with its own memory and with its profile in its name; None where MIG is off or unknown."""
     current, pending = ctypes.c_uint(), ctypes.c_uint()
     try:
@@ -126,11 +173,11 @@ def mig(nvml: Nvml, handle: ctypes.c_void_p) -> list[dict[str, Any]] | None:
         most = nvml.number("nvmlDeviceGetMaxMigDeviceCount", handle)
     except (RefusedError, AttributeError):
         return None
-    found = []
+    found: list[Instance] = []
     for index in range(most):
         try:
             device = nvml.handle("nvmlDeviceGetMigDeviceHandleByIndex", handle, ctypes.c_uint(index))
-            found.append(facts(nvml, device) | {"place": place(nvml, device)})
+            found.append({**facts(nvml, device), "place": place(nvml, device)})
         except RefusedError:
             continue  # no instance in this place
     return found
@@ -147,7 +194,7 @@ def place(nvml: Nvml, device: ctypes.c_void_p) -> str:
 
 def main() -> None:
     """Ask and print."""
-    said: dict[str, Any]
+    said: Said
     try:
         nvml = Nvml(sys.argv[1])
         nvml.call("nvmlInit_v2")

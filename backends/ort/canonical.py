@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -19,7 +18,7 @@ def make_canonical(path: Path) -> None:
     keep their order.
     """
     model = onnx.load(path)
-    reorders: dict[str, list[Any]] = defaultdict(list)
+    reorders: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in model.graph.node:
         if node.op_type == REORDER:
             node.name = f"{REORDER} {node.output[0]}"

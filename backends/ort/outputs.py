@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from core.artifacts import DECODED, Engine, InputContract, OnnxModel
 from core.errors import HooklineError, shown
@@ -16,10 +15,10 @@ from core.head import BOXES, CLASSES, SCORES, Head, Shape
 FLOAT, FLOAT16 = "tensor(float)", "tensor(float16)"
 _HINT = "export it again, in float32 or float16"
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, NDArray[np.number]]
 
 
-def check_input(session: ort.InferenceSession, model: OnnxModel | Engine) -> Any:
+def check_input(session: ort.InferenceSession, model: OnnxModel | Engine) -> ort.NodeArg:
     """Return the one input of the model.
 
     Raises:
@@ -91,7 +90,7 @@ def _check_decoded(outputs: Arrays, title: str, head: Head) -> None:
         raise HooklineError(f"{title} gives a box of class {int(classes.max())}, of {count}", "build it again")
 
 
-def as_float32(value: Any) -> NDArray[Any]:
+def as_float32(value: ArrayLike) -> NDArray[np.number]:
     """Return an output with its float16 as float32, and all else as it is."""
     array = np.asarray(value)
     return array.astype(np.float32) if array.dtype == np.float16 else array

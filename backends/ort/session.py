@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -47,7 +46,7 @@ class OrtSession:
         """
         self._check_outputs = output_check(self._outputs, self._title, head, self.contract)
 
-    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
         """Infer one batch, float32 [B, 3, H, W]. A model that takes or gives float16 is converted to and from it.
 
         Where the model's batch is static, a smaller one is filled up with zeros and a larger one is cut
@@ -64,13 +63,13 @@ class OrtSession:
         pieces = [self._padded(images[start : start + static], static) for start in range(0, len(images), static)]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self._outputs}
 
-    def _padded(self, images: NDArray[np.float32], batch: int) -> dict[str, NDArray[Any]]:
+    def _padded(self, images: NDArray[np.float32], batch: int) -> dict[str, NDArray[np.number]]:
         count = len(images)
         if count < batch:
             images = np.concatenate([images, np.zeros((batch - count, *images.shape[1:]), images.dtype)])
         return {name: value[:count] for name, value in self._infer(images).items()}
 
-    def _infer(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def _infer(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
         if self._session is None:
             raise RuntimeError("the session is closed")
         feed = np.ascontiguousarray(images, np.float16 if self._half else np.float32)

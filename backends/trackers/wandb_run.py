@@ -6,10 +6,13 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.serial import encode
 from core.trackers import RunInfo
+
+if TYPE_CHECKING:
+    import wandb
 
 ID_FILE = "wandb-run.txt"
 EPOCH = "epoch"
@@ -25,9 +28,9 @@ class WandbRun:
     """
 
     def __init__(self, *, mode: str, project: str, entity: str | None) -> None:
-        self._mode: Any = mode  # wandb, where it is installed, wants a literal
+        self._mode = mode
         self._project, self._entity = project, entity
-        self._run: Any = None
+        self._run: wandb.Run | None = None
 
     @property
     def place(self) -> str:
@@ -45,7 +48,7 @@ class WandbRun:
         settings = wandb.Settings(
             silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True, x_disable_meta=True
         )
-        self._run = wandb.init(
+        self._run = opened = wandb.init(
             project=self._project,
             entity=self._entity,
             name=run.name,
@@ -57,18 +60,24 @@ class WandbRun:
             settings=settings,
         )
         # Figures go by epoch, not by wandb's own count of calls, which only grows.
-        self._run.define_metric(EPOCH)
-        self._run.define_metric("*", step_metric=EPOCH)
+        opened.define_metric(EPOCH)
+        opened.define_metric("*", step_metric=EPOCH)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Record the figures of an epoch."""
-        self._run.log({**values, EPOCH: step})
+        self._started.log({**values, EPOCH: step})
 
     def picture(self, name: str, path: Path, step: int) -> None:
         """Record a picture file."""
         import wandb
 
-        self._run.log({name: wandb.Image(str(path)), EPOCH: step})
+        self._started.log({name: wandb.Image(str(path)), EPOCH: step})
+
+    @property
+    def _started(self) -> wandb.Run:
+        if self._run is None:
+            raise RuntimeError("the run is not open")
+        return self._run
 
     def close(self) -> None:
         """End the run; waits until everything is written, or sent."""

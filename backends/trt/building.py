@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
+from backends.trt.bindings import IBuilder, IBuilderConfig, INetworkDefinition, IOnnxParser
 from backends.trt.capabilities import network_flags
 from backends.trt.failures import Watch
 from backends.trt.library import Library
@@ -21,7 +22,7 @@ from backends.trt.settings import apply_options
 from backends.trt.timing_cache import TimingCache
 from core.errors import HooklineError
 
-Prepare = Callable[[Any, Any], None]
+Prepare = Callable[[INetworkDefinition, IBuilderConfig], None]
 """Gets the network and the ``IBuilderConfig`` last before the build."""
 
 
@@ -44,10 +45,10 @@ class Recipe:
     profile: Profile | None = None
     options: TrtOptions = field(default_factory=TrtOptions)
     weak: bool = False
-    register: Callable[[Any], None] | None = None
+    register: Callable[[ModuleType], None] | None = None
     prepare: tuple[Prepare, ...] = ()
     timing: TimingCache | None = None
-    here: Callable[[], AbstractContextManager[Any]] = nullcontext
+    here: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def build_plan(library: Library, recipe: Recipe, course: Course | None = None) -> bytes:
@@ -92,13 +93,14 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         return bytes(plan)
 
 
-def make_builder(library: Library) -> Any:
+def make_builder(library: Library) -> IBuilder:
     """A builder.
 
     Raises:
         HooklineError: CUDA or TensorRT does not start.
     """
     watch = Watch(library)
+    builder: IBuilder | None
     try:
         builder = library.trt.Builder(library.logger)
     except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
@@ -113,7 +115,7 @@ def make_builder(library: Library) -> Any:
     return builder
 
 
-def check_dla(library: Library, builder: Any, recipe: Recipe) -> None:
+def check_dla(library: Library, builder: IBuilder, recipe: Recipe) -> None:
     """Refuse a DLA core that this machine does not have, or sizes that none takes.
 
     Raises:
@@ -134,14 +136,14 @@ def check_dla(library: Library, builder: Any, recipe: Recipe) -> None:
         )
 
 
-def parse(library: Library, network: Any, model: Path) -> None:
+def parse(library: Library, network: INetworkDefinition, model: Path) -> None:
     """Read an ONNX file into the network.
 
     Raises:
         HooklineError: It is damaged, or holds what TensorRT does not take; names the node.
     """
     watch = Watch(library)
-    parser = library.trt.OnnxParser(network, library.logger)
+    parser: IOnnxParser = library.trt.OnnxParser(network, library.logger)
     if not parser.parse(model.read_bytes()):
         raise watch.error(
             f"{library.title} cannot read '{model.name}'",
@@ -154,7 +156,7 @@ def parse(library: Library, network: Any, model: Path) -> None:
         )
 
 
-def add_profile(library: Library, builder: Any, config: Any, profile: Profile) -> None:
+def add_profile(library: Library, builder: IBuilder, config: IBuilderConfig, profile: Profile) -> None:
     """Tell the builder the sizes of the input.
 
     Raises:
@@ -185,7 +187,7 @@ def _remedy(reason: str) -> str:
     return "see docs/tensorrt.md; +stage=doctor checks the installation"
 
 
-def _parser_error(parser: Any) -> str:
+def _parser_error(parser: IOnnxParser) -> str:
     """The first of its errors; empty where it tells none."""
     if not parser.num_errors:
         return ""

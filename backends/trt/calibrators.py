@@ -10,15 +10,18 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
+from backends.trt.bindings import IHostMemory
 from backends.trt.files import write_whole
 from core.calibration import read_bounded, read_tensorrt_cache
 from core.errors import HooklineError, counted
+from core.parts import DeviceArray
 
 log = logging.getLogger("hookline")
 
@@ -71,7 +74,7 @@ class Feeder:
         self.used = 0
         self._batches, self._device, self._done = batches, device, done
         self._stream: int | None = None
-        self._memory: Any = None
+        self._memory: DeviceArray | None = None
 
     def next(self) -> int | None:
         """Address of the next batch, None after the last. It is valid until the next call.
@@ -93,7 +96,7 @@ class Feeder:
         return self._send(np.ascontiguousarray(images))
 
     def _send(self, images: NDArray[np.float32]) -> int:
-        if self._stream is None:
+        if self._stream is None or self._memory is None:
             self._stream = self._device.new_stream()
             self._memory = self._device.empty(images.shape, images.dtype, self._stream)
         address = view(self._memory).address
@@ -124,7 +127,7 @@ class Failure:
             raise self.error
 
 
-def make_calibrator(trt: Any, method: str, feeder: Feeder, cache: CalibrationCache, failure: Failure) -> Any:
+def make_calibrator(trt: ModuleType, method: str, feeder: Feeder, cache: CalibrationCache, failure: Failure) -> object:
     """A calibrator for ``IBuilderConfig.int8_calibrator``; keep it until the build is over.
 
     Args:
@@ -150,7 +153,7 @@ def make_calibrator(trt: Any, method: str, feeder: Feeder, cache: CalibrationCac
         def read_calibration_cache(self) -> bytes | None:
             return failure.guard(cache.read)
 
-        def write_calibration_cache(self, content: Any) -> None:
+        def write_calibration_cache(self, content: IHostMemory) -> None:
             failure.guard(lambda: cache.write(bytes(content)))
 
     return Calibrator()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Capabilities:
     tactic_sources: tuple[str, ...]
 
 
-def read_capabilities(trt: Any) -> Capabilities:
+def read_capabilities(trt: ModuleType) -> Capabilities:
     """Look at the module; nothing is called."""
     named_cards = _has(trt, "IBuilderConfig", "set_compute_capability")
     return Capabilities(
@@ -55,7 +55,7 @@ def read_capabilities(trt: Any) -> Capabilities:
     )
 
 
-def network_flags(trt: Any, *, weak: bool) -> int:
+def network_flags(trt: ModuleType, *, weak: bool) -> int:
     """Flags for ``create_network``: typed by the graph, unless TensorRT is to choose precisions.
 
     Where the flag does not exist any more, every network is strongly typed.
@@ -64,9 +64,9 @@ def network_flags(trt: Any, *, weak: bool) -> int:
     return 0 if weak or strong is None else 1 << int(strong)
 
 
-def _has(trt: Any, owner: str, name: str) -> bool:
+def _has(trt: ModuleType, owner: str, name: str) -> bool:
     return hasattr(getattr(trt, owner, None), name)
 
 
-def _members(trt: Any, enum: str) -> tuple[str, ...]:
+def _members(trt: ModuleType, enum: str) -> tuple[str, ...]:
     return tuple(getattr(getattr(trt, enum, None), "__members__", ()))

@@ -6,11 +6,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
 from backends.gpu.device import view
+from backends.trt.bindings import ICudaEngine, IExecutionContext, IRuntime
 from backends.trt.failures import Watch
 from backends.trt.library import Library
 from backends.trt.memory import EngineDevice, Graph
@@ -22,6 +23,7 @@ log = logging.getLogger("hookline")
 Shape = tuple[int, ...]
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
+ArgumentsP = ParamSpec("ArgumentsP")
 
 TYPES = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int64", "INT8": "int8", "UINT8": "uint8"}
 """NumPy's names of the element types of tensors; the others cannot cross the border of an engine of ours."""
@@ -36,7 +38,7 @@ IDLE = 64
 class Kernels(Protocol):
     """Where a library compiles kernels while an engine runs: what it has compiled is kept."""
 
-    def new_context(self) -> Any:
+    def new_context(self) -> IExecutionContext | None:
         """``trt.IExecutionContext`` without memory of its own; None where there is no room."""
         ...
 
@@ -57,18 +59,18 @@ class Opened:
     """
 
     library: Library
-    runtime: Any
-    engine: Any
+    runtime: IRuntime
+    engine: ICudaEngine
     kernels: Kernels | None = None
 
-    def new_context(self) -> Any:
+    def new_context(self) -> IExecutionContext | None:
         """``trt.IExecutionContext``, to be given memory; None where there is no room."""
         if self.kernels:
             return self.kernels.new_context()
         trt = self.library.trt
         return self.engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
 
-    def dtype(self, name: str) -> np.dtype[Any]:
+    def dtype(self, name: str) -> np.dtype[np.number]:
         """Element type of an input or output.
 
         Raises:
@@ -116,7 +118,7 @@ class _Recorded:
     ``used``: number of the batch of its shape that used it last.
     """
 
-    context: Any
+    context: IExecutionContext
     graph: Graph
     used: int
 
@@ -171,7 +173,7 @@ class Execution:
         with device.here():
             size = max(opened.engine.device_memory_size_v2, LEAST)  # of no memory CuPy gives the address 0
             self._scratch: DeviceArray | None = device.empty((size,), np.uint8, stream)
-            self._context = self._new_context()
+            self._context: IExecutionContext | None = self._new_context()
         self._shapes: _Recent[Shape, _Prepared] = _Recent(SHAPES, self._drop_shape)
 
     def enqueue(self, shape: Shape, address: int) -> Mapping[str, DeviceArray]:
@@ -187,7 +189,7 @@ class Execution:
             elif prepared and self._captures and prepared.seen.use(address) and prepared.has_room:
                 self._capture(shape, address, prepared)
             else:
-                prepared = self._begin(self._context, shape, address, prepared)
+                prepared = self._begin(self._usual, shape, address, prepared)
                 prepared.seen.keep(address, True)  # noqa: FBT003
             return prepared.outputs
 
@@ -200,7 +202,14 @@ class Execution:
             self._device.wait(self._stream)
             self._context = self._scratch = None
 
-    def _new_context(self) -> Any:
+    @property
+    def _usual(self) -> IExecutionContext:
+        """The context of what is enqueued in the plain way."""
+        if self._context is None:
+            raise RuntimeError("the execution is closed")
+        return self._context
+
+    def _new_context(self) -> IExecutionContext:
         if self._scratch is None:
             raise RuntimeError("the execution is closed")
         watch = Watch(self._opened.library)
@@ -214,7 +223,7 @@ class Execution:
         context.set_device_memory(room.address, room.size)
         return context
 
-    def _begin(self, context: Any, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
+    def _begin(self, context: IExecutionContext, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
         """Enqueue on a context; makes the outputs where there are none for the shape."""
         self._accept(f"the input shape {list(shape)}", context.set_input_shape, self._input, shape)
         self._accept(f"the input shape {list(shape)} alone", lambda: not context.infer_shapes())
@@ -227,7 +236,7 @@ class Execution:
         self._execute(context)
         return prepared
 
-    def _empty(self, context: Any, name: str) -> DeviceArray:
+    def _empty(self, context: IExecutionContext, name: str) -> DeviceArray:
         shape = tuple(context.get_tensor_shape(name))
         if min(shape, default=0) < 0:
             raise HooklineError(
@@ -241,7 +250,7 @@ class Execution:
             context = self._new_context()
         except HooklineError as error:
             self._give_up_graphs(error)
-            self._begin(self._context, shape, address, prepared)
+            self._begin(self._usual, shape, address, prepared)
             return
         self._begin(context, shape, address, prepared)
         try:
@@ -265,14 +274,16 @@ class Execution:
         for recorded in prepared.graphs.values():
             self._drop(recorded)
 
-    def _execute(self, context: Any) -> None:
+    def _execute(self, context: IExecutionContext) -> None:
         self._accept("the work", context.execute_async_v3, self._stream)
 
-    def _accept(self, what: str, call: Callable[..., bool], *arguments: Any) -> None:
+    def _accept(
+        self, what: str, call: Callable[ArgumentsP, bool], *arguments: ArgumentsP.args, **named: ArgumentsP.kwargs
+    ) -> None:
         """Do what TensorRT answers with false, or with an error of the bindings, where it refuses."""
         watch = Watch(self._opened.library)
         try:
-            accepted, said = call(*arguments), ""
+            accepted, said = call(*arguments, **named), ""
         except RuntimeError as error:
             accepted, said = False, f" ({' '.join(str(error).split())})"
         if not accepted:

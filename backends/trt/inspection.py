@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from backends.trt.execution import Opened
 from backends.trt.failures import Watch
@@ -77,7 +76,7 @@ class Precisions:
         """Number of layers by precision, the most first; of all, or of the heavy ones."""
         return dict(Counter(layer.precision for layer in self.layers if layer.heavy or not heavy).most_common())
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """For a JSON file."""
         return {
             "precision": self.wanted.value,
@@ -151,7 +150,7 @@ def _not_built(known: Sequence[Layer], wanted: Precision) -> HooklineError:
     )
 
 
-def _layer(entry: Any) -> Layer:
+def _layer(entry: object) -> Layer:
     if not isinstance(entry, Mapping):  # the engine tells names only
         return Layer(str(entry), "", UNKNOWN, heavy=bool(HEAVY.search(str(entry))))
     kind = str(entry.get("LayerType", ""))
@@ -159,13 +158,13 @@ def _layer(entry: Any) -> Layer:
     return Layer(str(entry.get("Name", "")), kind, _precision(entry), heavy=bool(HEAVY.search(described)))
 
 
-def _precision(entry: Mapping[str, Any]) -> str:
+def _precision(entry: Mapping[str, object]) -> str:
     """The lowest of the inputs' types: a fused sum may add a tensor in higher precision. Else weights, else outputs."""
     weights = entry.get("Weights")
     told = (
-        [_type_text(tensor) for tensor in entry.get("Inputs", ())],
+        [_type_text(tensor) for tensor in _listed(entry.get("Inputs"))],
         [str(weights.get("Type", ""))] if isinstance(weights, Mapping) else [],
-        [_type_text(tensor) for tensor in entry.get("Outputs", ())],
+        [_type_text(tensor) for tensor in _listed(entry.get("Outputs"))],
     )
     for texts in told:
         if words := list(filter(None, map(_word, texts))):
@@ -173,7 +172,11 @@ def _precision(entry: Mapping[str, Any]) -> str:
     return UNKNOWN
 
 
-def _type_text(tensor: Any) -> str:
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _type_text(tensor: object) -> str:
     """TensorRT 11 names the type by itself, TensorRT 10 within the layout."""
     if not isinstance(tensor, Mapping):
         return ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 from backends.nvidia.devices import load_lazily
 from backends.trt.capabilities import Capabilities, read_capabilities
-from backends.trt.logger import Journal, make_logger
+from backends.trt.logger import Journal, JournalLogger, make_logger
 from core.errors import UnavailableError
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
@@ -43,17 +43,16 @@ class Library:
         logger: The ``ILogger`` of this process.
     """
 
-    trt: Any
+    trt: ModuleType
     title: str
     version: str
     capabilities: Capabilities
-    logger: Any
+    logger: JournalLogger
 
     @property
     def journal(self) -> Journal:
         """What it has said."""
-        journal: Journal = self.logger.journal
-        return journal
+        return self.logger.journal
 
 
 @functools.cache
@@ -75,7 +74,7 @@ def load(name: str = "tensorrt") -> Library:
     return adopt(trt, title)
 
 
-def adopt(trt: Any, title: str = "TensorRT") -> Library:
+def adopt(trt: ModuleType, title: str = "TensorRT") -> Library:
     """Take a module that has been imported.
 
     Raises:
@@ -91,12 +90,12 @@ def adopt(trt: Any, title: str = "TensorRT") -> Library:
     return Library(trt, title, version, read_capabilities(trt), make_logger(trt))
 
 
-def _has(trt: Any, path: str) -> bool:
+def _has(trt: ModuleType, path: str) -> bool:
     owner, _, name = path.partition(".")
     return hasattr(trt, owner) and (not name or hasattr(getattr(trt, owner), name))
 
 
-def _check_arrays(trt: Any, title: str) -> None:
+def _check_arrays(trt: ModuleType, title: str) -> None:
     """Bindings before TensorRT 10.16 give arrays as their first element repeated where NumPy is 2.0 or later.
 
     The anchors of YoloLayer_TRT would be such an array, and every box wrong without an error.

@@ -8,7 +8,7 @@ import re
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, SupportsInt
 
 log = logging.getLogger("hookline")
 
@@ -61,8 +61,14 @@ class Journal:
         return " ... ".join([errors[0], *errors[1:][-TOLD + 1 :]]) if errors else "it does not say why"
 
 
+class JournalLogger(Protocol):
+    """An ``ILogger`` that keeps what was said."""
+
+    journal: Journal
+
+
 @functools.cache
-def make_logger(trt: Any) -> Any:
+def make_logger(trt: Any) -> JournalLogger:
     """The ``ILogger`` of this process for a module; its ``journal`` holds what was said."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
@@ -70,7 +76,7 @@ def make_logger(trt: Any) -> Any:
             trt.ILogger.__init__(self)
             self.journal = Journal()
 
-        def log(self, severity: Any, message: str) -> None:
+        def log(self, severity: SupportsInt, message: str) -> None:
             self.journal.add(int(severity), message)
 
     return Log()

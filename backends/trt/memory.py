@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Protocol
 
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import Device
@@ -46,7 +47,7 @@ class EngineDevice(Device, Protocol):
         """Begin to copy bytes from one address of the device to another."""
         ...
 
-    def adopt(self, array: Any) -> DeviceArray:
+    def adopt(self, array: object) -> DeviceArray:
         """The same memory of anybody's array, complete.
 
         Args:
@@ -80,7 +81,7 @@ class CudaGraph:
         recorded: ``cudaGraph_t``; belongs to this object from now on.
     """
 
-    def __init__(self, device: EngineDevice, runtime: Any, recorded: int) -> None:
+    def __init__(self, device: EngineDevice, runtime: ModuleType, recorded: int) -> None:
         self._device, self._runtime = device, runtime
         try:
             self._executable = runtime.graphInstantiate(recorded)
@@ -109,15 +110,15 @@ class CupyEngineDevice(CupyDevice):
         """Asynchronous."""
         self._copy(target, source, size, self._runtime.memcpyDeviceToDevice, stream)
 
-    def adopt(self, array: Any) -> DeviceArray:
+    def adopt(self, array: object) -> DeviceArray:
         """By the array's own stream where it names one, else through DLPack, which lets CuPy's current stream wait."""
         with self.here():
             about = getattr(array, "__cuda_array_interface__", {})
             if "stream" not in about and hasattr(array, "__dlpack__"):
                 array = self._cupy.from_dlpack(array)
-                about = array.__cuda_array_interface__
-            if not about:
+            if not isinstance(array, DeviceArray):
                 raise TypeError(f"{type(array).__name__} is no array of a GPU: it has no __dlpack__")
+            about = array.__cuda_array_interface__
             place = self._runtime.pointerGetAttributes(about["data"][0]).device
             if place != self._number:
                 raise HooklineError(
@@ -126,8 +127,7 @@ class CupyEngineDevice(CupyDevice):
                 )
             if stream := about.get("stream"):
                 self._runtime.streamSynchronize(stream)
-        adopted: DeviceArray = array
-        return adopted
+        return array
 
     def trim(self) -> None:
         """Of CuPy's pool."""

@@ -51,7 +51,7 @@ class Course:
         self._progress.advance(0, note=f"{phase} {done}/{steps}" if steps > 1 else phase)
 
 
-def make_monitor(trt: Any, course: Course) -> Any:
+def make_monitor(trt: Any, course: Course) -> object:
     """An ``IProgressMonitor`` that tells ``course``; keep it until the builder is gone."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from backends.gpu.numbering import cuda_number
 from backends.nvidia.devices import Gpu
+from backends.trt.bindings import ICudaEngine, IRuntime
 from backends.trt.execution import Kernels, Opened
 from backends.trt.failures import Watch
 from backends.trt.library import Library
@@ -27,7 +27,7 @@ def open_on(gpu: Gpu) -> CupyEngineDevice:
     return CupyEngineDevice(cuda_number(gpu), f"{gpu.name} ({gpu.uuid})" if gpu.uuid else gpu.name)
 
 
-MakeKernels = Callable[[Any], Kernels]
+MakeKernels = Callable[[ICudaEngine], Kernels]
 """Gets the ``ICudaEngine``, in its CUDA context."""
 
 
@@ -66,15 +66,16 @@ def deserialise(engine: Engine, library: Library, device: EngineDevice, kernels:
         return Opened(library, runtime, plan, kernels(plan) if kernels else None)
 
 
-def _runtime(library: Library) -> Any:
+def _runtime(library: Library) -> IRuntime:
     watch = Watch(library)
     try:
-        return library.trt.Runtime(library.logger)
+        runtime: IRuntime = library.trt.Runtime(library.logger)
     except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
         reason = watch.reason_or(str(error).splitlines()[0])
         raise UnavailableError(
             f"{library.title} {library.version} does not start: {reason}", "+stage=doctor looks at driver and GPU"
         ) from error
+    return runtime
 
 
 def plugins_of(engine: Engine) -> tuple[str, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backends.gpu.device import Device
+from backends.trt.bindings import IBuilderConfig, INetworkDefinition, ITensor
 from backends.trt.calibrators import CalibrationCache, Failure, Feeder, make_calibrator
 from backends.trt.library import Library
 from backends.trt.options import Method
@@ -61,9 +64,9 @@ class Quantising:
     model: str
     done: Callable[[int], None] = lambda _: None
     failure: Failure = field(default_factory=Failure)
-    _kept: list[Any] = field(default_factory=list)
+    _kept: list[object] = field(default_factory=list)
 
-    def prepare(self, network: Any, config: Any) -> None:
+    def prepare(self, network: INetworkDefinition, config: IBuilderConfig) -> None:
         """Last changes before the build: flags, and a calibrator or ranges.
 
         Raises:
@@ -88,11 +91,11 @@ class Quantising:
         parts = (self.model, self.feed.digest, self.method.value, str(self.contract), self.library.version)
         return CalibrationCache(self.cache_dir / "tensorrt" / "calibration" / f"{text_digest(' '.join(parts))}.cache")
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self) -> Iterator[NDArray[np.float32]]:
         """Nothing is read where TensorRT finds all it needs in the cache."""
         yield from self.feed.batches(self.contract)
 
-    def _calibrate(self, network: Any, config: Any) -> None:
+    def _calibrate(self, network: INetworkDefinition, config: IBuilderConfig) -> None:
         feeder = Feeder(self._batches(), self.contract.batch, self.device, self.done)
         calibrator = make_calibrator(self.library.trt, self.method.value, feeder, self.cache, self.failure)
         self._kept.append(calibrator)  # the configuration does not keep it alive
@@ -105,7 +108,7 @@ class Quantising:
             raise HooklineError(f"TensorRT does not calibrate at {self.profile.opt}", "give another build.imgsz")
 
 
-def apply_ranges(network: Any, ranges: Ranges) -> tuple[list[str], list[str]]:
+def apply_ranges(network: INetworkDefinition, ranges: Ranges) -> tuple[list[str], list[str]]:
     """Tell TensorRT the ranges of a table; what has none stays in higher precision.
 
     Returns:
@@ -130,7 +133,7 @@ def apply_ranges(network: Any, ranges: Ranges) -> tuple[list[str], list[str]]:
     return list(known), missing
 
 
-def tensors_of(network: Any) -> Iterator[Any]:
+def tensors_of(network: INetworkDefinition) -> Iterator[ITensor]:
     """Every tensor of a network, the inputs first."""
     for index in range(network.num_inputs):
         yield network.get_input(index)

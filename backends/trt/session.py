@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Rows:
     count: int
 
     @property
-    def __cuda_array_interface__(self) -> Mapping[str, Any]:
+    def __cuda_array_interface__(self) -> Mapping[str, object]:
         about = self.array.__cuda_array_interface__
         return {**about, "shape": (self.count, *about["shape"][1:])}
 
@@ -94,7 +94,7 @@ class _Room:
 class _Staging:
     """A pinned buffer and its place on the device, for one piece of a batch at a time."""
 
-    def __init__(self, device: EngineDevice, dtype: np.dtype[Any], stream: int) -> None:
+    def __init__(self, device: EngineDevice, dtype: np.dtype[np.number], stream: int) -> None:
         self._device, self._dtype, self._stream = device, dtype, stream
         self._room = _Room(device, stream)
         self._pinned: Bytes = np.empty(0, np.uint8)
@@ -131,7 +131,8 @@ class TrtSession:
     def __init__(self, opened: Opened, engine: Engine, device: EngineDevice, *, graphs: bool = True) -> None:
         self.facts, self.contract, self.layout = engine.facts, engine.contract, engine.layout
         self.score_threshold = engine.score_threshold
-        self._opened, self._engine, self._memory, self._graphs = opened, engine, device, graphs
+        self._engine, self._memory, self._graphs = engine, device, graphs
+        self._opened: Opened | None = opened
         self.place, self.doubt = device.title, ""
         self.device, self.stream = device.number, device.new_stream()
         (name,) = opened.names(inputs=True)
@@ -145,9 +146,17 @@ class TrtSession:
 
     def another(self) -> TrtSession:
         """A session of the same engine with a context and a stream of its own, for another thread."""
+        if self._opened is None:
+            raise RuntimeError("the session is closed")
         return TrtSession(self._opened, self._engine, self._memory, graphs=self._graphs)
 
-    def run(self, images: Any) -> dict[str, Any]:
+    @overload
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]: ...
+
+    @overload
+    def run(self, images: DeviceArray) -> dict[str, DeviceArray]: ...
+
+    def run(self, images: NDArray[np.float32] | DeviceArray) -> dict[str, NDArray[np.number]] | dict[str, DeviceArray]:
         """Infer one batch: float32 [B, 3, H, W] of the host, or an array of the device (CuPy, torch, any with DLPack).
 
         Returns:
@@ -189,9 +198,9 @@ class TrtSession:
             self._gather(found, outputs, count, start, rows)
         return found
 
-    def _run_host(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def _run_host(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
         self.profile.check(images.shape)
-        execution, found = self._at_work, dict[str, NDArray[Any]]()
+        execution, found = self._at_work, dict[str, NDArray[np.number]]()
         for number, (start, rows, padded) in enumerate(self.profile.pieces(len(images))):
             shape = (padded, *images.shape[1:])
             staging = self._staging[number % 2]  # the next piece is copied while this one is at work
@@ -204,7 +213,7 @@ class TrtSession:
         self._memory.wait(self.stream)
         return found
 
-    def _result(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def _result(self, name: str, shape: Shape, dtype: np.dtype[np.number]) -> NDArray[np.number]:
         """Pinned memory that is kept from call to call."""
         size = prod(shape) * dtype.itemsize
         if len(self._results.get(name, ())) < size:
@@ -243,10 +252,12 @@ class TrtSession:
         self._execution = None
         self._staging, self._results = [], {}
         self._filled.clear()
-        with self._memory.here():
-            if self._opened.kernels:
-                self._opened.kernels.keep()
-            self._opened = replace(self._opened, engine=None, kernels=None)
+        if self._opened is not None:
+            with self._memory.here():
+                if self._opened.kernels:
+                    self._opened.kernels.keep()
+                runtime, self._opened = self._opened.runtime, None
+                del runtime  # the last: it must outlive the engine
         self._memory.trim()
 
 
@@ -259,6 +270,6 @@ def profile_of(opened: Opened, name: str) -> Profile:
     return Profile(least, greatest)
 
 
-def _flat(values: NDArray[Any]) -> Bytes:
+def _flat(values: NDArray[np.number]) -> Bytes:
     """The bytes of contiguous memory."""
     return values.reshape(-1).view(np.uint8)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from backends.trt.bindings import IBuilderConfig
 from backends.trt.library import Library
 from backends.trt.options import Hardware, TrtOptions
 from core.errors import HooklineError, unknown
@@ -12,7 +12,7 @@ from core.errors import HooklineError, unknown
 GIB = 2**30
 
 
-def apply_options(library: Library, config: Any, options: TrtOptions) -> None:
+def apply_options(library: Library, config: IBuilderConfig, options: TrtOptions) -> None:
     """Set what the options say. The plan tells all of its layers, so that their precision can be read.
 
     Raises:
@@ -37,7 +37,7 @@ def apply_options(library: Library, config: Any, options: TrtOptions) -> None:
         _set_dla(library, config, options.dla)
 
 
-def _set_tactic_sources(library: Library, config: Any, names: Sequence[str]) -> None:
+def _set_tactic_sources(library: Library, config: IBuilderConfig, names: Sequence[str]) -> None:
     possible = library.capabilities.tactic_sources
     bits = 0
     for name in names:
@@ -48,13 +48,13 @@ def _set_tactic_sources(library: Library, config: Any, names: Sequence[str]) -> 
         raise HooklineError(f"{library.title} refuses the tactic sources {', '.join(names)}", "leave them out")
 
 
-def _set_hardware(library: Library, config: Any, hardware: Hardware) -> None:
+def _set_hardware(library: Library, config: IBuilderConfig, hardware: Hardware) -> None:
     level = hardware.value.upper()
     _need(library, f"hardware={hardware.value}", there=level in library.capabilities.hardware_levels)
     config.hardware_compatibility_level = library.trt.HardwareCompatibilityLevel.__members__[level]
 
 
-def _set_dla(library: Library, config: Any, core: int) -> None:
+def _set_dla(library: Library, config: IBuilderConfig, core: int) -> None:
     trt = library.trt
     _need(library, "dla", there=library.capabilities.dla)
     config.default_device_type = trt.DeviceType.DLA

@@ -6,10 +6,10 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from backends.trt.bindings import IBuilderConfig, ITimingCache
 from backends.trt.files import read_known, write_whole
 from core.output_paths import output_path
 
@@ -22,7 +22,7 @@ class TimingCache:
 
     path: Path
 
-    def attach(self, config: Any) -> Any:
+    def attach(self, config: IBuilderConfig) -> ITimingCache | None:
         """Give the builder what is known; returns the ``ITimingCache``, which must outlive the build.
 
         None where TensorRT takes none.
@@ -34,7 +34,7 @@ class TimingCache:
                 return cache
         return None
 
-    def keep(self, config: Any) -> None:
+    def keep(self, config: IBuilderConfig) -> None:
         """Add what a build has measured to the file, and to what other processes have added meanwhile.
 
         Where the file cannot be written, that is told in the log: the engine has been built.
@@ -60,7 +60,7 @@ def timing_cache(cache_dir: Path, gpu: str, capability: str, version: str) -> Ti
     return TimingCache(output_path(cache_dir, "tensorrt", "timing", f"{name}.cache"))
 
 
-def _combine(cache: Any, others: Any) -> None:
+def _combine(cache: ITimingCache, others: ITimingCache | None) -> None:
     """Those that are damaged, or of another release, are left out."""
     if others is not None:
         cache.combine(others, False)  # noqa: FBT003

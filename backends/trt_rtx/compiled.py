@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
+from backends.trt.bindings import ICudaEngine, IExecutionContext
 from backends.trt.files import read_known, write_whole
 
 log = logging.getLogger("hookline")
@@ -22,7 +23,7 @@ class CompiledKernels:
         path: Where it is kept; one file an engine.
     """
 
-    def __init__(self, trt: Any, engine: Any, path: Path) -> None:
+    def __init__(self, trt: ModuleType, engine: ICudaEngine, path: Path) -> None:
         self._config = engine.create_runtime_config()
         self._config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         self._cache = self._config.create_runtime_cache()
@@ -32,7 +33,7 @@ class CompiledKernels:
         self._config.set_runtime_cache(self._cache)
         self._engine, self._path = engine, path  # the engine last: attributes are given up in this order
 
-    def new_context(self) -> Any:
+    def new_context(self) -> IExecutionContext | None:
         """An execution context whose memory its user gives it; None where there is no room."""
         return self._engine.create_execution_context(self._config)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from backends.nvidia.devices import Gpu, choose
+from backends.trt.bindings import ICudaEngine
 from backends.trt.library import load
 from backends.trt.machine import AMPERE, numbers
 from backends.trt.memory import CupyEngineDevice
@@ -56,7 +56,7 @@ def _place(engine: Engine, device: str) -> tuple[Gpu, CupyEngineDevice]:
 def _open_at(engine: Engine, gpu: Gpu, device: CupyEngineDevice) -> TrtSession:
     library = load(RUNTIME)
 
-    def kernels(plan: Any) -> CompiledKernels:
+    def kernels(plan: ICudaEngine) -> CompiledKernels:
         return CompiledKernels(library.trt, plan, compiled_path(engine, gpu))
 
     return open_session(engine, library, device, graphs=False, kernels=kernels)

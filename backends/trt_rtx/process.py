@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from core.errors import HooklineError
 
@@ -20,11 +20,11 @@ REFUSED = 3
 TAIL = 3
 """Lines of the native log that an error quotes."""
 
-Listener = Callable[[Mapping[str, Any]], None]
+Listener = Callable[[Mapping[str, str]], None]
 """Gets each message of the worker: ``{"phase": ..., "done": ...}`` or ``{"warning": ...}``."""
 
 
-def run_worker(job: Mapping[str, Any], title: str, listen: Listener, *, worker: str = WORKER) -> None:
+def run_worker(job: Mapping[str, object], title: str, listen: Listener, *, worker: str = WORKER) -> None:
     """Carry out ``job`` in a new Python process and pass on what it reports until it has finished.
 
     The process ends with this function, however it is left: Ctrl-C leaves none behind.
@@ -44,7 +44,7 @@ def run_worker(job: Mapping[str, Any], title: str, listen: Listener, *, worker: 
         raise HooklineError(str(refusal["failed"]), str(refusal["hint"]))
 
 
-def _start(worker: str, job: Mapping[str, Any], log: IO[str]) -> subprocess.Popen[str]:
+def _start(worker: str, job: Mapping[str, object], log: IO[str]) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", worker],
         stdin=subprocess.PIPE,
@@ -62,7 +62,7 @@ def _start(worker: str, job: Mapping[str, Any], log: IO[str]) -> subprocess.Pope
     return process
 
 
-def _follow(process: subprocess.Popen[str], listen: Listener, log: IO[str], title: str) -> Mapping[str, Any] | None:
+def _follow(process: subprocess.Popen[str], listen: Listener, log: IO[str], title: str) -> Mapping[str, str] | None:
     """Pass on messages until the process ends; the last one, where it says what was wrong."""
     assert process.stdout is not None
     refusal = None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
 
 from backends.nvidia.devices import Gpu, choose
+from backends.trt.bindings import IBuilderConfig
 from backends.trt_rtx.options import CURRENT
 from core.errors import HooklineError, UnavailableError, unknown
 
 _NOT_NAMED = {"NONE", "CURRENT"}
 
 
-def read_targets(names: Sequence[str], trt: Any, device: str = "auto") -> tuple[str, ...]:
+def read_targets(names: Sequence[str], trt: ModuleType, device: str = "auto") -> tuple[str, ...]:
     """The compute capabilities that the user named, each once, as ``sm86``.
 
     Args:
@@ -38,7 +39,7 @@ def read_targets(names: Sequence[str], trt: Any, device: str = "auto") -> tuple[
     return targets
 
 
-def set_targets(trt: Any, config: Any, targets: Sequence[str]) -> None:
+def set_targets(trt: ModuleType, config: IBuilderConfig, targets: Sequence[str]) -> None:
     """Tell the builder which cards the engine is for; none leaves the choice to TensorRT-RTX.
 
     Args:

@@ -7,8 +7,9 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from backends.trt.bindings import IBuilderConfig, INetworkDefinition
 from backends.trt.building import Recipe, build_plan
 from backends.trt.library import Library, load
 from backends.trt.monitor import Course
@@ -38,7 +39,7 @@ class Reports:
         except OSError:
             self.course.cancelled.set()
 
-    def tell(self, **message: Any) -> None:
+    def tell(self, **message: str) -> None:
         """Write one line."""
         print(json.dumps(message), file=self.output, flush=True)
 
@@ -57,7 +58,7 @@ def main() -> int:
 
 
 def _build(library: Library, job: Job, course: Course) -> bytes:
-    def settle(_network: Any, config: Any) -> None:
+    def settle(_network: INetworkDefinition, config: IBuilderConfig) -> None:
         set_targets(library.trt, config, job.cards)
         if flag := getattr(library.trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None):
             config.set_flag(flag)  # sessions give it the memory that it says it needs, and it takes no more

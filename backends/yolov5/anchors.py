@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from core.artifacts import ModelFacts
 from core.errors import HooklineError, shown
@@ -37,7 +36,7 @@ def _problem(facts: ModelFacts, key: str, expected: str, found: str) -> Hookline
     )
 
 
-def _expected(anchors: Any, levels: int) -> str:
+def _expected(anchors: object, levels: int) -> str:
     """Return what the anchors should be; empty where they are that."""
     if not isinstance(anchors, list) or not all(isinstance(level, list) for level in anchors):
         return "a list per level"
@@ -53,5 +52,5 @@ def _expected(anchors: Any, levels: int) -> str:
     return ""
 
 
-def _is_side(side: Any) -> bool:
+def _is_side(side: object) -> bool:
     return isinstance(side, int | float) and not isinstance(side, bool) and 0 < side <= MAX_SIDE

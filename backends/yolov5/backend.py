@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +94,7 @@ class TorchSession:
             self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._outputs: tuple[Tensor, ...] = ()
 
-    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
         """Infer one batch."""
         if self._model is None:
             raise ValueError("the session is closed")

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -169,7 +168,7 @@ class _Metadata:
     model: ModelConfig
 
 
-def _current(content: Any, path: Path) -> Any:
+def _current(content: object, path: Path) -> object:
     """Return the content of the metadata in the present format.
 
     Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from backends.yolov5.errors import ConfigError
 from core.errors import shown
@@ -110,12 +109,12 @@ class ModelConfig:
         """Box, objectness and classes: 5 + nc."""
         return 5 + self.num_classes
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON can hold it."""
         return asdict(self)
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> ModelConfig:
+    def from_dict(values: Mapping[str, object]) -> ModelConfig:
         """Return the inverse of :meth:`to_dict`.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +71,7 @@ class LevelHead:
             found[name] = batch_axis(contract), len(anchors) * per_anchor, height, width
         return found
 
-    def candidates(self, outputs: Mapping[str, NDArray[Any]], index: int, wanted: Filter) -> Candidates:
+    def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
         """Return boxes whose score, objectness * class, reaches ``wanted.conf``; by level, anchor, y, x.
 
         x = (2*sx - 0.5 + gx) * stride, w = (2*sw)^2 * anchor_w; y and h alike. Objectness alone is compared first:
@@ -108,7 +107,7 @@ class ClassicHead:
             rows = sum(count * size for count, size in zip(cells, sizes, strict=True))
         return {"output0": (batch_axis(contract), rows, BOX + 1 + self.facts.num_classes)}
 
-    def candidates(self, outputs: Mapping[str, NDArray[Any]], index: int, wanted: Filter) -> Candidates:
+    def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
         """Return boxes whose score, objectness * class, reaches ``wanted.conf``."""
         (output,) = outputs.values()
         rows = output[index]
@@ -123,7 +122,7 @@ def _least(wanted: Filter) -> float:
     return max(wanted.conf, wanted.score_threshold)
 
 
-def _rows(level: NDArray[Any], anchors: Floats, stride: Sequence[float], least: float) -> Floats:
+def _rows(level: NDArray[np.number], anchors: Floats, stride: Sequence[float], least: float) -> Floats:
     """Return rows cx, cy, w, h, objectness, classes in pixels of the cells whose objectness reaches ``least``."""
     channels, height, width = level.shape
     planes = level.reshape(len(anchors), channels // len(anchors), height, width)  # a view in NCHW and in NHWC order
@@ -152,5 +151,5 @@ def _corners(rows: Floats) -> Floats:
     return np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1)
 
 
-def _floats(values: NDArray[Any]) -> Floats:
+def _floats(values: NDArray[np.number]) -> Floats:
     return values.astype(np.float32, copy=False)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +31,7 @@ _WANTED = "plain YOLOv5 detectors of v5.0 to v7.0 are read"
 _MODELS = frozenset(
     f"{package}models.yolo.{name}" for package in ("", "yolov5.") for name in ("Model", "DetectionModel")
 )
-_FIXED: Mapping[str, Mapping[str, Any]] = {"Upsample": {"scale_factor": 2.0, "mode": "nearest"}, "Concat": {"d": 1}}
+_FIXED: Mapping[str, Mapping[str, object]] = {"Upsample": {"scale_factor": 2.0, "mode": "nearest"}, "Concat": {"d": 1}}
 _SAME = {"Focus": "Conv", "SPP": "SPPF"}
 _TENSOR_NAMES = frozenset({"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
 _RENAMES = {
@@ -66,7 +65,7 @@ def read(path: Path) -> Weights:
         raise CheckpointError(f"'{path}' holds no usable network: {error.message}", _WANTED) from error
 
 
-def _weights(content: Any, path: Path) -> Weights:
+def _weights(content: object, path: Path) -> Weights:
     model = _model_in(content, path)
     layers = list(_children(_child(model, "model", path)).values())
     if not layers or _kind(layers[-1]) != "Detect":
@@ -88,7 +87,7 @@ def _weights(content: Any, path: Path) -> Weights:
     return weights
 
 
-def _model_in(content: Any, path: Path) -> StandIn:
+def _model_in(content: object, path: Path) -> StandIn:
     model = content
     if isinstance(content, Mapping):
         average = content.get("ema")
@@ -101,7 +100,7 @@ def _model_in(content: Any, path: Path) -> StandIn:
     return model
 
 
-def _is_state_dict(content: Any) -> bool:
+def _is_state_dict(content: object) -> bool:
     return isinstance(content, Mapping) and any(isinstance(value, Tensor) for value in content.values())
 
 
@@ -247,7 +246,7 @@ def _compare_modules(network: nn.Module, modules: Mapping[str, StandIn], path: P
             _expect_pools(modules, name, path)
 
 
-def _convolution(conv: nn.Conv2d) -> dict[str, Any]:
+def _convolution(conv: nn.Conv2d) -> dict[str, object]:
     return {key: getattr(conv, key) for key in ("kernel_size", "stride", "padding", "dilation", "groups")}
 
 
@@ -257,7 +256,7 @@ def _expect_pools(modules: Mapping[str, StandIn], name: str, path: Path) -> None
         _expect(modules, pool, {"kernel_size": size, "stride": 1, "padding": size // 2}, path)
 
 
-def _expect(modules: Mapping[str, StandIn], name: str, wanted: Mapping[str, Any], path: Path) -> None:
+def _expect(modules: Mapping[str, StandIn], name: str, wanted: Mapping[str, object], path: Path) -> None:
     """Compare attributes; the convolution of Focus works on slices, so its own are other ones."""
     if name == "stem.conv" and _kind(modules["stem"]) == "Focus":
         wanted = {**wanted, "kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1)}
@@ -268,7 +267,7 @@ def _expect(modules: Mapping[str, StandIn], name: str, wanted: Mapping[str, Any]
             raise CheckpointError(f"'{name}' in '{path}' has {key} {found}, a plain YOLOv5 has {value}", _WANTED)
 
 
-def _equal(found: Any, wanted: Any) -> bool:
+def _equal(found: object, wanted: object) -> bool:
     """Compare a value of the file, of any type, with a number, a text, or a list or tuple of numbers."""
     if isinstance(wanted, list | tuple):
         return type(found) is type(wanted) and len(found) == len(wanted) and all(map(_equal, found, wanted))
@@ -281,7 +280,7 @@ def _module(modules: Mapping[str, StandIn], name: str, path: Path) -> StandIn:
     return modules[name]
 
 
-def _mapping(module: StandIn, name: str) -> Mapping[str, Any]:
+def _mapping(module: StandIn, name: str) -> Mapping[str, object]:
     """Return the attribute ``name``, empty where it is no mapping.
 
     Raises:

@@ -47,7 +47,7 @@ class StandIn:
     """
 
     kind: str
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, object] = field(default_factory=dict)
 
 
 _KEYS = (str, int, float, bytes, type(None), Tensor, StandIn, Name)
@@ -69,17 +69,17 @@ class Machine:
         content: bytes,
         *,
         name: Callable[[str], Name],
-        call: Callable[[Machine, Name, tuple[Any, ...]], Any],
-        stored: Callable[[Any], Any],
+        call: Callable[[Machine, Name, tuple[object, ...]], object],
+        stored: Callable[[object], object],
     ) -> None:
         self._file = io.BytesIO(content)
         self._name, self._call, self._stored = name, call, stored
-        self._stack: list[Any] = []
+        self._stack: list[object] = []
         self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
+        self._memo: dict[int, object] = {}
         self._budget = OPERATIONS
 
-    def run(self) -> Any:
+    def run(self) -> object:
         """Return the value that the pickle describes.
 
         Raises:
@@ -114,7 +114,7 @@ class Machine:
         if self._budget < 0:
             raise PickleError(f"more than {OPERATIONS:,} copied items")
 
-    def _since_mark(self) -> list[Any]:
+    def _since_mark(self) -> list[object]:
         start = self._marks.pop()
         items = self._stack[start:]
         del self._stack[start:]
@@ -173,7 +173,7 @@ class Machine:
     def _append(self, _: None) -> None:
         self._extend([self._stack.pop()])
 
-    def _extend(self, items: list[Any]) -> None:
+    def _extend(self, items: list[object]) -> None:
         target = self._stack[-1]
         if isinstance(target, list):
             target.extend(items)
@@ -190,7 +190,7 @@ class Machine:
         value, key = self._stack.pop(), self._stack.pop()
         self._set_items([key, value])
 
-    def _set_items(self, items: list[Any]) -> None:
+    def _set_items(self, items: list[object]) -> None:
         target = self._stack[-1]
         if isinstance(target, dict):
             _fill(target, items)
@@ -212,7 +212,7 @@ class Machine:
         self._stack.append(self._stored(self._stack.pop()))
 
 
-def checked_key(key: Any) -> Any:
+def checked_key(key: object) -> object:
     """Return ``key`` where it can be the key of a mapping or the member of a set.
 
     Raises:
@@ -223,7 +223,7 @@ def checked_key(key: Any) -> Any:
     return key
 
 
-def _fill(target: dict[Any, Any], items: list[Any]) -> dict[Any, Any]:
+def _fill(target: dict[object, object], items: list[object]) -> dict[object, object]:
     if len(items) % 2:
         raise PickleError("a key without a value")
     for key, value in zip(items[::2], items[1::2], strict=True):
@@ -237,12 +237,12 @@ def _title(code: bytes) -> str:
     return found.name if found else f"0x{code.hex()}" if code else "STOP missing"
 
 
-def _pushed(make: Callable[[Machine], Any]) -> Callable[[Machine, Any], None]:
+def _pushed(make: Callable[[Machine], object]) -> Callable[[Machine, object], None]:
     return lambda machine, _: machine._stack.append(make(machine))
 
 
-def _tuple_of(count: int) -> Callable[[Machine, Any], None]:
-    def work(machine: Machine, _: None) -> None:
+def _tuple_of(count: int) -> Callable[[Machine, object], None]:
+    def work(machine: Machine, _: object) -> None:
         stack = machine._stack
         if len(stack) < count:
             raise PickleError("nothing on the stack for a tuple")

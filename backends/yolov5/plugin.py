@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.yolov5.anchors import LAYOUTS, check_head
 from backends.yolov5.coco import NAMES
@@ -12,7 +12,7 @@ from backends.yolov5.config import VARIANTS, official
 from backends.yolov5.training.options import TrainingOptions
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
-from core.parts import ModelFamily, Release
+from core.parts import ModelFamily, NoOptions, Release
 
 if TYPE_CHECKING:
     from backends.yolov5.backend import YOLOv5Backend
@@ -60,7 +60,7 @@ RELEASES = {
 }
 
 
-def load(_options: Any) -> YOLOv5Backend:
+def load(_options: NoOptions) -> YOLOv5Backend:
     """The heavy half."""
     from backends.yolov5.backend import YOLOv5Backend
 

@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from backends.yolov5 import checkpoint as own
 from backends.yolov5.anchors import HEADS
@@ -258,7 +258,7 @@ def validation_losses(loss: DetectionLoss) -> ValidationLosses:
     """Return the losses of a batch from what a session of :class:`Heads` gives and the objects in pixels."""
     strides = loss.config.strides
 
-    def losses(outputs: Mapping[str, Any], objects: Any) -> dict[str, float]:
+    def losses(outputs: Mapping[str, NDArray[np.number]], objects: NDArray[np.float32]) -> dict[str, float]:
         levels = [torch.from_numpy(outputs[f"p{3 + level}"]) for level in range(len(strides))]
         height, width = (side * strides[0] for side in levels[0].shape[2:])
         size = torch.tensor([1, 1, width, height, width, height], dtype=torch.float32)

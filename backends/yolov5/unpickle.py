@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from backends.yolov5.archive import Archive
 from backends.yolov5.errors import CheckpointError
 from backends.yolov5.pickle_machine import Machine, Name, PickleError, StandIn, checked_key
 from core.errors import shown
+
+FirstT = TypeVar("FirstT")
 
 # Class definitions of detectors and of PyTorch. Their objects become stand-ins, so that a checkpoint of
 # another architecture can be told by the name of its parts.
@@ -71,7 +73,7 @@ MAX_ELEMENTS = 1 << 34
 beyond 2^63."""
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> object:
     """Return the content of a checkpoint as tensors, containers and :class:`StandIn` objects.
 
     Raises:
@@ -109,7 +111,7 @@ def _is_allowed(full: str) -> bool:
     return listed or any(full.startswith(f"{module}.") for module in _STAND_IN_MODULES)
 
 
-def _call(machine: Machine, function: Name, arguments: tuple[Any, ...]) -> Any:
+def _call(machine: Machine, function: Name, arguments: tuple[object, ...]) -> object:
     """Return what calling ``function`` gives: itself for the few that build values, a stand-in for all others."""
     full = function.full
     if full == _DICTIONARY:
@@ -127,24 +129,25 @@ def _call(machine: Machine, function: Name, arguments: tuple[Any, ...]) -> Any:
     return StandIn(full)
 
 
-def _first(arguments: tuple[Any, ...], kind: type, what: str) -> Any:
-    if not arguments or not isinstance(arguments[0], kind):
-        found = type(arguments[0]).__name__ if arguments else "nothing"
+def _first(arguments: tuple[object, ...], kind: type[FirstT], what: str) -> FirstT:
+    first = arguments[0] if arguments else None
+    if not isinstance(first, kind):
+        found = type(first).__name__ if arguments else "nothing"
         raise PickleError(f"{what} of {found}, not of a {kind.__name__}")
-    return arguments[0]
+    return first
 
 
-def _pair(item: Any) -> tuple[Any, Any]:
+def _pair(item: object) -> tuple[object, object]:
     if not isinstance(item, list | tuple) or len(item) != 2:
         raise PickleError("an item of an OrderedDict that is not a pair")
     return checked_key(item[0]), item[1]
 
 
-def _storages(archive: Archive) -> Callable[[Any], Tensor]:
+def _storages(archive: Archive) -> Callable[[object], Tensor]:
     """Return what gives the storage that ``("storage", class, key, location, elements)`` names, each read once."""
     read: dict[str, Tensor] = {}
 
-    def storage(persistent: Any) -> Tensor:
+    def storage(persistent: object) -> Tensor:
         if not isinstance(persistent, tuple) or len(persistent) != 5 or not isinstance(persistent[2], str):
             raise PickleError(f"a persistent id {shown(persistent)}, which names no storage")
         kind, key = persistent[1], persistent[2]
@@ -157,15 +160,16 @@ def _storages(archive: Archive) -> Callable[[Any], Tensor]:
     return storage
 
 
-def _tensor(arguments: tuple[Any, ...]) -> Tensor:
+def _tensor(arguments: tuple[object, ...]) -> Tensor:
     """Return a view of a storage: ``(storage, offset, size, stride, ...)``. It takes no memory for elements."""
-    if len(arguments) < 4 or not isinstance(arguments[0], Tensor):
+    if len(arguments) < 4 or not isinstance(storage := arguments[0], Tensor):
         raise PickleError("a tensor without a storage")
-    storage, offset, size, stride = arguments[:4]
-    if not all(isinstance(numbers, tuple) and len(numbers) <= MAX_DIMENSIONS for numbers in (size, stride)):
+    offset, size, stride = arguments[1:4]
+    if not (isinstance(size, tuple) and isinstance(stride, tuple) and max(len(size), len(stride)) <= MAX_DIMENSIONS):
         raise PickleError(f"a tensor whose size or stride is not a tuple of up to {MAX_DIMENSIONS} numbers")
     numbers = (offset, *size, *stride)
-    if not all(type(number) is int and 0 <= number <= MAX_ELEMENTS for number in numbers) or prod(size) > MAX_ELEMENTS:
+    whole = all(type(number) is int and 0 <= number <= MAX_ELEMENTS for number in numbers)
+    if not isinstance(offset, int) or not whole or prod(size) > MAX_ELEMENTS:
         raise PickleError(f"a tensor of offset {shown(offset)}, size {shown(size)}, stride {shown(stride)}")
     try:
         view: Tensor = storage.as_strided(size, stride, offset)

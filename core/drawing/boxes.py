@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -141,7 +140,7 @@ class Writer:
             cv2.putText(canvas, to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
 
 
-def _font() -> Any:
+def _font() -> cv2.FontFace | None:
     """The outline font of OpenCV 5; None with OpenCV 4."""
     return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
 
@@ -158,7 +157,7 @@ def _outlined(letter: str) -> bool:
 
 def _drawn(letter: str) -> NDArray[np.uint8]:
     canvas = np.zeros((32, 48), np.uint8)
-    cv2.putText(canvas, letter, (8, 24), 255, _font(), 20, BOLD)
+    cv2.putText(canvas, letter, (8, 24), 255, cv2.FontFace("sans"), 20, BOLD)
     return canvas
 
 

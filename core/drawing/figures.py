@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox, ScaledTranslation
 
-from core.drawing.fonts import lettering
+from core.drawing.fonts import TextStyle, lettering
 from core.drawing.palette import GRID, INK, class_hex
 from core.drawing.text import shortened
 
@@ -91,7 +90,7 @@ def _add_header(figure: Figure, title: str, facts: Sequence[str]) -> float:
     return float(height / total)
 
 
-def _lines(figure: Figure, facts: Sequence[str], style: dict[str, Any]) -> list[str]:
+def _lines(figure: Figure, facts: Sequence[str], style: TextStyle) -> list[str]:
     """The facts in as few lines as hold them; a fact that is longer than a line is shortened."""
     probe = figure.text(0, 0, "", fontsize=FACTS, **style)
     room = (figure.get_figwidth() - 2 * MARGIN) * DPI
@@ -148,7 +147,7 @@ def legend_above(axes: Axes, entries: int) -> Legend:
     )
 
 
-def legend_right(axes: Axes, entries: Sequence[tuple[Artist, str]], title: str, style: dict[str, Any]) -> None:
+def legend_right(axes: Axes, entries: Sequence[tuple[Artist, str]], title: str, style: TextStyle) -> None:
     """The legend right of the axes.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TypedDict
 
 from matplotlib.font_manager import FontProperties, findfont, fontManager
 from matplotlib.ft2font import FT2Font
@@ -18,6 +18,13 @@ NOT_FOR_TEXT = ("Last Resort", "STIX", "cm", "DejaVu")
 """Beginnings of families that draw a box for every character, or mathematics, or nothing that the standard lacks."""
 
 
+class TextStyle(TypedDict):
+    """Keywords of Matplotlib's ``Text``."""
+
+    fontfamily: list[str]
+    parse_math: bool
+
+
 @dataclass(frozen=True)
 class Lettering:
     """Names as they are drawn.
@@ -28,7 +35,7 @@ class Lettering:
     """
 
     labels: tuple[str, ...]
-    style: dict[str, Any]
+    style: TextStyle
 
 
 def lettering(lines: Sequence[str]) -> Lettering:

@@ -8,7 +8,7 @@ to the deepest folder that holds all images of the split.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from core.dataset import Sample, sample_names
 from core.evaluation.loop import Seen
@@ -19,13 +19,64 @@ BOX_DIGITS = 3
 SCORE_DIGITS = 6
 
 
+class CocoImage(TypedDict):
+    """An entry of ``images``."""
+
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
+class CocoCategory(TypedDict):
+    """An entry of ``categories``."""
+
+    id: int
+    name: str
+
+
+class CocoBox(TypedDict):
+    """What an object and a result have in common."""
+
+    image_id: int
+    category_id: int
+    bbox: list[float]
+
+
+class CocoLabel(CocoBox):
+    """An object without its number."""
+
+    area: float
+    iscrowd: int
+
+
+class CocoObject(CocoLabel):
+    """An entry of ``annotations``."""
+
+    id: int
+
+
+class CocoResult(CocoBox):
+    """A box that was found."""
+
+    score: float
+
+
+class CocoTruth(TypedDict):
+    """Ground truth."""
+
+    images: list[CocoImage]
+    categories: list[CocoCategory]
+    annotations: list[CocoObject]
+
+
 def ground_truth(
     samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
-) -> dict[str, Any]:
+) -> CocoTruth:
     """The labels of the pictures that were seen; boxes and areas in pixels of the original picture."""
     ids = image_ids([sample.picture for sample in samples])
     files = sample_names(samples)
-    images = [
+    images: list[CocoImage] = [
         {
             "id": ids[picture.index],
             "file_name": files[picture.index],
@@ -36,13 +87,13 @@ def ground_truth(
     ]
     rows = [row for picture in seen for row in _objects(labels[picture.index], picture, ids[picture.index])]
     # COCOeval marks "no match" with 0, so the ids of annotations start at 1.
-    annotations = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
-    categories = [{"id": index, "name": name} for index, name in enumerate(names)]
+    annotations: list[CocoObject] = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
+    categories: list[CocoCategory] = [{"id": index, "name": name} for index, name in enumerate(names)]
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def _objects(labels: Labels, picture: Seen, image_id: int) -> list[dict[str, Any]]:
-    rows = []
+def _objects(labels: Labels, picture: Seen, image_id: int) -> list[CocoLabel]:
+    rows: list[CocoLabel] = []
     for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
         width, height = w * picture.width, h * picture.height
         box = [x * picture.width - width / 2, y * picture.height - height / 2, width, height]
@@ -50,7 +101,7 @@ def _objects(labels: Labels, picture: Seen, image_id: int) -> list[dict[str, Any
     return rows
 
 
-def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[dict[str, Any]]:
+def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[CocoResult]:
     """COCO results: one entry a box, best first within a picture; rounded, so that scoring the file gives the same."""
     ids = image_ids([sample.picture for sample in samples])
     return [

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from core.parts import ProcessorBackend, Session, beside
 
 PHASES = ("read", "prepare", "inference", "detect")
 
-Observer = Callable[[Sequence[int], Mapping[str, Any], Sequence[Letterbox]], None]
+Observer = Callable[[Sequence[int], Mapping[str, NDArray[np.number]], Sequence[Letterbox]], None]
 """Takes the positions of a batch's images in the samples, the outputs of the session, and where each image was placed.
 
 The outputs are on the device of the session, and valid only during the call.
@@ -142,7 +141,9 @@ def evaluate_session(
     return result
 
 
-def _warm_up(session: Session, prepare: Callable[..., tuple[Any, Any]], batch: Batch) -> None:
+def _warm_up(
+    session: Session, prepare: Callable[..., tuple[NDArray[np.float32], list[Letterbox]]], batch: Batch
+) -> None:
     """The first inference allocates memory; it is not part of the time that is measured."""
     count = 1 if "batch" in session.contract.dynamic else session.contract.batch
     black = np.zeros((batch.contract.height, batch.contract.width, 3), np.uint8)

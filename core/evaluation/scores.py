@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from core.evaluation.curves import CONFIDENCES, Curves, make_curves
+
+if TYPE_CHECKING:
+    from core.evaluation.coco import CocoBox, CocoImage, CocoObject, CocoResult, CocoTruth
+
+    BoxT = TypeVar("BoxT", bound=CocoBox)
 
 STATS = (
     "map50_95", "map50", "map75", "map_small", "map_medium", "map_large",
@@ -86,7 +91,7 @@ class Judged:
     instances: int
 
 
-def score(truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], classes: Sequence[int] = ()) -> Scores:
+def score(truth: CocoTruth, results: Sequence[CocoResult], classes: Sequence[int] = ()) -> Scores:
     """Score COCO results against COCO ground truth.
 
     Args:
@@ -104,25 +109,25 @@ def score(truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], classe
     return _tabulate(chosen, [names[index] for index in chosen], judged, stats, len(truth["images"]))
 
 
-def _by_class(annotations: Sequence[Mapping[str, Any]]) -> Mapping[int, list[Mapping[str, Any]]]:
-    found: defaultdict[int, list[Mapping[str, Any]]] = defaultdict(list)
+def _by_class(annotations: Sequence[BoxT]) -> Mapping[int, list[BoxT]]:
+    found: defaultdict[int, list[BoxT]] = defaultdict(list)
     for item in annotations:
         found[item["category_id"]].append(item)
     return found
 
 
 def _judge(
-    images: Sequence[Mapping[str, Any]],
-    objects: Sequence[Mapping[str, Any]],
-    boxes: Sequence[Mapping[str, Any]],
+    images: Sequence[CocoImage],
+    objects: Sequence[CocoObject],
+    boxes: Sequence[CocoResult],
     category: int,
 ) -> Judged:
     # COCOeval writes into the annotations it is given, so it gets copies.
-    found = [
+    found: list[dict[str, object]] = [
         {**item, "id": number, "area": item["bbox"][2] * item["bbox"][3], "iscrowd": 0}
         for number, item in enumerate(boxes, start=1)
     ]
-    given = [dict(item) for item in objects]
+    given: list[dict[str, object]] = [{**item} for item in objects]
     judge = COCOeval(_indexed(images, given, category), _indexed(images, found, category), "bbox")
     judge.evaluate()
     judge.accumulate()
@@ -135,7 +140,7 @@ def _judge(
     return Judged(precision, recall, scores[order], hits[order], sum(count > 0 for count in counts), sum(counts))
 
 
-def _indexed(images: Sequence[Mapping[str, Any]], annotations: list[dict[str, Any]], category: int) -> COCO:
+def _indexed(images: Sequence[CocoImage], annotations: list[dict[str, object]], category: int) -> COCO:
     coco = COCO()
     coco.dataset = {"images": images, "categories": [{"id": category}], "annotations": annotations}
     coco.createIndex()

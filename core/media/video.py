@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -46,8 +46,7 @@ class Converter:
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Convert one frame."""
-        converted: Any = self._reformatter.reformat(frame, format="bgr24")
-        picture: NDArray[np.uint8] = converted.to_ndarray()
+        picture = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
         turn = TURNS.get(round(getattr(frame, "rotation", 0)) % 360)  # PyAV 14 and later
         if turn is not None:
             picture = cv2.rotate(picture, turn)

@@ -96,7 +96,7 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
         yield from _source_problems(config.source)
 
 
-def _source_problems(text: Any) -> Iterable[HooklineError]:
+def _source_problems(text: object) -> Iterable[HooklineError]:
     try:
         source = list_source(text)
     except HooklineError as problem:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.parts import Session
 
-Outputs = dict[str, NDArray[Any]]
+Outputs = Mapping[str, NDArray[np.number]]
 
 PAUSE = 0.02
 """Seconds before each inference: the threads of the other session first stop waiting for work in a loop."""

@@ -106,7 +106,7 @@ def check(config: ConvertConfig, _context: RunContext) -> Iterable[HooklineError
         )
 
 
-def _are_names(names: Any) -> bool:
+def _are_names(names: object) -> bool:
     """Whether it is a list of names or a mapping of names to names; YAML takes some names for numbers."""
     if not isinstance(names, (list, dict)) or not names:
         return False
@@ -114,7 +114,7 @@ def _are_names(names: Any) -> bool:
     return all(isinstance(name, (str, int, float)) and not isinstance(name, bool) for name in given)
 
 
-def _split_problem(split: Any) -> str:
+def _split_problem(split: object) -> str:
     if not isinstance(split, Mapping) or not split:
         return "is not a mapping"
     if strange := [str(name) for name in split if name not in SPLITS]:

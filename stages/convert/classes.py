@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from core.errors import HooklineError, counted, shown, unknown
 from core.model_limits import MAX_CLASSES, name_problem
 
 
-def choose_classes(wanted: Any, names: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, int]]:
+def choose_classes(
+    wanted: Mapping[str, str] | Sequence[str] | None, names: Sequence[str]
+) -> tuple[tuple[str, ...], Mapping[str, int]]:
     """The new class names, and the new class id of each class of the source that is kept.
 
     Args:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import HooklineError
 from core.media.nearest import nearest_names
@@ -54,7 +53,7 @@ class Place:
         return self.split or own
 
 
-def sources_of(source: Any) -> list[Place]:
+def sources_of(source: object) -> list[Place]:
     """The places that ``convert.source`` names.
 
     Raises:
@@ -176,5 +175,5 @@ def _json_kind(file: Path) -> str:
         return Format.createml.value if start == b"[" and listed else ""
 
 
-def _absolute(path: Any) -> Path:
+def _absolute(path: object) -> Path:
     return user_path(str(path)).absolute()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from core.errors import shown
 from stages.convert import Format
@@ -54,7 +53,7 @@ def _take_coco(content: Row, place: Place, pictures: Pictures, into: Annotations
         stated = (height, width) if height > 0 and width > 0 else None
         named = image.text("file_name")
         mine = tuple(boxes.pop(image.identity("id"), ()))
-        _add(into, pictures.find(named, file), named, boxes=mine, stated=stated, split=split)
+        _add(into, pictures.find(named, file), named, boxes=mine, split=split, stated=stated)
     if boxes:
         into.told["boxes of images that the file does not list, dropped"] += sum(map(len, boxes.values()))
 
@@ -78,8 +77,16 @@ def _createml_box(item: Row) -> Box:
     return Box(item.text("label"), (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
 
 
-def _add(into: Annotations, picture: Path | None, named: str, **item: Any) -> None:
+def _add(
+    into: Annotations,
+    picture: Path | None,
+    named: str,
+    *,
+    boxes: tuple[Box, ...],
+    split: str | None,
+    stated: tuple[int, int] | None = None,
+) -> None:
     if picture is None:
         into.missing.append(named)
     else:
-        into.items.append(Item(picture, pixels=True, **item))
+        into.items.append(Item(picture, boxes, pixels=True, stated=stated, split=split))

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from core.errors import HooklineError, shown
 from core.regular_file import read_regular
@@ -28,7 +28,7 @@ class Row:
 
     file: Path
     place: str
-    value: dict[str, Any]
+    value: dict[str, object]
 
     def has(self, key: str) -> bool:
         """Return whether the key is there with a value that is not empty, false or null."""
@@ -71,7 +71,7 @@ class Row:
         """Raise the error for what is wrong with a key."""
         raise HooklineError(f"'{self._below(key)}' of '{self.file}' {problem}", "export the annotations again")
 
-    def _get(self, key: str) -> Any:
+    def _get(self, key: str) -> object:
         if key not in self.value:
             self.refuse(key, "is missing")
         return self.value[key]
@@ -79,7 +79,7 @@ class Row:
     def _below(self, key: str) -> str:
         return f"{self.place}.{key}" if self.place else key
 
-    def _number(self, key: str, value: Any) -> float:
+    def _number(self, key: str, value: object) -> float:
         try:
             number = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
         except (ValueError, OverflowError):
@@ -89,21 +89,22 @@ class Row:
         return number
 
 
-def load_json(file: Path) -> Any:
+def load_json(file: Path) -> object:
     """Return the value of a JSON file.
 
     Raises:
         HooklineError: It cannot be read or is not JSON.
     """
     try:
-        return json.loads(read_regular(file, MAX_BYTES).decode("utf-8-sig"))
+        value: object = json.loads(read_regular(file, MAX_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise HooklineError(f"cannot read '{file}' ({error.strerror})", "check its name and its rights") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of too many digits, nested too deeply
         raise HooklineError(f"'{file}' is not valid JSON ({error})", "export the annotations again") from error
+    return value
 
 
-def row_of(file: Path, place: str, value: Any) -> Row:
+def row_of(file: Path, place: str, value: object) -> Row:
     """Return an object with its place.
 
     Raises:
@@ -115,7 +116,7 @@ def row_of(file: Path, place: str, value: Any) -> Row:
     return Row(file, place, value)
 
 
-def rows_of(file: Path, place: str, value: Any) -> Iterator[Row]:
+def rows_of(file: Path, place: str, value: object) -> Iterator[Row]:
     """Yield the objects of a list with their places.
 
     Raises:

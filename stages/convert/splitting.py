@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, counted
 from stages.convert import SPLITS
@@ -18,7 +18,7 @@ DEFAULT = {"train": 0.8, "val": 0.2}
 
 
 def split_pictures(
-    labelled: Sequence[Labelled], shares: Mapping[str, Any] | None, context: RunContext
+    labelled: Sequence[Labelled], shares: Mapping[str, float] | None, context: RunContext
 ) -> dict[str, list[Labelled]]:
     """The pictures of each split.
 

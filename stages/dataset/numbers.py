@@ -135,7 +135,7 @@ def _class_medians(tallies: Sequence[Tally], count: int) -> list[tuple[int, int]
     return [_median(pixels[order[start:end]]) for start, end in itertools.pairwise(bounds)]
 
 
-def _median(sizes: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> tuple[int, int]:
+def _median(sizes: np.ndarray[tuple[int, ...], np.dtype[np.number]]) -> tuple[int, int]:
     if not len(sizes):
         return 0, 0
     width, height = np.median(np.asarray(sizes, np.float64), axis=0)

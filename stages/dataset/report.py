@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from core.dataset_files import CHARTS
 from core.serial import json_text
@@ -60,7 +59,7 @@ def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:
     return sheets
 
 
-def _content(audit: Audit, numbers: Numbers) -> dict[str, Any]:
+def _content(audit: Audit, numbers: Numbers) -> dict[str, object]:
     return {
         "data": str(audit.spec.path),
         "names": audit.spec.names,
@@ -74,7 +73,7 @@ def _content(audit: Audit, numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: Finding) -> dict[str, object]:
     return {
         "kind": finding.kind,
         "severity": finding.severity.value,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from core.checks import Asked, Finding, absent, broken, doubtful, fine
 from core.context import cache_home
 from core.devices import contradicts, place_of
 from core.errors import HooklineError
+from core.parts import DevicePart, Processor, Runtime
 from core.resolve import AUTO, best_part
 from core.user_paths import user_path
 from stages.doctor.running import Examined
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from stages.doctor import DoctorConfig
 
 _WORDS = {"runtimes": "backend", "processors": "processor"}
+_KINDS: Mapping[str, type[DevicePart[object]]] = {"runtimes": Runtime, "processors": Processor}
 
 
 def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Asked, list[Examined]]:
@@ -36,27 +39,27 @@ def examine_parts(context: RunContext) -> list[Examined]:
     """Whether each registered runtime and processor can be used here."""
     return [
         Examined(_WORDS[kind], frozenset({part.name}), (_availability(_WORDS[kind], part),))
-        for kind in _WORDS
-        for part in context.registry.parts(kind).values()
+        for kind, descriptor in _KINDS.items()
+        for part in context.registry.all(descriptor).values()
     ]
 
 
 def examine_device(asked: Asked, context: RunContext) -> list[Examined]:
     """Where the runtime or the processor do not work on the device that was asked for; on ``auto`` all do."""
     named = (("runtimes", asked.backend), ("processors", asked.processor))
-    parts = {kind: context.registry.part(kind, name) for kind, name in named if name}
+    parts = {kind: context.registry.get(_KINDS[kind], name) for kind, name in named if name}
     findings = [
         _contradiction(kind, part, asked.device) for kind, part in parts.items() if contradicts(part, asked.device)
     ]
     return [Examined("device", frozenset(), tuple(findings))] if findings else []
 
 
-def _contradiction(kind: str, part: Any, device: str) -> Finding:
+def _contradiction(kind: str, part: DevicePart[object], device: str) -> Finding:
     """What works on another kind of device is refused; some runtimes build all the same."""
     word = _WORDS[kind]
     found = f"device={device}, and {word}={part.name} works on {place_of(part)}"
     remedy = f"device=auto, or another {word}"
-    if getattr(part, "builds_anywhere", False):
+    if isinstance(part, Runtime) and part.builds_anywhere:
         return doubtful("device", f"{found}: engines are built here and cannot be run", remedy)
     return broken("device", found, remedy)
 
@@ -70,7 +73,7 @@ def _resolved(kind: str, context: RunContext, runtime: str) -> tuple[str, Findin
     return name, fine(subject, f"takes {name}", name=name)
 
 
-def _availability(word: str, part: Any) -> Finding:
+def _availability(word: str, part: DevicePart[object]) -> Finding:
     subject = f"{word} {part.name}"
     try:
         state = part.available()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from core.checks import Asked
 from core.serial import json_text
@@ -23,7 +22,7 @@ def write_report(examined: Sequence[Examined], asked: Asked, folder: Path, table
     return folder / JSON
 
 
-def _content(examined: Sequence[Examined], asked: Asked) -> dict[str, Any]:
+def _content(examined: Sequence[Examined], asked: Asked) -> dict[str, object]:
     return {
         "asked": {name: str(value) for name, value in vars(asked).items()},
         "counts": counts(examined),

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.checks import Asked, Finding, broken, doubtful
+from core.parts import Check
 
 if TYPE_CHECKING:
     from core.context import RunContext
-    from core.parts import Check
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Running:
 def run_checks(asked: Asked, context: RunContext) -> list[Examined]:
     """The findings of all registered checks, in the order of registration."""
     start = time.monotonic()
-    running = [_start(check, asked, context) for check in context.registry.parts("checks").values()]
+    running = [_start(check, asked, context) for check in context.registry.all(Check).values()]
     return [_finish(item, start) for item in running]
 
 

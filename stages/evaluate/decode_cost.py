@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.artifacts import DECODED, QuantizedModel
 from core.context import RunContext
@@ -22,7 +24,7 @@ from core.head import Head
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.opening import open_model, opener
-from core.parts import ProcessorBackend, Session
+from core.parts import Processor, ProcessorBackend, Session
 from core.registry import HOST
 from core.resolve import best_part
 from stages.evaluate import DecodeCost, EvaluateConfig
@@ -195,7 +197,9 @@ class Decodes:
         self._head, self._processor = head, processor
         self._wanted, self._threshold = wanted, threshold
 
-    def observe(self, indices: Sequence[int], outputs: Mapping[str, Any], letterboxes: Sequence[Letterbox]) -> None:
+    def observe(
+        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
+    ) -> None:
         """Take in one batch."""
         for decode, seen in self.seen.items():
             found = self._processor.detect(
@@ -229,5 +233,5 @@ def loss(decode: Decode, found: Scores, full: Scores) -> Loss:
 
 def _processor(config: EvaluateConfig, host: RunContext) -> ProcessorBackend:
     """The processor of the evaluation where it works on the CPU, else the best one that does."""
-    named = host.registry.part("processors", config.processor)
+    named = host.registry.get(Processor, config.processor)
     return host.processor(named.name if named.device == "cpu" else best_part("processors", host, HOST)[0])

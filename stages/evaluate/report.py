@@ -6,7 +6,6 @@ import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from core.artifacts import AnyModel, Dataset, Metrics
 from core.dataset import Sample, sample_names
@@ -37,7 +36,7 @@ class Outcome:
     model: AnyModel
     dataset: Dataset
     split: str
-    protocol: Mapping[str, Any]
+    protocol: Mapping[str, object]
     evaluation: Evaluation
     scores: Scores
     faults: Faults
@@ -80,7 +79,7 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
-def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dict[str, Any]:
+def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dict[str, object]:
     """How it was measured, in full."""
     return {
         **asdict(wanted),
@@ -98,7 +97,7 @@ def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dic
 
 
 def write_outcome(
-    outcome: Outcome, truth: Mapping[str, Any], found: Sequence[Mapping[str, Any]], folder: Path
+    outcome: Outcome, truth: Mapping[str, object], found: Sequence[Mapping[str, object]], folder: Path
 ) -> Metrics:
     """Write the three files into ``folder``.
 
@@ -140,6 +139,6 @@ def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:
     }
 
 
-def _write(target: Path, content: Any, indent: int | None = None) -> Path:
+def _write(target: Path, content: object, indent: int | None = None) -> Path:
     target.write_text(json_text(content, indent) + "\n", encoding="utf-8")
     return target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import onnx
 import onnxsim
@@ -58,7 +58,7 @@ def finish(path: Path, metadata: ModelMetadata, head: Head, *, simplify: bool) -
     onnx.save(model, path)
 
 
-def _simplified(model: Any) -> Any:
+def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     hint = "export.simplify=false leaves it as it is"
     try:
         simplified, same = onnxsim.simplify(model)
@@ -69,7 +69,7 @@ def _simplified(model: Any) -> Any:
     return simplified
 
 
-def _set_shapes(model: Any, shapes: Mapping[str, Shape]) -> None:
+def _set_shapes(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> None:
     """Write the shapes of the outputs into the graph.
 
     Raises:

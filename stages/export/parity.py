@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -54,14 +53,14 @@ def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
     return f"ONNX Runtime and PyTorch differ by at most {differences}"
 
 
-def _opened(model: OnnxModel) -> Any:
+def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
 
 
-def _differences(head: Head, name: str, expected: NDArray[Any], found: NDArray[Any]) -> dict[str, float]:
+def _differences(head: Head, name: str, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
     if expected.shape != found.shape:
         raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
     difference = np.abs(expected - found)

@@ -12,6 +12,7 @@ from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.known import Known, known_of, layouts_of, refusals
 from core.output_paths import output_path
+from core.parts import Runtime
 from core.ranges import Fraction
 from core.stage import Stage
 
@@ -70,7 +71,7 @@ def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunCont
     model = inputs["model"]
     if not isinstance(model, QuantizedModel):
         return config
-    runtime = context.registry.part("runtimes", model.runtime)
+    runtime = context.registry.get(Runtime, model.runtime)
     chosen = choose(config.decode, context.family(model.facts.family), runtime, context.registry)
     return replace(config, decode=chosen.name)
 
@@ -91,7 +92,7 @@ def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunC
             f"{model.title or 'the model'} has the layout {model.layout}, which no decode can follow",
             f"set export.layout={layouts[0]}; of an ONNX file, give the checkpoint instead, or predict.model=quantized",
         )
-    elif layouts and (runtime := registry.parts("runtimes").get(model.runtime or "")):
+    elif layouts and (runtime := registry.all(Runtime).get(model.runtime or "")):
         yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, registry)
 
 

@@ -24,7 +24,7 @@ def choose(decode: str, family: ModelFamily, runtime: Runtime, registry: Registr
     serving = {graft.name: graft for graft in _serving(family, registry)}
     usable = [graft for graft in serving.values() if not _missing(graft, runtime)]
     if decode != AUTO:
-        chosen: Graft = registry.part("grafts", decode)
+        chosen = registry.get(Graft, decode)
         possible = ", ".join(f"decode={graft.name}" for graft in usable) or "none"
         if decode not in serving:
             raise HooklineError(
@@ -49,7 +49,7 @@ def choose(decode: str, family: ModelFamily, runtime: Runtime, registry: Registr
 
 def _serving(family: ModelFamily, registry: Registry) -> Iterator[Graft]:
     """Yield the grafts of a family, best first: those that it names, then others that name it."""
-    grafts = registry.parts("grafts")
+    grafts = registry.all(Graft)
     yield from (grafts[name] for name in family.grafts if name in grafts)
     yield from (graft for name, graft in grafts.items() if name not in family.grafts and family.name in graft.families)
 

@@ -9,6 +9,7 @@ from core.building import CalibrationInput
 from core.errors import HooklineError
 from core.head import head_of
 from core.imgsz import fitted_size
+from core.parts import ModelFamily
 from core.registry import AUTO, Registry
 from core.resolve import own_calibration
 
@@ -45,7 +46,7 @@ def check_family(model: Checkpoint | OnnxModel | Engine, registry: Registry) -> 
     if not isinstance(model, Checkpoint):
         head_of(model.facts, model.layout, registry)
         return
-    for problem in registry.part("models", model.facts.family).check_head(model.facts):
+    for problem in registry.get(ModelFamily, model.facts.family).check_head(model.facts):
         raise problem
 
 

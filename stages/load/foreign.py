@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -12,6 +12,7 @@ from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.onnx_file import read_onnx
+from core.parts import ModelFamily
 from core.registry import Registry
 from core.serial import DecodeError
 from core.validation import validate
@@ -65,9 +66,9 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     """
     found: dict[str, ModelMetadata] = {}
     problems: list[HooklineError] = []
-    for name, family in registry.parts("models").items():
+    for name, family in registry.all(ModelFamily).items():
         try:
-            metadata = family.recognise(signature)
+            metadata = family.recognise(_offered(signature, family))
         except HooklineError as problem:
             problems.append(problem)
         else:
@@ -84,14 +85,23 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> Mod
     if len(problems) == 1:
         raise problems[0]
     shapes = ", ".join(f"{name} {shown(list(shape))}" for name, shape in signature.outputs.items())
-    families = ", ".join(registry.parts("models")) or "none"
+    families = ", ".join(registry.all(ModelFamily)) or "none"
     raise HooklineError(
         f"no model family recognises '{path}' by its outputs {shapes} (families: {families})",
         "; ".join(["it must be an export of one of them", *(problem.message for problem in problems), _WANTED]),
     )
 
 
-def _contract(path: Path, model: Any) -> InputContract:
+def _offered(signature: OnnxSignature, family: ModelFamily) -> OnnxSignature:
+    """Return the signature with an input whose images are prepared as the family does: the file does not say how."""
+    sizes = signature.contract
+    contract = family.preprocessing.contract(
+        batch=sizes.batch, height=sizes.height, width=sizes.width, dynamic=sizes.dynamic, name=sizes.name
+    )
+    return replace(signature, contract=contract)
+
+
+def _contract(path: Path, model: onnx.ModelProto) -> InputContract:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [item for item in model.graph.input if item.name not in weights]
     shape = _shape(inputs[0]) if len(inputs) == 1 else ()
@@ -113,7 +123,7 @@ def _contract(path: Path, model: Any) -> InputContract:
     )
 
 
-def _inputs(inputs: list[Any]) -> str:
+def _inputs(inputs: list[onnx.ValueInfoProto]) -> str:
     """Return names, types and shapes of the inputs, for a message."""
     types = onnx.TensorProto.DataType
     found = []
@@ -124,13 +134,13 @@ def _inputs(inputs: list[Any]) -> str:
     return ", ".join(found) + (f" and {len(inputs) - 2} more" if len(inputs) > 2 else "") if inputs else "none"
 
 
-def _shape(value: Any) -> Shape:
+def _shape(value: onnx.ValueInfoProto) -> Shape:
     """Sizes where they are fixed, else a text."""
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param for dim in dims)
 
 
-def _precision(model: Any) -> Precision:
+def _precision(model: onnx.ModelProto) -> Precision:
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         return Precision.int8
     halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer)

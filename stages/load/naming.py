@@ -14,7 +14,7 @@ from core.errors import HooklineError, unknown
 from core.known import Known, known_of
 from core.media.source import VIDEOS, is_image
 from core.output_paths import output_path
-from core.parts import Release, Runtime
+from core.parts import ModelFamily, Release, Runtime
 from core.regular_file import is_file, is_folder
 from core.sidecar import SIDECAR, read_artifact, sidecar_path
 from core.user_paths import user_path
@@ -116,11 +116,11 @@ def facts_of(weights: str | None, registry: Registry) -> Known:
     except HooklineError:  # the check reports it
         return Known()
     if isinstance(source, Official):
-        stride = registry.part("models", source.family).strides.get(source.name)
+        stride = registry.get(ModelFamily, source.family).strides.get(source.name)
         return Known(f"'{source.name}'", source.release.names or None, stride, family=source.family)
     if artifact:
         return known_of(artifact)
-    families = list(registry.parts("models"))
+    families = list(registry.all(ModelFamily))
     sole = families[0] if len(families) == 1 and source.path.suffix != ".onnx" else None
     return Known(f"'{source.path.name}'", family=sole)
 
@@ -152,7 +152,7 @@ def cache_file(source: Official, cache_dir: Path) -> Path:
 def _releases(registry: Registry) -> dict[str, Official]:
     return {
         name: Official(name, family, release)
-        for family, part in registry.parts("models").items()
+        for family, part in registry.all(ModelFamily).items()
         for name, release in part.releases.items()
     }
 
@@ -160,7 +160,7 @@ def _releases(registry: Registry) -> dict[str, Official]:
 def _no_such(weights: str, path: Path, name: str, registry: Registry) -> HooklineError:
     if is_folder(path):
         return HooklineError(f"weights '{weights}' is a folder", "give the file in it")
-    if any(name in part.variants for part in registry.parts("models").values()):
+    if any(name in part.variants for part in registry.all(ModelFamily).values()):
         return HooklineError(
             f"no file '{weights}', and the place of the official {name} is not known here",
             f"download it and give its path: weights=<folder>/{name}.pt",

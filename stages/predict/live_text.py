@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from core.output_paths import replacing
 from core.serial import json_text
@@ -79,12 +78,12 @@ class LiveText:
         self._end += len(content)
 
 
-def json_list(path: Path, entries: Iterable[Any] = ()) -> LiveText:
+def json_list(path: Path, entries: Iterable[object] = ()) -> LiveText:
     """A JSON list with one entry per line."""
     return LiveText(path, map(json_text, entries), head="[\n", separator=",\n", tail="\n]\n")
 
 
-def json_entries(path: Path) -> Iterator[Any]:
+def json_entries(path: Path) -> Iterator[object]:
     """The entries of a :func:`json_list`, also of one that a killed process left without its end."""
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from core.detections import Detections
 from core.media.frame import Frame
@@ -58,7 +58,7 @@ class CocoRecord(_Live):
         former: Entries that the file begins with.
     """
 
-    def __init__(self, folder: Path, names: Names, former: Iterable[Any] = ()) -> None:
+    def __init__(self, folder: Path, names: Names, former: Iterable[object] = ()) -> None:
         super().__init__(json_list(folder / BOXES, former))
         self._names = names
 
@@ -86,7 +86,7 @@ class ImageRecord(_Live):
         former: Entries that the file begins with.
     """
 
-    def __init__(self, folder: Path, names: Names, former: Iterable[Any] = ()) -> None:
+    def __init__(self, folder: Path, names: Names, former: Iterable[object] = ()) -> None:
         super().__init__(json_list(folder / IMAGES, former))
         self._names = names
 
@@ -140,7 +140,7 @@ class CsvRecord(_Live):
         former: Rows that the file begins with.
     """
 
-    def __init__(self, folder: Path, class_names: Sequence[str], former: Iterable[Sequence[Any]] = ()) -> None:
+    def __init__(self, folder: Path, class_names: Sequence[str], former: Iterable[Sequence[object]] = ()) -> None:
         super().__init__(LiveText(folder / TABLE, (_csv([row]) for row in former), head=_csv([CSV_COLUMNS])))
         self._class_names = class_names
 
@@ -159,11 +159,11 @@ class CsvRecord(_Live):
         return self
 
 
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
+def _csv(rows: Sequence[Sequence[object]]) -> str:
     return "".join(map(_csv_row, rows))
 
 
-def _csv_row(row: Sequence[Any]) -> str:
+def _csv_row(row: Sequence[object]) -> str:
     """One row that ends with a newline; a value with a carriage return is quoted too, as every reader needs it."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(row)

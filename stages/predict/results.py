@@ -164,7 +164,7 @@ class Results:
     def _count_former(self, former: Former) -> None:
         self.tally.frames = len(former.ids)
         if former.ids:
-            self.tally.classes.update(self._class_names[entry["category_id"]] for entry in former.boxes())
+            self.tally.classes.update(self._class_names[number] for number in former.classes())
 
     def _make_records(self, config: PredictConfig, names: Names, former: Former) -> list[Record]:
         """In the order of writing: images.json, which says that a frame is finished, comes last.

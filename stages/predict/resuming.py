@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from core.digest import text_digest
 from core.errors import HooklineError, counted
@@ -42,17 +42,32 @@ class Former:
     names: Collection[str] = frozenset()
     damaged: Mapping[str, str] = field(default_factory=dict)
 
-    def images(self) -> Iterator[Any]:
+    def images(self) -> Iterator[dict[str, object]]:
         """Entries of ``images.json`` that stay."""
         return (entry for entry in _entries(self.folder / IMAGES) if entry.get("file_name") in self.names)
 
-    def boxes(self) -> Iterator[Any]:
+    def boxes(self) -> Iterator[dict[str, object]]:
         """Entries of ``predictions.json`` that stay: a killed run may have written boxes of an unfinished frame."""
         return (entry for entry in _entries(self.folder / BOXES) if entry.get("image_id") in self.ids)
+
+    def classes(self) -> Iterator[int]:
+        """Class ids of :meth:`boxes`."""
+        ids = (entry.get("category_id") for entry in self.boxes())
+        return (number for number in ids if isinstance(number, int))
 
     def rows(self) -> Iterator[list[str]]:
         """Rows of ``predictions.csv`` that stay."""
         return (row for row in _rows(self.folder / TABLE) if row[0] in self.names)
+
+
+class _Content(TypedDict):
+    """What the file holds."""
+
+    files: int
+    source: str
+    began: int
+    content: list[str]
+    finished: dict[str, int]
 
 
 class State:
@@ -65,14 +80,14 @@ class State:
 
     def __init__(self, folder: Path, source: Source) -> None:
         self._path = folder / STATE
-        self._content: dict[str, Any] = {
+        self._content: _Content = {
             "files": len(source.files),
             "source": text_digest("\n".join(source.names)),
             "began": time.time_ns(),
             "content": [_state_of(file) for file in source.files],
             "finished": {},
         }
-        self._now: list[str] = self._content["content"]
+        self._now = self._content["content"]
         self._source = source
 
     def unchanged(self) -> set[str]:
@@ -106,7 +121,7 @@ class State:
             )
         if len(content) != len(self._now):
             raise damaged(self._path)
-        self._content |= {"began": began, "content": content, "finished": finished}
+        self._content.update({"began": began, "content": content, "finished": finished})
         return finished
 
     def write(self) -> None:
@@ -180,7 +195,7 @@ def _whole(folder: Path, *, table: bool, classes: int) -> tuple[dict[str, int], 
     damage: dict[str, str] = {}
     for entry in _entries(folder / IMAGES):
         try:
-            name, image_id, count = str(entry["file_name"]), int(entry["id"]), int(entry["boxes"])
+            name, image_id, count = str(entry["file_name"]), _number(entry["id"]), _number(entry["boxes"])
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(folder / IMAGES) from error
         if boxes[image_id] == count and (not table or rows[name] == count):
@@ -190,7 +205,18 @@ def _whole(folder: Path, *, table: bool, classes: int) -> tuple[dict[str, int], 
     return found, damage
 
 
-def _is_box(entry: Mapping[str, Any], classes: int) -> bool:
+def _number(value: object) -> int:
+    """Return ``value`` as a whole number.
+
+    Raises:
+        TypeError, ValueError: It is none.
+    """
+    if not isinstance(value, int | float | str):
+        raise TypeError(f"a {type(value).__name__} is not a number")
+    return int(value)
+
+
+def _is_box(entry: Mapping[str, object], classes: int) -> bool:
     number, image_id = entry.get("category_id"), entry.get("image_id")
     return isinstance(image_id, int) and isinstance(number, int) and 0 <= number < classes
 
@@ -217,7 +243,7 @@ def damaged(file: Path) -> HooklineError:
     return HooklineError(f"'{file}' is damaged", "leave resume=true out to start again")
 
 
-def _entries(file: Path) -> Iterator[dict[str, Any]]:
+def _entries(file: Path) -> Iterator[dict[str, object]]:
     if file.is_file():
         yield from (entry for entry in json_entries(file) if isinstance(entry, dict))
 

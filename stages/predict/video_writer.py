@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 import av.codec
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from core.errors import HooklineError
 from core.output_paths import replacing
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 AUTO, PREFERRED, FALLBACK = "auto", "libx264", "mpeg4"
 # Fine enough for every usual frame rate, and still allowed in MPEG-4 part 2.
@@ -91,7 +94,7 @@ class VideoWriter:
         self._options = options
         target.unlink(missing_ok=True)
         self._container = av.open(str(target), "w", format="mp4", options=FRAGMENTED)
-        self._stream: Any = None
+        self._stream: VideoStream | None = None
         self._size = (0, 0)
         self._next = 0
         self._frames = 0
@@ -145,11 +148,11 @@ class VideoWriter:
         finally:
             self._container.close()
 
-    def _open(self, picture: NDArray[np.uint8]) -> Any:
+    def _open(self, picture: NDArray[np.uint8]) -> VideoStream:
         """H.264 with subsampled colours needs even sides; an odd one gets one more row or column."""
         height, width = picture.shape[:2]
         self._size = (width + width % 2, height + height % 2)
-        stream: Any = self._container.add_stream(self._options.codec, rate=self._rate)
+        stream: VideoStream = self._container.add_stream(self._options.codec, rate=self._rate)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
@@ -180,9 +183,9 @@ def _put_index_in_front(video: Path) -> None:
         av.open(str(video)) as source,
         av.open(str(plain), "w", format="mp4", options={"movflags": "+faststart"}) as target,
     ):
-        given: Any = source.streams.video[0]
-        add: Any = getattr(target, "add_stream_from_template", None)  # PyAV 14 and later
-        stream: Any = add(given) if add else target.add_stream(template=given)
+        given = source.streams.video[0]
+        add = getattr(target, "add_stream_from_template", None)  # PyAV 14 and later
+        stream = add(given) if add else target.add_stream(template=given)
         for packet in source.demux(given):
             if packet.dts is not None:  # the last one is empty and flushes decoders
                 packet.stream = stream

@@ -90,14 +90,16 @@ def select(config: TrainConfig, _context: RunContext) -> Collection[type[Artifac
 
 
 def supplement(
-    config: TrainConfig, trained: Checkpoint, inputs: Mapping[str, Any], context: RunContext
+    config: TrainConfig, trained: Checkpoint, inputs: Mapping[str, Artifact], context: RunContext
 ) -> Callable[[Path], None] | None:
     """Charts for a training that was made with ``train.plots=false``."""
     if not config.plots or (trained.path.parent / PR_CURVE).is_file():
         return None
     from stages.train.training import drawing
 
-    return drawing(config, trained, inputs["dataset"], context)
+    dataset = inputs["dataset"]
+    assert isinstance(dataset, Dataset)
+    return drawing(config, trained, dataset, context)
 
 
 def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:

@@ -12,6 +12,7 @@ from core.errors import HooklineError, shown, unknown
 from core.imgsz import network_size
 from core.known import Known, refusals
 from core.labels import SINGLE_CLASS
+from core.parts import ModelFamily
 from stages.train import TrainConfig
 
 
@@ -57,7 +58,7 @@ def _family_problems(config: TrainConfig, family: str, start: Known, context: Ru
             "give weights of that family, or weights=null",
         )
     if context.family(family).training is None:
-        trained = [name for name, part in context.registry.parts("models").items() if part.training is not None]
+        trained = [name for name, part in context.registry.all(ModelFamily).items() if part.training is not None]
         yield HooklineError(
             f"the model family '{family}' cannot be trained", f"families that can: {', '.join(trained) or 'none'}"
         )
@@ -77,5 +78,5 @@ def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
 
 def variants_of(context: RunContext) -> dict[str, str]:
     """Family by name of a network."""
-    families = context.registry.parts("models")
+    families = context.registry.all(ModelFamily)
     return {variant: family for family, part in families.items() for variant in part.variants}

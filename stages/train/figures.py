@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from core.evaluation.scores import Scores
 from core.evaluation.table import class_table
@@ -41,7 +40,7 @@ class Figures:
     best: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     ended: str = ""
-    measured: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, float | dict[str, dict[str, float]]] = field(default_factory=dict)
     table: str = ""
 
     def add(self, epoch: int, values: Mapping[str, float], *, best: bool) -> None:
@@ -64,7 +63,7 @@ class Figures:
         title = f"best.safetensors (epoch {self.best_epoch} of {self.epochs}) on split '{split}':"
         self.table = f"{title}\n{class_table(scores)}"
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """The figures for summary.json: counts, the losses of the best epoch, and what its weights reach."""
         losses = {name: value for name, value in self.best.items() if name.startswith(("train/", "val/"))}
         metrics = {name.removeprefix("metrics/"): value for name, value in self.best.items() if "metrics/" in name}

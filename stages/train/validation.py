@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +119,9 @@ class MeanLosses:
         self._sums: dict[str, float] = {}
         self._images = 0
 
-    def observe(self, indices: Sequence[int], outputs: Mapping[str, Any], letterboxes: Sequence[Letterbox]) -> None:
+    def observe(
+        self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
+    ) -> None:
         """Implements :data:`core.evaluation.loop.Observer`."""
         pairs = enumerate(zip(indices, letterboxes, strict=True))
         objects = [placed(self._labels[index], letterbox, image) for image, (index, letterbox) in pairs]

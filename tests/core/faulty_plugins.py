@@ -102,10 +102,10 @@ def hookline_runtimes():
     return Faulty(name, body, reason, f"+stage=doctor backend={name}", state=state)
 
 
-def family(name: str, preprocessing: str, reason: str) -> Faulty:
+def family(name: str, values: str, reason: str) -> Faulty:
     body = f"""@hookimpl  # HERE
 def hookline_models():
-    yield ModelFamily(name="NAME", summary="faulty", load=print, head=print, preprocessing={preprocessing})
+    yield ModelFamily(name="NAME", summary="faulty", load=print, head=print, {values})
 """
     return Faulty(name, body, reason)
 
@@ -305,10 +305,22 @@ LOADING = [
         "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
         "the release 'yolov5s' is one of the family 'yolov5'",
     ),
-    family("part_padding", "Preprocessing(padding='left')", "preprocessing.padding: expected one of centre, top_left"),
-    family("part_scale", "Preprocessing(scale=0)", "preprocessing.scale: expected a number above 0"),
-    family("part_border", "Preprocessing(pad_value='grey')", "preprocessing.pad_value: expected a whole number"),
-    family("part_preprocessing", "{'scale': 1.0}", "preprocessing must be Preprocessing, and is"),
+    family(
+        "part_padding",
+        "preprocessing=Preprocessing(padding='left')",
+        "preprocessing.padding: expected one of centre, top_left",
+    ),
+    family("part_scale", "preprocessing=Preprocessing(scale=0)", "preprocessing.scale: expected a number above 0"),
+    family(
+        "part_border",
+        "preprocessing=Preprocessing(pad_value='grey')",
+        "preprocessing.pad_value: expected a whole number",
+    ),
+    family("part_preprocessing", "preprocessing={'scale': 1.0}", "preprocessing must be Preprocessing, and is"),
+    family("part_no_layout", "layouts=()", "layouts is empty"),
+    family("part_layout", "layouts=('heads', 'a b')", "'a b' cannot name a layout"),
+    family("part_decoded", "layouts=('decoded',)", "'decoded' cannot name a layout"),
+    family("part_default", "default='nano'", "default is 'nano', which releases does not hold"),
     # import
     Faulty("import_gone", "import a_module_that_is_not_there  # HERE\n", "ModuleNotFoundError"),
     Faulty("import_syntax", "def hookline_stages(:  # HERE\n", "SyntaxError", head=False),

@@ -8,6 +8,7 @@ import pytest
 
 from backends.cv.plugin import hookline_processors
 from backends.ort.plugin import hookline_runtimes
+from backends.yolov5.plugin import hookline_models
 from core.artifacts import InputContract, ModelFacts, OnnxModel
 from core.dataset import read_data_yaml
 from core.media.limits import MAX_PIXELS
@@ -19,7 +20,12 @@ from tests.stage_tools import make_context
 
 @pytest.mark.slow
 def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
-    context, memory = make_context(tmp_path, runtimes=list(hookline_runtimes()), processors=list(hookline_processors()))
+    context, memory = make_context(
+        tmp_path,
+        models=list(hookline_models()),
+        runtimes=list(hookline_runtimes()),
+        processors=list(hookline_processors()),
+    )
     file = shared_data / "coco_subset" / "data.yaml"
     model = OnnxModel(
         path=shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx",

@@ -14,7 +14,7 @@ import pytest
 from backends.cv.plugin import hookline_processors
 from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
-from core.artifacts import Checkpoint, Dataset, InputContract, OnnxModel
+from core.artifacts import Checkpoint, Dataset, InputContract, OnnxModel, Preprocessing
 from core.context import RunContext
 from core.detections import Filter
 from core.errors import HooklineError
@@ -89,6 +89,15 @@ def test_boxes_of_a_foreign_file(tmp_path: Path) -> None:
         )
     assert found.boxes.tolist() == [[16, 8, 40, 40], [0, 16, 64, 64]]
     assert found.classes.tolist() == [0, 1]
+
+
+def test_a_foreign_file_is_prepared_as_its_family_does(tmp_path: Path) -> None:
+    values = Preprocessing(padding="top_left", channels="bgr", scale=1.0)
+    context = context_in(tmp_path, grid_family.family(preprocessing=values))
+    grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
+    model = load(load_config(str(tmp_path / "x.onnx")), context)
+    assert isinstance(model, OnnxModel)
+    assert model.contract == values.contract(batch=1, height=64, width=96)
 
 
 def test_only_wanted_classes(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -109,11 +109,21 @@ def _pick(logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> 
     return rows, objectness
 
 
+class _Context(Protocol):
+    """What :class:`_Pick` keeps from the forward to the backward pass, in an object of PyTorch."""
+
+    places: tuple[Tensor, Tensor, Tensor, Tensor]
+    like: Tensor
+    anchors: int
+
+
 class _Pick(torch.autograd.Function):
     """The gradient is one tensor in the layout of the logits; autograd would fill two and add them."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: _Context, logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         ctx.places = found.picture, found.anchor, found.gy, found.gx
         ctx.like, ctx.anchors = torch.empty_like(logits, device="meta"), anchors
         cells = _cells(logits, anchors)
@@ -121,7 +131,7 @@ class _Pick(torch.autograd.Function):
         return cells[picture, anchor, :, gy, gx].to(dtype), cells[:, :, 4].to(dtype, copy=True).contiguous()
 
     @staticmethod
-    def backward(ctx: Any, rows: Tensor, objectness: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: _Context, rows: Tensor, objectness: Tensor) -> tuple[Tensor, None, None, None]:
         grad = torch.zeros_like(ctx.like, device=rows.device)
         cells = _cells(grad, ctx.anchors)
         cells[:, :, 4] = objectness.to(grad.dtype)

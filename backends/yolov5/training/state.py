@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from backends.yolov5.errors import TrainingError
 
@@ -50,12 +50,12 @@ class TrainingState:
 
     epoch: int
     batch: int
-    config: Mapping[str, Any]
-    model: Mapping[str, Any]
-    averaged: Mapping[str, Any]
+    config: Mapping[str, object]
+    model: Mapping[str, Tensor]
+    averaged: Mapping[str, Tensor]
     updates: int
-    optimizer: Mapping[str, Any]
-    scaler: Mapping[str, Any]
+    optimizer: Mapping[str, object]
+    scaler: Mapping[str, object]
     best: tuple[float, int] = (-1.0, -1)
     class_scores: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -75,7 +75,7 @@ def save_state(state: TrainingState, folder: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load_state(folder: Path, config: Mapping[str, Any]) -> TrainingState:
+def load_state(folder: Path, config: Mapping[str, object]) -> TrainingState:
     """Read what :func:`save_state` wrote.
 
     Args:
