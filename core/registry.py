@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AnyPart: TypeAlias = Part[object]
 """A part of whatever kind."""
 Descriptor: TypeAlias = Stage | AnyPart
-"""What a registration hook yields."""
+"""``Stage`` or a descriptor of a part: what a registration hook yields."""
 KindT = TypeVar("KindT", bound=Descriptor)
 NAME_LENGTH = 64
 KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(

@@ -96,6 +96,7 @@ PAGES: Mapping[str, Page] = {
         ("RunContext", "Reporter", "Progress"),
         met={
             "core.registry:Registry": ("get", "all", "stages"),
+            "core.registry:Descriptor": (),
             "core.trackers:Trackers": ("scalars", "picture", "close"),
         },
     ),

@@ -23,22 +23,12 @@ from hookline import testing
 
 MODULES = (hookline, hookline.checks, hookline.ranges, hookline.training)
 FOREIGN = {"Annotated", "Any", "Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence", "Literal"} | {
-    "AbstractContextManager", "Generic", "ModuleType", "NDArray", "Path", "PathLike", "ModelProto"
+    "AbstractContextManager", "Generic", "ModuleType", "NDArray", "Path", "PathLike", "ModelProto", "DataclassInstance"
 }  # fmt: skip
 """Names of types that are Python's, NumPy's or ONNX's."""
-SPELT_OUT = {
-    "Image",
-    "Weights",
-    "Classes",
-    "RunSummary",
-    "DefaultT",
-    "ImplT_co",
-    "KindT",
-    "OptionsT",
-    "T",
-    "Padding",
-    "Channels",
-}
+SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "KindT", "OptionsT", "DefaultT", "T"} | {
+    "Padding", "Channels",
+}  # fmt: skip
 """Aliases whose meaning the text beside them gives, and type variables."""
 
 
