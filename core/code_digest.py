@@ -8,8 +8,12 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.digest import files_digest
+
+if TYPE_CHECKING:
+    from core.registry import Origin
 
 COMPILED = "__pycache__"
 
@@ -74,3 +78,14 @@ def _files(package: str) -> Iterator[tuple[str, Path]]:
             hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
             if not hidden and path.is_file():
                 yield inside.as_posix(), path
+
+
+def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
+    """Return who ships a stage or part, and the digest of its code where the version does not stand for it.
+
+    Args:
+        origin: Who registered it.
+        cache_dir: For digests.
+    """
+    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
+    return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.artifacts import AnyModel, Artifact
-from core.code_digest import code_digest, is_edited_in_place
+from core.code_digest import author
 from core.config import keyed_options, unversioned_parts
 from core.family_options import keyed_with_families
 from core.opening import measuring_facts
@@ -24,7 +24,6 @@ from core.versions import installed
 if TYPE_CHECKING:
     from core.context import RunContext
     from core.plan import Step
-    from core.registry import Origin
 
 
 def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
@@ -43,7 +42,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
         {
             "hookline": __version__,
             "stage": stage.name,
-            "by": _author(registry.origin("stages", stage.name), context),
+            "by": author(registry.origin("stages", stage.name), context.cache_dir),
             "packages": installed(stage.packages),
             "config": options_of(step, inputs, context),
             "seed": context.seed,
@@ -74,13 +73,7 @@ def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measure
     return {
         "kind": kind,
         "name": name,
-        "by": _author(context.registry.origin(kind, name), context),
+        "by": author(context.registry.origin(kind, name), context.cache_dir),
         "options": options(context.options(kind, name)),
         "packages": installed(part.packages) if versioned else {},
     }
-
-
-def _author(origin: Origin, context: RunContext) -> tuple[str, str]:
-    """Who ships a stage or part, and its code where the version does not stand for it."""
-    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
-    return str(origin), code_digest(origin.code, context.cache_dir) if origin.code and edited else ""

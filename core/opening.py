@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from enum import Enum
 
 from core.artifacts import (
+    DECODED,
     AnyModel,
     Artifact,
     Checkpoint,
@@ -15,6 +16,7 @@ from core.artifacts import (
     OnnxModel,
     QuantizedModel,
 )
+from core.code_digest import author
 from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError, UnavailableError
@@ -25,6 +27,7 @@ from core.resolve import check_usable, runtime_with
 from core.serial import encode
 from core.sidecar import verify_file
 from core.summary import machine
+from core.versions import installed
 
 
 class ModelForm(str, Enum):
@@ -130,15 +133,21 @@ def open_model(
 
 
 def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object]:
-    """Return what the speed of an opened model depends on besides the model: machine, device and runtime options.
+    """Return what speed and boxes of an opened model depend on besides the model.
 
-    A stage that stores times needs them in its key (``Stage.measures``).
+    Machine and device, the runtime that opens it (who ships it, its code, packages and options), and the family that
+    finds boxes in its outputs. A stage that stores measurements needs them in its key (``Stage.measures``).
     """
     facts: dict[str, object] = {"host": machine(), "device": context.device}
+    family = model.facts.family
+    if getattr(model, "layout", None) != DECODED and family in context.registry.parts("models"):
+        facts["family"] = author(context.registry.origin("models", family), context.cache_dir)
     if name := opener(type(model), getattr(model, "runtime", ""), context):
         runtime = context.runtime(name)
         options = encode(context.options("runtimes", name))
         facts |= {"runtime": name, "options": options, "machine": runtime.machine(context.device)}
+        facts["by"] = author(context.registry.origin("runtimes", name), context.cache_dir)
+        facts["packages"] = installed(context.registry.all(Runtime)[name].packages)
     return facts
 
 

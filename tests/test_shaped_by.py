@@ -163,7 +163,7 @@ def test_a_single_module_and_a_missing_one(package: Path) -> None:
 def test_the_code_of_a_plugin_is_in_the_key_where_its_version_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path, kind: str, installed: bool
 ) -> None:
-    monkeypatch.setattr("core.keys.is_edited_in_place", lambda distribution, name: False)
+    monkeypatch.setattr("core.code_digest.is_edited_in_place", lambda distribution, name: False)
     registry, distribution = toys.registry(), "d" if installed else "$HOOKLINE_PLUGINS"
     for name, (part, _) in list(registry._parts[kind].items()):
         registry._parts[kind][name] = (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from core.context import RunContext
 from core.errors import HooklineError, UnavailableError
 from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model, opening_problems
 from core.parts import Availability, Runtime
+from core.registry import Origin
 from core.resolve import runtime_with
 from tests import grid_family
-from tests.fake_parts import FakeRuntime, FakeSession, fake_engine
+from tests.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts
 from tests.stage_tools import make_context
 
 FACTS = ModelFacts("fake", "fake", ("a",), (8, 16, 32))
@@ -204,13 +206,38 @@ class MachineRuntime(FakeRuntime):
 
 
 def test_what_times_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machine and device of every model, and the runtime of an engine with all its options."""
+    """Machine and device of every model, and the runtime of an engine: who ships it, its code, options, packages."""
     monkeypatch.setattr("core.opening.machine", lambda: {"processor": "x"})
     context = context_with(tmp_path, fake=MachineRuntime())
     host = {"host": {"processor": "x"}, "device": "cpu"}
-    assert measuring_facts(Checkpoint(path=tmp_path / "x", facts=FACTS), context) == host
+    family = {"family": ("tests 0 (plugin 'tests')", "")}
+    assert measuring_facts(Checkpoint(path=tmp_path / "x", facts=FACTS), context) == {**host, **family}
     facts = measuring_facts(fake_engine(tmp_path), context)
-    assert facts == {**host, "runtime": "fake", "options": {}, "machine": {"gpu": "L40 for cpu"}}
+    runtime = {"runtime": "fake", "options": {}, "machine": {"gpu": "L40 for cpu"}, "packages": {}}
+    assert facts == {**host, **runtime, "by": ("tests 0 (plugin 'tests')", "")}
+
+
+def test_what_boxes_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version, or other code, of the runtime that opens a model, or of the family that decodes it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    code = tmp_path / "odd_plugin_module.py"
+    code.write_text("first = 1\n")
+    parts, _, _ = fake_parts([])
+    parts["runtimes"] = [replace(parts["runtimes"][0], load=lambda _: MachineRuntime())]
+    model = replace(fake_engine(tmp_path), layout="heads")
+
+    def facts(version: str) -> Mapping[str, object]:
+        context, _ = make_context(tmp_path)
+        for kind in ("runtimes", "models"):
+            origin = Origin("odd", "$HOOKLINE_PLUGINS", version, "odd_plugin_module")
+            context.registry.add(kind, parts[kind][0], origin)
+        return measuring_facts(model, context)
+
+    first = facts("1")
+    assert facts("1") == first
+    assert {name for name, value in facts("2").items() if value != first[name]} == {"by", "family"}
+    code.write_text("second = 22\n")
+    assert {name for name, value in facts("1").items() if value != first[name]} == {"by", "family"}
 
 
 def test_every_form_has_an_artifact() -> None:
