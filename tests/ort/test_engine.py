@@ -18,6 +18,7 @@ from backends.ort.plugin import Optimisation, OrtOptions, load
 from core.artifacts import DECODED
 from core.digest import file_digest
 from core.errors import HooklineError
+from core.registry import Registry
 from stages.graft.finishing import finish
 from tests.build_tools import build_job
 from tests.head_tools import head_for
@@ -30,7 +31,7 @@ OPTIONS = OrtOptions(threads=1)
 def model(tmp_path):
     heads = write_heads(tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(heads, head_for(heads), tmp_path / "d.onnx", score_threshold=0.25)
-    finish(tmp_path / "d.onnx", heads, "yolo_layer", 0.25)
+    finish(tmp_path / "d.onnx", heads, "yolo_layer", 0.25, Registry())
     return grafted(heads, tmp_path / "d.onnx")
 
 

@@ -41,7 +41,16 @@ class Calibrating:
         if job.calibration is not None:
             self.fed += job.calibration.batches(InputContract(2, 64, 96))
         job.target.write_bytes(b"plan")
-        return replace(fake_engine(job.target.parent), path=job.target, notes=job.model.notes)
+        model = job.model
+        return replace(
+            fake_engine(job.target.parent),
+            path=job.target,
+            facts=model.facts,
+            layout=model.layout,
+            precision=job.precision,
+            score_threshold=model.score_threshold,
+            notes=model.notes,
+        )
 
 
 @dataclass
