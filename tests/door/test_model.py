@@ -170,7 +170,7 @@ def test_a_closed_model_says_so(models: dict[str, hookline.Artifact], image: NDA
     ("options", "problem"),
     [
         ({"weights": "nowhere.pt"}, "'nowhere.pt' is neither a file nor an official name"),
-        ({"device": "cuda:9"}, "cuda"),
+        ({"device": "cuda:9"}, "^onnxruntime, which opens 'tiny-fp32.onnx', works on the CPU, and device=cuda:9"),
         ({"device": "gpu"}, "gpu"),
         ({"imgsz": 96}, "96"),
         ({"processor": "opencvv"}, "did you mean opencv"),
@@ -183,6 +183,28 @@ def test_mistakes_are_raised_when_it_is_opened(
     given = {"weights": models["engine"]} | options
     with pytest.raises(hookline.HooklineError, match=problem) as caught:
         hookline.open(**given, quiet=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("backend", [None, "onnxruntime"])
+def test_an_engine_whose_runtime_cannot_be_used_is_refused(
+    models: dict[str, hookline.Artifact], monkeypatch: pytest.MonkeyPatch, backend: str | None
+) -> None:
+    state = hookline.Availability(usable=False, reason="no library", hint="install it")
+    monkeypatch.setattr("core.parts.Runtime.available", lambda: state, raising=False)
+    with pytest.raises(hookline.HooklineError, match=r"^onnxruntime cannot be used here: no library; install it"):
+        hookline.open(models["engine"], backend=backend, processor="opencv", quiet=True)
+    source = models["engine"].path.parent
+    with pytest.raises(hookline.HooklineError, match="onnxruntime cannot be used here: no library; install it"):
+        hookline.run("+stage=predict", f"weights={models['engine'].path}", f"source={source}", quiet=True)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_engine_of_a_runtime_that_no_plugin_has_is_refused(models: dict[str, hookline.Artifact]) -> None:
+    told = "was built by the runtime 'onnxruntime', which no loaded plugin has; install its plugin; plugins.disable="
+    with pytest.raises(hookline.HooklineError, match=f"^'tiny-fp32.onnx' {told}") as caught:
+        hookline.open(models["engine"], "plugins.disable=[onnxruntime]", quiet=True)
     assert "\n" not in str(caught.value)
 
 
