@@ -72,7 +72,10 @@ def one_gpu(name: str) -> Any:
 
 
 def context(folder: Path, device: str, *stages: Stage, gone: str = "") -> RunContext:
-    """Runtimes on the CPU, on the GPU of the machine, and for GPUs of others; processors on both. ``gone`` is unusable."""
+    """Runtimes on the CPU, on the GPU of the machine, and for GPUs of others; processors on both.
+
+    The runtime ``gone`` cannot be used.
+    """
     ASKED.clear()
     registry, by, usable = Registry(), Origin("toys", "toys", "1"), Availability(True, "toy")
     for name, place, rank in (("onnxruntime", "cpu", 10), ("trt", "cuda", 20), ("rtx", "cuda", 5)):
