@@ -120,6 +120,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else noun + plural}"
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its article: ``a Checkpoint``, ``an Engine``."""
+    return f"{'an' if noun[:1].lower() in set('aeio') else 'a'} {noun}"
+
+
 def _cut(text: str, longest: int) -> str:
     """Return ``text`` without its middle where it is longer."""
     if len(text) <= longest:

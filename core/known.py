@@ -64,6 +64,11 @@ def known_of(artifact: Artifact) -> Known:
     )
 
 
+def known_source(step: Step, context: RunContext) -> Known:
+    """Return what is known of the artifact of a step that has no inputs, before the step runs."""
+    return step.stage.known(step.config, {}, context) if step.stage.known and not step.inputs else Known()
+
+
 def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
     """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
     family = context.registry.all(ModelFamily).get(model.family or "")

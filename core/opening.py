@@ -77,12 +77,15 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
     Args:
         kind, engine: As for :func:`opener`.
         context: For the parts and the device.
-        what: Which model it is, in messages; empty for an engine that the runtime of the run builds.
+        what: Which model it is, in messages; empty for an engine that the runtime of the run builds, whose
+            availability the stage that builds it checks.
     """
     try:
         name = opener(kind, engine, context)
         if issubclass(kind, OnnxModel):
             check_usable("runtimes", name, context)
+        elif issubclass(kind, Engine) and what:
+            _check_builder(name, what, context)
     except UnavailableError as problem:
         yield problem
         return
@@ -103,7 +106,8 @@ def open_model(
     """Open a model; use the session in a ``with`` block.
 
     An engine is opened by the runtime that built it, an ONNX file of any kind by a runtime that opens them
-    (``Runtime.opens_onnx``), a checkpoint by its model family.
+    (``Runtime.opens_onnx``), a checkpoint by its model family. An engine whose runtime is missing, cannot be used, or
+    does not work on the device of the run is refused before the runtime is loaded.
 
     Args:
         model: The artifact.
@@ -113,9 +117,12 @@ def open_model(
         layout: Of a checkpoint, None for the first one of its family; the other models have theirs.
 
     Raises:
-        HooklineError: The model does not fit this machine, or does not take ``imgsz``.
+        HooklineError: The model does not fit this machine or the device, its runtime cannot be used, or it does not
+            take ``imgsz``.
     """
     if isinstance(model, Engine):
+        for problem in opening_problems(Engine, model.runtime, context, f"'{model.path.name}'"):
+            raise problem
         session = context.runtime(model.runtime).open(fitted_size(model, imgsz), device=context.device)
     elif isinstance(model, OnnxModel):
         verify_file(model)
@@ -149,6 +156,17 @@ def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object
         facts["by"] = author(context.registry.origin("runtimes", name), context.cache_dir)
         facts["packages"] = installed(context.registry.all(Runtime)[name].packages)
     return facts
+
+
+def _check_builder(runtime: str, what: str, context: RunContext) -> None:
+    """Refuse an engine whose runtime no plugin registered or that cannot be used here.
+
+    Raises:
+        UnavailableError: Says why and what to do.
+    """
+    if runtime not in context.registry.all(Runtime):
+        raise context.registry.builder_not_found(runtime, what)
+    check_usable("runtimes", runtime, context)
 
 
 def _open_checkpoint(

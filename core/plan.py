@@ -16,7 +16,7 @@ from core.artifacts import Artifact, Checkpoint
 from core.config import named_parts, shaping_parts
 from core.containment import PluginError
 from core.devices import word_problem
-from core.errors import HooklineError, PlanError
+from core.errors import HooklineError, PlanError, with_article
 from core.known import fitting_problems
 from core.option_checks import OptionChecks
 from core.resolve import resolve_parts
@@ -127,6 +127,7 @@ class _Planner:
         self._runtime = engine_runtime(self.registry, configs)
         self._newest: dict[type[Artifact], int] = {}
         self._adding: list[str] = []
+        self._wanted: list[type[Artifact]] = []
 
     def ask(self, name: str) -> None:
         try:
@@ -209,11 +210,15 @@ class _Planner:
         shipped = [stage for stage in makers if not self.registry.origin("stages", stage.name).outside]
         makers = shipped or makers  # a stage of a plugin takes the place of one of these where it is named
         if len(makers) == 1:
-            return self._add(makers[0], asked=False)
+            self._wanted.append(kind)
+            try:
+                return self._add(makers[0], asked=False)
+            finally:
+                self._wanted.pop()
         if makers:
             names = ", ".join(stage.name for stage in makers)
             problem = HooklineError(
-                f"stage '{consumer.name}' needs a {kind.__name__}, and several stages make one: {names}",
+                f"stage '{consumer.name}' needs {with_article(kind.__name__)}, and several stages make one: {names}",
                 f"name the one you mean before '{consumer.name}' in +stage=[...]",
             )
         else:
@@ -244,10 +249,7 @@ class _Planner:
 
     def _nothing_makes(self, consumer: Stage, kind: type[Artifact]) -> HooklineError:
         if given := self._given_instead(kind):
-            return HooklineError(
-                f"stage '{consumer.name}' needs a {kind.__name__}, and what was given is already a {given.__name__}",
-                f"start from an earlier form, or leave '{consumer.name}' out",
-            )
+            return self._too_late(consumer, kind, given)
         if kind is Checkpoint:
             return HooklineError(
                 f"stage '{consumer.name}' needs weights",
@@ -256,8 +258,19 @@ class _Planner:
             )
         makers = [stage.name for stage in self.registry.stages() if kind in stage.signature.provides]
         return HooklineError(
-            f"stage '{consumer.name}' needs a {kind.__name__}, and nothing in this plan makes one",
+            f"stage '{consumer.name}' needs {with_article(kind.__name__)}, and nothing in this plan makes one",
             f"name a stage that does before it: {', '.join(makers) or 'no loaded plugin has any'}",
+        )
+
+    def _too_late(self, consumer: Stage, kind: type[Artifact], given: type[Artifact]) -> HooklineError:
+        """The error for a model that is past what the stage that was asked for starts from."""
+        asked = self._adding[0]
+        needed = [*self._wanted, kind][0]  # by that stage, not by one that the plan adds for it
+        way_out = f", or leave '{asked}' out" if asked == consumer.name else ""
+        return HooklineError(
+            f"stage '{asked}' needs {with_article(needed.__name__)}, "
+            f"and what was given is already {with_article(given.__name__)}",
+            f"start from an earlier form{way_out}",
         )
 
     def _given_instead(self, kind: type[Artifact]) -> type[Artifact] | None:

@@ -136,6 +136,7 @@ def load_plugins(disable: Collection[str] = ()) -> Plugins:
         if name not in names:
             raise unknown("plugin in plugins.disable", name, names, listed=f"{LISTED} all")
     loading = _Loading(Plugins(Hooks(), Registry()))
+    loading.plugins.registry.disabled = tuple(disable)
     with loading.plugins.manager.reporting(loading.plugins.warnings.append):
         wanted = [candidate for candidate in candidates if candidate.origin.plugin not in disable]
         imported = [candidate for candidate in wanted if loading.load(candidate)]  # all wrappers before any part

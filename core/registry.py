@@ -8,7 +8,7 @@ from dataclasses import dataclass, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from core.errors import HooklineError, shown, unknown
+from core.errors import HooklineError, UnavailableError, shown, unknown
 from core.hookspecs import PROJECT
 from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Quantizer, Runtime, Tracker
 from core.stage import Stage
@@ -97,6 +97,8 @@ class Registry:
         self._parts: dict[str, dict[str, tuple[Descriptor, Origin]]] = {kind: {} for kind in KINDS}
         self.broken: list[str] = []
         """One line for each plugin that could not be loaded; reported when a name is not found."""
+        self.disabled: tuple[str, ...] = ()
+        """What ``plugins.disable`` leaves out; reported when the runtime of an engine is not found."""
         self._lost: dict[tuple[str, str], str] = {}
 
     def add(self, kind: str, part: object, origin: Origin) -> None:
@@ -128,7 +130,7 @@ class Registry:
         """Return a registry without the parts of plugins that turned out to be broken."""
         reasons = {error.origin: str(error) for error in broken}
         copy = Registry()
-        copy.broken, copy._lost = list(self.broken), dict(self._lost)
+        copy.broken, copy._lost, copy.disabled = list(self.broken), dict(self._lost), self.disabled
         for kind, parts in self._parts.items():
             copy._parts[kind] = {name: entry for name, entry in parts.items() if entry[1] not in reasons}
         for origin, line in reasons.items():
@@ -187,10 +189,29 @@ class Registry:
         error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if kind == "models":
             error.hint += "; the file names its family: install the plugin that brings it"
-        if self.broken:
-            more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
-            error.hint += f"; a broken plugin may have brought it: {self.broken[0]}{more}"
+        error.hint += self._broken_hint()
         return error
+
+    def builder_not_found(self, name: str, engine: str) -> UnavailableError:
+        """The error for an engine whose runtime nobody registered; a plugin that is broken or disabled may have it.
+
+        Args:
+            name: Of the runtime.
+            engine: What messages call the engine.
+        """
+        built = f"{engine} was built by the runtime {shown(name)}"
+        if line := self._lost.get(("runtimes", name)):
+            return UnavailableError(f"{built}, whose plugin is broken: {line}")
+        hint = f"install its plugin{self._broken_hint()}"
+        if self.disabled:
+            hint += f"; plugins.disable=[{','.join(self.disabled)}] may leave it out"
+        return UnavailableError(f"{built}, which no loaded plugin has", hint)
+
+    def _broken_hint(self) -> str:
+        if not self.broken:
+            return ""
+        more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
+        return f"; a broken plugin may have brought it: {self.broken[0]}{more}"
 
 
 def check_part(kind: str, part: object) -> Descriptor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from core.artifacts import AnyModel, Artifact, Engine, OnnxModel
 from core.config import named_runtime, parts_of
 from core.errors import HooklineError
+from core.known import Known, known_source
 from core.opening import opener, opening_problems
 from core.parts import Runtime
 from core.registry import AUTO, HOST, Registry
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def engine_runtime(registry: Registry, configs: Mapping[str, object]) -> str:
-    """The runtime that engines are built for, ``auto`` where no stage says; of a given engine the best guess."""
+    """The runtime that engines are built for, ``auto`` where no stage says; a guess for an engine without a sidecar."""
     builders = (stage for stage in registry.stages() if Engine in stage.signature.provides)
     return next(filter(None, (named_runtime(configs[stage.name]) for stage in builders)), AUTO)
 
@@ -34,7 +35,7 @@ def session_runtime(
         stage, config: The stage and its options.
         inputs: Index of the step that makes the artifact, by parameter.
         steps: Of the plan so far.
-        engine: The runtime of an engine that no step of the plan builds.
+        engine: The runtime of an engine of which neither a step nor its sidecar says one.
         context: For the runtimes.
     """
     opened = _opened(stage, config)
@@ -44,7 +45,7 @@ def session_runtime(
         return engine  # what is missing has been told
     index = inputs[opened.name]
     try:
-        return opener(steps[index].provides, _runtime_of(index, steps) or engine, context)
+        return opener(steps[index].provides, _made_for(index, steps, context).runtime or engine, context)
     except HooklineError:  # placing_problems reports it
         return HOST
 
@@ -59,25 +60,24 @@ def opening_choices(steps: Sequence[Step], context: RunContext) -> Iterator[str]
 
 def placing_problems(steps: Sequence[Step], context: RunContext) -> list[HooklineError]:
     """What the steps build or open on a device that it is not for, or that is not there."""
-    registry = context.registry
-    demands = dict.fromkeys(demand for step in steps for demand in _demands(step, steps, registry))  # each asked once
+    demands = dict.fromkeys(demand for step in steps for demand in _demands(step, steps, context))  # each asked once
     return [problem for demand in demands for problem in opening_problems(*demand[:2], context, demand[2])]
 
 
-def _demands(step: Step, steps: Sequence[Step], registry: Registry) -> Iterator[tuple[type[Artifact], str, str]]:
+def _demands(step: Step, steps: Sequence[Step], context: RunContext) -> Iterator[tuple[type[Artifact], str, str]]:
     """Kind, runtime and description of what a step needs the device for, as :func:`opening_problems` takes them."""
     built = named_runtime(step.config) if Engine in step.stage.signature.provides else ""
-    if (runtime := registry.all(Runtime).get(built)) and not runtime.builds_anywhere:
+    if (runtime := context.registry.all(Runtime).get(built)) and not runtime.builds_anywhere:
         yield Engine, built, ""
     opened = _opened(step.stage, step.config)
     if opened is None or opened.name not in step.inputs:
         return
     index = step.inputs[opened.name]
-    kind, name = steps[index].provides, _runtime_of(index, steps)
+    kind, made_for = steps[index].provides, _made_for(index, steps, context)
     if not issubclass(kind, Engine):
-        yield kind, name, f"the {kind.__name__} for {step.stage.name}"
-    elif name:
-        yield kind, name, ""  # of an engine that was given only its file tells, when it is opened next
+        yield kind, made_for.runtime or "", f"the {kind.__name__} for {step.stage.name}"
+    elif made_for.runtime:
+        yield kind, made_for.runtime, made_for.title
 
 
 def _opened(stage: Stage, config: object) -> Input | None:
@@ -87,10 +87,14 @@ def _opened(stage: Stage, config: object) -> Input | None:
     return next((item for item in stage.signature.inputs if Engine in item.types), None)
 
 
-def _runtime_of(index: int, steps: Sequence[Step]) -> str:
-    """The runtime that a step names, or what its models were made for; empty where nothing says."""
+def _made_for(index: int, steps: Sequence[Step], context: RunContext) -> Known:
+    """The runtime that a step names, or what its models were made for; with the title of an engine that was given."""
     step = steps[index]
     if name := named_runtime(step.config):
-        return name
+        return Known(runtime=name)
     models = [item for item in step.inputs.values() if issubclass(steps[item].provides, get_args(AnyModel))]
-    return next(filter(None, (_runtime_of(item, steps) for item in models)), "")
+    if models:
+        found = (_made_for(item, steps, context) for item in models)
+        return next((known for known in found if known.runtime), Known())
+    source = known_source(step, context)
+    return Known(source.title if issubclass(step.provides, Engine) else "", runtime=source.runtime)

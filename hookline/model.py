@@ -13,7 +13,7 @@ from core.artifacts import AnyModel, Artifact, InputContract
 from core.classes import class_ids
 from core.config import shared
 from core.detections import Detections, Filter
-from core.errors import HooklineError, PlanError, shown
+from core.errors import HooklineError, PlanError, shown, with_article
 from core.in_process import made_in_process
 from core.opening import open_model, opener, opening_problems
 from core.parts import ProcessorBackend, Session, beside
@@ -215,9 +215,11 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     made, request, context = made_in_process(["+stage=load", *arguments(words), *overrides], quiet=quiet)
     model = made[-1]
     if not isinstance(model, AnyModel):
-        raise HooklineError(f"'{model.path}' is a {type(model).__name__}, not a model", "give weights or an engine")
+        raise HooklineError(
+            f"'{model.path}' is {with_article(type(model).__name__)}, not a model", "give weights or an engine"
+        )
     runtime = opener(type(model), getattr(model, "runtime", ""), context)
-    problems = list(opening_problems(type(model), runtime, context))
+    problems = list(opening_problems(type(model), runtime, context, f"'{model.path.name}'"))
     if request.words.backend not in {AUTO, runtime}:
         problems.append(_other_backend(model, runtime, request.words.backend))
     chosen = resolve_parts(_Processing(request.words.processor), context, problems, [], runtime=runtime)

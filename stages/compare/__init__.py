@@ -15,7 +15,6 @@ from core.known import Known, refusals
 from core.media.source import SourceKind, list_source
 from core.opening import opening_problems
 from core.ranges import Fraction, NonNegative, Positive
-from core.resolve import check_usable
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -85,8 +84,6 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
 
     try:
         reference = read_reference(config.reference)
-        if isinstance(reference, Engine):
-            check_usable("runtimes", reference.runtime, context)
         yield from opening_problems(type(reference), getattr(reference, "runtime", ""), context, "compare.reference")
     except HooklineError as error:
         yield error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.artifacts import AnyModel
-from core.errors import HooklineError, counted
+from core.errors import HooklineError, counted, with_article
 from core.media.nearest import nearest_names
 from core.regular_file import is_file
 from core.sidecar import read_model
@@ -26,7 +26,11 @@ def read_reference(reference: str | None) -> AnyModel:
         raise HooklineError(f"no file '{path}' to compare with", nearest_names(path))
     artifact = read_model(path)
     if not isinstance(artifact, AnyModel):
-        found = f"is a {type(artifact).__name__}" if artifact else "has no sidecar file (.json) that describes it"
+        found = (
+            f"is {with_article(type(artifact).__name__)}"
+            if artifact
+            else "has no sidecar file (.json) that describes it"
+        )
         raise HooklineError(f"'{path}' {found}", "compare.reference= takes an engine that +stage=build made")
     return artifact
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Artifact, Checkpoint, Engine, OnnxModel
 from core.digest import file_digest
 from core.download import cached
-from core.errors import HooklineError, unknown
+from core.errors import HooklineError, unknown, with_article
 from core.known import Known, known_of
 from core.media.source import VIDEOS, is_image
 from core.output_paths import output_path
@@ -104,7 +104,9 @@ def described(source: LocalFile | Official, registry: Registry) -> Checkpoint | 
             "keep the two files together, or build the engine again",
         )
     if known is not None and not isinstance(known, Checkpoint | OnnxModel | Engine):
-        raise HooklineError(f"'{source.path}' is a {type(known).__name__}, not a model", "give weights or an engine")
+        raise HooklineError(
+            f"'{source.path}' is {with_article(type(known).__name__)}, not a model", "give weights or an engine"
+        )
     return known
 
 

@@ -75,6 +75,27 @@ def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
     assert (len(own.sessions), len(other.sessions)) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "device", "told"),
+    [
+        ({"available": lambda: Availability(False, "no driver")}, "auto", "fake cannot be used here: no driver"),
+        ({}, "cuda:0", "fake, which opens 'fake.engine', works on the CPU, and device=cuda:0 was asked for"),
+        ({"check_device": lambda _: [HooklineError("no core is free")]}, "cpu", "no core is free"),
+        ({"name": "other"}, "auto", "'fake.engine' was built by the runtime 'fake', which no loaded plugin has"),
+    ],
+)
+def test_an_engine_is_refused_before_its_runtime_is_loaded(
+    tmp_path: Path, changes: dict[str, Any], device: str, told: str
+) -> None:
+    runtime = FakeRuntime()
+    part = replace(runtime_part("fake", runtime), **changes)
+    context, _ = make_context(tmp_path, runtimes=[part], models=[grid_family.family(name="fake")])
+    with pytest.raises(HooklineError) as caught:
+        open_model(fake_engine(tmp_path), replace(context, device=device))
+    assert str(caught.value).startswith(told)
+    assert runtime.sessions == []
+
+
 @pytest.mark.parametrize("kind", [OnnxModel, QuantizedModel, GraftedModel])
 def test_an_onnx_file_is_opened_by_onnx_runtime(tmp_path: Path, kind: type[Any]) -> None:
     own, other = FakeRuntime(), FakeRuntime()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.artifacts import Checkpoint, OnnxModel, Precision
+from core.artifacts import Artifact, Checkpoint, Engine, Metrics, OnnxModel, Precision, QuantizedModel
 from core.compose import Words
 from core.config import presentation
 from core.context import RunContext
@@ -111,10 +111,42 @@ def test_what_the_user_gave_comes_before_what_could_be_made(tmp_path: Path) -> N
     parts = toys.registry(given, *toys.STAGES[1:])
     onnx = make_plan(["build"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
     assert [step.stage.name for step in onnx.steps] == ["weights", "quantize", "build"]
-    with pytest.raises(PlanError, match="needs a Checkpoint, and what was given is already a OnnxModel"):
+    with pytest.raises(
+        PlanError, match=r"needs a Checkpoint, and what was given is already an OnnxModel; .*'export' out"
+    ):
         make_plan(["export"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
     checkpoint = make_plan(["build"], toys.configs(), toys.context(tmp_path, parts))
     assert [step.stage.name for step in checkpoint.steps] == ["weights", "export", "quantize", "build"]
+
+
+def fuse(config: toys.Plain, context: RunContext, model: OnnxModel) -> Metrics:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "told"),
+    [
+        (["fuse"], QuantizedModel, "'fuse' needs an OnnxModel, and what was given is already a QuantizedModel"),
+        (["build"], Engine, "'build' needs a QuantizedModel, and what was given is already an Engine"),
+        (["export", "fuse"], Engine, "'export' needs a Checkpoint, and what was given is already an Engine"),
+    ],
+)
+def test_a_model_that_is_past_what_is_needed_is_refused_for_the_stage_that_was_asked_for(
+    tmp_path: Path, asked: list[str], given: type[Artifact], told: str
+) -> None:
+    def source(config: toys.Plain, context: RunContext) -> Checkpoint | QuantizedModel | Engine:
+        raise NotImplementedError
+
+    stages = (
+        Stage(name="weights", summary="toy", run=source, select=lambda config, _: [given]),
+        *toys.STAGES[1:],
+        Stage(name="fuse", summary="toy", run=fuse),
+    )
+    with pytest.raises(PlanError) as caught:
+        make_plan(asked, toys.configs(fuse=toys.Plain()), toys.context(tmp_path, toys.registry(*stages)))
+    problems = [str(problem) for problem in caught.value.problems]
+    way_out = ", or leave 'export' out" if asked[0] == "export" else ""
+    assert problems == [f"stage {told}; start from an earlier form{way_out}"]
 
 
 def first(config: toys.Plain, context: RunContext, model: OnnxModel) -> Checkpoint:

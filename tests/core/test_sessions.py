@@ -11,7 +11,8 @@ import pytest
 from core.artifacts import Checkpoint, Engine, Metrics, OnnxModel, Precision, QuantizedModel
 from core.config import chosen
 from core.context import RunContext
-from core.errors import HooklineError, PlanError
+from core.errors import HooklineError, PlanError, UnavailableError
+from core.known import Known
 from core.parts import Availability, Processor, Runtime
 from core.plan import Plan, make_plan
 from core.registry import Origin, Registry
@@ -70,8 +71,11 @@ def one_gpu(name: str) -> Any:
     return check
 
 
-def context(folder: Path, device: str, *stages: Stage) -> RunContext:
-    """Runtimes on the CPU, on the GPU of the machine, and for GPUs of others; processors on both."""
+def context(folder: Path, device: str, *stages: Stage, gone: str = "") -> RunContext:
+    """Runtimes on the CPU, on the GPU of the machine, and for GPUs of others; processors on both.
+
+    The runtime ``gone`` cannot be used.
+    """
     ASKED.clear()
     registry, by, usable = Registry(), Origin("toys", "toys", "1"), Availability(True, "toy")
     for name, place, rank in (("onnxruntime", "cpu", 10), ("trt", "cuda", 20), ("rtx", "cuda", 5)):
@@ -79,7 +83,7 @@ def context(folder: Path, device: str, *stages: Stage) -> RunContext:
             name=name,
             summary="toy",
             load=lambda _: None,
-            available=lambda: usable,
+            available=lambda name=name: Availability(False, "no driver", "install it") if name == gone else usable,
             device=place,
             precisions=frozenset(Precision),
             rank=rank,
@@ -203,7 +207,83 @@ def test_an_engine_that_was_given_is_taken_for_one_of_the_runtime_that_was_named
     assert make_plan(["look"], configs, machine).steps[-1].config.processor == processor
 
 
-def test_of_an_engine_that_was_given_only_its_file_tells_the_device(tmp_path: Path) -> None:
+def test_of_an_engine_of_which_nothing_is_known_only_its_file_tells_the_device(tmp_path: Path) -> None:
     machine = context(tmp_path, "cpu", GIVEN, *STAGES[-4:])
     configs = {"given": toys.Plain(), "build": Build("trt"), "tune": toys.Plain(), "look": Look(), "publish": Look()}
     assert [step.stage.name for step in make_plan(["look"], configs, machine).steps] == ["given", "look"]
+
+
+def known_engine(runtime: str, kind: type[Any] = Engine) -> Stage:
+    """A source whose sidecar names the runtime."""
+    known = Known("'x.npu'", runtime=runtime)
+    return replace(GIVEN, select=lambda config, _: [kind], known=lambda config, inputs, context: known)
+
+
+def plan_given(machine: RunContext, asked: list[str]) -> Plan:
+    plain = dict.fromkeys(("given", "tune", "publish"), toys.Plain())
+    return make_plan(asked, {**plain, "build": Build("auto"), "look": Look()}, machine)
+
+
+MISSING = "'x.npu' was built by the runtime 'npu', which no loaded plugin has; install its plugin"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "device", "gone", "told"),
+    [
+        ("onnxruntime", "auto", "", ""),
+        ("trt", "cuda:0", "", ""),
+        ("trt", "auto", "rtx", ""),
+        ("onnxruntime", "cuda:0", "", f"onnxruntime, which opens 'x.npu', {ON_CPU}"),
+        ("trt", "cpu", "", f"trt, which opens 'x.npu', {ON_GPU}"),
+        ("trt", "cuda:7", "", "trt: no GPU for cuda:7"),
+        ("trt", "auto", "trt", "trt cannot be used here: no driver; install it"),
+        ("npu", "auto", "", MISSING),
+    ],
+)
+def test_an_engine_that_was_given_is_checked_by_the_plan(
+    tmp_path: Path, runtime: str, device: str, gone: str, told: str
+) -> None:
+    machine = context(tmp_path, device, known_engine(runtime), *STAGES[-4:], gone=gone)
+    for asked in (["look"], ["tune", "look"]):
+        problems: tuple[HooklineError, ...] = ()
+        try:
+            plan_given(machine, asked)
+        except PlanError as error:
+            problems = error.problems
+        assert [str(problem) for problem in problems] == ([told] if told else [])
+
+
+def test_an_engine_that_no_stage_opens_needs_no_runtime(tmp_path: Path) -> None:
+    plan_given(context(tmp_path, "auto", known_engine("npu"), *STAGES[-4:]), ["publish"])
+
+
+def test_the_processor_is_beside_the_session_of_an_engine_that_was_given(tmp_path: Path) -> None:
+    machine = context(tmp_path, "auto", known_engine("onnxruntime"), *STAGES[-4:])
+    assert plan_given(machine, ["look"]).steps[-1].config.processor == "opencv"  # auto alone takes trt, and cupy
+
+
+@pytest.mark.parametrize(
+    ("broken", "disabled", "told"),
+    [
+        ((), ("npu",), f"{MISSING}; plugins.disable=[npu] may leave it out"),
+        ((("x 1: no module", ()),), (), f"{MISSING}; a broken plugin may have brought it: x 1: no module"),
+        (
+            (("x 1: bad part", (("runtimes", "npu"),)),),
+            ("other",),
+            "'x.npu' was built by the runtime 'npu', whose plugin is broken: x 1: bad part",
+        ),
+    ],
+)
+def test_why_the_runtime_of_an_engine_is_missing(
+    tmp_path: Path, broken: tuple[Any, ...], disabled: tuple[str, ...], told: str
+) -> None:
+    machine = context(tmp_path, "auto", known_engine("npu"), *STAGES[-4:])
+    for line, names in broken:
+        machine.registry.mark_broken(line, names)
+    machine.registry.disabled = disabled
+    whole = replace(machine, registry=machine.registry.without(()))  # the copy keeps the causes
+    with pytest.raises(PlanError) as caught:
+        plan_given(whole, ["look"])
+    (problem,) = caught.value.problems
+    assert str(problem) == told
+    assert isinstance(problem, UnavailableError)

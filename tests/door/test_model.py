@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import re
 import threading
 from pathlib import Path
 
@@ -170,7 +172,7 @@ def test_a_closed_model_says_so(models: dict[str, hookline.Artifact], image: NDA
     ("options", "problem"),
     [
         ({"weights": "nowhere.pt"}, "'nowhere.pt' is neither a file nor an official name"),
-        ({"device": "cuda:9"}, "cuda"),
+        ({"device": "cuda:9"}, "^onnxruntime, which opens 'tiny-fp32.onnx', works on the CPU, and device=cuda:9"),
         ({"device": "gpu"}, "gpu"),
         ({"imgsz": 96}, "96"),
         ({"processor": "opencvv"}, "did you mean opencv"),
@@ -184,6 +186,42 @@ def test_mistakes_are_raised_when_it_is_opened(
     with pytest.raises(hookline.HooklineError, match=problem) as caught:
         hookline.open(**given, quiet=True)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("backend", ["auto", "onnxruntime"])
+def test_an_engine_whose_runtime_cannot_be_used_is_refused(
+    models: dict[str, hookline.Artifact], material: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "onnxruntime" else find(name, *more)
+    )
+    told = "^onnxruntime cannot be used here: the package onnxruntime is not installed; pip install onnxruntime$"
+    with pytest.raises(hookline.HooklineError, match=told):
+        hookline.open(models["engine"], backend=backend, quiet=True)
+    line = [f"weights={models['engine'].path}", f"source={material / 'pictures'}", f"backend={backend}"]
+    with pytest.raises(hookline.PlanError, match=told):
+        hookline.run("+stage=predict", *line, quiet=True)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_engine_whose_runtime_no_plugin_has_is_refused(models: dict[str, hookline.Artifact], material: Path) -> None:
+    disabled = "plugins.disable=[backends.ort.plugin]"
+    told = (
+        "'tiny-fp32.onnx' was built by the runtime 'onnxruntime', which no loaded plugin has; install its plugin; "
+        f"{disabled} may leave it out"
+    )
+    with pytest.raises(hookline.HooklineError, match=f"^{re.escape(told)}$"):
+        hookline.open(models["engine"], disabled, quiet=True)
+    with pytest.raises(hookline.PlanError, match=f"^{re.escape(told)}$"):
+        hookline.run(
+            "+stage=predict",
+            f"weights={models['engine'].path}",
+            f"source={material / 'pictures'}",
+            disabled,
+            quiet=True,
+        )
 
 
 @pytest.mark.usefixtures("here")
