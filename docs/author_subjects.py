@@ -45,8 +45,8 @@ PAGES: Mapping[str, Page] = {
         "Artifacts",
         "What travels between stages. The annotations of a stage's function name them: its parameters are what it "
         "needs, its return type is what it gives. The plan matches a type exactly, without subclasses: "
-        "`model: OnnxModel` takes what `export` made and no `QuantizedModel`; write `OnnxModel | QuantizedModel` to take "
-        "both, the newest in the plan, and use `Stage.select` where the options decide. An artifact is a frozen "
+        "`model: OnnxModel` takes what `export` made and no `QuantizedModel`; `OnnxModel | QuantizedModel` takes the "
+        "newest of both in the plan; use `Stage.select` where the options decide. An artifact is a frozen "
         "dataclass; make another one with `dataclasses.replace(model, path=target)` or its constructor, keywords only. "
         "Leave `sha256` and `provenance` "
         "out: the store fills them in; it overwrites those that `replace` keeps. A stage must return exactly a type "
@@ -192,8 +192,7 @@ PAGES: Mapping[str, Page] = {
         "Calibrators find ranges, quantizers write another precision by the rules of a runtime, grafts end a model in "
         "boxes (hooks [`hookline_calibrators`](../hooks/calibrators.md), "
         "[`hookline_quantizers`](../hooks/quantizers.md), [`hookline_grafts`](../hooks/grafts.md)). "
-        "A graph with Q/DQ pairs keeps the opset of the exported model, "
-        "`export.opset` (default 17).",
+        "A graph with Q/DQ pairs keeps the opset of the exported model, `export.opset` (default 17).",
         (
             "Calibrator",
             "RangeObserver",
