@@ -36,6 +36,12 @@ def shared(
     ``conf: float | None = shared("conf")`` in the options of the stage ``blur`` is the value of ``conf=``, unless
     ``blur.conf=`` is given. Only words of the table "Top level" in docs/configuration.md can be followed.
 
+    Where the top-level option is null, the stage gets None: annotate with ``| None``, or give ``otherwise``, e.g.
+    ``precision: Precision = shared("precision", otherwise=Precision.fp32)``.
+
+    In a test that calls the stage directly, pass every option that follows a top-level one: without a run its default
+    is a placeholder text.
+
     Args:
         word: The top-level option.
         otherwise: The value where the top-level option is null, e.g. ``shared("imgsz", otherwise=640)``; None leaves it

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 WORDS = "auto, cpu, cuda, cuda:N"
-_PLACES = {CPU: "the CPU", CUDA: "NVIDIA GPUs"}
 
 
 def word_problem(device: str) -> HooklineError | None:
@@ -55,7 +54,8 @@ def device_problems(
         others = [name for name, other in parts.items() if not contradicts(other, context.device)]
         other = f", or {noun}={' or '.join(others)}" if others and not subject else ""
         yield HooklineError(
-            f"{subject or f'{noun}={part.name}'} works on {place_of(part)}, and device={context.device} was asked for",
+            f"{subject or f'{noun}={part.name}'} works with device={part.device} only, "
+            f"and device={context.device} was asked for",
             f"set device=auto (each part then takes what it can use){other}",
         )
         return
@@ -76,11 +76,6 @@ def _family_problems(family: ModelFamily, context: RunContext) -> list[HooklineE
     except PluginError as error:
         context.warn(str(error))
         return [error]
-
-
-def place_of(part: DevicePart[object]) -> str:
-    """Return where a part works, in words."""
-    return _PLACES.get(part.device, part.device)
 
 
 def _meant(word: str) -> str:

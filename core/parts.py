@@ -135,8 +135,9 @@ class Session(Protocol):
 
         Args:
             images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B is at most
-                ``contract.batch``; where it is smaller and the batch is static, the session fills it up. Where the
-                batch is dynamic, B is any number that the model was built for.
+                ``contract.batch``; where it is smaller, the session fills it up. Where ``batch`` is in
+                ``contract.dynamic``, B is any number that the model was built for, also above ``contract.batch``; do
+                not pad.
 
         Returns:
             The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows. They may be reused by
@@ -482,6 +483,9 @@ class RuntimeBackend(Protocol):
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine, or, with ``Runtime.opens_onnx``, an ONNX model as it is.
+
+        The options that ``load`` got are those of this run. They may differ from those that the engine was built with,
+        and ``check_build`` is not called: where that matters, compare them with ``engine.settings``.
 
         Args:
             model: Call :func:`check_engine_file` for an engine before its file is used.

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 from core.config import FAMILIES
@@ -31,8 +32,9 @@ LARGEST_INTEGER = 2**31 - 1
 class Range:
     """The numbers that an option takes: ``strength: Annotated[float, Range(0, 10)] = 1.0``.
 
-    The plan refuses values out of range, before anything runs; ``--help`` lists the ranges. None is always accepted
-    where the type has ``| None``.
+    The plan refuses values out of range, before anything runs; ``+stage=<stage> --help`` shows them, for a part
+    together with the option that names it, e.g. ``backend=mychip``. None is always accepted where the type has
+    ``| None``.
 
     Attributes:
         low: The minimum.
@@ -96,6 +98,20 @@ def range_of(hint: object) -> Range | None:
     if get_origin(hint) is Annotated:
         return next((item for item in get_args(hint)[1:] if isinstance(item, Range)), None)
     return next(filter(None, map(range_of, get_args(hint))), None)
+
+
+def enumeration_of(hint: object) -> tuple[Enum, ...]:
+    """Return the members of the enumeration in an annotation, e.g. ``Precision | None``; empty where there is none."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return tuple(hint)
+    return next(filter(None, map(enumeration_of, get_args(hint))), ())
+
+
+def possible_values(config: type[DataclassInstance], name: str) -> str:
+    """Return what an option takes, in words: its range or the members of its enumeration; empty where neither is."""
+    if declared := ranges_of(config).get(name):
+        return str(declared)
+    return ", ".join(str(member.value) for member in enumeration_of(get_type_hints(config)[name]))
 
 
 def range_problems(config: object, prefix: str) -> Iterator[tuple[str, HooklineError]]:

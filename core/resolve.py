@@ -45,7 +45,7 @@ def resolve_parts(
         config: Dataclass of options.
         context: For the registered parts and the device.
         runtime: Name of the runtime whose session the stage uses, for processors that work on its device.
-        problems: Grows by one for each part that does not exist, cannot be used, or has no route for the precision.
+        problems: Grows by one for each part that does not exist, cannot be used, or cannot build the precision.
         choices: Grows by one line for each ``auto``: what was picked and why.
     """
     if not is_dataclass(config) or isinstance(config, type):
@@ -249,4 +249,4 @@ def _check_route(config: object, kind: str, name: str, context: RunContext) -> N
     part, precision = context.registry.get(PART_KINDS[kind], name), getattr(config, "precision", None)
     if isinstance(part, Runtime) and precision is not None and precision not in part.precisions:
         possible = ", ".join(sorted(item.value for item in part.precisions))
-        raise HooklineError(f"{name} has no route for precision={precision.value}", f"possible: {possible}")
+        raise HooklineError(f"{name} cannot build precision={precision.value}", f"possible: {possible}")

@@ -1,12 +1,15 @@
-"""``--help``: the stages with their summaries, examples, and the options of the stages that the line names."""
+"""``--help``: the stages with their summaries, examples, and the options of the stages and parts that are named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import MISSING, Field
 
 from core.family_options import option_classes, own_fields
-from core.registry import Registry
+from core.option_checks import NAMING
+from core.ranges import possible_values
+from core.registry import AUTO, PART_KINDS, Registry
+from core.serial import DataclassInstance
 from core.stage import Stage
 from core.version import __version__
 
@@ -25,6 +28,7 @@ _EXAMPLES = """examples:
 
 _TAIL = """more:
   python -m core.run +stage=<stage> --help    the options of a stage
+  python -m core.run backend=<name> --help    those of a part; also calibrator=, quantizer=, decode=, ...
   python -m core.run +stage=<stage> --cfg job the whole config, composed
   python -m core.run +stage=<stage> --json    the summary on standard output, for programs
   python -m core.plugins                      what is loaded, from which distribution
@@ -39,30 +43,49 @@ _WORDS = """options at the top level:
   conf= iou= max_det= classes=  which boxes         seed=0 store=<folder> reuse=true
 """
 
+_PARTS = {**NAMING, "decode": "grafts"}
+"""Top-level options that name parts, and their kinds."""
+
 
 def usage(arguments: Sequence[str], registry: Registry) -> str:
-    """The help text; with the options of every stage that ``arguments`` names."""
+    """Return the help text, with the options of every stage and part that ``arguments`` names."""
     width = max((len(stage.name) for stage in registry.stages()), default=0)
     stages = "\n".join(f"  {stage.name:<{width}}  {stage.summary}" for stage in registry.stages())
-    named = [_options(registry.get(Stage, name), registry) for name in _named(arguments)]
+    named = [_options(registry.get(Stage, name), registry) for name in _named(arguments, {"+stage", "stage"})]
+    named += [_part_options(word, name, registry) for word in _PARTS for name in _named(arguments, {word})]
     broken = "".join(f"broken plugin: {line}\n" for line in registry.broken)
     return "\n".join([_HEAD, f"stages:\n{stages}\n", *named, _WORDS, _EXAMPLES, _TAIL + broken])
 
 
-def _named(arguments: Sequence[str]) -> Iterator[str]:
+def _named(arguments: Sequence[str], words: Collection[str]) -> Iterator[str]:
     for argument in arguments:
         word, _, value = argument.partition("=")
-        if word in {"+stage", "stage"}:
-            yield from filter(None, value.strip("[]").split(","))
+        if word in words:
+            yield from (name for name in value.strip("[]").split(",") if name not in {"", AUTO, "null"})
 
 
 def _options(stage: Stage, registry: Registry) -> str:
     sections = []
     for family, declared in option_classes(stage.signature.config, registry):
-        lines = [f"  {stage.name}.{item.name}={_default(item)}" for item in own_fields(declared)]
         heading = f"options of {stage.name}" + (f", models of the family {family}" if family else "")
-        sections.append(f"{heading}:\n" + ("\n".join(lines) or "  none") + "\n")
+        sections.append(_section(heading, stage.name, declared))
     return "\n".join(sections)
+
+
+def _part_options(word: str, name: str, registry: Registry) -> str:
+    kind = _PARTS[word]
+    part = registry.get(PART_KINDS[kind], name)
+    return _section(f"options of the {word} {name}", f"{kind}.{name}", part.options)
+
+
+def _section(heading: str, prefix: str, declared: type[DataclassInstance]) -> str:
+    lines = [_line(prefix, declared, item) for item in own_fields(declared)]
+    return f"{heading}:\n" + ("\n".join(lines) or "  none") + "\n"
+
+
+def _line(prefix: str, declared: type[DataclassInstance], item: Field[object]) -> str:
+    possible = possible_values(declared, item.name)
+    return f"  {prefix}.{item.name}={_default(item)}" + (f"  ({possible})" if possible else "")
 
 
 def _default(item: Field[object]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from enum import Enum
 from typing import get_args, get_type_hints
 
 from omegaconf.errors import OmegaConfBaseException
@@ -13,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from core.compose import Words
 from core.errors import HooklineError, shown, unknown
 from core.family_options import option_fields_of
-from core.ranges import ranges_of
+from core.ranges import enumeration_of, ranges_of
 from core.registry import PART_KINDS, Registry
 from core.serial import DataclassInstance
 from core.stage import Stage
@@ -48,13 +47,6 @@ def wrong_value(error: OmegaConfBaseException, registry: Registry) -> HooklineEr
         f"{option}={value if isinstance(value, str) and value.isalnum() else shown(value)} is not {_NUMBERS[kind]}",
         f"possible: {possible}" if possible else f"give {_NUMBERS[kind]}",
     )
-
-
-def enumeration_of(hint: object) -> tuple[Enum, ...]:
-    """Return the members of the enumeration in an annotation, e.g. ``Precision | None``; empty where there is none."""
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return tuple(hint)
-    return next(filter(None, map(enumeration_of, get_args(hint))), ())
 
 
 def _has(hint: object, kind: type) -> bool:

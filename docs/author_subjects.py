@@ -44,8 +44,11 @@ PAGES: Mapping[str, Page] = {
     "artifacts": Page(
         "Artifacts",
         "What travels between stages. The annotations of a stage's function name them: its parameters are what it "
-        "needs, its return type is what it gives. An artifact is a frozen dataclass; make another one with "
-        "`dataclasses.replace(model, path=target)` or its constructor, keywords only. Leave `sha256` and `provenance` "
+        "needs, its return type is what it gives. The plan matches a type exactly, without subclasses: "
+        "`model: OnnxModel` takes what `export` made and no `QuantizedModel`; `OnnxModel | QuantizedModel` takes the "
+        "newest of both in the plan; use `Stage.select` where the options decide. An artifact is a frozen "
+        "dataclass; make another one with `dataclasses.replace(model, path=target)` or its constructor, keywords only. "
+        "Leave `sha256` and `provenance` "
         "out: the store fills them in; it overwrites those that `replace` keeps. A stage must return exactly a type "
         "that its function declares, with values that are JSON (no NaN). A plugin may declare a type of its own, "
         "`@dataclass(frozen=True, kw_only=True) class Report(Artifact): ...`, with fields of the types `str`, `int`, "
@@ -74,7 +77,10 @@ PAGES: Mapping[str, Page] = {
     "stages": Page(
         "Stages",
         "A `Stage` is yielded by the hook [`hookline_stages`](../hooks/stages.md). Its options are described in "
-        "[options](options.md), its `context` in [context](context.md).",
+        "[options](options.md), its `context` in [context](context.md). `select` and "
+        "`given` see the options as they were given, with `auto` for parts; `check`, `check_inputs`, `known` and "
+        "`settle` see names of parts in place of `auto`; `fingerprint`, `families`, `supplement` and `run` also see "
+        "what `settle` replaced.",
         (
             "Stage",
             "Known",
@@ -105,7 +111,8 @@ PAGES: Mapping[str, Page] = {
         "A stage or a part declares its options as one dataclass with a default for each field. Types that the "
         "configuration takes: `int`, `float`, `bool`, `str`, an `Enum`, these with `| None`, `list` and `dict` of "
         "them, nested dataclasses, and `Any`. Values are checked and converted by these types, e.g. a text becomes "
-        "the member of the enumeration. The helpers below return a `dataclasses.field` that says more of one option; "
+        "the member of the enumeration that has this name; give each member its name as its value, since messages and "
+        "`--help` show the values. The helpers below return a `dataclasses.field` that says more of one option; "
         "without any, an option keeps its own default, and its value is part of the store's key.",
         (
             "shared",
@@ -184,7 +191,8 @@ PAGES: Mapping[str, Page] = {
         "Calibration, quantisation and grafts",
         "Calibrators find ranges, quantizers write another precision by the rules of a runtime, grafts end a model in "
         "boxes (hooks [`hookline_calibrators`](../hooks/calibrators.md), "
-        "[`hookline_quantizers`](../hooks/quantizers.md), [`hookline_grafts`](../hooks/grafts.md)).",
+        "[`hookline_quantizers`](../hooks/quantizers.md), [`hookline_grafts`](../hooks/grafts.md)). "
+        "A graph with Q/DQ pairs keeps the opset of the exported model, `export.opset` (default 17).",
         (
             "Calibrator",
             "RangeObserver",
@@ -247,7 +255,9 @@ PAGES: Mapping[str, Page] = {
     "testing": Page(
         "Testing",
         "For tests of plugins, from `hookline.testing`; it needs no pytest. A whole file of tests is in "
-        "[the guide](index.md) and in [from Python](../python.md).",
+        "[the guide](index.md) and in [from Python](../python.md). When a test calls the function of a stage directly, "
+        "pass every option that follows a top-level option (`shared`): without a run its default is a placeholder, "
+        "e.g. the text `${conf}`.",
         module="hookline.testing",
     ),
     "scripts": Page(

@@ -20,9 +20,8 @@ from core.family_options import option_classes, own_fields
 from core.hookspecs import PROJECT
 from core.parts import NoOptions
 from core.plugins import load_plugins
-from core.ranges import ranges_of
+from core.ranges import enumeration_of, ranges_of
 from core.registry import KINDS, PART_KINDS, Registry
-from core.wrong_values import enumeration_of
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))

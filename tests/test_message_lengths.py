@@ -13,8 +13,8 @@ from core.errors import HooklineError, PlanError, unknown
 from core.explain import explain, unknown_option
 from core.family_options import option_fields_of
 from core.plan import make_plan
+from core.ranges import enumeration_of
 from core.registry import KINDS, RANKED
-from core.wrong_values import enumeration_of
 from tests.option_tools import with_option
 from tests.runs import Program, plugins
 from tests.test_option_ranges import PARTS, STAGES, options_of_stage

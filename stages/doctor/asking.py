@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.checks import Asked, Finding, absent, broken, doubtful, fine
 from core.context import cache_home
-from core.devices import contradicts, place_of
+from core.devices import contradicts
 from core.errors import HooklineError
 from core.parts import DevicePart, Processor, Runtime
 from core.resolve import AUTO, best_part
@@ -57,7 +57,7 @@ def examine_device(asked: Asked, context: RunContext) -> list[Examined]:
 def _contradiction(kind: str, part: DevicePart[object], device: str) -> Finding:
     """What works on another kind of device is refused; some runtimes build all the same."""
     word = _WORDS[kind]
-    found = f"device={device}, and {word}={part.name} works on {place_of(part)}"
+    found = f"device={device}, and {word}={part.name} works with device={part.device} only"
     remedy = f"device=auto, or another {word}"
     if isinstance(part, Runtime) and part.builds_anywhere:
         return doubtful("device", f"{found}: engines are built here and cannot be run", remedy)

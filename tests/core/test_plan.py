@@ -60,7 +60,7 @@ def test_auto_takes_the_best_usable_runtime_and_says_so(tmp_path: Path) -> None:
     [
         ("cpx", Precision.fp32, r"unknown backend 'cpx'; did you mean cpu\? possible: auto, cpu, gpu"),
         ("gpu", Precision.fp32, "gpu cannot be used here: toy; pip install toygpu"),
-        ("cpu", Precision.fp16, "cpu has no route for precision=fp16; possible: fp32, int8"),
+        ("cpu", Precision.fp16, "cpu cannot build precision=fp16; possible: fp32, int8"),
     ],
 )
 def test_runtime_problems(tmp_path: Path, backend: str, precision: Precision, message: str) -> None:

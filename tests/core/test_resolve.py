@@ -173,7 +173,7 @@ def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, u
         (
             "cupy",
             "cpu",
-            [f"processor=cupy works on NVIDIA GPUs, and device=cpu was asked for; {HINT}"],
+            [f"processor=cupy works with device=cuda only, and device=cpu was asked for; {HINT}"],
         ),
     ],
 )

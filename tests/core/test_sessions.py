@@ -141,8 +141,13 @@ def test_what_goes_together(tmp_path: Path, asked: list[str], device: str, backe
     planned(tmp_path, asked, device, backend, model)
 
 
-ON_CPU = "works on the CPU, and device=cuda:0 was asked for; set device=auto (each part then takes what it can use)"
-ON_GPU = "works on NVIDIA GPUs, and device=cpu was asked for; set device=auto (each part then takes what it can use)"
+ON_CPU = (
+    "works with device=cpu only, and device=cuda:0 was asked for; "
+    "set device=auto (each part then takes what it can use)"
+)
+ON_GPU = (
+    "works with device=cuda only, and device=cpu was asked for; set device=auto (each part then takes what it can use)"
+)
 
 
 @pytest.mark.parametrize(

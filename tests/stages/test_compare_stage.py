@@ -178,7 +178,9 @@ def test_a_reference_on_another_device_is_told_before_anything_runs(tmp_path: Pa
     problems = [str(problem) for problem in check(make_config(tmp_path), replace(context, device=device))]
     assert len(problems) == told
     assert all(
-        problem.startswith("fake, which opens compare.reference, works on the CPU, and device=cuda:0 was asked for")
+        problem.startswith(
+            "fake, which opens compare.reference, works with device=cpu only, and device=cuda:0 was asked for"
+        )
         for problem in problems
     )
 
