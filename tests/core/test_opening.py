@@ -79,7 +79,7 @@ def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
     ("changes", "device", "told"),
     [
         ({"available": lambda: Availability(False, "no driver")}, "auto", "fake cannot be used here: no driver"),
-        ({}, "cuda:0", "fake, which opens 'fake.engine', works on the CPU, and device=cuda:0 was asked for"),
+        ({}, "cuda:0", "fake, which opens 'fake.engine', works with device=cpu only, and device=cuda:0 was asked for"),
         ({"check_device": lambda _: [HooklineError("no core is free")]}, "cpu", "no core is free"),
         ({"name": "other"}, "auto", "'fake.engine' was built by the runtime 'fake', which no loaded plugin has"),
     ],

@@ -172,7 +172,10 @@ def test_a_closed_model_says_so(models: dict[str, hookline.Artifact], image: NDA
     ("options", "problem"),
     [
         ({"weights": "nowhere.pt"}, "'nowhere.pt' is neither a file nor an official name"),
-        ({"device": "cuda:9"}, "^onnxruntime, which opens 'tiny-fp32.onnx', works on the CPU, and device=cuda:9"),
+        (
+            {"device": "cuda:9"},
+            "^onnxruntime, which opens 'tiny-fp32.onnx', works with device=cpu only, and device=cuda:9",
+        ),
         ({"device": "gpu"}, "gpu"),
         ({"imgsz": 96}, "96"),
         ({"processor": "opencvv"}, "did you mean opencv"),
