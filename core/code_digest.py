@@ -1,4 +1,7 @@
-"""The code of a plugin, for the store's keys: a version number stands for it only where nobody edits it in place."""
+"""What a plugin contributes to the store's keys.
+
+A version number stands for its code only where nobody edits the code in place.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.config import keyed_options
 from core.digest import files_digest
+from core.serial import encode
+from core.versions import installed
 
 if TYPE_CHECKING:
+    from core.context import RunContext
     from core.registry import Origin
 
 COMPILED = "__pycache__"
@@ -89,3 +96,23 @@ def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
     """
     edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
     return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""
+
+
+def part_facts(
+    kind: str, name: str, context: RunContext, *, versioned: bool = True, measured: bool = False
+) -> dict[str, object]:
+    """Return what a result depends on that a part shapes: who ships it, its code, its options and packages.
+
+    Args:
+        kind: Of the part, e.g. ``runtimes``.
+        name: Of the part.
+        context: For the part, its options, and the cache of digests.
+        versioned: Another version of the part's packages gives another result.
+        measured: The result contains times, so that options count which change nothing else, e.g. ``threads``.
+    """
+    options = encode if measured else keyed_options
+    return {
+        "by": author(context.registry.origin(kind, name), context.cache_dir),
+        "options": options(context.options(kind, name)),
+        "packages": installed(context.registry.part(kind, name).packages) if versioned else {},
+    }

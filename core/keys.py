@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.artifacts import AnyModel, Artifact
-from core.code_digest import author
-from core.config import keyed_options, unversioned_parts
+from core.code_digest import author, part_facts
+from core.config import unversioned_parts
 from core.family_options import keyed_with_families
 from core.opening import measuring_facts
-from core.serial import Json, digest, encode
+from core.serial import Json, digest
 from core.store import identity
 from core.version import __version__
 from core.versions import installed
@@ -36,7 +36,8 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     """
     registry, stage = context.registry, step.stage
     models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
-    parts = [*step.parts, *(("models", family) for family in _families(step, inputs, context))]
+    families = _families(step, inputs, context)
+    parts = [*step.parts, *(("models", family) for family in families)]
     unversioned = unversioned_parts(step.config)
     return digest(
         {
@@ -44,10 +45,11 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
             "stage": stage.name,
             "by": author(registry.origin("stages", stage.name), context.cache_dir),
             "packages": installed(stage.packages),
-            "config": options_of(step, inputs, context),
+            "config": _options(step, families, context),
             "seed": context.seed,
             "parts": [
-                _part(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
+                {"kind": kind, "name": name}
+                | part_facts(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
                 for kind, name in parts
             ],
             "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
@@ -59,21 +61,12 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
 
 def options_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Json]:
     """Return the options in the key of a step: those of the stage, and those that its model families declare."""
-    families = [context.family(name) for name in _families(step, inputs, context)]
-    return keyed_with_families(step.config, families)
+    return _options(step, _families(step, inputs, context), context)
+
+
+def _options(step: Step, families: Sequence[str], context: RunContext) -> dict[str, Json]:
+    return keyed_with_families(step.config, [context.family(name) for name in families])
 
 
 def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Sequence[str]:
     return tuple(step.stage.families(step.config, inputs, context)) if step.stage.families else ()
-
-
-def _part(kind: str, name: str, context: RunContext, *, versioned: bool, measured: bool) -> dict[str, object]:
-    part = context.registry.part(kind, name)
-    options = encode if measured else keyed_options  # the number of threads changes times, not boxes
-    return {
-        "kind": kind,
-        "name": name,
-        "by": author(context.registry.origin(kind, name), context.cache_dir),
-        "options": options(context.options(kind, name)),
-        "packages": installed(part.packages) if versioned else {},
-    }

@@ -16,7 +16,7 @@ from core.artifacts import (
     OnnxModel,
     QuantizedModel,
 )
-from core.code_digest import author
+from core.code_digest import author, part_facts
 from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError, UnavailableError
@@ -24,10 +24,8 @@ from core.imgsz import fitted_size, size_to_use
 from core.parts import CheckingSession, Runtime, Session, TellingSession
 from core.registry import HOST
 from core.resolve import check_usable, runtime_with
-from core.serial import encode
 from core.sidecar import verify_file
 from core.summary import machine
-from core.versions import installed
 
 
 class ModelForm(str, Enum):
@@ -72,7 +70,7 @@ def opener(kind: type[Artifact], engine: str, context: RunContext) -> str:
 
 
 def opening_problems(kind: type[Artifact], engine: str, context: RunContext, what: str = "") -> Iterator[HooklineError]:
-    """Why a model cannot be opened on the device of the run, as far as that can be told before there is one.
+    """Yield why a model cannot be opened on the device of the run, as far as it is known before the run.
 
     Args:
         kind, engine: As for :func:`opener`.
@@ -150,11 +148,8 @@ def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object
     if getattr(model, "layout", None) != DECODED and family in context.registry.parts("models"):
         facts["family"] = author(context.registry.origin("models", family), context.cache_dir)
     if name := opener(type(model), getattr(model, "runtime", ""), context):
-        runtime = context.runtime(name)
-        options = encode(context.options("runtimes", name))
-        facts |= {"runtime": name, "options": options, "machine": runtime.machine(context.device)}
-        facts["by"] = author(context.registry.origin("runtimes", name), context.cache_dir)
-        facts["packages"] = installed(context.registry.all(Runtime)[name].packages)
+        facts |= {"runtime": name, "machine": context.runtime(name).machine(context.device)}
+        facts |= part_facts("runtimes", name, context, measured=True)
     return facts
 
 
