@@ -85,6 +85,12 @@ def infer_shapes(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         raise HooklineError(f"'{path}' contradicts itself ({one_line(str(error))})", _HINT) from error
 
 
+def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that a caller gives; before IR version 4, weights are listed as inputs too."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [item for item in model.graph.input if item.name not in weights]
+
+
 class _GraphError(Exception):
     """What is wrong with a graph; the text continues a sentence that begins with the file."""
 

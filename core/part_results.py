@@ -15,7 +15,7 @@ from core.artifacts import Engine, OnnxModel
 from core.building import BuildJob
 from core.containment import Fault, PluginError, module_place
 from core.errors import HooklineError, shown
-from core.onnx_file import check_onnx, read_onnx
+from core.onnx_file import check_onnx, graph_inputs, read_onnx
 from core.registry import KINDS, Registry
 
 if TYPE_CHECKING:
@@ -118,10 +118,8 @@ def _text(value: object) -> str:
 
 def _signature(model: onnx.ModelProto) -> Mapping[str, list[str]]:
     """Return names and shapes of the inputs, and names of the outputs."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [item for item in model.graph.input if item.name not in weights]
     return {
-        "inputs": [f"{item.name} {_sizes(item)}" for item in inputs],
+        "inputs": [f"{item.name} {_sizes(item)}" for item in graph_inputs(model)],
         "outputs": [item.name for item in model.graph.output],
     }
 

@@ -12,7 +12,7 @@ from core.containment import Fault
 from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
-from core.onnx_file import read_onnx
+from core.onnx_file import graph_inputs, read_onnx
 from core.part_results import faults_of
 from core.parts import ModelFamily
 from core.registry import Registry
@@ -120,8 +120,7 @@ def _check_own(metadata: ModelMetadata | None, family: ModelFamily) -> None:
 
 
 def _contract(path: Path, model: onnx.ModelProto) -> InputContract:
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [item for item in model.graph.input if item.name not in weights]
+    inputs = graph_inputs(model)
     shape = _shape(inputs[0]) if len(inputs) == 1 else ()
     kind = inputs[0].type.tensor_type.elem_type if len(inputs) == 1 else onnx.TensorProto.UNDEFINED
     if len(shape) != 4 or shape[1] != 3 or kind not in _INPUT_TYPES:
