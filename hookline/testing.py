@@ -68,7 +68,7 @@ class Recorder:
         self.values = dict(values)
 
     @contextmanager
-    def progress(self, title: str, total: int | None, unit: str) -> Iterator[Recorder]:  # noqa: ARG002
+    def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Recorder]:  # noqa: ARG002
         """Keep the title and count the steps."""
         self.titles.append(title)
         yield self

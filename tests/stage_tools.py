@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.context import RunContext
 from core.registry import Origin, Registry
+from hookline.testing import Recorder as Memory
 from stages.load import LoadConfig
-
-
-@dataclass
-class Memory:
-    """A reporter that keeps what was said."""
-
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    values: dict[str, float] = field(default_factory=dict)
-    steps: int = 0
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-    def figures(self, values: Mapping[str, float]) -> None:
-        self.values = dict(values)
-
-    @contextmanager
-    def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Memory]:
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self.steps += steps
 
 
 def load_config(weights: str | None, **changes: Any) -> LoadConfig:
