@@ -137,6 +137,23 @@ def open_model(
     return session
 
 
+def missed_boxes(session: Session, conf: float, name: str = "the model", remedy: str = "set") -> str:
+    """Return a warning that the graph drops boxes which ``conf`` asks for; empty where it drops none of them.
+
+    Args:
+        session: The opened model.
+        conf: Minimum score of a box, 0..1.
+        name: What the warning calls the model.
+        remedy: What to do with the option that the warning names.
+    """
+    if session.score_threshold <= conf:
+        return ""
+    return (
+        f"{name} itself drops boxes below its score threshold {session.score_threshold:g}, so that some with a "
+        f"score above conf={conf:g} are missed; to find all, {remedy} graft.score_threshold={conf:g}"
+    )
+
+
 def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object]:
     """Return what speed and boxes of an opened model depend on besides the model.
 

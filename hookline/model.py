@@ -15,7 +15,7 @@ from core.config import shared
 from core.detections import Detections, Filter
 from core.errors import HooklineError, PlanError, shown, with_article
 from core.in_process import made_in_process
-from core.opening import open_model, opener, opening_problems
+from core.opening import missed_boxes, open_model, opener, opening_problems
 from core.parts import ProcessorBackend, Session, beside
 from core.ranges import Range, out_of_range
 from core.registry import AUTO
@@ -171,13 +171,10 @@ class Model:
             possible = _MANY if name == "max_det" else _FRACTION
             if plain(value) not in possible:
                 raise out_of_range(name, plain(value), possible)
-        session = self._session
-        if session is not None and session.score_threshold > conf:
-            self._context.warn(
-                f"'{self._name}' itself drops boxes with an objectness below {session.score_threshold:g}, so that "
-                f"some with a score above conf={conf:g} are missed; to find all, build it with "
-                f"graft.score_threshold={conf:g}"
-            )
+        if self._session is not None and (
+            missed := missed_boxes(self._session, conf, f"'{self._name}'", "build it with")
+        ):
+            self._context.warn(missed)
         return Filter(conf=conf, iou=iou, max_det=max_det, classes=class_ids(_classes(classes), self.names))
 
 

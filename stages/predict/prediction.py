@@ -13,7 +13,7 @@ from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
-from core.opening import open_model
+from core.opening import missed_boxes, open_model
 from core.output_paths import output_below
 from core.parts import Session
 from stages.predict import PredictConfig
@@ -191,11 +191,8 @@ def _say_what_is_resumed(former: Former, source: Source, config: PredictConfig, 
 
 def _filter(config: PredictConfig, session: Session, context: RunContext) -> Filter:
     conf = CONF if config.conf is None else config.conf
-    if session.score_threshold > conf:
-        context.warn(
-            f"the model itself drops boxes below its score threshold {session.score_threshold:g}, so that some with a "
-            f"score above conf={conf:g} are missed; to find all, set graft.score_threshold={conf:g}"
-        )
+    if missed := missed_boxes(session, conf):
+        context.warn(missed)
     return Filter(
         conf=conf,
         iou=IOU if config.iou is None else config.iou,
