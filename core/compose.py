@@ -6,7 +6,7 @@ plan may add stages. Each stage is also an option of the group ``stage``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, make_dataclass
 from typing import Annotated, Any
 
@@ -18,9 +18,11 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from core.artifacts import Precision
-from core.containment import PluginError, source_place
+from core.containment import Fault, PluginError, source_place
 from core.errors import HooklineError, unknown
 from core.family_nodes import options_node, split_options
+from core.family_options import family_options_of
+from core.following import misfits
 from core.media.limits import MAX_PIXELS
 from core.parts import ModelFamily, NoOptions
 from core.plugins import Plugins
@@ -148,10 +150,38 @@ def typed(config: DictConfig, registry: Registry) -> Request:
                 options[kind, name] = options_at(config, kind, name) or declared()
         except Exception as error:
             origin = registry.origin(kind, name)
-            if not origin.outside or name in needed:
+            if not origin.outside or (name in needed and isinstance(error, HooklineError)):
                 raise
-            refused.append(PluginError(origin, f"options of '{name}'", error, source_place(declared)))
+            reason = _misfit(config, (name,) if kind == "stages" else (kind, name), declared) or error
+            refusal = PluginError(origin, f"options of '{name}'", reason, source_place(declared))
+            if name in needed:
+                raise refusal from error
+            refused.append(refusal)
+    refused += _refusing_families(configs.values(), registry)
     return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
+
+
+def _misfit(config: DictConfig, keys: tuple[str, ...], declared: type[DataclassInstance]) -> Fault | None:
+    """Return why an option that follows another one does not take its value; None where each does."""
+    node = OmegaConf.select(config, ".".join(keys))
+    return next(map(Fault, misfits(declared, node, Words)), None) if isinstance(node, DictConfig) else None
+
+
+def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry) -> Iterator[PluginError]:
+    """Yield an error for each model family whose training options cannot be made of the values given."""
+    given = [family_options_of(config) for config in configs]
+    for family in registry.all(ModelFamily).values():
+        if family.training is None:
+            continue
+        try:
+            for options in given:
+                options.of(family.training)
+        except Exception as error:
+            origin = registry.origin("models", family.name)
+            if not origin.outside:
+                raise
+            what = f"training options of the model family '{family.name}'"
+            yield PluginError(origin, what, error, source_place(family.training))
 
 
 def composed(registry: Registry) -> DictConfig:

@@ -7,6 +7,7 @@ what those of the plugin raise: an observer that fails is reported and changes n
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeAlias
@@ -25,6 +26,7 @@ MARK = f"{PROJECT}_impl"
 """The attribute that ``hookimpl`` sets on a function."""
 REGISTRATION = frozenset({*(f"{PREFIX}{kind}" for kind in KINDS), f"{PREFIX}conf"})
 """Hooks that yield values; the others observe."""
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 P = ParamSpec("P")
 Wrapping: TypeAlias = Generator[None, object, object]
 
@@ -70,6 +72,7 @@ class Hooks(pluggy.PluginManager):
             if not hasattr(hookspecs, name):
                 problem = unknown("hook", name, (item for item in vars(hookspecs) if item.startswith(PREFIX)))
                 raise Fault(str(problem), stand_in.places[name])
+            _check_arguments(name, stand_in)
         try:
             super().register(stand_in, origin.plugin)
         except pluggy.PluginValidationError as error:
@@ -125,6 +128,7 @@ class _StandIn:
         hooks: Names of the hooks that it implements.
         wrappers: Those of them that it wraps.
         places: File and line by hook.
+        arguments: Names of the arguments that it takes, by hook.
         yielded: What its registration hooks gave when they were called last.
         unmarked: One line for each function that looks like a hook and is not marked.
     """
@@ -135,6 +139,7 @@ class _StandIn:
         self.hooks: set[str] = set()
         self.wrappers: set[str] = set()
         self.places: dict[str, str] = {}
+        self.arguments: dict[str, tuple[str, ...]] = {}
         self.yielded: dict[str, list[object]] = {}
         self.unmarked: tuple[str, ...] = ()
         self._manager = hooks
@@ -154,6 +159,7 @@ class _StandIn:
                 hook = str(options.get("specname") or name)
                 self.hooks.add(hook)
                 self.places[hook] = source_place(function)
+                self.arguments[hook] = _required(function)
                 setattr(self, name, self._stand_in_for(function, hook, options))
                 self._functions.append(name)
             elif name.startswith(PREFIX) and callable(function) and function is not getattr(hookspecs, name, None):
@@ -239,6 +245,28 @@ class _StandIn:
             f"plugin '{self.origin.plugin}' ({self.origin.distribution} {self.origin.version}) failed in {hook}:"
             f" {reason}; plugins.disable=[{self.origin.plugin}] leaves it out"
         )
+
+
+def _check_arguments(hook: str, stand_in: _StandIn) -> None:
+    """Refuse an argument that the hook does not have.
+
+    Raises:
+        Fault: Names it, and those that are possible.
+    """
+    possible = inspect.signature(getattr(hookspecs, hook)).parameters
+    for name in stand_in.arguments[hook]:
+        if name not in possible:
+            problem = unknown(f"argument of {hook}", name, possible)
+            raise Fault(
+                f"{problem}; write def {hook}({', '.join(possible)}) with the arguments that it reads",
+                stand_in.places[hook],
+            )
+
+
+def _required(function: Callable[..., object]) -> tuple[str, ...]:
+    """Return the names of the arguments that pluggy passes: those without a default."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(item.name for item in parameters if item.kind in POSITIONAL and item.default is item.empty)
 
 
 def _finished(wrapper: Wrapping, result: object) -> object:

@@ -18,14 +18,16 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from core.artifacts import DECODED, Preprocessing
 from core.compose import Words, composed, options_at, register_resolvers
 from core.containment import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
+from core.explain import option_names
 from core.family_nodes import options_node
+from core.following import annotation, misfits, unknown_words
 from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
@@ -37,6 +39,8 @@ READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
 """Names that Hydra's grammar does not read as text."""
 STORE_FOLDERS = frozenset({"locks", "unfinished"})
 """Folders of the store next to those of the stages."""
+TRAINING = "training options"
+"""Key of the node in which the training options of a family are tried; no stage has this name."""
 DEVICES = (AUTO, "cpu", "cuda")
 
 
@@ -63,15 +67,21 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             options = _options_of(part)
             _try_declaration(options, options_node(options, scratch.all(ModelFamily).values()))
         if isinstance(part, ModelFamily) and part.training is not None:
-            with _placed(f"training options of the model family '{part.name}'", source_place(part.training), origin):
+            with _placed_training(part, part.training, origin):
                 _try_declaration(part.training, part.training)
         scratch.add(kind, part, origin)
     if not OmegaConf.has_resolver("official"):
         register_resolvers()
     config = composed(scratch)
+    others = list(option_names(scratch))
     for kind, part, place in parts:
         with _placed_options(kind, part, place, origin):
-            _try_values(config, kind, part)
+            keys = (part.name,) if isinstance(part, Stage) else (kind, part.name)
+            _try_values(config, keys, _options_of(part), others)
+        if isinstance(part, ModelFamily) and part.training is not None:
+            with _placed_training(part, part.training, origin), open_dict(config):
+                config[TRAINING] = OmegaConf.structured(part.training)
+                _try_values(config, (TRAINING,), part.training, others)
         if isinstance(part, Part):
             _try_functions(part)
 
@@ -124,7 +134,7 @@ def _try_fields(part: Descriptor) -> None:
     for item in fields(part):
         value, hint = getattr(part, item.name), _hint(item, type(part))
         if not _fits(value, hint):
-            raise Fault(f"{item.name} must be {_text(item)}, and is {shown(value)}")
+            raise Fault(f"{item.name} must be {annotation(item)}, and is {shown(value)}")
 
 
 def _try_preprocessing(values: Preprocessing) -> None:
@@ -186,10 +196,6 @@ def _fits(value: object, hint: object) -> bool:
     return not isinstance(hint, type) or isinstance(value, hint)
 
 
-def _text(item: Field[object]) -> str:
-    return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
-
-
 def _options_of(part: Descriptor) -> type[DataclassInstance]:
     return part.signature.config if isinstance(part, Stage) else part.options
 
@@ -213,9 +219,22 @@ def _try_declaration(options: type[DataclassInstance], node: type[DataclassInsta
     OmegaConf.structured(node)
 
 
-def _try_values(config: DictConfig, kind: str, part: Descriptor) -> None:
+def _placed_training(
+    family: ModelFamily, training: type[DataclassInstance], origin: Origin
+) -> AbstractContextManager[None]:
+    return _placed(f"training options of the model family '{family.name}'", source_place(training), origin)
+
+
+def _try_values(
+    config: DictConfig, keys: Sequence[str], options: type[DataclassInstance], others: Sequence[str]
+) -> None:
     """Make the options as a run does, whose defaults must be in range."""
-    keys = (part.name,) if isinstance(part, Stage) else (kind, part.name)
+    node = OmegaConf.select(config, ".".join(keys))
+    wrong = [*unknown_words(options, Words, others)]
+    if isinstance(node, DictConfig) and not wrong:  # a part without options has none
+        wrong += misfits(options, node, Words)
+    if wrong:
+        raise Fault(wrong[0])
     for _, problem in range_problems(options_at(config, *keys), ""):
         raise Fault(f"the default of {problem.message}; {problem.hint}")
 

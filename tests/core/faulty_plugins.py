@@ -102,8 +102,8 @@ def hookline_runtimes():
     return Faulty(name, body, reason, f"+stage=doctor backend={name}", state=state)
 
 
-def family(name: str, values: str, reason: str) -> Faulty:
-    body = f"""@hookimpl  # HERE
+def family(name: str, values: str, reason: str, before: str = "") -> Faulty:
+    body = f"""{before}@hookimpl{"" if before else "  # HERE"}
 def hookline_models():
     yield ModelFamily(name="NAME", summary="faulty", load=print, head=print, {values})
 """
@@ -151,8 +151,26 @@ LOADING = [
     options("opt_range", "    size: Annotated[int, Range(1, 10)] = 99\n", "the default of size=99 is out of range"),
     options("opt_range_words", "    size: Annotated[int, Range('a', 'b')] = 1\n", "options of the stage"),
     options("opt_forward", "    size: Elsewhere = None\n", "Elsewhere"),
-    options("opt_follows", "    size: int = shared('imgsize')\n", "imgsize"),
-    options("opt_follows_type", "    size: int = shared('weights')\n", "options of the stage"),
+    options("opt_follows", "    size: int = shared('imgsize')\n", "Options.size = shared('imgsize'): unknown option"),
+    options(
+        "opt_follows_other", "    size: int = shared('train.epoch')\n", "'train.epoch'; did you mean train.epochs?"
+    ),
+    options(
+        "opt_follows_null",
+        "    precision: Precision = shared('precision')\n",
+        "Options.precision is annotated Precision and follows 'precision', which is null:"
+        " write `precision: Precision | None = shared('precision')`, or `shared('precision', otherwise=<value>)`",
+    ),
+    options(
+        "opt_follows_type",
+        "    size: int = shared('weights')\n",
+        "follows 'weights', which is null: write `size: str | None = shared('weights')`",
+    ),
+    options(
+        "opt_follows_value",
+        "    size: int = shared('backend')\n",
+        "follows 'backend', which is 'auto': write `size: str = shared('backend')` (",
+    ),
     options("opt_kind", "    part: str = chosen('x', kind='runtime')\n", "names parts of the kind 'runtime'"),
     options(
         "opt_refuses", "    size: int = 1\n    def __post_init__(self):\n        raise ValueError('no')  # HERE\n", "no"
@@ -229,7 +247,12 @@ LOADING = [
         "@hookimpl\ndef hookline_stagse():  # HERE?\n    yield 1\n".replace("  # HERE?", ""),
         "did you mean hookline_stages",
     ),
-    hooks("hook_argument", "@hookimpl\ndef hookline_stages(config):\n    yield 1\n", "config"),
+    hooks("hook_argument", "@hookimpl\ndef hookline_stages(config):\n    yield 1\n", "write def hookline_stages()"),
+    hooks(
+        "hook_context",
+        "@hookimpl\ndef hookline_before_stage(stpe):\n    ...\n",
+        "unknown argument of hookline_before_stage 'stpe'; did you mean step? possible: step",
+    ),
     hooks(
         "hook_middle",
         "@hookimpl\ndef hookline_calibrators():\n    yield Calibrator(name='NAME', summary='', load=print)\n"
@@ -304,6 +327,19 @@ LOADING = [
         "@hookimpl\ndef hookline_models():\n    yield ModelFamily(name='NAME', summary='', load=print, head=print,\n"
         "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
         "the release 'yolov5s' is one of the family 'yolov5'",
+    ),
+    family(
+        "part_training",
+        "training=Options",
+        "training options of the model family 'part_training': KeyError: 'no'",
+        "@dataclass\nclass Options:\n    odd: int = 1\n"
+        "    def __post_init__(self):\n        raise KeyError('no')  # HERE\n",
+    ),
+    family(
+        "part_training_follows",
+        "training=Options",
+        "training options of the model family 'part_training_follows': Options.odd = shared('devise'): unknown option",
+        "@dataclass\nclass Options:\n    odd: str = shared('devise')\n",
     ),
     family(
         "part_padding",

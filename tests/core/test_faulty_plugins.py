@@ -219,3 +219,38 @@ def test_options_that_refuse_a_value_of_the_user_leave_out_only_their_plugin(com
     assert result.returncode == 0, result.stderr
     assert "options of 'eager': " in result.stderr
     assert "too many" in result.stderr
+
+
+def test_options_that_refuse_a_value_of_the_user_name_their_plugin_where_it_is_needed(
+    command: Command, tmp_path: Path
+) -> None:
+    Faulty("eager", "from core.artifacts import Checkpoint\n" + AUTOMATIC, "").write(tmp_path)
+    result = command("core.run", "+stage=eager", "max_det=301", HOOKLINE_PLUGINS="eager")
+    assert result.returncode == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
+    assert "(plugin 'eager'): options of 'eager': ValueError: too many" in line
+    assert "Traceback" not in result.stderr
+
+
+FAMILY = """
+@dataclass
+class Options:
+    oddness: int = 1
+    def __post_init__(self):
+        if self.oddness > 1:
+            raise KeyError("odd")  # HERE
+@hookimpl
+def hookline_models():
+    yield ModelFamily(name="odd", summary="", load=print, head=print, training=Options)
+"""
+
+
+def test_training_options_that_refuse_a_value_leave_out_only_their_plugin(command: Command, tmp_path: Path) -> None:
+    plugin = Faulty("odd", FAMILY, "")
+    plugin.write(tmp_path)
+    assert "warning" not in command("core.run", *TOY, HOOKLINE_PLUGINS="odd").stderr
+    result = command("core.run", *TOY, "train.oddness=2", HOOKLINE_PLUGINS="odd")
+    assert result.returncode == 0, result.stderr
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("warning: "))
+    assert "(plugin 'odd'): training options of the model family 'odd': KeyError: 'odd'" in line
+    assert plugin.place in line
