@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import Field, fields, is_dataclass
 
@@ -13,7 +13,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 from core.compose import PluginOptions, Words
 from core.errors import HooklineError, nearest, shown, unknown
 from core.family_options import option_fields_of
-from core.registry import PART_KINDS, Registry
+from core.registry import KINDS, PART_KINDS, Registry
 from core.renamed import renamed_option
 from core.serial import DataclassInstance
 from core.stage import Stage
@@ -26,6 +26,8 @@ _VALUE_OF_GROUP = re.compile(r"is not a subclass of (\w+)\. value:")
 """OmegaConf's message for a value where a class of options belongs."""
 _OPTIONS_OF_WORD = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
 """OmegaConf's message for options where a value belongs."""
+_NOT_SET = re.compile(r"Could not override '([^']+)'")
+"""Hydra's message for an option that it could not set."""
 _UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
 """OmegaConf's message for a key that a structured config does not have."""
 
@@ -56,7 +58,7 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
         if isinstance(link, MissingConfigException) and link.missing_cfg_file:
             return _missing_config(link, registry)
     for link in chain:
-        if found := _undeclared(link, registry):
+        if found := _undeclared(link, _overridden(chain), registry):
             return found
     for link in chain:
         if found := _wrong_option(link, registry):
@@ -85,17 +87,28 @@ def _missing_config(error: MissingConfigException, registry: Registry) -> Hookli
     )
 
 
-def _undeclared(error: BaseException, registry: Registry) -> HooklineError | None:
-    """Return the error for an option in a YAML file or a dictionary that the class of its node does not declare."""
+def _overridden(chain: Iterable[BaseException]) -> str:
+    """Return the option on the command line that Hydra could not set; empty where the error is not of one."""
+    return next((match.group(1) for link in chain if (match := _NOT_SET.search(str(link)))), "")
+
+
+def _undeclared(error: BaseException, overridden: str, registry: Registry) -> HooklineError | None:
+    """Return the error for an option in a YAML file or a dictionary that the class of its node does not declare.
+
+    Args:
+        error: Names the first key that does not exist.
+        overridden: The whole option, where it stands on the command line.
+        registry: For the options.
+    """
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and error.full_key and _UNDECLARED.search(str(error)):
-        return unknown_option(str(error.full_key), registry)
+        key = str(error.full_key)
+        return unknown_option(overridden if overridden.startswith(f"{key}.") else key, registry)
     return None
 
 
 def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | None:
     text = str(error)
-    if match := re.search(r"Could not override '([^']+)'", text):
-        name = match.group(1)
+    if name := _overridden([error]):
         if name == "stage":
             return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
         return unknown_option(name, registry)
@@ -154,6 +167,8 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
         return renamed
     if name.startswith("hydra."):
         return HooklineError(f"unknown option {shown(name)}", "`python -m core.run --cfg hydra` shows those of Hydra")
+    if missing := _missing_owner(name, registry):
+        return missing
     known = list(option_names(registry))
     head, _, tail = name.rpartition(".")
     siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
@@ -165,6 +180,20 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
         return HooklineError(f"unknown option {shown(name)}", listing)
     what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
     return HooklineError(f"unknown option {shown(name)}", question + what)
+
+
+def _missing_owner(name: str, registry: Registry) -> HooklineError | None:
+    """Return the error for an option of a part that is not installed or has no options; None for other options."""
+    kind, _, rest = name.partition(".")
+    part = rest.partition(".")[0]
+    if kind not in PART_KINDS or not part:
+        return None
+    owner = registry.all(PART_KINDS[kind]).get(part)
+    if owner is None:
+        return registry.not_installed(name, kind, part)
+    if not fields(owner.options):
+        return HooklineError(f"unknown option {shown(name)}", f"the {KINDS[kind][1]} '{part}' has no options")
+    return None
 
 
 def option_names(registry: Registry) -> Iterator[str]:

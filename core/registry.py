@@ -183,14 +183,36 @@ class Registry:
 
     def not_found(self, kind: str, name: str) -> HooklineError:
         """The error for a name that nobody registered; a broken plugin may have wanted to."""
-        if line := self._lost.get((kind, name)):
-            return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
+        if broken := self._broken_owner(kind, name):
+            return broken
         automatic = [AUTO] if kind in RANKED else []
         error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if kind == "models":
             error.hint += "; the file names its family: install the plugin that brings it"
         error.hint += self._broken_hint()
         return error
+
+    def not_installed(self, option: str, kind: str, name: str) -> HooklineError:
+        """Return the error for an option of a part that nobody registered; a broken or disabled plugin may have it.
+
+        Args:
+            option: As it was given, dotted.
+            kind, name: Of the part.
+        """
+        if broken := self._broken_owner(kind, name):
+            return broken
+        noun = KINDS[kind][1]
+        hint = unknown(noun, name, self._parts[kind], listed=f"{LISTED} all").hint.replace("possible:", "installed:")
+        return HooklineError(
+            f"unknown option {shown(option)}: no installed {noun} is named {shown(name)}",
+            hint + self._broken_hint() + self._disabled_hint(),
+        )
+
+    def _broken_owner(self, kind: str, name: str) -> HooklineError | None:
+        """The error for a part whose plugin is broken; None for every other name."""
+        if line := self._lost.get((kind, name)):
+            return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
+        return None
 
     def builder_not_found(self, name: str, engine: str) -> UnavailableError:
         """The error for an engine whose runtime nobody registered; a plugin that is broken or disabled may have it.
@@ -202,10 +224,11 @@ class Registry:
         built = f"{engine} was built by the runtime {shown(name)}"
         if line := self._lost.get(("runtimes", name)):
             return UnavailableError(f"{built}, whose plugin is broken: {line}")
-        hint = f"install its plugin{self._broken_hint()}"
-        if self.disabled:
-            hint += f"; plugins.disable=[{','.join(self.disabled)}] may leave it out"
+        hint = f"install its plugin{self._broken_hint()}{self._disabled_hint()}"
         return UnavailableError(f"{built}, which no loaded plugin has", hint)
+
+    def _disabled_hint(self) -> str:
+        return f"; plugins.disable=[{','.join(self.disabled)}] may leave it out" if self.disabled else ""
 
     def _broken_hint(self) -> str:
         if not self.broken:

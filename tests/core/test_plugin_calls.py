@@ -20,6 +20,7 @@ from core import containment, trial
 from core.artifacts import InputContract
 from core.containment import PluginError, contained
 from core.errors import HooklineError
+from core.explain import unknown_option
 from core.guarded_parts import guarded
 from core.metadata import OnnxSignature
 from core.plugins import PluginInfo, Plugins, load_plugins
@@ -164,6 +165,22 @@ def test_the_message_for_a_lost_part_names_its_plugin(load: Load) -> None:
         match=r"the calibrator 'good' cannot be used: its plugin is broken: .*'mine'.*summary must be str",
     ):
         plugins.registry.get(type(plugins.registry.part("calibrators", "minmax")), "good")
+
+
+def test_the_message_for_an_option_of_a_part_says_whether_its_plugin_is_missing_broken_or_disabled(load: Load) -> None:
+    broken = CALIBRATOR.format("good").replace("summary='good'", "summary=3")
+    registry = load(mine=broken).registry
+    assert re.search(
+        r"the calibrator 'good' cannot be used: its plugin is broken: .*'mine'.*summary must be str",
+        str(unknown_option("calibrators.good.x", registry)),
+    )
+    registry.disabled = ("other",)
+    text = str(unknown_option("calibrators.minimax.x", registry))
+    assert text.startswith(
+        "unknown option 'calibrators.minimax.x': no installed calibrator is named 'minimax'; did you mean minmax?"
+        " installed: entropy, minmax, percentile; a broken plugin may have brought it: "
+    )
+    assert text.endswith("; plugins.disable=[other] may leave it out")
 
 
 def test_an_unmarked_hook_is_warned_of(load: Load) -> None:

@@ -270,6 +270,12 @@ def test_sweep_goes_on_after_a_failed_job(run: Run, tmp_path: Path) -> None:
         (["precision=int8"], "nothing to do; say what with +stage=<name>; possible: "),
         (["+stage=raw", "precision=int9"], "unknown value of precision 'int9'; did you mean int8?"),
         (["+stage=raw", "raw.word=x"], "unknown option 'raw.word'; did you mean raw.words"),
+        (
+            ["+stage=raw", "runtimes.npu.x=1"],
+            "unknown option 'runtimes.npu.x': no installed backend is named 'npu'; installed: onnxruntime",
+        ),
+        (["+stage=raw", "quantizers.npu.x=1"], "no installed quantizer is named 'npu'; installed: qdq"),
+        (["+stage=raw", "calibrators.minmax.x=1"], "the calibrator 'minmax' has no options"),
         (["+stage=raw", "precison=int8"], "unknown option 'precison'; did you mean precision"),
         (["+stage=raw", "seed=abc"], "seed=abc is not a whole number; possible: 0 to "),
         (["+stage=raw", "raw.words=sugar"], "error: raw.words=sugar; salt or pepper"),
