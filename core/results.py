@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact
 from core.containment import blamed, place_in
@@ -15,6 +16,9 @@ from core.serial import DecodeError, decode, encode, json_text, parse
 from core.signals import interruption_behind, received
 from core.stage import Stage
 from core.validation import validate
+
+if TYPE_CHECKING:
+    from core.context import RunContext
 
 
 def call_stage(
@@ -33,17 +37,32 @@ def call_stage(
     """
     origins = [registry.origin("stages", stage.name), *(registry.origin(kind, name) for kind, name in parts)]
     outside = next((origin for origin in origins if origin.outside), None)
+    apart = results_kept_apart(outside.plugin) if outside else nullcontext()
+    with ends_refused(f"stage '{stage.name}'", origins[0], registry), apart:
+        return stage.run(**arguments)
+
+
+@contextmanager
+def ends_refused(what: str, author: Origin, registry: Registry) -> Iterator[None]:
+    """Raise a HooklineError in place of a SystemExit or KeyboardInterrupt that code of a plugin raises by itself.
+
+    Args:
+        what: What the block runs, in messages.
+        author: Who is named where the traceback has no outside plugin.
+        registry: Says who ships what.
+
+    Raises:
+        HooklineError: Names ``what`` and the distribution.
+    """
     before = received()
     try:
-        with results_kept_apart(outside.plugin) if outside else nullcontext():
-            return stage.run(**arguments)
+        yield
     except (SystemExit, KeyboardInterrupt) as error:
         if interruption := interruption_behind(error, before):
             raise interruption from None
-        origin = blamed(error, registry) or origins[0]
+        origin = blamed(error, registry) or author
         raise HooklineError(
-            f"stage '{stage.name}' was ended by code of {origin}, which raised {type(error).__name__}"
-            f" ({place_in(error, origin)})",
+            f"{what} was ended by code of {origin}, which raised {type(error).__name__} ({place_in(error, origin)})",
             _way_out(origin),
         ) from error
 
@@ -79,36 +98,61 @@ def check_result(
     return made
 
 
-def failure_line(stage: str, error: BaseException, registry: Registry, parts: Iterable[tuple[str, str]] = ()) -> str:
+@contextmanager
+def failures_named(
+    what: str, context: RunContext, parts: Callable[[], Iterable[tuple[str, str]]], author: Origin | None = None
+) -> Iterator[None]:
+    """Warn of the outside plugin whose code fails with a bug in the block; the exception passes.
+
+    Args:
+        what: What the block runs, in messages.
+        context: Gets the warning.
+        parts, author: As for :func:`failure_line`; ``parts`` is called where something failed.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if line := failure_line(what, error, context.registry, parts(), author):
+            context.warn(line)
+        raise
+
+
+def failure_line(
+    what: str,
+    error: BaseException,
+    registry: Registry,
+    parts: Iterable[tuple[str, str]] = (),
+    author: Origin | None = None,
+) -> str:
     """Return one line that names the outside plugin whose code failed with a bug; empty where there is none.
 
     Args:
-        stage: The stage that failed.
+        what: What failed, e.g. ``stage 'build'``.
         error: What it raised.
         registry: Says who ships what.
         parts: Kind and name of the parts that it used. Where the error arose in code of hookline, what one of them
             returned can be the cause.
+        author: Who ships it; named where the traceback has no outside plugin.
     """
     if isinstance(error, HooklineError | KeyboardInterrupt):
         return ""
-    origin = registry.origin("stages", stage)
-    found = blamed(error, registry) or (origin if origin.outside else None)
+    found = blamed(error, registry) or (author if author and author.outside else None)
     if found is None:
-        return _suspicion(stage, error, registry, parts)
+        return _suspicion(what, error, registry, parts)
     return (
-        f"stage '{stage}' failed in code of {found}: {type(error).__name__}: {reason_of(error)}"
+        f"{what} failed in code of {found}: {type(error).__name__}: {reason_of(error)}"
         f" ({place_in(error, found)}); {_way_out(found)}"
     )
 
 
-def _suspicion(stage: str, error: BaseException, registry: Registry, parts: Iterable[tuple[str, str]]) -> str:
-    """Return one line that names the outside parts that a stage used; empty where there are none."""
+def _suspicion(what: str, error: BaseException, registry: Registry, parts: Iterable[tuple[str, str]]) -> str:
+    """Return one line that names the outside parts that were used; empty where there are none."""
     used = {(kind, name): registry.origin(kind, name) for kind, name in parts if name in registry.parts(kind)}
     outside = {part: origin for part, origin in used.items() if origin.outside}
     if not outside:
         return ""
     listed = ", ".join(f"{KINDS[kind][1]} '{name}' of {origin}" for (kind, name), origin in outside.items())
-    return f"stage '{stage}' failed ({type(error).__name__}: {reason_of(error)}) with what it got from {listed}"
+    return f"{what} failed ({type(error).__name__}: {reason_of(error)}) with what it got from {listed}"
 
 
 def _path_problem(stage: Stage, path: object, workdir: Path, inputs: list[Path]) -> str:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from core.observers import Observers
 from core.output_paths import free_path, write_file
 from core.plan import Plan, Step, settled
 from core.ranks import RANKS
-from core.results import call_stage, check_result, failure_line
+from core.results import call_stage, check_result, failures_named
 from core.run_directory import free_reserve, sweep, unfinished
 from core.sidecar import read_sidecar, sidecar_path
 from core.store import Store, complete
@@ -61,13 +61,11 @@ def run_plan(
         observers.tell("before_stage", step=step)
         start, kept = time.perf_counter(), list[Artifact]()
         try:
-            with disk_errors():
+            with _failures_named(step, made, context), disk_errors():
                 artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
                 if step.asked and step.stage.stored:
                     artifact = _expose(artifact, step.stage.name, context.run_dir, store)
         except BaseException as error:
-            if line := failure_line(step.stage.name, error, context.registry, _used_parts(step, made)):
-                context.warn(line)
             observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
             raise
         made.append(artifact)
@@ -82,6 +80,13 @@ def run_plan(
         if problems := list(fitting_problems(plan.steps, made, context)):
             raise PlanError(problems)
     return made
+
+
+def _failures_named(step: Step, made: list[Artifact], context: RunContext) -> AbstractContextManager[None]:
+    """Name the outside plugin whose code fails in a step."""
+    name = step.stage.name
+    author = context.registry.origin("stages", name)
+    return failures_named(f"stage '{name}'", context, lambda: _used_parts(step, made), author)
 
 
 def _used_parts(step: Step, made: list[Artifact]) -> Iterator[tuple[str, str]]:
@@ -109,7 +114,7 @@ def make_steps(plan: Plan, context: RunContext, store: Store, *, reuse: bool = T
     """
     made: list[Artifact] = []
     for step in plan.steps:
-        with disk_errors():
+        with _failures_named(step, made, context), disk_errors():
             artifact, _ = _run_step(step, made, context, store, reuse=reuse, resume=False)
         made.append(artifact)
         for note in artifact.notes:

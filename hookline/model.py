@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
@@ -20,6 +20,7 @@ from core.parts import ProcessorBackend, Session, beside
 from core.ranges import Range, out_of_range
 from core.registry import AUTO
 from core.resolve import resolve_parts
+from core.results import ends_refused, failures_named
 from hookline.options import arguments, plain
 
 if TYPE_CHECKING:
@@ -72,13 +73,13 @@ class Model:
     contract: InputContract
 
     def __init__(
-        self, name: str, session: Session, processor: ProcessorBackend, context: RunContext, held: ExitStack
+        self, name: str, session: Session, processor: ProcessorBackend, plugins: _Plugins, held: ExitStack
     ) -> None:
-        self._name, self._context, self._held = name, context, held
+        self._name, self._plugins, self._held = name, plugins, held
         self._session: Session | None = session
         self._processor = processor
         self._lock = threading.Lock()
-        self._head = context.head(session.facts, session.layout)
+        self._head = plugins.context.head(session.facts, session.layout)
         self.names, self.contract = session.facts.names, session.contract
 
     @overload
@@ -132,7 +133,7 @@ class Model:
         pictures = [_image(item) for item in ((images,) if alone else images)]
         wanted = self._filter(conf, iou, max_det, classes)
         step = self.contract.batch
-        with self._lock:
+        with self._lock, self._plugins.named():
             found = [
                 item
                 for start in range(0, len(pictures), step)
@@ -142,7 +143,7 @@ class Model:
 
     def close(self) -> None:
         """Free what the model holds. A closed model cannot be called."""
-        with self._lock:
+        with self._lock, self._plugins.named():
             self._session = None
             self._held.close()
 
@@ -174,7 +175,7 @@ class Model:
         if self._session is not None and (
             missed := missed_boxes(self._session, conf, f"'{self._name}'", "build it with")
         ):
-            self._context.warn(missed)
+            self._plugins.context.warn(missed)
         return Filter(conf=conf, iou=iou, max_det=max_det, classes=class_ids(_classes(classes), self.names))
 
 
@@ -215,17 +216,20 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
         raise HooklineError(
             f"'{model.path}' is {with_article(type(model).__name__)}, not a model", "give weights or an engine"
         )
+    name = model.path.name
     runtime = opener(type(model), getattr(model, "runtime", ""), context)
-    problems = list(opening_problems(type(model), runtime, context, f"'{model.path.name}'"))
+    problems = list(opening_problems(type(model), runtime, context, f"'{name}'"))
     if request.words.backend not in {AUTO, runtime}:
         problems.append(_other_backend(model, runtime, request.words.backend))
     chosen = resolve_parts(_Processing(request.words.processor), context, problems, [], runtime=runtime)
     if problems:
         raise PlanError(problems)
-    backend_of_processor = context.processor(chosen.processor)
-    with ExitStack() as stack:
+    parts = (("runtimes", runtime), ("models", model.facts.family), ("processors", chosen.processor))
+    plugins = _Plugins(f"'{name}'", context, tuple(part for part in parts if part[1]))
+    with plugins.named(), ExitStack() as stack:
+        backend_of_processor = context.processor(chosen.processor)
         session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))
-        return Model(model.path.name, session, beside(backend_of_processor, session), context, stack.pop_all())
+        return Model(name, session, beside(backend_of_processor, session), plugins, stack.pop_all())
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
@@ -259,6 +263,31 @@ def _other_backend(model: AnyModel, runtime: str, asked: str) -> HooklineError:
         f"backend={asked} cannot open '{model.path.name}': {opens}",
         f"build an engine first: hookline.build(..., backend='{asked}')",
     )
+
+
+@dataclass(frozen=True)
+class _Plugins:
+    """The plugins whose code an opened model calls.
+
+    Attributes:
+        what: The model, in messages.
+        context: Has the registry, and gets warnings.
+        parts: Kind and name of the parts that the model uses, first the one that computes.
+    """
+
+    what: str
+    context: RunContext
+    parts: tuple[tuple[str, str], ...]
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Name the plugin whose code fails in the block, as a run does."""
+        registry = self.context.registry
+        with (
+            failures_named(self.what, self.context, lambda: self.parts),
+            ends_refused(self.what, registry.origin(*self.parts[0]), registry),
+        ):
+            yield
 
 
 @dataclass(frozen=True)

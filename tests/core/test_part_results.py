@@ -161,8 +161,8 @@ def test_an_error_in_our_code_names_the_outside_parts_in_use() -> None:
     registry.add("stages", Stage(name="predict", summary="", run=_nothing), Origin("stages.predict", "hookline", "1"))
     registry.add("runtimes", fake_runtime(), Origin("odd", "hookline-odd", "3", "hookline_odd"))
     used = [("runtimes", "fake"), ("grafts", "auto")]
-    line = failure_line("predict", KeyError("p3"), registry, used)
+    line = failure_line("stage 'predict'", KeyError("p3"), registry, used)
     assert line == (
         "stage 'predict' failed (KeyError: 'p3') with what it got from backend 'fake' of hookline-odd 3 (plugin 'odd')"
     )
-    assert failure_line("predict", KeyError("p3"), registry) == ""
+    assert failure_line("stage 'predict'", KeyError("p3"), registry) == ""

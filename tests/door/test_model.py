@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -278,3 +279,74 @@ def test_a_session_is_freed_when_the_model_cannot_be_made(
     with pytest.raises(RuntimeError, match="no memory"):
         hookline.open(models["engine"], quiet=True)
     assert len(freed) == 1
+
+
+PROCESSOR = """
+from hookline import Availability, Processor, hookimpl
+class Half:
+    def on_device(self, device):
+        {opening}
+        return self
+    def prepare(self, images, contract):
+        {calling}
+    def detect(self, outputs, head, letterboxes, wanted): ...
+def usable():
+    return Availability(True, "always")
+@hookimpl
+def hookline_processors():
+    yield Processor(name="odd", summary="", load=lambda options: Half(), available=usable, device="cpu", rank=-1)
+"""
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Write a processor that fails when the model is opened or called; return its place."""
+
+    def write(module: str, opening: str = "pass", calling: str = "pass") -> str:
+        (tmp_path / f"{module}.py").write_text(PROCESSOR.format(opening=opening, calling=calling))
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("HOOKLINE_PLUGINS", module)  # of another name each time: a process loads its plugins once
+        return str(tmp_path / f"{module}.py")
+
+    return write
+
+
+@pytest.mark.usefixtures("here")
+def test_a_plugin_that_fails_is_named_as_in_a_run(
+    models: dict[str, hookline.Artifact],
+    material: Path,
+    image: NDArray[np.uint8],
+    odd: Callable[..., str],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    place = odd("odd_call", calling="raise KeyError('odd')")
+    told = rf"failed in code of \$HOOKLINE_PLUGINS \w{{12}} \(plugin 'odd_call'\): KeyError: 'odd' \({place}:8\)"
+    told += r"; plugins\.disable=\[odd_call\] leaves it out$"
+    with hookline.open(models["engine"], processor="odd") as model, pytest.raises(KeyError, match="odd"):
+        model(image)
+    assert re.search("^warning: 'tiny-fp32.onnx' " + told, capfd.readouterr().err, re.MULTILINE)
+    line = [f"weights={models['engine'].path}", f"source={material / 'pictures'}", "processor=odd"]
+    with pytest.raises(KeyError, match="odd"):
+        hookline.run("+stage=predict", *line)
+    assert re.search("^warning: stage 'predict' " + told, capfd.readouterr().err, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_plugin_that_fails_while_a_model_is_opened_is_named(
+    models: dict[str, hookline.Artifact], odd: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = odd("odd_open", opening="raise KeyError('odd')")
+    with pytest.raises(KeyError, match="odd"):
+        hookline.open(models["engine"], processor="odd")
+    assert f"(plugin 'odd_open'): KeyError: 'odd' ({place}:5)" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_plugin_does_not_end_the_process_of_a_script(
+    models: dict[str, hookline.Artifact], image: NDArray[np.uint8], odd: Callable[..., str]
+) -> None:
+    place = odd("odd_end", calling="raise SystemExit(3)")
+    told = rf"^'tiny-fp32.onnx' was ended by code of .*\(plugin 'odd_end'\), which raised SystemExit \({place}:8\)"
+    with hookline.open(models["engine"], processor="odd", quiet=True) as model:  # noqa: SIM117
+        with pytest.raises(hookline.HooklineError, match=told):
+            model(image)
