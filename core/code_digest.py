@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.config import keyed_options
 from core.digest import files_digest
+from core.helper_modules import helper_modules
 from core.serial import encode
 from core.versions import installed
 
@@ -29,7 +30,7 @@ def code_digest(package: str, cache_dir: Path | None = None) -> str:
     """Return the SHA-256 over all files of a package, hexadecimal; empty where it has no files.
 
     Args:
-        package: Importable name. Of a module that is no package, only its own file counts.
+        package: Importable name. Of a single-file module, the file and the modules next to it that it imports.
         cache_dir: Where the digests of single files are kept between runs.
     """
     return files_digest(_files(package), cache_dir)
@@ -75,16 +76,26 @@ def _places(package: str) -> tuple[Path, ...]:
 
 
 def _files(package: str) -> Iterator[tuple[str, Path]]:
-    """Name inside the package, and path, of each file; in an order that does not depend on the file system."""
+    """Name inside the package, and path, of each file; in an order that does not depend on the file system.
+
+    A module that is no package has the modules next to it that it imports.
+    """
     for place in _places(package):
         if place.is_file():
             yield place.name, place
-            continue
-        for path in sorted(place.rglob("*")):
-            inside = path.relative_to(place)
-            hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
-            if not hidden and path.is_file():
-                yield inside.as_posix(), path
+            for helper in sorted(helper_modules(place)):
+                yield from _inside(helper, place.parent) if helper.is_dir() else [(helper.name, helper)]
+        else:
+            yield from _inside(place, place)
+
+
+def _inside(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """Name below ``root``, and path, of each file in a folder that is not hidden."""
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(root)
+        hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
+        if not hidden and path.is_file():
+            yield inside.as_posix(), path
 
 
 def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:

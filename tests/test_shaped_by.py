@@ -10,6 +10,7 @@ import pytest
 
 import core.versions
 from core import code_digest as codes
+from core.helper_modules import helper_modules
 from core.keys import key_of
 from core.plan import make_plan
 from core.registry import Origin
@@ -156,6 +157,80 @@ def test_a_single_module_and_a_missing_one(package: Path) -> None:
     (package.parent / "alone.py").write_text("VALUE = 2\n")
     assert codes.code_digest("alone") != before
     assert codes.code_digest("not_there") == codes.code_digest("not_there_either")
+
+
+SINGLE = """
+import json, near.part
+from hookline import hookimpl
+def load(options):
+    import heavy
+    return importlib.import_module("named"), found_at("later.checks:look")
+"""
+
+
+@pytest.fixture
+def single(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of a module that imports others next to it, and of more that it does not import."""
+    (tmp_path / "single.py").write_text(SINGLE)
+    (tmp_path / "heavy.py").write_text("from behind import value\nfrom . import unused\nimport single\n")
+    for name in ("behind.py", "named.py", "later/__init__.py", "later/checks.py", "near/__init__.py", "near/part.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("VALUE = 1\n")
+    for name in ("unused.py", "near/.hidden", "other/__init__.py", "broken.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("def")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ("single.py", True),
+        ("heavy.py", True),
+        ("behind.py", True),
+        ("named.py", True),
+        ("later/checks.py", True),
+        ("near/part.py", True),
+        ("near/table.json", True),
+        ("near/.hidden", False),
+        ("unused.py", False),
+        ("other/__init__.py", False),
+        ("broken.py", False),
+    ],
+)
+def test_modules_that_a_single_module_imports_from_its_directory_count(
+    single: Path, changed: str, counts: bool
+) -> None:
+    before = codes.code_digest("single")
+    with (single / changed).open("a") as file:
+        file.write("# changed\n")
+    assert (codes.code_digest("single") != before) is counts
+
+
+def test_modules_next_to_an_installed_one_belong_to_others(single: Path) -> None:
+    (single / "other-1.0.dist-info").mkdir()
+    before = codes.code_digest("single")
+    (single / "heavy.py").write_text("VALUE = 2\n")
+    assert codes.code_digest("single") == before
+
+
+@pytest.mark.parametrize("content", [b"import heavy\n" * 3 + b"def(", b"\0", b"\xff", b"(" * 100_000])
+def test_a_module_that_cannot_be_read_is_alone(single: Path, content: bytes) -> None:
+    (single / "single.py").write_bytes(content)
+    before = codes.code_digest("single")
+    (single / "heavy.py").write_text("VALUE = 2\n")
+    assert codes.code_digest("single") == before
+
+
+def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text("import hookline\nfrom core.stage import Stage\nimport helper\n")
+    for name in ("hookline", "core", "helper"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    assert len(list(helper_modules(tmp_path / "mine.py"))) == 3
+    monkeypatch.setattr("core.helper_modules.ROOT", tmp_path)
+    assert list(helper_modules(tmp_path / "mine.py")) == [tmp_path / "helper"]
 
 
 @pytest.mark.parametrize("installed", [False, True])
