@@ -95,6 +95,7 @@ class RunContext:
         reporter: Where notes, warnings and progress go; the methods of the same names pass them on.
         asked: The stage was named in ``+stage=``. One that the plan added should print warnings only.
         kept: What remains if the stage fails, see :meth:`keep`.
+        loaded: Kind and name of each part whose heavy half was loaded in the run.
     """
 
     workdir: Path
@@ -108,6 +109,7 @@ class RunContext:
     backend: str = "auto"
     asked: bool = True
     kept: list[Artifact] = field(default_factory=list, repr=False)
+    loaded: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
     def family(self, name: str) -> ModelFamily:
         """Return the light descriptor of a model family."""
@@ -208,7 +210,9 @@ class RunContext:
             yield progress
 
     def _load(self, kind: type[Part[ImplT]], name: str) -> ImplT:
-        return self.registry.get(kind, name).load(self.options(KIND_OF[kind], name))
+        part = self.registry.get(kind, name)
+        self.loaded.add((KIND_OF[kind], name))
+        return part.load(self.options(KIND_OF[kind], name))
 
 
 def cache_home() -> Path:

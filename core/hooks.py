@@ -81,9 +81,13 @@ class Hooks(pluggy.PluginManager):
         self._stand_ins[origin.plugin] = stand_in
         return stand_in.unmarked
 
-    def hooks_of(self, name: str) -> tuple[str, ...]:
+    def hooks_of(self, name: str) -> frozenset[str]:
         """Return the hooks that a registered plugin implements."""
-        return tuple(sorted(self._stand_ins[name].hooks))
+        return frozenset(self._stand_ins[name].hooks)
+
+    def origins(self) -> Iterator[Origin]:
+        """Yield the registered plugins."""
+        return (item.origin for item in self._stand_ins.values())
 
     def place_of(self, name: str, hook: str) -> str:
         """Return file and line of a plugin's function for a hook."""

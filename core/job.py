@@ -234,10 +234,12 @@ def _execute(
 ) -> dict[str, Artifact]:
     """Run a plan with its observers and its summary."""
     from core.observers import Observers
+    from core.participants import Participants
     from core.runner import run_plan
 
     recorder, monitor = Recorder(summary), Monitor(context.run_dir)
-    for own in (recorder, monitor):
+    participants = Participants(summary, context, plugins.manager)
+    for own in (recorder, monitor, participants):
         plugins.manager.register(own, name=f"{type(own).__name__}-{id(own)}")
     console.watcher = monitor
     observers = Observers(plugins.manager, console.warn)
@@ -256,6 +258,7 @@ def _execute(
         summary.seconds = time.perf_counter() - start
         summary.warnings = list(console.warnings)
         plugins.manager.unregister(recorder)
+        plugins.manager.unregister(participants)
         observers.tell("after_run", summary=summary)
         plugins.manager.unregister(monitor)
     return {step.stage.name: artifact for step, artifact in zip(plan.steps, made, strict=True)}

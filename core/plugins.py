@@ -223,7 +223,7 @@ class _Loading:
                 plugins.registry.add(found.kind, found.part, found.origin)
             self.infos[candidate] = replace(
                 self.infos[candidate],
-                hooks=plugins.manager.hooks_of(origin.plugin),
+                hooks=tuple(sorted(plugins.manager.hooks_of(origin.plugin))),
                 provides=tuple(f"{found.kind}: {found.part.name}" for found in parts),
             )
 

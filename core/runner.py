@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from core.artifacts import AnyModel, Artifact, Diagnosis, Engine, Provenance
+from core.artifacts import Artifact, Diagnosis, Provenance
 from core.context import RunContext
 from core.disk_errors import disk_errors
 from core.errors import HooklineError, PlanError, reason_of
@@ -20,6 +20,7 @@ from core.keys import key_of, options_of
 from core.known import fitting_problems
 from core.observers import Observers
 from core.output_paths import free_path, write_file
+from core.participants import parts_of_artifact
 from core.plan import Plan, Step, settled
 from core.ranks import RANKS
 from core.results import call_stage, check_result, failures_named
@@ -93,11 +94,7 @@ def _used_parts(step: Step, made: list[Artifact]) -> Iterator[tuple[str, str]]:
     """Yield kind and name of the parts that a step uses: those of its options, and of the models that it gets."""
     yield from step.parts
     for index in step.inputs.values():
-        artifact = made[index]
-        if isinstance(artifact, Engine):
-            yield "runtimes", artifact.runtime
-        if isinstance(artifact, AnyModel):
-            yield "models", artifact.facts.family
+        yield from parts_of_artifact(made[index])
 
 
 def _measured_before(step: Step, artifact: Artifact) -> str:

@@ -67,6 +67,8 @@ class Summary:
         resume: The command that continues a run that failed or was interrupted; empty where none can.
         code: What ended the run: ``user_error``, ``unavailable``, ``interrupted`` or ``internal_error``; empty while it
             runs and where it finished.
+        distributions: Version by distribution of the outside plugins that took part; of a module of
+            ``$HOOKLINE_PLUGINS`` the start of the digest of its code.
         written: The file exists and is that of this run.
     """
 
@@ -82,6 +84,7 @@ class Summary:
     error: str = ""
     resume: str = ""
     code: str = ""
+    distributions: dict[str, str] = field(default_factory=dict)
     written: bool = False
 
     def end(self, error: BaseException) -> None:
@@ -90,8 +93,12 @@ class Summary:
         self.code, self.error = code_of(error), reason_of(error)
 
     def as_json(self) -> dict[str, object]:
-        """Return the content of summary.json as JSON values: these fields, ``versions`` and ``machine``."""
-        content = asdict(self) | {"versions": versions(), "machine": machine()}
+        """Return the content of summary.json as JSON values: these fields and ``machine``.
+
+        ``versions`` holds ``distributions`` with hookline, Python and the packages that it works with.
+        """
+        content = asdict(self) | {"machine": machine()}
+        content["versions"] = versions() | content.pop("distributions")
         content["path"] = str(self.path) if content.pop("written") else ""
         return content
 

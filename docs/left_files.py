@@ -51,9 +51,10 @@ RUN = (
     LeftFile(
         "summary.json",
         "The result of the run, for scripts. Written at the start, before each stage and at the end.",
-        {name: text for name, _, _, text in fields_of(Summary) if name != "written"}
+        {name: text for name, _, _, text in fields_of(Summary) if name not in {"distributions", "written"}}
         | {
-            "versions": "Versions of hookline, Python and the packages that it uses, by name.",
+            "versions": "Versions of hookline, Python, the packages that it uses, and the distributions of the outside "
+            "plugins that took part in the run, by name.",
             "machine": "`system`, `processor` and `cores`.",
         },
     ),

@@ -76,6 +76,9 @@ def test_from_weights_to_boxes_by_its_own_rules(run: Run) -> None:
     sidecar = json.loads(engine.with_name(f"{engine.name}.json").read_text())
     assert (sidecar["runtime"], sidecar["precision"]) == ("chip", "int8")
     assert (done.folder / "predict" / "predictions.json").exists()
+    assert (
+        "$HOOKLINE_PLUGINS hookline_chip.plugin" in json.loads((done.folder / "summary.json").read_text())["versions"]
+    )
     again = run("+stage=predict", f"weights={engine}", "source=pictures")
     assert (again.code, again.stages) == (0, {"load": "ran", "predict": "ran"}), again.said
     on_gpu = run("+stage=predict", f"weights={engine}", "source=pictures", "device=cuda")
