@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.context import cache_home
 from core.errors import HooklineError
 from core.user_paths import path_of, user_path
 
@@ -50,3 +51,7 @@ def test_paths_in_text_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert path_of("~/a") == Path("/home/somebody/a")
     assert path_of("~nosuchuser/a") == Path("~nosuchuser/a")
     assert path_of("caf\udce9") == Path("caf\udce9")
+
+
+def test_tests_have_a_cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert tmp_path_factory.getbasetemp().resolve() in cache_home().parents
