@@ -43,6 +43,18 @@ def author_pages() -> dict[str, str]:
     return {name: _page(page) for name, page in PAGES.items()} | {"names": _names()}
 
 
+def place_of(name: str) -> str:
+    """Return the page and the heading of a name that outside code can import or is given.
+
+    Raises:
+        KeyError: No page describes it.
+    """
+    for page_name, page in PAGES.items():
+        if any(item == name for _, item, _, _ in items(page)):
+            return f"{page_name}.md#{name.lower()}"
+    raise KeyError(name)
+
+
 def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
     """Yield module, name, value and documentation of everything on a page."""
     for name in page.names:

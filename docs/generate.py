@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
 from enum import Enum
 from pathlib import Path
@@ -26,8 +26,8 @@ from core.registry import KINDS, PART_KINDS, Registry
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-from author_pages import author_pages, table_of  # noqa: E402
-from docstrings import attributes, prose  # noqa: E402
+from author_pages import author_pages, place_of  # noqa: E402
+from docstrings import attributes, markdown, prose  # noqa: E402
 from left_files import files_page  # noqa: E402
 
 INTRODUCTION = (
@@ -98,7 +98,9 @@ def hook_page(function: Callable[..., Any], registry: Registry) -> str:
     kind = function.__name__.removeprefix(f"{PROJECT}_")
     sections = [f"# `{heading(function)}`", prose(function)]
     if kind in KINDS:
-        sections += [_descriptor(KINDS[kind][0]), *map(_protocol, PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
+        sections += [_described(KINDS[kind][0], PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
+    elif inspect.signature(function).parameters:
+        sections.append("What it is given: [plan, steps and summary](../authors/lifecycle.md).")
     sections.append("Every name, with fields, types and defaults: [all names](../authors/names.md).")
     return "\n\n".join(sections) + "\n"
 
@@ -136,20 +138,17 @@ def pages() -> dict[Path, str]:
     return texts | authors | {Path("configuration.md"): configuration(registry)}
 
 
-def _descriptor(kind: type[Any]) -> str:
-    summary = (inspect.getdoc(kind) or "").splitlines()[0]
-    return "\n".join([f"## The descriptor `{kind.__name__}`", "", summary, "", table_of(kind)])
-
-
-def _protocol(protocol: type[Any]) -> str:
-    lines = [f"## `{protocol.__name__}`", "", (inspect.getdoc(protocol) or "").splitlines()[0]]
-    rows = [f"- `{name}`: {text}" for name, text in attributes(protocol).items()]
-    lines += ["", *rows] if rows else []
-    for name, method in vars(protocol).items():
-        if inspect.isfunction(method) and not name.startswith("_"):
-            signature = re.sub(r"'", "", f"{name}{inspect.signature(method)}")
-            lines += ["", f"### `{signature}`", "", prose(method)]
+def _described(descriptor: type[Any], protocols: Sequence[type[Any]]) -> str:
+    """Return links to the descriptor that the hook yields, and to what its ``load`` returns, gets and gives."""
+    lines = ["## What it yields", "", _link(descriptor)]
+    if protocols:
+        lines += ["", "What its `load` returns, and the types that this takes and gives:", "", *map(_link, protocols)]
     return "\n".join(lines)
+
+
+def _link(kind: type[Any]) -> str:
+    summary = (inspect.getdoc(kind) or "").splitlines()[0]
+    return f"- [`{kind.__name__}`](../authors/{place_of(kind.__name__)}): {markdown(summary)}"
 
 
 def _shipped(kind: str, registry: Registry) -> str:

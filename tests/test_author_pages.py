@@ -115,7 +115,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_links_lead_somewhere(docs: Path) -> None:
     missing = []
-    for page in (docs / "authors").glob("*.md"):
+    for page in (*(docs / "authors").glob("*.md"), *(docs / "hooks").glob("*.md")):
         for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             file, _, anchor = link.partition("#")
             target = (page.parent / file).resolve() if file else page

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from core.ranges import PositiveFloat
-from core.registry import Origin
+from core.registry import KINDS, Origin
 from tests import grid_family
 
 
@@ -31,6 +31,16 @@ def test_every_hook_has_a_page_with_its_signature_and_an_example(generate: Modul
         page = (repo_root / "docs" / "hooks" / f"{name.removeprefix('hookline_')}.md").read_text()
         assert page.startswith(f"# `{generate.heading(hook)}`")
         assert f"@hookimpl\ndef {name}(" in page
+
+
+def test_pages_of_hooks_link_to_the_types_that_the_pages_for_authors_describe(
+    generate: ModuleType, repo_root: Path
+) -> None:
+    for kind, (descriptor, _) in KINDS.items():
+        page = (repo_root / "docs" / "hooks" / f"{kind}.md").read_text()
+        assert "| field |" not in page
+        for described in (descriptor, *generate.PROTOCOLS.get(kind, ())):
+            assert f"[`{described.__name__}`](../authors/" in page
 
 
 def test_generated_pages_are_current(generate: ModuleType, repo_root: Path) -> None:
