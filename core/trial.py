@@ -65,7 +65,9 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
                 _try_outputs(part)
         with _placed_options(kind, part, place, origin):
             options = _options_of(part)
-            _try_declaration(options, options_node(options, scratch.all(ModelFamily).values()))
+            node = options_node(options, scratch.all(ModelFamily).values())
+            _try_declaration(options, node)
+            node()  # as the root of every config is made, with placeholders for what follows another option
         if isinstance(part, ModelFamily) and part.training is not None:
             with _placed_training(part, part.training, origin):
                 _try_declaration(part.training, part.training)

@@ -328,6 +328,21 @@ LOADING = [
         "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
         "the release 'yolov5s' is one of the family 'yolov5'",
     ),
+    Faulty(
+        "part_descriptor",
+        "@dataclass(frozen=True, kw_only=True)\nclass Odd(ModelFamily):\n"
+        "    def __post_init__(self):\n        raise KeyError('odd')  # HERE\n"
+        "@hookimpl\ndef hookline_models():\n    yield Odd(name='NAME', summary='', load=print, head=print)\n",
+        "hookline_models: KeyError: 'odd'",
+    ),
+    Faulty(
+        "part_options",
+        "@dataclass\nclass Options:\n    odd: int = 1\n"
+        "    def __post_init__(self):\n        raise KeyError('odd')  # HERE\n"
+        "@hookimpl\ndef hookline_models():\n"
+        "    yield ModelFamily(name='NAME', summary='', load=print, head=print, options=Options)\n",
+        "options of the model family 'part_options': KeyError: 'odd'",
+    ),
     family(
         "part_training",
         "training=Options",
