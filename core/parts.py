@@ -372,6 +372,9 @@ class QuantizerBackend(Protocol):
     def quantize(self, job: QuantizeJob) -> None:
         """Write ``job.model`` in ``job.precision`` to ``job.target``.
 
+        The stage refuses a file with other inputs, outputs or metadata than those of the model, and, where the model has
+        another precision, one without Q/DQ nodes and int8 tensors (int8) or without float16 tensors (fp16).
+
         Raises:
             HooklineError: The table belongs to another model, or the graph cannot have the precision.
         """

@@ -76,7 +76,7 @@ def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
 
     context.quantizer(quantizer).quantize(job)
     with faults_of("quantizers", quantizer, context.registry):
-        check_model(job.target, job.model)
+        check_model(job.target, job.model, job.precision)
 
 
 def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
