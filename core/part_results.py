@@ -6,7 +6,7 @@ Without this check the next stage, or the next run, meets the fault, and nothing
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,12 +118,31 @@ def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
         "layout": model.layout,
         "score_threshold": model.score_threshold,
     }
+    if not isinstance(engine.machine, Mapping):
+        raise Fault(f"build must return an Engine whose machine holds texts by name, and it is {shown(engine.machine)}")
     for name, value in wanted.items():
         found = getattr(engine, name)
         if found != value:
             raise Fault(f"build must return an Engine with {name}={_text(value)}, and returned {_text(found)}")
     check_written(job.target)
     return engine
+
+
+def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
+    """Refuse an engine that states another machine than the one in its key.
+
+    Args:
+        engine: As the runtime returned it.
+        here: What ``machine`` of the runtime returned, less what its engines do not depend on.
+
+    Raises:
+        Fault: A fact is missing or another one.
+    """
+    for name, value in here.items():
+        if name not in engine.machine:
+            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine has no '{name}'")
+        if engine.machine[name] != value:
+            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine {shown(engine.machine[name])}")
 
 
 def _text(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from core.artifacts import DECODED, Engine, GraftedModel, OnnxModel, Precision
 from core.building import BuildJob
 from core.containment import Fault, PluginError
-from core.part_results import check_engine, check_model, faults_of
+from core.part_results import check_engine, check_machine, check_model, faults_of
 from core.parts import Availability, NoOptions, Runtime
 from core.registry import Origin, Registry
 from core.results import failure_line
@@ -178,6 +179,10 @@ def _engine(job: BuildJob) -> Engine:
         (lambda job: replace(_engine(job), precision=Precision.fp32), "with precision="),
         (lambda job: replace(_engine(job), layout="grid"), "with layout='decoded', and returned 'grid'"),
         (lambda job: replace(_engine(job), score_threshold=0.9), "with score_threshold="),
+        (
+            lambda job: replace(_engine(job), machine=None),
+            "an Engine whose machine holds texts by name, and it is None",
+        ),
         (lambda job: replace(_engine(job), facts=replace(job.model.facts, names=("cat", "dog"))), "with facts="),
     ],
 )
@@ -199,6 +204,20 @@ def test_an_engine_without_its_file(tmp_path: Path) -> None:
         check_engine(_engine(job), job, "fake")
     job.target.write_bytes(b"plan")
     assert check_engine(_engine(job), job, "fake") == _engine(job)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({}, "machine states chip='a', and Engine.machine has no 'chip'"),
+        ({"chip": "b"}, "machine states chip='a', and Engine.machine 'b'"),
+        ({"chip": "a", "more": "c"}, ""),
+    ],
+)
+def test_an_engine_that_states_another_machine(tmp_path: Path, stated: dict[str, str], told: str) -> None:
+    engine = replace(_engine(_job(tmp_path)), machine=stated)
+    with pytest.raises(Fault, match=told) if told else nullcontext():
+        check_machine(engine, {"chip": "a"})
 
 
 def _nothing(config: NoOptions) -> Engine: ...
