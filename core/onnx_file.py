@@ -223,11 +223,11 @@ def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
     graph = model.graph
     with suppress(shape_inference.InferenceError):  # a contradiction, which the runtime reports
-        graph = shape_inference.infer_shapes(_without_weights(model), data_prop=True).graph
+        graph = shape_inference.infer_shapes(without_weights(model), data_prop=True).graph
     return [*graph.input, *graph.value_info, *graph.output]
 
 
-def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy in which large weights are inputs: shapes do not depend on their values."""
     from onnx import helper
 
