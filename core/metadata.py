@@ -49,7 +49,8 @@ class OnnxSignature:
         name: The name of the file without its suffix.
         contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input is
             that of the family that is asked, as no file says it.
-        outputs: Shape by name, in order; a text where an axis is open.
+        outputs: Shape by name, in order, for an input of the height and width of ``contract``; a text where an axis is
+            open or does not follow from the graph.
         metadata: Of the file, e.g. ``names`` and ``stride``.
     """
 

@@ -116,7 +116,7 @@ def _parse(path: Path) -> onnx.ModelProto:
 
 def _check_tensors(model: onnx.ModelProto) -> None:
     """Refuse weights that lie in other files, and those that claim more than the file holds."""
-    for tensor in _tensors(model):
+    for tensor in all_tensors(model):
         if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
             raise _GraphError("keeps its weights in other files", "save it as one file")
         if not _holds_its_elements(tensor):
@@ -144,7 +144,8 @@ def _holds_its_elements(tensor: onnx.TensorProto) -> bool:
     return found == wanted
 
 
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield the initializers and the constants of a model, those of its subgraphs and functions too."""
     graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
     while graphs or nodes:
         if graphs:
@@ -222,11 +223,11 @@ def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
     graph = model.graph
     with suppress(shape_inference.InferenceError):  # a contradiction, which the runtime reports
-        graph = shape_inference.infer_shapes(_without_weights(model), data_prop=True).graph
+        graph = shape_inference.infer_shapes(without_weights(model), data_prop=True).graph
     return [*graph.input, *graph.value_info, *graph.output]
 
 
-def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy in which large weights are inputs: shapes do not depend on their values."""
     from onnx import helper
 

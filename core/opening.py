@@ -16,13 +16,14 @@ from core.artifacts import (
     OnnxModel,
     QuantizedModel,
 )
+from core.checked_session import Statements, check_statements, checked
 from core.code_digest import author, part_facts
 from core.context import RunContext
 from core.devices import device_problems, family_problems
 from core.errors import HooklineError, UnavailableError
 from core.imgsz import fitted_size, size_to_use
 from core.parts import CheckingSession, Runtime, Session, TellingSession
-from core.registry import HOST
+from core.registry import HOST, KINDS
 from core.resolve import check_usable, runtime_with
 from core.sidecar import verify_file
 from core.summary import machine
@@ -118,23 +119,19 @@ def open_model(
         HooklineError: The model does not fit this machine or the device, its runtime cannot be used, or it does not
             take ``imgsz``.
     """
+    if isinstance(model, Checkpoint):
+        return _open_checkpoint(model, context, imgsz, layout)
+    name = opener(type(model), getattr(model, "runtime", ""), context)
     if isinstance(model, Engine):
-        for problem in opening_problems(Engine, model.runtime, context, f"'{model.path.name}'"):
+        for problem in opening_problems(Engine, name, context, f"'{model.path.name}'"):
             raise problem
-        session = context.runtime(model.runtime).open(fitted_size(model, imgsz), device=context.device)
-    elif isinstance(model, OnnxModel):
-        verify_file(model)
-        runtime = context.runtime(opener(type(model), "", context))
-        session = runtime.open(fitted_size(model, imgsz), device=context.device)
     else:
-        session = _open_checkpoint(model, context, imgsz, layout)
-    if isinstance(session, CheckingSession):
-        with ExitStack() as stack:
-            stack.push(session)  # it is closed where the model is refused
-            session.expect(context.head(session.facts, session.layout))
-            stack.pop_all()
-    _tell(session, f"'{model.path.name}'", context)
-    return session
+        verify_file(model)
+    fitted = fitted_size(model, imgsz)
+    session = context.runtime(name).open(fitted, device=context.device)
+    threshold = getattr(model, "score_threshold", 0.0)
+    wanted = Statements(fitted.facts, fitted.contract, fitted.layout, threshold)
+    return _checked(session, wanted, model, ("runtimes", name), context)
 
 
 def missed_boxes(session: Session, conf: float, name: str = "the model", remedy: str = "set") -> str:
@@ -189,13 +186,42 @@ def _open_checkpoint(
     family = context.family(model.facts.family)
     contract = family.preprocessing.contract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
     layout = layout or family.layouts[0]
-    return context.model(model.facts.family).open(model, contract, layout=layout, device=context.device)
+    session = context.model(family.name).open(model, contract, layout=layout, device=context.device)
+    return _checked(session, Statements(model.facts, contract, layout), model, ("models", family.name), context)
 
 
-def _tell(session: Session, name: str, context: RunContext) -> None:
-    """What a session has to say of where it computes."""
-    if not isinstance(session, TellingSession):
-        return
+def _checked(
+    session: Session, wanted: Statements, model: AnyModel, part: tuple[str, str], context: RunContext
+) -> Session:
+    """Compare what a session states with its model, print what it says of where it computes, and return it.
+
+    Args:
+        session: What the part opened.
+        wanted: What it must state.
+        model: The artifact.
+        part: Kind and name of the part that opened it.
+        context: For the head of the model, and messages.
+
+    Raises:
+        HooklineError: The session is not that of the model.
+    """
+    (kind, name), file = part, f"'{model.path.name}'"
+    title = f"{file}, opened by the {KINDS[kind][1]} '{name}' of {context.registry.origin(kind, name)},"
+    with ExitStack() as stack:
+        if hasattr(session, "__exit__"):
+            stack.push(session)  # it is closed where the model is refused
+        check_statements(session, title, wanted)
+        head = context.head(wanted.facts, wanted.layout)
+        if isinstance(session, CheckingSession):
+            session.expect(head)
+        stack.pop_all()
+    if isinstance(session, TellingSession):
+        _tell(session, file, context)
+    return checked(session, title, head)
+
+
+def _tell(session: TellingSession, name: str, context: RunContext) -> None:
+    """Print what a session says of where it computes."""
     if session.place:
         context.note(f"{name} runs on {session.place}")
     if session.doubt:

@@ -6,20 +6,27 @@ Without this check the next stage, or the next run, meets the fault, and nothing
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.artifacts import Engine, OnnxModel
+from core.artifacts import Engine, OnnxModel, Precision
 from core.building import BuildJob
 from core.containment import Fault, PluginError, module_place
 from core.errors import HooklineError, shown
-from core.onnx_file import check_onnx, graph_inputs, read_onnx
+from core.onnx_file import all_tensors, check_onnx, graph_inputs, read_onnx
 from core.registry import KINDS, Registry
 
 if TYPE_CHECKING:
     import onnx
+
+_EVIDENCE = {
+    Precision.fp32: "float32 tensors",
+    Precision.fp16: "float16 tensors",
+    Precision.int8: "Q/DQ pairs and int8 tensors",
+}
+_QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
 
 
 @contextmanager
@@ -75,16 +82,23 @@ def read_written(target: Path, *, standard: bool = False) -> onnx.ModelProto:
     return model
 
 
-def check_model(target: Path, source: OnnxModel) -> None:
-    """Refuse a model that does not take and give what the model does that it was made from.
+def check_model(target: Path, source: OnnxModel, precision: Precision) -> None:
+    """Refuse a model that is not the source in another precision.
+
+    Args:
+        target: The file that a quantizer wrote.
+        source: The model that it was made from.
+        precision: The precision that was asked for.
 
     Raises:
-        Fault: It is missing, not valid, or has other inputs or outputs.
+        Fault: It is missing or not valid, has other inputs, outputs or metadata, or nothing in it has the precision.
     """
-    made, former = _signature(read_written(target, standard=True)), _signature(read_onnx(source.path))
-    for what, found in made.items():
-        if found != former[what]:
-            raise Fault(f"must keep the {what} {shown(former[what])}, and wrote {shown(found)}")
+    made, former = read_written(target, standard=True), read_onnx(source.path)
+    _check_values("inputs", graph_inputs(made), graph_inputs(former))
+    _check_values("outputs", made.graph.output, former.graph.output)
+    _check_metadata(made, former)
+    if source.precision is not precision and _count(made, precision) <= _count(former, precision):
+        raise Fault(f"must give precision={precision.value}, and wrote a model without {_EVIDENCE[precision]}")
 
 
 def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
@@ -104,6 +118,8 @@ def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
         "layout": model.layout,
         "score_threshold": model.score_threshold,
     }
+    if not isinstance(engine.machine, Mapping):
+        raise Fault(f"build must return an Engine whose machine holds texts by name, and it is {shown(engine.machine)}")
     for name, value in wanted.items():
         found = getattr(engine, name)
         if found != value:
@@ -112,19 +128,70 @@ def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
     return engine
 
 
+def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
+    """Refuse an engine that states another machine than the one in its key.
+
+    Args:
+        engine: As the runtime returned it.
+        here: What ``machine`` of the runtime returned, less what its engines do not depend on.
+
+    Raises:
+        Fault: A fact is missing or another one.
+    """
+    for name, value in here.items():
+        if name not in engine.machine:
+            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine has no '{name}'")
+        if engine.machine[name] != value:
+            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine {shown(engine.machine[name])}")
+
+
 def _text(value: object) -> str:
     return shown(str(value) if isinstance(value, Path) else value)
 
 
-def _signature(model: onnx.ModelProto) -> Mapping[str, list[str]]:
-    """Return names and shapes of the inputs, and names of the outputs."""
-    return {
-        "inputs": [f"{item.name} {_sizes(item)}" for item in graph_inputs(model)],
-        "outputs": [item.name for item in model.graph.output],
-    }
+def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], former: Sequence[onnx.ValueInfoProto]) -> None:
+    if len(made) != len(former) or not all(map(_fits, made, former)):
+        wanted, found = (shown([_described(item) for item in items]) for items in (former, made))
+        raise Fault(f"must keep the {what} {wanted}, and wrote {found}")
 
 
-def _sizes(value: onnx.ValueInfoProto) -> str:
-    dims = value.type.tensor_type.shape.dim
-    sizes = ", ".join(str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param for dim in dims)
-    return f"type {value.type.tensor_type.elem_type} [{sizes}]"
+def _fits(made: onnx.ValueInfoProto, former: onnx.ValueInfoProto) -> bool:
+    """Return whether name, type and shape are the same; an axis that one of them leaves open is any."""
+    one, other = made.type.tensor_type, former.type.tensor_type
+    if (made.name, one.elem_type) != (former.name, other.elem_type):
+        return False
+    if not (one.HasField("shape") and other.HasField("shape")):
+        return True
+    sides = [[dim.dim_value for dim in kind.shape.dim] for kind in (one, other)]  # 0 where open
+    return len(sides[0]) == len(sides[1]) and all(0 in pair or len(set(pair)) == 1 for pair in zip(*sides, strict=True))
+
+
+def _described(value: onnx.ValueInfoProto) -> str:
+    from onnx import TensorProto
+
+    kind, types = value.type.tensor_type, TensorProto.DataType
+    sizes = ", ".join(str(dim.dim_value or dim.dim_param or "?") for dim in kind.shape.dim)
+    name = types.Name(kind.elem_type) if kind.elem_type in types.values() else str(kind.elem_type)
+    return f"{value.name} {name} [{sizes}]"
+
+
+def _check_metadata(made: onnx.ModelProto, former: onnx.ModelProto) -> None:
+    found = {item.key: item.value for item in made.metadata_props}
+    for item in former.metadata_props:
+        if found.get(item.key) != item.value:
+            how = "changed" if item.key in found else "dropped"
+            raise Fault(f"must keep the metadata of the model, and {how} '{item.key}'")
+
+
+def _count(model: onnx.ModelProto, precision: Precision) -> int:
+    """Return how many tensors of a model are of a precision; for int8, also how many nodes quantise."""
+    from onnx import TensorProto
+
+    types = {
+        Precision.fp32: {TensorProto.FLOAT},
+        Precision.fp16: {TensorProto.FLOAT16},
+        Precision.int8: {TensorProto.INT8, TensorProto.UINT8},
+    }[precision]
+    tensors = sum(tensor.data_type in types for tensor in all_tensors(model))
+    quantising = sum(node.op_type in _QUANTISING for node in model.graph.node)
+    return tensors + quantising if precision is Precision.int8 else tensors

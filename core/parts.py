@@ -115,11 +115,14 @@ class DevicePart(Part[ImplT_co]):
 class Session(Protocol):
     """An opened model. Use it in a ``with`` block: leaving it frees what it holds.
 
-    Any class with these attributes and methods is one; there is nothing to inherit.
+    Any class with these attributes and methods is one; there is nothing to inherit. ``open_model`` compares the
+    attributes with the model when it is opened, and the first batch of outputs with its head: names, shapes, types, and
+    in host memory that all values are finite. What differs is refused in one line; later batches pass unchecked.
 
     Attributes:
         facts: Of the model that was opened.
-        contract: Its input; what processors prepare images for.
+        contract: Its input; what processors prepare images for. Only ``batch``, ``dynamic`` and ``name`` may differ
+            from that of the model.
         layout: Layout of the outputs, of the model that was opened.
         score_threshold: Objectness below which the model drops a box: ``engine.score_threshold``, that of a
             :class:`GraftedModel`, else 0.0.
@@ -140,8 +143,8 @@ class Session(Protocol):
                 not pad.
 
         Returns:
-            The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows. They may be reused by
-            the next call.
+            The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows, float32 or float16; of
+            a decoded model as ``DecodedHead`` says. They may be reused by the next call.
         """
         ...
 
@@ -372,6 +375,9 @@ class QuantizerBackend(Protocol):
     def quantize(self, job: QuantizeJob) -> None:
         """Write ``job.model`` in ``job.precision`` to ``job.target``.
 
+        The stage refuses a file with other inputs, outputs or metadata than those of the model, and, where the model
+        has another precision, one without Q/DQ nodes and int8 tensors (int8) or without float16 tensors (fp16).
+
         Raises:
             HooklineError: The table belongs to another model, or the graph cannot have the precision.
         """
@@ -460,7 +466,8 @@ class RuntimeBackend(Protocol):
         """Return what an engine that is built or run here for ``device`` depends on: versions, processor or GPU.
 
         Part of the store's key of ``build``, less the facts of ``Runtime.portable``. Write it into ``Engine.machine``,
-        and compare it in ``open``.
+        with more facts if you like, and compare it in ``open``. The stage build refuses an engine whose ``machine``
+        lacks one of these facts or states another value.
 
         Args:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.

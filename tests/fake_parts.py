@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import DECODED, Engine, InputContract, ModelFacts, OnnxModel, Precision
 from core.detections import Detections, Filter, Letterbox
-from core.head import Head
+from core.head import CLASSES, NUM, DecodedHead, Head
 from core.parts import Availability, Processor, Runtime
 from tests import grid_family
 
@@ -48,9 +48,22 @@ def fake_engine(
     )
 
 
+def _zeros(session: FakeSession, batch: int) -> dict[str, NDArray[Any]]:
+    """Return the outputs of a model that finds nothing."""
+    head = DecodedHead(session.facts) if session.layout == DECODED else grid_family.GridHead(session.facts)
+    return {
+        name: np.zeros([batch, *(2 if isinstance(side, str) else side for side in shape[1:])], _type(name))
+        for name, shape in head.outputs(session.contract).items()
+    }
+
+
+def _type(name: str) -> type[np.number]:
+    return np.int32 if name in {NUM, CLASSES} else np.float32
+
+
 @dataclass
 class FakeSession:
-    """Takes ``seconds`` an inference and gives the name of the engine's file."""
+    """Takes ``seconds`` per inference and gives, after the outputs of its layout, one with the name of its file."""
 
     engine: OnnxModel | Engine
     seconds: float = 0.0
@@ -65,7 +78,7 @@ class FakeSession:
         self.calls.append(len(images))
         self.shapes.append((images.shape[2], images.shape[3]))
         time.sleep(self.seconds)
-        return {self.engine.path.stem: images}
+        return {**_zeros(self, len(images)), self.engine.path.stem: images}
 
     def __enter__(self) -> FakeSession:
         return self
@@ -114,7 +127,7 @@ class FakeProcessor:
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        (name,) = outputs
+        name = list(outputs)[-1]
         start = self.given.get(name, 0)
         self.given[name] = start + len(letterboxes)
         self.filters.append(wanted)

@@ -71,9 +71,20 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=evaluate", "data={}/two/data.yaml", KNOWN], "the model has 3 classes (class0, class1, class2)"),
         (["+stage=evaluate", "data={}/two/data.yaml", "weights=yolov5s"], "the model has 80 classes (person, bicycle"),
         (["+stage=evaluate", "data={}/two/data.yaml", KNOWN, "single_class=true"], "the data set 1 class (object)"),
-        (["+stage=build", KNOWN, "build.precision=fp16"], "build.precision is fp16, but the quantised model is fp32"),
+        (["+stage=build", KNOWN, "build.precision=fp16"], "build.precision is fp16, but the exported model is fp32"),
         (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "layout classic cannot become fp16"),
-        (["+stage=build", KNOWN, "export.layout=classic"], "has the layout classic, which no decode can follow"),
+        (
+            ["+stage=build", KNOWN, "export.layout=classic"],
+            "the exported model has the layout classic, which no decode can follow",
+        ),
+        (
+            ["+stage=build", KNOWN, "export.layout=classic", "precision=int8"],
+            "the exported model has the layout classic, which no decode can follow",
+        ),
+        (
+            ["+stage=build", KNOWN, "precision=int8", "build.precision=fp16"],
+            "build.precision is fp16, but the quantised model is int8",
+        ),
         (["+stage=compare", "compare.reference={}/known.safetensors", "weights=yolov5s"], "the engine has 80 classes"),
     ],
 )

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.artifacts import DECODED, Engine, InputContract, OnnxModel
 from core.errors import HooklineError, shown
-from core.head import BOXES, CLASSES, SCORES, Head, Shape
+from core.head import Head
+from core.outputs import check_decoded, check_shapes, wanted_shapes
 
 FLOAT, FLOAT16 = "tensor(float)", "tensor(float16)"
 _HINT = "export it again, in float32 or float16"
@@ -50,44 +51,14 @@ def output_check(
     Raises:
         HooklineError: The model has no such outputs.
     """
-    wanted = {name: shape[1:] for name, shape in _wanted(names, title, head, contract).items()}
+    wanted = wanted_shapes(names, title, head, contract)
 
     def check(outputs: Arrays, batch: int) -> None:
-        for name, shape in wanted.items():
-            found = outputs[name].shape
-            if (
-                len(found) != 1 + len(shape)
-                or found[0] != batch
-                or any(isinstance(side, int) and side != given for side, given in zip(shape, found[1:], strict=True))
-            ):
-                sides = ", ".join("any" if isinstance(side, str) else str(side) for side in (batch, *shape))
-                raise HooklineError(f"output '{name}' of {title} is {list(found)}, not [{sides}]", "export it again")
+        check_shapes({name: outputs[name].shape for name in wanted}, wanted, batch, title)
         if head.layout == DECODED:
-            _check_decoded(outputs, title, head)
+            check_decoded(outputs, title, head)
 
     return check
-
-
-def _wanted(names: Sequence[str], title: str, head: Head, contract: InputContract) -> Mapping[str, Shape]:
-    """Return the shape of each output by the name that the model gives it."""
-    wanted = head.outputs(contract)
-    if len(wanted) == 1:  # whatever its name
-        if len(names) > 1:
-            raise HooklineError(f"{title} has outputs {shown(list(names))}, not one", "export it again")
-        return dict(zip(names, wanted.values(), strict=True))
-    if missing := [name for name in wanted if name not in names]:
-        raise HooklineError(f"{title} has no output '{missing[0]}', only {shown(list(names))}", "export it again")
-    return wanted
-
-
-def _check_decoded(outputs: Arrays, title: str, head: Head) -> None:
-    """Refuse boxes, scores and classes that do not belong together."""
-    rows = {outputs[name].shape[1] for name in (BOXES, SCORES, CLASSES)}
-    if len(rows) > 1:
-        raise HooklineError(f"{title} gives {shown(sorted(rows))} boxes, scores and classes", "build it again")
-    classes, count = outputs[CLASSES], head.facts.num_classes
-    if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < count:
-        raise HooklineError(f"{title} gives a box of class {int(classes.max())}, of {count}", "build it again")
 
 
 def as_float32(value: ArrayLike) -> NDArray[np.number]:

@@ -15,8 +15,11 @@ _WANTED = "give an export of a YOLOv5 checkpoint, or the checkpoint itself"
 def recognise(signature: OnnxSignature) -> ModelMetadata | None:
     """Return the facts of a model with the single output [B, N, 5+nc]; None for one with other outputs.
 
+    Heads without anchors, e.g. of YOLOX, can have this shape too, with one row per cell. A YOLOv5 has a row per anchor;
+    one with a single anchor per level, which no official one is, cannot be told from them and is refused as well.
+
     Raises:
-        HooklineError: It has such an output, and its metadata are missing or do not fit it.
+        HooklineError: It has such an output, and its metadata are missing or do not fit it, or it has one row per cell.
     """
     shapes = list(signature.outputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 3:
@@ -36,7 +39,13 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
             f"expected [batch, boxes, {5 + len(names)}]; {_WANTED}",
         )
     contract = signature.contract
-    rows = sum((contract.height // step) * (contract.width // step) for step in strides)
-    if not rows or (isinstance(shapes[0][1], int) and shapes[0][1] % rows):
-        raise HooklineError(f"{title} gives {shapes[0][1]} boxes, not a multiple of its {rows} cells", _WANTED)
+    cells, boxes = sum((contract.height // step) * (contract.width // step) for step in strides), shapes[0][1]
+    if not cells or (isinstance(boxes, int) and boxes % cells):
+        raise HooklineError(f"{title} gives {boxes} boxes, not a multiple of its {cells} cells", _WANTED)
+    if boxes == cells:
+        raise HooklineError(
+            f"{title} gives {boxes} boxes for {cells} cells: one per cell, as a model without anchors (YOLOX, YOLOv8), "
+            "while a YOLOv5 has several anchors per level",
+            _WANTED,
+        )
     return ModelMetadata(ModelFacts("yolov5", signature.name, names, strides), contract, CLASSIC)

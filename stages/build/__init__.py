@@ -90,11 +90,13 @@ def build(
         cache_dir=context.cache_dir,
         reporter=context,
     )
-    from core.part_results import check_engine, faults_of
+    from core.part_results import check_engine, check_machine, faults_of
 
     built = context.runtime(config.backend).build(job)
     with faults_of("runtimes", config.backend, context.registry):
         engine = check_engine(built, job, config.backend)
+        if context.registry.origin("runtimes", config.backend).outside:  # ours write facts of their own
+            check_machine(engine, _machine(config.backend, context))
     return replace(engine, notes=(*engine.notes, *notes))
 
 
@@ -109,10 +111,7 @@ def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact
 
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """Return the machine: an engine in a store that several machines share is never reused on the wrong one."""
-    runtime = context.registry.get(Runtime, config.backend)
-    portable = runtime.portable(context.options("runtimes", config.backend))
-    machine = context.runtime(config.backend).machine(context.device)
-    facts = {name: value for name, value in machine.items() if name not in portable}
+    facts = _machine(config.backend, context)
     if config.calibration(context) is CalibrationInput.images:
         from core.calibration_pictures import source_digest
 
@@ -120,6 +119,14 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
         facts |= {"max_pixels": str(config.max_pixels)}
         facts |= source_digest(config, context)
     return facts
+
+
+def _machine(backend: str, context: RunContext) -> dict[str, str]:
+    """Return the facts of the machine that an engine which is built now depends on."""
+    runtime = context.registry.get(Runtime, backend)
+    portable = runtime.portable(context.options("runtimes", backend))
+    machine = context.runtime(backend).machine(context.device)
+    return {name: value for name, value in machine.items() if name not in portable}
 
 
 def check(config: BuildConfig, context: RunContext) -> Iterable[HooklineError]:

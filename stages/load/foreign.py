@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from core.containment import Fault
 from core.errors import HooklineError, shown
 from core.head import BOXES, Shape, head_of
 from core.metadata import ModelMetadata, OnnxSignature, from_properties
-from core.onnx_file import graph_inputs, read_onnx
+from core.onnx_file import graph_inputs, read_onnx, without_weights
 from core.part_results import faults_of
 from core.parts import ModelFamily
 from core.registry import Registry
@@ -41,7 +43,9 @@ def inspect_onnx(path: Path, registry: Registry) -> OnnxModel:
         )
     ours = from_properties(properties)
     if ours is None or not _gives(outputs, ours, registry):
-        ours = _recognised(path, OnnxSignature(path.stem, _contract(path, model), outputs, properties), registry)
+        contract = _contract(path, model)
+        outputs |= _sized(model, contract, outputs)
+        ours = _recognised(path, OnnxSignature(path.stem, contract, outputs, properties), registry)
     found = OnnxModel(
         path=path, facts=ours.facts, contract=ours.contract, layout=ours.layout, precision=_precision(model)
     )
@@ -138,6 +142,31 @@ def _contract(path: Path, model: onnx.ModelProto) -> InputContract:
         ),
         name=inputs[0].name,
     )
+
+
+def _sized(model: onnx.ModelProto, contract: InputContract, outputs: Mapping[str, Shape]) -> Mapping[str, Shape]:
+    """Return the outputs for an input of the size of ``contract``, as far as ONNX can tell; the batch stays open."""
+    if all(isinstance(side, int) for shape in outputs.values() for side in shape[1:]):
+        return outputs
+    sized = without_weights(model)
+    image = next(item for item in sized.graph.input if item.name == contract.name)
+    sides = (contract.batch, 3, contract.height, contract.width)
+    for dim, side in zip(image.type.tensor_type.shape.dim, sides, strict=True):
+        dim.dim_value = side
+    for item in (*sized.graph.value_info, *sized.graph.output):
+        item.type.tensor_type.ClearField("shape")  # stated for any size
+    with suppress(onnx.shape_inference.InferenceError):  # a contradiction, which the runtime reports
+        sized = onnx.shape_inference.infer_shapes(sized, data_prop=True)
+    found = {item.name: _shape(item) for item in sized.graph.output}
+    return {name: _merged(shape, found[name]) for name, shape in outputs.items()}
+
+
+def _merged(stated: Shape, found: Shape) -> Shape:
+    """Return the stated shape with the sizes that were found for its open axes, except the batch."""
+    if len(stated) != len(found):
+        return stated
+    sides = (one if isinstance(one, int) else other for one, other in zip(stated[1:], found[1:], strict=True))
+    return (*stated[:1], *sides)
 
 
 def _inputs(inputs: list[onnx.ValueInfoProto]) -> str:

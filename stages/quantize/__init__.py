@@ -76,7 +76,7 @@ def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
 
     context.quantizer(quantizer).quantize(job)
     with faults_of("quantizers", quantizer, context.registry):
-        check_model(job.target, job.model)
+        check_model(job.target, job.model, job.precision)
 
 
 def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
@@ -103,8 +103,11 @@ def select(config: QuantizeConfig, context: RunContext) -> Collection[type[Artif
 
 def known(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return what is known of the exported model, and the precision that it gets."""
-    model = inputs.get("model", Known())
-    return replace(model, title="the quantised model", precision=config.here(context), runtime=config.backend)
+    model, precision = inputs.get("model", Known()), config.here(context)
+    refused = any(check_inputs(config, inputs, context))
+    quantised = not refused and precision not in {model.precision, Precision.fp32}
+    title = "the quantised model" if quantised else model.title
+    return replace(model, title=title, precision=precision, runtime=config.backend)
 
 
 def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:

@@ -316,7 +316,8 @@ def test_errors_while_running_are_one_line(tmp_path: Path) -> None:
         model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([1, 1, 7], np.int64), "row"))
         model.graph.node[1].input[0] = "images"
 
-    model = inspect_onnx(detector(tmp_path / "x.onnx", change), REGISTRY)
+    model = inspect_onnx(detector(tmp_path / "x.onnx"), REGISTRY)
+    detector(model.path, change)
     with (
         load(OrtOptions(threads=1)).open(model, device="cpu") as session,
         pytest.raises(HooklineError, match=r"ONNX Runtime cannot run 'x\.onnx' \(.*export it again"),

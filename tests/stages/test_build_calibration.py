@@ -44,6 +44,7 @@ class Calibrating:
         model = job.model
         return replace(
             fake_engine(job.target.parent),
+            machine=self.machine(job.device),
             path=job.target,
             facts=model.facts,
             layout=model.layout,

@@ -76,6 +76,7 @@ def decoded_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArr
     score = objectness * classes[best] if objectness >= THRESHOLD else 0.0
     corners = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
     return {
+        "DecodeNumDetection": np.array([[1]], np.int32),
         "DecodeDetectionBoxes": np.array([[corners]], np.float32),
         "DecodeDetectionScores": np.array([[score]], np.float32),
         "DecodeDetectionClasses": np.array([[best]], np.int32),

@@ -383,6 +383,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"outputs": {"output0": [1, 6, 84]}}, r"its output is \[1, 6, 84\]; expected \[batch, boxes, 7\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "no model family recognises .* by its outputs p3 "),
         ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, not a multiple of its 84 cells"),
+        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as a model without anchors"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
         (
             {"image": [1, 1, 64, 64]},
@@ -395,6 +396,43 @@ def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, told: str) ->
     path = onnx_file(tmp_path / "x.onnx", **options)
     with pytest.raises(HooklineError, match=told):
         load(load_config(str(path)), the_context(tmp_path)[0])
+
+
+@pytest.mark.parametrize(("rows", "told"), [(1, "gives 8400 boxes for 8400 cells: one per cell"), (3, "")])
+def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) -> None:
+    """A file of any height and width does not state its boxes; the graph says how many they are for each size."""
+    strides = (8, 16, 32)
+    nodes, shape = [], np.array([0, 7, -1])
+    for stride in strides:
+        weights = f"w{stride}"
+        nodes.append(helper.make_node("Conv", ["images", weights], [f"c{stride}"], strides=[stride, stride]))
+        nodes.append(helper.make_node("Reshape", [f"c{stride}", "shape"], [f"r{stride}"]))
+    nodes.append(helper.make_node("Concat", [f"r{stride}" for stride in strides], ["all"], axis=2))
+    nodes.append(helper.make_node("Transpose", ["all"], ["output0"], perm=[0, 2, 1]))
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["b", 3, "h", "w"])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["b", "n", 7])],
+        [
+            numpy_helper.from_array(shape, "shape"),
+            *(
+                numpy_helper.from_array(np.zeros((7 * rows, 3, stride, stride), np.float32), f"w{stride}")
+                for stride in strides
+            ),
+        ],
+    )
+    model = helper.make_model(graph)
+    helper.set_model_props(model, {"stride": "32", "names": "['a', 'b']"})
+    onnx.save(model, tmp_path / "x.onnx")
+    context, _ = the_context(tmp_path)
+    if told:
+        with pytest.raises(HooklineError, match=told):
+            load(load_config(str(tmp_path / "x.onnx")), context)
+        return
+    found = load(load_config(str(tmp_path / "x.onnx")), context)
+    assert isinstance(found, OnnxModel)
+    assert set(found.contract.dynamic) == {"batch", "height", "width"}
 
 
 @pytest.mark.parametrize("content", [b"", b"not onnx at all", b"\x08\x07"])
