@@ -14,7 +14,7 @@ from core.containment import Fault, contained, source_place, within_limit
 from core.errors import HooklineError, shown
 from core.known import Known
 from core.metadata import ModelMetadata
-from core.parts import Availability
+from core.parts import Availability, CustomOperators
 from core.registry import Descriptor, Origin
 
 P = ParamSpec("P")
@@ -100,6 +100,10 @@ def _calibration(value: object, place: str) -> object:
     return _expect(value, CalibrationInput, "a CalibrationInput", place)
 
 
+def _operators(value: object, place: str) -> object:
+    return _expect(value, CustomOperators, "CustomOperators", place)
+
+
 def _names(value: object, place: str) -> object:
     if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
         raise Fault(f"must return names, and returned {shown(value)}", place)
@@ -128,6 +132,7 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "check_build": _problems,
     "calibrates": _calibration,
     "portable": _names,
+    "operators": _operators,
     "check_head": _problems,
     "check": _problems,
     "check_inputs": _problems,

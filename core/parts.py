@@ -413,18 +413,35 @@ class GraftBackend(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CustomOperators:
+    """Operators beyond the ONNX standard in a file.
+
+    Attributes:
+        names: The operators, e.g. ``YoloLayer_TRT``.
+        functions: The file defines them as model-local functions: a runtime that runs those needs no more.
+    """
+
+    names: frozenset[str] = frozenset()
+    functions: bool = False
+
+
+def _standard_operators(_options: object) -> CustomOperators:
+    return CustomOperators()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Graft(Part[GraftBackend]):
     """A way to end a model in boxes.
 
     Attributes:
         families: Names of the model families that it serves, besides those that name it themselves.
-        operators: Operators beyond the ONNX standard that a runtime needs for it.
-        functions: The file defines these operators as model-local functions: a runtime that has those needs no more.
+        operators: ``operators(options)`` returns the :class:`CustomOperators` that its files contain with these
+            options. The plan refuses a runtime that has neither the operators nor model-local functions, and
+            ``decode=auto`` passes over the graft. Default: none.
     """
 
     families: frozenset[str] = frozenset()
-    operators: frozenset[str] = frozenset()
-    functions: bool = False
+    operators: Callable[[Any], CustomOperators] = _standard_operators
 
 
 # --- runtimes ---------------------------------------------------------------------------------

@@ -74,6 +74,10 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=build", KNOWN, "build.precision=fp16"], "build.precision is fp16, but the quantised model is fp32"),
         (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "layout classic cannot become fp16"),
         (["+stage=build", KNOWN, "export.layout=classic"], "has the layout classic, which no decode can follow"),
+        (
+            ["+stage=build", KNOWN, "decode=yolo_layer", "grafts.yolo_layer.namespace=''"],
+            "onnxruntime cannot run the graft 'yolo_layer': it needs the operator YoloLayer_TRT; possible: decode=onnx",
+        ),
         (["+stage=compare", "compare.reference={}/known.safetensors", "weights=yolov5s"], "the engine has 80 classes"),
     ],
 )
