@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from types import UnionType
@@ -32,28 +33,25 @@ def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
     changes = {
         name: _guarded(function, name, f"{type(part).__name__} '{part.name}'", origin)
         for name, function in functions.items()
-        if callable(function) and not isinstance(function, type) and function is not defaults[name]
+        if callable(function) and not isinstance(function, type) and inspect.unwrap(function) is not defaults[name]
     }
     return replace(part, **changes)  # type: ignore[arg-type]  # each in place of a function
 
 
 def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origin) -> Callable[P, object]:
-    check = RESULTS.get(name, _whatever)
+    check = RESULTS.get(name)
     place = source_place(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> object:
         def work() -> object:
-            return check(function(*args, **kwargs), place)
+            result = function(*args, **kwargs)
+            return check(result, place) if check else result
 
         with contained(origin, f"{name} of {owner}", place):
             return within_limit(work) if name in LIMITED else work()
 
     return call
-
-
-def _whatever(value: object, _place: str) -> object:
-    return value
 
 
 def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:

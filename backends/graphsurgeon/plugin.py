@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
-from core.parts import CustomOperators, Graft, NoOptions, Quantizer
+from core.parts import CustomOperators, Graft, Quantizer
 from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def load_yolo_layer(options: YoloLayerOptions) -> YoloLayerGraft:
     return YoloLayerGraft(options)
 
 
-def load_onnx(_: NoOptions) -> OnnxGraft:
+def load_onnx() -> OnnxGraft:
     """Import the heavy half."""
     from backends.graphsurgeon.yolo_layer import OnnxGraft
 
     return OnnxGraft()
 
 
-def load_qdq(_: NoOptions) -> QdqQuantizer:
+def load_qdq() -> QdqQuantizer:
     """Import the heavy half."""
     from backends.graphsurgeon.quantize import QdqQuantizer
 

@@ -80,7 +80,7 @@ def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunCont
     return replace(config, decode=chosen.name)
 
 
-def known(_config: GraftConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+def known(inputs: Mapping[str, Known]) -> Known:
     """Return what is known of the quantised model, which now ends in boxes."""
     return replace(inputs.get("model", Known()), layout=DECODED)
 

@@ -350,7 +350,7 @@ def test_the_key_of_quantize_has_the_quantizer_with_version_and_options(program:
 
     def key(version: str = "1", name: str = "one", bits: int = 8) -> str:
         registry = Registry()
-        quantizer = Quantizer(name=name, summary="toy", load=lambda _: None, options=QuantizerOptions)
+        quantizer = Quantizer(name=name, summary="toy", load=lambda: None, options=QuantizerOptions)
         for kind, part in (("stages", stage), ("runtimes", context.registry.part("runtimes", "onnxruntime"))):
             registry.add(kind, part, Origin("toys", "toys", "1"))
         registry.add("quantizers", quantizer, Origin("toys", "toys", version))

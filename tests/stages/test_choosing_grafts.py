@@ -42,14 +42,14 @@ class Appending:
 
 
 def make_graft(name: str, backend: Appending | None = None, **changes: Any) -> Graft:
-    return Graft(name=name, summary="", load=lambda _: backend, **changes)
+    return Graft(name=name, summary="", load=lambda: backend, **changes)
 
 
 def make_runtime(name: str, **changes: Any) -> Runtime:
     return Runtime(
         name=name,
         summary="",
-        load=lambda _: None,
+        load=lambda: None,
         available=lambda: Availability(True, ""),
         device="cpu",
         precisions=frozenset(Precision),
@@ -69,7 +69,7 @@ def bare_or_function(options: ShapeOptions) -> CustomOperators:
 
 
 NODE = CustomOperators(names=frozenset({"My_TRT"}))
-PLUGIN = make_graft("plugin", operators=lambda _: NODE)
+PLUGIN = make_graft("plugin", operators=lambda: NODE)
 FUNCTION = make_graft("function", operators=bare_or_function, options=ShapeOptions)
 PLAIN = make_graft("plain")
 FAMILY = grid_family.family(grafts=("plugin", "function", "plain", "not_installed"))
