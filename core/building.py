@@ -39,12 +39,12 @@ class CalibrationFeed:
         digest: Of the images, their number and order, and of how they are prepared; of the table where there is one.
         table: The JSON of a calibration table; None for ``CalibrationInput.images``.
         batches: For a contract, the network's inputs, float32 [B, 3, H, W] of its batch; the last one may be smaller.
-            Empty where there is a table.
+            None where there is a table.
     """
 
     digest: str
     table: Path | None
-    batches: Callable[[InputContract], Iterator[NDArray[np.float32]]]
+    batches: Callable[[InputContract], Iterator[NDArray[np.float32]]] | None
 
 
 class BuildReporter(Protocol):

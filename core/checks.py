@@ -114,21 +114,21 @@ class Asked:
     store: Path
 
 
-CheckFunction = Callable[[Asked], Iterable[Finding]]
-"""``Callable[[Asked], Iterable[Finding]]``: checks one side of the machine.
+CheckFunction = Callable[..., Iterable[Finding]]
+"""``check(asked)`` yields findings about one side of the machine; ``asked``, an :class:`Asked`, can be left out.
 
 It opens no CUDA context and loads no foreign library into this process. It may be called in a thread.
 """
 
 
-def found_at(place: str) -> Callable[[object], CheckFunction]:
+def found_at(place: str) -> Callable[[], CheckFunction]:
     """Return the ``load`` of a check that is a function, which is imported when it is needed.
 
     Args:
         place: ``package.module:function``.
     """
 
-    def load(_options: object) -> CheckFunction:
+    def load() -> CheckFunction:
         module, _, name = place.partition(":")
         function: CheckFunction = getattr(importlib.import_module(module), name)
         return function

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from core.arguments import ignore
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -142,7 +144,7 @@ class SilentConsole(Console):
 
     @contextmanager
     def _drawn(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
-        yield PlainProgress(lambda _: None, title, total, unit)
+        yield PlainProgress(ignore, title, total, unit)
 
 
 class PlainProgress:

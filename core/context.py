@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from core.arguments import taking
 from core.parts import (
     Calibrator,
     Check,
@@ -158,8 +159,8 @@ class RunContext:
         return backend.on_device(self.device) if isinstance(backend, PlacedProcessor) else backend
 
     def check(self, name: str) -> CheckFunction:
-        """Return the function of a check."""
-        return self._load(Check, name)
+        """Return the function of a check, which takes :class:`~core.checks.Asked`."""
+        return taking(("asked",), self._load(Check, name), f"the check '{name}'")
 
     def trackers(self, names: object, run: RunInfo) -> Trackers:
         """Return trackers that record ``run``; close them, or use them in a ``with`` block.

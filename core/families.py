@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from core.context import RunContext
 
 
-def families_of_inputs(_config: object, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+def families_of_inputs(inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
     """Return the registered families of the models that the stage gets. For ``Stage.families``.
 
     Args:
-        _config: Options of the stage.
-        inputs: Its inputs by parameter.
+        inputs: Inputs of the stage by parameter.
         context: Of the run.
     """
     facts = (getattr(artifact, "facts", None) for artifact in inputs.values())
@@ -25,12 +24,10 @@ def families_of_inputs(_config: object, inputs: Mapping[str, Artifact], context:
     return sorted(named & set(context.registry.all(ModelFamily)))
 
 
-def all_families(_config: object, _inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+def all_families(context: RunContext) -> Iterable[str]:
     """Return every registered family: any of them may read what the stage is given. For ``Stage.families``.
 
     Args:
-        _config: Options of the stage.
-        _inputs: Its inputs by parameter.
         context: Of the run.
     """
     return sorted(context.registry.all(ModelFamily))

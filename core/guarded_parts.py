@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from types import UnionType
@@ -14,7 +15,7 @@ from core.containment import Fault, contained, source_place, within_limit
 from core.errors import HooklineError, shown
 from core.known import Known
 from core.metadata import ModelMetadata
-from core.parts import Availability
+from core.parts import Availability, CustomOperators
 from core.registry import Descriptor, Origin
 
 P = ParamSpec("P")
@@ -32,28 +33,25 @@ def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
     changes = {
         name: _guarded(function, name, f"{type(part).__name__} '{part.name}'", origin)
         for name, function in functions.items()
-        if callable(function) and not isinstance(function, type) and function is not defaults[name]
+        if callable(function) and not isinstance(function, type) and inspect.unwrap(function) is not defaults[name]
     }
     return replace(part, **changes)  # type: ignore[arg-type]  # each in place of a function
 
 
 def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origin) -> Callable[P, object]:
-    check = RESULTS.get(name, _whatever)
+    check = RESULTS.get(name)
     place = source_place(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> object:
         def work() -> object:
-            return check(function(*args, **kwargs), place)
+            result = function(*args, **kwargs)
+            return check(result, place) if check else result
 
         with contained(origin, f"{name} of {owner}", place):
             return within_limit(work) if name in LIMITED else work()
 
     return call
-
-
-def _whatever(value: object, _place: str) -> object:
-    return value
 
 
 def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:
@@ -100,6 +98,10 @@ def _calibration(value: object, place: str) -> object:
     return _expect(value, CalibrationInput, "a CalibrationInput", place)
 
 
+def _operators(value: object, place: str) -> object:
+    return _expect(value, CustomOperators, "CustomOperators", place)
+
+
 def _names(value: object, place: str) -> object:
     if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
         raise Fault(f"must return names, and returned {shown(value)}", place)
@@ -128,6 +130,7 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "check_build": _problems,
     "calibrates": _calibration,
     "portable": _names,
+    "operators": _operators,
     "check_head": _problems,
     "check": _problems,
     "check_inputs": _problems,

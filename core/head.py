@@ -96,8 +96,8 @@ class PixelHead(Head, Protocol):
     The export compares the two with tolerances of their own.
     """
 
-    def pixels(self, name: str) -> slice:
-        """Return which values along the last axis of an output are in pixels."""
+    def pixels(self) -> slice:
+        """Return which values along the last axis of the output are in pixels."""
         ...
 
 

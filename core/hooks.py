@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeAlias
 import pluggy
 
 from core import hookspecs
+from core.arguments import ignore
 from core.containment import Fault, PluginError, contained, source_place
 from core.errors import HooklineError, reason_of, shown, unknown
 from core.hookspecs import PROJECT
@@ -41,7 +42,7 @@ class Hooks(pluggy.PluginManager):
     def __init__(self) -> None:
         super().__init__(PROJECT)
         self.add_hookspecs(hookspecs)
-        self.warn: Callable[[str], None] = lambda _line: None
+        self.warn: Callable[[str], None] = ignore
         self._stand_ins: dict[str, _StandIn] = {}
 
     def register(self, plugin: object, name: str | None = None) -> str | None:

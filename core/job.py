@@ -87,8 +87,8 @@ def plugins_without(disabled: tuple[str, ...]) -> Plugins:
 
 
 @lru_cache
-def _plugins(disabled: tuple[str, ...], _modules: str) -> Plugins:
-    return load_plugins(disabled)
+def _plugins(disabled: tuple[str, ...], modules: str) -> Plugins:
+    return load_plugins(disabled, modules)
 
 
 def disabled_plugins(arguments: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from core.arguments import complete_functions
 from core.artifacts import (
     Checkpoint,
     Engine,
@@ -22,7 +23,7 @@ from core.artifacts import (
     Preprocessing,
     QuantizedModel,
 )
-from core.building import BuildJob, BuildRequest, CalibrationInput
+from core.building import BuildJob, CalibrationInput
 from core.checks import CheckFunction
 from core.errors import HooklineError
 from core.quantizing import QdqStyle, QuantizeJob
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from core.calibration import TensorRange
     from core.detections import Detections, Filter, Letterbox
     from core.head import Head
-    from core.metadata import ModelMetadata, OnnxSignature
+    from core.metadata import ModelMetadata
     from core.trackers import RunInfo
     from core.training import Trained, TrainingJob
 
@@ -47,13 +48,16 @@ class NoOptions:
     """The options of a part that has none."""
 
 
-def _no_problems(_given: object) -> tuple[HooklineError, ...]:
+def _no_problems() -> tuple[HooklineError, ...]:
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part(Generic[ImplT_co]):
     """Base of the descriptors that a name in the config chooses.
+
+    A function of a descriptor has parameters, by the names that stand here, for the arguments that it needs; the others
+    can be left out.
 
     Attributes:
         name: Unique among the parts of its kind: letters, digits and underscores. The word that the user types.
@@ -71,10 +75,13 @@ class Part(Generic[ImplT_co]):
 
     name: str
     summary: str
-    load: Callable[[Any], ImplT_co]
+    load: Callable[..., ImplT_co]
     options: type[DataclassInstance] = NoOptions
-    check_options: Callable[[Any], Iterable[HooklineError]] = _no_problems
+    check_options: Callable[..., Iterable[HooklineError]] = _no_problems
     packages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        complete_functions(self, f"{type(self).__name__} '{self.name}'")
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ class DevicePart(Part[ImplT_co]):
     available: Callable[[], Availability]
     device: str
     rank: int = 0
-    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
+    check_device: Callable[..., Iterable[HooklineError]] = _no_problems
 
 
 class Session(Protocol):
@@ -296,7 +303,7 @@ class ModelBackend(Protocol):
         ...
 
 
-def _not_recognised(_signature: OnnxSignature) -> ModelMetadata | None:
+def _not_recognised() -> ModelMetadata | None:
     return None
 
 
@@ -327,17 +334,17 @@ class ModelFamily(Part[ModelBackend]):
             without options, None for a family that cannot be trained.
     """
 
-    head: Callable[[ModelFacts, str], Head]
+    head: Callable[..., Head]
     layouts: tuple[str, ...] = ("heads",)
     grafts: tuple[str, ...] = ()
-    check_head: Callable[[ModelFacts], Iterable[HooklineError]] = _no_problems
-    recognise: Callable[[OnnxSignature], ModelMetadata | None] = _not_recognised
+    check_head: Callable[..., Iterable[HooklineError]] = _no_problems
+    recognise: Callable[..., ModelMetadata | None] = _not_recognised
     variants: tuple[str, ...] = ()
     releases: Mapping[str, Release] = field(default_factory=dict)
     default: str = ""
     strides: Mapping[str, int] = field(default_factory=dict)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
-    check_device: Callable[[str], Iterable[HooklineError]] = _no_problems
+    check_device: Callable[..., Iterable[HooklineError]] = _no_problems
     training: type[DataclassInstance] | None = None
 
 
@@ -419,18 +426,35 @@ class GraftBackend(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CustomOperators:
+    """Operators beyond the ONNX standard in a file.
+
+    Attributes:
+        names: The operators, e.g. ``YoloLayer_TRT``.
+        functions: The file defines them as model-local functions: a runtime that runs those needs no more.
+    """
+
+    names: frozenset[str] = frozenset()
+    functions: bool = False
+
+
+def _standard_operators() -> CustomOperators:
+    return CustomOperators()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Graft(Part[GraftBackend]):
     """A way to end a model in boxes.
 
     Attributes:
         families: Names of the model families that it serves, besides those that name it themselves.
-        operators: Operators beyond the ONNX standard that a runtime needs for it.
-        functions: The file defines these operators as model-local functions: a runtime that has those needs no more.
+        operators: ``operators(options)`` returns the :class:`CustomOperators` that its files contain with these
+            options. The plan refuses a runtime that has neither the operators nor model-local functions, and
+            ``decode=auto`` passes over the graft. Default: none.
     """
 
     families: frozenset[str] = frozenset()
-    operators: frozenset[str] = frozenset()
-    functions: bool = False
+    operators: Callable[..., CustomOperators] = _standard_operators
 
 
 # --- runtimes ---------------------------------------------------------------------------------
@@ -513,15 +537,15 @@ class TappingRuntime(RuntimeBackend, Protocol):
         ...
 
 
-def _never_calibrates(_options: object) -> CalibrationInput:
+def _never_calibrates() -> CalibrationInput:
     return CalibrationInput.none
 
 
-def _no_build_problems(_options: object, _request: BuildRequest) -> tuple[HooklineError, ...]:
+def _no_build_problems() -> tuple[HooklineError, ...]:
     return ()
 
 
-def _nothing_portable(_options: object) -> frozenset[str]:
+def _nothing_portable() -> frozenset[str]:
     return frozenset()
 
 
@@ -564,9 +588,9 @@ class Runtime(DevicePart[RuntimeBackend]):
     engine_suffix: str = ".engine"
     other_suffixes: frozenset[str] = frozenset()
     shapes: bool = False
-    calibrates: Callable[[Any], CalibrationInput] = _never_calibrates
-    check_build: Callable[[Any, BuildRequest], Iterable[HooklineError]] = _no_build_problems
-    portable: Callable[[Any], frozenset[str]] = _nothing_portable
+    calibrates: Callable[..., CalibrationInput] = _never_calibrates
+    check_build: Callable[..., Iterable[HooklineError]] = _no_build_problems
+    portable: Callable[..., frozenset[str]] = _nothing_portable
     builds_anywhere: bool = False
 
 

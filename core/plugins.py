@@ -121,16 +121,17 @@ class _Candidate:
         return plugin
 
 
-def load_plugins(disable: Collection[str] = ()) -> Plugins:
+def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:
     """Load the built-ins, the entry points of group ``hookline``, and ``$HOOKLINE_PLUGINS``.
 
     Args:
         disable: Names of plugins to leave out.
+        modules: In place of the value of ``$HOOKLINE_PLUGINS``.
 
     Raises:
         HooklineError: A disabled name does not exist.
     """
-    candidates = list(_candidates())
+    candidates = list(_candidates(os.environ.get(ENVIRONMENT, "") if modules is None else modules))
     names = [candidate.origin.plugin for candidate in candidates]
     for name in disable:
         if name not in names:
@@ -262,14 +263,14 @@ def _info(origin: Origin, state: str, *, error: str = "", warnings: tuple[str, .
     return PluginInfo(origin.plugin, origin.distribution, origin.version, state, error=error, warnings=warnings)
 
 
-def _candidates() -> Iterable[_Candidate]:
+def _candidates(listed: str) -> Iterable[_Candidate]:
     for module in BUILTINS:
         yield _Candidate(Origin(module, PROJECT, __version__, module), module)
     for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda entry: entry.name):
         distribution = entry.dist
         name, version = (distribution.name, distribution.version) if distribution else ("unknown", "0")
         yield _Candidate(Origin(entry.name, name, version, entry.value.partition(":")[0].strip()), entry)
-    modules = list(filter(None, os.environ.get(ENVIRONMENT, "").split(":")))
+    modules = list(filter(None, listed.split(":")))
     if modules:
         _make_importable()
     for module in modules:  # without a version: it is another one whenever its code changes

@@ -19,8 +19,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
+from core.arguments import complete_functions
 from core.artifacts import Artifact
 from core.serial import DataclassInstance
 
@@ -52,7 +53,8 @@ class Signature:
 class Stage:
     """One step of a chain.
 
-    ``config`` is an instance of the dataclass of options; ``inputs`` are by the name of the parameter.
+    ``config`` is an instance of the dataclass of options; ``inputs`` are by the name of the parameter. A function has
+    parameters, by the names that stand here, for the arguments that it needs; the others can be left out.
 
     Attributes:
         name: What ``+stage=`` takes; its options lie under the same word.
@@ -104,23 +106,26 @@ class Stage:
     name: str
     summary: str
     run: Callable[..., Artifact]
-    select: Callable[[Any, RunContext], Collection[type[Artifact]]] | None = None
-    fingerprint: Callable[[Any, RunContext], Mapping[str, object]] | None = None
-    check: Callable[[Any, RunContext], Iterable[HooklineError]] | None = None
-    known: Callable[[Any, Mapping[str, Known], RunContext], Known] | None = None
-    check_inputs: Callable[[Any, Mapping[str, Known], RunContext], Iterable[HooklineError]] | None = None
+    select: Callable[..., Collection[type[Artifact]]] | None = None
+    fingerprint: Callable[..., Mapping[str, object]] | None = None
+    check: Callable[..., Iterable[HooklineError]] | None = None
+    known: Callable[..., Known] | None = None
+    check_inputs: Callable[..., Iterable[HooklineError]] | None = None
     packages: tuple[str, ...] = ()
-    families: Callable[[Any, Mapping[str, Artifact], RunContext], Iterable[str]] | None = None
-    settle: Callable[[Any, Mapping[str, Artifact], RunContext], DataclassInstance] | None = None
+    families: Callable[..., Iterable[str]] | None = None
+    settle: Callable[..., DataclassInstance] | None = None
     stored: bool = True
     measures: bool = False
     automatic: bool = True
-    given: Callable[[Any], bool] | None = None
-    resumable: bool | Callable[[Any], bool] = False
+    given: Callable[..., bool] | None = None
+    resumable: bool | Callable[..., bool] = False
     incremental: bool = False
     collective: bool = False
     supplement: Callable[..., Callable[[Path], None] | None] | None = None
     lineage: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        complete_functions(self, f"Stage '{self.name}'")
 
     @cached_property
     def signature(self) -> Signature:

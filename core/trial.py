@@ -28,7 +28,7 @@ from core.errors import HooklineError, reason_of, shown
 from core.explain import option_names
 from core.family_nodes import options_node
 from core.following import annotation, misfits, unknown_words
-from core.parts import DevicePart, ModelFamily, Part, Runtime, Tracker
+from core.parts import DevicePart, Graft, ModelFamily, Part, Runtime, Tracker
 from core.ranges import range_problems, ranges_of
 from core.registry import AUTO, KINDS, PART_KINDS, RANKED, Descriptor, Origin, Registry
 from core.serial import DataclassInstance, DecodeError, decode, encode
@@ -251,5 +251,7 @@ def _try_functions(part: Part[object]) -> None:
     if isinstance(part, Runtime):
         part.calibrates(part.options())
         part.portable(part.options())
+    if isinstance(part, Graft):
+        part.operators(part.options())
     for problem in part.check_options(part.options()):
         raise Fault(f"check_options refuses the defaults: {problem}", source_place(part.check_options))

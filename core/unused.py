@@ -10,8 +10,8 @@ from core.artifacts import Engine
 from core.compose import Words
 from core.config import named_runtime, part_names, parts_of
 from core.family_options import option_fields_of
-from core.parts import Runtime
-from core.registry import KINDS
+from core.parts import Graft, Runtime
+from core.registry import AUTO, KINDS
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def _used_parts(plan: Plan, registry: Registry) -> set[tuple[str, str]]:
     # Models are opened by runtimes that no stage names: given engines by their own, ONNX files by one that opens them.
     runtimes = registry.all(Runtime).items()
     openers = {("runtimes", name) for name, item in runtimes if item.opens_onnx or compares or not builds}
-    return named | openers
+    # What decode=auto means is settled in the run; a graft that is passed over is reported then.
+    grafts = {("grafts", name) for name in registry.all(Graft) if ("grafts", AUTO) in named}
+    return named | openers | grafts
 
 
 def _option(override: str) -> str:

@@ -203,6 +203,7 @@ PAGES: Mapping[str, Page] = {
             "QuantizeJob",
             "QdqStyle",
             "Graft",
+            "CustomOperators",
             "GraftBackend",
         ),
     ),

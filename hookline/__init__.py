@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from core.parts import Calibrator as Calibrator
     from core.parts import Check as Check
     from core.parts import CheckingSession as CheckingSession
+    from core.parts import CustomOperators as CustomOperators
     from core.parts import DeviceArray as DeviceArray
     from core.parts import DeviceProcessor as DeviceProcessor
     from core.parts import DeviceSession as DeviceSession
@@ -156,6 +157,7 @@ _MODULES: Mapping[str, str] = {
     "CheckingSession": "core.parts",
     "Checkpoint": "core.artifacts",
     "Comparison": "core.artifacts",
+    "CustomOperators": "core.parts",
     "DECODED": "core.artifacts",
     "Dataset": "core.artifacts",
     "DecodedHead": "core.head",

@@ -45,15 +45,19 @@ class Recorder:
     Attributes:
         notes, warnings: Lines in order.
         values: The newest figures.
-        titles: Of each progress that was shown.
+        titles, totals, units: Of each progress that was shown.
         steps: Steps that all of them advanced.
+        step_note: The newest note of a step.
     """
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     titles: list[str] = field(default_factory=list)
+    totals: list[int | None] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
     steps: int = 0
+    step_note: str = ""
 
     def note(self, message: str) -> None:
         """Keep a line of information."""
@@ -68,14 +72,17 @@ class Recorder:
         self.values = dict(values)
 
     @contextmanager
-    def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Recorder]:  # noqa: ARG002
-        """Keep the title and count the steps."""
+    def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Recorder]:
+        """Keep title, number and unit of the steps, and count them."""
         self.titles.append(title)
+        self.totals.append(total)
+        self.units.append(unit)
         yield self
 
-    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
-        """Count steps."""
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Count steps, and keep the newest note."""
         self.steps += steps
+        self.step_note = note or self.step_note
 
 
 def load(*plugins: object, shipped: bool = False) -> Registry:

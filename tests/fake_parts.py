@@ -146,7 +146,7 @@ def fake_parts(
             Runtime(
                 name="fake",
                 summary="for tests",
-                load=lambda _: runtime,
+                load=lambda: runtime,
                 available=lambda: usable,
                 device="cpu",
                 precisions=frozenset(Precision),
@@ -154,9 +154,7 @@ def fake_parts(
         ],
         "models": [grid_family.family(name="fake", layouts=("heads", "classic"))],
         "processors": [
-            Processor(
-                name="fake", summary="for tests", load=lambda _: processor, available=lambda: usable, device="cpu"
-            )
+            Processor(name="fake", summary="for tests", load=lambda: processor, available=lambda: usable, device="cpu")
         ],
     }
     return parts, runtime, processor

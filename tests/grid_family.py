@@ -79,7 +79,7 @@ def family(**changes: Any) -> ModelFamily:
     given: dict[str, Any] = {
         "name": "grid",
         "summary": "no anchors",
-        "load": lambda _: None,
+        "load": lambda: None,
         "head": GridHead,
         "layouts": (LAYOUT,),
         "check_head": check_head,

@@ -46,7 +46,7 @@ class Trainer:
 @hookimpl
 def hookline_models():
     yield ModelFamily(
-        name="{name}", summary="toy", load=lambda _: Trainer(), variants=("{name}_s",), strides={{"{name}_s": 32}},
+        name="{name}", summary="toy", load=lambda: Trainer(), variants=("{name}_s",), strides={{"{name}_s": 32}},
         training={training}, head=lambda facts, layout: None,
     )
 '''

@@ -85,6 +85,10 @@ KNOWN = "weights={}/known.safetensors"
             ["+stage=build", KNOWN, "precision=int8", "build.precision=fp16"],
             "build.precision is fp16, but the quantised model is int8",
         ),
+        (
+            ["+stage=build", KNOWN, "decode=yolo_layer", "grafts.yolo_layer.namespace=''"],
+            "onnxruntime cannot run the graft 'yolo_layer': it needs the operator YoloLayer_TRT; possible: decode=onnx",
+        ),
         (["+stage=compare", "compare.reference={}/known.safetensors", "weights=yolov5s"], "the engine has 80 classes"),
     ],
 )

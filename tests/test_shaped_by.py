@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import core.versions
+from backends.ort.style import STYLE
 from core import code_digest as codes
 from core.helper_modules import helper_modules
 from core.keys import key_of
@@ -114,6 +115,38 @@ def test_another_release_of_a_plugin_makes_anew_what_it_shapes(
     run(*BUILD)
     of_another_version(monkeypatch, kind, name)
     assert made_anew(run(*BUILD)) == anew
+
+
+@pytest.mark.parametrize(
+    ("option", "anew"),
+    [
+        ("runtimes.onnxruntime.optimisation=extended", {"calibrate", "build"}),
+        ("runtimes.tensorrt.workspace=2", set()),  # of another runtime
+    ],
+)
+def test_an_option_of_the_runtime_makes_no_other_quantised_model(
+    run: Callable[..., Done], option: str, anew: set[str]
+) -> None:
+    run(*BUILD)
+    assert made_anew(run(*BUILD, option)) == anew
+
+
+@pytest.mark.parametrize(
+    ("changes", "anew"),
+    [
+        ({"qdq": replace(STYLE, shortcut=not STYLE.shortcut)}, {"quantize"}),
+        ({"fixed_sizes": True}, {"quantize"}),
+        ({"engine_suffix": ".ort"}, set()),
+    ],
+)
+def test_the_rules_of_a_runtime_shape_the_quantised_model(
+    run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], anew: set[str]
+) -> None:
+    run(*BUILD)
+    parts = plugins().registry._parts["runtimes"]
+    runtime, origin = parts["onnxruntime"]
+    monkeypatch.setitem(parts, "onnxruntime", (replace(runtime, **changes), origin))
+    assert made_anew(run(*BUILD)) & {"calibrate", "quantize"} == anew
 
 
 def test_another_release_of_a_family_trains_again(run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ def test_names_of_parts(tmp_path: Path) -> None:
         for _ in range(1500):
             name = text(chance)
             try:
-                registry.add("trackers", Tracker(name=name, summary="", load=lambda _: None), Origin("a", "b", "c"))
+                registry.add("trackers", Tracker(name=name, summary="", load=lambda: None), Origin("a", "b", "c"))
             except (TypeError, HooklineError):
                 continue
             assert free_path(run, name).parent == run

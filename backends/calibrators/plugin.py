@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.parts import Calibrator, NoOptions
+from core.parts import Calibrator
 from core.ranges import Range
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_entropy(options: EntropyOptions) -> Iterable[HooklineError]:
         )
 
 
-def load_minmax(_: NoOptions) -> MinMaxObserver:
+def load_minmax() -> MinMaxObserver:
     """Import the heavy half."""
     from backends.calibrators.minmax import MinMaxObserver
 

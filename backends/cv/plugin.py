@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
-from core.parts import Availability, NoOptions, Processor
+from core.parts import Availability, Processor
 
 if TYPE_CHECKING:
     from backends.cv.processor import OpenCvProcessor
@@ -22,7 +22,7 @@ def probe() -> Availability:
     return Availability(usable=True, reason="the package opencv-python is installed")
 
 
-def load(_: NoOptions) -> OpenCvProcessor:
+def load() -> OpenCvProcessor:
     """Import the heavy half."""
     from backends.cv.processor import OpenCvProcessor
 

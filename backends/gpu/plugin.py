@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
-from core.parts import Availability, NoOptions, Processor
+from core.parts import Availability, Processor
 
 if TYPE_CHECKING:
     from backends.gpu.processor import CupyProcessor
@@ -47,7 +47,7 @@ def check_device(device: str) -> Iterable[HooklineError]:
         yield problem
 
 
-def load(_: NoOptions) -> CupyProcessor:
+def load() -> CupyProcessor:
     """Import the heavy half."""
     from backends.gpu.cupy_device import CupyDevice
     from backends.gpu.processor import CupyProcessor

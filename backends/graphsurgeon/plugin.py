@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.hookspecs import hookimpl
-from core.parts import Graft, NoOptions, Quantizer
+from core.parts import CustomOperators, Graft, Quantizer
 from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ class YoloLayerOptions:
     namespace: str = "hookline"
 
 
+def operators(options: YoloLayerOptions) -> CustomOperators:
+    """Return the node, which the file defines as a function unless it is in the default domain."""
+    return CustomOperators(names=frozenset({OPERATOR}), functions=bool(options.namespace))
+
+
 def load_yolo_layer(options: YoloLayerOptions) -> YoloLayerGraft:
     """Import the heavy half."""
     from backends.graphsurgeon.yolo_layer import YoloLayerGraft
@@ -34,14 +39,14 @@ def load_yolo_layer(options: YoloLayerOptions) -> YoloLayerGraft:
     return YoloLayerGraft(options)
 
 
-def load_onnx(_: NoOptions) -> OnnxGraft:
+def load_onnx() -> OnnxGraft:
     """Import the heavy half."""
     from backends.graphsurgeon.yolo_layer import OnnxGraft
 
     return OnnxGraft()
 
 
-def load_qdq(_: NoOptions) -> QdqQuantizer:
+def load_qdq() -> QdqQuantizer:
     """Import the heavy half."""
     from backends.graphsurgeon.quantize import QdqQuantizer
 
@@ -69,8 +74,7 @@ def hookline_grafts() -> Iterable[Graft]:
         packages=("onnx", "onnx-graphsurgeon"),
         options=YoloLayerOptions,
         families=frozenset({"yolov5"}),
-        operators=frozenset({OPERATOR}),
-        functions=True,
+        operators=operators,
     )
     yield Graft(
         name="onnx",

@@ -12,14 +12,14 @@ from backends.nvidia.facts import cuda_version, driver_cuda, driver_facts, libra
 from backends.system.here import Here
 from backends.system.libraries import find_libraries
 from backends.system.native import ask, remedy_for
-from core.checks import Asked, Finding, absent, broken, doubtful, fine
+from core.checks import Finding, absent, broken, doubtful, fine
 
 CUPY = r"cupy-cuda(\d\d)(?:x|\d)"
 TENSORRT = r"tensorrt-(?:rtx-|lean-|dispatch-)?cu(\d\d)(?:-libs|-bindings)?"
 USES = "CuPy, TensorRT and their libraries are to be made for one CUDA"
 
 
-def majors(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def majors(here: Here | None = None) -> Iterator[Finding]:
     """One major version of CUDA for all, not newer than the driver's."""
     here = here or Here()
     users = cuda_users(here)
@@ -36,7 +36,7 @@ def majors(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield late
 
 
-def torch_build(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def torch_build(here: Here | None = None) -> Iterator[Finding]:
     """Whether PyTorch, which trains, can use the GPU."""
     here = here or Here()
     package = here.packages.get("torch")
@@ -54,7 +54,7 @@ def torch_build(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
     )
 
 
-def runtime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def runtime(here: Here | None = None) -> Iterator[Finding]:
     """The CUDA runtime, one file for each major version. Nothing here needs it: others hold one of their own."""
     here = here or Here()
     paths = by_major(find_libraries("libcudart.so*", here))
@@ -75,7 +75,7 @@ def runtime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
             yield fine("CUDA runtime", f"{version} at {here.brief(path)}", version=version, path=str(path))
 
 
-def nvcc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def nvcc(here: Here | None = None) -> Iterator[Finding]:
     """The compiler, which only compiling ahead of time needs."""
     here = here or Here()
     path = shutil.which(

@@ -46,7 +46,7 @@ def problem_of(facts: Driver) -> Finding | None:
     return _shadowed(facts) or _mismatch(facts)
 
 
-def device_files(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def device_files(here: Here | None = None) -> Iterator[Finding]:
     """``/dev/nvidia*``, through which every program reaches the GPUs."""
     here = here or Here()
     facts = driver_facts(here)

@@ -13,7 +13,7 @@ from backends.system.here import Here
 from backends.system.libraries import find_libraries
 from backends.system.native import is_late, run_python
 from backends.system.room import size
-from core.checks import Asked, Finding, State, absent, broken, doubtful, fine
+from core.checks import Finding, State, absent, broken, doubtful, fine
 
 if TYPE_CHECKING:
     from backends.nvidia.nvml_worker import DeviceFacts, ListedGpu, Said
@@ -29,7 +29,7 @@ _AWAKE = (
 """What helps where NVML is slow: without persistence mode each GPU is woken first."""
 
 
-def gpus(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def gpus(here: Here | None = None) -> Iterator[Finding]:
     """NVML and every GPU that it lists."""
     here = here or Here()
     facts = driver_facts(here)

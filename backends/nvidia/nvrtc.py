@@ -14,7 +14,7 @@ from backends.nvidia.facts import library_major
 from backends.system.here import Here
 from backends.system.libraries import conda_folders, find_libraries, loader_folders, packaged_folders, toolkits
 from backends.system.native import ask, remedy_for
-from core.checks import Asked, Finding, absent, broken, doubtful, fine
+from core.checks import Finding, absent, broken, doubtful, fine
 
 MAJORS = (13, 12)
 """Of the versions that cuda-pathfinder knows, in its order."""
@@ -24,7 +24,7 @@ HEADER = "cuda_runtime.h"
 """By this cuda-pathfinder knows the folder of the headers."""
 
 
-def nvrtc(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def nvrtc(here: Here | None = None) -> Iterator[Finding]:
     """The NVRTC that CuPy takes, whole and of CuPy's major version, and the headers."""
     here = here or Here()
     paths, wanted = by_major(find_libraries("libnvrtc.so*", here)), cupy_major(here)

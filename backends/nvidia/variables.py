@@ -41,7 +41,7 @@ def visible_devices(asked: Asked, here: Here | None = None) -> Iterator[Finding]
         yield fine(SUBJECT, f"{VISIBLE}={value}: {in_words(seen)}", value=value)
 
 
-def module_loading(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def module_loading(here: Here | None = None) -> Iterator[Finding]:
     """Lazy loading of kernels, and switches for debugging that were left on."""
     here = here or Here()
     if not driver_facts(here).there:

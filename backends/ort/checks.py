@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from backends.system.here import Here, listed
 from backends.system.native import ask_python, remedy_for
-from core.checks import Asked, Finding, absent, broken, fine
+from core.checks import Finding, absent, broken, fine
 
 _IMPORT = "import onnxruntime as ort, json; print(json.dumps([ort.__version__, ort.get_available_providers()]))"
 
 
-def onnxruntime(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def onnxruntime(here: Here | None = None) -> Iterator[Finding]:
     """One ONNX Runtime, which can be imported, and its execution providers."""
     here = here or Here()
     packages = here.packages_like(r"onnxruntime(-gpu|-directml|-openvino|-rocm|-training|-silicon|-qnn)?")

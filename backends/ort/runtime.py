@@ -21,8 +21,13 @@ class OrtRuntime:
     def __init__(self, options: OrtOptions) -> None:
         self.options = options
 
-    def machine(self, device: str = "auto") -> dict[str, str]:  # noqa: ARG002
-        """What an engine of this runtime depends on."""
+    def machine(self, device: str = "auto") -> dict[str, str]:
+        """Return what an engine of this runtime depends on.
+
+        Raises:
+            HooklineError: The device is no CPU.
+        """
+        check_device(device)
         return this_machine()
 
     def build(self, job: BuildJob) -> Engine:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from backends.system.here import Here, listed
 from backends.system.native import ask_python, remedy_for
 from backends.system.surroundings import metadata_text
-from core.checks import Asked, Finding, absent, broken, doubtful, fine
+from core.checks import Finding, absent, broken, doubtful, fine
 
 
-def dependencies(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def dependencies(here: Here | None = None) -> Iterator[Finding]:
     """Every package that hookline needs, with its version against the range."""
     from packaging.requirements import Requirement
 
@@ -41,7 +41,7 @@ def dependencies(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield fine("packages", count + listed(good), **{package.name: package.version for package in good})
 
 
-def opencv(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def opencv(here: Here | None = None) -> Iterator[Finding]:
     """One OpenCV package, which can be imported."""
     here = here or Here()
     packages = here.packages_like(r"opencv(-contrib)?-python(-headless)?(-rolling)?")
@@ -64,7 +64,7 @@ def opencv(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
         yield fine("OpenCV", f"{said[0]} at {here.brief(said[1])}", version=said[0], path=said[1])
 
 
-def video(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def video(here: Here | None = None) -> Iterator[Finding]:
     """PyAV: the decoders of usual streams, and the encoder that predict prefers."""
     here = here or Here()
     if "av" not in here.packages:

@@ -18,7 +18,7 @@ LEAST = 256 * 2**20
 """Bytes free below which hardly anything ends."""
 
 
-def shared_memory(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def shared_memory(here: Here | None = None) -> Iterator[Finding]:
     """The size of /dev/shm."""
     folder = (here or Here()).path("/dev/shm")  # noqa: S108
     try:

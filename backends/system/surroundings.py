@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.system.here import Here
-from core.checks import Asked, Finding, doubtful, fine
+from core.checks import Finding, doubtful, fine
 
 GLIBC = (2, 28)
 """Of the manylinux_2_28 wheels, in which PyTorch, ONNX Runtime and CuPy are published."""
 WSL, APPTAINER = "WSL", "Apptainer"
 
 
-def operating_system(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def operating_system(here: Here | None = None) -> Iterator[Finding]:
     """System, architecture, C library, container."""
     here = here or Here()
     name = _pretty_name(here) or platform.system()
@@ -39,7 +39,7 @@ def operating_system(_asked: Asked, here: Here | None = None) -> Iterator[Findin
         yield fine("system", found, **facts)
 
 
-def python(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def python(here: Here | None = None) -> Iterator[Finding]:
     """The interpreter, against what the package asks for."""
     here = here or Here()
     version = platform.python_version()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.config import presentation
 from core.hookspecs import hookimpl
-from core.parts import Availability, NoOptions, Tracker
+from core.parts import Availability, Tracker
 
 if TYPE_CHECKING:
     from backends.trackers.events import EventFiles
@@ -60,14 +60,14 @@ def _installed(package: str) -> Availability:
     return Availability(usable=True, reason=f"the package {package} is installed")
 
 
-def load_csv(_: NoOptions) -> ResultsFile:
+def load_csv() -> ResultsFile:
     """Import the heavy half."""
     from backends.trackers.results import ResultsFile
 
     return ResultsFile()
 
 
-def load_tensorboard(_: NoOptions) -> EventFiles:
+def load_tensorboard() -> EventFiles:
     """Import the heavy half."""
     from backends.trackers.events import EventFiles
 

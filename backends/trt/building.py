@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from backends.trt.bindings import IBuilder, IBuilderConfig, INetworkDefinition, IOnnxParser
 from backends.trt.capabilities import network_flags
@@ -22,9 +21,6 @@ from backends.trt.settings import apply_options
 from backends.trt.timing_cache import TimingCache
 from core.errors import HooklineError
 
-Prepare = Callable[[INetworkDefinition, IBuilderConfig], None]
-"""Gets the network and the ``IBuilderConfig`` last before the build."""
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -36,7 +32,8 @@ class Recipe:
         options: Of the runtime.
         weak: TensorRT chooses the precisions by itself.
         register: Makes plugins known, before the file is read.
-        prepare: Last changes, as targets or a calibrator.
+        configure: Sets more of the ``IBuilderConfig``, e.g. the cards.
+        prepare: Makes the last changes to network and configuration, e.g. adds a calibrator.
         timing: Where measurements are kept.
         here: Makes the GPU that is built for the current one of a thread.
     """
@@ -45,8 +42,9 @@ class Recipe:
     profile: Profile | None = None
     options: TrtOptions = field(default_factory=TrtOptions)
     weak: bool = False
-    register: Callable[[ModuleType], None] | None = None
-    prepare: tuple[Prepare, ...] = ()
+    register: Callable[[], None] | None = None
+    configure: Callable[[IBuilderConfig], None] | None = None
+    prepare: Callable[[INetworkDefinition, IBuilderConfig], None] | None = None
     timing: TimingCache | None = None
     here: Callable[[], AbstractContextManager[object]] = nullcontext
 
@@ -71,7 +69,7 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
     trt = library.trt
     with recipe.here():
         if recipe.register:
-            recipe.register(trt)
+            recipe.register()
         builder = make_builder(library)
         network = builder.create_network(network_flags(trt, weak=recipe.weak))
         parse(library, network, recipe.model)
@@ -81,8 +79,10 @@ def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
         apply_options(library, config, recipe.options)
         if recipe.profile:
             add_profile(library, builder, config, recipe.profile)
-        for change in recipe.prepare:
-            change(network, config)
+        if recipe.configure:
+            recipe.configure(config)
+        if recipe.prepare:
+            recipe.prepare(network, config)
         cache = recipe.timing.attach(config) if recipe.timing else None
         watch = Watch(library)
         plan = builder.build_serialized_network(network, config)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from backends.gpu.device import Device, view
 from backends.trt.bindings import IHostMemory
 from backends.trt.files import write_whole
+from core.arguments import ignore
 from core.calibration import read_bounded, read_tensorrt_cache
 from core.errors import HooklineError, counted
 from core.parts import DeviceArray
@@ -68,7 +69,7 @@ class Feeder:
         batches: Iterator[NDArray[np.float32]],
         batch: int,
         device: Device,
-        done: Callable[[int], None] = lambda _: None,
+        done: Callable[[int], None] = ignore,
     ) -> None:
         self.batch = batch
         self.used = 0

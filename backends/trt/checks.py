@@ -8,7 +8,7 @@ from backends.nvidia.nvml import capabilities
 from backends.system.here import Here, Package
 from backends.trt.library import FOR_OLD_BINDINGS
 from backends.trt.library_checks import Product, examine_library, examine_resources
-from core.checks import Asked, Finding, broken, doubtful
+from core.checks import Finding, broken, doubtful
 
 TENSORRT = Product(
     title="TensorRT",
@@ -22,7 +22,7 @@ TENSORRT = Product(
 )
 
 
-def tensorrt(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def tensorrt(here: Here | None = None) -> Iterator[Finding]:
     """TensorRT, its parser, its plugin library and its builder resource, of one release."""
     here = here or Here()
     yield from examine_library(TENSORRT, here)

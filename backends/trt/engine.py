@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from backends.nvidia.devices import Gpu
@@ -73,7 +74,7 @@ def build_engine(job: BuildJob, options: TrtOptions, place: Place) -> Engine:
         model=model.path,
         profile=profile,
         options=options,
-        register=(lambda _: register(library)) if plugins else None,
+        register=partial(register, library) if plugins else None,
         timing=_timing(options, place, job.cache_dir),
         here=place.device.here,
     )
@@ -125,7 +126,7 @@ def _timing(options: TrtOptions, place: Place, cache_dir: Path) -> TimingCache |
 
 def _plan(job: BuildJob, recipe: Recipe, contract: InputContract, place: Place) -> bytes:
     with job.reporter.progress(f"build {job.target.name}") as progress:
-        course = Course(progress)
+        course = Course(partial(progress.advance, 0))
         if job.calibration is None:
             return build_plan(place.library, recipe, course)
         quantising = Quantising(
@@ -140,7 +141,7 @@ def _plan(job: BuildJob, recipe: Recipe, contract: InputContract, place: Place) 
             done=lambda count: progress.advance(count, note="calibrating"),
         )
         try:
-            return build_plan(place.library, replace(recipe, weak=True, prepare=(quantising.prepare,)), course)
+            return build_plan(place.library, replace(recipe, weak=True, prepare=quantising.prepare), course)
         finally:
             quantising.failure.reraise()  # what failed in a callback is the cause of what failed after it
 

@@ -15,6 +15,7 @@ from backends.trt.bindings import ICudaEngine, IExecutionContext, IRuntime
 from backends.trt.failures import Watch
 from backends.trt.library import Library
 from backends.trt.memory import EngineDevice, Graph
+from core.arguments import ignore
 from core.errors import HooklineError
 from core.parts import DeviceArray
 
@@ -129,7 +130,7 @@ class _Prepared:
     def __init__(self, outputs: dict[str, DeviceArray], drop: Callable[[_Recorded], None]) -> None:
         self.outputs = outputs
         self.graphs: _Recent[int, _Recorded] = _Recent(GRAPHS, drop)
-        self.seen: _Recent[int, bool] = _Recent(ADDRESSES, lambda _: None)
+        self.seen: _Recent[int, bool] = _Recent(ADDRESSES, ignore)
         self.batches = 0
 
     def recorded(self, address: int) -> _Recorded | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from core.context import Progress
+from core.arguments import ignore
 
 T = TypeVar("T")
 POLL = 0.2
@@ -17,9 +17,9 @@ POLL = 0.2
 class Course:
     """Where a build stands; called by TensorRT from any of its threads."""
 
-    def __init__(self, progress: Progress | None = None) -> None:
+    def __init__(self, report: Callable[[str], object] = ignore) -> None:
         self.cancelled = threading.Event()
-        self._progress = progress
+        self._report = report
         self._phases: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
@@ -45,10 +45,10 @@ class Course:
 
     def _tell(self) -> None:
         """The innermost phase, the last that began."""
-        if self._progress is None or not self._phases:
+        if not self._phases:
             return
         phase, (done, steps) = next(reversed(self._phases.items()))
-        self._progress.advance(0, note=f"{phase} {done}/{steps}" if steps > 1 else phase)
+        self._report(f"{phase} {done}/{steps}" if steps > 1 else phase)
 
 
 def make_monitor(trt: Any, course: Course) -> object:

@@ -11,7 +11,7 @@ from backends.gpu.plugin import probe as probe_cupy
 from backends.trt.options import Method, TrtOptions
 from backends.trt.style import STYLE
 from core.artifacts import Int8Route, Precision
-from core.building import BuildRequest, CalibrationInput
+from core.building import CalibrationInput
 from core.errors import HooklineError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
@@ -42,7 +42,7 @@ def calibrates(options: TrtOptions) -> CalibrationInput:
     return CalibrationInput.table if options.method is Method.table else CalibrationInput.images
 
 
-def check_build(options: TrtOptions, _request: BuildRequest) -> Iterable[HooklineError]:
+def check_build(options: TrtOptions) -> Iterable[HooklineError]:
     """Yield that a release has no calibrators; TensorRT is imported only where that matters."""
     if options.int8 is not Int8Route.calibrator or not probe().usable:  # the latter is reported already
         return

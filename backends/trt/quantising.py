@@ -15,6 +15,7 @@ from backends.trt.calibrators import CalibrationCache, Failure, Feeder, make_cal
 from backends.trt.library import Library
 from backends.trt.options import Method
 from backends.trt.profiles import Profile
+from core.arguments import ignore
 from core.artifacts import InputContract
 from core.building import CalibrationFeed
 from core.calibration import Ranges
@@ -62,7 +63,7 @@ class Quantising:
     device: Device
     cache_dir: Path
     model: str
-    done: Callable[[int], None] = lambda _: None
+    done: Callable[[int], None] = ignore
     failure: Failure = field(default_factory=Failure)
     _kept: list[object] = field(default_factory=list)
 
@@ -93,7 +94,8 @@ class Quantising:
 
     def _batches(self) -> Iterator[NDArray[np.float32]]:
         """Nothing is read where TensorRT finds all it needs in the cache."""
-        yield from self.feed.batches(self.contract)
+        if self.feed.batches is not None:
+            yield from self.feed.batches(self.contract)
 
     def _calibrate(self, network: INetworkDefinition, config: IBuilderConfig) -> None:
         feeder = Feeder(self._batches(), self.contract.batch, self.device, self.done)

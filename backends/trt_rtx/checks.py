@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from backends.system.here import Here
 from backends.trt.library_checks import Product, examine_library
-from core.checks import Asked, Finding
+from core.checks import Finding
 
 TENSORRT_RTX = Product(
     title="TensorRT-RTX",
@@ -18,6 +18,6 @@ TENSORRT_RTX = Product(
 )
 
 
-def tensorrt_rtx(_asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def tensorrt_rtx(here: Here | None = None) -> Iterator[Finding]:
     """TensorRT-RTX and its parser, of one release."""
     yield from examine_library(TENSORRT_RTX, here or Here())

@@ -10,7 +10,6 @@ from backends.gpu.plugin import check_device as check_gpu
 from backends.trt.style import STYLE
 from backends.trt_rtx.options import CURRENT, TrtRtxOptions
 from core.artifacts import Precision
-from core.building import BuildRequest
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
 from core.parts import Availability, Runtime
@@ -33,7 +32,7 @@ def portable(options: TrtRtxOptions) -> frozenset[str]:
     return frozenset() if CURRENT in options.compute_capabilities else frozenset({"card"})
 
 
-def check_build(options: TrtRtxOptions, _request: BuildRequest) -> Iterable[HooklineError]:
+def check_build(options: TrtRtxOptions) -> Iterable[HooklineError]:
     """Yield cards that the library does not know, and ``current`` where there is none; ``device`` says which it is."""
     if not (options.compute_capabilities and probe().usable):
         return

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from backends.trt.bindings import IBuilderConfig, INetworkDefinition
+from backends.trt.bindings import IBuilderConfig
 from backends.trt.building import Recipe, build_plan
 from backends.trt.library import Library, load
 from backends.trt.monitor import Course
@@ -25,11 +25,11 @@ class Reports:
 
     def __init__(self, output: IO[str]) -> None:
         self.output = output
-        self.course = Course(self)
+        self.course = Course(self.begin)
         self._phase = ""
 
-    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
-        """A phase begins, or goes on."""
+    def begin(self, note: str) -> None:
+        """Write the name of a phase when it begins; ``note`` also counts its steps."""
         phase = note.rpartition(" ")[0] if note[-1:].isdigit() else note
         if phase == self._phase:
             return
@@ -58,12 +58,12 @@ def main() -> int:
 
 
 def _build(library: Library, job: Job, course: Course) -> bytes:
-    def settle(_network: INetworkDefinition, config: IBuilderConfig) -> None:
+    def configure(config: IBuilderConfig) -> None:
         set_targets(library.trt, config, job.cards)
         if flag := getattr(library.trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None):
             config.set_flag(flag)  # sessions give it the memory that it says it needs, and it takes no more
 
-    return build_plan(library, Recipe(job.model, job.profile, prepare=(settle,)), course)
+    return build_plan(library, Recipe(job.model, job.profile, configure=configure), course)
 
 
 def _write(target: Path, plan: bytes) -> None:

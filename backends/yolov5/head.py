@@ -113,7 +113,7 @@ class ClassicHead:
         rows = output[index]
         return _labelled(_floats(rows[rows[:, OBJECTNESS] >= _least(wanted)]), wanted)
 
-    def pixels(self, _name: str) -> slice:
+    def pixels(self) -> slice:
         """Return where the box stands, which is in pixels."""
         return slice(0, BOX)
 

@@ -12,7 +12,7 @@ from backends.yolov5.config import VARIANTS, official
 from backends.yolov5.training.options import TrainingOptions
 from core.errors import HooklineError, UnavailableError
 from core.hookspecs import hookimpl
-from core.parts import ModelFamily, NoOptions, Release
+from core.parts import ModelFamily, Release
 
 if TYPE_CHECKING:
     from backends.yolov5.backend import YOLOv5Backend
@@ -60,7 +60,7 @@ RELEASES = {
 }
 
 
-def load(_options: NoOptions) -> YOLOv5Backend:
+def load() -> YOLOv5Backend:
     """The heavy half."""
     from backends.yolov5.backend import YOLOv5Backend
 

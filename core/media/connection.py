@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import av.error
 import cv2
 
+from core.arguments import ignore
 from core.errors import HooklineError
 from core.media.inbox import BrokenError, Shot
 from core.media.limits import MAX_PIXELS
@@ -57,7 +58,7 @@ def _network(address: str, max_pixels: int) -> Generator[Shot, None, None]:
     with opened_stream(address, max_pixels) as (container, stream):
         convert, rate = Converter(), frame_rate(stream)
         try:
-            for frame in decoded(container.demux(stream), lambda _: None):
+            for frame in decoded(container.demux(stream), ignore):
                 yield Shot(convert(frame), rate, frame.is_corrupt)
         except (av.error.FFmpegError, OSError) as error:
             raise BrokenError(reason(error)) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,28 @@ from core.media.tolerance import Tolerance, Unreadable
 from core.media.video import UnreadableVideoError, VideoReport, count_frames, record, video_frames
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which frames of video files are read.
+
+    Attributes:
+        stride: Each ``stride``-th frame of a file.
+        indices: Only these, counted over all files; None: any.
+    """
+
+    stride: int = 1
+    indices: Collection[int] | None = None
+
+    def takes(self, index: int, number: int) -> bool:
+        """Return whether a frame is read.
+
+        Args:
+            index: Its number in all files.
+            number: Its number in its file.
+        """
+        return number % self.stride == 0 and (self.indices is None or index in self.indices)
 
 
 def read_frames(
@@ -50,7 +73,7 @@ def read_frames(
     if source.kind is SourceKind.stream:
         frames = stream_frames(source, tolerance, stride, reconnect)
     elif source.kind is SourceKind.video:
-        frames = _videos(source, tolerance, lambda _, number: number % stride == 0, done, exact=exact)
+        frames = _videos(source, tolerance, Wanted(stride=stride), done, exact=exact)
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
         frames = _pictures(source, tolerance, indices, readable=bool(done))
@@ -145,7 +168,7 @@ def _count(path: Path) -> int:
 
 def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[Frame]:
     last, given = max(drawn, default=0), 0
-    for frame in _videos(source, tolerance, lambda index, _: index in drawn):
+    for frame in _videos(source, tolerance, Wanted(indices=drawn)):
         given += 1
         yield frame
         if frame.index == last:
@@ -157,12 +180,12 @@ def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[F
 def _videos(
     source: Source,
     tolerance: Tolerance,
-    wanted: Callable[[int, int], bool],
+    wanted: Wanted,
     finished: Mapping[str, int] = NOTHING,
     *,
     exact: bool = True,
 ) -> Generator[Frame, None, None]:
-    """Frames of all files; ``wanted`` is asked with the index over all of them and the number in the file."""
+    """Frames of all files that are ``wanted``."""
     start, several = 0, len(source.files) > 1
     readable = bool(finished)
     for path, name in zip(source.files, source.names, strict=True):
@@ -184,9 +207,7 @@ def _videos(
         raise tolerance.exceeded(len(source.files))
 
 
-def _video(
-    path: Path, name: str, tolerance: Tolerance, start: int, wanted: Callable[[int, int], bool], *, exact: bool
-) -> Iterator[Frame]:
+def _video(path: Path, name: str, tolerance: Tolerance, start: int, wanted: Wanted, *, exact: bool) -> Iterator[Frame]:
     """Frames of one file, the first one with the index ``start``; reports what is damaged in it when it is left."""
     report = VideoReport()
     try:
@@ -199,5 +220,5 @@ def _video(
         record(name, report, tolerance)
 
 
-def _in_file(wanted: Callable[[int, int], bool], start: int, number: int) -> bool:
-    return wanted(start + number, number)
+def _in_file(wanted: Wanted, start: int, number: int) -> bool:
+    return wanted.takes(start + number, number)

@@ -26,7 +26,7 @@ def feed(
 ) -> tuple[CalibrationFeed, tuple[str, ...]]:
     """What the runtime gets, and notes that must travel with the engine."""
     if table is not None:
-        return CalibrationFeed(file_digest(table.path), table.path, _nothing), table.notes
+        return CalibrationFeed(file_digest(table.path), table.path, None), table.notes
     source, notes = choose_source(config, dataset, context)
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
@@ -43,7 +43,3 @@ def feed(
         "processor": config.processor,
     }
     return CalibrationFeed(text_digest(json.dumps(taken)), None, batches), (*notes, *few)
-
-
-def _nothing(_contract: InputContract) -> Iterator[NDArray[np.float32]]:
-    return iter(())

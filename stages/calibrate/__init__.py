@@ -63,14 +63,14 @@ def calibrate(
     from stages.calibrate.cached import import_cache
     from stages.calibrate.observing import observe_pictures
 
-    for problem in check(config, context):
+    for problem in check(config):
         raise problem
     if config.cache:
         return import_cache(config, model, context)
     return observe_pictures(config, model, dataset, context)
 
 
-def select(config: CalibrateConfig, _context: RunContext) -> Collection[type[Artifact]]:
+def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
     """The data set, where one is given or made and the pictures come from nowhere else."""
     return {OnnxModel} if config.source or config.cache else {OnnxModel, Dataset}
 
@@ -85,7 +85,7 @@ def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, st
     return source_digest(config, context)
 
 
-def check(config: CalibrateConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: CalibrateConfig) -> Iterable[HooklineError]:
     """A source or cache that is not there."""
     from stages.calibrate.sources import problems
 

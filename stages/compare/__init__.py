@@ -106,7 +106,7 @@ def _source_problems(text: object) -> Iterable[HooklineError]:
         )
 
 
-def check_inputs(config: CompareConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+def check_inputs(config: CompareConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
     """Yield classes that the engine lacks, and a reference of other classes."""
     from core.classes import class_ids
     from stages.compare.reference import check_classes, read_reference

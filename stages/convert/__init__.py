@@ -84,7 +84,7 @@ def convert(config: ConvertConfig, context: RunContext) -> Dataset:
     return convert_source(config, context)
 
 
-def check(config: ConvertConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: ConvertConfig) -> Iterable[HooklineError]:
     """A source that is not there or of no known kind, and options that make no sense."""
     from stages.convert.detect import find_format, sources_of
 

@@ -58,7 +58,7 @@ def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]
     return fingerprint_of(config.data, context.cache_dir) if config.data else {}
 
 
-def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: DatasetConfig) -> Iterable[HooklineError]:
     """Yield what is wrong with the data.yaml and its lists; the stage itself reads images and labels."""
     from core.dataset import list_problems, read_data_yaml
 
@@ -71,7 +71,7 @@ def check(config: DatasetConfig, _context: RunContext) -> Iterable[HooklineError
         yield error
 
 
-def known(config: DatasetConfig, _inputs: Mapping[str, Known], _context: RunContext) -> Known:
+def known(config: DatasetConfig) -> Known:
     """Return the class names that the data.yaml gives."""
     from core.dataset import read_data_yaml
 

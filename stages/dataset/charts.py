@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from core.drawing.figures import colour_bar, framed, legend_above, plain, save, swatches, title_axes
@@ -164,7 +164,7 @@ def _density(figure: Figure, axes: Axes, x: NDArray[np.float32], y: NDArray[np.f
     shown = np.ma.masked_less(cells.T, 1)
     image = axes.imshow(shown, DENSITY, norm=norm, origin="lower", extent=(0, 1, 0, 1), interpolation="nearest")
     ticks = _decades(float(norm.vmax or 1))
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, format=FuncFormatter(_count), ticks=ticks)
+    bar = figure.colorbar(image, ax=axes, shrink=0.9, format="{x:,.0f}", ticks=ticks)
     colour_bar(bar, "objects per cell")
     title_axes(axes, title)
 
@@ -173,10 +173,6 @@ def _decades(most: float) -> list[float]:
     """1, 10, 100, ... and the largest, where it is not too close to the one before."""
     decades = [10.0**power for power in range(int(np.log10(most)) + 1)]
     return [*decades, most] if most > 1.5 * decades[-1] else decades
-
-
-def _count(value: float, _position: int | None) -> str:
-    return f"{value:,.0f}"
 
 
 def _step(
@@ -199,4 +195,4 @@ def _logarithmic(axes: Axes, ticks: Sequence[float], names: Sequence[str]) -> No
 
 def _shares(axes: Axes, x: str, y: str) -> None:
     plain(axes, x, y, grid="y")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axes.yaxis.set_major_formatter("{x:.3g}")

@@ -104,18 +104,18 @@ def evaluate(
     return measure(config, model, dataset, context, heads)
 
 
-def select(config: EvaluateConfig, _context: RunContext) -> Collection[type[Artifact]]:
+def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
     """The model that ``evaluate.model`` names."""
     return {ARTIFACTS[config.model]}
 
 
-def fingerprint(config: EvaluateConfig, _context: RunContext) -> Mapping[str, str]:
+def fingerprint(config: EvaluateConfig) -> Mapping[str, str]:
     """Return the input size that the options give the model; images and model are inputs."""
     default = DEFAULT if config.model is ModelForm.checkpoint else None
     return {"imgsz": str(default if config.imgsz is None else config.imgsz)}
 
 
-def check(config: EvaluateConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: EvaluateConfig) -> Iterable[HooklineError]:
     """A split that is not there."""
     from core.dataset import split_problems
 

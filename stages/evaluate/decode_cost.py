@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arguments import ignore
 from core.artifacts import DECODED, QuantizedModel
 from core.context import RunContext
 from core.dataset import Sample
@@ -144,7 +145,7 @@ def measure_cost(
     """
     host = replace(context, device="cpu", backend="auto")
     processor, wanted = _processor(config, host), replace(wanted, multi_label=True)
-    silent = Tolerance(len(samples), lambda _: None, max_pixels=config.max_pixels)  # the evaluation has warned
+    silent = Tolerance(len(samples), ignore, max_pixels=config.max_pixels)  # the evaluation has warned
     with (
         open_model(heads, host, imgsz=[engine.contract.height, engine.contract.width]) as session,
         context.progress("decode cost", len(samples), "images") as progress,

@@ -61,7 +61,7 @@ def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) ->
     return export_onnx(config, checkpoint, context)
 
 
-def check(config: ExportConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: ExportConfig) -> Iterable[HooklineError]:
     """Options that no model can be exported with."""
     from core.imgsz import network_size
 

@@ -41,7 +41,7 @@ def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
         expected = reference.run(images)
         found = session.run(None, {model.contract.name: images})
         for name, values in zip(expected, found, strict=True):
-            for kind, difference in _differences(head, name, expected[name], values).items():
+            for kind, difference in _differences(head, expected[name], values).items():
                 worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, max() does not
     differences = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
     # NaN compares false with everything, so the question is asked the other way round.
@@ -60,12 +60,12 @@ def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
 
 
-def _differences(head: Head, name: str, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
+def _differences(head: Head, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
     if expected.shape != found.shape:
         raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
     difference = np.abs(expected - found)
     if isinstance(head, PixelHead):
-        boxes = head.pixels(name)
+        boxes = head.pixels()
         return {
             "boxes": float(difference[..., boxes].max()),
             "scores": float(np.delete(difference, np.r_[boxes], axis=-1).max()),

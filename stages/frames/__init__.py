@@ -52,7 +52,7 @@ def frames(config: FramesConfig, context: RunContext) -> Pictures:
     return extract(config, context)
 
 
-def check(config: FramesConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: FramesConfig) -> Iterable[HooklineError]:
     """Options that exclude each other, and a source that is not a video."""
     if config.every is not None and config.count is not None:
         yield HooklineError("both frames.every and frames.count are given", "give one of them")

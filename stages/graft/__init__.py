@@ -14,6 +14,7 @@ from core.known import Known, known_of, layouts_of, refusals
 from core.output_paths import output_path
 from core.parts import Runtime
 from core.ranges import Fraction
+from core.registry import AUTO
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -66,17 +67,20 @@ def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunCont
     Raises:
         HooklineError: None serves both.
     """
-    from stages.graft.choosing import choose
+    from stages.graft.choosing import choose, passed_over
 
     model = inputs["model"]
     if not isinstance(model, QuantizedModel):
         return config
     runtime = context.registry.get(Runtime, model.runtime)
-    chosen = choose(config.decode, context.family(model.facts.family), runtime, context.registry)
+    family = context.family(model.facts.family)
+    chosen = choose(config.decode, family, runtime, context)
+    if config.decode == AUTO and (reasons := passed_over(chosen, family, runtime, context)):
+        context.note(f"decode: {chosen.name} ({reasons})")
     return replace(config, decode=chosen.name)
 
 
-def known(_config: GraftConfig, inputs: Mapping[str, Known], _context: RunContext) -> Known:
+def known(inputs: Mapping[str, Known]) -> Known:
     """Return what is known of the quantised model, which now ends in boxes."""
     return replace(inputs.get("model", Known()), layout=DECODED)
 
@@ -85,15 +89,15 @@ def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunC
     """Yield why no decode can follow: by the layout of the model, or for want of a graft."""
     from stages.graft.choosing import choose
 
-    model, registry = inputs.get("model", Known()), context.registry
+    model, runtimes = inputs.get("model", Known()), context.registry.all(Runtime)
     layouts = layouts_of(model, context)
     if layouts and model.layout not in {None, layouts[0]}:
         yield HooklineError(
             f"{model.title or 'the model'} has the layout {model.layout}, which no decode can follow",
             f"set export.layout={layouts[0]}; of an ONNX file, give the checkpoint instead, or predict.model=quantized",
         )
-    elif layouts and (runtime := registry.all(Runtime).get(model.runtime or "")):
-        yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, registry)
+    elif layouts and (runtime := runtimes.get(model.runtime or "")):
+        yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, context)
 
 
 @hookimpl

@@ -83,7 +83,7 @@ def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
         yield error
 
 
-def known(config: LoadConfig, _inputs: Mapping[str, Known], context: RunContext) -> Known:
+def known(config: LoadConfig, context: RunContext) -> Known:
     """Return what the sidecar of a file says, or the release of an official name."""
     from stages.load.naming import facts_of
 

@@ -96,12 +96,12 @@ def predict(
     return predict_source(config, model, context)
 
 
-def select(config: PredictConfig, _context: RunContext) -> Collection[type[Artifact]]:
+def select(config: PredictConfig) -> Collection[type[Artifact]]:
     """The artifact that ``predict.model`` names."""
     return {ARTIFACTS[config.model]}
 
 
-def check(config: PredictConfig, _context: RunContext) -> Iterable[HooklineError]:
+def check(config: PredictConfig) -> Iterable[HooklineError]:
     """A source that is not there or cannot be resumed."""
     if config.source is None:
         yield HooklineError(
@@ -127,7 +127,7 @@ def resumable(config: PredictConfig) -> bool:
         return True
 
 
-def check_inputs(config: PredictConfig, inputs: Mapping[str, Known], _context: RunContext) -> Iterable[HooklineError]:
+def check_inputs(config: PredictConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
     """Yield classes that the model lacks, and an input size off the stride of a checkpoint."""
     from core.classes import class_ids
     from core.imgsz import network_size

@@ -16,6 +16,7 @@ from core.output_paths import output_path
 from core.parts import Quantizer, Runtime
 from core.quantizing import QuantizeJob
 from core.resolve import own_calibration
+from core.serial import Json, encode
 from core.stage import Stage
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class QuantizeConfig:
     """
 
     precision: Precision = shared("precision", otherwise=Precision.fp32)
-    backend: str = shared("backend", kind="runtimes", usable=False)
+    backend: str = shared("backend", kind="runtimes", usable=False, fingerprinted=True)
     quantizer: str = shared("quantizer", kind="quantizers")
 
     def here(self, context: RunContext) -> Precision:
@@ -101,6 +102,17 @@ def select(config: QuantizeConfig, context: RunContext) -> Collection[type[Artif
     return {OnnxModel, CalibrationTable} if config.here(context) is Precision.int8 else {OnnxModel}
 
 
+def fingerprint(config: QuantizeConfig, context: RunContext) -> Mapping[str, Json]:
+    """Return what the result has of the runtime: its name and its rules. Its other options do not shape the model."""
+    runtime = context.registry.get(Runtime, config.backend)
+    return {
+        "runtime": runtime.name,
+        "precision": config.here(context).value,
+        "style": encode(runtime.qdq),
+        "fixed_sizes": runtime.fixed_sizes,
+    }
+
+
 def known(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return what is known of the exported model, and the precision that it gets."""
     model, precision = inputs.get("model", Known()), config.here(context)
@@ -136,6 +148,7 @@ def hookline_stages() -> Iterable[Stage]:
         summary="fp32, fp16 or int8 by the rules of a runtime",
         run=quantize,
         select=select,
+        fingerprint=fingerprint,
         check=check,
         known=known,
         check_inputs=check_inputs,

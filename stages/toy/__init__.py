@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +44,7 @@ def toy(config: ToyConfig, context: RunContext) -> Dataset:
     return generate(config, context)
 
 
-def known(config: ToyConfig, _inputs: Mapping[str, Known], _context: RunContext) -> Known:
+def known(config: ToyConfig) -> Known:
     """Return the class names of the data set."""
     return Known("the data set", SHAPES[: config.classes])
 

@@ -84,22 +84,22 @@ def train(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, conte
     return train_model(config, dataset, start, context)
 
 
-def select(config: TrainConfig, _context: RunContext) -> Collection[type[Artifact]]:
+def select(config: TrainConfig) -> Collection[type[Artifact]]:
     """Weights to start from, unless the training is to begin with random ones."""
     return [Checkpoint] if config.weights else []
 
 
 def supplement(
-    config: TrainConfig, trained: Checkpoint, inputs: Mapping[str, Artifact], context: RunContext
+    config: TrainConfig, artifact: Checkpoint, inputs: Mapping[str, Artifact], context: RunContext
 ) -> Callable[[Path], None] | None:
     """Charts for a training that was made with ``train.plots=false``."""
-    if not config.plots or (trained.path.parent / PR_CURVE).is_file():
+    if not config.plots or (artifact.path.parent / PR_CURVE).is_file():
         return None
     from stages.train.training import drawing
 
     dataset = inputs["dataset"]
     assert isinstance(dataset, Dataset)
-    return drawing(config, trained, dataset, context)
+    return drawing(config, artifact, dataset, context)
 
 
 def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
@@ -113,7 +113,7 @@ def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunCo
     """Return the family of ``train.model``, or that of the weights."""
     from stages.train.checks import variants_of
 
-    return [variants_of(context)[config.model]] if config.model else families_of_inputs(config, inputs, context)
+    return [variants_of(context)[config.model]] if config.model else families_of_inputs(inputs, context)
 
 
 def known(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:

@@ -177,9 +177,9 @@ class SilentWatcher:
     def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
         """Nothing."""
 
-    def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:  # noqa: ARG002
-        """Never asked: the first process validates."""
-        raise ValueError(f"only the first process validates, not this one with {session.facts.variant}")
+    def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
+        """Never called: the first process validates."""
+        raise NotImplementedError("only the first process validates")
 
     def finish(self, result: EpochResult) -> None:
         """Nothing."""

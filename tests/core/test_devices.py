@@ -54,7 +54,7 @@ def test_words_that_are_near_to_none(word: str) -> None:
 def described(kind: type[Any], device: str) -> Any:
     more: dict[str, Any] = {"precisions": frozenset()} if kind is Runtime else {}
     available = Availability(True, "toy")
-    return kind(name="x", summary="x", load=lambda _: None, available=lambda: available, device=device, **more)
+    return kind(name="x", summary="x", load=lambda: None, available=lambda: available, device=device, **more)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_names_no_device_contradicts_none() -> None:
 def test_families_are_told_where_all_object(tmp_path: Path) -> None:
     registry = Registry()
     for name, problems in {"yolov5": [HooklineError("no GPU 7")], "other": []}.items():
-        family = grid_family.family(name=name, summary="x", load=lambda _: None, check_device=lambda _, p=problems: p)
+        family = grid_family.family(name=name, summary="x", load=lambda: None, check_device=lambda p=problems: p)
         registry.add("models", family, Origin("toys", "toys", "1"))
     context = replace(toys.context(tmp_path, registry), device="cuda:7")
     assert family_problems(context) == []

@@ -89,7 +89,7 @@ def known(config: Config, inputs: dict[str, Known], context: RunContext) -> Know
     return Known("learnt", family=config.family)
 
 
-LEARN = Stage(name="learn", summary="toy", run=learn, families=lambda config, *_: [config.family], known=known)
+LEARN = Stage(name="learn", summary="toy", run=learn, families=lambda config: [config.family], known=known)
 
 
 def family(name: str, training: type[Any] | None) -> ModelFamily:

@@ -282,6 +282,7 @@ CONDITIONAL: dict[tuple[str, str], Conditional] = {
     ("build", "pictures"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("build", "processor"): Conditional(("opencv", "cupy"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("build", "max_pixels"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("quantize", "backend"): Conditional(("onnxruntime", "tensorrt"), ()),
     ("evaluate", "imgsz"): Conditional(("320", "640"), ("evaluate.model=checkpoint",)),
 }
 
@@ -349,7 +350,7 @@ def test_the_key_of_quantize_has_the_quantizer_with_version_and_options(program:
 
     def key(version: str = "1", name: str = "one", bits: int = 8) -> str:
         registry = Registry()
-        quantizer = Quantizer(name=name, summary="toy", load=lambda _: None, options=QuantizerOptions)
+        quantizer = Quantizer(name=name, summary="toy", load=lambda: None, options=QuantizerOptions)
         for kind, part in (("stages", stage), ("runtimes", context.registry.part("runtimes", "onnxruntime"))):
             registry.add(kind, part, Origin("toys", "toys", "1"))
         registry.add("quantizers", quantizer, Origin("toys", "toys", version))

@@ -48,7 +48,7 @@ def runtime_part(name: str, runtime: FakeRuntime) -> Runtime:
     return Runtime(
         name=name,
         summary="",
-        load=lambda _: runtime,
+        load=lambda: runtime,
         available=lambda: Availability(True, ""),
         device="cpu",
         precisions=frozenset(),
@@ -57,7 +57,7 @@ def runtime_part(name: str, runtime: FakeRuntime) -> Runtime:
 
 
 def context_with(tmp_path: Path, family: FakeFamily | None = None, **runtimes: FakeRuntime) -> RunContext:
-    models = [grid_family.family(name="fake", layouts=("heads", "classic"), load=lambda _: family)]
+    models = [grid_family.family(name="fake", layouts=("heads", "classic"), load=lambda: family)]
     parts = [runtime_part(name, runtime) for name, runtime in runtimes.items()]
     return make_context(tmp_path, runtimes=parts, models=models)[0]
 
@@ -65,7 +65,7 @@ def context_with(tmp_path: Path, family: FakeFamily | None = None, **runtimes: F
 def test_a_checkpoint_is_opened_with_the_preprocessing_of_its_family(tmp_path: Path) -> None:
     backend = FakeFamily()
     values = Preprocessing(padding="top_left", channels="bgr", scale=1.0, offset=-3.0)
-    family = grid_family.family(name="fake", load=lambda _: backend, preprocessing=values)
+    family = grid_family.family(name="fake", load=lambda: backend, preprocessing=values)
     open_model(Checkpoint(path=tmp_path / "x", facts=FACTS), make_context(tmp_path, models=[family])[0])
     ((contract, _, _),) = backend.asked
     assert contract == values.contract(batch=1, height=640, width=640, dynamic=("batch", "height", "width"))
@@ -84,7 +84,7 @@ def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
     [
         ({"available": lambda: Availability(False, "no driver")}, "auto", "fake cannot be used here: no driver"),
         ({}, "cuda:0", "fake, which opens 'fake.engine', works with device=cpu only, and device=cuda:0 was asked for"),
-        ({"check_device": lambda _: [HooklineError("no core is free")]}, "cpu", "no core is free"),
+        ({"check_device": lambda: [HooklineError("no core is free")]}, "cpu", "no core is free"),
         ({"name": "other"}, "auto", "'fake.engine' was built by the runtime 'fake', which no loaded plugin has"),
     ],
 )
@@ -131,7 +131,7 @@ def test_who_opens_onnx_files(
         Runtime(
             name=name,
             summary="",
-            load=lambda _: FakeRuntime(),
+            load=FakeRuntime,
             available=lambda name=name: Availability(name not in unusable, "broken" if name in unusable else "there"),
             device=place,
             precisions=frozenset(),
@@ -248,7 +248,7 @@ def test_what_boxes_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     code = tmp_path / "odd_plugin_module.py"
     code.write_text("first = 1\n")
     parts, _, _ = fake_parts([])
-    parts["runtimes"] = [replace(parts["runtimes"][0], load=lambda _: MachineRuntime())]
+    parts["runtimes"] = [replace(parts["runtimes"][0], load=MachineRuntime)]
     model = replace(fake_engine(tmp_path), layout="heads")
 
     def facts(version: str) -> Mapping[str, object]:

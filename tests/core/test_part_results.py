@@ -27,7 +27,7 @@ def fake_runtime() -> Runtime:
     return Runtime(
         name="fake",
         summary="",
-        load=lambda _: None,
+        load=lambda: None,
         available=lambda: Availability(usable=True, reason=""),
         device="cpu",
         precisions=frozenset(Precision),

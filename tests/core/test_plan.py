@@ -106,7 +106,7 @@ def test_what_the_user_gave_comes_before_what_could_be_made(tmp_path: Path) -> N
         name="weights",
         summary="toy",
         run=source,
-        select=lambda config, _: [OnnxModel] if config.text == "x.onnx" else [Checkpoint],
+        select=lambda config: [OnnxModel] if config.text == "x.onnx" else [Checkpoint],
     )
     parts = toys.registry(given, *toys.STAGES[1:])
     onnx = make_plan(["build"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
@@ -138,7 +138,7 @@ def test_a_model_that_is_past_what_is_needed_is_refused_for_the_stage_that_was_a
         raise NotImplementedError
 
     stages = (
-        Stage(name="weights", summary="toy", run=source, select=lambda config, _: [given]),
+        Stage(name="weights", summary="toy", run=source, select=lambda config: [given]),
         *toys.STAGES[1:],
         Stage(name="fuse", summary="toy", run=fuse),
     )
@@ -167,7 +167,7 @@ def test_checks_of_stages_become_problems(tmp_path: Path) -> None:
 
 
 def test_a_mistake_that_a_check_raises_is_one_problem_of_all(tmp_path: Path) -> None:
-    def check(_config: object, _context: object) -> Iterator[HooklineError]:
+    def check() -> Iterator[HooklineError]:
         yield HooklineError("imgsz=641", "640 or 672")
         raise HooklineError("there is no user 'u'")
 

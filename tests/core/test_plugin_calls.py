@@ -421,7 +421,7 @@ def test_the_script_finds_modules_in_the_working_directory(tmp_path: Path, repo_
 
 
 def test_what_a_family_recognises_is_checked() -> None:
-    family = grid_family.family(name="odd", recognise=lambda _: "yes")
+    family = grid_family.family(name="odd", recognise=lambda: "yes")
     part = guarded(family, Origin("odd", "hookline-odd", "1", "hookline_odd"))
     with pytest.raises(PluginError, match="recognise of ModelFamily 'odd': must return a ModelMetadata or None"):
         part.recognise(OnnxSignature("x", InputContract(1, 64, 64), {}, {}))

@@ -55,8 +55,8 @@ class Work:
         return Metrics(path=context.workdir / "result.txt", values={"steps": config.steps})
 
     @staticmethod
-    def supplement(config: Options, made: Artifact, _inputs: Any, context: RunContext) -> Callable[[Path], None] | None:
-        if not config.charts or (made.path.parent / "chart.png").exists():
+    def supplement(config: Options, artifact: Artifact, context: RunContext) -> Callable[[Path], None] | None:
+        if not config.charts or (artifact.path.parent / "chart.png").exists():
             return None
         context.note("draws")
         return lambda folder: (folder / "chart.png").write_bytes(b"chart") and None
@@ -196,7 +196,7 @@ def test_options_that_depend_on_the_inputs_are_settled_before_the_key(tmp_path: 
     settled: list[str] = []
     observers: Any = SimpleNamespace(tell=lambda *_, **__: None)
 
-    def settle(config: toys.Plain, inputs: Any, _context: RunContext) -> toys.Plain:
+    def settle(config: toys.Plain, inputs: Any) -> toys.Plain:
         return replace(config, text=f"for {inputs['model'].path.read_text()[-1]}")
 
     def sharpen(config: toys.Plain, context: RunContext, model: OnnxModel) -> Metrics:

@@ -60,7 +60,7 @@ STAGES = (
     Stage(name="look", summary="toy", run=look, select=toys.select_model),
     Stage(name="publish", summary="toy", run=publish),
 )
-GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config, _: [Engine])
+GIVEN = Stage(name="given", summary="toy", run=given, select=lambda config: [Engine])
 
 
 def one_gpu(name: str) -> Any:
@@ -82,28 +82,28 @@ def context(folder: Path, device: str, *stages: Stage, gone: str = "") -> RunCon
         runtime = Runtime(
             name=name,
             summary="toy",
-            load=lambda _: None,
+            load=lambda: None,
             available=lambda name=name: Availability(False, "no driver", "install it") if name == gone else usable,
             device=place,
             precisions=frozenset(Precision),
             rank=rank,
             builds_anywhere=name == "rtx",
             opens_onnx=name == "onnxruntime",
-            check_device=one_gpu(name) if place == "cuda" else lambda _: (),
+            check_device=one_gpu(name) if place == "cuda" else lambda: (),
         )
         registry.add("runtimes", runtime, by)
     for name, place in (("opencv", "cpu"), ("cupy", "cuda")):
         processor = Processor(
             name=name,
             summary="toy",
-            load=lambda _: None,
+            load=lambda: None,
             available=lambda: usable,
             device=place,
             rank=20 if place == "cuda" else 10,
         )
         registry.add("processors", processor, by)
     registry.add(
-        "models", grid_family.family(name="toy", summary="toy", load=lambda _: None, check_device=one_gpu("family")), by
+        "models", grid_family.family(name="toy", summary="toy", load=lambda: None, check_device=one_gpu("family")), by
     )
     for stage in stages or STAGES:
         registry.add("stages", stage, by)
@@ -221,7 +221,7 @@ def test_of_an_engine_of_which_nothing_is_known_only_its_file_tells_the_device(t
 def known_engine(runtime: str, kind: type[Any] = Engine) -> Stage:
     """A source whose sidecar names the runtime."""
     known = Known("'x.npu'", runtime=runtime)
-    return replace(GIVEN, select=lambda config, _: [kind], known=lambda config, inputs, context: known)
+    return replace(GIVEN, select=lambda config: [kind], known=lambda config, inputs, context: known)
 
 
 def plan_given(machine: RunContext, asked: list[str]) -> Plan:

@@ -48,7 +48,7 @@ class Recorder:
 
 def part(name: str, recorder: Recorder, usable: bool = True) -> Tracker:
     state = Availability(usable, "the package x is not installed", "pip install x")
-    return Tracker(name=name, summary="for tests", load=lambda _: recorder, available=lambda: state)
+    return Tracker(name=name, summary="for tests", load=lambda: recorder, available=lambda: state)
 
 
 def context_with(folder: Path, **recorders: Recorder) -> tuple[Any, Memory]:

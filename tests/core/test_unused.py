@@ -60,6 +60,15 @@ def test_an_option_of_a_part_that_a_stage_uses_is_not_reported(tmp_path: Path, g
     assert unused(tmp_path, "+stage=build", "precision=int8", "calibrate.source=.", given) == []
 
 
+def test_an_option_of_a_graft_that_auto_may_mean_is_not_reported(tmp_path: Path) -> None:
+    option = "grafts.yolo_layer.namespace"
+    line = f"{option} has no effect: no stage of this plan uses the graft 'yolo_layer'"
+    for decode, lines in (("auto", []), ("yolo_layer", []), ("onnx", [line])):
+        folder = tmp_path / decode
+        folder.mkdir()
+        assert unused(folder, "+stage=graft", f"decode={decode}", f"{option}=acme") == lines
+
+
 def test_options_of_a_runtime_that_may_open_a_given_engine_are_not_reported(tmp_path: Path) -> None:
     assert unused(tmp_path, "+stage=export", "runtimes.tensorrt.graphs=false") == []
 

@@ -98,7 +98,7 @@ def evaluate(config: Plain, context: RunContext, model: Engine | OnnxModel | Che
     return Metrics(path=_write(context, "evaluate", model.path.name), values={"map": 0.5})
 
 
-def select_model(config: Plain, _: RunContext) -> list[type[Any]]:
+def select_model(config: Plain) -> list[type[Any]]:
     return [{"heads": OnnxModel, "checkpoint": Checkpoint}.get(config.text, Engine)]
 
 
@@ -112,7 +112,7 @@ STAGES = (
         name="quantize",
         summary="toy",
         run=quantize,
-        select=lambda config, _: [CalibrationTable] if config.precision is Precision.int8 else [],
+        select=lambda config: [CalibrationTable] if config.precision is Precision.int8 else [],
     ),
     Stage(name="build", summary="toy", run=build),
     Stage(name="evaluate", summary="toy", run=evaluate, select=select_model, stored=False),

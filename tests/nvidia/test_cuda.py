@@ -38,7 +38,7 @@ def test_users_of_cuda_are_read_without_importing_them(machine: Machine) -> None
 def test_one_major(machine: Machine) -> None:
     torch(machine, "13.0")
     machine.install("cupy-cuda13x", "14.2.0")
-    assert only(majors(asked(machine.root), machine.here())).state is State.ok
+    assert only(majors(machine.here())).state is State.ok
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_majors_that_differ(machine: Machine, torch_cuda: str, cupy_name: str, r
     torch(machine, torch_cuda)
     machine.install(cupy_name, "14.2.0")
     machine.install("tensorrt-cu13", "11.4.0.106")
-    finding = only(majors(asked(machine.root), machine.here()))
+    finding = only(majors(machine.here()))
     assert finding.state is State.warning
     assert remedy in finding.remedy
 
@@ -61,7 +61,7 @@ def test_driver_older_than_the_packages(machine: Machine) -> None:
     machine.gpus()
     machine.driver_library(12040)
     machine.install("cupy-cuda13x", "14.2.0")
-    found = list(majors(asked(machine.root), machine.here()))
+    found = list(majors(machine.here()))
     assert states(found) == {"CUDA majors": State.ok, "CUDA of the driver": State.error}
     assert "12.4" in found[1].found
     assert "cupy-cuda12x" in found[1].remedy
@@ -69,32 +69,32 @@ def test_driver_older_than_the_packages(machine: Machine) -> None:
 
 def test_nothing_made_for_cuda(machine: Machine) -> None:
     torch(machine, None)
-    assert list(majors(asked(machine.root), machine.here())) == []
+    assert list(majors(machine.here())) == []
 
 
 @pytest.mark.parametrize(("cuda", "state"), [("13.0", State.ok), (None, State.warning)])
 def test_torch_where_there_is_a_gpu(machine: Machine, cuda: str | None, state: State) -> None:
     torch(machine, cuda)
-    assert list(torch_build(asked(machine.root), machine.here())) == []
+    assert list(torch_build(machine.here())) == []
     machine.gpus()
-    assert only(torch_build(asked(machine.root), machine.here())).state is state
+    assert only(torch_build(machine.here())).state is state
 
 
 def test_runtimes_of_two_majors(machine: Machine) -> None:
     library(machine.site / "nvidia/cu13/lib/libcudart.so.13", CUDART.format(13050))
     library(machine.site / "nvidia/cuda_runtime/lib/libcudart.so.12", CUDART.format(12090))
-    found = list(runtime(asked(machine.root), machine.here()))
+    found = list(runtime(machine.here()))
     assert [item.facts["version"] for item in found] == ["13.5", "12.9"]
     assert "site-packages/nvidia/cu13" in found[0].found
 
 
 def test_no_runtime(machine: Machine) -> None:
-    assert only(runtime(asked(machine.root), machine.here())).state is State.absent
+    assert only(runtime(machine.here())).state is State.absent
 
 
 def test_runtime_that_cannot_be_loaded(machine: Machine) -> None:
     machine.write("/usr/lib64/libcudart.so.12", "broken")
-    finding = only(runtime(asked(machine.root), machine.here()))
+    finding = only(runtime(machine.here()))
     assert finding.state is State.warning
     assert "nvidia-cuda-runtime-cu12" in finding.remedy
 
@@ -148,11 +148,11 @@ def test_cupy_is_imported_in_another_process(machine: Machine, monkeypatch: pyte
 
 def test_nvcc(machine: Machine) -> None:
     machine.environment["PATH"] = ""
-    assert only(nvcc(asked(machine.root), machine.here())).state is State.absent
+    assert only(nvcc(machine.here())).state is State.absent
     path = machine.write(
         "/usr/local/cuda/bin/nvcc", "#!/bin/sh\necho 'Cuda compilation tools, release 13.0, V13.0.88'\n"
     )
     path.chmod(0o755)
-    assert only(nvcc(asked(machine.root), machine.here())).facts["version"] == "13.0"
+    assert only(nvcc(machine.here())).facts["version"] == "13.0"
     path.write_text("not a program")
-    assert only(nvcc(asked(machine.root), machine.here())).state is State.warning
+    assert only(nvcc(machine.here())).state is State.warning

@@ -194,10 +194,10 @@ def test_wsl_has_no_module_of_its_own(machine: Machine) -> None:
     finding = look(machine)
     assert finding.state is State.ok
     assert finding.found.startswith("the driver of Windows, serves CUDA up to 12.8, /")
-    missing = only(device_files(asked(machine.root), machine.here()))
+    missing = only(device_files(machine.here()))
     assert "wsl --update" in missing.remedy
     machine.write("/dev/dxg")
-    assert only(device_files(asked(machine.root), machine.here())).state is State.ok
+    assert only(device_files(machine.here())).state is State.ok
 
 
 def test_wsl_without_a_driver(machine: Machine) -> None:
@@ -213,7 +213,7 @@ def test_a_container_under_wsl_gets_the_advice_of_containers(machine: Machine) -
     machine.write("/.dockerenv")
     assert "--gpus all" in look(machine).remedy
     library(machine.root / "usr/lib64/libcuda.so.1")
-    assert "--gpus all" in only(device_files(asked(machine.root), machine.here())).remedy
+    assert "--gpus all" in only(device_files(machine.here())).remedy
 
 
 def test_a_driver_for_linux_inside_wsl(machine: Machine) -> None:
@@ -264,9 +264,9 @@ def test_jetson(machine: Machine) -> None:
 
 def test_device_files(machine: Machine) -> None:
     def look() -> Finding:
-        return only(device_files(asked(machine.root), machine.here()))
+        return only(device_files(machine.here()))
 
-    assert list(device_files(asked(machine.root), machine.here())) == []
+    assert list(device_files(machine.here())) == []
     machine.gpus()
     assert look().state is State.ok
     (machine.root / "dev/nvidia-uvm").unlink()
@@ -292,7 +292,7 @@ def test_device_files_that_are_made_when_cuda_starts(
     machine.write("/usr/bin/nvidia-modprobe").chmod(mode)
     for place in places:
         machine.write(place)
-    assert only(device_files(asked(machine.root), machine.here())).state is state
+    assert only(device_files(machine.here())).state is state
 
 
 def test_apptainer_has_a_word_of_its_own(machine: Machine) -> None:
@@ -317,7 +317,7 @@ def test_what_only_running_needs_is_a_warning_where_engines_are_built(machine: M
 def test_device_files_that_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.gpus()
     monkeypatch.setattr("backends.nvidia.driver.os.access", lambda path, mode: "nvidia0" not in str(path))
-    finding = only(device_files(asked(machine.root), machine.here()))
+    finding = only(device_files(machine.here()))
     assert finding.state is State.error
     assert "/dev/nvidia0" in finding.found
     assert "usermod" in finding.remedy

@@ -10,7 +10,7 @@ import pytest
 from backends.nvidia.nvml import capabilities, gpus
 from backends.system import native
 from core.checks import Finding, State
-from tests.machine_tools import UUIDS, Machine, asked, library, only, states
+from tests.machine_tools import UUIDS, Machine, library, only, states
 from tests.nvidia.fake_nvml import DIVIDED, NO_PERMISSION, NOT_SUPPORTED, PLAIN, Card, install_nvml
 
 
@@ -22,7 +22,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def look(machine: Machine) -> list[Finding]:
-    return list(gpus(asked(machine.root), machine.here()))
+    return list(gpus(machine.here()))
 
 
 def test_without_a_driver_there_is_nothing_to_ask(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from backends.nvidia.nvrtc import headers, nvrtc, taken
 from core.checks import Finding, State
-from tests.machine_tools import Machine, asked, library, only, states
+from tests.machine_tools import Machine, library, only, states
 
 NVRTC = "int nvrtcVersion(int *major, int *minor) {{ *major = {}; *minor = {}; return 0; }}"
 HEADER = "cuda_runtime.h"
@@ -20,7 +20,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def look(machine: Machine) -> list[Finding]:
-    return list(nvrtc(asked(machine.root), machine.here()))
+    return list(nvrtc(machine.here()))
 
 
 def put(folder: Path, major: int, minor: int = 0) -> Path:

@@ -104,12 +104,12 @@ def test_void_is_normal_where_gpus_came_by_another_way(machine: Machine, value: 
 @pytest.mark.parametrize(("value", "state"), [("LAZY", State.ok), ("lazy", State.ok), ("EAGER", State.warning)])
 def test_lazy_loading(machine: Machine, value: str, state: State) -> None:
     machine.environment["CUDA_MODULE_LOADING"] = value
-    assert only(module_loading(asked(machine.root), machine.here())).state is state
+    assert only(module_loading(machine.here())).state is state
 
 
 def test_switches_for_debugging(machine: Machine) -> None:
     machine.environment |= {"CUDA_MODULE_LOADING": "LAZY", "CUDA_LAUNCH_BLOCKING": "1", "CUDA_FORCE_PTX_JIT": "0"}
-    assert states(module_loading(asked(machine.root), machine.here())) == {
+    assert states(module_loading(machine.here())) == {
         "lazy loading": State.ok,
         "CUDA_LAUNCH_BLOCKING": State.warning,
     }
@@ -119,4 +119,4 @@ def test_without_a_driver_there_is_nothing_to_say(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.environment["CUDA_VISIBLE_DEVICES"] = ""
     assert list(visible_devices(asked(tmp_path), machine.here())) == []
-    assert list(module_loading(asked(tmp_path), machine.here())) == []
+    assert list(module_loading(machine.here())) == []

@@ -9,7 +9,7 @@ import pytest
 from backends.ort.checks import onnxruntime
 from backends.system.here import Here
 from core.checks import State
-from tests.machine_tools import Machine, asked, import_from, only
+from tests.machine_tools import Machine, import_from, only
 
 MODULE = "__version__ = '1.32.0'\ndef get_available_providers(): return {!r}"
 
@@ -22,10 +22,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_absent_and_twice(machine: Machine) -> None:
-    assert only(onnxruntime(asked(machine.root), machine.here())).state is State.absent
+    assert only(onnxruntime(machine.here())).state is State.absent
     machine.install("onnxruntime", "1.32.0")
     machine.install("onnxruntime-gpu", "1.31.0")
-    finding = only(onnxruntime(asked(machine.root), machine.here()))
+    finding = only(onnxruntime(machine.here()))
     assert finding.state is State.error
     assert finding.remedy == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime"
 
@@ -41,10 +41,10 @@ def test_absent_and_twice(machine: Machine) -> None:
 def test_providers(machine: Machine, code: str, state: State) -> None:
     machine.install("onnxruntime", "1.32.0")
     machine.module("onnxruntime", code)
-    assert only(onnxruntime(asked(machine.root), machine.here())).state is state
+    assert only(onnxruntime(machine.here())).state is state
 
 
 def test_the_real_one(tmp_path: Path) -> None:
-    finding = only(onnxruntime(asked(tmp_path), Here()))
+    finding = only(onnxruntime(Here()))
     assert finding.state is State.ok
     assert "CPU" in finding.facts["providers"].split(", ")

@@ -39,7 +39,8 @@ class Calibrating:
     def build(self, job: BuildJob) -> Engine:
         self.feeds.append(job.calibration)
         if job.calibration is not None:
-            self.fed += job.calibration.batches(InputContract(2, 64, 96))
+            batches = job.calibration.batches
+            self.fed += batches(InputContract(2, 64, 96)) if batches else ()
         job.target.write_bytes(b"plan")
         model = job.model
         return replace(
@@ -87,14 +88,14 @@ def context(tmp_path, runtime, quantizer) -> RunContext:
     part = Runtime(
         name="fake",
         summary="for tests",
-        load=lambda _: runtime,
+        load=lambda: runtime,
         available=lambda: Availability(True, "always"),
         device="cuda",
         precisions=frozenset(Precision),
         options=Options,
         calibrates=lambda options: options.needs,
     )
-    copying = Quantizer(name="copy", summary="for tests", load=lambda _: quantizer)
+    copying = Quantizer(name="copy", summary="for tests", load=lambda: quantizer)
     parts = {"runtimes": [part], "quantizers": [copying], "processors": list(hookline_processors())}
     return make_context(tmp_path, **parts)[0]
 

@@ -137,7 +137,7 @@ def test_a_cache_of_another_model_is_refused_by_content(context, model, tmp_path
 @pytest.mark.parametrize("header", [TENSORRT, "hookline-minmax", "hookline-minmax model=0", ""])
 def test_a_cache_that_names_no_model_must_be_trusted(context, model, tmp_path, header):
     cache = a_cache(tmp_path, header, [("images", 0.01), ("p3", 0.1)])
-    (problem,) = check(config(cache=cache), context[0])
+    (problem,) = check(config(cache=cache))
     assert "does not say which model it was made for" in str(problem)
     assert "calibrate.trust_cache=true" in str(problem)
     table = calibrate(config(cache=cache, trust_cache=True), model, None, context[0])
@@ -251,7 +251,7 @@ def test_damaged_frames_are_not_observed_and_draws_stay_the_same(context, model,
 
 def test_an_empty_folder_is_told_before_anything_runs(context, tmp_path):
     (tmp_path / "empty").mkdir()
-    (problem,) = check(config(source=str(tmp_path / "empty")), context[0])
+    (problem,) = check(config(source=str(tmp_path / "empty")))
     assert "no images or video in folder" in str(problem)
 
 
@@ -290,9 +290,9 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
     write_listing(listing, ("a", "b"), {"train": samples[:4], "val": samples[4:]}, "digest", tmp_path / "data.yaml")
     dataset = Dataset(path=listing, digest="0", names=("a", "b"), splits={"train": 4, "val": 2})
     with_data = config(data="data.yaml")
-    assert set(select(with_data, context[0])) == {OnnxModel, Dataset}
-    assert set(select(config(), context[0])) == {OnnxModel, Dataset}  # taken where an earlier stage made one
-    assert set(select(replace(with_data, source="x"), context[0])) == {OnnxModel}
+    assert set(select(with_data)) == {OnnxModel, Dataset}
+    assert set(select(config())) == {OnnxModel, Dataset}  # taken where an earlier stage made one
+    assert set(select(replace(with_data, source="x"))) == {OnnxModel}
     assert calibrate(with_data, model, dataset, context[0]).pictures == 4
     with pytest.raises(HooklineError, match="unknown split 'trian'; did you mean train"):
         calibrate(replace(with_data, split="trian"), model, dataset, context[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import onnx
 import pytest
 
 from core.artifacts import GraftedModel, Precision, QuantizedModel
+from core.context import RunContext
 from core.errors import HooklineError
 from core.keys import key_of
 from core.known import Known
-from core.parts import Availability, Graft, Runtime
+from core.parts import Availability, CustomOperators, Graft, Runtime
 from core.plan import Step, settled
 from cuda_plugins.signature import OUTPUTS
-from stages.graft import GraftConfig, check_inputs, graft, hookline_stages
+from stages.graft import GraftConfig, check_inputs, graft, hookline_stages, settle
 from stages.graft.choosing import choose
 from tests import grid_family
 from tests.stage_tools import make_context
@@ -41,14 +42,14 @@ class Appending:
 
 
 def make_graft(name: str, backend: Appending | None = None, **changes: Any) -> Graft:
-    return Graft(name=name, summary="", load=lambda _: backend, **changes)
+    return Graft(name=name, summary="", load=lambda: backend, **changes)
 
 
 def make_runtime(name: str, **changes: Any) -> Runtime:
     return Runtime(
         name=name,
         summary="",
-        load=lambda _: None,
+        load=lambda: None,
         available=lambda: Availability(True, ""),
         device="cpu",
         precisions=frozenset(Precision),
@@ -56,8 +57,20 @@ def make_runtime(name: str, **changes: Any) -> Runtime:
     )
 
 
-PLUGIN = make_graft("plugin", operators=frozenset({"My_TRT"}))
-FUNCTION = make_graft("function", operators=frozenset({"My_TRT"}), functions=True)
+@dataclass
+class ShapeOptions:
+    """Options that decide whether a file needs an operator of the runtime."""
+
+    bare: bool = False
+
+
+def bare_or_function(options: ShapeOptions) -> CustomOperators:
+    return CustomOperators(names=frozenset({"My_TRT"}), functions=not options.bare)
+
+
+NODE = CustomOperators(names=frozenset({"My_TRT"}))
+PLUGIN = make_graft("plugin", operators=lambda: NODE)
+FUNCTION = make_graft("function", operators=bare_or_function, options=ShapeOptions)
 PLAIN = make_graft("plain")
 FAMILY = grid_family.family(grafts=("plugin", "function", "plain", "not_installed"))
 CPU = make_runtime("cpu")
@@ -65,23 +78,23 @@ WITH_FUNCTIONS = make_runtime("functions", functions=True)
 WITH_OPERATOR = make_runtime("operator", operators=frozenset({"My_TRT", "Other"}))
 
 
-def registry(tmp_path: Path, *grafts: Graft) -> Any:
-    return make_context(tmp_path, grafts=grafts)[0].registry
+def with_grafts(tmp_path: Path, *grafts: Graft) -> RunContext:
+    return make_context(tmp_path, grafts=grafts)[0]
 
 
 @pytest.mark.parametrize(("runtime", "best"), [(CPU, "plain"), (WITH_FUNCTIONS, "function"), (WITH_OPERATOR, "plugin")])
 def test_auto_takes_the_first_of_the_family_that_the_runtime_can_run(
     tmp_path: Path, runtime: Runtime, best: str
 ) -> None:
-    found = registry(tmp_path, PLAIN, FUNCTION, PLUGIN)  # the order of the family counts, not of registration
+    found = with_grafts(tmp_path, PLAIN, FUNCTION, PLUGIN)  # the order of the family counts, not of registration
     assert choose("auto", FAMILY, runtime, found).name == best
 
 
 def test_a_graft_may_name_families_that_do_not_know_it(tmp_path: Path) -> None:
     other = make_graft("other", families=frozenset({"grid"}))
-    assert choose("auto", FAMILY, CPU, registry(tmp_path, other, PLAIN)).name == "plain"
-    assert choose("auto", grid_family.family(), CPU, registry(tmp_path, other, PLAIN)).name == "other"
-    assert choose("other", FAMILY, CPU, registry(tmp_path, other, PLAIN)).name == "other"
+    assert choose("auto", FAMILY, CPU, with_grafts(tmp_path, other, PLAIN)).name == "plain"
+    assert choose("auto", grid_family.family(), CPU, with_grafts(tmp_path, other, PLAIN)).name == "other"
+    assert choose("other", FAMILY, CPU, with_grafts(tmp_path, other, PLAIN)).name == "other"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +114,37 @@ def test_a_graft_may_name_families_that_do_not_know_it(tmp_path: Path) -> None:
 )
 def test_what_is_refused(tmp_path: Path, decode: str, runtime: Runtime, family: Any, told: str) -> None:
     with pytest.raises(HooklineError, match=told):
-        choose(decode, family, runtime, registry(tmp_path, PLUGIN, FUNCTION, PLAIN))
+        choose(decode, family, runtime, with_grafts(tmp_path, PLUGIN, FUNCTION, PLAIN))
+
+
+def test_what_a_graft_needs_depends_on_its_options(tmp_path: Path) -> None:
+    """The same graft is taken, passed over and refused, by an option of its own."""
+    given = with_grafts(tmp_path, FUNCTION, PLAIN)
+    assert choose("auto", FAMILY, WITH_FUNCTIONS, given).name == "function"
+    bare = replace(given, options=lambda kind, name: ShapeOptions(bare=True))
+    assert choose("auto", FAMILY, WITH_FUNCTIONS, bare).name == "plain"
+    assert choose("auto", FAMILY, WITH_OPERATOR, bare).name == "function"
+    with pytest.raises(
+        HooklineError, match=r"functions cannot run the graft 'function': .*My_TRT; possible: decode=pl"
+    ):
+        choose("function", FAMILY, WITH_FUNCTIONS, bare)
+
+
+@pytest.mark.parametrize(
+    ("decode", "bare", "notes"),
+    [
+        ("auto", False, []),
+        ("plain", True, []),
+        ("auto", True, ["decode: plain (function: it needs the operator My_TRT, which functions does not have)"]),
+    ],
+)
+def test_a_graft_that_auto_passes_over_is_reported(tmp_path: Path, decode: str, bare: bool, notes: list[str]) -> None:
+    family = grid_family.family(grafts=("function", "plain"))
+    parts = {"models": [family], "runtimes": [WITH_FUNCTIONS], "grafts": [FUNCTION, PLAIN]}
+    context, memory = make_context(tmp_path, **parts)
+    given = replace(context, options=lambda kind, name: ShapeOptions(bare=bare))
+    settle(GraftConfig(decode), {"model": model_in(tmp_path, runtime="functions")}, given)
+    assert memory.notes == notes
 
 
 def model_in(folder: Path, **changes: Any) -> QuantizedModel:

@@ -144,13 +144,12 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
 
 
 def test_check_tells_problems_before_a_run(tmp_path: Path) -> None:
-    context, _ = make_context(tmp_path)
-    (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS), context)
+    (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS))
     assert str(missing).startswith("no data set is given; data=<data.yaml>")
-    (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS), context)
+    (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS))
     assert "no data set file" in str(wrong)
     good = write_dataset(tmp_path / "set", {"val": {"a": []}})
-    assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS), context)) == []
+    assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS))) == []
 
 
 def test_real_data(tmp_path: Path, shared_data: Path) -> None:

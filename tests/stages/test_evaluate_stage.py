@@ -244,14 +244,14 @@ def test_split_without_objects(tmp_path: Path) -> None:
 
 
 def test_check() -> None:
-    assert list(check(make_config(), None)) == []  # type: ignore[arg-type]
+    assert list(check(make_config())) == []
 
 
-def test_stage_takes_any_model(tmp_path: Path) -> None:
+def test_stage_takes_any_model() -> None:
     (stage,) = hookline_stages()
     data, model, heads = stage.signature.inputs
     assert heads.optional
     assert len(model.types) == 5
     assert data.types == (Dataset,)
     assert stage.signature.provides == (Metrics,)
-    assert set(select(make_config(model=ModelForm.checkpoint), make_context(tmp_path)[0])) == {Checkpoint}
+    assert set(select(make_config(model=ModelForm.checkpoint))) == {Checkpoint}

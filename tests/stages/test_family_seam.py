@@ -68,7 +68,7 @@ class Session:
 
 def context_in(folder: Path, family: ModelFamily | None = None) -> RunContext:
     parts = {
-        "models": [*hookline_models(), family or grid_family.family(load=lambda _: Backend())],
+        "models": [*hookline_models(), family or grid_family.family(load=Backend)],
         "runtimes": list(hookline_runtimes()),
         "processors": list(hookline_processors()),
     }
@@ -113,7 +113,7 @@ def test_only_wanted_classes(tmp_path: Path) -> None:
 
 def test_a_file_that_no_family_recognises_is_refused_in_one_line(tmp_path: Path) -> None:
     """Raw outputs are never decoded by the rule of another family."""
-    context = context_in(tmp_path, grid_family.family(recognise=lambda _: None))
+    context = context_in(tmp_path, grid_family.family(recognise=lambda: None))
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
     with pytest.raises(HooklineError, match=r"no model family recognises '.*' by its outputs s8 \[1, ") as told:
         load(load_config(str(tmp_path / "x.onnx")), context)
@@ -204,7 +204,7 @@ def _off(model: Any) -> None:
     ],
 )
 def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, told: str) -> None:
-    context = context_in(tmp_path, grid_family.family(load=lambda _: Backend(change)))
+    context = context_in(tmp_path, grid_family.family(load=lambda: Backend(change)))
     with pytest.raises(HooklineError, match=told):
         export(ExportConfig(imgsz=[64, 96], simplify=False), checkpoint_in(tmp_path), context)
 

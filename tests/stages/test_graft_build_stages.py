@@ -72,13 +72,19 @@ def test_metadata_are_kept_and_say_what_the_graph_gives(tmp_path, context, name)
     )
 
 
-def test_bare_node_is_told_at_build(tmp_path, context):
+def test_a_bare_node_is_refused_before_it_is_written(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx")
-    context = replace(context, options=lambda kind, name: YoloLayerOptions("") if kind == "grafts" else OrtOptions())
-    decoded = graft(GraftConfig(decode="yolo_layer"), model, context)
-    assert decoded.operators == ("YoloLayer_TRT",)
+    bare = replace(context, options=lambda kind, name: YoloLayerOptions("") if kind == "grafts" else OrtOptions())
+    with pytest.raises(HooklineError, match=r"onnxruntime cannot run the graft 'yolo_layer'.*possible: decode=onnx"):
+        graft(GraftConfig(decode="yolo_layer"), model, bare)
+    assert graft(GraftConfig(decode="auto"), model, bare).graft == "onnx"
+
+
+def test_a_given_file_with_a_bare_node_is_refused_in_the_build(tmp_path, context):
+    decoded = graft(GraftConfig(decode="onnx"), write_heads(tmp_path / "heads.onnx"), context)
+    given = replace(decoded, operators=("YoloLayer_TRT",))
     with pytest.raises(HooklineError, match=r"grafts\.yolo_layer\.namespace=hookline"):
-        build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
+        build(BuildConfig(backend="onnxruntime", precision=None), given, None, None, context)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_operating_system(machine: Machine) -> None:
     machine.write("/etc/os-release", 'NAME="x"\nPRETTY_NAME="Ubuntu 24.04.2 LTS"\n')
-    finding = only(operating_system(asked(machine.root), machine.here()))
+    finding = only(operating_system(machine.here()))
     assert finding.found.startswith("Ubuntu 24.04.2 LTS, ")
     assert finding.found.endswith("no container")
 
@@ -43,7 +43,7 @@ def test_systems_that_wheels_are_not_made_for(
 ) -> None:
     monkeypatch.setattr(surroundings.platform, "system", lambda: system)
     monkeypatch.setattr(surroundings.os, "confstr", lambda name: glibc)
-    assert only(operating_system(asked(machine.root), machine.here())).state is state
+    assert only(operating_system(machine.here())).state is state
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_containers(machine: Machine, place: str, text: str, environment: dict[s
 @pytest.mark.parametrize(("wanted", "state"), [(">=3.10", State.ok), ("<3.9", State.warning)])
 def test_python_against_the_range(machine: Machine, wanted: str, state: State) -> None:
     machine.install("hookline", "1.0", f"Requires-Python: {wanted}")
-    assert only(python(asked(machine.root), machine.here())).state is state
+    assert only(python(machine.here())).state is state
 
 
 def test_dependencies(machine: Machine) -> None:
@@ -84,20 +84,20 @@ def test_dependencies(machine: Machine) -> None:
     )
     machine.install("numpy", "2.4.6")
     machine.install("onnx", "1.15.0")
-    found = list(dependencies(asked(machine.root), machine.here()))
+    found = list(dependencies(machine.here()))
     assert states(found) == {"package onnx": State.error, "package PyYAML": State.error, "packages": State.ok}
     assert found[0].remedy == "pip install 'onnx>=1.16'"
     assert found[2].found == "1 of 3 within their ranges: numpy 2.4.6"
 
 
 def test_dependencies_of_a_checkout_that_is_not_installed(machine: Machine) -> None:
-    assert only(dependencies(asked(machine.root), machine.here())).state is State.absent
+    assert only(dependencies(machine.here())).state is State.absent
 
 
 def test_two_opencv_packages(machine: Machine) -> None:
     machine.install("opencv-python", "5.0.0.93")
     machine.install("opencv_python_headless", "5.0.0.93")
-    finding = only(opencv(asked(machine.root), machine.here()))
+    finding = only(opencv(machine.here()))
     assert finding.state is State.error
     assert finding.remedy == "pip uninstall -y opencv-python opencv-python-headless && pip install opencv-python"
 
@@ -117,7 +117,7 @@ def test_opencv_is_imported_in_another_process(
     import_from(machine, monkeypatch)
     machine.install("opencv-python", "5.0.0.93")
     machine.module("cv2", code)
-    finding = only(opencv(asked(machine.root), machine.here()))
+    finding = only(opencv(machine.here()))
     assert finding.state is state
     assert said in finding.remedy
 
@@ -128,10 +128,10 @@ def test_opencv_is_imported_in_another_process(
 )
 def test_video(machine: Machine, monkeypatch: pytest.MonkeyPatch, codecs: str, state: State) -> None:
     import_from(machine, monkeypatch)
-    assert list(video(asked(machine.root), machine.here())) == []
+    assert list(video(machine.here())) == []
     machine.install("av", "18.1.0")
     machine.module("av", f"__version__ = '18.1.0'\ncodecs_available = set({codecs.split()!r})")
-    assert only(video(asked(machine.root), machine.here())).state is state
+    assert only(video(machine.here())).state is state
 
 
 def test_an_import_that_takes_long_is_not_called_broken(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,26 +141,26 @@ def test_an_import_that_takes_long_is_not_called_broken(machine: Machine, monkey
         machine.install(name, "5.0.0")
         machine.module(module, "import time; time.sleep(30)")
     for check in (opencv, video):
-        assert only(check(asked(machine.root), machine.here())).remedy == native.AGAIN
+        assert only(check(machine.here())).remedy == native.AGAIN
 
 
 def test_broken_pyav(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     import_from(machine, monkeypatch)
     machine.install("av", "18.1.0")
     machine.module("av", "raise ImportError('libavcodec.so.61')")
-    assert only(video(asked(machine.root), machine.here())).state is State.error
+    assert only(video(machine.here())).state is State.error
 
 
 @pytest.mark.parametrize(("total", "state"), [(64 * 2**20, State.warning), (8 * 2**30, State.ok)])
 def test_shared_memory(machine: Machine, monkeypatch: pytest.MonkeyPatch, total: int, state: State) -> None:
     monkeypatch.setattr(room.shutil, "disk_usage", lambda path: Usage(total, 0, total))
-    finding = only(room.shared_memory(asked(machine.root), machine.here()))
+    finding = only(room.shared_memory(machine.here()))
     assert finding.state is state
     assert finding.facts == {"bytes": str(total)}
 
 
 def test_no_shared_memory(machine: Machine) -> None:
-    assert only(room.shared_memory(asked(machine.root), machine.here())).state is State.absent
+    assert only(room.shared_memory(machine.here())).state is State.absent
 
 
 @pytest.mark.parametrize(("free", "state"), [(100 * 2**20, State.error), (2 * 2**30, State.warning), (2**40, State.ok)])

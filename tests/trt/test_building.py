@@ -6,6 +6,7 @@ import _thread
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def recipe(folder: Path, **options: Any) -> Recipe:
 @pytest.mark.parametrize("major", [10, 11])
 def test_a_build_step_by_step(tmp_path, major):
     trt = fake_tensorrt(major)
-    made = recipe(tmp_path, profile=PROFILE, register=lambda module: module.told.append("register"))
+    made = recipe(tmp_path, profile=PROFILE, register=lambda: trt.told.append("register"))
     assert build_plan(adopt(trt), made) == b"a plan"
     assert trt.told == ["register", f"network {STRONGLY_TYPED}", "parse graph", "build"]
     (config,) = trt.configs
@@ -64,7 +65,7 @@ def test_every_network_is_strongly_typed_where_the_flag_is_gone(tmp_path):
 
 def test_last_changes_see_network_and_configuration(tmp_path):
     trt, seen = fake_tensorrt(), []
-    build_plan(adopt(trt), recipe(tmp_path, prepare=(lambda network, config: seen.append((network, config)),)))
+    build_plan(adopt(trt), recipe(tmp_path, prepare=lambda network, config: seen.append((network, config))))
     ((network, config),) = seen
     assert network.num_outputs == 1
     assert config is trt.configs[0]
@@ -182,7 +183,7 @@ class Line:
 
 def test_progress_is_told(tmp_path):
     line = Line()
-    build_plan(adopt(fake_tensorrt(steps=2)), recipe(tmp_path), Course(line))
+    build_plan(adopt(fake_tensorrt(steps=2)), recipe(tmp_path), Course(partial(line.advance, 0)))
     assert line.notes == ["Building engine 0/2", "Building engine 1/2", "Building engine 2/2"]
 
 

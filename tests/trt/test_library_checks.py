@@ -13,7 +13,7 @@ from backends.trt.checks import TENSORRT, tensorrt
 from backends.trt.library_checks import examine_resources
 from backends.trt_rtx.checks import tensorrt_rtx
 from core.checks import Finding, State
-from tests.machine_tools import GCC, Machine, asked, import_from, library, only, states
+from tests.machine_tools import GCC, Machine, import_from, library, only, states
 
 VERSION = "int getInferLibVersion(void) {{ return {}; }}"
 
@@ -39,7 +39,7 @@ def libraries(machine: Machine, number: int = 101601) -> Path:
 
 
 def look(machine: Machine) -> list[Finding]:
-    return list(tensorrt(asked(machine.root), machine.here()))
+    return list(tensorrt(machine.here()))
 
 
 def test_not_installed(machine: Machine) -> None:
@@ -198,13 +198,13 @@ def test_bindings_that_misread_numpy_2(machine: Machine, trt: str, numpy: str, s
 
 
 def test_rtx_that_is_not_there(machine: Machine) -> None:
-    assert only(tensorrt_rtx(asked(machine.root), machine.here())).state is State.absent
+    assert only(tensorrt_rtx(machine.here())).state is State.absent
 
 
 def test_real_rtx() -> None:
     here = Here()
     if "tensorrt-rtx-cu13" not in here.packages:
         pytest.skip("TensorRT-RTX is not installed")
-    finding = only(tensorrt_rtx(asked(Path()), here))
+    finding = only(tensorrt_rtx(here))
     assert finding.state is State.ok
     assert finding.facts["version"] == here.packages["tensorrt-rtx-cu13"].version

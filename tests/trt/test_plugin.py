@@ -114,7 +114,7 @@ def test_a_library_that_cannot_be_loaded_is_a_problem_of_the_plan(monkeypatch):
         raise UnavailableError("TensorRT cannot be loaded: libnvinfer.so.10", "+stage=doctor looks closer")
 
     monkeypatch.setattr(library, "load", load)
-    assert [str(problem) for problem in check_build(CALIBRATED, INT8)] == [
+    assert [str(problem) for problem in check_build(CALIBRATED)] == [
         "TensorRT cannot be loaded: libnvinfer.so.10; +stage=doctor looks closer"
     ]
 
@@ -122,4 +122,4 @@ def test_a_library_that_cannot_be_loaded_is_a_problem_of_the_plan(monkeypatch):
 def test_tensorrt_is_not_loaded_for_what_needs_no_question(monkeypatch):
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
     monkeypatch.setattr(library, "load", lambda: pytest.fail("it was loaded"))
-    assert list(check_build(TrtOptions(), INT8)) == []
+    assert list(check_build(TrtOptions())) == []

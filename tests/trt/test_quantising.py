@@ -175,7 +175,7 @@ def test_a_cache_is_for_one_model_algorithm_data_size_and_release(tmp_path, chan
 def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
     table(images=1.0, a=2.5).write(tmp_path / "table.json")
     net, config = network("images", "a", "b"), Config()
-    feed = CalibrationFeed("", tmp_path / "table.json", lambda _: iter(()))
+    feed = CalibrationFeed("", tmp_path / "table.json", None)
     quantising(tmp_path, feed=feed).prepare(net, config)
     assert [tensor.range for tensor in net.tensors] == [(-1.0, 1.0), (-2.5, 2.5), None]
     assert (config.flags, config.int8_calibrator) == (["INT8", "FP16"], None)
@@ -183,7 +183,7 @@ def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
 
 def test_a_table_where_no_ranges_are_taken(tmp_path):
     table(images=1.0).write(tmp_path / "table.json")
-    feed = CalibrationFeed("", tmp_path / "table.json", lambda _: iter(()))
+    feed = CalibrationFeed("", tmp_path / "table.json", None)
     with pytest.raises(UnavailableError, match=r"takes no ranges from outside; set runtimes\.tensorrt\.method=minmax"):
         quantising(tmp_path, feed=feed, library=library(dynamic_ranges=False)).prepare(network("images"), Config())
 

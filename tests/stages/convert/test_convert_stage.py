@@ -23,7 +23,6 @@ from stages.convert.naming import new_names
 from stages.convert.stratify import sizes, stratify
 from tests.convert_tools import by_name, contents, labels_of, pictures, run
 from tests.dataset_tools import write_dataset
-from tests.stage_tools import make_context
 
 ROW = (0.5, 0.5, 0.5, 0.5)
 
@@ -210,8 +209,7 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[st
     pictures(tmp_path / "both", "a.jpg")
     (tmp_path / "both" / "classes.txt").write_text("a")
     (tmp_path / "both" / "a.xml").write_text("<annotation/>")
-    context, _ = make_context(tmp_path / "out")
-    (problem,) = map(str, check(ConvertConfig(max_pixels=MAX_PIXELS, **options), context))
+    (problem,) = map(str, check(ConvertConfig(max_pixels=MAX_PIXELS, **options)))
     assert line in problem
 
 
@@ -253,14 +251,13 @@ def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytes
 
 
 def test_check_accepts_what_works(tmp_path: Path) -> None:
-    context, _ = make_context(tmp_path / "out")
     config = ConvertConfig(
         source=source_of(tmp_path),
         split={"train": 0.7, "val": 0.2, "test": 0.1},
         names={"dog": "cat"},
         max_pixels=MAX_PIXELS,
     )
-    assert list(check(config, context)) == []
+    assert list(check(config)) == []
 
 
 def test_real_labels_come_through_coco_json(tmp_path: Path, shared_data: Path) -> None:

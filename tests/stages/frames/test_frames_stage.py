@@ -176,9 +176,8 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[st
     monkeypatch.chdir(tmp_path)
     write_pictures(tmp_path, ["a.png"])
     write_levels(tmp_path / "a.mp4", 2)
-    context, _ = make_context(tmp_path)
-    assert list(check(FramesConfig(source="a.mp4", max_pixels=MAX_PIXELS), context)) == []
-    (problem,) = check(FramesConfig(max_pixels=MAX_PIXELS, **{"source": "a.mp4"} | options), context)
+    assert list(check(FramesConfig(source="a.mp4", max_pixels=MAX_PIXELS))) == []
+    (problem,) = check(FramesConfig(max_pixels=MAX_PIXELS, **{"source": "a.mp4"} | options))
     assert line in str(problem)
 
 

@@ -234,8 +234,7 @@ def test_a_mistake_in_the_options_leaves_nothing(tmp_path: Path) -> None:
 )
 def test_mistakes_are_found_before_anything_runs(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     (path,) = write_pictures(tmp_path / "in", ["a.png"])
-    context, _ = make_context(tmp_path)
-    problems = list(check(config(**{"source": str(path)} | options), context))
+    problems = list(check(config(**{"source": str(path)} | options)))
     assert [message in str(problem) for problem in problems] == [True]
 
 
@@ -250,7 +249,7 @@ def test_an_unknown_class_is_told_with_the_nearest_names(tmp_path: Path) -> None
     [("engine", Engine), ("grafted", GraftedModel), ("heads", OnnxModel), ("checkpoint", Checkpoint)],
 )
 def test_the_model_asked_for_is_selected(tmp_path: Path, form: str, kind: type[Any]) -> None:
-    assert set(select(config("x", model=ModelForm(form)), make_context(tmp_path)[0])) == {kind}
+    assert set(select(config("x", model=ModelForm(form)))) == {kind}
 
 
 def test_the_stage() -> None:

@@ -22,7 +22,7 @@ def family(name: str, network: str, gpus: int) -> ModelFamily:
         return [HooklineError(f"{name}: no {device}")] if int(device.partition(":")[2] or 0) >= gpus else []
 
     return grid_family.family(
-        name=name, summary="toy", load=lambda _: None, variants=(network,), check_device=check_device
+        name=name, summary="toy", load=lambda: None, variants=(network,), check_device=check_device
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hookline import Graft, ModelFamily, NoOptions, Preprocessing, hookimpl
+from hookline import Graft, ModelFamily, Preprocessing, hookimpl
 from hookline_anchorfree.head import AnchorFreeHead
 from hookline_anchorfree.options import AnchorFreeTraining
 
@@ -17,14 +17,14 @@ VARIANTS = ("anchorfree_n", "anchorfree_s")
 PREPROCESSING = Preprocessing(padding="top_left", pad_value=114, channels="bgr", scale=1.0, offset=0.0)
 
 
-def load_backend(_: NoOptions) -> AnchorFreeBackend:
+def load_backend() -> AnchorFreeBackend:
     """Import the heavy half of the family."""
     from hookline_anchorfree.backend import AnchorFreeBackend
 
     return AnchorFreeBackend(PREPROCESSING)
 
 
-def load_graft(_: NoOptions) -> AnchorFreeGraft:
+def load_graft() -> AnchorFreeGraft:
     """Import the heavy half of the graft."""
     from hookline_anchorfree.graft import AnchorFreeGraft
 

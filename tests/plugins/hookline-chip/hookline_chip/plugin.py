@@ -10,7 +10,6 @@ from hookline import (
     Availability,
     BuildRequest,
     HooklineError,
-    NoOptions,
     Precision,
     QdqStyle,
     Quantizer,
@@ -64,7 +63,7 @@ def load_chip(options: ChipOptions) -> Chip:
     return Chip(options)
 
 
-def load_bare(_: NoOptions) -> Chip:
+def load_bare() -> Chip:
     """Import the heavy half."""
     return load_chip(ChipOptions())
 
