@@ -108,8 +108,7 @@ class PluginSearchPath(SearchPathPlugin):
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    families = plugins.registry.all(ModelFamily).values()
-    register_resolvers(next((family.default for family in families if family.default), None))
+    register_resolvers(_default_release(plugins.registry))
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
@@ -127,6 +126,22 @@ def register_resolvers(default: str | None = None) -> None:
     """
     OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
     OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
+
+
+def _default_release(registry: Registry) -> str | None:
+    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)
+
+
+def followed(default: object, given: Mapping[str, str | None], registry: Registry) -> object:
+    """Return the value of an option that follows a top-level one.
+
+    Args:
+        default: Of the option, as :func:`core.config.shared` makes it.
+        given: The top-level options that are set.
+        registry: For the release that ``weights`` is by default.
+    """
+    register_resolvers(_default_release(registry))
+    return OmegaConf.create({**vars(Words()), **given, "value": default})["value"]
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:
