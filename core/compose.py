@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins as HydraPlugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
@@ -109,8 +110,7 @@ class PluginSearchPath(SearchPathPlugin):
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    families = plugins.registry.all(ModelFamily).values()
-    register_resolvers(next((family.default for family in families if family.default), None))
+    register_resolvers(_default_release(plugins.registry))
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=_root(registry))
@@ -128,6 +128,22 @@ def register_resolvers(default: str | None = None) -> None:
     """
     OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
     OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
+
+
+def _default_release(registry: Registry) -> str | None:
+    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)
+
+
+def followed(default: object, given: Mapping[str, str | None], registry: Registry) -> object:
+    """Return the value of an option that follows a top-level one.
+
+    Args:
+        default: Of the option, as :func:`core.config.shared` makes it.
+        given: The top-level options that are set.
+        registry: For the release that ``weights`` is by default.
+    """
+    register_resolvers(_default_release(registry))
+    return OmegaConf.create({**vars(Words()), **given, "value": default})["value"]
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:
@@ -239,13 +255,25 @@ def _strangers(node: object, name: str) -> Iterator[str]:
 
 
 def _overridden() -> dict[str, set[str]]:
-    """Return the names of the options on the command line by what precedes the first dot."""
+    """Return the names of the options that were set by arguments, by what precedes the first dot.
+
+    ``train={lr0: 0.1}`` sets ``train.lr0``.
+    """
     found: dict[str, set[str]] = {}
-    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    for override in overrides:
-        group, _, name = str(override).lstrip("+").partition("=")[0].partition(".")
-        found.setdefault(group, set()).add(name)
+    for override in HydraConfig.get().overrides.task if HydraConfig.initialized() else []:
+        name, _, value = str(override).lstrip("+").partition("=")
+        group, _, option = name.partition(".")
+        names = [option.partition(".")[0]] if option else _keys(name, value)
+        found.setdefault(group, set()).update(names)
     return found
+
+
+def _keys(name: str, value: str) -> list[str]:
+    """Return the keys of an argument whose value is a dictionary."""
+    if not value.startswith("{"):
+        return []
+    content = OverridesParser.create().parse_override(f"{name}={value}").value()
+    return [str(key) for key in content] if isinstance(content, dict) else []
 
 
 def _otherwise(value: object, default: object) -> object:

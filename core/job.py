@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from core.store import Store
 
 USER_ERROR = 2
+LEADER_SECONDS = 10.0
+"""How long a process of rank 1 or more waits before it reports an error.
+
+Most mistakes stop all processes. torchrun ends the others as soon as one exits: without the wait, a leader that starts
+late would be ended before it has printed anything. It ends the waiting ones when the leader has exited.
+"""
 INTERRUPTED = 130
 TERMINATED = 128 + signal.SIGTERM
 
@@ -158,8 +164,11 @@ def carry_out(config: DictConfig, summary: Summary, plugins: Plugins, console: C
 def _report(error: BaseException, summary: Summary, console: Console, log: RunLog) -> None:
     """Print and log why a run ended, and how to resume it. Python prints the traceback of a bug."""
     if isinstance(error, HooklineError):
-        for problem in getattr(error, "problems", (error,)) if RANKS.leader else ():  # all processes make one mistake
-            console.error(str(problem))
+        if not RANKS.leader:
+            time.sleep(LEADER_SECONDS)
+        where = "" if RANKS.leader else f" (in process {RANKS.rank})"
+        for problem in getattr(error, "problems", (error,)):
+            console.error(f"{problem}{where}")
     elif isinstance(error, KeyboardInterrupt):
         console.note(summary.error)
     elif RANKS.leader:
@@ -206,11 +215,7 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     plan = make_plan(request.stages, request.configs, context, words)
     store = Store(store_root(words))
     if not RANKS.leader:
-        try:
-            follow_plan(plan, context, store)
-        except HooklineError as error:
-            console.error(f"{error} (in process {RANKS.rank})")  # the first process may not know why it waits in vain
-            raise
+        follow_plan(plan, context, store)
         return {}
     for line in unused_options(summary.overrides, plan, plugins.registry):
         console.note(line)

@@ -644,7 +644,7 @@ class ProcessorBackend(Protocol):
 class DeviceProcessor(ProcessorBackend, Protocol):
     """The heavy half of a processor that can work on the device of a session; optional."""
 
-    def beside(self, session: DeviceSession) -> ProcessorBackend:
+    def for_session(self, session: DeviceSession) -> ProcessorBackend:
         """Return the same processor for one session, on its device.
 
         What its ``prepare`` gives is a :class:`DeviceArray` for that session's ``run``, complete when it returns; its
@@ -666,10 +666,17 @@ class PlacedProcessor(ProcessorBackend, Protocol):
         ...
 
 
-def beside(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
-    """The processor to use with ``session``: on the session's device where both can, else as it is."""
+def for_session(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
+    """Return the processor to use with a session: on the session's device where both can, else unchanged.
+
+    Call it once the session is open; on a GPU, images and outputs then stay in device memory.
+
+    Args:
+        processor: From ``context.processor(name)``.
+        session: From :func:`open_model`.
+    """
     if isinstance(processor, DeviceProcessor) and isinstance(session, DeviceSession):
-        return processor.beside(session)
+        return processor.for_session(session)
     return processor
 
 

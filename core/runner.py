@@ -120,11 +120,11 @@ def make_steps(plan: Plan, context: RunContext, store: Store, *, reuse: bool = T
 
 
 def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
-    """What a process that torchrun started besides the first does: its part of the collective stages.
+    """Carry out the collective stages of a plan in a process of rank 1 or more.
 
-    It takes everything else from the store, to which the first process writes, and tells nobody.
+    It takes everything else from the store, to which the first process writes, and prints nothing.
     """
-    time.sleep(_HEAD_START)  # so that the first process is the one that works and tells, and this one waits for it
+    time.sleep(_HEAD_START)  # so that the first process is the one that works, and this one waits for it
     last = max((index for index, step in enumerate(plan.steps) if step.stage.collective), default=-1)
     made: list[Artifact] = []
     for step in plan.steps[: last + 1]:

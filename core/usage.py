@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import MISSING, Field
 
 from core.family_options import option_classes, own_fields
+from core.masking import masked
 from core.option_checks import NAMING
 from core.ranges import possible_values
 from core.registry import AUTO, PART_KINDS, Registry
@@ -45,14 +46,17 @@ _WORDS = """options at the top level:
 
 _PARTS = {**NAMING, "decode": "grafts"}
 """Top-level options that name parts, and their kinds."""
+_SPECIAL = frozenset("$?")
+"""Characters of values that OmegaConf would resolve."""
 
 
 def usage(arguments: Sequence[str], registry: Registry) -> str:
     """Return the help text, with the options of every stage and part that ``arguments`` names."""
     width = max((len(stage.name) for stage in registry.stages()), default=0)
     stages = "\n".join(f"  {stage.name:<{width}}  {stage.summary}" for stage in registry.stages())
-    named = [_options(registry.get(Stage, name), registry) for name in _named(arguments, {"+stage", "stage"})]
-    named += [_part_options(word, name, registry) for word in _PARTS for name in _named(arguments, {word})]
+    shown = _Defaults(arguments, registry)
+    named = [_options(registry.get(Stage, name), registry, shown) for name in _named(arguments, {"+stage", "stage"})]
+    named += [_part_options(word, name, registry, shown) for word in _PARTS for name in _named(arguments, {word})]
     broken = "".join(f"broken plugin: {line}\n" for line in registry.broken)
     return "\n".join([_HEAD, f"stages:\n{stages}\n", *named, _WORDS, _EXAMPLES, _TAIL + broken])
 
@@ -64,35 +68,52 @@ def _named(arguments: Sequence[str], words: Collection[str]) -> Iterator[str]:
             yield from (name for name in value.strip("[]").split(",") if name not in {"", AUTO, "null"})
 
 
-def _options(stage: Stage, registry: Registry) -> str:
+class _Defaults:
+    """The values that options have where they are not set themselves.
+
+    Args:
+        arguments: Of the command line: an option that follows a top-level one has the value that is given there.
+        registry: For the default of ``weights``.
+    """
+
+    def __init__(self, arguments: Sequence[str], registry: Registry) -> None:
+        pairs = (argument.partition("=") for argument in arguments)
+        self._given = {word: None if text == "null" else text for word, _, text in pairs if not _SPECIAL & set(text)}
+        self._registry = registry
+
+    def __call__(self, item: Field[object]) -> str:
+        """Return the value as text."""
+        value = item.default if item.default_factory is MISSING else item.default_factory()
+        if word := item.metadata.get("follows"):
+            from core.compose import followed  # imports Hydra
+
+            value = self._given.get(word) or followed(value, self._given, self._registry)
+        if isinstance(value, bool):
+            return str(value).lower()
+        return "null" if value is None else masked(str(getattr(value, "value", value)))
+
+
+def _options(stage: Stage, registry: Registry, shown: _Defaults) -> str:
     sections = []
     for family, declared in option_classes(stage.signature.config, registry):
         heading = f"options of {stage.name}" + (f", models of the family {family}" if family else "")
-        sections.append(_section(heading, stage.name, declared))
+        sections.append(_section(heading, stage.name, declared, shown))
     return "\n".join(sections)
 
 
-def _part_options(word: str, name: str, registry: Registry) -> str:
+def _part_options(word: str, name: str, registry: Registry, shown: _Defaults) -> str:
     kind = _PARTS[word]
     part = registry.get(PART_KINDS[kind], name)
-    return _section(f"options of the {word} {name}", f"{kind}.{name}", part.options)
+    return _section(f"options of the {word} {name}", f"{kind}.{name}", part.options, shown)
 
 
-def _section(heading: str, prefix: str, declared: type[DataclassInstance]) -> str:
-    lines = [_line(prefix, declared, item) for item in own_fields(declared)]
+def _section(heading: str, prefix: str, declared: type[DataclassInstance], shown: _Defaults) -> str:
+    lines = [_line(prefix, declared, item, shown) for item in own_fields(declared)]
     return f"{heading}:\n" + ("\n".join(lines) or "  none") + "\n"
 
 
-def _line(prefix: str, declared: type[DataclassInstance], item: Field[object]) -> str:
-    possible = possible_values(declared, item.name)
-    return f"  {prefix}.{item.name}={_default(item)}" + (f"  ({possible})" if possible else "")
-
-
-def _default(item: Field[object]) -> str:
-    factory = item.default_factory
-    value: object = item.default if factory is MISSING else factory()
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(getattr(value, "value", value))
+def _line(prefix: str, declared: type[DataclassInstance], item: Field[object], shown: _Defaults) -> str:
+    word = item.metadata.get("follows")
+    notes = [f"follows {word}="] if word else []
+    notes += filter(None, [possible_values(declared, item.name)])
+    return f"  {prefix}.{item.name}={shown(item)}" + (f"  ({'; '.join(notes)})" if notes else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -31,6 +32,9 @@ REPORTED = (
     "numpy", "hydra-core", "pluggy", "pycocotools",
 )  # fmt: skip
 
+_VERSION = re.compile(r"^Version: (\S+)$", re.MULTILINE)
+"""The line of a METADATA file; it comes before the description."""
+
 
 def versions() -> dict[str, str]:
     """Return the versions of hookline, Python and the packages it works with, as far as they are installed."""
@@ -50,6 +54,8 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
 @lru_cache
 def _version(distribution: str) -> str:
     try:
-        return importlib.metadata.version(distribution)
+        found = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
         return ""
+    stated = _VERSION.search(found.read_text("METADATA") or "")  # found.version parses all of it, description included
+    return stated[1] if stated else found.version

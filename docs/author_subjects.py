@@ -214,6 +214,7 @@ PAGES: Mapping[str, Page] = {
         (
             "Processor",
             "ProcessorBackend",
+            "for_session",
             "DeviceProcessor",
             "PlacedProcessor",
             "Letterbox",
@@ -260,6 +261,15 @@ PAGES: Mapping[str, Page] = {
         "pass every option that follows a top-level option (`shared`): without a run its default is a placeholder, "
         "e.g. the text `${conf}`.",
         module="hookline.testing",
+    ),
+    "sources": Page(
+        "Sources",
+        "What `source=` names ([sources](../sources.md)), listed and read as the stages do. A stage passes "
+        "`warn=context.warn`, and takes its options from the top-level ones: "
+        '`source: Any = shared("source", place=True)`, `max_pixels: int = shared("max_pixels")`. Return '
+        "`list_source(config.source).digest(context.cache_dir)` from `Stage.fingerprint`, so that the key of the stage "
+        "depends on the content of the files.",
+        ("frames", "Frame", "list_source", "Source", "SourceKind", "frame_count"),
     ),
     "scripts": Page(
         "Scripts and notebooks",

@@ -79,6 +79,10 @@ if TYPE_CHECKING:
     from core.known import Known as Known
     from core.labels import Labels as Labels
     from core.labels import load_labels as load_labels
+    from core.media.frame import Frame as Frame
+    from core.media.source import Source as Source
+    from core.media.source import SourceKind as SourceKind
+    from core.media.source import list_source as list_source
     from core.metadata import ModelMetadata as ModelMetadata
     from core.metadata import OnnxSignature as OnnxSignature
     from core.metadata import parse_names as parse_names
@@ -115,6 +119,7 @@ if TYPE_CHECKING:
     from core.parts import TellingSession as TellingSession
     from core.parts import Tracker as Tracker
     from core.parts import TrackerBackend as TrackerBackend
+    from core.parts import for_session as for_session
     from core.plan import Plan as Plan
     from core.plan import Step as Step
     from core.quantizing import QdqStyle as QdqStyle
@@ -138,6 +143,8 @@ if TYPE_CHECKING:
     from hookline.running import build as build
     from hookline.running import run as run
     from hookline.samples import sample as sample
+    from hookline.sources import frame_count as frame_count
+    from hookline.sources import frames as frames
 
 _MODULES: Mapping[str, str] = {
     "AnyModel": "core.artifacts",
@@ -172,6 +179,7 @@ _MODULES: Mapping[str, str] = {
     "EpochScores": "core.training",
     "FamilyOptions": "core.family_options",
     "Filter": "core.detections",
+    "Frame": "core.media.frame",
     "Graft": "core.parts",
     "GraftBackend": "core.parts",
     "GraftedModel": "core.artifacts",
@@ -224,6 +232,8 @@ _MODULES: Mapping[str, str] = {
     "SCORES": "core.head",
     "Sample": "core.dataset",
     "Session": "core.parts",
+    "Source": "core.media.source",
+    "SourceKind": "core.media.source",
     "Span": "core.spans",
     "Stage": "core.stage",
     "StageRecord": "core.summary",
@@ -251,7 +261,11 @@ _MODULES: Mapping[str, str] = {
     "family_options": "core.family_options",
     "file_digest": "core.digest",
     "fingerprinted": "core.config",
+    "for_session": "core.parts",
+    "frame_count": "hookline.sources",
+    "frames": "hookline.sources",
     "hookimpl": "core.hookspecs",
+    "list_source": "core.media.source",
     "load_labels": "core.labels",
     "load_split": "core.dataset",
     "open": "hookline.model",

@@ -16,7 +16,7 @@ from core.detections import Detections, Filter
 from core.errors import HooklineError, PlanError, shown, with_article
 from core.in_process import made_in_process
 from core.opening import missed_boxes, open_model, opener, opening_problems
-from core.parts import ProcessorBackend, Session, beside
+from core.parts import ProcessorBackend, Session, for_session
 from core.ranges import Range, out_of_range
 from core.registry import AUTO
 from core.resolve import resolve_parts
@@ -229,7 +229,7 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     with plugins.named(), ExitStack() as stack:
         backend_of_processor = context.processor(chosen.processor)
         session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))
-        return Model(name, session, beside(backend_of_processor, session), plugins, stack.pop_all())
+        return Model(name, session, for_session(backend_of_processor, session), plugins, stack.pop_all())
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:

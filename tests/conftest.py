@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""One thread for PyTorch, here and in the commands that tests run, set before it is imported: in small convolutions
+threads wait for each other longer than they compute, above all where other processes use the cores."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -122,21 +122,46 @@ class Command:
                 time.sleep(POLL_SECONDS)
 
 
+class Material:
+    """What scenarios share: the files that they read, and the stores that their cases begin with.
+
+    Args:
+        folder: Where all of it is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.inputs = folder, folder / "inputs"
+        self.inputs.mkdir(parents=True)
+        write_inputs(self.inputs)
+        self._prepared = dict[tuple[str, ...], Path]()
+
+    def prepared(self, scenario: Scenario) -> Path | None:
+        """Return the place in which the command that prepares a scenario has run; None where there is no such one."""
+        words = scenario.prepare
+        if words and words not in self._prepared:
+            place = Place(self.folder / f"prepared{len(self._prepared)}")
+            place.root.mkdir()
+            command = Command(scenario.command(words, place, self.inputs), place, place.root / "prepare.log")
+            assert command.wait(LIMIT_SECONDS) == 0, command.log
+            self._prepared[words] = place.root
+        return self._prepared.get(words)
+
+
 class Harness:
     """All cases of one scenario.
 
     Args:
         scenario: What is killed.
-        folder: Where inputs and cases are.
+        material: What it works on.
         seed: Of all random choices.
     """
 
-    def __init__(self, scenario: Scenario, folder: Path, seed: int) -> None:
+    def __init__(self, scenario: Scenario, material: Material, seed: int) -> None:
         self.scenario, self.tally = scenario, Tally()
-        self._inputs, self._folder, self._seed = folder / "inputs", folder / scenario.name, seed
+        self._inputs, self._folder, self._seed = material.inputs, material.folder / scenario.name, seed
         self._folder.mkdir()
         self._port = 0
-        self._prepared = self._prepare()
+        self._prepared = material.prepared(scenario)
         with self._camera():
             self.reference = self._refer()
 
@@ -154,14 +179,6 @@ class Harness:
             if not (keep and problems):
                 shutil.rmtree(place.root)
         return self.tally
-
-    def _prepare(self) -> Path | None:
-        if not self.scenario.prepare:
-            return None
-        place = Place(self._folder / "prepared")
-        place.root.mkdir()
-        self._complete(place, self.scenario.prepare)
-        return place.root
 
     def _refer(self) -> Reference:
         place = self._place("reference")
@@ -190,10 +207,6 @@ class Harness:
     def _start(self, place: Place, words: tuple[str, ...], log: str) -> Command:
         arguments = self.scenario.command(words, place, self._inputs, self._port)
         return Command(arguments, place, place.root / log)
-
-    def _complete(self, place: Place, words: tuple[str, ...]) -> None:
-        command = self._start(place, words, "prepare.log")
-        assert command.wait(LIMIT_SECONDS) == 0, command.log
 
     @contextmanager
     def _camera(self) -> Iterator[None]:
@@ -328,17 +341,15 @@ def table(tallies: dict[str, Tally]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
-def run_all(names: Sequence[str], kills: int, seed: int, folder: Path, *, keep: bool = False) -> dict[str, Tally]:
+def run_all(names: Sequence[str], kills: int, seed: int, material: Material, *, keep: bool = False) -> dict[str, Tally]:
     """Spread ``kills`` evenly over the scenarios."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell; children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    (folder / "inputs").mkdir(parents=True)
-    write_inputs(folder / "inputs")
     tallies = {}
     for index, name in enumerate(names):
         scenario = next(item for item in SCENARIOS if item.name == name)
         share = kills // len(names) + (index < kills % len(names))
-        tallies[name] = Harness(scenario, folder, seed).run(share, keep=keep)
+        tallies[name] = Harness(scenario, material, seed).run(share, keep=keep)
         print(f"{name}: {tallies[name].kills} kills, {len(tallies[name].problems)} problems", flush=True)
     return tallies
 
@@ -354,7 +365,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kill-runs-") as temporary:
         folder = given.keep or Path(temporary)
-        tallies = run_all(given.only or names, given.kills, given.seed, folder, keep=given.keep is not None)
+        material = Material(folder)
+        tallies = run_all(given.only or names, given.kills, given.seed, material, keep=given.keep is not None)
     print(table(tallies))
     return int(any(tally.problems for tally in tallies.values()))
 

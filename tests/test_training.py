@@ -183,15 +183,56 @@ def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path)
     assert not list(folder.glob(".hydra"))
 
 
+LATE = """
+import os, time
+time.sleep(3 * (os.environ.get("RANK") == os.environ["LATE"]))
+"""
+
+
 @pytest.mark.slow
-def test_what_ends_a_process_that_follows_is_told(folder: Path, repo_root: Path) -> None:
+@pytest.mark.parametrize("late", ["0", "1"])
+def test_a_mistake_of_all_processes_is_reported_once(folder: Path, repo_root: Path, late: str) -> None:
+    """Whichever is the first to find it: torchrun ends the others as soon as one exits."""
+    (folder / "late.py").write_text(LATE, encoding="utf-8")
     torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
     words = ["-m", "core.run", "+stage=train", *DATA, *TINY, "imgsz=70", "hydra.run.dir=two_wrong"]
-    done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
+    settings = {"HOOKLINE_HOME": str(folder / "two_home"), "HOOKLINE_PLUGINS": "late", "LATE": late}
+    done = command(folder, repo_root, *torchrun, *words, **settings)
     assert done.returncode != 0
-    told = [line for line in done.stderr.splitlines() if "imgsz=70 is not a multiple" in line]
-    assert told, done.stderr
-    assert len(told) == len(set(told)) <= 2  # "(in process 1)" where that one comes first
+    reported = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert [line.partition(";")[0] for line in reported] == [
+        "error: imgsz=70 is not a multiple of the model's largest stride 32"
+    ], done.stderr
+
+
+ALONE = """
+import os, time
+from dataclasses import dataclass
+from hookline import Artifact, HooklineError, RunContext, Stage, hookimpl
+
+@dataclass
+class Options:
+    pass
+
+def alone(config: Options, context: RunContext) -> Artifact:
+    if os.environ["RANK"] == "0":
+        time.sleep(60)  # waits for the other, as in a collective operation
+    raise HooklineError("its GPU is gone")
+
+@hookimpl
+def hookline_stages():
+    yield Stage(name="alone", summary="toy", run=alone, collective=True)
+"""
+
+
+@pytest.mark.slow
+def test_what_stops_one_process_alone_is_reported_with_its_rank(folder: Path, repo_root: Path) -> None:
+    (folder / "alone.py").write_text(ALONE, encoding="utf-8")
+    torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    words = ["-m", "core.run", "+stage=alone", "hydra.run.dir=two_alone"]
+    settings = {"HOOKLINE_HOME": str(folder / "alone_home"), "HOOKLINE_PLUGINS": "alone"}
+    done = command(folder, repo_root, *torchrun, *words, **settings)
+    assert "error: its GPU is gone (in process 1)" in done.stderr.splitlines(), done.stderr
 
 
 def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:

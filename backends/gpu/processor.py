@@ -20,7 +20,7 @@ from core.parts import DeviceArray, DeviceSession
 
 
 class CupyProcessor:
-    """Letterbox on a GPU for any session; for one on a GPU too, see :meth:`beside`.
+    """Letterbox on a GPU for any session; for one on a GPU too, see :meth:`for_session`.
 
     Outputs that lie in the host's memory are filtered there, as the processor ``opencv`` does: to carry all of
     them to the GPU would take longer.
@@ -64,9 +64,9 @@ class CupyProcessor:
         """The processor for sessions on the host, on the GPU that ``device=`` chooses."""
         return CupyProcessor(self._open, device, self._number)
 
-    def beside(self, session: DeviceSession) -> BesideSession:
+    def for_session(self, session: DeviceSession) -> SessionProcessor:
         """The processor for a session on a GPU: nothing but pictures and boxes passes through the host."""
-        return BesideSession(self._open(session.device), session)
+        return SessionProcessor(self._open(session.device), session)
 
     @cached_property
     def _device(self) -> Device:
@@ -77,7 +77,7 @@ class CupyProcessor:
         return Pictures(self._device, half=False)
 
 
-class BesideSession:
+class SessionProcessor:
     """Letterbox and NMS in the memory of a session's device.
 
     Pictures are prepared on a stream of their own, since another thread does it while the session works or captures a

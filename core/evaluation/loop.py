@@ -19,7 +19,7 @@ from core.head import Head
 from core.media.ahead import ahead
 from core.media.picture import UnreadableError, read_checked
 from core.media.tolerance import Tolerance, Unreadable
-from core.parts import ProcessorBackend, Session, beside
+from core.parts import ProcessorBackend, Session, for_session
 
 PHASES = ("read", "prepare", "inference", "detect")
 
@@ -108,7 +108,7 @@ def evaluate_session(
         HooklineError: Rectangular batches for a model of one size, or too many or all images cannot be read.
     """
     result, fit = Evaluation(), (session.contract.height, session.contract.width)
-    processor = beside(processor, session)
+    processor = for_session(processor, session)
     prepare = partial(processor.prepare, upscale=upscale, fit=fit)
     if rectangular:
         batches = rectangular_batches(

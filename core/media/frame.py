@@ -1,4 +1,4 @@
-"""One image on its way through a program."""
+"""One image of a source."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Frame:
         name: Unique in the source: the file's name in it, for video with the number of the frame,
             e.g. ``street/0001.jpg`` or ``street.mp4#12``.
         path: The file, None for a stream.
-        number: Position in the file; 0 for a picture.
+        number: Position in the file; 0 for an image.
         picture: uint8 BGR [H, W, 3].
-        seconds: Time in the video; for a stream, since its first frame; None for a picture.
-        rate: Frames per second of the video, None where not known and for pictures.
+        seconds: Time in the video; for a stream, since its first frame; None for an image.
+        rate: Frames per second of the video, None where not known and for images.
         damaged: Why the frame or image is damaged though it was decoded; empty where nothing is known to be wrong.
     """
 

@@ -37,7 +37,7 @@ KNOWN = "images such as .jpg .png .webp, video such as .mp4 .mov .mkv; docs/sour
 
 
 class SourceKind(str, Enum):
-    """``pictures``, ``video`` (one or several files) or ``stream`` (camera or address)."""
+    """``pictures`` (image files), ``video`` (one or several files) or ``stream`` (camera or address)."""
 
     pictures = "pictures"
     video = "video"
@@ -46,14 +46,14 @@ class SourceKind(str, Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where frames come from.
+    """A source of images: files, or a stream.
 
     Attributes:
         text: What the user wrote, passwords masked.
-        kind: All files are pictures, all are video, or it is a stream.
+        kind: All files are images, all are video, or it is a stream.
         files: Absolute paths without ``..`` and without duplicates: sorted by name for a folder and a glob, in the
             order of the list otherwise; empty for a stream.
-        names: One a file, unique: the path below the deepest folder that holds all of them.
+        names: One per file, unique: the path below the deepest folder that holds all of them.
         address: Of a stream: URL, device path, or the index of a camera in digits.
     """
 
@@ -65,11 +65,11 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """Whether frames arrive by the clock, so that those that come too fast are dropped."""
+        """Whether frames arrive in real time, so that only the newest one is read; not for a video on a server."""
         return self.kind is SourceKind.stream and Path(urlsplit(self.address).path).suffix.lower() not in VIDEOS
 
     def without(self, folder: Path) -> Source:
-        """The source without what lies in ``folder``, e.g. the results of a run in the folder of its images.
+        """Return the source without the files in ``folder``, e.g. the results of a run in the folder of its images.
 
         Raises:
             HooklineError: Nothing is left.
@@ -82,7 +82,10 @@ class Source:
         return replace(self, files=files, names=_names(files))
 
     def digest(self, cache_dir: Path | None = None) -> str:
-        """SHA-256 over names and contents of the files; the same wherever the folder lies.
+        """Return the SHA-256 over names and contents of the files; the same wherever the folder lies.
+
+        Args:
+            cache_dir: Where digests of files are cached, ``RunContext.cache_dir``; None: not cached.
 
         Raises:
             HooklineError: A stream has no content to digest.
@@ -111,16 +114,16 @@ def image_source(images: Sequence[Path], text: str) -> Source:
 
 
 def list_source(text: object) -> Source:
-    """Find out what a source is and list its files.
+    """Return what a source is, with the files that it names. Nothing is opened but a ``.txt`` list.
 
     Args:
-        text: A picture, a video, a folder (with its subfolders, hidden ones left out), a glob, a
-            ``.txt`` list (one path a line, from the list's folder or the current one; ``#`` begins
-            a comment line), an address such as ``rtsp://...``, a camera (``0``, ``/dev/video0``),
-            or a list of several of these except streams. Hydra gives numbers as such.
+        text: An image, a video, a folder (with its subfolders, hidden ones left out), a glob, a ``.txt`` list (one path
+            per line, from the list's folder or the current one; ``#`` starts a comment line), an address such as
+            ``rtsp://...``, a camera (``0``, ``/dev/video0``), or a list of several of these except streams; text or
+            paths, a number for a camera.
 
     Raises:
-        HooklineError: Nothing there, nothing usable in it, or pictures and video mixed.
+        HooklineError: It does not exist, holds no images or video, or holds both.
     """
     texts = [str(item) for item in text] if isinstance(text, (list, tuple)) else [str(text)]
     shown = ", ".join(texts)

@@ -9,7 +9,7 @@ from core.detections import Detections, Filter, Letterbox
 from core.head import Head
 from core.media.ahead import ahead
 from core.media.frame import Frame
-from core.parts import ProcessorBackend, Session, beside
+from core.parts import ProcessorBackend, Session, for_session
 from stages.predict.behind import behind
 from stages.predict.clock import Clock
 
@@ -50,7 +50,7 @@ def run_pipeline(
         clock: Phases ``decode``, ``prepare``, ``inference``, ``detect``; the sink's own are its own.
         batch: Frames an inference.
     """
-    processor = beside(processor, session)
+    processor = for_session(processor, session)
     batches = _prepared(clock.each("decode", frames), session, processor, clock, batch)
     with behind(sink, DEPTH) as put, ahead(batches, max(1, DEPTH // batch)) as prepared:
         for taken, images, letterboxes in prepared:

@@ -10,7 +10,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from core.artifacts import Checkpoint
+from core.compose import typed
 from core.config import presentation
+from core.console import Console
 from core.containment import Fault
 from core.context import RunContext
 from core.errors import PlanError
@@ -18,11 +20,13 @@ from core.family_nodes import check_options, options_node, split_options
 from core.family_options import (
     FamilyOptions,
     family_options,
+    family_options_of,
     keyed_with_families,
     option_classes,
     option_fields_of,
     options_with_family,
 )
+from core.in_process import composed
 from core.keys import key_of
 from core.known import Known
 from core.parts import ModelFamily, NoOptions
@@ -175,6 +179,13 @@ def test_options_are_listed_by_family_and_each_once() -> None:
 
 def planned(config: Config, folder: Path, parts: Registry) -> Step:
     return make_plan(["learn"], toys.configs(learn=config), toys.context(folder, parts)).steps[-1]
+
+
+@pytest.mark.parametrize("argument", ["train.lr0=0.01", "++train.lr0=0.01", "train={epochs: 3, lr0: 0.01}"])
+def test_an_argument_that_equals_the_default_counts_as_set(argument: str) -> None:
+    with composed(["+stage=train", argument], Console()) as (config, plugins):
+        train = typed(config, plugins.registry).configs["train"]
+    assert family_options_of(train).given == {"lr0"}
 
 
 def test_an_option_of_another_family_is_refused_with_the_plan(tmp_path: Path) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
 from core.artifacts import Precision
+from core.config import shared
 from core.errors import HooklineError
 from core.ranges import Range
 from core.registry import Registry
 from core.stage import Stage
 from core.usage import usage
 from hookline import Artifact, Calibrator, RunContext, hookimpl, testing
+from hookline.ranges import Fraction
 
 
 @dataclass
@@ -24,6 +26,10 @@ class BlurConfig:
     rounds: Annotated[int, Range(1, 9)] = 3
     precision: Precision | None = None
     title: str = "x"
+    source: Any = shared("source")
+    conf: Fraction | None = shared("conf")
+    size: Any = shared("imgsz", otherwise=640)
+    device: str = shared("device")
 
 
 @dataclass
@@ -62,6 +68,29 @@ def test_a_stage_shows_its_ranges_and_values(registry: Registry) -> None:
         "  blur.rounds=3  (1 to 9)",
         "  blur.precision=null  (fp32, fp16, int8)",
         "  blur.title=x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values"),
+    [
+        ([], ("null", "null", "640", "auto")),
+        (["conf=0.4", "imgsz=[320,640]"], ("null", "0.4", "[320,640]", "auto")),
+        (["imgsz=null", "source=rtsp://me:secret@host/a"], ("rtsp://me:***@host/a", "null", "640", "auto")),
+        (["device=${nothing}", "conf=???"], ("null", "null", "640", "auto")),
+    ],
+)
+def test_an_option_that_follows_another_names_it_and_has_its_value(
+    registry: Registry, arguments: list[str], values: tuple[str, ...]
+) -> None:
+    lines = usage(["+stage=blur", *arguments], registry).splitlines()
+    begin = lines.index("  blur.title=x")
+    source, conf, size, device = values
+    assert lines[begin + 1 : begin + 5] == [
+        f"  blur.source={source}  (follows source=)",
+        f"  blur.conf={conf}  (follows conf=; 0 to 1)",
+        f"  blur.size={size}  (follows imgsz=)",
+        f"  blur.device={device}  (follows device=)",
     ]
 
 

@@ -18,7 +18,7 @@ from backends.gpu.processor import CupyProcessor
 from core.artifacts import DECODED, InputContract, Preprocessing
 from core.detections import Filter
 from core.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
-from core.parts import beside
+from core.parts import for_session
 from cuda_plugins import letterbox as twin
 from tests.gpu.devices import FakeSession, ShimDevice
 from tests.grid_family import FACTS
@@ -97,7 +97,7 @@ def test_opencv_and_twin_equal_the_formula() -> None:
 def test_the_kernel_equals_the_formula(dtype: str) -> None:
     device = ShimDevice()
     session = FakeSession(device, FACTS, lambda images: {}, layout=DECODED, input_dtype=dtype)
-    processor = beside(CupyProcessor(lambda number: device), session)
+    processor = for_session(CupyProcessor(lambda number: device), session)
     for case in random_cases(40, seed=2):
         images, _ = processor.prepare([case.picture], case.contract, upscale=case.upscale, fit=case.fit)
         np.testing.assert_array_equal(fetch(images, device, session.stream)[0], by_formula(case).astype(dtype))

@@ -16,7 +16,7 @@ from backends.cv import plugin as opencv_plugin
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu import numbering, plugin
 from backends.gpu.device import fetch
-from backends.gpu.processor import BesideSession, CupyProcessor
+from backends.gpu.processor import CupyProcessor, SessionProcessor
 from backends.graphsurgeon.plugin import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.nvidia import driver
@@ -25,7 +25,7 @@ from core.checks import broken
 from core.detections import Filter
 from core.errors import HooklineError
 from core.head import DeviceDecode
-from core.parts import Availability, DeviceProcessor, DeviceSession, NoOptions, beside
+from core.parts import Availability, DeviceProcessor, DeviceSession, NoOptions, for_session
 from cuda_plugins import loading
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from tests import grid_family
@@ -62,9 +62,9 @@ def session_of(device: Any, outputs: dict[str, Any], layout: str = DECODED, **op
     return FakeSession(device, FACTS, lambda images: outputs, layout=layout, **options)
 
 
-def paired(device: Any, session: FakeSession) -> BesideSession:
-    found = beside(CupyProcessor(lambda number: device), session)
-    assert isinstance(found, BesideSession)
+def paired(device: Any, session: FakeSession) -> SessionProcessor:
+    found = for_session(CupyProcessor(lambda number: device), session)
+    assert isinstance(found, SessionProcessor)
     return found
 
 
@@ -220,7 +220,7 @@ def test_only_the_boxes_are_found_on_the_stream_of_the_session():
 def test_a_session_on_the_host_gets_arrays_of_numpy(device):
     processor = CupyProcessor(lambda number: device, number=lambda word: 0)
     session: Any = type("HostSession", (), {"layout": DECODED, "facts": FACTS})()
-    assert beside(processor, session) is processor
+    assert for_session(processor, session) is processor
     pictures = [make_picture(33, 200), make_picture(5, 4)]
     images, placed = processor.prepare(pictures, CONTRACT)
     assert isinstance(images, np.ndarray)
@@ -274,7 +274,7 @@ def test_the_protocols_tell_who_can_work_on_a_device():
     assert isinstance(session, DeviceSession)
     assert isinstance(CupyProcessor(ShimDevice), DeviceProcessor)
     assert not isinstance(HOST, DeviceProcessor)
-    assert beside(HOST, session) is HOST
+    assert for_session(HOST, session) is HOST
 
 
 def test_real_photographs_and_weights_give_the_boxes_of_opencv(device, tmp_path, shared_data):
@@ -322,7 +322,7 @@ def test_a_session_on_a_gpu_is_followed_whatever_the_run_says():
     processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number), number=pytest.fail)
     session = session_of(ShimDevice(), {})
     session.device = 5
-    beside(processor.on_device("cuda:1"), session)
+    for_session(processor.on_device("cuda:1"), session)
     assert opened == [5]
 
 

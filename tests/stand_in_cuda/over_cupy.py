@@ -70,7 +70,7 @@ def test_pictures_in_and_boxes_out_in_two_threads(device):
     heads = make_heads()
     session = FakeSession(device, FACTS, lambda images: heads, layout="heads")
     session.device = NUMBER
-    processor = CupyProcessor(CupyDevice).beside(session)
+    processor = CupyProcessor(CupyDevice).for_session(session)
     pictures, prepared = [make_picture(40, 70), make_picture(90, 50)], []
     thread = threading.Thread(target=lambda: prepared.append(processor.prepare(pictures, CONTRACT)))
     thread.start()
