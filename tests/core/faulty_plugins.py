@@ -163,8 +163,8 @@ LOADING = [
     ),
     options(
         "opt_follows_type",
-        "    size: int = shared('weights')\n",
-        "follows 'weights', which is null: write `size: str | None = shared('weights')`",
+        "    size: int = shared('model')\n",
+        "follows 'model', which is null: write `size: str | None = shared('model')`",
     ),
     options(
         "opt_follows_value",
