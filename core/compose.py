@@ -206,7 +206,7 @@ def composed(registry: Registry) -> DictConfig:
     return root
 
 
-def options_at(config: DictConfig, *keys: str) -> Any:
+def options_at(config: DictConfig, *keys: str) -> Any:  # noqa: ANN401 - what Hydra composed
     """Return the value of a node, typed; None where there is no such node."""
     value: Any = config
     for key in keys:

@@ -30,7 +30,7 @@ def shared(
     presentation: bool = False,
     place: bool = False,
     fingerprinted: bool = False,
-) -> Any:
+) -> Any:  # noqa: ANN401 - the field has the type that its annotation states
     """Return a field that follows the top-level option ``word`` until the option itself is set.
 
     ``conf: float | None = shared("conf")`` in the options of the stage ``blur`` is the value of ``conf=``, unless

@@ -186,6 +186,8 @@ class _Planner:
         if made:
             return max(made)
         if wanted.optional and not (selected and self._given(kinds[0])):
+            if selected and (given := self._given_instead(kinds[0])):
+                self.problems.append(self._too_late(stage, kinds[0], given))
             return None
         return self._produce(stage, kinds[0])
 

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -67,10 +67,10 @@ def registered_form(trt: ModuleType) -> Literal["python", "ahead of time"] | Non
 
 
 @functools.cache
-def creator_class(trt: Any) -> Callable[[], object]:
+def creator_class(trt: ModuleType) -> Callable[[], object]:
     """The subclass of this TensorRT's ``IPluginCreatorV3One``."""
 
-    class YoloLayerCreator(trt.IPluginCreatorV3One):  # type: ignore[misc]
+    class YoloLayerCreator(trt.IPluginCreatorV3One):  # type: ignore[misc, name-defined]
         """Makes plugins of the attributes of a node, or of the fields in an engine."""
 
         def __init__(self) -> None:
@@ -89,10 +89,10 @@ def creator_class(trt: Any) -> Callable[[], object]:
 
 
 @functools.cache
-def plugin_class(trt: Any) -> Callable[[Settings], object]:
+def plugin_class(trt: ModuleType) -> Callable[[Settings], object]:
     """The subclass of this TensorRT's ``IPluginV3`` and its capabilities."""
 
-    class YoloLayer(trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime):  # type: ignore[misc]
+    class YoloLayer(trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime):  # type: ignore[misc, name-defined]
         """One node. A clone is of its own: contexts run side by side."""
 
         def __init__(self, settings: Settings) -> None:

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, Field
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -180,7 +180,7 @@ def _values(config: type[Any], name: str) -> str:
     return ", ".join(f"`{member.value}`" for member in enumeration_of(get_type_hints(config)[name]))
 
 
-def _default(item: Any) -> str:
+def _default(item: Field[object]) -> str:
     value = item.default if item.default_factory is MISSING else item.default_factory()
     if isinstance(value, str) and (match := re.fullmatch(FOLLOWS, value)):
         word, otherwise = match.groups()

@@ -1,4 +1,7 @@
-"""``Any`` turns the type checker off: its number may fall, never rise."""
+"""``Any`` turns the type checker off: its number may fall, never rise.
+
+ruff (ANN401) refuses it as the type of a parameter or a result; the count also sees it inside of types and in fields.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pathlib import Path
 
 from tests.any_count import count_any
 
-CEILING = 56
+CEILING = 38
 """Lower it whenever the count falls."""
 
 CODE = """

@@ -11,6 +11,7 @@ import pytest
 
 from backends.yolov5.coco import NAMES
 from backends.yolov5.plugin import RELEASES
+from core.artifacts import InputContract, OnnxModel
 from core.errors import HooklineError, PlanError
 from core.plan import make_plan
 from core.sidecar import write_sidecar
@@ -29,7 +30,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights with and without a sidecar, and data sets of the same, of other and of fewer classes."""
     folder = tmp_path_factory.mktemp("facts")
     tiny_checkpoint(folder / "bare.safetensors")
-    write_sidecar(complete(tiny_checkpoint(folder / "known.safetensors")))
+    checkpoint = tiny_checkpoint(folder / "known.safetensors")
+    write_sidecar(complete(checkpoint))
+    (folder / "known.onnx").write_bytes(b"graph")  # a plan reads the sidecar only
+    sizes = InputContract(batch=1, height=64, width=64, dynamic=("height", "width"))
+    exported = OnnxModel(path=folder / "known.onnx", facts=checkpoint.facts, contract=sizes, layout="heads")
+    write_sidecar(complete(exported))
     rows = {split: {"a": [(0, 0.5, 0.5, 0.5, 0.5)]} for split in ("train", "val")}
     for name, names in (("same", CLASSES), ("other", ("class0", "cat", "class2")), ("two", ("class0", "dog"))):
         write_dataset(folder / name, rows, names)
@@ -96,6 +102,23 @@ def test_what_does_not_fit_is_said_in_the_plan(folder: Path, tmp_path: Path, wor
     problems, _ = said(Program(tmp_path), folder, *words)
     assert any(line in problem for problem in problems), problems
     assert len(problems) == len(set(problems))
+
+
+STAGES = ("export", "graft", "build", "predict", "evaluate", "compare", "calibrate", "train")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("weights", ["{}/known.safetensors", "yolov5s", "{}/known.onnx"])
+def test_a_size_off_the_stride_is_refused_before_the_weights_are_read(
+    folder: Path, tmp_path: Path, stage: str, weights: str
+) -> None:
+    """Sidecars and official names say what the stride is."""
+    words = [f"weights={weights}", "imgsz=321", "data={}/same/data.yaml", "compare.reference={}/known.safetensors"]
+    problems, _ = said(Program(tmp_path), folder, f"+stage={stage}", *words)
+    line = "imgsz=321 is not a multiple of the model's largest stride 32; nearest: 320 or 352"
+    if weights.endswith(".onnx") and stage in {"export", "train"}:
+        line = f"stage '{stage}' needs a Checkpoint, and what was given is already an OnnxModel; start from an earlier"
+    assert any(problem.startswith(line) for problem in problems), problems
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import re
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol, SupportsInt
+from types import ModuleType
+from typing import Protocol, SupportsInt
 
 log = logging.getLogger("hookline")
 
@@ -68,10 +69,10 @@ class JournalLogger(Protocol):
 
 
 @functools.cache
-def make_logger(trt: Any) -> JournalLogger:
+def make_logger(trt: ModuleType) -> JournalLogger:
     """The ``ILogger`` of this process for a module; its ``journal`` holds what was said."""
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class Log(trt.ILogger):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.journal = Journal()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import TypeVar
 
 from core.arguments import ignore
 
@@ -51,10 +52,10 @@ class Course:
         self._report(f"{phase} {done}/{steps}" if steps > 1 else phase)
 
 
-def make_monitor(trt: Any, course: Course) -> object:
+def make_monitor(trt: ModuleType, course: Course) -> object:
     """An ``IProgressMonitor`` that tells ``course``; keep it until the builder is gone."""
 
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
 
