@@ -16,7 +16,7 @@ from tests.dataset_tools import write_dataset
 from tests.media_tools import make_picture, write_pictures, write_video
 from tests.yolov5_tools import tiny_checkpoint
 
-IMAGES, VIDEOS, VIDEO_FRAMES, RATE, STREAM_FRAMES = 30, 2, 150, 25, 90
+IMAGES, VIDEOS, VIDEO_FRAMES, RATE, STREAM_FRAMES = 30, 2, 150, 25, 60
 STREAM_SECONDS = 12
 Results = Mapping[str, Any]
 
@@ -247,6 +247,7 @@ SCENARIOS = (
         ("+stage=evaluate", *MODEL, DATA, *EVALUATE),
         {"start": "", "first job": "run/0/summary.json", "second job": "run/1/summary.json"},
         _sweep,
+        prepare=("+stage=export", *MODEL),
         sweep=True,
     ),
 )

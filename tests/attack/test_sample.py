@@ -11,7 +11,7 @@ from tests.attack.attempt import Job
 from tests.attack.kinds import KINDS
 from tests.attack.suite import Result, run_all
 
-EACH = 4
+EACH = 3
 """Cases of each kind."""
 
 
