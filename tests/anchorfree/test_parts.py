@@ -240,7 +240,7 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     checkpoint.save(weights(2), start)
     watcher = Listener()
-    given = job(tmp_path, watcher, start=plugin.load_backend(plugin.NoOptions()).read(start, start))
+    given = job(tmp_path, watcher, start=plugin.load_backend().read(start, start))
     trainer = Trainer(given, plugin.PREPROCESSING)
     assert torch.equal(trainer._network.state_dict()["stem.conv.weight"], weights(2).state["stem.conv.weight"])
     assert "tensors of the start weights are taken" in watcher.notes[0]
