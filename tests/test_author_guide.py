@@ -66,6 +66,7 @@ def test_every_block_is_used(page: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_package_of_the_guide_works(page: str, package: Path, repo_root: Path) -> None:
     work = package / "work"
     work.mkdir(exist_ok=True)
