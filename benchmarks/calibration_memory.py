@@ -20,7 +20,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from core.summary import machine, versions
+from core.execution.summary import versions
+from core.process.resources import machine
 
 SHOWN = ("onnxruntime", "opencv-python", "numpy")
 
@@ -76,9 +77,9 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 def batches(arguments: argparse.Namespace, count: int) -> Iterator[tuple[np.ndarray, int]]:
     """Pictures as network inputs, read and letterboxed ahead as the stage does."""
     from backends.cv.plugin import hookline_processors
-    from core.artifacts import InputContract
     from core.media.source import list_source
     from core.media.tolerance import Tolerance
+    from core.model_facts import InputContract
     from stages.calibrate.observing import prepared_batches
 
     (part,) = hookline_processors()
@@ -93,7 +94,7 @@ def infer(arguments: argparse.Namespace) -> int:
     import onnxruntime as ort
 
     from backends.ort.loading import Level, load_session, session_options
-    from backends.ort.plugin import OrtOptions
+    from backends.ort.options import OrtOptions
 
     session: ort.InferenceSession = load_session(
         arguments.onnx, session_options(OrtOptions(), Level.ORT_ENABLE_ALL), str(arguments.onnx)
@@ -104,17 +105,17 @@ def infer(arguments: argparse.Namespace) -> int:
 def calibrate(arguments: argparse.Namespace) -> int:
     """Our calibration: every activation into its histogram, ranges at the end."""
     from backends.calibrators.plugin import hookline_calibrators
-    from backends.ort.plugin import OrtOptions
-    from backends.ort.tap import OrtTap
-    from core.artifacts import InputContract
+    from backends.ort.options import OrtOptions
+    from backends.ort.recorder import OrtActivationRecorder
+    from core.model_facts import InputContract
     from stages.calibrate.observing import observe
 
     (part,) = (item for item in hookline_calibrators() if item.name == arguments.work)
     observer = part.load(part.options())
     contract = InputContract(batch=1, height=arguments.imgsz, width=arguments.imgsz)
     model = SimpleNamespace(path=arguments.onnx, contract=contract)
-    with OrtTap(model, OrtOptions()) as tap:
-        done = sum(observe(tap, batches(arguments, arguments.pictures), observer, contract))
+    with OrtActivationRecorder(model, OrtOptions()) as recorder:
+        done = sum(observe(recorder, batches(arguments, arguments.pictures), observer, contract))
     observer.ranges()
     return done
 

@@ -20,15 +20,16 @@ import numpy as np
 import onnxruntime as ort
 
 from backends.cv.plugin import hookline_processors
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.ort.plugin import OrtOptions
+from backends.ort.options import OrtOptions
 from backends.ort.runtime import OrtRuntime
 from backends.yolov5.anchors import HEADS, LAYOUTS, anchors_of
 from backends.yolov5.backend import YOLOv5Backend
 from backends.yolov5.head import head
-from core.artifacts import DECODED, Checkpoint, GraftedModel, InputContract, QuantizedModel
-from core.parts import Session
+from core.artifacts import Checkpoint, GraftedModel, QuantizedModel
+from core.kinds.session import Session
+from core.model_facts import DECODED, InputContract
 from cuda_plugins.signature import NUM
 from cuda_plugins.yolo_layer import yolo_layer
 

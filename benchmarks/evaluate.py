@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.summary import machine, versions
+from core.execution.summary import versions
+from core.process.resources import machine
 
 PATHS: Mapping[str, tuple[str, ...]] = {
     "classic": ("evaluate.model=heads", "export.layout=classic"),

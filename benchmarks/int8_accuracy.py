@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.evaluate import SHOWN, evaluate
-from core.summary import machine, versions
+from core.execution.summary import versions
+from core.process.resources import machine
 
 
 def main() -> None:

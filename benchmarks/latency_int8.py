@@ -23,8 +23,8 @@ import numpy as np
 import onnxruntime as ort
 
 from backends.ort.loading import load_session, session_options
-from backends.ort.plugin import OrtOptions
-from core.summary import machine
+from backends.ort.options import OrtOptions
+from core.process.resources import machine
 
 PAUSE = 0.02
 BLOCK, WARM = 6, 2

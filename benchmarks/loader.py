@@ -23,22 +23,20 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from backends.yolov5.pictures import scene, training
-from backends.yolov5.pictures.boxes import follow, to_corners, to_fractions
-from backends.yolov5.pictures.colour import random_gains
-from backends.yolov5.pictures.geometry import project, random_matrix
-from backends.yolov5.pictures.loader import Loader
-from backends.yolov5.pictures.randomness import Purpose, generator
-from backends.yolov5.pictures.sampler import EpochSampler
-from backends.yolov5.pictures.samples import Draw, Labelled
-from backends.yolov5.pictures.scene import flip
-from backends.yolov5.pictures.tiles import Tile, mosaic
-from backends.yolov5.pictures.training import TrainingPictures
+from backends.yolov5.data import images as training
+from backends.yolov5.data import mosaic as scene
+from backends.yolov5.data.boxes import follow, project, random_matrix, to_corners, to_fractions
+from backends.yolov5.data.drawing import random_gains
+from backends.yolov5.data.images import TrainingImages
+from backends.yolov5.data.loader import Loader
+from backends.yolov5.data.mosaic import Tile, flip, mosaic
+from backends.yolov5.data.sampler import EpochSampler
+from backends.yolov5.data.samples import Draw, LabelledImage, Purpose, generator
 from backends.yolov5.training.options import TrainingOptions
-from core.dataset import Sample, label_path
-from core.labels import load_labels
-from core.media.picture import read_picture
-from core.training_choices import Cache
+from core.data.dataset import Sample, label_path
+from core.data.labels import load_labels
+from core.kinds.training import ImageCache
+from core.media.image import read_picture
 from tests.yolov5.pictures.canvas import compose_on_canvas
 
 Draws = list[Draw]
@@ -70,7 +68,7 @@ class Clock:
 class CanvasPictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """The plain way, by the same random numbers."""
 
-    def __init__(self, samples: list[Labelled], imgsz: int, clock: Clock | None = None) -> None:
+    def __init__(self, samples: list[LabelledImage], imgsz: int, clock: Clock | None = None) -> None:
         self.samples, self.side, self.settings = samples, imgsz, TrainingOptions()
         timed = clock.timed if clock else lambda _, function: function
         self._read, self._draw = timed("read", read_picture), timed("draw", compose_on_canvas)
@@ -140,31 +138,31 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_samples(folder: Path) -> list[Labelled]:
+def read_samples(folder: Path) -> list[LabelledImage]:
     """The pictures of the folder with their labels."""
     samples = []
     for picture in sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"}):
         label = label_path(picture)
         labels = load_labels(Sample(picture, label if label.is_file() else None), [str(number) for number in range(80)])
-        samples.append(Labelled(picture, labels.classes, labels.boxes.astype(np.float32)))
+        samples.append(LabelledImage(picture, labels.classes, labels.boxes.astype(np.float32)))
     if not samples:
         raise SystemExit(f"no pictures in '{folder}'")
     return samples
 
 
-def ours(samples: list[Labelled], imgsz: int, cache: Cache) -> TrainingPictures:
+def ours(samples: list[LabelledImage], imgsz: int, cache: ImageCache) -> TrainingImages:
     """The library's pictures."""
-    return TrainingPictures(samples, read_picture, TrainingOptions(), imgsz=imgsz, epochs=1, seed=0, cache=cache)
+    return TrainingImages(samples, read_picture, TrainingOptions(), imgsz=imgsz, epochs=1, seed=0, cache=cache)
 
 
-def phases(samples: list[Labelled], imgsz: int, rounds: int) -> dict[str, dict[str, float]]:
+def phases(samples: list[LabelledImage], imgsz: int, rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds a picture by phase: of each picture the fastest round, mean over pictures."""
     clock = Clock()
     scene.draw = clock.timed("draw", scene.draw)
     scene.follow = clock.timed("boxes", scene.follow)
     training.flip = clock.timed("flip", training.flip)
     training.write_planes = clock.timed("colours", training.write_planes)
-    made = {cache.value: ours(samples, imgsz, cache) for cache in Cache}
+    made = {cache.value: ours(samples, imgsz, cache) for cache in ImageCache}
     for pictures in made.values():
         pictures.read = clock.timed("read", pictures.read)
     ways: dict[str, Any] = {"canvas": CanvasPictures(samples, imgsz, clock), **made}
@@ -185,12 +183,12 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {phase: float(np.mean([row.get(phase, 0) for row in rows])) for phase in sorted(set().union(*rows))}
 
 
-def rates(samples: list[Labelled], arguments: argparse.Namespace) -> dict[str, list[float]]:
+def rates(samples: list[LabelledImage], arguments: argparse.Namespace) -> dict[str, list[float]]:
     """Pictures a second of whole epochs, all ways in turns, the first epoch (processes start) left out."""
     sampler = EpochSampler(count=len(samples) * 4, batch=arguments.batch, seed=0)
     repeated = samples * 4
     ways: dict[str, Callable[[int], Iterable[Any]]] = {"canvas": canvas_batches(repeated, sampler, arguments)}
-    for cache in Cache:
+    for cache in ImageCache:
         ways[cache] = Loader(ours(repeated, arguments.imgsz, cache), sampler, workers=arguments.workers).epoch
     found: dict[str, list[float]] = {name: [] for name in ways}
     for epoch in range(arguments.rounds + 1):
@@ -204,7 +202,7 @@ def rates(samples: list[Labelled], arguments: argparse.Namespace) -> dict[str, l
 
 
 def canvas_batches(
-    samples: list[Labelled], sampler: EpochSampler, arguments: argparse.Namespace
+    samples: list[LabelledImage], sampler: EpochSampler, arguments: argparse.Namespace
 ) -> Callable[[int], Iterable[Any]]:
     """Batches of the plain way from a DataLoader as it comes."""
     epochs: list[int] = [0]

@@ -19,10 +19,9 @@ from backends.yolov5.config import official
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training import loss as losses
 from backends.yolov5.training.assign import Assigned
-from backends.yolov5.training.ema import EMA
-from backends.yolov5.training.optimizer import make_optimizer
+from backends.yolov5.training.optimizer import EMA, make_optimizer
 from backends.yolov5.training.options import TrainingOptions
-from core.training_choices import Optimizer
+from core.kinds.training import Optimizer
 
 BATCH, SIDE, CLASSES, BOXES, ROUNDS = 16, 640, 80, 20, 15
 

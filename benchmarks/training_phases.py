@@ -18,17 +18,17 @@ from typing import Any
 
 import torch
 
-from backends.yolov5 import official
-from backends.yolov5.pictures.batches import TrainingBatches
-from backends.yolov5.pictures.samples import Batch
-from backends.yolov5.training.allocation import keep_freed_memory
+from backends.yolov5 import convert_checkpoint as official
+from backends.yolov5.data.batches import TrainingBatches
+from backends.yolov5.data.samples import TrainingBatch
+from backends.yolov5.training.hyperparameters import Hyperparameters
 from backends.yolov5.training.loop import Batches, Loop
+from backends.yolov5.training.memory import keep_freed_memory
 from backends.yolov5.training.processes import processes
-from backends.yolov5.training.recipe import Recipe
 from benchmarks.loader import Clock, read_samples
-from core.dataset import Sample
+from core.data.dataset import Sample
 from core.evaluation.batches import read_sizes
-from core.media.picture import read_picture
+from core.media.image import read_picture
 
 PHASES = {
     "next": "loading + augmentation",
@@ -50,7 +50,7 @@ class TimedBatches:
     def __len__(self) -> int:
         return len(self._batches)
 
-    def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterator[Batch]:
+    def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterator[TrainingBatch]:
         """As the loop asks."""
         advance = self._clock.timed("next", iter(self._batches.epoch(number, class_scores)).__next__)
         for _ in range(len(self)):
@@ -78,7 +78,7 @@ def seconds(arguments: argparse.Namespace, workers: int) -> dict[str, float]:
     sizes = read_sizes([Sample(item.picture, None) for item in samples])
     weights = official.read(arguments.weights)
     network = weights.network().train().requires_grad_(requires_grad=True)
-    recipe = Recipe(epochs=arguments.epochs + 1, batch=arguments.batch, workers=workers)
+    recipe = Hyperparameters(epochs=arguments.epochs + 1, batch=arguments.batch, workers=workers)
     clock, found = Clock(), []
     with processes(torch.device("cpu")) as mine:
         batches = TrainingBatches(samples, sizes, read_picture, recipe, network.config, mine)

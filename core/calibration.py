@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HooklineError, shown
-from core.regular_file import read_regular
-from core.serial import SHOWN, DecodeError, decode, encode, parse
+from core.files.regular_file import read_regular
+from core.storage.serial import SHOWN, DecodeError, decode, encode, parse
 
 MAX_BYTES = 16_000_000
 """Bytes of a table or cache. For a network of 300 tensors a table has 60 kB, a cache 10 kB."""

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.artifacts import ModelFacts
 from core.errors import HooklineError
+from core.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     import numpy as np

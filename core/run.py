@@ -18,17 +18,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.errors import HooklineError
-from core.installation import overwritten_file, replaced_package
-from core.job import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, disabled_plugins, job, outcome, plugins_without
-from core.library_settings import keep_caches_here, set_libraries
-from core.plugins import BUILTINS, Plugins
-from core.ranks import RANKS
-from core.resuming import command
-from core.run_directory import remember_directories
-from core.serial import json_text
-from core.signals import Terminated, end_by_exception
-from core.streams import open_streams, text_stream
-from core.user_paths import check_working_directory
+from core.execution.job import (
+    INTERRUPTED,
+    TERMINATED,
+    USER_ERROR,
+    ReportedError,
+    disabled_plugins,
+    job,
+    outcome,
+    plugins_without,
+)
+from core.execution.run_directory import remember_directories
+from core.files.paths import check_working_directory
+from core.files.quoting import command
+from core.plugins.discovery import BUILTINS, Plugins
+from core.process.environment import RANKS, keep_caches_here, set_libraries
+from core.process.installation import overwritten_file, replaced_package
+from core.process.signals import Terminated, end_by_exception
+from core.process.streams import open_streams, text_stream
+from core.storage.serial import json_text
 from core.version import __version__
 
 _LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
@@ -54,7 +62,7 @@ def _main() -> int:
         keep_caches_here()
         plugins = _plugins(arguments)
         if not arguments or {"-h", "--help"} & set(arguments):
-            from core.usage import usage
+            from core.config.usage import usage
 
             print(usage(arguments, plugins.registry))
             return 0
@@ -86,7 +94,7 @@ def _plugins(arguments: Sequence[str]) -> Plugins:
 
 
 def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:
-    from core.command_line import prepared
+    from core.config.command_line import prepared
 
     check_working_directory()
     line = prepared(arguments, plugins.registry)
@@ -98,9 +106,9 @@ def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:
 def _through_hydra(plugins: Plugins) -> int:
     import hydra
 
-    from core.compose import register
-    from core.disk_errors import disk_errors
-    from core.explain import explained
+    from core.config.compose import register
+    from core.config.explain import explained
+    from core.files.regular_file import disk_errors
     from core.masking import masked_yaml
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are reported here, in one line

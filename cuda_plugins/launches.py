@@ -20,7 +20,7 @@ class Launch:
     """One launch of one kernel.
 
     Attributes:
-        source: Name of the source, for :func:`cuda_plugins.sources.source`.
+        source: Name of the source, for :func:`cuda_plugins.nvrtc.source`.
         kernel: Name of the function.
         grid: Blocks.
         block: Threads a block.

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from core.errors import UnavailableError
-from cuda_plugins import sources
+from cuda_plugins import nvrtc as sources
 from cuda_plugins.launches import Launch
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""NVRTC by ctypes: CUDA source to PTX, on any machine that has the library, with or without a GPU."""
+"""The CUDA sources, and NVRTC by ctypes: source to PTX."""
 
 from __future__ import annotations
 
-import ctypes
 import ctypes.util
 import functools
 import importlib.util
@@ -10,6 +9,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.errors import UnavailableError
+
+FOLDER = Path(__file__).parent / "kernels"
+OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=true")
+"""For NVRTC and nvcc. Without contraction to fused operations a kernel rounds as its NumPy twin does. Subnormal float32
+count as zero: CuPy compiles so whatever it is told, and every other compiler is to do the same."""
+
+
+def names() -> tuple[str, ...]:
+    """The kernels' sources by name, e.g. ``yolo_layer``."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.cu")))
+
+
+def source(name: str) -> str:
+    """The text of one source.
+
+    Raises:
+        FileNotFoundError: There is none of this name.
+    """
+    return (FOLDER / f"{name}.cu").read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -1,15 +1,52 @@
-"""What the plugins use of the objects that TensorRT hands to them. Its Python bindings have no type stubs.
-
-The module itself is a ``ModuleType``, since it is ``tensorrt`` or a variant of it, and known only at run time. Its
-enumerations are only compared, so they are ``object``.
-"""
+"""Types of the objects that TensorRT passes to plugins, and errors in functions that it calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+import functools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
 
 from numpy.typing import ArrayLike
+
+log = logging.getLogger("hookline")
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class _Kept(threading.local):
+    """The errors of a thread."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+
+
+_kept = _Kept()
+
+
+def reported(callback: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Log and keep what the callback raises, and raise it again."""
+
+    @functools.wraps(callback)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return callback(*args, **kwargs)
+        except Exception as error:
+            log.error("%s failed: %s: %s", callback.__qualname__.split(".")[-1], type(error).__name__, error)
+            _kept.errors.append(error)
+            raise
+
+    return call
+
+
+def take_errors() -> tuple[Exception, ...]:
+    """The errors in this thread since the last call, oldest first. Empty means that no callback failed."""
+    taken = tuple(_kept.errors)
+    _kept.errors.clear()
+    return taken
+
 
 ExprT = TypeVar("ExprT")
 

@@ -1,14 +1,17 @@
-"""The NumPy twin of ``YoloLayer_TRT``: the reference that kernels and graphs are compared with."""
+"""``YoloLayer_TRT``: NumPy twin and launch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import HooklineError
+from cuda_plugins.launches import Launch, struct
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
+from cuda_plugins.yolo_layer_settings import MAX_ANCHORS, MAX_LEVELS, Settings
 
 Floats = NDArray[np.float32]
 
@@ -74,3 +77,127 @@ def _decode(
     half = (rows[:, 2:4] * 2) ** 2 * anchors[anchor] * np.float32(0.5)
     scores = rows[:, 4] * rows[:, 5:].max(1)
     return np.concatenate([centre - half, centre + half], 1), scores, rows[:, 5:].argmax(1)
+
+
+SOURCE = "yolo_layer"
+KERNELS = {False: "yolo_layer_float", True: "yolo_layer_half"}
+"""By whether the heads are float16."""
+THREADS = 512
+CELLS_A_PART = 1024
+MAX_PARTS = 32
+"""A part of a picture reads the objectness of all cells before it again, so the number of parts is bounded."""
+BLOCKS = 528
+"""A batch is divided no further than this: four blocks for each of 132 multiprocessors."""
+
+LEVEL = struct(
+    ("head", np.uintp),
+    ("height", np.int32),
+    ("width", np.int32),
+    ("first", np.int32),
+    ("stride", np.float32, 2),
+    ("anchors", np.float32, 2 * MAX_ANCHORS),
+)
+YOLO_LAYER = struct(
+    ("levels", LEVEL, MAX_LEVELS),
+    ("level_count", np.int32),
+    ("anchor_count", np.int32),
+    ("class_count", np.int32),
+    ("cell_count", np.int32),
+    ("threshold", np.float32),
+    ("outputs", np.uintp, 4),
+)
+
+
+@dataclass(frozen=True)
+class LevelInput:
+    """One level's input: its address on the device, and the height and width of its grid."""
+
+    address: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Addresses on the device of contiguous int32 [B, 1], float32 [B, N, 4], float32 [B, N], int32 [B, N]."""
+
+    counts: int
+    boxes: int
+    scores: int
+    classes: int
+
+
+def cells(heads: Sequence[LevelInput], anchors: int) -> int:
+    """Rows of the outputs: N = anchors a level * sum(H * W)."""
+    return anchors * sum(head.height * head.width for head in heads)
+
+
+def yolo_layer_launch(
+    heads: Sequence[LevelInput],
+    outputs: Decoded,
+    *,
+    batch: int,
+    max_stride: int,
+    num_classes: int,
+    anchors: Sequence[float],
+    threshold: float,
+    half: bool = False,
+) -> Launch:
+    """Decode all levels of a batch.
+
+    Args:
+        heads: Small stride first; contiguous [B, A*(5+nc), H, W].
+        outputs: Where the results go.
+        batch: B.
+        max_stride: Stride of the last level in pixels.
+        num_classes: nc.
+        anchors: w, h in pixels of the network input, A pairs a level, levels in the order of ``heads``.
+        threshold: Cells with an objectness below it are dropped.
+        half: The heads are float16 instead of float32.
+
+    Raises:
+        HooklineError: Levels or anchors that the kernel does not hold, or boxes that are not aligned.
+    """
+    pairs = Settings(max_stride, num_classes, tuple(anchors), threshold).pairs(len(heads))
+    argument = np.zeros(1, YOLO_LAYER)
+    network = np.asarray([heads[-1].width, heads[-1].height], np.float32) * np.float32(max_stride)
+    for level, head in enumerate(heads):
+        entry = argument["levels"][0, level]
+        entry["height"], entry["width"] = head.height, head.width
+        entry["first"] = cells(heads[:level], pairs.shape[1])
+        entry["stride"] = network / np.asarray([head.width, head.height], np.float32)
+        entry["anchors"][: pairs[level].size] = pairs[level].ravel()
+    count = cells(heads, pairs.shape[1])
+    argument["level_count"], argument["anchor_count"], argument["class_count"] = *pairs.shape[:2], num_classes
+    argument["cell_count"], argument["threshold"] = count, threshold
+    launch = Launch(
+        source=SOURCE,
+        kernel=KERNELS[half],
+        grid=(parts(count, batch), batch, 1),
+        block=(THREADS, 1, 1),
+        argument=argument,
+    )
+    place(launch, [head.address for head in heads], outputs)
+    return launch
+
+
+def place(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
+    """Point a launch at other data of the same shapes, in place; one that is under way keeps its own.
+
+    Args:
+        launch: From :func:`yolo_layer_launch`.
+        heads: Addresses on the device of contiguous [B, A*(5+nc), H, W], one a level.
+        outputs: Where the results go.
+
+    Raises:
+        HooklineError: The boxes are not aligned to 16 bytes, as the kernel writes each at once.
+    """
+    if outputs.boxes % 16:
+        raise HooklineError(f"boxes at the address {outputs.boxes:#x}", "the kernel needs them aligned to 16 bytes")
+    launch.argument["levels"]["head"][0, : len(heads)] = heads
+    launch.argument["outputs"][0] = (outputs.counts, outputs.boxes, outputs.scores, outputs.classes)
+
+
+def parts(count: int, batch: int) -> int:
+    """Blocks a picture of ``count`` cells."""
+    return max(1, min(-(-count // CELLS_A_PART), -(-BLOCKS // batch), MAX_PARTS))

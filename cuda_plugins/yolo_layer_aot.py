@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.errors import HooklineError
-from cuda_plugins import nvrtc, sources
-from cuda_plugins.callbacks import reported
+from cuda_plugins import nvrtc
+from cuda_plugins import nvrtc as sources
 from cuda_plugins.signature import NAMESPACE, OPERATOR
-from cuda_plugins.tensorrt_types import SymInt, TensorDesc
-from cuda_plugins.yolo_layer_launch import BLOCKS, CELLS_A_PART, MAX_PARTS, SOURCE, THREADS
+from cuda_plugins.tensorrt_types import SymInt, TensorDesc, reported
+from cuda_plugins.yolo_layer import BLOCKS, CELLS_A_PART, MAX_PARTS, SOURCE, THREADS
 from cuda_plugins.yolo_layer_plugin import check_channels, output_types, registered_form
 from cuda_plugins.yolo_layer_settings import TYPES, Settings, from_arrays
 

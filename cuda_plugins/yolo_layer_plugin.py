@@ -16,7 +16,6 @@ import numpy as np
 
 from core.errors import HooklineError
 from cuda_plugins import loading
-from cuda_plugins.callbacks import reported
 from cuda_plugins.launches import Launch
 from cuda_plugins.signature import NAMESPACE, OPERATOR, OUTPUTS, VERSION
 from cuda_plugins.tensorrt_types import (
@@ -25,8 +24,9 @@ from cuda_plugins.tensorrt_types import (
     ExprT,
     PluginField,
     PluginTensorDesc,
+    reported,
 )
-from cuda_plugins.yolo_layer_launch import KERNELS, SOURCE, Decoded, Head, place, yolo_layer_launch
+from cuda_plugins.yolo_layer import KERNELS, SOURCE, Decoded, LevelInput, place, yolo_layer_launch
 from cuda_plugins.yolo_layer_settings import Settings, from_arrays
 
 _registered: list[object] = []
@@ -191,7 +191,7 @@ def prepare(
         return before
     check_channels([desc.dims for desc in inputs], settings)
     launch = yolo_layer_launch(
-        [Head(0, *desc.dims[2:4]) for desc in inputs],
+        [LevelInput(0, *desc.dims[2:4]) for desc in inputs],
         Decoded(0, 0, 0, 0),
         batch=inputs[0].dims[0],
         half=inputs[0].type == trt.DataType.HALF,

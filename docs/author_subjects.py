@@ -101,9 +101,9 @@ PAGES: Mapping[str, Page] = {
         "A stage gets a `RunContext` as its argument `context`. In tests, `hookline.testing.context` makes one.",
         ("RunContext", "Reporter", "Progress"),
         met={
-            "core.registry:Registry": ("get", "all", "stages"),
-            "core.registry:Descriptor": (),
-            "core.trackers:Trackers": ("scalars", "picture", "close"),
+            "core.plugins.registry:Registry": ("get", "all", "stages"),
+            "core.kinds.table:Descriptor": (),
+            "core.kinds.tracker:Trackers": ("scalars", "picture", "close"),
         },
     ),
     "options": Page(
@@ -125,7 +125,7 @@ PAGES: Mapping[str, Page] = {
             "family_options",
         ),
         module="hookline.ranges",
-        met={"core.serial:DataclassInstance": ()},
+        met={"core.storage.serial:DataclassInstance": ()},
     ),
     "errors": Page(
         "Errors and codes",
@@ -162,7 +162,7 @@ PAGES: Mapping[str, Page] = {
             "parse_stride",
             "read_onnx",
         ),
-        met={"core.head:Shape": ()},
+        met={"core.kinds.head:Shape": ()},
     ),
     "runtimes": Page(
         "Runtimes, builds and sessions",
@@ -179,12 +179,12 @@ PAGES: Mapping[str, Page] = {
             "CalibrationFeed",
             "check_engine_file",
             "Session",
-            "TellingSession",
+            "ReportingSession",
             "CheckingSession",
             "DeviceSession",
             "DeviceArray",
-            "TappingRuntime",
-            "Tap",
+            "RecordingRuntime",
+            "ActivationRecorder",
         ),
     ),
     "quantisation": Page(

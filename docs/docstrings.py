@@ -12,9 +12,9 @@ import hookline.checks
 import hookline.ranges
 
 PUBLIC = {
-    "core.checks": "hookline.checks",
-    "core.ranges": "hookline.ranges",
-    "core.training_choices": "hookline.training",
+    "core.kinds.check": "hookline.checks",
+    "core.options.ranges": "hookline.ranges",
+    "core.kinds.training": "hookline.training",
 }
 """Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
 

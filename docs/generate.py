@@ -14,14 +14,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core import building, detections, head, hookspecs, metadata, parts, quantizing
-from core.compose import Words
-from core.family_options import option_classes, own_fields
-from core.hookspecs import PROJECT
-from core.parts import NoOptions
-from core.plugins import load_plugins
-from core.ranges import enumeration_of, ranges_of
-from core.registry import KINDS, PART_KINDS, Registry
+import hookline
+from core import detections
+from core.kinds import building, head
+from core.kinds import quantizer as quantizing
+from core.kinds.family_options import option_classes, own_fields
+from core.kinds.lookup import PROJECT
+from core.kinds.part import NoOptions
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS, PART_KINDS
+from core.options.ranges import enumeration_of, ranges_of
+from core.options.words import Words
+from core.plugins import hookspecs
+from core.plugins.loading import load_plugins
+from core.plugins.registry import Registry
+from core.storage import metadata
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
@@ -37,15 +44,15 @@ INTRODUCTION = (
 )
 
 FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
-"""The default of a field that follows another option, as ``core.config.shared`` writes it."""
+"""The default of a field that follows another option, as ``core.options.fields.shared`` writes it."""
 
 HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (
-        parts.ModelBackend,
-        parts.Session,
-        parts.TellingSession,
+        hookline.ModelBackend,
+        hookline.Session,
+        hookline.ReportingSession,
         head.Head,
         head.PixelHead,
         head.DeviceDecode,
@@ -54,31 +61,31 @@ PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
         metadata.OnnxSignature,
         metadata.ModelMetadata,
     ),
-    "calibrators": (parts.RangeObserver,),
-    "quantizers": (parts.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
-    "grafts": (parts.GraftBackend, head.Head, head.DecodedHead),
+    "calibrators": (hookline.RangeObserver,),
+    "quantizers": (hookline.QuantizerBackend, quantizing.QuantizeJob, quantizing.QdqStyle),
+    "grafts": (hookline.GraftBackend, head.Head, head.DecodedHead),
     "runtimes": (
-        parts.RuntimeBackend,
+        hookline.RuntimeBackend,
         building.BuildJob,
         building.BuildReporter,
         building.CalibrationFeed,
         building.BuildRequest,
-        parts.Session,
-        parts.DeviceSession,
-        parts.TellingSession,
-        parts.CheckingSession,
-        parts.TappingRuntime,
-        parts.Tap,
+        hookline.Session,
+        hookline.DeviceSession,
+        hookline.ReportingSession,
+        hookline.CheckingSession,
+        hookline.RecordingRuntime,
+        hookline.ActivationRecorder,
     ),
     "processors": (
-        parts.ProcessorBackend,
-        parts.DeviceProcessor,
-        parts.PlacedProcessor,
+        hookline.ProcessorBackend,
+        hookline.DeviceProcessor,
+        hookline.PlacedProcessor,
         head.Head,
         detections.Filter,
         detections.Candidates,
     ),
-    "trackers": (parts.TrackerBackend,),
+    "trackers": (hookline.TrackerBackend,),
 }
 """What the heavy half behind ``load`` must be able to do, by kind, and what it may be able to do besides."""
 
@@ -113,7 +120,7 @@ def configuration(registry: Registry) -> str:
         "## Top level",
         _words(),
     ]
-    for stage in registry.stages():
+    for stage in registry.all(Stage).values():
         sections += [f"## {stage.name}", f"{_sentence(stage.summary)}"]
         for family, declared in option_classes(stage.signature.config, registry):
             sections += [f"### Models of the family {family}"] if family else []

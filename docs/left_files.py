@@ -9,10 +9,11 @@ from author_pages import fields_of
 from docstrings import cell
 
 from core.calibration import Ranges
-from core.incomplete import Work
-from core.registry import Registry
-from core.status import Advance, Status
-from core.summary import StageRecord, Summary
+from core.execution.status import Advance, Status
+from core.kinds.lifecycle import StageRecord, Summary
+from core.kinds.stage import Stage
+from core.plugins.registry import Registry
+from core.storage.incomplete import IncompleteWork
 from stages.train.figures import Figures
 
 
@@ -355,14 +356,14 @@ def files_page(registry: Registry) -> str:
     sections = [INTRODUCTION, "## The run", *_described(RUN)]
     sections += ["An entry of `stages` in summary.json has the keys", _keys(LeftFile("", "", StageRecord))]
     sections += ["`progress` in status.json is null where nothing is counted, else", _keys(LeftFile("", "", Advance))]
-    marker = _keys(LeftFile("", "", Work)) + "\n| `reason` | Why the stage ended; empty while it runs. |"
+    marker = _keys(LeftFile("", "", IncompleteWork)) + "\n| `reason` | Why the stage ended; empty while it runs. |"
     sections += [
         "### `<stage>/incomplete.json`\n\nMarks the results of an incremental stage until they are complete.",
         f"{marker}\n| `values` | Counts of what is finished. |",
         SIDECARS,
         _keys(LeftFile("", "", SIDECAR)),
     ]
-    for stage in registry.stages():
+    for stage in registry.all(Stage).values():
         kinds = " or ".join(f"`{kind.__name__}`" for kind in stage.signature.provides)
         place = "stored, with a sidecar" if stage.stored else "not stored: in the run's directory only"
         sections += [f"## {stage.name}", f"Gives {kinds}; {place}.", *_described(STAGES.get(stage.name, ()))]

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.artifacts import DECODED as DECODED
     from core.artifacts import AnyModel as AnyModel
     from core.artifacts import Artifact as Artifact
     from core.artifacts import CalibrationTable as CalibrationTable
@@ -21,120 +20,121 @@ if TYPE_CHECKING:
     from core.artifacts import Diagnosis as Diagnosis
     from core.artifacts import Engine as Engine
     from core.artifacts import GraftedModel as GraftedModel
-    from core.artifacts import InputContract as InputContract
-    from core.artifacts import Int8Route as Int8Route
     from core.artifacts import Metrics as Metrics
-    from core.artifacts import ModelFacts as ModelFacts
     from core.artifacts import OnnxModel as OnnxModel
     from core.artifacts import Pictures as Pictures
-    from core.artifacts import Precision as Precision
     from core.artifacts import Predictions as Predictions
-    from core.artifacts import Preprocessing as Preprocessing
     from core.artifacts import Provenance as Provenance
     from core.artifacts import QuantizedModel as QuantizedModel
-    from core.building import BuildJob as BuildJob
-    from core.building import BuildReporter as BuildReporter
-    from core.building import BuildRequest as BuildRequest
-    from core.building import CalibrationFeed as CalibrationFeed
-    from core.building import CalibrationInput as CalibrationInput
     from core.calibration import Ranges as Ranges
     from core.calibration import TensorRange as TensorRange
-    from core.classes import class_ids as class_ids
-    from core.config import chosen as chosen
-    from core.config import fingerprinted as fingerprinted
-    from core.config import place as place
-    from core.config import presentation as presentation
-    from core.config import shared as shared
-    from core.context import Progress as Progress
-    from core.context import Reporter as Reporter
-    from core.context import RunContext as RunContext
-    from core.dataset import Sample as Sample
-    from core.dataset import load_split as load_split
+    from core.data.classes import class_ids as class_ids
+    from core.data.dataset import Sample as Sample
+    from core.data.dataset import load_split as load_split
+    from core.data.labels import Labels as Labels
+    from core.data.labels import load_labels as load_labels
     from core.detections import Candidates as Candidates
     from core.detections import Detections as Detections
     from core.detections import Filter as Filter
     from core.detections import Letterbox as Letterbox
-    from core.digest import file_digest as file_digest
-    from core.engine_file import check_engine_file as check_engine_file
     from core.errors import HooklineError as HooklineError
     from core.errors import PlanError as PlanError
     from core.errors import UnavailableError as UnavailableError
     from core.errors import shown as shown
     from core.errors import unknown as unknown
-    from core.families import all_families as all_families
-    from core.families import families_of_inputs as families_of_inputs
-    from core.family_options import FamilyOptions as FamilyOptions
-    from core.family_options import family_options as family_options
-    from core.head import BOXES as BOXES
-    from core.head import CLASSES as CLASSES
-    from core.head import NUM as NUM
-    from core.head import SCORES as SCORES
-    from core.head import DecodedHead as DecodedHead
-    from core.head import DeviceDecode as DeviceDecode
-    from core.head import Head as Head
-    from core.head import PixelHead as PixelHead
-    from core.head import batch_axis as batch_axis
-    from core.hookspecs import hookimpl as hookimpl
-    from core.in_process import RunResult as RunResult
-    from core.known import Known as Known
-    from core.labels import Labels as Labels
-    from core.labels import load_labels as load_labels
+    from core.execution.in_process import RunResult as RunResult
+    from core.files.onnx_file import read_onnx as read_onnx
+    from core.kinds.building import BuildJob as BuildJob
+    from core.kinds.building import BuildReporter as BuildReporter
+    from core.kinds.building import BuildRequest as BuildRequest
+    from core.kinds.building import CalibrationFeed as CalibrationFeed
+    from core.kinds.building import CalibrationInput as CalibrationInput
+    from core.kinds.calibrator import Calibrator as Calibrator
+    from core.kinds.calibrator import RangeObserver as RangeObserver
+    from core.kinds.check import Check as Check
+    from core.kinds.context import RunContext as RunContext
+    from core.kinds.family_options import FamilyOptions as FamilyOptions
+    from core.kinds.family_options import family_options as family_options
+    from core.kinds.graft import CustomOperators as CustomOperators
+    from core.kinds.graft import Graft as Graft
+    from core.kinds.graft import GraftBackend as GraftBackend
+    from core.kinds.head import BOXES as BOXES
+    from core.kinds.head import CLASSES as CLASSES
+    from core.kinds.head import NUM as NUM
+    from core.kinds.head import SCORES as SCORES
+    from core.kinds.head import DecodedHead as DecodedHead
+    from core.kinds.head import DeviceDecode as DeviceDecode
+    from core.kinds.head import Head as Head
+    from core.kinds.head import PixelHead as PixelHead
+    from core.kinds.head import batch_axis as batch_axis
+    from core.kinds.lifecycle import Plan as Plan
+    from core.kinds.lifecycle import StageRecord as StageRecord
+    from core.kinds.lifecycle import Step as Step
+    from core.kinds.lifecycle import Summary as Summary
+    from core.kinds.model import ModelBackend as ModelBackend
+    from core.kinds.model import ModelFamily as ModelFamily
+    from core.kinds.model import Release as Release
+    from core.kinds.part import Availability as Availability
+    from core.kinds.part import NoOptions as NoOptions
+    from core.kinds.processor import DeviceProcessor as DeviceProcessor
+    from core.kinds.processor import PlacedProcessor as PlacedProcessor
+    from core.kinds.processor import Processor as Processor
+    from core.kinds.processor import ProcessorBackend as ProcessorBackend
+    from core.kinds.processor import for_session as for_session
+    from core.kinds.quantizer import QdqStyle as QdqStyle
+    from core.kinds.quantizer import QuantizeJob as QuantizeJob
+    from core.kinds.quantizer import Quantizer as Quantizer
+    from core.kinds.quantizer import QuantizerBackend as QuantizerBackend
+    from core.kinds.runtime import ActivationRecorder as ActivationRecorder
+    from core.kinds.runtime import RecordingRuntime as RecordingRuntime
+    from core.kinds.runtime import Runtime as Runtime
+    from core.kinds.runtime import RuntimeBackend as RuntimeBackend
+    from core.kinds.session import CheckingSession as CheckingSession
+    from core.kinds.session import DeviceArray as DeviceArray
+    from core.kinds.session import DeviceSession as DeviceSession
+    from core.kinds.session import ReportingSession as ReportingSession
+    from core.kinds.session import Session as Session
+    from core.kinds.stage import Known as Known
+    from core.kinds.stage import Stage as Stage
+    from core.kinds.stage import all_families as all_families
+    from core.kinds.stage import families_of_inputs as families_of_inputs
+    from core.kinds.tracker import PlacedTracker as PlacedTracker
+    from core.kinds.tracker import RunInfo as RunInfo
+    from core.kinds.tracker import Tracker as Tracker
+    from core.kinds.tracker import TrackerBackend as TrackerBackend
+    from core.kinds.training import EpochResult as EpochResult
+    from core.kinds.training import EpochScores as EpochScores
+    from core.kinds.training import Trained as Trained
+    from core.kinds.training import TrainingJob as TrainingJob
+    from core.kinds.training import TrainingPicture as TrainingPicture
+    from core.kinds.training import TrainingWatcher as TrainingWatcher
     from core.media.frame import Frame as Frame
     from core.media.source import Source as Source
     from core.media.source import SourceKind as SourceKind
     from core.media.source import list_source as list_source
-    from core.metadata import ModelMetadata as ModelMetadata
-    from core.metadata import OnnxSignature as OnnxSignature
-    from core.metadata import parse_names as parse_names
-    from core.metadata import parse_stride as parse_stride
-    from core.onnx_file import read_onnx as read_onnx
-    from core.opening import ModelForm as ModelForm
-    from core.opening import open_model as open_model
-    from core.parts import Availability as Availability
-    from core.parts import Calibrator as Calibrator
-    from core.parts import Check as Check
-    from core.parts import CheckingSession as CheckingSession
-    from core.parts import CustomOperators as CustomOperators
-    from core.parts import DeviceArray as DeviceArray
-    from core.parts import DeviceProcessor as DeviceProcessor
-    from core.parts import DeviceSession as DeviceSession
-    from core.parts import Graft as Graft
-    from core.parts import GraftBackend as GraftBackend
-    from core.parts import ModelBackend as ModelBackend
-    from core.parts import ModelFamily as ModelFamily
-    from core.parts import NoOptions as NoOptions
-    from core.parts import PlacedProcessor as PlacedProcessor
-    from core.parts import PlacedTracker as PlacedTracker
-    from core.parts import Processor as Processor
-    from core.parts import ProcessorBackend as ProcessorBackend
-    from core.parts import Quantizer as Quantizer
-    from core.parts import QuantizerBackend as QuantizerBackend
-    from core.parts import RangeObserver as RangeObserver
-    from core.parts import Release as Release
-    from core.parts import Runtime as Runtime
-    from core.parts import RuntimeBackend as RuntimeBackend
-    from core.parts import Session as Session
-    from core.parts import Tap as Tap
-    from core.parts import TappingRuntime as TappingRuntime
-    from core.parts import TellingSession as TellingSession
-    from core.parts import Tracker as Tracker
-    from core.parts import TrackerBackend as TrackerBackend
-    from core.parts import for_session as for_session
-    from core.plan import Plan as Plan
-    from core.plan import Step as Step
-    from core.quantizing import QdqStyle as QdqStyle
-    from core.quantizing import QuantizeJob as QuantizeJob
-    from core.spans import Span as Span
-    from core.stage import Stage as Stage
-    from core.summary import StageRecord as StageRecord
-    from core.summary import Summary as Summary
-    from core.trackers import RunInfo as RunInfo
-    from core.training import EpochResult as EpochResult
-    from core.training import EpochScores as EpochScores
-    from core.training import Trained as Trained
-    from core.training import TrainingJob as TrainingJob
-    from core.training import TrainingPicture as TrainingPicture
-    from core.training import TrainingWatcher as TrainingWatcher
+    from core.model_facts import DECODED as DECODED
+    from core.model_facts import InputContract as InputContract
+    from core.model_facts import Int8Route as Int8Route
+    from core.model_facts import ModelFacts as ModelFacts
+    from core.model_facts import Precision as Precision
+    from core.model_facts import Preprocessing as Preprocessing
+    from core.options.fields import chosen as chosen
+    from core.options.fields import fingerprinted as fingerprinted
+    from core.options.fields import place as place
+    from core.options.fields import presentation as presentation
+    from core.options.fields import shared as shared
+    from core.options.sizes import Span as Span
+    from core.planning.opening import ModelForm as ModelForm
+    from core.planning.opening import open_model as open_model
+    from core.plugins.hookspecs import hookimpl as hookimpl
+    from core.reporting import Progress as Progress
+    from core.reporting import Reporter as Reporter
+    from core.storage.digest import file_digest as file_digest
+    from core.storage.metadata import ModelMetadata as ModelMetadata
+    from core.storage.metadata import OnnxSignature as OnnxSignature
+    from core.storage.metadata import parse_names as parse_names
+    from core.storage.metadata import parse_stride as parse_stride
+    from core.storage.sidecar import check_engine_file as check_engine_file
     from core.version import __version__ as __version__
     from hookline.model import Model as Model
     from hookline.model import NamedDetections as NamedDetections
@@ -149,136 +149,136 @@ if TYPE_CHECKING:
 _MODULES: Mapping[str, str] = {
     "AnyModel": "core.artifacts",
     "Artifact": "core.artifacts",
-    "Availability": "core.parts",
-    "BOXES": "core.head",
-    "BuildJob": "core.building",
-    "BuildReporter": "core.building",
-    "BuildRequest": "core.building",
-    "CLASSES": "core.head",
-    "CalibrationFeed": "core.building",
-    "CalibrationInput": "core.building",
+    "Availability": "core.kinds.part",
+    "BOXES": "core.kinds.head",
+    "BuildJob": "core.kinds.building",
+    "BuildReporter": "core.kinds.building",
+    "BuildRequest": "core.kinds.building",
+    "CLASSES": "core.kinds.head",
+    "CalibrationFeed": "core.kinds.building",
+    "CalibrationInput": "core.kinds.building",
     "CalibrationTable": "core.artifacts",
-    "Calibrator": "core.parts",
+    "Calibrator": "core.kinds.calibrator",
     "Candidates": "core.detections",
-    "Check": "core.parts",
-    "CheckingSession": "core.parts",
+    "Check": "core.kinds.check",
+    "CheckingSession": "core.kinds.session",
     "Checkpoint": "core.artifacts",
     "Comparison": "core.artifacts",
-    "CustomOperators": "core.parts",
-    "DECODED": "core.artifacts",
+    "CustomOperators": "core.kinds.graft",
+    "DECODED": "core.model_facts",
     "Dataset": "core.artifacts",
-    "DecodedHead": "core.head",
+    "DecodedHead": "core.kinds.head",
     "Detections": "core.detections",
-    "DeviceArray": "core.parts",
-    "DeviceDecode": "core.head",
-    "DeviceProcessor": "core.parts",
-    "DeviceSession": "core.parts",
+    "DeviceArray": "core.kinds.session",
+    "DeviceDecode": "core.kinds.head",
+    "DeviceProcessor": "core.kinds.processor",
+    "DeviceSession": "core.kinds.session",
     "Diagnosis": "core.artifacts",
     "Engine": "core.artifacts",
-    "EpochResult": "core.training",
-    "EpochScores": "core.training",
-    "FamilyOptions": "core.family_options",
+    "EpochResult": "core.kinds.training",
+    "EpochScores": "core.kinds.training",
+    "FamilyOptions": "core.kinds.family_options",
     "Filter": "core.detections",
     "Frame": "core.media.frame",
-    "Graft": "core.parts",
-    "GraftBackend": "core.parts",
+    "Graft": "core.kinds.graft",
+    "GraftBackend": "core.kinds.graft",
     "GraftedModel": "core.artifacts",
-    "Head": "core.head",
+    "Head": "core.kinds.head",
     "HooklineError": "core.errors",
-    "InputContract": "core.artifacts",
-    "Int8Route": "core.artifacts",
-    "Known": "core.known",
-    "Labels": "core.labels",
+    "InputContract": "core.model_facts",
+    "Int8Route": "core.model_facts",
+    "Known": "core.kinds.stage",
+    "Labels": "core.data.labels",
     "Letterbox": "core.detections",
     "Metrics": "core.artifacts",
     "Model": "hookline.model",
-    "ModelBackend": "core.parts",
-    "ModelFacts": "core.artifacts",
-    "ModelFamily": "core.parts",
-    "ModelForm": "core.opening",
-    "ModelMetadata": "core.metadata",
-    "NUM": "core.head",
+    "ModelBackend": "core.kinds.model",
+    "ModelFacts": "core.model_facts",
+    "ModelFamily": "core.kinds.model",
+    "ModelForm": "core.planning.opening",
+    "ModelMetadata": "core.storage.metadata",
+    "NUM": "core.kinds.head",
     "NamedDetections": "hookline.model",
-    "NoOptions": "core.parts",
+    "NoOptions": "core.kinds.part",
     "OnnxModel": "core.artifacts",
-    "OnnxSignature": "core.metadata",
+    "OnnxSignature": "core.storage.metadata",
     "Pictures": "core.artifacts",
-    "PixelHead": "core.head",
-    "PlacedProcessor": "core.parts",
-    "PlacedTracker": "core.parts",
-    "Plan": "core.plan",
+    "PixelHead": "core.kinds.head",
+    "PlacedProcessor": "core.kinds.processor",
+    "PlacedTracker": "core.kinds.tracker",
+    "Plan": "core.kinds.lifecycle",
     "PlanError": "core.errors",
-    "Precision": "core.artifacts",
+    "Precision": "core.model_facts",
     "Predictions": "core.artifacts",
-    "Preprocessing": "core.artifacts",
-    "Processor": "core.parts",
-    "ProcessorBackend": "core.parts",
-    "Progress": "core.context",
+    "Preprocessing": "core.model_facts",
+    "Processor": "core.kinds.processor",
+    "ProcessorBackend": "core.kinds.processor",
+    "Progress": "core.reporting",
     "Provenance": "core.artifacts",
-    "QdqStyle": "core.quantizing",
-    "QuantizeJob": "core.quantizing",
+    "QdqStyle": "core.kinds.quantizer",
+    "QuantizeJob": "core.kinds.quantizer",
     "QuantizedModel": "core.artifacts",
-    "Quantizer": "core.parts",
-    "QuantizerBackend": "core.parts",
-    "RangeObserver": "core.parts",
+    "Quantizer": "core.kinds.quantizer",
+    "QuantizerBackend": "core.kinds.quantizer",
+    "RangeObserver": "core.kinds.calibrator",
     "Ranges": "core.calibration",
-    "Release": "core.parts",
-    "Reporter": "core.context",
-    "RunContext": "core.context",
-    "RunInfo": "core.trackers",
-    "RunResult": "core.in_process",
-    "Runtime": "core.parts",
-    "RuntimeBackend": "core.parts",
-    "SCORES": "core.head",
-    "Sample": "core.dataset",
-    "Session": "core.parts",
+    "Release": "core.kinds.model",
+    "Reporter": "core.reporting",
+    "RunContext": "core.kinds.context",
+    "RunInfo": "core.kinds.tracker",
+    "RunResult": "core.execution.in_process",
+    "Runtime": "core.kinds.runtime",
+    "RuntimeBackend": "core.kinds.runtime",
+    "SCORES": "core.kinds.head",
+    "Sample": "core.data.dataset",
+    "Session": "core.kinds.session",
     "Source": "core.media.source",
     "SourceKind": "core.media.source",
-    "Span": "core.spans",
-    "Stage": "core.stage",
-    "StageRecord": "core.summary",
-    "Step": "core.plan",
-    "Summary": "core.summary",
-    "Tap": "core.parts",
-    "TappingRuntime": "core.parts",
-    "TellingSession": "core.parts",
+    "Span": "core.options.sizes",
+    "Stage": "core.kinds.stage",
+    "StageRecord": "core.kinds.lifecycle",
+    "Step": "core.kinds.lifecycle",
+    "Summary": "core.kinds.lifecycle",
+    "ActivationRecorder": "core.kinds.runtime",
+    "RecordingRuntime": "core.kinds.runtime",
+    "ReportingSession": "core.kinds.session",
     "TensorRange": "core.calibration",
-    "Tracker": "core.parts",
-    "TrackerBackend": "core.parts",
-    "Trained": "core.training",
-    "TrainingJob": "core.training",
-    "TrainingPicture": "core.training",
-    "TrainingWatcher": "core.training",
+    "Tracker": "core.kinds.tracker",
+    "TrackerBackend": "core.kinds.tracker",
+    "Trained": "core.kinds.training",
+    "TrainingJob": "core.kinds.training",
+    "TrainingPicture": "core.kinds.training",
+    "TrainingWatcher": "core.kinds.training",
     "UnavailableError": "core.errors",
     "__version__": "core.version",
-    "all_families": "core.families",
-    "batch_axis": "core.head",
+    "all_families": "core.kinds.stage",
+    "batch_axis": "core.kinds.head",
     "build": "hookline.running",
-    "check_engine_file": "core.engine_file",
-    "chosen": "core.config",
-    "class_ids": "core.classes",
-    "families_of_inputs": "core.families",
-    "family_options": "core.family_options",
-    "file_digest": "core.digest",
-    "fingerprinted": "core.config",
-    "for_session": "core.parts",
+    "check_engine_file": "core.storage.sidecar",
+    "chosen": "core.options.fields",
+    "class_ids": "core.data.classes",
+    "families_of_inputs": "core.kinds.stage",
+    "family_options": "core.kinds.family_options",
+    "file_digest": "core.storage.digest",
+    "fingerprinted": "core.options.fields",
+    "for_session": "core.kinds.processor",
     "frame_count": "hookline.sources",
     "frames": "hookline.sources",
-    "hookimpl": "core.hookspecs",
+    "hookimpl": "core.plugins.hookspecs",
     "list_source": "core.media.source",
-    "load_labels": "core.labels",
-    "load_split": "core.dataset",
+    "load_labels": "core.data.labels",
+    "load_split": "core.data.dataset",
     "open": "hookline.model",
-    "open_model": "core.opening",
-    "parse_names": "core.metadata",
-    "parse_stride": "core.metadata",
-    "place": "core.config",
-    "presentation": "core.config",
+    "open_model": "core.planning.opening",
+    "parse_names": "core.storage.metadata",
+    "parse_stride": "core.storage.metadata",
+    "place": "core.options.fields",
+    "presentation": "core.options.fields",
     "read_image": "hookline.model",
-    "read_onnx": "core.onnx_file",
+    "read_onnx": "core.files.onnx_file",
     "run": "hookline.running",
     "sample": "hookline.samples",
-    "shared": "core.config",
+    "shared": "core.options.fields",
     "shown": "core.errors",
     "unknown": "core.errors",
 }

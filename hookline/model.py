@@ -9,25 +9,27 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
-from core.artifacts import AnyModel, Artifact, InputContract
-from core.classes import class_ids
-from core.config import shared
+from core.artifacts import AnyModel, Artifact
+from core.data.classes import class_ids
 from core.detections import Detections, Filter
 from core.errors import HooklineError, PlanError, shown, with_article
-from core.in_process import made_in_process
-from core.opening import missed_boxes, open_model, opener, opening_problems
-from core.parts import ProcessorBackend, Session, for_session
-from core.ranges import Range, out_of_range
-from core.registry import AUTO
-from core.resolve import resolve_parts
-from core.results import ends_refused, failures_named
+from core.execution.in_process import made_in_process
+from core.kinds.lookup import AUTO
+from core.kinds.processor import ProcessorBackend, for_session
+from core.kinds.session import Session
+from core.model_facts import InputContract
+from core.options.fields import shared
+from core.options.ranges import Range, out_of_range
+from core.planning.opening import missed_boxes, open_model, opener, opening_problems
+from core.planning.resolve import resolve_parts
+from core.plugins.results import ends_refused, failures_named
 from hookline.options import arguments, plain
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.context import RunContext
+    from core.kinds.context import RunContext
 
     Image = NDArray[np.uint8]
 
@@ -241,8 +243,8 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Raises:
         HooklineError: It is missing, damaged, or too large.
     """
-    from core.media.picture import UnreadableError, read_picture
-    from core.user_paths import user_path
+    from core.files.paths import user_path
+    from core.media.image import UnreadableError, read_picture
 
     try:
         return read_picture(user_path(path))

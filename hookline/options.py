@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from core.errors import HooklineError, shown
-from core.quoting import hydra_quoted
+from core.files.quoting import hydra_quoted
 
 
 def arguments(options: Mapping[str, object]) -> list[str]:

@@ -8,15 +8,7 @@ Example::
         strength: Annotated[float, Range(0, 10)] = 1.0
 """
 
-from core.ranges import (
-    BatchSize,
-    Fraction,
-    NonNegative,
-    NonNegativeFloat,
-    Positive,
-    PositiveFloat,
-    Range,
-)
+from core.options.ranges import BatchSize, Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
 
 __all__ = [
     "BatchSize",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.artifacts import Artifact, Engine
 from core.errors import HooklineError
-from core.in_process import RunResult, run_in_process
+from core.execution.in_process import RunResult, run_in_process
 from hookline.model import Weights
 from hookline.options import arguments
 

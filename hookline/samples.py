@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.assets import asset
-from core.console import Console
-from core.context import cache_home
+from core.execution.console import Console
+from core.fetch.assets import asset
+from core.process.environment import cache_home
 
 
 def sample(name: str) -> Path:

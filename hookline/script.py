@@ -27,8 +27,8 @@ def main() -> int:
 
 
 def _installation() -> ModuleType:
-    """Load ``core/installation.py`` of hookline by its path: the package ``core`` may be another one."""
-    file = Path(__file__).resolve().parent.parent / "core" / "installation.py"
+    """Load ``core/process/installation.py`` of hookline by its path: the package ``core`` may be another one."""
+    file = Path(__file__).resolve().parent.parent / "core" / "process" / "installation.py"
     spec = importlib.util.spec_from_file_location("hookline.installation", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"'{file}' cannot be loaded")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from core.console import Console
 from core.errors import unknown
+from core.execution.console import Console
 from core.media.frame import Frame
-from core.media.limits import MAX_PIXELS
 from core.media.source import Source, list_source
-from core.media.tolerance import OnError, Tolerance
-from core.ranges import Range, out_of_range
+from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
+from core.options.ranges import Range, out_of_range
 from hookline.options import plain
 
 _COUNT = Range(1, whole=True)

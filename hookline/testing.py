@@ -15,16 +15,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from core.hookspecs import PROJECT
-from core.in_process import RunResult, run_in_process
-from core.registry import PART_KINDS, Origin, Registry
+from core.execution.in_process import RunResult, run_in_process
+from core.kinds.lookup import PROJECT, Origin
+from core.kinds.table import PART_KINDS
+from core.plugins.registry import Registry
 from core.version import __version__
 from hookline.options import arguments
 
 if TYPE_CHECKING:
     from core.artifacts import Checkpoint
-    from core.context import Reporter, RunContext
-    from core.serial import DataclassInstance
+    from core.kinds.context import RunContext
+    from core.reporting import Reporter
+    from core.storage.serial import DataclassInstance
 
 TINY = ("toy.train=8", "toy.val=4", "toy.imgsz=64", "toy.objects=2")
 TINY_TRAINING = (
@@ -95,7 +97,8 @@ def load(*plugins: object, shipped: bool = False) -> Registry:
     Raises:
         HooklineError: A mistake of a plugin, with hook, file and line; what its code raised is the ``__cause__``.
     """
-    from core.plugins import BUILTINS, load_alone
+    from core.plugins.discovery import BUILTINS
+    from core.plugins.loading import load_alone
 
     registry = Registry()
     for name in BUILTINS if shipped else ():
@@ -126,7 +129,7 @@ def context(
         device, backend, seed: Of the context.
         reporter: Gets notes, warnings and progress; None: a :class:`Recorder`.
     """
-    from core.context import RunContext
+    from core.kinds.context import RunContext
 
     registry, given = load(*plugins, shipped=shipped), options or {}
     workdir = folder / "work"

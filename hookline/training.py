@@ -1,14 +1,13 @@
 """For the training of a model family: names of the files that a trainer leaves, and types of options and arguments."""
 
-from core.training import BEST, LAST, STATE, ValidationLosses
-from core.training_choices import Amp, Cache, Optimizer
+from core.kinds.training import BEST, LAST, STATE, Amp, ImageCache, Optimizer, ValidationLosses
 
 __all__ = [
     "BEST",
     "LAST",
     "STATE",
     "Amp",
-    "Cache",
+    "ImageCache",
     "Optimizer",
     "ValidationLosses",
 ]

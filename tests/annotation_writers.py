@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from stages.convert import Format
+from stages.convert.config import Format
 from tests.guarding import write_tree
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.artifacts import GraftedModel, Precision
-from core.building import BuildJob
-from core.spans import read_batch, read_size
+from core.artifacts import GraftedModel
+from core.kinds.building import BuildJob
+from core.model_facts import Precision
+from core.options.sizes import read_batch, read_size
 from tests.stage_tools import Memory
 
 

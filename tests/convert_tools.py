@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from core.artifacts import Dataset
-from core.data_yaml import read_data_yaml
-from core.dataset import list_samples, load_split
-from core.labels import load_labels
-from core.media.limits import MAX_PIXELS
-from stages.convert import ConvertConfig, convert
+from core.data.data_yaml import read_data_yaml
+from core.data.dataset import list_samples, load_split
+from core.data.labels import load_labels
+from core.media.tolerance import MAX_PIXELS
+from stages.convert import convert
+from stages.convert.config import ConvertConfig
 from tests.dataset_tools import write_picture
 from tests.stage_tools import Memory, make_context
 

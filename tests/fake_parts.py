@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import DECODED, Engine, InputContract, ModelFacts, OnnxModel, Precision
+from core.artifacts import Engine, OnnxModel
 from core.detections import Detections, Filter, Letterbox
-from core.head import CLASSES, NUM, DecodedHead, Head
-from core.parts import Availability, Processor, Runtime
+from core.kinds.head import CLASSES, NUM, DecodedHead, Head
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.kinds.runtime import Runtime
+from core.model_facts import DECODED, InputContract, ModelFacts, Precision
 from tests import grid_family
 
 

@@ -16,12 +16,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from core.artifacts import InputContract, ModelFacts, OnnxModel
+from core.artifacts import OnnxModel
 from core.detections import Candidates, Filter
 from core.errors import HooklineError
-from core.head import DeviceDecode, Shape, batch_axis
-from core.metadata import ModelMetadata, OnnxSignature, to_properties
-from core.parts import ModelFamily
+from core.kinds.head import DeviceDecode, Shape, batch_axis
+from core.kinds.model import ModelFamily
+from core.model_facts import InputContract, ModelFacts
+from core.storage.metadata import ModelMetadata, OnnxSignature, to_properties
 
 LAYOUT = "grid"
 FACTS = ModelFacts("grid", "small", ("person", "dog"), (8, 16))
@@ -29,7 +30,7 @@ FACTS = ModelFacts("grid", "small", ("person", "dog"), (8, 16))
 
 @dataclass(frozen=True)
 class GridHead:
-    """Implements :class:`core.head.Head`."""
+    """Implements :class:`core.kinds.head.Head`."""
 
     facts: ModelFacts
     layout: str = LAYOUT

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from backends.yolov5.head import head as bind
-from core.artifacts import DECODED, ModelFacts
-from core.head import DecodedHead, Head
+from core.kinds.head import DecodedHead, Head
+from core.model_facts import DECODED, ModelFacts
 
 
 class _Described(Protocol):

@@ -10,7 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from core.artifacts import DECODED, GraftedModel, InputContract, ModelFacts, QuantizedModel
+from core.artifacts import GraftedModel, QuantizedModel
+from core.model_facts import DECODED, InputContract, ModelFacts
 
 ANCHORS = (
     (10.0, 13.0, 16.0, 30.0, 33.0, 23.0),

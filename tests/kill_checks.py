@@ -12,9 +12,9 @@ from typing import Any
 
 import cv2
 
-from core.output_paths import TEMPORARY
-from core.run_directory import RESERVE, UNFINISHED
-from core.store import Store
+from core.execution.run_directory import RESERVE, UNFINISHED
+from core.files.paths import TEMPORARY
+from core.storage.store import Store
 from tests.kill_scenarios import Place, frames_in
 
 PLAYABLE_UP_TO_SECONDS = 1.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.system.here import Here
-from core.checks import Asked, Finding, State
+from backends.system.host import Host
+from core.kinds.check import Finding, State, Target
 
 GCC = shutil.which("gcc")
 
@@ -20,9 +20,9 @@ MODULE = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Re
 UUIDS = ("GPU-11111111-aaaa-bbbb-cccc-000000000000", "GPU-22222222-aaaa-bbbb-cccc-000000000000")
 
 
-def asked(tmp_path: Path, **words: str) -> Asked:
+def asked(tmp_path: Path, **words: str) -> Target:
     """What a check is asked; ``device=cuda:1`` and so on change it."""
-    return Asked(
+    return Target(
         words.get("backend", "tensorrt"),
         words.get("processor", "cupy"),
         words.get("device", "auto"),
@@ -40,9 +40,9 @@ class Machine:
         self.root.mkdir()
         self.environment: dict[str, str] = {}
 
-    def here(self) -> Here:
+    def here(self) -> Host:
         """The machine as it is now."""
-        return Here(self.root, self.environment, (self.site,))
+        return Host(self.root, self.environment, (self.site,))
 
     def write(self, place: str, text: str = "") -> Path:
         """A file below the root."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from core.family_options import FamilyOptions, family_options_of, own_fields, place_of
+from core.kinds.family_options import FamilyOptions, family_options_of, own_fields, place_of
 
 
 def with_option(config: Any, name: str, value: Any) -> Any:

@@ -11,8 +11,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from core.artifacts import InputContract, ModelFacts, OnnxModel
+from core.artifacts import OnnxModel
 from core.calibration import TensorRange
+from core.model_facts import InputContract, ModelFacts
 
 SIZE = 64
 FACTS = ModelFacts("yolov5", "tiny", ("a", "b"), (4, 8), {"anchors": [[10.0, 13.0], [30.0, 61.0]]})

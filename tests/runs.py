@@ -13,15 +13,17 @@ from typing import Any
 from hydra import compose, initialize_config_module
 
 from core.artifacts import Artifact
-from core.compose import Request, register, typed
-from core.console import Console
-from core.context import RunContext
-from core.observers import Observers
-from core.plan import make_plan
-from core.plugins import Plugins, load_plugins
-from core.runner import run_plan
-from core.store import Store
-from core.summary import Recorder, Summary
+from core.config.compose import Request, register, typed
+from core.execution.console import Console
+from core.execution.observers import Observers
+from core.execution.runner import run_plan
+from core.execution.summary import SummaryRecorder
+from core.kinds.context import RunContext
+from core.kinds.lifecycle import Summary
+from core.planning.planner import make_plan
+from core.plugins.discovery import Plugins
+from core.plugins.loading import load_plugins
+from core.storage.store import Store
 
 
 @lru_cache
@@ -84,7 +86,7 @@ class Program:
         request, context, console = self.prepare(*overrides)
         run_dir = context.run_dir
         plan = make_plan(request.stages, request.configs, context, request.words)
-        recorder = Recorder(Summary(run_dir / "summary.json", "", list(overrides)))
+        recorder = SummaryRecorder(Summary(run_dir / "summary.json", "", list(overrides)))
         manager = plugins().manager
         manager.register(recorder)
         try:

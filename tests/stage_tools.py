@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.context import RunContext
-from core.registry import Origin, Registry
+from core.kinds.context import RunContext
+from core.kinds.lookup import Origin
+from core.plugins.registry import Registry
 from hookline.testing import Recorder as Memory
-from stages.load import LoadConfig
+from stages.load.config import LoadConfig
 
 
 def load_config(weights: str | None, **changes: Any) -> LoadConfig:

@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from core.ranges import PositiveFloat
-from core.registry import KINDS, Origin
+from core.kinds.lookup import Origin
+from core.kinds.table import KINDS
+from core.options.ranges import PositiveFloat
 from tests import grid_family
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import ModelFamily
-from core.ranges import PositiveFloat, Range
+from core.plugins.hookspecs import hookimpl
+from core.kinds.model import ModelFamily
+from core.options.ranges import PositiveFloat, Range
 
 
 @dataclass(frozen=True)

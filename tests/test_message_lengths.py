@@ -8,13 +8,14 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from core.compose import Words
+from core.config.explain import explain, unknown_option
 from core.errors import HooklineError, PlanError, unknown
-from core.explain import explain, unknown_option
-from core.family_options import option_fields_of
-from core.plan import make_plan
-from core.ranges import enumeration_of
-from core.registry import KINDS, RANKED
+from core.kinds.family_options import option_fields_of
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS, RANKED
+from core.options.ranges import enumeration_of
+from core.options.words import Words
+from core.planning.planner import make_plan
 from tests.option_tools import with_option
 from tests.runs import Program, plugins
 from tests.test_option_ranges import PARTS, STAGES, options_of_stage
@@ -86,7 +87,7 @@ def test_many_plugins_do_not_make_the_line_longer() -> None:
     check(str(unknown("stage", "x", [f"stage_number_{number}" for number in range(500)])), "(500 in all)")
 
 
-@pytest.mark.parametrize("stage", list(REGISTRY.stages()), ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", list(REGISTRY.all(Stage).values()), ids=lambda stage: stage.name)
 def test_unknown_options_of_stages(stage: Any, program: Program) -> None:
     names = [item.name for _, item in option_fields_of(stage.signature.config, REGISTRY)]
     first = f"{stage.name}.{misspelt(names[0])}"
@@ -107,7 +108,7 @@ def test_unknown_options_elsewhere() -> None:
                 check(str(unknown_option(option, REGISTRY)), f"'{option}'", item.name)
 
 
-@pytest.mark.parametrize("stage", list(REGISTRY.stages()), ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", list(REGISTRY.all(Stage).values()), ids=lambda stage: stage.name)
 def test_unknown_values_of_enumerations(stage: Any, program: Program) -> None:
     for declared, item in option_fields_of(stage.signature.config, REGISTRY):
         hints = get_type_hints(declared)

@@ -10,7 +10,7 @@ import pytest
 
 from core.artifacts import Dataset
 from core.errors import PlanError
-from core.sidecar import read_artifact
+from core.storage.sidecar import read_artifact
 from tests.dataset_tools import write_dataset, write_picture
 from tests.media_tools import write_pictures
 from tests.runs import Done, Program
@@ -130,7 +130,7 @@ def test_what_shapes_an_evaluation_evaluates_again(run: Run, option: str) -> Non
 
 def test_another_machine_evaluates_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run(*EVALUATE, "data=data/data.yaml")
-    monkeypatch.setattr("core.opening.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "another"})
     assert run(*EVALUATE, "data=data/data.yaml").status["evaluate"] == "ran"
 
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from core.compose import Request, Words
-from core.context import RunContext
+from core.config.compose import Request
 from core.errors import PlanError
-from core.family_options import option_fields_of
-from core.plan import make_plan
-from core.ranges import LARGEST_INTEGER, Range, ranges_of
-from core.registry import KINDS
-from core.stage import Stage
+from core.kinds.context import RunContext
+from core.kinds.family_options import option_fields_of
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS
+from core.options.ranges import LARGEST_INTEGER, Range, ranges_of
+from core.options.words import Words
+from core.planning.planner import make_plan
 from tests.dataset_tools import write_dataset, write_picture
 from tests.media_tools import write_levels
 from tests.option_tools import with_option
@@ -76,7 +77,7 @@ def options_of_stage(stage: Stage) -> Iterator[Option]:
     return (option for option in found if option.outside)
 
 
-STAGES = [stage for stage in plugins().registry.stages() if list(options_of_stage(stage))]
+STAGES = [stage for stage in plugins().registry.all(Stage).values() if list(options_of_stage(stage))]
 PARTS = [
     option
     for kind in KINDS

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from core.artifacts import Predictions
-from core.media.limits import MAX_PIXELS
+from core.files.paths import free_path, output_below, output_path, write_file
 from core.media.source import list_source
-from core.output_paths import free_path, output_below, output_path, write_file
-from stages.frames import FramesConfig, frames
-from stages.predict import PredictConfig, predict
+from core.media.tolerance import MAX_PIXELS
+from stages.frames import frames
+from stages.frames.config import FramesConfig
+from stages.predict import predict
+from stages.predict.config import PredictConfig
 from tests.fake_parts import detections, fake_engine, fake_parts
 from tests.guarding import INSIDE, attempt, guarded, tree_names, write_tree
 from tests.hostile_names import file_name, text

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from backends.yolov5.coco import NAMES
+from backends.yolov5.config import NAMES
 from backends.yolov5.plugin import RELEASES
-from core.artifacts import InputContract, OnnxModel
+from core.artifacts import OnnxModel
 from core.errors import HooklineError, PlanError
-from core.plan import make_plan
-from core.sidecar import write_sidecar
-from core.store import complete
+from core.model_facts import InputContract
+from core.planning.planner import make_plan
+from core.storage.sidecar import write_sidecar
+from core.storage.store import complete
 from tests.dataset_tools import write_dataset, write_picture
 from tests.fake_parts import fake_engine
 from tests.runs import Program, plugins
@@ -181,7 +182,7 @@ def test_a_plan_imports_nothing_heavy(folder: Path, tmp_path: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from tests.runs import Program\n"
-        "from core.plan import make_plan\n"
+        "from core.planning.planner import make_plan\n"
         f"request, context, _ = Program(Path({str(tmp_path)!r})).prepare('+stage=evaluate', 'weights=yolov5s',\n"
         f"    'data={folder}/two/data.yaml', 'device=cpu', 'backend=onnxruntime', 'processor=opencv')\n"
         "try:\n"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-import core.versions
-from backends.ort.style import STYLE
-from core import code_digest as codes
-from core.helper_modules import helper_modules
-from core.keys import key_of
-from core.plan import make_plan
-from core.registry import Origin
-from core.stage import Stage
+import core.process.versions
+from backends.ort.options import STYLE
+from core.kinds.lookup import Origin
+from core.kinds.stage import Stage
+from core.planning.keys import key_of
+from core.planning.planner import make_plan
+from core.plugins import code as codes
+from core.plugins.code import helper_modules
 from tests.core import toys
 from tests.media_tools import write_pictures
 from tests.runs import Done, Program, plugins
@@ -50,8 +50,8 @@ def made_anew(done: Done) -> set[str]:
 
 def another_version(patch: pytest.MonkeyPatch, package: str) -> None:
     """Let ``package`` be installed in another version."""
-    installed = core.versions._version
-    patch.setattr(core.versions, "_version", lambda name: "999.0" if name == package else installed(name))
+    installed = core.process.versions._version
+    patch.setattr(core.process.versions, "_version", lambda name: "999.0" if name == package else installed(name))
 
 
 @pytest.mark.parametrize(
@@ -257,12 +257,12 @@ def test_a_module_that_cannot_be_read_is_alone(single: Path, content: bytes) -> 
 
 
 def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine.py").write_text("import hookline\nfrom core.stage import Stage\nimport helper\n")
+    (tmp_path / "mine.py").write_text("import hookline\nfrom core.kinds.stage import Stage\nimport helper\n")
     for name in ("hookline", "core", "helper"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
     assert len(list(helper_modules(tmp_path / "mine.py"))) == 3
-    monkeypatch.setattr("core.helper_modules.ROOT", tmp_path)
+    monkeypatch.setattr("core.plugins.code.ROOT", tmp_path)
     assert list(helper_modules(tmp_path / "mine.py")) == [tmp_path / "helper"]
 
 
@@ -271,7 +271,7 @@ def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monke
 def test_the_code_of_a_plugin_is_in_the_key_where_its_version_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path, kind: str, installed: bool
 ) -> None:
-    monkeypatch.setattr("core.code_digest.is_edited_in_place", lambda distribution, name: False)
+    monkeypatch.setattr("core.plugins.code.is_edited_in_place", lambda distribution, name: False)
     registry, distribution = toys.registry(), "d" if installed else "$HOOKLINE_PLUGINS"
     for name, (part, _) in list(registry._parts[kind].items()):
         registry._parts[kind][name] = (
@@ -304,6 +304,6 @@ def test_an_editable_installation_is_recognised(tmp_path: Path, monkeypatch: pyt
 
 def test_every_stored_stage_of_ours_names_what_shapes_it() -> None:
     """Those without packages work with nothing but our own code."""
-    silent = {stage.name for stage in plugins().registry.stages() if stage.stored and not stage.packages}
+    silent = {stage.name for stage in plugins().registry.all(Stage).values() if stage.stored and not stage.packages}
     assert silent == {"load", "quantize", "graft", "build"}  # their parts name them
-    assert isinstance(next(plugins().registry.stages()), Stage)
+    assert isinstance(next(plugins().registry.all(Stage).values()), Stage)

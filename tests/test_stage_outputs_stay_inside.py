@@ -19,21 +19,27 @@ from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.checkpoint import save
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import Artifact, OnnxModel, QuantizedModel
-from core.context import RunContext
 from core.errors import HooklineError
-from core.incomplete import Work, interrupted
-from core.media.limits import MAX_PIXELS
-from core.output_paths import free_path, output_path
-from core.parts import Tracker
-from core.registry import Origin, Registry
-from core.run_directory import run_directory
-from core.store import Store, complete, write_sidecar
-from stages.build import BuildConfig, build
-from stages.convert import ConvertConfig, Link, Missing, convert
-from stages.dataset import Bad, DatasetConfig, dataset
-from stages.graft import GraftConfig, graft
+from core.execution.run_directory import run_directory
+from core.files.paths import free_path, output_path
+from core.kinds.context import RunContext
+from core.kinds.lookup import Origin
+from core.kinds.tracker import Tracker
+from core.media.tolerance import MAX_PIXELS
+from core.plugins.registry import Registry
+from core.storage.incomplete import IncompleteWork, interrupted
+from core.storage.store import Store, complete, write_sidecar
+from stages.build import build
+from stages.build.config import BuildConfig
+from stages.convert import convert
+from stages.convert.config import ConvertConfig, Link, Missing
+from stages.dataset import dataset
+from stages.dataset.config import Bad, DatasetConfig
+from stages.graft import graft
+from stages.graft.config import GraftConfig
 from stages.load import load
-from stages.quantize import QuantizeConfig, quantize
+from stages.quantize import quantize
+from stages.quantize.config import QuantizeConfig
 from tests.annotation_writers import coco, createml, labelimg, labelstudio, voc
 from tests.dataset_tools import write_dataset
 from tests.guarding import INSIDE, attempt, guarded, tree_names, write_tree
@@ -160,7 +166,7 @@ def test_names_of_parts(tmp_path: Path) -> None:
             except (TypeError, HooklineError):
                 continue
             assert free_path(run, name).parent == run
-            assert interrupted(run, Work(name, "key", {})) is None
+            assert interrupted(run, IncompleteWork(name, "key", {})) is None
             assert store.find(name, "key") is None
 
 

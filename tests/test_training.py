@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from backends.yolov5.checkpoint import load
-from core.dataset_files import CHARTS
+from core.data.writing import CHARTS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TINY = ("weights=null", "model=yolov5n", "imgsz=64", "train.batch=8", "train.workers=1", "train.nominal_batch=8")

@@ -14,7 +14,7 @@ FOREIGN = {
     "core/errors.py": {"repr_int", "repr_instance"},  # reprlib.Repr
     "backends/trt/calibrators.py": {"get_batch"},  # TensorRT's IInt8Calibrator
     "backends/trt/monitor.py": {"phase_start"},  # TensorRT's IProgressMonitor
-    "backends/yolov5/pictures/loader.py": {"_prepare_worker"},  # worker_init_fn of PyTorch
+    "backends/yolov5/data/loader.py": {"_prepare_worker"},  # worker_init_fn of PyTorch
     "backends/yolov5/pickle_machine.py": {  # operations of a pickle: each gets the machine and the argument
         "_mark", "_pop", "_pop_mark", "_stack_global", "_reduce", "_new_with_keywords", "_build", "_append",
         "_add_items", "_set_item", "_memoize", "_persistent", "work", "lambda",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from backends.yolov5.backend import facts_of
 from backends.yolov5.checkpoint import Weights, save
 from backends.yolov5.config import P5_ANCHORS, P6_ANCHORS, scaled
 from backends.yolov5.model import YOLOv5
+from backends.yolov5.session import facts_of
 from core.artifacts import Checkpoint
 
 WIDTH = 0.125

@@ -1,17 +1,16 @@
-"""A histogram that takes in values as they come, in flat memory, over a range not known beforehand.
-
-The width of a bin is always a power of two and the bins are aligned at zero, so that a wider range
-merges pairs of bins without loss. The result depends on the values alone, not on how they were cut
-into batches or in which order they came.
-"""
+"""A histogram of values in bounded memory, and the observer with one histogram per tensor."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from core.calibration import TensorRange
+from core.errors import HooklineError
 
 SMALLEST_WIDTH = 2.0**-40
 AT_ONCE = 1 << 17  # values whose bins are found at once: the two buffers stay in the cache of a core
@@ -81,3 +80,41 @@ class Histogram:
             numbers = np.subtract(places, offset, out=places).astype(np.uint16)
             found = cv2.calcHist([numbers[None]], [0], None, limits[1:], limits)
             total += found.reshape(-1)[: len(total)].astype(np.int64)
+
+
+def not_finite(name: str) -> HooklineError:
+    """The error for a tensor that holds NaN or infinity."""
+    return HooklineError(
+        f"tensor '{name}' holds NaN or infinite values",
+        "the weights are broken or overflow: check them with precision=fp32",
+    )
+
+
+class HistogramObserver:
+    """Fills one histogram a tensor and chooses its range at the end.
+
+    Args:
+        bins: Of a histogram, a side of zero.
+        choose: The method.
+    """
+
+    def __init__(self, bins: int, choose: Callable[[Histogram], TensorRange]) -> None:
+        self._bins = bins
+        self._choose = choose
+        self._histograms: dict[str, Histogram] = {}
+
+    def observe(self, name: str, values: NDArray[np.float32]) -> None:
+        """Take in one batch of one tensor.
+
+        Raises:
+            HooklineError: A value is NaN or infinite.
+        """
+        histogram = self._histograms.setdefault(name, Histogram(self._bins))
+        try:
+            histogram.add(values)
+        except ValueError as error:
+            raise not_finite(name) from error
+
+    def ranges(self) -> dict[str, TensorRange]:
+        """The range of each tensor seen."""
+        return {name: self._choose(histogram) for name, histogram in self._histograms.items()}

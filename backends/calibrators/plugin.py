@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import Calibrator
-from core.ranges import Range
+from core.kinds.calibrator import Calibrator
+from core.options.ranges import Range
+from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from backends.calibrators.minmax import MinMaxObserver
-    from backends.calibrators.observer import HistogramObserver
+    from backends.calibrators.histogram import HistogramObserver
+    from backends.calibrators.methods import MinMaxObserver
 
 
 MAX_BINS = 1 << 15
@@ -58,23 +58,23 @@ def check_entropy(options: EntropyOptions) -> Iterable[HooklineError]:
 
 def load_minmax() -> MinMaxObserver:
     """Import the heavy half."""
-    from backends.calibrators.minmax import MinMaxObserver
+    from backends.calibrators.methods import MinMaxObserver
 
     return MinMaxObserver()
 
 
 def load_percentile(options: PercentileOptions) -> HistogramObserver:
     """Import the heavy half."""
-    from backends.calibrators.observer import HistogramObserver
-    from backends.calibrators.percentile import percentile_range
+    from backends.calibrators.histogram import HistogramObserver
+    from backends.calibrators.methods import percentile_range
 
     return HistogramObserver(options.bins, partial(percentile_range, percentile=options.percentile))
 
 
 def load_entropy(options: EntropyOptions) -> HistogramObserver:
     """Import the heavy half."""
-    from backends.calibrators.entropy import entropy_range
-    from backends.calibrators.observer import HistogramObserver
+    from backends.calibrators.histogram import HistogramObserver
+    from backends.calibrators.methods import entropy_range
 
     return HistogramObserver(options.bins, partial(entropy_range, levels=options.levels))
 

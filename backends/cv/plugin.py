@@ -6,8 +6,9 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.hookspecs import hookimpl
-from core.parts import Availability, Processor
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from backends.cv.processor import OpenCvProcessor

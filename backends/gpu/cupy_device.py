@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from backends.gpu.cuda_errors import MEMORY, MEMORY_HINT, in_one_line
-from backends.gpu.device import Bytes
+from backends.gpu.device import MEMORY, MEMORY_HINT, Bytes, in_one_line
 from core.errors import HooklineError
-from core.parts import DeviceArray
+from core.kinds.session import DeviceArray
 from cuda_plugins import loading
 from cuda_plugins.launches import Launch
 

@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import Availability, Processor
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from backends.gpu.processor import CupyProcessor
-    from backends.system.here import Here
+    from backends.system.host import Host
 
 
-def probe(here: Here | None = None) -> Availability:
+def probe(here: Host | None = None) -> Availability:
     """Look for the package without importing it, and for a GPU as :func:`probe_gpu` does."""
     if importlib.util.find_spec("cupy") is None:
         return Availability(
@@ -26,7 +27,7 @@ def probe(here: Here | None = None) -> Availability:
     return probe_gpu(here) or Availability(usable=True, reason="CuPy and NVIDIA's driver are installed")
 
 
-def probe_gpu(here: Here | None = None) -> Availability | None:
+def probe_gpu(here: Host | None = None) -> Availability | None:
     """Why no GPU can be used, as far as files and ``CUDA_VISIBLE_DEVICES`` tell; None where they allow it.
 
     Nothing of NVIDIA's is loaded into this process, so that a run on the CPU stays free of it.

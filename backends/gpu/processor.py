@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import Device, fetch
 from backends.gpu.numbering import chosen_number
-from backends.gpu.pictures import Pictures
 from backends.gpu.suppression import Suppressor
-from core.artifacts import InputContract
+from backends.gpu.uploads import ImageUploads
 from core.detections import Detections, Filter, Letterbox
-from core.head import Head
-from core.parts import DeviceArray, DeviceSession
+from core.kinds.head import Head
+from core.kinds.session import DeviceArray, DeviceSession
+from core.model_facts import InputContract
 
 
 class CupyProcessor:
@@ -73,8 +73,8 @@ class CupyProcessor:
         return self._open(self._number(self.word))
 
     @cached_property
-    def _pictures(self) -> Pictures:
-        return Pictures(self._device, half=False)
+    def _pictures(self) -> ImageUploads:
+        return ImageUploads(self._device, half=False)
 
 
 class SessionProcessor:
@@ -86,7 +86,7 @@ class SessionProcessor:
 
     def __init__(self, device: Device, session: DeviceSession) -> None:
         self._device, self._session = device, session
-        self._pictures = Pictures(device, half=session.input_dtype == "float16")
+        self._pictures = ImageUploads(device, half=session.input_dtype == "float16")
         self._suppressor = Suppressor(device, session.stream)
         self._host = OpenCvProcessor()
 

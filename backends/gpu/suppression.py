@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from backends.gpu.device import Bytes, Device, View, view
-from core.artifacts import DECODED
 from core.detections import Detections, Filter, Letterbox
-from core.head import DeviceDecode, Head
-from core.parts import DeviceArray
-from cuda_plugins.nms import DETECTION, Origin, Suppression
-from cuda_plugins.nms_launch import MAX_CLASSES, Candidates, nms_launches
+from core.kinds.head import DeviceDecode, Head
+from core.kinds.session import DeviceArray
+from core.model_facts import DECODED
+from cuda_plugins.nms import DETECTION, MAX_CLASSES, CandidateArrays, ImageTransform, Suppression, nms_launches
 from cuda_plugins.signature import BOXES, CLASSES, OPERATOR, SCORES, THRESHOLD
-from cuda_plugins.yolo_layer_launch import Decoded, cells, yolo_layer_launch
-from cuda_plugins.yolo_layer_launch import Head as Level
+from cuda_plugins.yolo_layer import Decoded, cells, yolo_layer_launch
+from cuda_plugins.yolo_layer import LevelInput as Level
 from cuda_plugins.yolo_layer_settings import from_arrays
 
 ARRAYS = {BOXES: np.float32, SCORES: np.float32, CLASSES: np.int32}
@@ -61,7 +60,7 @@ class Suppressor:
             least = max(wanted.conf, wanted.score_threshold)
             arrays = self._decode(outputs, head.device_decode, len(letterboxes), least)
         boxes, scores, classes = (view(arrays[name]) for name in (BOXES, SCORES, CLASSES))
-        candidates = Candidates(boxes.address, scores.address, classes.address, rows=scores.shape[1])
+        candidates = CandidateArrays(boxes.address, scores.address, classes.address, rows=scores.shape[1])
         return self._suppress(candidates, letterboxes, wanted)
 
     def _decode(
@@ -91,7 +90,9 @@ class Suppressor:
         self._device.launch(launch, self._stream)
         return arrays
 
-    def _suppress(self, candidates: Candidates, letterboxes: Sequence[Letterbox], wanted: Filter) -> list[Detections]:
+    def _suppress(
+        self, candidates: CandidateArrays, letterboxes: Sequence[Letterbox], wanted: Filter
+    ) -> list[Detections]:
         batch = len(letterboxes)
         start = -(-4 * batch // COUNTS_ALIGNMENT) * COUNTS_ALIGNMENT
         memory = self._empty((start + batch * wanted.max_det * DETECTION.itemsize,), np.uint8)
@@ -129,8 +130,8 @@ def _asked(wanted: Filter) -> Suppression:
     return Suppression(wanted.conf, wanted.iou, wanted.max_det, wanted.max_candidates, wanted.classes)
 
 
-def _origin(place: Letterbox) -> Origin:
-    return Origin(place.ratio, place.left, place.top, place.width, place.height)
+def _origin(place: Letterbox) -> ImageTransform:
+    return ImageTransform(place.ratio, place.left, place.top, place.width, place.height)
 
 
 def _detections(rows: NDArray[np.void]) -> Detections:

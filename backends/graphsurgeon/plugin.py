@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.hookspecs import hookimpl
-from core.parts import CustomOperators, Graft, Quantizer
+from backends.graphsurgeon.options import YoloLayerOptions
+from core.kinds.graft import CustomOperators, Graft
+from core.kinds.quantizer import Quantizer
+from core.plugins.hookspecs import hookimpl
 from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
-    from backends.graphsurgeon.quantize import QdqQuantizer
+    from backends.graphsurgeon.qdq import QdqQuantizer
     from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
-
-
-@dataclass
-class YoloLayerOptions:
-    """Options of the graft ``yolo_layer``.
-
-    Attributes:
-        namespace: Domain and plugin namespace of the node; empty writes the bare node for C++ builds of the plugin,
-            which ONNX Runtime cannot run.
-    """
-
-    namespace: str = "hookline"
 
 
 def operators(options: YoloLayerOptions) -> CustomOperators:
@@ -48,7 +37,7 @@ def load_onnx() -> OnnxGraft:
 
 def load_qdq() -> QdqQuantizer:
     """Import the heavy half."""
-    from backends.graphsurgeon.quantize import QdqQuantizer
+    from backends.graphsurgeon.qdq import QdqQuantizer
 
     return QdqQuantizer()
 

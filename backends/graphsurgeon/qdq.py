@@ -1,4 +1,4 @@
-"""Explicit quantisation: QuantizeLinear / DequantizeLinear pairs where a runtime wants them."""
+"""The quantizer ``qdq``: insert Q/DQ pairs by the style of a runtime."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from backends.graphsurgeon.activation_ranges import activations, clip_silu_tails, join_ranges, range_of
-from backends.graphsurgeon.channels_last import quantise_channels_last
-from backends.graphsurgeon.exporting import export_like, import_copy
-from backends.graphsurgeon.half import convert_rest_to_half
 from backends.graphsurgeon.pairs import (
     BIAS_LIMIT,
     add_activation_pair,
     add_constant_pair,
     asymmetric_scale,
     constant_of,
+    convert_rest_to_half,
+    convert_to_half,
     half_scales,
     quantise,
     symmetric_scale,
     weight_scales,
 )
-from backends.graphsurgeon.pointwise import CONTRIB, multiply_pointwise
-from backends.graphsurgeon.topology import find_silus, integer_nodes, is_pointwise, shortcut_of
-from backends.graphsurgeon.upsampling import copy_pixels
-from core.calibration import TensorRange
+from backends.graphsurgeon.rewrites import CONTRIB, copy_pixels, multiply_pointwise, quantise_channels_last
+from backends.graphsurgeon.topology import (
+    export_like,
+    find_silus,
+    import_copy,
+    integer_nodes,
+    is_pointwise,
+    shortcut_of,
+)
+from core.artifacts import CalibrationTable, OnnxModel
+from core.calibration import Ranges, TensorRange
 from core.errors import HooklineError
-from core.quantizing import QdqStyle
+from core.files.onnx_file import check_onnx, infer_shapes, read_onnx
+from core.kinds.quantizer import QdqStyle, QuantizeJob
+from core.model_facts import Precision
+from core.storage.digest import file_digest
 
 MIN_OPSET = 13
 """From here on DequantizeLinear knows one scale a channel."""
@@ -169,3 +178,49 @@ class _Insertion:
         floats = add_activation_pair(self.graph, tensor, scale, zero_point)
         self.scales[floats.name] = float(scale)
         return floats
+
+
+class QdqQuantizer:
+    """Explicit quantisation with Q/DQ pairs, and conversion to float16."""
+
+    def quantize(self, job: QuantizeJob) -> None:
+        """Write the model of ``job`` in its precision.
+
+        Raises:
+            HooklineError: The table is missing or belongs to another model, the runtime states no style, or the graph
+                cannot be quantised.
+        """
+        model = job.model
+        graph = read_onnx(model.path)
+        check_onnx(graph, model.path)
+        infer_shapes(graph, model.path)  # the converters infer too, and would raise what they find as it is
+        if job.precision is not model.precision:
+            graph = _converted(graph, job)
+        onnx.checker.check_model(graph)
+        onnx.save(graph, job.target)
+
+
+def _converted(graph: onnx.ModelProto, job: QuantizeJob) -> onnx.ModelProto:
+    if job.precision is Precision.fp16:
+        return convert_to_half(graph)
+    return insert_qdq(graph, _ranges(job.model, job.table).tensors, _style(job.style))
+
+
+def _style(style: QdqStyle | None) -> QdqStyle:
+    if style is None:
+        raise HooklineError("the runtime states no rules for int8", "its descriptor needs Runtime.qdq")
+    return style
+
+
+def _ranges(model: OnnxModel, table: CalibrationTable | None) -> Ranges:
+    if table is None:
+        raise HooklineError(
+            "int8 needs a calibration table", "run +stage=calibrate, or the whole chain with +stage=build"
+        )
+    ranges = Ranges.read(table.path)
+    if ranges.model != file_digest(model.path):
+        raise HooklineError(
+            f"the calibration table '{table.path.name}' was made for another model",
+            f"run +stage=calibrate again for '{model.path.name}'",
+        )
+    return ranges

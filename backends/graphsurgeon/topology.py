@@ -1,13 +1,14 @@
-"""Questions about a graph that quantisation asks: what lies between which convolutions, what is a SiLU."""
+"""The order of a graph, and writing it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import onnx
 import onnx_graphsurgeon as gs
 
-from core.quantizing import QdqStyle
+from core.kinds.quantizer import QdqStyle
 
 
 @dataclass(frozen=True)
@@ -118,3 +119,17 @@ def _ancestors(tensor: gs.Tensor) -> set[int]:
             found.update(map(id, new))
             waiting += new
     return found
+
+
+def import_copy(model: onnx.ModelProto) -> gs.Graph:
+    """The graph of a copy of ``model``: GraphSurgeon adds domains to the model that it is given."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return gs.import_onnx(copy)
+
+
+def export_like(graph: gs.Graph, source: onnx.ModelProto) -> onnx.ModelProto:
+    """``graph`` in topological order without dead ends, with IR version and metadata of ``source``."""
+    model: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort(), ir_version=source.ir_version)
+    onnx.helper.set_model_props(model, {item.key: item.value for item in source.metadata_props})
+    return model

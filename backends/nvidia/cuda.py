@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from backends.nvidia.facts import cuda_version, driver_cuda, driver_facts, library_major
-from backends.system.here import Here
+from backends.system.host import Host
 from backends.system.libraries import find_libraries
 from backends.system.native import ask, remedy_for
-from core.checks import Finding, absent, broken, doubtful, fine
+from core.kinds.check import Finding, absent, broken, doubtful, fine
 
 CUPY = r"cupy-cuda(\d\d)(?:x|\d)"
 TENSORRT = r"tensorrt-(?:rtx-|lean-|dispatch-)?cu(\d\d)(?:-libs|-bindings)?"
 USES = "CuPy, TensorRT and their libraries are to be made for one CUDA"
 
 
-def majors(here: Here | None = None) -> Iterator[Finding]:
+def majors(here: Host | None = None) -> Iterator[Finding]:
     """One major version of CUDA for all, not newer than the driver's."""
-    here = here or Here()
+    here = here or Host()
     users = cuda_users(here)
     if not users:
         return
@@ -36,9 +36,9 @@ def majors(here: Here | None = None) -> Iterator[Finding]:
         yield late
 
 
-def torch_build(here: Here | None = None) -> Iterator[Finding]:
+def torch_build(here: Host | None = None) -> Iterator[Finding]:
     """Whether PyTorch, which trains, can use the GPU."""
-    here = here or Here()
+    here = here or Host()
     package = here.packages.get("torch")
     if package is None or not driver_facts(here).there:
         return
@@ -54,9 +54,9 @@ def torch_build(here: Here | None = None) -> Iterator[Finding]:
     )
 
 
-def runtime(here: Here | None = None) -> Iterator[Finding]:
+def runtime(here: Host | None = None) -> Iterator[Finding]:
     """The CUDA runtime, one file for each major version. Nothing here needs it: others hold one of their own."""
-    here = here or Here()
+    here = here or Host()
     paths = by_major(find_libraries("libcudart.so*", here))
     if not paths:
         yield absent(
@@ -75,9 +75,9 @@ def runtime(here: Here | None = None) -> Iterator[Finding]:
             yield fine("CUDA runtime", f"{version} at {here.brief(path)}", version=version, path=str(path))
 
 
-def nvcc(here: Here | None = None) -> Iterator[Finding]:
+def nvcc(here: Host | None = None) -> Iterator[Finding]:
     """The compiler, which only compiling ahead of time needs."""
-    here = here or Here()
+    here = here or Host()
     path = shutil.which(
         "nvcc", path=":".join([here.environment.get("PATH", ""), str(here.path("/usr/local/cuda/bin"))])
     )
@@ -98,7 +98,7 @@ def nvcc(here: Here | None = None) -> Iterator[Finding]:
     yield fine("nvcc", f"{version} at {path}", version=version, path=path)
 
 
-def cuda_users(here: Here) -> dict[str, str]:
+def cuda_users(here: Host) -> dict[str, str]:
     """Name -> version of CUDA of each installed package that is made for one."""
     found = {}
     if torch := _torch_cuda(here):
@@ -112,13 +112,13 @@ def cuda_users(here: Here) -> dict[str, str]:
     return found
 
 
-def cupy_major(here: Here) -> int:
+def cupy_major(here: Host) -> int:
     """Major version of CUDA that the installed CuPy is for; 0 where there is none, or it was built from source."""
     numbers = [int(match.group(1)) for name in here.packages if (match := re.fullmatch(CUPY, name))]
     return max(numbers, default=0)
 
 
-def _torch_cuda(here: Here) -> str:
+def _torch_cuda(here: Host) -> str:
     """What ``torch.version.cuda`` will say, read from its file."""
     package = here.packages.get("torch")
     file = package.site / "torch" / "version.py" if package else None
@@ -140,7 +140,7 @@ def _one_major(numbers: Mapping[str, int]) -> str:
     return f"{USES}: {'; '.join(steps)}"
 
 
-def _too_new(numbers: Mapping[str, int], here: Here) -> Finding | None:
+def _too_new(numbers: Mapping[str, int], here: Host) -> Finding | None:
     facts = driver_facts(here)
     _, served = driver_cuda(facts) if facts.libraries else (None, None)
     late = [name for name, major in numbers.items() if served and major > served[0]]

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from backends.nvidia.cuda import cuda_users
 from backends.nvidia.running import told_for
-from backends.system.here import Here, listed
+from backends.system.host import Host, listed
 from backends.system.native import ask_python, remedy_for
-from core.checks import Asked, Finding, absent, broken, fine
+from core.kinds.check import Finding, Target, absent, broken, fine
 
 _IMPORT = "import cupy, json; print(json.dumps([cupy.__version__, cupy.__file__]))"
 
 
-def cupy(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def cupy(asked: Target, here: Host | None = None) -> Iterator[Finding]:
     """One CuPy package for CUDA, which can be imported."""
-    here = here or Here()
+    here = here or Host()
     packages = here.packages_like(r"cupy(-cuda\d+x?|-rocm[-\d]+)?")
     wanted = f"cupy-cuda{_major(here)}x"
     if not packages:
@@ -41,7 +41,7 @@ def cupy(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
             )
 
 
-def _major(here: Here) -> str:
+def _major(here: Host) -> str:
     """The CUDA that the rest is made for."""
     users = {name: version for name, version in cuda_users(here).items() if name != "CuPy"}
     return (users.get("TensorRT") or users.get("TensorRT-RTX") or users.get("torch") or "13").split(".")[0]

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from backends.nvidia import started
 from backends.nvidia.driver import problem_of
 from backends.nvidia.facts import Driver, driver_facts
-from backends.nvidia.hiding import VISIBLE, entries
 from backends.nvidia.nvml import NO_PERMISSION, ask_nvml, trouble
-from backends.system.here import Here
+from backends.nvidia.visible_devices import VISIBLE, entries
+from backends.system.host import Host
 from core.errors import HooklineError, UnavailableError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Gpu:
     beside_mig: bool = False
 
 
-def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
+def gpus(here: Host | None = None) -> tuple[Gpu, ...]:
     """The GPUs that this process may use, in the order in which ``cuda:N`` counts them.
 
     Raises:
@@ -71,7 +71,7 @@ def gpus(here: Here | None = None) -> tuple[Gpu, ...]:
     return _left(here, here.environment.get(VISIBLE))
 
 
-def _left(here: Here, value: str | None) -> tuple[Gpu, ...]:
+def _left(here: Host, value: str | None) -> tuple[Gpu, ...]:
     """The GPUs of a machine that ``CUDA_VISIBLE_DEVICES=value`` leaves; None where it is not set."""
     found = listed(here)
     seen = found if value is None else visible(found, value)
@@ -84,10 +84,10 @@ def _left(here: Here, value: str | None) -> tuple[Gpu, ...]:
 @functools.cache
 def _seen(value: str | None) -> tuple[Gpu, ...]:
     """Those of this machine, asked for once: where no process holds a GPU, NVML takes seconds to wake it."""
-    return _left(Here(), value)
+    return _left(Host(), value)
 
 
-def choose(device: str, here: Here | None = None) -> Gpu:
+def choose(device: str, here: Host | None = None) -> Gpu:
     """The GPU for ``device``: the one with the most free memory for ``auto`` and ``cuda``, or ``cuda:N``.
 
     What ``auto`` took once it takes as long as the process lives: what the process itself has on a GPU must not drive
@@ -138,7 +138,7 @@ def prepare_environment(gpu: Gpu) -> None:
         os.environ[VISIBLE] = gpu.uuid
 
 
-def ordinal(gpu: Gpu, runtime: ModuleType, here: Here | None = None) -> int:
+def ordinal(gpu: Gpu, runtime: ModuleType, here: Host | None = None) -> int:
     """The number by which the CUDA runtime knows a GPU in this process. Opens no context.
 
     Args:
@@ -155,7 +155,7 @@ def ordinal(gpu: Gpu, runtime: ModuleType, here: Here | None = None) -> int:
     numbers = [number for number in range(count) if is_uuid(gpu.uuid, runtime.getDeviceProperties(number)["uuid"])]
     if len(numbers) == 1:
         return numbers[0]
-    if count == 1 and _can_only_be(gpu, here or Here()):
+    if count == 1 and _can_only_be(gpu, here or Host()):
         return 0
     trouble = f"cannot be told from {len(numbers) - 1} other(s) by CuPy" if numbers else f"is not among CUDA's {count}"
     remedy = f"set {VISIBLE} to its UUID" + ("" if gpu.beside_mig else ", or CUDA_DEVICE_ORDER=PCI_BUS_ID")
@@ -210,7 +210,7 @@ def named(found: Sequence[Gpu], entry: str) -> Gpu | None:
     return matching.pop() if len(matching) == 1 else None
 
 
-def listed(here: Here) -> list[Gpu]:
+def listed(here: Host) -> list[Gpu]:
     """All GPUs of the machine that answer, and instances in place of those that are divided.
 
     Raises:
@@ -256,7 +256,7 @@ def _gpu(item: DeviceFacts | ListedGpu, entry: ListedGpu, driver: str) -> Gpu:
     return Gpu(item["uuid"], item["name"], entry["capability"], item["total"], item["free"], driver)
 
 
-def _can_only_be(gpu: Gpu, here: Here) -> bool:
+def _can_only_be(gpu: Gpu, here: Host) -> bool:
     """Whether the one device that CUDA shows is this GPU, whatever UUID it gives: drivers differ in that, and boards.
 
     So it is where the variable names nothing else, or where there is nothing else.

@@ -9,29 +9,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.nvidia.facts import ON_WINDOWS, Driver, driver_cuda, driver_facts, is_forward, library_version
-from backends.nvidia.hiding import hidden
 from backends.nvidia.running import told_for
-from backends.system.here import Here
+from backends.nvidia.visible_devices import hidden
+from backends.system.host import Host
 from backends.system.native import remedy_for
-from core.checks import Asked, Finding, absent, broken, doubtful, fine
+from core.kinds.check import Finding, Target, absent, broken, doubtful, fine
 
 SUBJECT = "NVIDIA driver"
 INSTALL = "install NVIDIA's driver (on Ubuntu: sudo ubuntu-drivers install), then restart"
 OF_WINDOWS = "the driver of Windows"
 
 
-def driver(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def driver(asked: Target, here: Host | None = None) -> Iterator[Finding]:
     """Whether there is a driver whose two halves fit, and which CUDA it serves."""
-    facts = driver_facts(here or Here())
+    facts = driver_facts(here or Host())
     yield told_for(asked, problem_of(facts) or _versions(facts))
 
 
-def driver_problem(here: Here | None = None) -> Finding | None:
+def driver_problem(here: Host | None = None) -> Finding | None:
     """Why no program reaches a GPU, as far as files and ``CUDA_VISIBLE_DEVICES`` tell; None where they allow it.
 
     Cheap, some milliseconds: nothing is loaded.
     """
-    here = here or Here()
+    here = here or Host()
     return problem_of(driver_facts(here)) or hidden(here)
 
 
@@ -46,9 +46,9 @@ def problem_of(facts: Driver) -> Finding | None:
     return _shadowed(facts) or _mismatch(facts)
 
 
-def device_files(here: Here | None = None) -> Iterator[Finding]:
+def device_files(here: Host | None = None) -> Iterator[Finding]:
     """``/dev/nvidia*``, through which every program reaches the GPUs."""
-    here = here or Here()
+    here = here or Host()
     facts = driver_facts(here)
     if facts.wsl:
         places = ["/dev/dxg"]
@@ -162,13 +162,13 @@ def _versions(facts: Driver) -> Finding:
     return fine(SUBJECT, ", ".join(parts), version=name, cuda=version, library=str(path))
 
 
-def _gpu_files(here: Here) -> list[str]:
+def _gpu_files(here: Host) -> list[str]:
     """One file a GPU; at least the first is expected."""
     found = sorted(path.name for path in here.path("/dev").glob("nvidia[0-9]*"))
     return [f"/dev/{name}" for name in found] or ["/dev/nvidia0"]
 
 
-def _missing(facts: Driver, places: list[str], here: Here) -> Finding:
+def _missing(facts: Driver, places: list[str], here: Host) -> Finding:
     found = f"missing: {', '.join(places)}"
     if facts.in_container:
         return broken("device files", found, f"{facts.with_gpus}; where they were there before, restart the container")
@@ -180,7 +180,7 @@ def _missing(facts: Driver, places: list[str], here: Here) -> Finding:
     return broken("device files", found, remedy)
 
 
-def _makes_device_files(here: Here) -> bool:
+def _makes_device_files(here: Host) -> bool:
     """Whether CUDA can have device files made: by a program that runs as root whoever starts it."""
     places = [here.environment.get("PATH", ""), str(here.path("/usr/bin"))]
     path = shutil.which("nvidia-modprobe", path=os.pathsep.join(places))

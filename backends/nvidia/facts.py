@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.system.here import Here
+from backends.system.host import Host
 from backends.system.libraries import find_libraries, version_of
 from backends.system.native import Answer, ask
-from backends.system.surroundings import APPTAINER, WSL, container, is_wsl
+from backends.system.platform import APPTAINER, WSL, container, is_wsl
 
 WITH_GPUS = "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
 """How a container gets GPUs."""
@@ -67,7 +67,7 @@ class Driver:
         return self.wsl or bool(self.jetson)
 
 
-def driver_facts(here: Here) -> Driver:
+def driver_facts(here: Host) -> Driver:
     """Read them."""
     libraries = tuple(find_libraries("libcuda.so*", here))
     return Driver(
@@ -86,7 +86,7 @@ def is_forward(path: Path) -> bool:
     return "compat" in path.parts
 
 
-def module_version(here: Here) -> str:
+def module_version(here: Host) -> str:
     """Version of the loaded kernel module, e.g. 580.95.05; empty where none is loaded."""
     said = here.text("/proc/driver/nvidia/version")
     match = re.search(r"\s(\d{3}\.\d+(?:\.\d+)?)\s", said)
@@ -119,7 +119,7 @@ def library_major(path: Path) -> int:
     return (version_of(path) or (0,))[0]
 
 
-def _on_pci(here: Here) -> int:
+def _on_pci(here: Host) -> int:
     count = 0
     for device in here.path("/sys/bus/pci/devices").glob("*"):
         place = str(device).removeprefix(str(here.root))
@@ -128,7 +128,7 @@ def _on_pci(here: Here) -> int:
     return count
 
 
-def _jetson(here: Here, libraries: Iterable[Path]) -> str:
+def _jetson(here: Host, libraries: Iterable[Path]) -> str:
     """A container is not shown the tree of devices, but gets the files of the board."""
     model = here.text("/proc/device-tree/model")
     if release := here.text("/etc/nv_tegra_release"):

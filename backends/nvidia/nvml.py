@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.nvidia.facts import ON_WINDOWS, Driver, driver_facts
-from backends.system.here import Here
+from backends.system.disk import size
+from backends.system.host import Host
 from backends.system.libraries import find_libraries
 from backends.system.native import is_late, run_python
-from backends.system.room import size
-from core.checks import Finding, State, absent, broken, doubtful, fine
+from core.kinds.check import Finding, State, absent, broken, doubtful, fine
 
 if TYPE_CHECKING:
     from backends.nvidia.nvml_worker import DeviceFacts, ListedGpu, Said
@@ -29,9 +29,9 @@ _AWAKE = (
 """What helps where NVML is slow: without persistence mode each GPU is woken first."""
 
 
-def gpus(here: Here | None = None) -> Iterator[Finding]:
+def gpus(here: Host | None = None) -> Iterator[Finding]:
     """NVML and every GPU that it lists."""
-    here = here or Here()
+    here = here or Host()
     facts = driver_facts(here)
     if not facts.there:
         return
@@ -43,7 +43,7 @@ def gpus(here: Here | None = None) -> Iterator[Finding]:
         yield from _enough([_gpu(f"GPU {number}", gpu) for number, gpu in enumerate(said["gpus"])])
 
 
-def trouble(here: Here, said: Said, error: str) -> Finding | None:
+def trouble(here: Host, said: Said, error: str) -> Finding | None:
     """Why what :func:`ask_nvml` gave lists no GPU, None where it does."""
     facts = driver_facts(here)
     if error:
@@ -55,7 +55,7 @@ def trouble(here: Here, said: Said, error: str) -> Finding | None:
     return None
 
 
-def ask_nvml(here: Here) -> tuple[Said, str]:
+def ask_nvml(here: Host) -> tuple[Said, str]:
     """What NVML says, and why it cannot be asked, empty where it can."""
     paths = find_libraries("libnvidia-ml.so*", here)
     if not paths:
@@ -67,7 +67,7 @@ def ask_nvml(here: Here) -> tuple[Said, str]:
     return said, ""
 
 
-def capabilities(here: Here) -> list[str]:
+def capabilities(here: Host) -> list[str]:
     """Compute capabilities of the GPUs, e.g. ``8.9``; empty where NVML does not tell."""
     said, _ = ask_nvml(here)
     return sorted({gpu["capability"] for gpu in said.get("gpus", []) if gpu.get("capability")})

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from backends.nvidia.cuda import by_major, cupy_major, packaged
 from backends.nvidia.facts import library_major
-from backends.system.here import Here
+from backends.system.host import Host
 from backends.system.libraries import conda_folders, find_libraries, loader_folders, packaged_folders, toolkits
 from backends.system.native import ask, remedy_for
-from core.checks import Finding, absent, broken, doubtful, fine
+from core.kinds.check import Finding, absent, broken, doubtful, fine
 
 MAJORS = (13, 12)
 """Of the versions that cuda-pathfinder knows, in its order."""
@@ -24,9 +24,9 @@ HEADER = "cuda_runtime.h"
 """By this cuda-pathfinder knows the folder of the headers."""
 
 
-def nvrtc(here: Here | None = None) -> Iterator[Finding]:
+def nvrtc(here: Host | None = None) -> Iterator[Finding]:
     """The NVRTC that CuPy takes, whole and of CuPy's major version, and the headers."""
-    here = here or Here()
+    here = here or Host()
     paths, wanted = by_major(find_libraries("libnvrtc.so*", here)), cupy_major(here)
     if not wanted:
         yield _asked_nvrtc(paths[max(paths)], here) if paths else _nowhere()
@@ -42,7 +42,7 @@ def nvrtc(here: Here | None = None) -> Iterator[Finding]:
     yield from _headers(wanted, here)
 
 
-def taken(here: Here) -> Path | None:
+def taken(here: Host) -> Path | None:
     """The NVRTC that cuda-pathfinder finds first."""
     names = [f"libnvrtc.so.{major}" for major in MAJORS]
     folders = [*packaged_folders(here), *conda_folders(here)]
@@ -52,7 +52,7 @@ def taken(here: Here) -> Path | None:
     return next((path.resolve() for path in places if path.is_file()), None)
 
 
-def headers(here: Here) -> Path | None:
+def headers(here: Host) -> Path | None:
     """The folder of CUDA's headers that cuda-pathfinder finds first."""
     conda = here.environment.get("CONDA_PREFIX")
     places = [
@@ -63,7 +63,7 @@ def headers(here: Here) -> Path | None:
     return next((folder for folder in places if (folder / HEADER).is_file()), None)
 
 
-def _toolkits_of_the_loader(here: Here) -> Iterator[Path]:
+def _toolkits_of_the_loader(here: Host) -> Iterator[Path]:
     """Roots of the toolkits whose ``lib`` or ``targets/*/lib`` the loader searches: it finds the runtime there."""
     for folder in loader_folders(here, "libcudart.so.*"):
         if folder.name in {"lib", "lib64"} and any(folder.glob("libcudart.so.*")):
@@ -71,7 +71,7 @@ def _toolkits_of_the_loader(here: Here) -> Iterator[Path]:
             yield root.parent.parent if root.parent.name == "targets" else root
 
 
-def _headers(wanted: int, here: Here) -> Iterator[Finding]:
+def _headers(wanted: int, here: Host) -> Iterator[Finding]:
     """CuPy gives the compiler their folder whatever a kernel includes, and refuses where there is none."""
     if headers(here):
         return
@@ -88,7 +88,7 @@ def _nowhere() -> Finding:
     return absent("NVRTC", "libnvrtc is nowhere", "pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12)")
 
 
-def _none(wanted: int, paths: dict[int, Path], here: Here) -> Finding:
+def _none(wanted: int, paths: dict[int, Path], here: Host) -> Finding:
     others = ", ".join(map(str, paths.values())) or "none"
     found = f"no libnvrtc.so.{wanted} for CuPy, which compiles its kernels with it (found: {others})"
     remedy = f"pip install 'cupy-cuda{wanted}x[ctk]'"
@@ -98,7 +98,7 @@ def _none(wanted: int, paths: dict[int, Path], here: Here) -> Finding:
     return broken("NVRTC", found, remedy)
 
 
-def _asked_nvrtc(path: Path, here: Here) -> Finding:
+def _asked_nvrtc(path: Path, here: Host) -> Finding:
     answer = ask(path, function="nvrtcVersion", arguments=2)
     reinstall = f"pip install --force-reinstall {packaged('nvrtc', library_major(path))}"
     if answer.error or answer.status:
@@ -116,7 +116,7 @@ def _package(path: Path) -> str:
     return f"'cupy-cuda{library_major(path)}x[ctk]'"
 
 
-def _release(here: Here) -> int:
+def _release(here: Host) -> int:
     """Major number of the installed CuPy."""
     versions = [package.version for package in here.packages_like(r"cupy-cuda\d\d(x|\d)")]
     return max(int(version.split(".")[0]) for version in versions)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.checks import found_at
-from core.hookspecs import hookimpl
-from core.parts import Check
+from core.kinds.check import Check, found_at
+from core.plugins.hookspecs import hookimpl
 
 SOFTWARE = frozenset({"tensorrt", "cupy"})
 """What cannot work without a GPU. ``tensorrt_rtx`` builds without one."""

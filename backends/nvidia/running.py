@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.checks import Asked, Finding, State
+from core.kinds.check import Finding, State, Target
 
 BUILDS_WITHOUT = "tensorrt_rtx"
 NEEDS = "cupy"
 """The processor which needs a GPU whatever the runtime."""
 
 
-def told_for(asked: Asked, finding: Finding) -> Finding:
+def told_for(asked: Target, finding: Finding) -> Finding:
     """A finding on what running engines needs, as it counts for what is asked.
 
     Where ``backend=tensorrt_rtx`` and nothing else needs it, what is not there or broken becomes a warning.

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from backends.nvidia.devices import Gpu, in_words, listed, named, visible
 from backends.nvidia.facts import driver_facts
-from backends.nvidia.hiding import SUBJECT, UNSET, VISIBLE, entries, hidden
-from backends.system.here import Here
-from core.checks import Asked, Finding, broken, doubtful, fine
+from backends.nvidia.visible_devices import SUBJECT, UNSET, VISIBLE, entries, hidden
+from backends.system.host import Host
 from core.errors import UnavailableError
+from core.kinds.check import Finding, Target, broken, doubtful, fine
 
 
-def visible_devices(asked: Asked, here: Here | None = None) -> Iterator[Finding]:
+def visible_devices(asked: Target, here: Host | None = None) -> Iterator[Finding]:
     """Whether the GPUs that CUDA may see are there, and the one that ``device=`` names among them."""
-    here = here or Here()
+    here = here or Host()
     if not driver_facts(here).there:
         return
     yield from _of_container(here)
@@ -41,9 +41,9 @@ def visible_devices(asked: Asked, here: Here | None = None) -> Iterator[Finding]
         yield fine(SUBJECT, f"{VISIBLE}={value}: {in_words(seen)}", value=value)
 
 
-def module_loading(here: Here | None = None) -> Iterator[Finding]:
+def module_loading(here: Host | None = None) -> Iterator[Finding]:
     """Lazy loading of kernels, and switches for debugging that were left on."""
-    here = here or Here()
+    here = here or Host()
     if not driver_facts(here).there:
         return
     value = here.environment.get("CUDA_MODULE_LOADING", "")
@@ -66,7 +66,7 @@ _LEFT_ON = {
 }
 
 
-def _of_container(here: Here) -> Iterator[Finding]:
+def _of_container(here: Host) -> Iterator[Finding]:
     value = here.environment.get("NVIDIA_VISIBLE_DEVICES")
     if value in {"void", "none"} and not _has_gpu_files(here):
         found = f"NVIDIA_VISIBLE_DEVICES={value} keeps the GPUs out of this container"
@@ -80,7 +80,7 @@ def _of_container(here: Here) -> Iterator[Finding]:
         )
 
 
-def _has_gpu_files(here: Here) -> bool:
+def _has_gpu_files(here: Host) -> bool:
     """Whether GPUs came in by another way: with CDI, NVIDIA's own files set ``void`` and bring them."""
     places = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvgpu", "/dev/nvhost-gpu")
     return any(here.path(place).exists() for place in places)

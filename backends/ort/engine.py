@@ -7,14 +7,14 @@ import platform
 from backends.ort.canonical import make_canonical
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import check_machine, this_machine
-from backends.ort.plugin import Optimisation, OrtOptions
+from backends.ort.options import Optimisation, OrtOptions
 from backends.ort.session import OrtSession
 from core.artifacts import Engine
-from core.building import BuildJob
-from core.engine_file import check_engine_file
 from core.errors import HooklineError
-from core.serial import encode
-from core.warming import warm_up
+from core.inference.warm_up import warm_up
+from core.kinds.building import BuildJob
+from core.storage.serial import encode
+from core.storage.sidecar import check_engine_file
 
 RUNTIME = "onnxruntime"
 WRITTEN = {

@@ -1,16 +1,50 @@
-"""What an engine was built on, and whether it fits where it is opened."""
+"""The machine as ONNX Runtime sees it, and its checks."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnxruntime as ort
 
-from backends.ort.plugin import Optimisation
+from backends.ort.options import Optimisation
+from backends.system.host import Host, listed
+from backends.system.native import ask_python, remedy_for
 from core.artifacts import Engine
 from core.errors import HooklineError, shown
+from core.kinds.check import Finding, absent, broken, fine
+
+_IMPORT = "import onnxruntime as ort, json; print(json.dumps([ort.__version__, ort.get_available_providers()]))"
+
+
+def onnxruntime(here: Host | None = None) -> Iterator[Finding]:
+    """One ONNX Runtime, which can be imported, and its execution providers."""
+    here = here or Host()
+    packages = here.packages_like(r"onnxruntime(-gpu|-directml|-openvino|-rocm|-training|-silicon|-qnn)?")
+    if not packages:
+        yield absent("ONNX Runtime", "not installed", "pip install onnxruntime")
+        return
+    if len(packages) > 1:
+        names = " ".join(package.name for package in packages)
+        found = f"{len(packages)} packages write the same folder onnxruntime: {listed(packages)}"
+        yield broken("ONNX Runtime", found, f"pip uninstall -y {names} && pip install onnxruntime")
+        return
+    said, error = ask_python(_IMPORT)
+    if error:
+        remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
+        yield broken("ONNX Runtime", f"{listed(packages)} cannot be imported: {error}", remedy)
+        return
+    version, providers = said
+    shown = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
+    if "CPUExecutionProvider" not in providers:
+        found = f"{version} has no CPU provider, only {shown}"
+        yield broken("ONNX Runtime", found, f"pip install --force-reinstall {packages[0].name}")
+    else:
+        yield fine(
+            "ONNX Runtime", f"{version}, providers {shown} (hookline takes CPU)", version=version, providers=shown
+        )
+
 
 CPU_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve")
 """Instruction sets by which ONNX Runtime chooses layouts and int8 kernels."""

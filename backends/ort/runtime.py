@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from backends.ort.engine import RUNTIME, build_engine, check_engine, open_engine
 from backends.ort.loading import Level, load_session, session_options
 from backends.ort.machine import this_machine
-from backends.ort.plugin import OrtOptions
+from backends.ort.options import OrtOptions
+from backends.ort.recorder import OrtActivationRecorder
 from backends.ort.session import OrtSession
-from backends.ort.tap import OrtTap
 from core.artifacts import Engine, OnnxModel, QuantizedModel
-from core.building import BuildJob
 from core.errors import HooklineError
+from core.kinds.building import BuildJob
 
 
 class OrtRuntime:
@@ -50,9 +50,9 @@ class OrtRuntime:
             settings.add_session_config_entry("session.disable_quant_qdq", "1")
         return OrtSession(load_session(model.path, settings, f"'{model.path}'"), model)
 
-    def tap(self, model: OnnxModel, tensors: Sequence[str] | None = None) -> OrtTap:
+    def record_activations(self, model: OnnxModel, tensors: Sequence[str] | None = None) -> OrtActivationRecorder:
         """Open a model with its float activations (all, or those named) as outputs."""
-        return OrtTap(model, self.options, tensors)
+        return OrtActivationRecorder(model, self.options, tensors)
 
 
 def check_device(device: str) -> None:

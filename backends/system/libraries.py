@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 
-from backends.system.here import Here
+from backends.system.host import Host
 
 PACKAGED = ("nvidia/*/lib", "tensorrt_libs", "tensorrt_rtx_libs", "tensorrt_lean_libs")
 """Folders of Python packages that hold shared libraries, below a site folder."""
@@ -45,7 +45,7 @@ FLAGS = {"x86_64": "x86-64", "aarch64": "AArch64"}
 """How the loader's cache marks what a 64-bit program can load, by ``platform.machine()``."""
 
 
-def find_libraries(name: str, here: Here, usual: Sequence[str] = USUAL) -> list[Path]:
+def find_libraries(name: str, here: Host, usual: Sequence[str] = USUAL) -> list[Path]:
     """All files of a library, the one that a program gets first at the front.
 
     Args:
@@ -72,7 +72,7 @@ def _shortest(path: Path) -> tuple[int, str]:
     return len(path.name), path.name
 
 
-def loader_folders(here: Here, name: str = "*") -> list[Path]:
+def loader_folders(here: Host, name: str = "*") -> list[Path]:
     """Where the loader finds a library: ``LD_LIBRARY_PATH``, its cache, and what it searches everywhere.
 
     Args:
@@ -88,18 +88,18 @@ def loader_folders(here: Here, name: str = "*") -> list[Path]:
     )
 
 
-def packaged_folders(here: Here) -> list[Path]:
+def packaged_folders(here: Host) -> list[Path]:
     """Folders of Python packages that hold shared libraries."""
     return [folder for site in here.site for pattern in PACKAGED for folder in sorted(site.glob(pattern))]
 
 
-def conda_folders(here: Here) -> list[Path]:
+def conda_folders(here: Host) -> list[Path]:
     """The folder of libraries of the active conda environment."""
     prefix = here.environment.get("CONDA_PREFIX")
     return [Path(prefix) / "lib"] if prefix else []
 
 
-def toolkits(here: Here) -> list[Path]:
+def toolkits(here: Host) -> list[Path]:
     """Roots of CUDA toolkits that the environment names; CuPy takes the first."""
     return [Path(root) for name in ("CUDA_PATH", "CUDA_HOME") if (root := here.environment.get(name))]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backends.system.here import Here, listed
+from backends.system.host import Host, listed
 from backends.system.native import ask_python, remedy_for
-from backends.system.surroundings import metadata_text
-from core.checks import Finding, absent, broken, doubtful, fine
+from backends.system.platform import metadata_text
+from core.kinds.check import Finding, absent, broken, doubtful, fine
 
 
-def dependencies(here: Here | None = None) -> Iterator[Finding]:
+def dependencies(here: Host | None = None) -> Iterator[Finding]:
     """Every package that hookline needs, with its version against the range."""
     from packaging.requirements import Requirement
 
-    here = here or Here()
+    here = here or Host()
     own = here.packages.get("hookline")
     if own is None:
         yield absent(
@@ -41,9 +41,9 @@ def dependencies(here: Here | None = None) -> Iterator[Finding]:
         yield fine("packages", count + listed(good), **{package.name: package.version for package in good})
 
 
-def opencv(here: Here | None = None) -> Iterator[Finding]:
+def opencv(here: Host | None = None) -> Iterator[Finding]:
     """One OpenCV package, which can be imported."""
-    here = here or Here()
+    here = here or Host()
     packages = here.packages_like(r"opencv(-contrib)?-python(-headless)?(-rolling)?")
     if len(packages) > 1:
         names = " ".join(package.name for package in packages)
@@ -64,9 +64,9 @@ def opencv(here: Here | None = None) -> Iterator[Finding]:
         yield fine("OpenCV", f"{said[0]} at {here.brief(said[1])}", version=said[0], path=said[1])
 
 
-def video(here: Here | None = None) -> Iterator[Finding]:
+def video(here: Host | None = None) -> Iterator[Finding]:
     """PyAV: the decoders of usual streams, and the encoder that predict prefers."""
-    here = here or Here()
+    here = here or Host()
     if "av" not in here.packages:
         return
     code = "import av, json; print(json.dumps([av.__version__, sorted(av.codecs_available)]))"

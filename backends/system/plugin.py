@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.checks import found_at
-from core.hookspecs import hookimpl
-from core.parts import Check
+from core.kinds.check import Check, found_at
+from core.plugins.hookspecs import hookimpl
 
 _CHECKS = {
     "system": ("operating system, C library, container", "surroundings:operating_system"),

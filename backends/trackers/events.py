@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from core.media.picture import read_picture
-from core.trackers import RunInfo
+from core.kinds.tracker import RunInfo
+from core.media.image import read_picture
 
 FOLDER = "tensorboard"
 

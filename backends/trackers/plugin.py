@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from core.config import presentation
-from core.hookspecs import hookimpl
-from core.parts import Availability, Tracker
+from core.kinds.part import Availability
+from core.kinds.tracker import Tracker
+from core.options.fields import presentation
+from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from backends.trackers.events import EventFiles

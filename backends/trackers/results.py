@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.trackers import RunInfo
+from core.kinds.tracker import RunInfo
 
 FILE = "results.csv"
 EPOCH = "epoch"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.serial import encode
-from core.trackers import RunInfo
+from core.kinds.tracker import RunInfo
+from core.storage.serial import encode
 
 if TYPE_CHECKING:
     import wandb

@@ -14,16 +14,15 @@ from backends.trt.bindings import IBuilder, IBuilderConfig, INetworkDefinition, 
 from backends.trt.capabilities import network_flags
 from backends.trt.failures import Watch
 from backends.trt.library import Library
-from backends.trt.monitor import Course, cancellable, make_monitor
+from backends.trt.monitor import BuildProgress, cancellable, make_monitor
 from backends.trt.options import TrtOptions
-from backends.trt.profiles import Profile
-from backends.trt.settings import apply_options
+from backends.trt.settings import SizeProfile, apply_options
 from backends.trt.timing_cache import TimingCache
 from core.errors import HooklineError
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BuildSpec:
     """What is built.
 
     Attributes:
@@ -39,7 +38,7 @@ class Recipe:
     """
 
     model: Path
-    profile: Profile | None = None
+    profile: SizeProfile | None = None
     options: TrtOptions = field(default_factory=TrtOptions)
     weak: bool = False
     register: Callable[[], None] | None = None
@@ -49,7 +48,7 @@ class Recipe:
     here: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
-def build_plan(library: Library, recipe: Recipe, course: Course | None = None) -> bytes:
+def build_plan(library: Library, recipe: BuildSpec, course: BuildProgress | None = None) -> bytes:
     """Build; the content of a plan file.
 
     Args:
@@ -61,11 +60,11 @@ def build_plan(library: Library, recipe: Recipe, course: Course | None = None) -
         HooklineError: What TensorRT refuses, with the lines of its log that say why.
         KeyboardInterrupt: The user ended it.
     """
-    course = course or Course()
+    course = course or BuildProgress()
     return cancellable(lambda: _build(library, recipe, course), course)
 
 
-def _build(library: Library, recipe: Recipe, course: Course) -> bytes:
+def _build(library: Library, recipe: BuildSpec, course: BuildProgress) -> bytes:
     trt = library.trt
     with recipe.here():
         if recipe.register:
@@ -115,7 +114,7 @@ def make_builder(library: Library) -> IBuilder:
     return builder
 
 
-def check_dla(library: Library, builder: IBuilder, recipe: Recipe) -> None:
+def check_dla(library: Library, builder: IBuilder, recipe: BuildSpec) -> None:
     """Refuse a DLA core that this machine does not have, or sizes that none takes.
 
     Raises:
@@ -156,7 +155,7 @@ def parse(library: Library, network: INetworkDefinition, model: Path) -> None:
         )
 
 
-def add_profile(library: Library, builder: IBuilder, config: IBuilderConfig, profile: Profile) -> None:
+def add_profile(library: Library, builder: IBuilder, config: IBuilderConfig, profile: SizeProfile) -> None:
     """Tell the builder the sizes of the input.
 
     Raises:

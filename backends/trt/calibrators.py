@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
 from backends.trt.bindings import IHostMemory
-from backends.trt.files import write_whole
-from core.arguments import ignore
+from backends.trt.timing_cache import write_whole
 from core.calibration import read_bounded, read_tensorrt_cache
 from core.errors import HooklineError, counted
-from core.parts import DeviceArray
+from core.kinds.session import DeviceArray
+from core.reporting import ignore
 
 log = logging.getLogger("hookline")
 

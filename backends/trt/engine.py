@@ -9,24 +9,25 @@ from pathlib import Path
 
 from backends.nvidia.devices import Gpu
 from backends.trt import opening
-from backends.trt.building import Recipe, build_plan
+from backends.trt.building import BuildSpec, build_plan
 from backends.trt.inspection import Precisions, inspect, judge, read_layers
 from backends.trt.library import Library
 from backends.trt.machine import machine_facts, numbers
 from backends.trt.memory import EngineDevice
-from backends.trt.monitor import Course
+from backends.trt.monitor import BuildProgress
 from backends.trt.options import Hardware, PluginForm, TrtOptions
-from backends.trt.profiles import Profile, read_profile
 from backends.trt.quantising import Quantising, check_calibrators
 from backends.trt.session import TrtSession
+from backends.trt.settings import SizeProfile, read_profile
 from backends.trt.timing_cache import TimingCache, timing_cache
-from core.artifacts import Engine, InputContract, Precision
-from core.building import BuildJob, BuildReporter
-from core.digest import file_digest
+from core.artifacts import Engine
 from core.errors import HooklineError
-from core.onnx_file import read_onnx
-from core.serial import encode
-from core.warming import warm_up
+from core.files.onnx_file import read_onnx
+from core.inference.warm_up import warm_up
+from core.kinds.building import BuildJob, BuildReporter
+from core.model_facts import InputContract, Precision
+from core.storage.digest import file_digest
+from core.storage.serial import encode
 from cuda_plugins.signature import OPERATOR
 
 RUNTIME = "tensorrt"
@@ -35,7 +36,7 @@ FIRST = {Hardware.ampere_plus: "8.0", Hardware.same_compute_capability: "7.5"}
 
 
 @dataclass(frozen=True)
-class Place:
+class BuildDevice:
     """Where an engine is built.
 
     Attributes:
@@ -49,7 +50,7 @@ class Place:
     device: EngineDevice
 
 
-def build_engine(job: BuildJob, options: TrtOptions, place: Place) -> Engine:
+def build_engine(job: BuildJob, options: TrtOptions, place: BuildDevice) -> Engine:
     """Build the plan, look into it, and run it.
 
     Args:
@@ -70,7 +71,7 @@ def build_engine(job: BuildJob, options: TrtOptions, place: Place) -> Engine:
     plugins = plugins_in(model.path)
     carried = options.plugin is PluginForm.ahead_of_time
     register = opening.register_ahead_of_time if carried else opening.register
-    recipe = Recipe(
+    recipe = BuildSpec(
         model=model.path,
         profile=profile,
         options=options,
@@ -118,15 +119,15 @@ def plugins_in(model: Path) -> tuple[str, ...]:
     return (OPERATOR,) if any(node.op_type == OPERATOR for node in read_onnx(model).graph.node) else ()
 
 
-def _timing(options: TrtOptions, place: Place, cache_dir: Path) -> TimingCache | None:
+def _timing(options: TrtOptions, place: BuildDevice, cache_dir: Path) -> TimingCache | None:
     if not (options.timing_cache and place.library.capabilities.timing_cache):
         return None
     return timing_cache(cache_dir, place.gpu.name, place.gpu.capability, place.library.version)
 
 
-def _plan(job: BuildJob, recipe: Recipe, contract: InputContract, place: Place) -> bytes:
+def _plan(job: BuildJob, recipe: BuildSpec, contract: InputContract, place: BuildDevice) -> bytes:
     with job.reporter.progress(f"build {job.target.name}") as progress:
-        course = Course(partial(progress.advance, 0))
+        course = BuildProgress(partial(progress.advance, 0))
         if job.calibration is None:
             return build_plan(place.library, recipe, course)
         quantising = Quantising(
@@ -146,7 +147,7 @@ def _plan(job: BuildJob, recipe: Recipe, contract: InputContract, place: Place) 
             quantising.failure.reraise()  # what failed in a callback is the cause of what failed after it
 
 
-def _tried(engine: Engine, profile: Profile | None, place: Place, job: BuildJob) -> Engine:
+def _tried(engine: Engine, profile: SizeProfile | None, place: BuildDevice, job: BuildJob) -> Engine:
     """The engine with what its layers and its first runs tell."""
     opened = opening.deserialise(engine, place.library, place.device)
     with place.device.here():

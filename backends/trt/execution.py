@@ -15,9 +15,9 @@ from backends.trt.bindings import ICudaEngine, IExecutionContext, IRuntime
 from backends.trt.failures import Watch
 from backends.trt.library import Library
 from backends.trt.memory import EngineDevice, Graph
-from core.arguments import ignore
 from core.errors import HooklineError
-from core.parts import DeviceArray
+from core.kinds.session import DeviceArray
+from core.reporting import ignore
 
 log = logging.getLogger("hookline")
 
@@ -124,7 +124,7 @@ class _Recorded:
     used: int
 
 
-class _Prepared:
+class _ShapeState:
     """What is kept for one input shape: its outputs, the graphs that write them, and the addresses seen so far."""
 
     def __init__(self, outputs: dict[str, DeviceArray], drop: Callable[[_Recorded], None]) -> None:
@@ -175,7 +175,7 @@ class Execution:
             size = max(opened.engine.device_memory_size_v2, LEAST)  # of no memory CuPy gives the address 0
             self._scratch: DeviceArray | None = device.empty((size,), np.uint8, stream)
             self._context: IExecutionContext | None = self._new_context()
-        self._shapes: _Recent[Shape, _Prepared] = _Recent(SHAPES, self._drop_shape)
+        self._shapes: _Recent[Shape, _ShapeState] = _Recent(SHAPES, self._drop_shape)
 
     def enqueue(self, shape: Shape, address: int) -> Mapping[str, DeviceArray]:
         """Begin the inference of images [B, 3, H, W] that lie at ``address``, and tell where its outputs will be.
@@ -224,12 +224,14 @@ class Execution:
         context.set_device_memory(room.address, room.size)
         return context
 
-    def _begin(self, context: IExecutionContext, shape: Shape, address: int, prepared: _Prepared | None) -> _Prepared:
+    def _begin(
+        self, context: IExecutionContext, shape: Shape, address: int, prepared: _ShapeState | None
+    ) -> _ShapeState:
         """Enqueue on a context; makes the outputs where there are none for the shape."""
         self._accept(f"the input shape {list(shape)}", context.set_input_shape, self._input, shape)
         self._accept(f"the input shape {list(shape)} alone", lambda: not context.infer_shapes())
         if prepared is None:
-            prepared = _Prepared({name: self._empty(context, name) for name in self._types}, self._drop)
+            prepared = _ShapeState({name: self._empty(context, name) for name in self._types}, self._drop)
             self._shapes.keep(shape, prepared)
         addresses = {self._input: address, **{name: view(array).address for name, array in prepared.outputs.items()}}
         for name, place in addresses.items():
@@ -245,7 +247,7 @@ class Execution:
             )
         return self._device.empty(shape, self._types[name], self._stream)
 
-    def _capture(self, shape: Shape, address: int, prepared: _Prepared) -> None:
+    def _capture(self, shape: Shape, address: int, prepared: _ShapeState) -> None:
         """Enqueue on a new context, and record that for the next time; where that fails, only enqueue."""
         try:
             context = self._new_context()
@@ -271,7 +273,7 @@ class Execution:
         self._device.wait(self._stream)
         recorded.graph.free()
 
-    def _drop_shape(self, prepared: _Prepared) -> None:
+    def _drop_shape(self, prepared: _ShapeState) -> None:
         for recorded in prepared.graphs.values():
             self._drop(recorded)
 

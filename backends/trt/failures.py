@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.trt.library import Library
 from core.errors import HooklineError
-from cuda_plugins.callbacks import take_errors
+from cuda_plugins.tensorrt_types import take_errors
 
 
 class Watch:

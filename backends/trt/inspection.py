@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 
 from backends.trt.execution import Opened
 from backends.trt.failures import Watch
-from backends.trt.profiles import Profile
-from core.artifacts import Precision
+from backends.trt.settings import SizeProfile
 from core.errors import HooklineError
+from core.model_facts import Precision
 
 UNKNOWN = "unknown"
 TYPES = (
@@ -36,7 +36,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class Layer:
+class EngineLayer:
     """A layer of an engine.
 
     Attributes:
@@ -64,7 +64,7 @@ class Precisions:
     """
 
     wanted: Precision
-    layers: tuple[Layer, ...]
+    layers: tuple[EngineLayer, ...]
     higher: tuple[str, ...]
     doubt: str = ""
 
@@ -87,7 +87,7 @@ class Precisions:
         }
 
 
-def inspect(opened: Opened, profile: Profile | None) -> str:
+def inspect(opened: Opened, profile: SizeProfile | None) -> str:
     """The inspector's JSON of an engine. Types in one with free sizes are settled by the profile's usual size.
 
     Raises:
@@ -103,7 +103,7 @@ def inspect(opened: Opened, profile: Profile | None) -> str:
     return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
-def read_layers(text: str) -> tuple[Layer, ...]:
+def read_layers(text: str) -> tuple[EngineLayer, ...]:
     """The layers of an inspector's JSON, of TensorRT 10 or 11, without those that only move data.
 
     Raises:
@@ -119,7 +119,7 @@ def read_layers(text: str) -> tuple[Layer, ...]:
     return tuple(layer for layer in layers if layer.kind.lower() not in MOVES)
 
 
-def judge(layers: Sequence[Layer], wanted: Precision) -> Precisions:
+def judge(layers: Sequence[EngineLayer], wanted: Precision) -> Precisions:
     """Refuse an engine none of whose convolutions runs in the precision that was asked for.
 
     Raises:
@@ -136,7 +136,7 @@ def judge(layers: Sequence[Layer], wanted: Precision) -> Precisions:
     return Precisions(wanted, tuple(layers), higher, doubt)
 
 
-def _not_built(known: Sequence[Layer], wanted: Precision) -> HooklineError:
+def _not_built(known: Sequence[EngineLayer], wanted: Precision) -> HooklineError:
     if not known:
         return HooklineError(
             f"whether the engine runs in {wanted.value} is unknown: TensorRT does not report the types of the layers of"
@@ -150,12 +150,12 @@ def _not_built(known: Sequence[Layer], wanted: Precision) -> HooklineError:
     )
 
 
-def _layer(entry: object) -> Layer:
+def _layer(entry: object) -> EngineLayer:
     if not isinstance(entry, Mapping):  # the engine tells names only
-        return Layer(str(entry), "", UNKNOWN, heavy=bool(HEAVY.search(str(entry))))
+        return EngineLayer(str(entry), "", UNKNOWN, heavy=bool(HEAVY.search(str(entry))))
     kind = str(entry.get("LayerType", ""))
     described = " ".join(str(entry.get(key, "")) for key in ("LayerType", "ParameterType", "TacticName"))
-    return Layer(str(entry.get("Name", "")), kind, _precision(entry), heavy=bool(HEAVY.search(described)))
+    return EngineLayer(str(entry.get("Name", "")), kind, _precision(entry), heavy=bool(HEAVY.search(described)))
 
 
 def _precision(entry: Mapping[str, object]) -> str:

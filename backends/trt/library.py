@@ -1,18 +1,68 @@
-"""The module ``tensorrt``, or ``tensorrt_rtx``, which has the same classes."""
+"""Find and check the TensorRT libraries."""
 
 from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
 from backends.nvidia.devices import load_lazily
+from backends.nvidia.nvml import capabilities
+from backends.system.host import Host, Package
 from backends.trt.capabilities import Capabilities, read_capabilities
+from backends.trt.library_checks import Product, examine_library, examine_resources
 from backends.trt.logger import Journal, JournalLogger, make_logger
 from core.errors import UnavailableError
+from core.kinds.check import Finding, broken, doubtful
+
+TENSORRT = Product(
+    title="TensorRT",
+    module="tensorrt",
+    packages=r"tensorrt(-cu\d\d)?(-bindings|-libs)?",
+    install="tensorrt-cu13",
+    folder="tensorrt_libs",
+    libraries=("nvinfer", "nvinfer_plugin", "nvonnxparser"),
+    resources="nvinfer_builder_resource",
+    older=" (tensorrt-cu12 for CUDA 12)",
+)
+
+
+def tensorrt(here: Host | None = None) -> Iterator[Finding]:
+    """TensorRT, its parser, its plugin library and its builder resource, of one release."""
+    here = here or Host()
+    yield from examine_library(TENSORRT, here)
+    for capability in capabilities(here) or [""]:
+        yield from examine_resources(TENSORRT, here, capability)
+    yield from numpy_beside(here)
+
+
+def numpy_beside(here: Host) -> Iterator[Finding]:
+    """What TensorRT 10 cannot do beside NumPy 2.
+
+    Bindings before 10.16 misread its arrays. ``tensorrt.plugin`` turns arrays of one element into numbers, which NumPy
+    2.4 no longer does.
+    """
+    packages, numpy = TENSORRT.installed(here), here.packages.get("numpy")
+    if not packages or numpy is None or not packages[0].version.startswith("10."):
+        return
+    both = f"{numpy.version} with TensorRT {packages[0].version}"
+    if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
+        yield broken("NumPy", f"{both}, whose bindings misread its arrays", FOR_OLD_BINDINGS)
+    elif _release(numpy) >= (2, 4):
+        yield doubtful(
+            "NumPy",
+            f"{both}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)",
+            "pip install 'numpy<2.4', or TensorRT 11",
+        )
+
+
+def _release(package: Package) -> tuple[int, ...]:
+    return tuple(int(number) for number in package.version.split(".")[:2] if number.isdecimal())
+
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 NEEDED = (

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.system.here import Here, Package, listed
+from backends.system.host import Host, Package, listed
 from backends.system.libraries import find_libraries, version_of
 from backends.system.native import ask, ask_python, remedy_for
-from core.checks import Finding, absent, broken, doubtful, fine
 from core.errors import counted
+from core.kinds.check import Finding, absent, broken, doubtful, fine
 
 _ANEW = "--force-reinstall "
 
@@ -46,16 +46,16 @@ class Product:
         name = re.sub(r"cu\d\d", cudas.pop(), self.install) if len(cudas) == 1 else self.install
         return f"pip install {options}{name}"
 
-    def installed(self, here: Here) -> list[Package]:
+    def installed(self, here: Host) -> list[Package]:
         """Its distributions."""
         return here.packages_like(self.packages)
 
-    def files(self, name: str, here: Here) -> list[Path]:
+    def files(self, name: str, here: Host) -> list[Path]:
         """The files of one of its libraries; those of the Python package come first, as they do when it is imported."""
         return find_libraries(f"lib{name}.so*", here)
 
 
-def examine_library(product: Product, here: Here) -> Iterator[Finding]:
+def examine_library(product: Product, here: Host) -> Iterator[Finding]:
     """Packages that belong together, libraries that can be loaded, a module that can be imported."""
     packages = product.installed(here)
     found = {name: files[0] for name in product.libraries if (files := product.files(name, here))}
@@ -75,7 +75,7 @@ def examine_library(product: Product, here: Here) -> Iterator[Finding]:
         yield _imported(product, packages, found, here)
 
 
-def examine_resources(product: Product, here: Here, capability: str = "") -> Iterator[Finding]:
+def examine_resources(product: Product, here: Host, capability: str = "") -> Iterator[Finding]:
     """The libraries that hold the kernels for building.
 
     Args:
@@ -166,7 +166,7 @@ def _libraries(product: Product, packages: Sequence[Package], found: dict[str, P
             yield broken(f"lib{name}", found_text, product.command(packages, _ANEW))
 
 
-def _imported(product: Product, packages: Sequence[Package], found: dict[str, Path], here: Here) -> Finding:
+def _imported(product: Product, packages: Sequence[Package], found: dict[str, Path], here: Host) -> Finding:
     said, error = ask_python(f"import {product.module} as m, json; print(json.dumps([m.__version__, m.__file__]))")
     if error:
         shown = f"{listed(list(packages))} cannot be imported: {error}"

@@ -15,8 +15,9 @@ from backends.nvidia import devices
 from backends.nvidia.devices import Gpu
 from backends.trt.library import Library
 from backends.trt.options import Hardware
-from core.artifacts import Engine, Int8Route
+from core.artifacts import Engine
 from core.errors import HooklineError
+from core.model_facts import Int8Route
 
 RELEASE, PLATFORM, MODEL, CAPABILITY = "tensorrt", "platform", "gpu", "capability"
 WORDS = {RELEASE: "TensorRT", PLATFORM: "platform", MODEL: "GPU", CAPABILITY: "compute capability"}

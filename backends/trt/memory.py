@@ -10,7 +10,7 @@ from typing import Protocol
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import Device
 from core.errors import HooklineError
-from core.parts import DeviceArray
+from core.kinds.session import DeviceArray
 
 THREAD_LOCAL = 1
 """``cudaStreamCaptureModeThreadLocal``: other threads may allocate and wait while this one captures."""

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from types import ModuleType
 from typing import TypeVar
 
-from core.arguments import ignore
+from core.reporting import ignore
 
 T = TypeVar("T")
 POLL = 0.2
 """Seconds after which the program looks whether the user wants to stop."""
 
 
-class Course:
+class BuildProgress:
     """Where a build stands; called by TensorRT from any of its threads."""
 
     def __init__(self, report: Callable[[str], object] = ignore) -> None:
@@ -52,7 +52,7 @@ class Course:
         self._report(f"{phase} {done}/{steps}" if steps > 1 else phase)
 
 
-def make_monitor(trt: ModuleType, course: Course) -> object:
+def make_monitor(trt: ModuleType, course: BuildProgress) -> object:
     """An ``IProgressMonitor`` that tells ``course``; keep it until the builder is gone."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]
@@ -71,7 +71,7 @@ def make_monitor(trt: ModuleType, course: Course) -> object:
     return Monitor()
 
 
-def cancellable(work: Callable[[], T], course: Course) -> T:
+def cancellable(work: Callable[[], T], course: BuildProgress) -> T:
     """Do ``work`` in a thread, so that Ctrl-C is heard while native code runs; it then ends at the next step.
 
     Raises:

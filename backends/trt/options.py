@@ -1,4 +1,4 @@
-"""Options of the runtime ``tensorrt``."""
+"""Options of the runtime ``tensorrt``, and how TensorRT wants graphs quantised."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
-from core.artifacts import Int8Route
-from core.config import presentation
-from core.ranges import NonNegative, PositiveFloat, Range
+from core.kinds.quantizer import QdqStyle
+from core.model_facts import Int8Route
+from core.options.fields import presentation
+from core.options.ranges import NonNegative, PositiveFloat, Range
 
 
 class Hardware(str, Enum):
@@ -68,3 +69,12 @@ class TrtOptions:
     plugin: PluginForm = PluginForm.python
     timing_cache: bool = presentation(default=True)
     graphs: bool = presentation(default=True)
+
+
+STYLE = QdqStyle(
+    symmetric=True,
+    through=frozenset({"Concat", "MaxPool", "Resize"}),
+    one_range=frozenset({"Concat", "MaxPool", "Resize"}),
+    shortcut=True,
+    half=True,
+)

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import check_device
 from backends.gpu.plugin import probe as probe_cupy
-from backends.trt.options import Method, TrtOptions
-from backends.trt.style import STYLE
-from core.artifacts import Int8Route, Precision
-from core.building import CalibrationInput
+from backends.trt.options import STYLE, Method, TrtOptions
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import Availability, Runtime
+from core.kinds.building import CalibrationInput
+from core.kinds.part import Availability
+from core.kinds.runtime import Runtime
+from core.model_facts import Int8Route, Precision
+from core.plugins.hookspecs import hookimpl
 from cuda_plugins.signature import OPERATOR
 
 if TYPE_CHECKING:
-    from backends.system.here import Here
+    from backends.system.host import Host
     from backends.trt.runtime import TensorRt
 
 ELSEWHERE = "or write the ONNX file for trtexec with +stage=graft"
 
 
-def probe(here: Here | None = None) -> Availability:
+def probe(here: Host | None = None) -> Availability:
     """Look for the packages without importing them, and for a GPU without loading its driver."""
     if importlib.util.find_spec("tensorrt") is None:
         install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12)"

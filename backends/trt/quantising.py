@@ -14,13 +14,13 @@ from backends.trt.bindings import IBuilderConfig, INetworkDefinition, ITensor
 from backends.trt.calibrators import CalibrationCache, Failure, Feeder, make_calibrator
 from backends.trt.library import Library
 from backends.trt.options import Method
-from backends.trt.profiles import Profile
-from core.arguments import ignore
-from core.artifacts import InputContract
-from core.building import CalibrationFeed
+from backends.trt.settings import SizeProfile
 from core.calibration import Ranges
-from core.digest import text_digest
 from core.errors import HooklineError, UnavailableError
+from core.kinds.building import CalibrationFeed
+from core.model_facts import InputContract
+from core.reporting import ignore
+from core.storage.digest import text_digest
 
 FEW = 0.1
 """Share of a table's tensors that a network may lack: the parser makes none of constants, as the factors of Resize."""
@@ -59,7 +59,7 @@ class Quantising:
     feed: CalibrationFeed
     method: Method
     contract: InputContract
-    profile: Profile | None
+    profile: SizeProfile | None
     device: Device
     cache_dir: Path
     model: str

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from backends.trt.options import TrtOptions
 from core.artifacts import Engine, OnnxModel
-from core.building import BuildJob
-from core.engine_file import check_engine_file
-from core.parts import Session
+from core.kinds.building import BuildJob
+from core.kinds.session import Session
+from core.storage.sidecar import check_engine_file
 
 RUNTIME = "tensorrt"
 
@@ -30,12 +30,12 @@ class TensorRt:
     def build(self, job: BuildJob) -> Engine:
         """Build an engine for the GPU of the job's device, look into it, and warm it up."""
         from backends.nvidia.devices import choose
-        from backends.trt.engine import Place, build_engine
+        from backends.trt.engine import BuildDevice, build_engine
         from backends.trt.library import load
         from backends.trt.opening import open_on
 
         library, gpu = load(), choose(job.device)
-        return build_engine(job, self.options, Place(library, gpu, open_on(gpu)))
+        return build_engine(job, self.options, BuildDevice(library, gpu, open_on(gpu)))
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.

@@ -15,7 +15,7 @@ from backends.trt.execution import Execution, Opened, Shape
 from backends.trt.memory import EngineDevice
 from core.artifacts import Engine
 from core.errors import HooklineError
-from core.parts import DeviceArray
+from core.kinds.session import DeviceArray
 
 ALIGNMENT = 256
 """Bytes to which TensorRT wants addresses aligned."""
@@ -116,7 +116,7 @@ class _Staging:
 
 
 class TrtSession:
-    """An opened engine, on a stream of its own: see :class:`core.parts.DeviceSession`; tells the GPU as ``place``.
+    """An opened engine on its own stream (:class:`core.kinds.session.DeviceSession`); ``place`` names the GPU.
 
     Args:
         opened: The deserialised engine.

@@ -1,27 +1,69 @@
-"""Engines of TensorRT-RTX on the card, where they are compiled for it: what they must fit, opening, warming up."""
+"""Open an engine on the card; its compiled kernels are kept."""
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
+from types import ModuleType
 
 from backends.nvidia.devices import Gpu, choose
-from backends.trt.bindings import ICudaEngine
+from backends.trt.bindings import ICudaEngine, IExecutionContext
 from backends.trt.library import load
 from backends.trt.machine import AMPERE, numbers
 from backends.trt.memory import CupyEngineDevice
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession
-from backends.trt_rtx.compiled import CompiledKernels
+from backends.trt.timing_cache import read_known, write_whole
 from backends.trt_rtx.targets import target_of
 from core.artifacts import Engine, OnnxModel
-from core.building import BuildJob
-from core.context import cache_home
-from core.digest import file_digest
-from core.engine_file import check_engine_file
 from core.errors import HooklineError
-from core.output_paths import output_path
-from core.warming import warm_up
+from core.files.paths import output_path
+from core.inference.warm_up import warm_up
+from core.kinds.building import BuildJob
+from core.process.environment import cache_home
+from core.storage.digest import file_digest
+from core.storage.sidecar import check_engine_file
+
+log = logging.getLogger("hookline")
+
+
+class CompiledKernels:
+    """The runtime cache of one engine; see :class:`backends.trt.execution.Kernels`.
+
+    TensorRT-RTX itself checks that what was kept is of this release, card and driver, and takes nothing of another.
+
+    Args:
+        trt: The module ``tensorrt_rtx``.
+        engine: ``trt.ICudaEngine``.
+        path: Where it is kept; one file an engine.
+    """
+
+    def __init__(self, trt: ModuleType, engine: ICudaEngine, path: Path) -> None:
+        self._config = engine.create_runtime_config()
+        self._config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        self._cache = self._config.create_runtime_cache()
+        self._known = read_known(path)
+        if self._known and not self._cache.deserialize(self._known):
+            log.info("what was compiled in '%s' is damaged, or of another release, card or driver", path)
+        self._config.set_runtime_cache(self._cache)
+        self._engine, self._path = engine, path  # the engine last: attributes are given up in this order
+
+    def new_context(self) -> IExecutionContext | None:
+        """An execution context whose memory its user gives it; None where there is no room."""
+        return self._engine.create_execution_context(self._config)
+
+    def keep(self) -> None:
+        """Write what has been compiled, where it is more than before; that it cannot be written is told in the log."""
+        content = bytes(self._cache.serialize() or b"")
+        if content in {b"", self._known}:
+            return
+        try:
+            write_whole(self._path, content)
+            self._known = content
+        except OSError as error:
+            log.warning("what was compiled cannot be kept in '%s': %s", self._path, error.strerror)
+
 
 RUNTIME = "tensorrt_rtx"
 CARDS = "compute_capabilities"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import check_device as check_gpu
-from backends.trt.style import STYLE
+from backends.system.host import Host
+from backends.trt.library_checks import Product, examine_library
+from backends.trt.options import STYLE
 from backends.trt_rtx.options import CURRENT, TrtRtxOptions
-from core.artifacts import Precision
 from core.errors import HooklineError, UnavailableError
-from core.hookspecs import hookimpl
-from core.parts import Availability, Runtime
+from core.kinds.check import Finding
+from core.kinds.part import Availability
+from core.kinds.runtime import Runtime
+from core.model_facts import Precision
+from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from backends.trt_rtx.runtime import TensorRtRtx
@@ -85,3 +89,18 @@ def hookline_runtimes() -> Iterable[Runtime]:
         builds_anywhere=True,
         check_device=check_device,
     )
+
+
+TENSORRT_RTX = Product(
+    title="TensorRT-RTX",
+    module="tensorrt_rtx",
+    packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
+    install="tensorrt-rtx-cu13",
+    folder="tensorrt_rtx_libs",
+    libraries=("tensorrt_rtx", "tensorrt_onnxparser_rtx"),
+)
+
+
+def tensorrt_rtx(here: Host | None = None) -> Iterator[Finding]:
+    """TensorRT-RTX and its parser, of one release."""
+    yield from examine_library(TENSORRT_RTX, here or Host())

@@ -9,8 +9,8 @@ from backends.trt_rtx.opening import open_engine, this_release
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.targets import card_here
 from core.artifacts import Engine, OnnxModel
-from core.building import BuildJob
-from core.parts import Session
+from core.kinds.building import BuildJob
+from core.kinds.session import Session
 
 
 class TensorRtRtx:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import IO
 
 from backends.trt.bindings import IBuilderConfig
-from backends.trt.building import Recipe, build_plan
+from backends.trt.building import BuildSpec, build_plan
 from backends.trt.library import Library, load
-from backends.trt.monitor import Course
-from backends.trt_rtx.job import Job
-from backends.trt_rtx.process import REFUSED
+from backends.trt.monitor import BuildProgress
+from backends.trt_rtx.engine import REFUSED, Job
 from backends.trt_rtx.targets import set_targets
 from core.errors import HooklineError
-from core.serial import decode
+from core.storage.serial import decode
 
 
 class Reports:
@@ -25,7 +24,7 @@ class Reports:
 
     def __init__(self, output: IO[str]) -> None:
         self.output = output
-        self.course = Course(self.begin)
+        self.course = BuildProgress(self.begin)
         self._phase = ""
 
     def begin(self, note: str) -> None:
@@ -57,13 +56,13 @@ def main() -> int:
     return 0
 
 
-def _build(library: Library, job: Job, course: Course) -> bytes:
+def _build(library: Library, job: Job, course: BuildProgress) -> bytes:
     def configure(config: IBuilderConfig) -> None:
         set_targets(library.trt, config, job.cards)
         if flag := getattr(library.trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None):
             config.set_flag(flag)  # sessions give it the memory that it says it needs, and it takes no more
 
-    return build_plan(library, Recipe(job.model, job.profile, configure=configure), course)
+    return build_plan(library, BuildSpec(job.model, job.profile, configure=configure), course)
 
 
 def _write(target: Path, plan: bytes) -> None:

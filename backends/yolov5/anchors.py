@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.artifacts import ModelFacts
 from core.errors import HooklineError, shown
+from core.model_facts import ModelFacts
 from core.model_limits import MAX_ANCHORS, MAX_SIDE
 
 ANCHORS = "anchors"

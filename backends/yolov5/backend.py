@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from backends.yolov5 import checkpoint as own
-from backends.yolov5 import official
-from backends.yolov5.anchors import ANCHORS, HEADS, LAYOUTS
-from backends.yolov5.devices import Chosen, choose_device
-from backends.yolov5.errors import YOLOv5Error
+from backends.yolov5 import convert_checkpoint as official
+from backends.yolov5.anchors import HEADS, LAYOUTS
+from backends.yolov5.devices import choose_device
+from backends.yolov5.model import Classic, Heads
 from backends.yolov5.onnx_export import export
-from backends.yolov5.outputs import Classic, Heads
-from core.artifacts import Checkpoint, InputContract, ModelFacts
+from backends.yolov5.session import FAMILY, TorchSession, facts_of, translated_errors
+from core.artifacts import Checkpoint
 from core.errors import HooklineError
-from core.parts import Session
-from core.serial import DecodeError
-from core.training import Trained, TrainingJob
-from core.validation import validate
-
-FAMILY = "yolov5"
+from core.kinds.session import Session
+from core.kinds.training import Trained, TrainingJob
+from core.model_facts import InputContract
+from core.storage.serial import DecodeError
+from core.storage.validation import validate
 
 
 class YOLOv5Backend:
-    """Implements :class:`core.parts.ModelBackend`."""
+    """Implements :class:`core.kinds.model.ModelBackend`."""
 
     def read(self, path: Path, target: Path) -> Checkpoint:
         """Read an official ``.pt`` or our own ``.safetensors``; ``target`` becomes our own."""
-        with told():
+        with translated_errors():
             weights = own.load(path) if path.suffix == ".safetensors" else official.read(path)
             weights.network()
         checkpoint = Checkpoint(path=target, facts=facts_of(weights))
@@ -52,7 +44,7 @@ class YOLOv5Backend:
 
     def train(self, job: TrainingJob) -> Trained:
         """Train in this process, or with those that torchrun started."""
-        from backends.yolov5.trainer import train
+        from backends.yolov5.training_job import train
 
         return train(job)
 
@@ -62,104 +54,9 @@ class YOLOv5Backend:
         return TorchSession(_opened(checkpoint, layout), checkpoint.facts, contract, layout, chosen)
 
 
-CPU_PIXELS = 1 << 20
-"""Input pixels that a CPU infers at once. With more, features leave the caches and every layer asks the system for
-memory anew: yolov5n took 36 ms a picture of 640x640 in batches of 8, 26 ms one by one (on two cores)."""
-
-
-class TorchSession:
-    """Implements :class:`core.parts.TellingSession`; takes any batch and any size that is a multiple of the stride.
-
-    On a CPU features lie in NHWC order (yolov5n: 17 ms a picture of 640x640 instead of 26), and so do the outputs in
-    memory, whatever their shape says; a batch is inferred in pieces.
-    """
-
-    score_threshold = 0.0
-
-    def __init__(
-        self,
-        model: Heads | Classic,
-        facts: ModelFacts,
-        contract: InputContract,
-        layout: str,
-        chosen: Chosen,
-    ) -> None:
-        self.facts = facts
-        self.contract = contract
-        self.layout = layout
-        self.place, self.doubt = chosen.place, chosen.doubt
-        self._device = chosen.device
-        self._model: Heads | Classic | None = model.to(self._device)
-        if self._device.type == "cpu":
-            self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._outputs: tuple[Tensor, ...] = ()
-
-    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
-        """Infer one batch."""
-        if self._model is None:
-            raise ValueError("the session is closed")
-        batch = torch.from_numpy(images)
-        size = len(images) if self._device.type != "cpu" else max(1, CPU_PIXELS // batch[0, 0].numel())
-        with torch.inference_mode():
-            if size >= len(images):
-                tensors = self._infer(self._model, batch)
-            else:
-                tensors = self._in_pieces(self._model, batch, size)
-        return {name: tensor.cpu().numpy() for name, tensor in zip(self._model.output_names, tensors, strict=True)}
-
-    def _infer(self, model: Heads | Classic, images: Tensor) -> tuple[Tensor, ...]:
-        outputs = model(images.to(self._device))
-        return (outputs,) if isinstance(outputs, Tensor) else outputs
-
-    def _in_pieces(self, model: Heads | Classic, images: Tensor, size: int) -> tuple[Tensor, ...]:
-        """Into outputs that are kept for the next batch of the shape: fresh memory costs more than the copy."""
-        for start in range(0, len(images), size):
-            piece = self._infer(model, images[start : start + size])
-            wanted = [(len(images), *tensor.shape[1:]) for tensor in piece]
-            if [tuple(tensor.shape) for tensor in self._outputs] != wanted:
-                self._outputs = tuple(_like(tensor, len(images)) for tensor in piece)
-            for whole, part in zip(self._outputs, piece, strict=True):
-                whole[start : start + size] = part
-        return self._outputs
-
-    def __enter__(self) -> TorchSession:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._model = None
-        self._outputs = ()
-
-
-def _like(tensor: Tensor, batch: int) -> Tensor:
-    """Room for ``batch`` pictures in the same order of memory."""
-    nhwc = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
-    order = torch.channels_last if nhwc else torch.contiguous_format
-    return torch.empty((batch, *tensor.shape[1:]), dtype=tensor.dtype, memory_format=order)
-
-
-def facts_of(weights: own.Weights) -> ModelFacts:
-    """What an artifact says about these weights."""
-    return ModelFacts(
-        family=FAMILY,
-        variant=weights.variant,
-        names=weights.names,
-        strides=weights.config.strides,
-        head={ANCHORS: [list(level) for level in weights.config.anchors]},
-    )
-
-
 def _opened(checkpoint: Checkpoint, layout: str) -> Heads | Classic:
     if layout not in LAYOUTS:
         raise HooklineError(f"a {FAMILY} checkpoint has no layout '{layout}'", f"possible: {', '.join(LAYOUTS)}")
-    with told():
+    with translated_errors():
         network = own.load(checkpoint.path).network().fuse().requires_grad_(requires_grad=False)
     return Heads(network) if layout == HEADS else Classic(network)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """What the plain library found wrong, as the user's mistake."""
-    try:
-        yield
-    except YOLOv5Error as error:
-        raise HooklineError(error.message, error.hint) from error

@@ -18,7 +18,7 @@ from backends.yolov5.errors import CheckpointError, ConfigError
 from backends.yolov5.model import YOLOv5
 from core.errors import counted, shown
 from core.model_limits import MAX_METADATA
-from core.serial import DecodeError, decode, parse
+from core.storage.serial import DecodeError, decode, parse
 
 FORMAT = 2
 """What this version writes. Format 1 has ``anchors`` among the facts instead of ``head``; it is read too."""

@@ -1,15 +1,81 @@
-"""The shape of a YOLOv5 network as numbers, and the table of the official ones."""
+"""The shape of a YOLOv5 network as numbers: official sizes, blueprint of the layers, classes of COCO."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from backends.yolov5.errors import ConfigError
 from core.errors import shown
 from core.model_limits import MAX_ANCHORS, MAX_CLASSES, MAX_SIDE
-from core.serial import DecodeError, decode, encode
+from core.storage.serial import DecodeError, decode, encode
+
+NAMES: tuple[str, ...] = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
+    "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee",
+    "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
+    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
+    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone",
+    "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear",
+    "hair drier", "toothbrush",
+)  # fmt: skip
+
+
+class LayerSpec(NamedTuple):
+    """One entry of the official list.
+
+    Attributes:
+        kind: Name of its class.
+        route: The layers its input comes from; -1 is the one before it.
+        name: What it is in our network, empty where it has no weights.
+    """
+
+    kind: str
+    route: int | list[int]
+    name: str
+
+
+def blueprint(levels: int, *, pool_first: bool) -> list[LayerSpec]:
+    """All layers of a network with 3 or 4 levels, with Focus and SPP written as Conv and SPPF.
+
+    Args:
+        levels: Number of output levels.
+        pool_first: As in :class:`~backends.yolov5.config.ModelConfig`.
+    """
+    layers = [LayerSpec("Conv", -1, "stem")]
+    ends = []
+    for stage in range(levels + 1):
+        layers.append(LayerSpec("Conv", -1, f"stages.{stage}.down"))
+        blocks = [LayerSpec("C3", -1, f"stages.{stage}.block")]
+        if stage == levels:
+            blocks.insert(0 if pool_first else 1, LayerSpec("SPPF", -1, f"stages.{stage}.pool"))
+        layers.extend(blocks)
+        ends.append(len(layers) - 1)
+
+    reduced = []
+    for step in range(levels - 1):
+        reduced.append(len(layers))
+        layers += [
+            LayerSpec("Conv", -1, f"top_down.{step}.reduce"),
+            LayerSpec("Upsample", -1, ""),
+            LayerSpec("Concat", [-1, ends[-2 - step]], ""),
+            LayerSpec("C3", -1, f"top_down.{step}.block"),
+        ]
+
+    outputs = [len(layers) - 1]
+    for step in range(levels - 1):
+        layers += [
+            LayerSpec("Conv", -1, f"bottom_up.{step}.down"),
+            LayerSpec("Concat", [-1, reduced[-1 - step]], ""),
+            LayerSpec("C3", -1, f"bottom_up.{step}.block"),
+        ]
+        outputs.append(len(layers) - 1)
+    return [*layers, LayerSpec("Detect", outputs, "detect")]
+
 
 Anchors = tuple[tuple[float, ...], ...]
 

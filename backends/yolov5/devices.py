@@ -10,9 +10,9 @@ import torch
 
 from backends.nvidia import devices
 from backends.nvidia.devices import Gpu
-from backends.nvidia.hiding import VISIBLE
+from backends.nvidia.visible_devices import VISIBLE
 from core.errors import HooklineError, UnavailableError
-from core.ranks import RANKS
+from core.process.environment import RANKS
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.yolov5.anchors import CLASSIC, HEADS, anchors_of
-from core.artifacts import InputContract, ModelFacts
 from core.detections import Candidates, Filter
 from core.errors import HooklineError
-from core.head import DeviceDecode, Shape, batch_axis
+from core.kinds.head import DeviceDecode, Shape, batch_axis
+from core.model_facts import InputContract, ModelFacts
 from cuda_plugins import signature
 
 BOX, OBJECTNESS = 4, 4
@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 
 def head(facts: ModelFacts, layout: str) -> LevelHead | ClassicHead:
-    """Implement :attr:`core.parts.ModelFamily.head`.
+    """Implement :attr:`core.kinds.model.ModelFamily.head`.
 
     Raises:
         HooklineError: Heads without anchors.

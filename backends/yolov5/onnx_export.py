@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from backends.yolov5.outputs import Classic, Heads
+from backends.yolov5.model import Classic, Heads
 
 
 def export(

@@ -7,18 +7,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from backends.yolov5.anchors import LAYOUTS, check_head
-from backends.yolov5.coco import NAMES
-from backends.yolov5.config import VARIANTS, official
+from backends.yolov5.config import NAMES, VARIANTS, official
 from backends.yolov5.training.options import TrainingOptions
 from core.errors import HooklineError, UnavailableError
-from core.hookspecs import hookimpl
-from core.parts import ModelFamily, Release
+from core.kinds.model import ModelFamily, Release
+from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from backends.yolov5.backend import YOLOv5Backend
-    from core.artifacts import ModelFacts
-    from core.head import Head
-    from core.metadata import ModelMetadata, OnnxSignature
+    from core.kinds.head import Head
+    from core.model_facts import ModelFacts
+    from core.storage.metadata import ModelMetadata, OnnxSignature
 
 _RELEASE = "https://github.com/ultralytics/yolov5/releases/download/v7.0"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from backends.yolov5.anchors import CLASSIC
-from core.artifacts import ModelFacts
 from core.errors import HooklineError, counted, shown
-from core.metadata import ModelMetadata, OnnxSignature, parse_names, parse_stride
-from core.serial import DecodeError
+from core.model_facts import ModelFacts
+from core.storage.metadata import ModelMetadata, OnnxSignature, parse_names, parse_stride
+from core.storage.serial import DecodeError
 
 LEVELS = (8, 16, 32, 64)
 _WANTED = "give an export of a YOLOv5 checkpoint, or the checkpoint itself"

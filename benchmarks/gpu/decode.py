@@ -19,7 +19,7 @@ from torch import Tensor
 from core.errors import HooklineError, UnavailableError
 from cuda_plugins import loading
 from cuda_plugins.launches import Launch
-from cuda_plugins.yolo_layer_launch import Decoded, Head, yolo_layer_launch
+from cuda_plugins.yolo_layer import Decoded, LevelInput, yolo_layer_launch
 
 P5 = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
 P6 = (19, 27, 44, 40, 38, 94, 96, 68, 86, 152, 180, 137, 140, 301, 303, 264, 238, 542, 436, 615, 739, 380, 925, 792)
@@ -128,7 +128,7 @@ def empty_outputs(heads: Sequence[Tensor]) -> Outputs:
 def launch_into(outputs: Outputs, heads: Sequence[Tensor], asked: argparse.Namespace) -> Launch:
     """The launch of the kernel."""
     return yolo_layer_launch(
-        [Head(head.data_ptr(), *head.shape[2:]) for head in heads],
+        [LevelInput(head.data_ptr(), *head.shape[2:]) for head in heads],
         Decoded(*(output.data_ptr() for output in outputs)),
         batch=len(heads[0]),
         max_stride=max_stride(asked.levels),

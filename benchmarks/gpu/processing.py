@@ -30,19 +30,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from backends.cv.letterbox import letterbox as host_letterbox
-from backends.cv.nms import suppress
-from backends.cv.placement import placement, resized_size
+from backends.cv.letterbox import placement, resized_size
+from backends.cv.processor import suppress
 from benchmarks.gpu.decode import RUNS, replayed
-from core.artifacts import InputContract
 from core.detections import Candidates as HostCandidates
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
+from core.model_facts import InputContract
 from cuda_plugins import loading
 from cuda_plugins.launches import Launch
-from cuda_plugins.letterbox import Place, sources
-from cuda_plugins.letterbox_launch import Picture, letterbox_launches
-from cuda_plugins.nms import DETECTION, Origin, Suppression
-from cuda_plugins.nms_launch import Candidates, nms_launches
+from cuda_plugins.letterbox import LetterboxPlacement, Picture, letterbox_launches, sources
+from cuda_plugins.nms import DETECTION, CandidateArrays, ImageTransform, Suppression, nms_launches
 
 ROWS = 25200
 HOST_ROUNDS = 5
@@ -191,10 +189,10 @@ def contract_of(asked: argparse.Namespace) -> InputContract:
     return InputContract(1, asked.imgsz, asked.imgsz)
 
 
-def place_of(asked: argparse.Namespace) -> Place:
+def place_of(asked: argparse.Namespace) -> LetterboxPlacement:
     """Where a picture lies in it."""
     letterbox = placement(*asked.size, contract_of(asked), upscale=True)
-    return Place(*resized_size(letterbox), letterbox.top, letterbox.left)
+    return LetterboxPlacement(*resized_size(letterbox), letterbox.top, letterbox.left)
 
 
 # --- NMS --------------------------------------------------------------------------------------
@@ -261,8 +259,8 @@ def empty_result(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 def nms_into(counts: Tensor, found: Tensor, boxes: Sequence[Tensor], case: Case) -> list[Launch]:
     """The launches of the kernel; boxes stay in network pixels."""
-    origins = [Origin(1, 0, 0, 1e6, 1e6)] * len(counts)
-    candidates = Candidates(*(values.data_ptr() for values in boxes), rows=boxes[1].shape[1])
+    origins = [ImageTransform(1, 0, 0, 1e6, 1e6)] * len(counts)
+    candidates = CandidateArrays(*(values.data_ptr() for values in boxes), rows=boxes[1].shape[1])
     wanted = Suppression(case.conf, case.iou)
     return nms_launches(candidates, origins, counts.data_ptr(), found.data_ptr(), wanted)
 

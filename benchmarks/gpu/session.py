@@ -24,9 +24,8 @@ from backends.trt.library import Library, load
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
-from core.engine_file import check_engine_file
 from core.errors import HooklineError
-from core.sidecar import read_artifact
+from core.storage.sidecar import check_engine_file, read_artifact
 
 ROW = 20
 """Batches before the wait at the end."""

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detections import Detections
+from core.drawing.labels import Corners, class_label, drawable, place_plates, visual_order
 from core.drawing.palette import Colour, class_colour, text_colour
-from core.drawing.plates import Corners, place_plates
-from core.drawing.text import class_label, drawable, visual_order
 
 BOLD = 600
 LABEL_HEIGHTS = 12
@@ -61,7 +60,7 @@ class Painter:
         height, width = canvas.shape[:2]
         size = max(10, round(min(height, width) * 0.02 + 2))
         room = min(width, max(width // 3, LABEL_HEIGHTS * size))
-        writer = Writer(size)
+        writer = TextWriter(size)
         classes, scores = found.classes[:MAX_LABELS].tolist(), found.scores[:MAX_LABELS].tolist()
         texts = [self._text(number, score, writer, room) for number, score in zip(classes, scores, strict=True)]
         plates = place_plates(boxes[:MAX_LABELS], [writer.plate(text) for text in texts], (width, height), line)
@@ -69,7 +68,7 @@ class Painter:
             if plate:
                 writer.write(canvas, text, plate, class_colour(number))
 
-    def _text(self, number: int, score: float, writer: Writer, room: int) -> str:
+    def _text(self, number: int, score: float, writer: TextWriter, room: int) -> str:
         key = number, writer.size, room
         if key not in self._shown:
             end = " 0.00" if self._scores else ""
@@ -108,7 +107,7 @@ def _outline(canvas: NDArray[np.uint8], corners: Corners, colour: NDArray[np.uin
     canvas[top:bottom, max(0, right - line) : right] = colour
 
 
-class Writer:
+class TextWriter:
     """Text of one height on filled plates: OpenCV 5 writes most scripts, OpenCV 4 only ASCII.
 
     Args:

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.labels import Labels
 from core.detections import Detections
-from core.drawing.boxes import Painter, Writer
+from core.drawing.boxes import Painter, TextWriter
+from core.drawing.labels import shortened
 from core.drawing.palette import WHITE
-from core.drawing.text import shortened
-from core.labels import Labels
 
 LARGEST = 4.0
 """Small pictures are enlarged by no more than this."""
@@ -53,7 +53,7 @@ class Tiles:
         way = cv2.INTER_AREA if ratio < 1 else self.enlarging
         small = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
         drawn = painter.draw(small, Detections(found.boxes * np.float32(ratio), found.scores, found.classes))
-        writer = Writer(self.caption)
+        writer = TextWriter(self.caption)
         line = writer.plate("x")[1]
         tile = np.full((size[1] + line + self.gap, self.side + self.gap, 3), 255, np.uint8)
         left = (self.side - size[0]) // 2

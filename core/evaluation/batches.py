@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from core.artifacts import InputContract
-from core.cores import usable_cores
-from core.dataset import Sample
+from core.data.dataset import Sample
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from core.media.picture import UnreadableError
-from core.media.size import picture_size
+from core.media.image import UnreadableError, picture_size
+from core.media.tolerance import MAX_PIXELS
+from core.model_facts import InputContract
+from core.process.resources import usable_cores
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -22,7 +21,7 @@ SQUARE: Size = (1, 1)
 
 
 @dataclass(frozen=True)
-class Batch:
+class EvaluationBatch:
     """Pictures of one inference.
 
     Attributes:
@@ -34,12 +33,16 @@ class Batch:
     contract: InputContract
 
 
-def plain_batches(count: int, batch: int, contract: InputContract) -> list[Batch]:
+def plain_batches(count: int, batch: int, contract: InputContract) -> list[EvaluationBatch]:
     """``count`` pictures in their order, each batch in the size that the contract says."""
-    return [Batch(tuple(range(start, min(start + batch, count))), contract) for start in range(0, count, batch)]
+    return [
+        EvaluationBatch(tuple(range(start, min(start + batch, count))), contract) for start in range(0, count, batch)
+    ]
 
 
-def rectangular_batches(sizes: Sequence[Size], batch: int, contract: InputContract, stride: int) -> list[Batch]:
+def rectangular_batches(
+    sizes: Sequence[Size], batch: int, contract: InputContract, stride: int
+) -> list[EvaluationBatch]:
     """Pictures by aspect ratio, each batch in the smallest shape that holds them, plus a border.
 
     A side is ceil(pixels / stride + 0.5) * stride, where the pixels are those of the largest picture of the batch
@@ -57,7 +60,7 @@ def rectangular_batches(sizes: Sequence[Size], batch: int, contract: InputContra
     _check_dynamic(contract)
     order = sorted(range(len(sizes)), key=lambda index: sizes[index][0] / sizes[index][1])
     groups = (tuple(order[start : start + batch]) for start in range(0, len(order), batch))
-    return [Batch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
+    return [EvaluationBatch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
 
 
 def _check_dynamic(contract: InputContract) -> None:

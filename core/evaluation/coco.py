@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from core.dataset import Sample, sample_names
+from core.data.dataset import Sample, sample_names
+from core.data.labels import Labels, image_ids
 from core.evaluation.loop import Seen
-from core.image_ids import image_ids
-from core.labels import Labels
 
 BOX_DIGITS = 3
 SCORE_DIGITS = 6

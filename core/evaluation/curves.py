@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from core.evaluation.scores import Judged
 
 Floats = NDArray[np.float64]
 CONFIDENCES = np.arange(1001) / 1000
@@ -74,3 +70,24 @@ def _over_confidence(found: Judged) -> tuple[Floats, Floats, NDArray[np.int64]]:
     kept = np.searchsorted(-found.scores, -CONFIDENCES, side="right")  # boxes whose score reaches it
     hits = np.concatenate([[0], np.cumsum(found.hits)])[kept]
     return hits / np.maximum(kept, 1), hits / max(found.instances, 1), kept.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What pycocotools says of one class.
+
+    Attributes:
+        precision: float64 [IoU, recall, 1, area, boxes], recall: float64 [IoU, 1, area, boxes]; -1 where the
+            class has no objects.
+        scores: float64 [n] of all boxes of the class, best first.
+        hits: bool [n], whether the box has an object of its own at IoU 0.5.
+        images: Number of pictures with objects of the class.
+        instances: Number of objects.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    hits: NDArray[np.bool_]
+    images: int
+    instances: int

@@ -11,15 +11,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import InputContract
-from core.dataset import Sample
+from core.data.dataset import Sample
 from core.detections import Detections, Filter, Letterbox
-from core.evaluation.batches import Batch, Size, plain_batches, read_sizes, rectangular_batches
-from core.head import Head
+from core.evaluation.batches import EvaluationBatch, Size, plain_batches, read_sizes, rectangular_batches
+from core.kinds.head import Head
+from core.kinds.processor import ProcessorBackend, for_session
+from core.kinds.session import Session
 from core.media.ahead import ahead
-from core.media.picture import UnreadableError, read_checked
+from core.media.image import UnreadableError, read_checked
 from core.media.tolerance import Tolerance, Unreadable
-from core.parts import ProcessorBackend, Session, for_session
+from core.model_facts import InputContract
 
 PHASES = ("read", "prepare", "inference", "detect")
 
@@ -142,7 +143,7 @@ def evaluate_session(
 
 
 def _warm_up(
-    session: Session, prepare: Callable[..., tuple[NDArray[np.float32], list[Letterbox]]], batch: Batch
+    session: Session, prepare: Callable[..., tuple[NDArray[np.float32], list[Letterbox]]], batch: EvaluationBatch
 ) -> None:
     """The first inference allocates memory; it is not part of the time that is measured."""
     count = 1 if "batch" in session.contract.dynamic else session.contract.batch
@@ -152,7 +153,7 @@ def _warm_up(
 
 
 def _read(
-    samples: Sequence[Sample], batches: Sequence[Batch], tolerance: Tolerance, result: Evaluation
+    samples: Sequence[Sample], batches: Sequence[EvaluationBatch], tolerance: Tolerance, result: Evaluation
 ) -> Iterator[tuple[list[int], list[NDArray[np.uint8]], InputContract]]:
     """The pictures of each batch that can be read, with their positions."""
     for batch in batches:

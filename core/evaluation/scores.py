@@ -1,12 +1,4 @@
-"""The COCO protocol by pycocotools, and P and R a class from the same matches.
-
-mAP is the mean of the precision at 101 recall levels over the classes that have objects; small, medium
-and large are by the area of the box in the original picture, under 32², 32² to 96², above. P and R are
-the plain shares TP/(TP+FP) and TP/objects at IoU 0.5 among the boxes whose score reaches one
-confidence for all classes: the one of 0, 0.001, ... 1 at which the mean F1 of the classes is best (the
-highest of equal ones). P is 0 for a class that has no box there. pycocotools looks at the 100 best boxes
-a class and picture.
-"""
+"""The COCO protocol by pycocotools, and P and R per class from the same matches."""
 
 from __future__ import annotations
 
@@ -18,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from core.evaluation.curves import CONFIDENCES, Curves, make_curves
+from core.errors import counted
+from core.evaluation.curves import CONFIDENCES, Curves, Judged, make_curves
+from core.tables import aligned
 
 if TYPE_CHECKING:
     from core.evaluation.coco import CocoBox, CocoImage, CocoObject, CocoResult, CocoTruth
@@ -68,27 +61,6 @@ class Scores:
     classes: tuple[ClassScore, ...]
     absent: int
     curves: Curves = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What pycocotools says of one class.
-
-    Attributes:
-        precision: float64 [IoU, recall, 1, area, boxes], recall: float64 [IoU, 1, area, boxes]; -1 where the
-            class has no objects.
-        scores: float64 [n] of all boxes of the class, best first.
-        hits: bool [n], whether the box has an object of its own at IoU 0.5.
-        images: Number of pictures with objects of the class.
-        instances: Number of objects.
-    """
-
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    hits: NDArray[np.bool_]
-    images: int
-    instances: int
 
 
 def score(truth: CocoTruth, results: Sequence[CocoResult], classes: Sequence[int] = ()) -> Scores:
@@ -184,3 +156,20 @@ def _average_precision(judged: Judged) -> tuple[float, float]:
     """AP50 and AP50-95 over all areas, with the 100 best boxes a picture."""
     precision = judged.precision[:, :, 0, 0, -1]
     return float(precision[0].mean()), float(precision.mean())
+
+
+HEADER = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
+
+
+def class_table(scores: Scores) -> str:
+    """Aligned columns: a header, the row ``all``, a row per class that has objects, and what is left out."""
+    lines = aligned([HEADER, *map(_row, (scores.all, *scores.classes))])
+    lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is best")
+    if scores.absent:
+        lines.append(f"{counted(scores.absent, 'more class')} without objects, not in the means")
+    return "\n".join(lines)
+
+
+def _row(score: ClassScore) -> tuple[str, ...]:
+    figures = (score.precision, score.recall, score.map50, score.map50_95)
+    return (score.name, str(score.images), str(score.instances), *(f"{figure:.3f}" for figure in figures))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import av.error
 import cv2
 
-from core.arguments import ignore
 from core.errors import HooklineError
 from core.media.inbox import BrokenError, Shot
-from core.media.limits import MAX_PIXELS
+from core.media.tolerance import MAX_PIXELS
 from core.media.video import Converter, decoded, frame_rate, open_video, reason
+from core.reporting import ignore
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -1,23 +1,14 @@
-"""What native libraries write to file descriptor 2, kept away from the terminal and attributed to the work at hand.
-
-libjpeg, libpng and OpenCV report damage only there. While a piece of work runs, descriptor 2 points into a file in
-memory. Several threads may work at once: the descriptor is one for the whole process, so where something was written
-while more than one of them worked, each that may have caused it repeats its work alone.
-
-Lines of others, such as a Python warning in another thread, are passed on. A subprocess that starts meanwhile
-inherits the file in memory.
-"""
+"""What native decoders print: kept apart from ours, and understood."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO, TypeVar
-
-from core.media.decoder_messages import from_decoder
 
 ResultT = TypeVar("ResultT")
 STDERR, FIRST_FREE = 2, 3
@@ -176,3 +167,55 @@ os.register_at_fork(
     after_in_parent=_window.after_fork_in_parent,
     after_in_child=_window.after_fork_in_child,
 )
+
+
+PADDING = 7
+"""Extraneous bytes in a JPEG that are no damage.
+
+Hardware encoders write whole words of up to 64 bits, which leaves up to 7 bytes of padding before a marker. A
+decoder that has lost its place in damaged data usually finds more.
+"""
+LENGTH = 200
+OPENCV = re.compile(r"^\[ ?(?P<level>[A-Z]+):\d+@[\d.]+\] global \S+ (?:TIFF_(?:Error|Warning) )?(?P<text>.*)")
+"""A line of OpenCV's log; the time in it differs from run to run."""
+LIBRARIES = re.compile(
+    r"libpng (warning|error): |Corrupt JPEG data: |Premature end of JPEG file|Invalid SOS parameters for sequential"
+    r"|Inconsistent progression sequence|Unknown Adobe color transform|Warning: unknown JFIF revision"
+    r"|Application transferred too (many|few) scanlines|Unsupported marker type|TIFF\w+: "
+)
+"""How a line of libjpeg, libpng or libtiff begins."""
+EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker")
+BENIGN = (
+    # libpng: chunks whose name begins with a small letter are ancillary: colour profiles, text, times, resolution.
+    re.compile(r"libpng warning: [a-z][A-Za-z]{3}: "),
+    re.compile(r"libpng warning: (?:IDAT: )?(?:Too much image|Extra compressed) data"),
+    re.compile(r"Invalid SOS parameters for sequential JPEG"),  # fields that a sequential decoder ignores; common
+    re.compile(r"Warning: unknown JFIF revision|Unknown Adobe color transform|Corrupt JPEG data: bad ICC marker"),
+    # libtiff: tags that it does not know, or that are out of order or of an unusual type; not the pixels.
+    re.compile(r"TIFF(?:ReadDirectory|ReadCustomDirectory|FetchNormalTag|ReadDirectoryCheckOrder): (?!.*[Ff]ailed)"),
+)
+"""Remarks on things that do not change the pixels. They are swallowed, but are no damage."""
+EXCEPTION = re.compile(r".*error: \([^)]*\) (?P<text>.*?)(?: in function '\w+')?$")
+"""An exception of OpenCV inside a line of its log."""
+QUIET_LEVELS = {"INFO", "DEBUG", "VERB"}
+
+
+def from_decoder(line: str) -> bool:
+    """Return whether an image library wrote the line."""
+    return bool(OPENCV.match(line) or LIBRARIES.match(line))
+
+
+def damage_in(lines: Iterable[str]) -> str:
+    """Return the first line that means damage, without OpenCV's prefix; empty where none does."""
+    return next((text[:LENGTH] for line in lines if (text := _damage(line))), "")
+
+
+def _damage(line: str) -> str:
+    text, level = line.strip(), ""
+    if found := OPENCV.match(text):
+        text, level = found["text"].removeprefix("JPEGLib: "), found["level"]
+    if level in QUIET_LEVELS or any(pattern.match(text) for pattern in BENIGN):
+        return ""
+    if (extraneous := EXTRANEOUS.match(text)) and int(extraneous[1]) <= PADDING:
+        return ""
+    return found["text"] if (found := EXCEPTION.match(text)) else text

@@ -12,13 +12,12 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.digest import files_digest
 from core.errors import HooklineError, counted
+from core.files.paths import user_path
+from core.files.regular_file import exists, is_file, is_folder, read_regular
 from core.masking import MASK, masked
-from core.media.matching import files_below, matching
-from core.media.nearest import nearest_names
-from core.regular_file import exists, is_file, is_folder, read_regular
-from core.user_paths import user_path
+from core.media.matching import files_below, matching, nearest_names
+from core.storage.digest import files_digest
 
 PICTURES = (
     ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",

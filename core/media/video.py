@@ -16,10 +16,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from core.errors import HooklineError, counted
+from core.files.regular_file import open_regular
 from core.masking import masked
-from core.media.limits import MAX_PIXELS, too_many_pixels
-from core.media.tolerance import Tolerance
-from core.regular_file import open_regular
+from core.media.tolerance import MAX_PIXELS, Tolerance, too_many_pixels
 
 if TYPE_CHECKING:
     from av.container import InputContainer

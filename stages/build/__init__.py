@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel, Precision
-from core.building import BuildJob, CalibrationInput
-from core.config import shared
+from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.known import Known, known_of
-from core.output_paths import output_path
-from core.parts import Runtime
-from core.ranges import NonNegative, Positive
-from core.resolve import own_calibration
-from core.spans import read_batch, read_size
-from core.stage import Stage
+from core.files.paths import output_path
+from core.kinds.building import BuildJob, CalibrationInput
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known, Stage
+from core.model_facts import Precision
+from core.options.sizes import read_batch, read_size
+from core.planning.known import known_of
+from core.plugins.hookspecs import hookimpl
+from stages.build.config import BuildConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-@dataclass
-class BuildConfig:
-    """Options of the stage.
-
-    Attributes:
-        backend: The runtime that the engine is for.
-        warmup: How many times the finished engine is run before it is handed on.
-        precision: The precision of the engine; null: that of the model. The model has to have it already, unless the
-            runtime quantises by itself (``runtimes.tensorrt.int8=calibrator``).
-        batch: Images per call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
-        imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
-        source: Calibration images for a runtime that quantises by itself: by default those of ``calibrate``.
-        data: Path of the data.yaml, where ``source`` is null.
-        split: Of the data set.
-        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
-        processor: Letterbox and normalisation of these images.
-        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
-    """
-
-    backend: str = shared("backend", kind="runtimes")
-    warmup: NonNegative = 3
-    precision: Precision | None = shared("precision")
-    batch: Any = None
-    imgsz: Any = None
-    source: Any = shared("calibrate.source", place=True)
-    data: str | None = shared("data", place=True)
-    split: str = shared("calibrate.split", fingerprinted=True)
-    pictures: Positive = shared("calibrate.pictures", fingerprinted=True)
-    processor: str = shared("processor", kind="processors", fingerprinted=True)
-    max_pixels: int = shared("max_pixels", fingerprinted=True)
-
-    def calibration(self, context: RunContext) -> CalibrationInput:
-        """Return what the runtime needs to quantise a float32 model by itself; ``none`` where it does not."""
-        return own_calibration(self.backend, self.precision, context)
+    from core.kinds.context import RunContext
 
 
 def build(
@@ -90,7 +53,7 @@ def build(
         cache_dir=context.cache_dir,
         reporter=context,
     )
-    from core.part_results import check_engine, check_machine, faults_of
+    from core.plugins.part_results import check_engine, check_machine, faults_of
 
     built = context.runtime(config.backend).build(job)
     with faults_of("runtimes", config.backend, context.registry):
@@ -113,7 +76,7 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """Return the machine: an engine in a store that several machines share is never reused on the wrong one."""
     facts = _machine(config.backend, context)
     if config.calibration(context) is CalibrationInput.images:
-        from core.calibration_pictures import source_digest
+        from core.inference.calibration_images import source_digest
 
         facts |= {"pictures": str(config.pictures), "processor": config.processor}
         facts |= {"max_pixels": str(config.max_pixels)}

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from core.artifacts import Precision
-from core.building import BuildRequest, CalibrationInput
 from core.errors import HooklineError
-from core.known import Known, refusals
-from core.parts import Runtime
-from core.registry import AUTO
-from core.spans import read_batch, read_size
+from core.kinds.building import BuildRequest, CalibrationInput
+from core.kinds.lookup import AUTO
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known
+from core.model_facts import Precision
+from core.options.sizes import read_batch, read_size
+from core.planning.known import refusals
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-    from stages.build import BuildConfig
+    from core.kinds.context import RunContext
+    from stages.build.config import BuildConfig
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
             yield from _refused_sizes(config, runtimes)
         yield from _idle_calibration(config, runtime, context)
     if config.calibration(context) is CalibrationInput.images:
-        from core.calibration_pictures import source_problems  # imports NumPy and OpenCV
+        from core.inference.calibration_images import source_problems  # imports NumPy and OpenCV
 
         yield from source_problems(config, "build")
 

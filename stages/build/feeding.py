@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import CalibrationTable, Dataset, InputContract
-from core.building import CalibrationFeed
-from core.calibration_pictures import choose_source, prepared_batches, small_note
-from core.context import RunContext
-from core.digest import file_digest, text_digest
+from core.artifacts import CalibrationTable, Dataset
+from core.inference.calibration_images import choose_source, prepared_batches, small_note
+from core.kinds.building import CalibrationFeed
+from core.kinds.context import RunContext
 from core.media.reader import files_read, frame_count
 from core.media.tolerance import Tolerance
+from core.model_facts import InputContract
+from core.storage.digest import file_digest, text_digest
 
 if TYPE_CHECKING:
-    from stages.build import BuildConfig
+    from stages.build.config import BuildConfig
 
 
 def feed(

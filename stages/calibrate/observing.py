@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import CalibrationTable, Dataset, InputContract, OnnxModel
+from core.artifacts import CalibrationTable, Dataset, OnnxModel
 from core.calibration import Ranges
-from core.calibration_pictures import choose_source, prepared_batches, preprocessing_digest, small_note
-from core.context import RunContext
-from core.digest import file_digest
 from core.errors import HooklineError
+from core.inference.calibration_images import choose_source, prepared_batches, preprocessing_digest, small_note
+from core.kinds.calibrator import RangeObserver
+from core.kinds.context import RunContext
+from core.kinds.runtime import ActivationRecorder
 from core.media.reader import files_read, frame_count
 from core.media.tolerance import Tolerance
-from core.parts import RangeObserver, Tap
-from stages.calibrate.tables import write_table
+from core.model_facts import InputContract
+from core.storage.digest import file_digest
+from stages.calibrate.table import write_table
 
 if TYPE_CHECKING:
-    from stages.calibrate import CalibrateConfig
+    from stages.calibrate.config import CalibrateConfig
 
 Floats = NDArray[np.float32]
 
@@ -45,11 +47,11 @@ def observe_pictures(
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
     batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)
     with (
-        context.tapping(config.runtime).tap(model) as tap,
+        context.recording_runtime(config.runtime).record_activations(model) as recorder,
         context.progress("calibrate", total, "images") as progress,
     ):
         done = 0
-        for count in observe(tap, batches, observer, model.contract):
+        for count in observe(recorder, batches, observer, model.contract):
             done += count
             progress.advance(count)
     if not done:
@@ -66,7 +68,10 @@ def observe_pictures(
 
 
 def observe(
-    tap: Tap, batches: Iterable[tuple[Floats, int]], observer: RangeObserver, contract: InputContract
+    recorder: ActivationRecorder,
+    batches: Iterable[tuple[Floats, int]],
+    observer: RangeObserver,
+    contract: InputContract,
 ) -> Iterator[int]:
     """Run every batch and observe its first ``count`` pictures; gives ``count`` when it is done.
 
@@ -75,7 +80,7 @@ def observe(
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="observe") as pool:
         for images, count in batches:
-            tensors = ((name, values[:count]) for name, values in tap.run(padded(images, contract)))
+            tensors = ((name, values[:count]) for name, values in recorder.run(padded(images, contract)))
             waiting = deque(sorted(tensors, key=lambda item: item[1].size))
             for work in [pool.submit(_drain, waiting, observer) for _ in range(workers)]:
                 work.result()

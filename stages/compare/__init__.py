@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Comparison, Engine
-from core.config import place, shared
 from core.errors import HooklineError
-from core.families import families_of_inputs
-from core.hookspecs import hookimpl
-from core.known import Known, refusals
+from core.kinds.stage import Known, Stage, families_of_inputs
 from core.media.source import SourceKind, list_source
-from core.opening import opening_problems
-from core.ranges import Fraction, NonNegative, Positive
-from core.stage import Stage
+from core.planning.known import refusals
+from core.planning.opening import opening_problems
+from core.plugins.hookspecs import hookimpl
+from stages.compare.config import CompareConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-CONF = 0.25
-IOU = 0.45
-
-
-@dataclass
-class CompareConfig:
-    """Options of the stage.
-
-    Attributes:
-        reference: The model to compare with: a file that this program built, with its ``.json`` beside it.
-        source: Images or video to run both on.
-        pictures: At most this many are drawn from the source.
-        inferences: At least this many of each model are timed; few images are run several times.
-        warmup: Inferences of each before the clock runs.
-        conf: Least score of a box, 0..1; null: 0.25.
-        iou: NMS overlap, 0..1; null: 0.45.
-        max_det: Maximum number of boxes per image.
-        classes: Only these classes, names or numbers; null: all.
-        processor: Pre- and post-processing.
-        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
-    """
-
-    reference: str | None = place(None)
-    source: Any = shared("source", place=True)
-    pictures: Positive = 100
-    inferences: Positive = 100
-    warmup: NonNegative = 5
-    conf: Fraction | None = shared("conf")
-    iou: Fraction | None = shared("iou")
-    max_det: Positive = shared("max_det")
-    classes: Any = shared("classes")
-    processor: str = shared("processor", kind="processors")
-    max_pixels: int = shared("max_pixels")
+    from core.kinds.context import RunContext
 
 
 def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
@@ -64,10 +27,10 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
     """Return the content of the images and of the reference, and what its speed depends on here."""
-    from core.digest import file_digest
-    from core.opening import measuring_facts
-    from core.store import identity
-    from stages.compare.reference import read_reference
+    from core.planning.opening import measuring_facts
+    from core.storage.digest import file_digest
+    from core.storage.store import identity
+    from stages.compare.measure import read_reference
 
     reference = read_reference(config.reference)
     return {
@@ -80,7 +43,7 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, obje
 
 def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
     """What is missing, and a reference that is not for the device of the run."""
-    from stages.compare.reference import read_reference
+    from stages.compare.measure import read_reference
 
     try:
         reference = read_reference(config.reference)
@@ -108,8 +71,8 @@ def _source_problems(text: object) -> Iterable[HooklineError]:
 
 def check_inputs(config: CompareConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
     """Yield classes that the engine lacks, and a reference of other classes."""
-    from core.classes import class_ids
-    from stages.compare.reference import check_classes, read_reference
+    from core.data.classes import class_ids
+    from stages.compare.measure import check_classes, read_reference
 
     names = inputs.get("engine", Known()).names
     if names is None:

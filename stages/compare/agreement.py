@@ -1,19 +1,16 @@
-"""How far two detectors agree on the same pictures. Needs no labels.
-
-In each picture the boxes of the first, best score first, each take the box of the second of the same
-class that overlaps most and is still free, from an IoU of 0.5 upwards. F1 = 2 pairs / (boxes of the
-first + boxes of the second), and 1 where neither has any: it is the same whichever is called first,
-but for boxes with several partners.
-"""
+"""Agreement of two detectors on the same images, without labels; the table of a comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.artifacts import AnyModel
 from core.detections import Detections
+from core.tables import aligned, title
 
 IOU = 0.5
 
@@ -91,3 +88,27 @@ def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDA
     equal = (one == two).all(axis=-1)
     ratio: NDArray[np.float64] = np.divide(common, union, out=equal.astype(np.float64), where=union > 0)
     return ratio
+
+
+def summary_lines(engine: AnyModel, reference: AnyModel, values: Mapping[str, float]) -> list[str]:
+    """Return a small table of latency, and lines on the boxes."""
+    rows = [
+        ("", "median ms", "p95 ms", "boxes"),
+        (title(engine), f"{values['median_ms']:.1f}", f"{values['p95_ms']:.1f}", f"{values['boxes']:.0f}"),
+        (
+            f"{title(reference)} (reference)",
+            f"{values['reference_median_ms']:.1f}",
+            f"{values['reference_p95_ms']:.1f}",
+            f"{values['reference_boxes']:.0f}",
+        ),
+    ]
+    both, here, there = (f"{values[name]:.0f}" for name in ("matched", "only_here", "only_reference"))
+    lines = [
+        "\n".join(aligned(rows)),
+        f"latency ratio {values['latency_ratio']:.2f}",
+        f"boxes at IoU 0.5: F1 {values['f1']:.3f}; {both} in both, {here} only here, {there} only in the reference",
+    ]
+    if values["matched"]:
+        score = values["mean_score_difference"]
+        lines.append(f"boxes in both: mean IoU {values['mean_iou']:.3f}, mean score difference {score:.3f}")
+    return lines

@@ -1,30 +1,123 @@
-"""The work of the stage: both models over the same pictures, in turn."""
+"""Run both models on the same images in turn; measure latency and agreement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
-from core.artifacts import Comparison, Engine
-from core.classes import class_ids
-from core.context import RunContext
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import AnyModel, Comparison, Engine
+from core.data.classes import class_ids
 from core.detections import Filter
-from core.errors import HooklineError
-from core.head import Head
+from core.errors import HooklineError, counted, with_article
+from core.files.paths import user_path
+from core.files.regular_file import is_file
+from core.kinds.context import RunContext
+from core.kinds.head import Head
+from core.kinds.processor import ProcessorBackend
+from core.kinds.session import Session
 from core.media.frame import Frame
+from core.media.matching import nearest_names
 from core.media.reader import files_read, frame_count, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from core.opening import open_model
-from core.parts import ProcessorBackend, Session
-from core.serial import json_text
-from core.titles import describe
-from stages.compare import CONF, IOU, CompareConfig
-from stages.compare.agreement import Agreement
-from stages.compare.latency import Duel
-from stages.compare.reference import check_classes, read_reference
-from stages.compare.table import summary_lines
+from core.planning.opening import open_model
+from core.storage.serial import json_text
+from core.storage.sidecar import read_model
+from core.tables import describe
+from stages.compare.agreement import Agreement, summary_lines
+from stages.compare.config import CONF, IOU, CompareConfig
+
+
+def read_reference(reference: str | None) -> AnyModel:
+    """Read what ``compare.reference=`` names: a file that this program wrote, by the sidecar beside it.
+
+    Raises:
+        HooklineError: Nothing is named, there is no such file or no sidecar, it is no
+            model, or one of its files was changed.
+    """
+    if not reference:
+        raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
+    path = user_path(reference)
+    if not is_file(path):
+        raise HooklineError(f"no file '{path}' to compare with", nearest_names(path))
+    artifact = read_model(path)
+    if not isinstance(artifact, AnyModel):
+        found = (
+            f"is {with_article(type(artifact).__name__)}"
+            if artifact
+            else "has no sidecar file (.json) that describes it"
+        )
+        raise HooklineError(f"'{path}' {found}", "compare.reference= takes an engine that +stage=build made")
+    return artifact
+
+
+def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
+    """Refuse a reference whose class names are not those of the engine."""
+    if tuple(engine) != tuple(reference):
+        raise HooklineError(
+            f"the engine has {counted(len(engine), 'class')} and the reference {len(reference)}, or other names",
+            "compare engines of the same classes",
+        )
+
+
+Outputs = Mapping[str, NDArray[np.number]]
+
+PAUSE = 0.02
+"""Seconds before each inference: the threads of the other session first stop waiting for work in a loop."""
+
+
+@dataclass
+class Duel:
+    """Two sessions that run in turn; the order changes each time: A B, B A, A B, ...
+
+    Attributes:
+        sessions: The two.
+        seconds: Time of every inference of each.
+    """
+
+    sessions: tuple[Session, Session]
+    seconds: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+
+    def warm_up(self, runs: int) -> None:
+        """Run each on a grey picture, untimed."""
+        for session in self.sessions:
+            contract = session.contract
+            grey = np.full((contract.batch, 3, contract.height, contract.width), 0.5, np.float32)
+            for _ in range(runs):
+                session.run(grey)
+
+    def run(self, images: tuple[NDArray[np.float32], NDArray[np.float32]]) -> tuple[Outputs, Outputs]:
+        """Time one inference of each; what they give."""
+        outputs: dict[int, Outputs] = {}
+        turn = (0, 1) if len(self.seconds[0]) % 2 == 0 else (1, 0)
+        for side in turn:
+            time.sleep(PAUSE)
+            start = time.perf_counter()
+            outputs[side] = self.sessions[side].run(images[side])
+            self.seconds[side].append(time.perf_counter() - start)
+        return outputs[0], outputs[1]
+
+    def values(self) -> dict[str, float]:
+        """Median and 95th percentile in milliseconds of each, and the ratio of the medians."""
+        (median, p95), (reference, reference_p95) = map(_summary, self.seconds)
+        return {
+            "median_ms": median,
+            "p95_ms": p95,
+            "reference_median_ms": reference,
+            "reference_p95_ms": reference_p95,
+            "latency_ratio": median / reference,
+            "inferences": len(self.seconds[0]),
+        }
+
+
+def _summary(seconds: Sequence[float]) -> tuple[float, float]:
+    return 1000 * statistics.median(seconds), 1000 * float(np.quantile(seconds, 0.95))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The work of the stage: read, choose, split, write."""
+"""The work of the stage: read, choose classes, split, write."""
 
 from __future__ import annotations
 
@@ -9,26 +9,57 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
-from core.dataset_files import Row
-from core.errors import HooklineError, counted
-from core.media.picture import UnreadableError
-from core.user_paths import user_path
-from stages.convert import ConvertConfig, Format, Missing
-from stages.convert.classes import choose_classes
-from stages.convert.detect import Place, find_format, sources_of
-from stages.convert.geometry import clipped, fractions, row
+from core.data.writing import Row
+from core.errors import HooklineError, counted, shown, unknown
+from core.files.paths import user_path
+from core.media.image import UnreadableError
+from core.model_limits import MAX_CLASSES, name_problem
+from stages.convert.config import ConvertConfig, Format, Missing
+from stages.convert.detect import AnnotationPlace, find_format, sources_of
+from stages.convert.images import ImageFinder
 from stages.convert.json_files import read_coco, read_createml
-from stages.convert.pictures import Pictures
-from stages.convert.records import Annotations, Corners, Item, Labelled
-from stages.convert.splitting import split_pictures
+from stages.convert.records import Annotations, ConvertedImage, Corners, Item, clipped, fractions, row
+from stages.convert.split import split_pictures
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
 from stages.convert.yolo import add_background, read_labelstudio, read_yolo
 
 if TYPE_CHECKING:
-    from core.context import RunContext
+    from core.kinds.context import RunContext
 
-READERS: Mapping[Format, Callable[[Place, Pictures, Annotations], None]] = {
+
+def choose_classes(
+    wanted: Mapping[str, str] | Sequence[str] | None, names: Sequence[str]
+) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """The new class names, and the new class id of each class of the source that is kept.
+
+    Args:
+        wanted: ``convert.names``: null for all, a list of names, or {old name: new name}.
+        names: Classes of the source.
+
+    Raises:
+        HooklineError: The source has no such class, or no classes at all.
+    """
+    if not names:
+        raise HooklineError("the annotations name no class", "annotate at least one object")
+    renamed = wanted if isinstance(wanted, Mapping) else {name: name for name in (wanted or names)}
+    pairs = {str(old): str(new) for old, new in renamed.items()}
+    known = set(names)
+    for old in pairs:
+        if old not in known:
+            raise unknown("class in convert.names", old, names)
+    chosen = tuple(dict.fromkeys(pairs.values()))
+    if len(chosen) > MAX_CLASSES:
+        hint = f"the limit is {MAX_CLASSES:,}; convert.names chooses some"
+        raise HooklineError(f"too many: {counted(len(chosen), 'class')}", hint)
+    for name in chosen:
+        if problem := name_problem(name):
+            raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")
+    numbers = {name: number for number, name in enumerate(chosen)}
+    return chosen, {old: numbers[new] for old, new in pairs.items()}
+
+
+READERS: Mapping[Format, Callable[[AnnotationPlace, ImageFinder, Annotations], None]] = {
     Format.yolo: read_yolo,
     Format.voc: read_voc,
     Format.createml: read_createml,
@@ -64,7 +95,7 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     places = sources_of(config.source)
     kind = find_format(places, config.format)
     folders = [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
-    pictures, found = Pictures(folders), Annotations()
+    pictures, found = ImageFinder(folders), Annotations()
     for place in places:
         READERS[kind](place, pictures, found)
     if kind in {Format.yolo, Format.labelstudio}:
@@ -91,7 +122,9 @@ def _check_once(items: Sequence[Item]) -> None:
         )
 
 
-def _label(found: Annotations, numbers: Mapping[str, int], max_pixels: int, context: RunContext) -> list[Labelled]:
+def _label(
+    found: Annotations, numbers: Mapping[str, int], max_pixels: int, context: RunContext
+) -> list[ConvertedImage]:
     """The rows of every picture that is there; the others join ``found.missing``."""
     left_out: Counter[str] = Counter()
     labelled = []
@@ -99,7 +132,7 @@ def _label(found: Annotations, numbers: Mapping[str, int], max_pixels: int, cont
         for item in found.items:
             try:
                 rows = _rows(fractions(item, found.told, max_pixels), numbers, left_out, found.told)
-                labelled.append(Labelled(item.picture, rows, item.split))
+                labelled.append(ConvertedImage(item.picture, rows, item.split))
                 found.told["images that lost all their boxes, background now"] += bool(item.boxes and not rows)
             except UnreadableError as error:
                 found.missing.append(f"{item.picture} ({error})")
@@ -142,7 +175,7 @@ def _tell(told: Counter[str], context: RunContext) -> None:
             (context.note if what.endswith("(kept)") else context.warn)(f"{what}: {count:,}")
 
 
-def _tell_unseen(labelled: Sequence[Labelled], names: Sequence[str], context: RunContext) -> None:
+def _tell_unseen(labelled: Sequence[ConvertedImage], names: Sequence[str], context: RunContext) -> None:
     background = sum(not item.rows for item in labelled)
     context.note(f"{counted(len(labelled), 'image')}, {background} of them without objects")
     seen = {number for item in labelled for number, *_ in item.rows}

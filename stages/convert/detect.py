@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HooklineError
-from core.media.nearest import nearest_names
-from core.regular_file import exists, is_file, is_folder, open_regular
-from core.user_paths import user_path
-from stages.convert import SPLITS, Format
+from core.files.paths import user_path
+from core.files.regular_file import exists, is_file, is_folder, open_regular
+from core.media.matching import nearest_names
+from stages.convert.config import SPLITS, Format
 
 CLASSES = ("classes.txt", "predefined_classes.txt")
 NOTES = "notes.json"
@@ -29,7 +29,7 @@ _SPLIT_WORDS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class AnnotationPlace:
     """A folder or file of annotations; ``split`` where the user said it."""
 
     path: Path
@@ -53,7 +53,7 @@ class Place:
         return self.split or own
 
 
-def sources_of(source: object) -> list[Place]:
+def sources_of(source: object) -> list[AnnotationPlace]:
     """The places that ``convert.source`` names.
 
     Raises:
@@ -63,10 +63,10 @@ def sources_of(source: object) -> list[Place]:
         strange = [str(name) for name in source if name not in SPLITS]
         if strange:
             raise HooklineError(f"convert.source names the split '{strange[0]}'", f"possible: {', '.join(SPLITS)}")
-        places = [Place(_absolute(path), str(split)) for split, path in source.items()]
+        places = [AnnotationPlace(_absolute(path), str(split)) for split, path in source.items()]
     else:
         given = source if isinstance(source, (list, tuple)) else [source] if source else []
-        places = [Place(_absolute(path)) for path in given]
+        places = [AnnotationPlace(_absolute(path)) for path in given]
     if not places:
         raise HooklineError("convert has no source", "give convert.source=<folder or file of annotations>")
     for place in places:
@@ -79,7 +79,7 @@ def sources_of(source: object) -> list[Place]:
     return places
 
 
-def find_format(places: Sequence[Place], wanted: Format) -> Format:
+def find_format(places: Sequence[AnnotationPlace], wanted: Format) -> Format:
     """The format of all places.
 
     Raises:
@@ -99,7 +99,7 @@ def find_format(places: Sequence[Place], wanted: Format) -> Format:
     return Format(found[0])
 
 
-def files_of(place: Place, kind: Format) -> list[Path]:
+def files_of(place: AnnotationPlace, kind: Format) -> list[Path]:
     """The annotation files of one format, sorted.
 
     Raises:

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from core.errors import HooklineError
+from core.files.regular_file import is_file, read_regular
 from core.media.source import list_entries
-from core.regular_file import is_file, read_regular
-from stages.convert import Format
-from stages.convert.detect import Place, files_of
-from stages.convert.pictures import Pictures
+from stages.convert.config import Format
+from stages.convert.detect import AnnotationPlace, files_of
+from stages.convert.images import ImageFinder
 from stages.convert.records import Annotations, Box, Corners, Item
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -23,7 +23,7 @@ MAX_BYTES = 8 << 20
 FLAGS = ("difficult", "truncated", "occluded")
 
 
-def read_voc(place: Place, pictures: Pictures, into: Annotations) -> None:
+def read_voc(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
     """Read every .xml file of a place; classes are sorted by name."""
     lists = _image_sets(place.folder)
     names = set(into.names)

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
-from core.dataset import Sample
-from core.dataset_files import write_dataset, write_labels
+from core.data.dataset import Sample
+from core.data.writing import write_dataset, write_labels
 from core.errors import HooklineError, counted
-from core.output_paths import output_path
-from stages.convert import Link
-from stages.convert.naming import new_names
-from stages.convert.records import Labelled
+from core.files.paths import output_path
+from stages.convert.config import Link
+from stages.convert.images import new_names
+from stages.convert.records import ConvertedImage
 
 if TYPE_CHECKING:
-    from core.context import RunContext
+    from core.kinds.context import RunContext
 
 
 def write_splits(
-    splits: Mapping[str, Sequence[Labelled]], names: Sequence[str], link: Link, context: RunContext
+    splits: Mapping[str, Sequence[ConvertedImage]], names: Sequence[str], link: Link, context: RunContext
 ) -> Dataset:
     """Write every picture and its labels below the work directory; the source stays as it is."""
     pictures = [item.picture for items in splits.values() for item in items]
@@ -66,7 +66,7 @@ def _renamed(fresh: Mapping[Path, str]) -> str:
     return next(name for picture, name in fresh.items() if name != picture.name)
 
 
-def _line(split: str, items: Sequence[Labelled], names: Sequence[str]) -> str:
+def _line(split: str, items: Sequence[ConvertedImage], names: Sequence[str]) -> str:
     """Counts of a split; classes are listed as long as a line holds them."""
     counts = Counter(number for item in items for number, *_ in item.rows)
     listed = ", ".join(f"{counts[number]} {name}" for number, name in enumerate(names))

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from core.dataset import list_samples, read_data_yaml
+from core.data.dataset import list_samples, read_data_yaml
+from core.data.labels import MAX_BYTES
 from core.errors import HooklineError, counted, shown
-from core.labels import MAX_BYTES
+from core.files.regular_file import is_file, open_regular, read_regular
 from core.model_limits import MAX_CLASSES
-from core.regular_file import is_file, open_regular, read_regular
-from stages.convert.detect import CLASSES, NOTES, Place, classes_file, data_yaml, visible
-from stages.convert.json_rows import load_json, row_of
-from stages.convert.pictures import Pictures
+from stages.convert.detect import CLASSES, NOTES, AnnotationPlace, classes_file, data_yaml, visible
+from stages.convert.images import ImageFinder
+from stages.convert.json_files import load_json, row_of
 from stages.convert.records import Annotations, Box, Corners, Item
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
@@ -26,7 +26,7 @@ FURTHEST = 1.5
 """A coordinate beyond it is no fraction that rounding or an editor pushed out of 0..1."""
 
 
-def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
+def read_yolo(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
     """Read a data.yaml, or the label files of a folder with classes.txt."""
     file = place.path if is_file(place.path) else data_yaml(place.path)
     if file is not None:
@@ -46,7 +46,7 @@ def read_yolo(place: Place, pictures: Pictures, into: Annotations) -> None:
     _read_labels(place, names, pictures, into)
 
 
-def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> None:
+def read_labelstudio(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
     """Read the label files of an export of Label Studio, with the classes of its notes.json."""
     notes = place.path / NOTES
     by_id: dict[int, str] = {}
@@ -60,7 +60,7 @@ def read_labelstudio(place: Place, pictures: Pictures, into: Annotations) -> Non
     _read_labels(place, names, pictures, into)
 
 
-def add_background(places: Sequence[Place], pictures: Pictures, into: Annotations) -> None:
+def add_background(places: Sequence[AnnotationPlace], pictures: ImageFinder, into: Annotations) -> None:
     """Add the pictures that no label file of any place belongs to; a data.yaml lists its own."""
     listing = [place for place in places if is_file(place.path) or data_yaml(place.path)]
     if len(listing) == len(places):
@@ -73,7 +73,7 @@ def add_background(places: Sequence[Place], pictures: Pictures, into: Annotation
             into.items.append(Item(picture, (), split=place.split_of(picture) if place else None))
 
 
-def _read_data_yaml(file: Path, place: Place, into: Annotations) -> None:
+def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> None:
     spec = read_data_yaml(file)
     _take_names(into, spec.names, file)
     for split in spec.splits:
@@ -82,7 +82,7 @@ def _read_data_yaml(file: Path, place: Place, into: Annotations) -> None:
             into.items.append(Item(sample.picture, boxes, split=place.split or split))
 
 
-def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: Annotations) -> None:
+def _read_labels(place: AnnotationPlace, names: Sequence[str], pictures: ImageFinder, into: Annotations) -> None:
     """Every label file with its picture."""
     for label in visible(place.path, "*.txt"):
         if label.name in CLASSES:
@@ -97,7 +97,7 @@ def _read_labels(place: Place, names: Sequence[str], pictures: Pictures, into: A
         into.items.append(Item(picture, tuple(_boxes(label, names, into.told)), split=place.split_of(label)))
 
 
-def _picture_of(label: Path, root: Path, pictures: Pictures) -> Path | None:
+def _picture_of(label: Path, root: Path, pictures: ImageFinder) -> Path | None:
     named = label.relative_to(root).with_suffix("").as_posix()
     folder, _, name = named.rpartition("/")
     original = f"{folder}/{UPLOAD.sub('', name)}"

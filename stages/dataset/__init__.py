@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
-from core.config import shared
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.known import Known
-from core.stage import Stage
+from core.kinds.stage import Known, Stage
+from core.plugins.hookspecs import hookimpl
+from stages.dataset.config import DatasetConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-class Bad(str, Enum):
-    """What becomes of pictures with an error: the stage stops, or they are left out and counted."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-@dataclass
-class DatasetConfig:
-    """Options of the stage.
-
-    Attributes:
-        data: Path of the data.yaml.
-        bad: On images that cannot be read and labels that are wrong: `stop`, or `skip` those images.
-        report: Draw charts, sample images and report.html; report.json is always written.
-        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
-    """
-
-    data: str | None = shared("data", place=True)
-    bad: Bad = Bad.stop
-    report: bool = True
-    max_pixels: int = shared("max_pixels")
+    from core.kinds.context import RunContext
 
 
 def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
     """Audit ``config.data``, report, and list what can be used."""
-    from stages.dataset.making import make_dataset
+    from stages.dataset.report import make_dataset
 
     if not config.data:
         raise _no_data()
@@ -60,7 +33,7 @@ def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]
 
 def check(config: DatasetConfig) -> Iterable[HooklineError]:
     """Yield what is wrong with the data.yaml and its lists; the stage itself reads images and labels."""
-    from core.dataset import list_problems, read_data_yaml
+    from core.data.dataset import list_problems, read_data_yaml
 
     if not config.data:
         yield _no_data()
@@ -73,7 +46,7 @@ def check(config: DatasetConfig) -> Iterable[HooklineError]:
 
 def known(config: DatasetConfig) -> Known:
     """Return the class names that the data.yaml gives."""
-    from core.dataset import read_data_yaml
+    from core.data.dataset import read_data_yaml
 
     try:
         return Known("the data set", read_data_yaml(config.data).names if config.data else None)

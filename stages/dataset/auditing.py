@@ -1,20 +1,93 @@
-"""Goes through all splits: what is wrong, what is in them, and which pictures can be used."""
+"""The audit: check all splits and count what is in them. Heavy: imports NumPy."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.context import RunContext
-from core.dataset import DataSpec, Sample, label_path
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import DataSpec, Sample, label_path
+from core.data.labels import Labels
 from core.errors import shown
-from core.media.limits import MAX_PIXELS
+from core.kinds.context import RunContext
+from core.media.tolerance import MAX_PIXELS
 from stages.dataset.checking import Checked, check_samples, checks_of
-from stages.dataset.findings import Finding, Severity, of_severity
-from stages.dataset.picture_cache import PictureCache, picture_cache
-from stages.dataset.strays import stray_labels
-from stages.dataset.tally import Tally
+from stages.dataset.findings import AuditFinding, Severity, of_severity
+from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
+from stages.dataset.listing import orphan_labels
+
+
+class SplitStatistics:
+    """Grows by one picture at a time; 24 bytes an object and 8 a picture."""
+
+    def __init__(self) -> None:
+        self.no_label = 0
+        self.empty_label = 0
+        self._classes = array("i")
+        self._owners = array("i")
+        self._boxes = array("f")
+        self._sizes = array("i")
+
+    def add(self, facts: ImageFacts, labels: Labels, *, labelled: bool) -> None:
+        """Count one good picture; ``labelled``: it has a label file, which may be empty."""
+        number = self.pictures
+        self._sizes.extend((facts.width, facts.height))
+        if not labelled:
+            self.no_label += 1
+        elif not len(labels):
+            self.empty_label += 1
+        self._classes.extend(labels.classes.tolist())
+        self._owners.extend([number] * len(labels))
+        self._boxes.extend(labels.boxes.ravel().tolist())
+
+    @property
+    def pictures(self) -> int:
+        """How many were added."""
+        return len(self._sizes) // 2
+
+    @property
+    def objects(self) -> int:
+        """How many objects they have."""
+        return len(self._classes)
+
+    @property
+    def classes(self) -> NDArray[np.int32]:
+        """Class of each object, int32 [n]."""
+        return np.array(self._classes, np.int32)
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """Centre x, centre y, width, height of each object in fractions of its picture, float32 [n, 4]."""
+        return np.array(self._boxes, np.float32).reshape(-1, 4)
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """Number of the picture of each object, int64 [n]."""
+        return np.array(self._owners, np.int64)
+
+    @property
+    def sizes(self) -> NDArray[np.int32]:
+        """Width and height of each picture in pixels, int32 [pictures, 2]."""
+        return np.array(self._sizes, np.int32).reshape(-1, 2)
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """Width and height of each object in pixels, float32 [n, 2]."""
+        return np.asarray(self.boxes[:, 2:] * self.sizes[self.owners], np.float32)
+
+    def class_counts(self, count: int) -> NDArray[np.int64]:
+        """Objects of each class, int64 [count]."""
+        return np.bincount(self.classes, minlength=count)
+
+    def class_pictures(self, count: int) -> NDArray[np.int64]:
+        """Pictures with an object of each class, int64 [count]."""
+        pairs = np.unique(self.owners * count + self.classes)
+        return np.bincount(pairs % count, minlength=count)
+
 
 TRAIN = "train"
 
@@ -33,13 +106,13 @@ class Audit:
     """
 
     spec: DataSpec
-    findings: list[Finding] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    findings: list[AuditFinding] = field(default_factory=list)
+    tallies: dict[str, SplitStatistics] = field(default_factory=dict)
     kept: dict[str, list[Sample]] = field(default_factory=dict)
     left_out: dict[str, list[Checked]] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
 
-    def of(self, severity: Severity) -> list[Finding]:
+    def of(self, severity: Severity) -> list[AuditFinding]:
         """The findings that are so bad."""
         return of_severity(self.findings, severity)
 
@@ -50,24 +123,24 @@ def run_audit(
     """Check every picture and label of ``splits``."""
     audit = Audit(spec, max_pixels=max_pixels)
     seen: dict[bytes, tuple[str, Path]] = {}
-    with picture_cache(context.cache_dir, checks_of(max_pixels)) as cache:
+    with image_facts_cache(context.cache_dir, checks_of(max_pixels)) as cache:
         for split, samples in splits.items():
             with context.progress(f"check {split}", len(samples), "images") as progress:
                 for checked in _split(audit, split, samples, cache, context.cache_dir):
                     audit.findings += _copies(split, checked, seen)
                     progress.advance()
             audit.findings += _shared_labels(split, samples)
-            audit.findings += stray_labels(split, samples, spec.splits[split])
+            audit.findings += orphan_labels(split, samples, spec.splits[split])
     audit.findings += _unlabelled(audit, splits)
     audit.findings += _unseen_classes(audit)
     return audit
 
 
 def _split(
-    audit: Audit, split: str, samples: Sequence[Sample], cache: PictureCache, cache_dir: Path
+    audit: Audit, split: str, samples: Sequence[Sample], cache: ImageFactsCache, cache_dir: Path
 ) -> Iterator[Checked]:
     """Look at the pictures of one split; sort them, and count what lies in the good ones."""
-    tally = audit.tallies[split] = Tally()
+    tally = audit.tallies[split] = SplitStatistics()
     kept = audit.kept[split] = []
     left_out = audit.left_out[split] = []
     for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir, max_pixels=audit.max_pixels):
@@ -80,7 +153,7 @@ def _split(
         yield checked
 
 
-def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -> Iterator[Finding]:
+def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -> Iterator[AuditFinding]:
     """The same bytes were seen before; the first place is the one that is named."""
     if not checked.digest:
         return
@@ -88,36 +161,38 @@ def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -
     first_split, first = seen.setdefault(bytes.fromhex(checked.digest), (split, path))
     if first_split != split:
         where = f"is in '{first_split}' too" + (f", as '{first}'" if first != path else "")
-        yield Finding("leaked-picture", split, path, None, f"'{path}' of '{split}' {where}")
+        yield AuditFinding("leaked-picture", split, path, None, f"'{path}' of '{split}' {where}")
     elif first != path:
-        yield Finding("repeated-picture", split, path, None, f"'{path}' of '{split}' is the same image as '{first}'")
+        yield AuditFinding(
+            "repeated-picture", split, path, None, f"'{path}' of '{split}' is the same image as '{first}'"
+        )
 
 
-def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[Finding]:
+def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[AuditFinding]:
     owners: dict[Path, Path] = {}
     for sample in samples:
         if sample.label and (first := owners.setdefault(sample.label, sample.picture)) != sample.picture:
             message = f"'{sample.picture}' and '{first}' share the label file '{sample.label}'"
-            yield Finding("shared-label", split, sample.label, None, message)
+            yield AuditFinding("shared-label", split, sample.label, None, message)
 
 
-def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterator[Finding]:
+def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterator[AuditFinding]:
     """No label file anywhere, or a split without an object."""
     if not any(sample.label for samples in splits.values() for sample in samples):
         picture = next(iter(splits.values()))[0].picture
         message = (
             f"no image of '{audit.spec.path}' has a label file: that of '{picture}' would be '{label_path(picture)}'"
         )
-        yield Finding("unlabelled", "", None, None, message)
+        yield AuditFinding("unlabelled", "", None, None, message)
         return
     for split, tally in audit.tallies.items():
         if tally.pictures and not tally.objects:
             picture = audit.kept[split][0].picture
             message = f"split '{split}' has no object: the labels of '{picture}' would be '{label_path(picture)}'"
-            yield Finding("unlabelled-split", split, None, None, message)
+            yield AuditFinding("unlabelled-split", split, None, None, message)
 
 
-def _unseen_classes(audit: Audit) -> Iterator[Finding]:
+def _unseen_classes(audit: Audit) -> Iterator[AuditFinding]:
     """Classes without an object to learn from: in the training split, or anywhere where there is none."""
     names = audit.spec.names
     split = TRAIN if TRAIN in audit.tallies else ""
@@ -126,4 +201,4 @@ def _unseen_classes(audit: Audit) -> Iterator[Finding]:
     for index, name in enumerate(names if seen else ()):
         if index not in seen:
             message = f"class {index} '{name}' has no object in {f'split {shown(split)}' if split else 'any split'}"
-            yield Finding("unseen-class", split, None, None, message)
+            yield AuditFinding("unseen-class", split, None, None, message)

@@ -17,9 +17,8 @@ from core.drawing.figures import colour_bar, framed, legend_above, plain, save, 
 from core.drawing.fonts import class_lettering
 from core.drawing.palette import INK, SPLITS
 from core.errors import counted
-from stages.dataset.numbers import ClassNumbers
-from stages.dataset.tables import by_frequency
-from stages.dataset.tally import Tally
+from stages.dataset.auditing import SplitStatistics
+from stages.dataset.statistics import ClassNumbers, by_frequency
 
 DENSITY = "magma_r"
 ROWS = 27
@@ -95,12 +94,12 @@ def _short_count(number: int) -> str:
     return str(number)
 
 
-def box_shapes(tallies: Mapping[str, Tally], target: Path) -> None:
+def box_shapes(tallies: Mapping[str, SplitStatistics], target: Path) -> None:
     """Width and height of boxes, their sizes in pixels, and their aspect ratios."""
     save(shape_figure(tallies), target)
 
 
-def shape_figure(tallies: Mapping[str, Tally]) -> Figure:
+def shape_figure(tallies: Mapping[str, SplitStatistics]) -> Figure:
     """Return the figure of :func:`box_shapes`."""
     figure = framed("Sizes of boxes", _counted(tallies), 14, 4.4)
     density, sizes, aspects = figure.subplots(1, 3)
@@ -124,12 +123,12 @@ def shape_figure(tallies: Mapping[str, Tally]) -> Figure:
     return figure
 
 
-def box_centres(tallies: Mapping[str, Tally], target: Path) -> None:
+def box_centres(tallies: Mapping[str, SplitStatistics], target: Path) -> None:
     """Where in the image objects are, and how many an image has."""
     save(centre_figure(tallies), target)
 
 
-def centre_figure(tallies: Mapping[str, Tally]) -> Figure:
+def centre_figure(tallies: Mapping[str, SplitStatistics]) -> Figure:
     """Return the figure of :func:`box_centres`."""
     figure = framed("Places of boxes", _counted(tallies), 11, 4.6)
     centres, numbers = figure.subplots(1, 2)
@@ -149,7 +148,7 @@ def centre_figure(tallies: Mapping[str, Tally]) -> Figure:
     return figure
 
 
-def _counted(tallies: Mapping[str, Tally]) -> list[str]:
+def _counted(tallies: Mapping[str, SplitStatistics]) -> list[str]:
     return [
         f"{split}: {counted(len(tally.boxes), 'object')} in {counted(tally.pictures, 'image')}"
         for split, tally in tallies.items()

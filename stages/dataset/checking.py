@@ -12,15 +12,15 @@ from pathlib import Path
 
 import cv2
 
-from core.cores import usable_cores
-from core.dataset import Sample
-from core.digest import digest_each
+from core.data.dataset import Sample
+from core.data.labels import Labels, check_labels
 from core.errors import HooklineError
-from core.labels import Labels, check_labels
 from core.media.exif import UPRIGHT, orientation
-from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
-from stages.dataset.findings import Finding
-from stages.dataset.picture_cache import PictureCache, PictureFacts
+from core.media.image import TruncatedError, UnreadableError, decode_checked, read_content
+from core.process.resources import usable_cores
+from core.storage.digest import digest_each
+from stages.dataset.findings import AuditFinding
+from stages.dataset.image_cache import ImageFacts, ImageFactsCache
 
 VERSION = f"3 OpenCV {cv2.__version__}"
 TINY = 10
@@ -42,9 +42,9 @@ class Checked:
 
     sample: Sample
     digest: str
-    facts: PictureFacts
+    facts: ImageFacts
     labels: Labels | None
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
 
 def checks_of(max_pixels: int) -> str:
@@ -53,7 +53,7 @@ def checks_of(max_pixels: int) -> str:
 
 
 def check_samples(
-    samples: Sequence[Sample], split: str, classes: int, cache: PictureCache, cache_dir: Path, *, max_pixels: int
+    samples: Sequence[Sample], split: str, classes: int, cache: ImageFactsCache, cache_dir: Path, *, max_pixels: int
 ) -> Iterator[Checked]:
     """Look at every picture of a split, in order; only so many are in memory as are under way.
 
@@ -90,7 +90,7 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _taken(future: Future[Checked], new: bool, cache: PictureCache) -> Checked:  # noqa: FBT001 - private pair
+def _taken(future: Future[Checked], new: bool, cache: ImageFactsCache) -> Checked:  # noqa: FBT001 - private pair
     checked = future.result()
     if new:
         cache.remember(checked.digest, checked.facts)
@@ -98,7 +98,7 @@ def _taken(future: Future[Checked], new: bool, cache: PictureCache) -> Checked: 
 
 
 def _check(
-    sample: Sample, split: str, classes: int, digest: str, known: PictureFacts | None, *, max_pixels: int
+    sample: Sample, split: str, classes: int, digest: str, known: ImageFacts | None, *, max_pixels: int
 ) -> Checked:
     if known is None:
         digest, facts = inspect_image(sample.picture, max_pixels)
@@ -108,13 +108,13 @@ def _check(
     labels = None
     try:
         labels, bad = check_labels(sample.label, classes)
-        findings += [Finding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
+        findings += [AuditFinding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
     except HooklineError as error:
-        findings.append(Finding("unreadable-label", split, sample.label, None, error.message))
+        findings.append(AuditFinding("unreadable-label", split, sample.label, None, error.message))
     return Checked(sample, digest, facts, labels, tuple(findings))
 
 
-def inspect_image(path: Path, max_pixels: int) -> tuple[str, PictureFacts]:
+def inspect_image(path: Path, max_pixels: int) -> tuple[str, ImageFacts]:
     """Read and decode an image exactly as all later stages do.
 
     Returns:
@@ -123,34 +123,34 @@ def inspect_image(path: Path, max_pixels: int) -> tuple[str, PictureFacts]:
     try:
         content = read_content(path, max_pixels)
     except UnreadableError as error:
-        return "", PictureFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
+        return "", ImageFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
     return hashlib.sha256(content).hexdigest(), _facts_of(content, max_pixels)
 
 
-def _facts_of(content: bytes, max_pixels: int) -> PictureFacts:
+def _facts_of(content: bytes, max_pixels: int) -> ImageFacts:
     try:
         picture, damage = decode_checked(content, max_pixels)
     except TruncatedError as error:
-        return PictureFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
+        return ImageFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
     except UnreadableError as error:
-        return PictureFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
+        return ImageFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
     height, width = picture.shape[:2]
-    return PictureFacts(width, height, orientation(content), "damaged-picture" if damage else "", damage)
+    return ImageFacts(width, height, orientation(content), "damaged-picture" if damage else "", damage)
 
 
-def _of_picture(sample: Sample, split: str, facts: PictureFacts) -> Iterator[Finding]:
+def _of_picture(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
     path = sample.picture
     if facts.kind:
         message = f"'{path}' is damaged: {facts.reason}" if facts.width else f"cannot read '{path}': {facts.reason}"
-        yield Finding(facts.kind, split, path, None, message)
+        yield AuditFinding(facts.kind, split, path, None, message)
     if facts.width and min(facts.width, facts.height) < TINY:
         message = f"'{path}' is only {facts.width} x {facts.height} pixels"
-        yield Finding("tiny-picture", split, path, None, message)
+        yield AuditFinding("tiny-picture", split, path, None, message)
     if facts.orientation != UPRIGHT:
         message = (
             f"'{path}' is turned by its EXIF orientation {facts.orientation}: "
             f"its boxes are taken on the turned image, {facts.width} x {facts.height} pixels"
         )
-        yield Finding("turned-picture", split, path, None, message)
+        yield AuditFinding("turned-picture", split, path, None, message)
     if sample.label is None:
-        yield Finding("no-label", split, path, None, f"'{path}' has no label file: it counts as background")
+        yield AuditFinding("no-label", split, path, None, f"'{path}' has no label file: it counts as background")

@@ -47,7 +47,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditFinding:
     """One thing that an audit found.
 
     Attributes:
@@ -70,24 +70,24 @@ class Finding:
         return KINDS[self.kind][0]
 
 
-def of_severity(findings: Iterable[Finding], severity: Severity) -> list[Finding]:
+def of_severity(findings: Iterable[AuditFinding], severity: Severity) -> list[AuditFinding]:
     """Those that are so bad, in order."""
     return [finding for finding in findings if finding.severity is severity]
 
 
-def counts(findings: Iterable[Finding]) -> dict[str, int]:
+def counts(findings: Iterable[AuditFinding]) -> dict[str, int]:
     """How many there are of each kind, in the order of :data:`KINDS`."""
     counter = Counter(finding.kind for finding in findings)
     return {kind: counter[kind] for kind in KINDS if counter[kind]}
 
 
-def counted_kinds(findings: Sequence[Finding]) -> str:
+def counted_kinds(findings: Sequence[AuditFinding]) -> str:
     """``3 errors: 2 empty-box, 1 truncated-picture``; the findings are of one severity."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts(findings).items())
     return f"{counted(len(findings), findings[0].severity.value)}: {kinds}"
 
 
-def lines_of(findings: Sequence[Finding]) -> list[str]:
+def lines_of(findings: Sequence[AuditFinding]) -> list[str]:
     """One line a kind: the first such finding, and how many more there are."""
     lines = []
     for kind in counts(findings):

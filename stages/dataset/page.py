@@ -1,16 +1,23 @@
-"""report.html: everything of the report on one page, without scripts and without addresses outside its folder."""
+"""report.html and its page of sample images."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+import cv2
+
+from core.data.dataset import Sample
+from core.data.labels import load_labels
 from core.drawing.palette import class_hex
+from core.drawing.tiles import Tiles, label_page, write_jpeg
+from core.media.image import read_picture
+from core.media.tolerance import MAX_PIXELS
 from stages.dataset.auditing import Audit
-from stages.dataset.findings import KINDS, Finding, Severity, counts
-from stages.dataset.numbers import ClassNumbers, Numbers
-from stages.dataset.tables import by_frequency, class_rows, split_rows
+from stages.dataset.findings import KINDS, AuditFinding, Severity, counts
+from stages.dataset.statistics import ClassNumbers, Numbers, by_frequency, class_rows, split_rows
 
 SHOWN = 200
 """Findings of one severity on the page; report.json has them all."""
@@ -94,9 +101,34 @@ def _findings(audit: Audit) -> Iterable[str]:
             yield from (_kind(kind, found, number) for kind, number in counts(found).items())
 
 
-def _kind(kind: str, findings: Sequence[Finding], number: int) -> str:
+def _kind(kind: str, findings: Sequence[AuditFinding], number: int) -> str:
     messages = [finding.message for finding in findings if finding.kind == kind]
     items = "".join(f"<li>{escape(message)}</li>" for message in messages[:SHOWN])
     more = f"<p>{number - SHOWN} more stand in report.json.</p>" if number > SHOWN else ""
     summary = f"{number} × {kind}: {escape(KINDS[kind][1])}"
     return f"<details{' open' if number <= 10 else ''}><summary>{summary}</summary><ul>{items}</ul>{more}</details>"
+
+
+PICTURES = 16
+COLUMNS = 4
+TILES = Tiles(side=360, gap=8, caption=13, enlarging=cv2.INTER_NEAREST)  # as the label tools show small pictures
+
+
+def sample_sheet(
+    samples: Sequence[Sample], names: Sequence[str], seed: int, target: Path, max_pixels: int = MAX_PIXELS
+) -> None:
+    """Write a JPEG of up to 16 of the pictures, drawn by ``seed``, in the order of the split.
+
+    Args:
+        samples: At least one; all can be read.
+        names: Class names.
+        seed: Of the choice.
+        target: The file.
+        max_pixels: Maximum width x height of a picture.
+    """
+    chosen = sorted(random.Random(seed).sample(range(len(samples)), min(PICTURES, len(samples))))
+    items = (
+        (read_picture(sample.picture, max_pixels), load_labels(sample, names), sample.picture.name)
+        for sample in (samples[index] for index in chosen)
+    )
+    write_jpeg(label_page(items, names, TILES, COLUMNS), target)

@@ -1,19 +1,26 @@
-"""What an audit leaves behind: report.json, and with ``dataset.report`` charts, sample pictures and a page.
-
-The keys of report.json are told in docs/dataset.md.
-"""
+"""The work of the stage: audit, report, and the listing of the images that can be used. Heavy."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from core.dataset_files import CHARTS
-from core.serial import json_text
-from stages.dataset.auditing import Audit
-from stages.dataset.findings import Finding, Severity, counts
-from stages.dataset.numbers import ClassNumbers, Numbers
+from core.artifacts import Dataset
+from core.data.dataset import content_digest, write_listing
+from core.data.writing import CHARTS, LISTING
+from core.errors import HooklineError, counted
+from core.files.paths import free_path
+from core.kinds.context import RunContext
+from core.storage.serial import json_text
+from stages.dataset.auditing import Audit, run_audit
+from stages.dataset.checking import Checked
+from stages.dataset.config import Bad, DatasetConfig
+from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
+from stages.dataset.listing import list_splits
 from stages.dataset.page import write_page
+from stages.dataset.statistics import ClassNumbers, Numbers, class_table, numbers_of, split_line, split_table
 
 JSON, PAGE = "report.json", "report.html"
 
@@ -51,7 +58,7 @@ def _charts(audit: Audit, classes: list[ClassNumbers], folder: Path) -> list[str
 
 
 def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:
-    from stages.dataset.sheet import sample_sheet
+    from stages.dataset.page import sample_sheet
 
     sheets = {split: f"samples_{split}.jpg" for split, samples in audit.kept.items() if samples}
     for split, name in sheets.items():
@@ -73,7 +80,7 @@ def _content(audit: Audit, numbers: Numbers) -> dict[str, object]:
     }
 
 
-def _row(finding: Finding) -> dict[str, object]:
+def _row(finding: AuditFinding) -> dict[str, object]:
     return {
         "kind": finding.kind,
         "severity": finding.severity.value,
@@ -82,3 +89,79 @@ def _row(finding: Finding) -> dict[str, object]:
         "line": finding.line,
         "message": finding.message,
     }
+
+
+NAMED = 5
+"""Pictures that are left out and named in the note; the report names all."""
+
+
+def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Dataset:
+    """Audit the data set ``data``, write the report, and list its pictures.
+
+    Raises:
+        HooklineError: Something is wrong that ``config.bad`` does not allow to leave out.
+    """
+    spec, splits = list_splits(data)
+    for note in spec.notes:
+        context.note(note)
+    audit = run_audit(spec, splits, context, config.max_pixels)
+    stops = _stops(audit, config.bad)
+    numbers = numbers_of(audit)
+    report = write_report(audit, numbers, context.workdir, seed=context.seed, drawn=config.report)
+    if stops:
+        shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
+        raise _error(stops, config.bad, str(shown / report.name))
+    if not context.asked:
+        context.note(split_line(numbers.splits))
+    _tell(audit, context)
+    target = context.workdir / LISTING
+    digest = content_digest(spec.names, audit.kept, context.cache_dir)
+    write_listing(target, spec.names, audit.kept, digest, spec.path)
+    counts = {split: len(samples) for split, samples in audit.kept.items()}
+    return Dataset(
+        path=target,
+        digest=digest,
+        names=spec.names,
+        splits=counts,
+        notes=tuple(_left_out(audit)),
+        report=(split_table(numbers.splits), class_table(numbers.classes)),
+    )
+
+
+def _stops(audit: Audit, bad: Bad) -> list[AuditFinding]:
+    """The errors that end the stage: all, or with ``skip`` those that no picture can be left out for."""
+    errors = audit.of(Severity.error)
+    if bad is Bad.stop:
+        return errors
+    empty = {split for split, samples in audit.kept.items() if not samples}
+    return [finding for finding in errors if not finding.split or finding.split in empty]
+
+
+def _error(stops: list[AuditFinding], bad: Bad, report: str) -> HooklineError:
+    among = f" (the first of {counted_kinds(stops)})" if len(stops) > 1 else ""
+    if bad is Bad.skip and stops[0].split:
+        message = f"no image of split '{stops[0].split}' is left: {stops[0].message}{among}"
+        return HooklineError(message, f"correct them; all are in '{report}'")
+    way = ", or leave such images out with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
+    return HooklineError(stops[0].message + among, f"correct what is wrong{way}; all are in '{report}'")
+
+
+def _tell(audit: Audit, context: RunContext) -> None:
+    for line in lines_of(audit.of(Severity.warning)):
+        context.warn(line)
+    for line in lines_of(audit.of(Severity.note)):
+        context.note(line)
+
+
+def _left_out(audit: Audit) -> Iterator[str]:
+    """One line a split, for everybody who uses the data set."""
+    for split, pictures in audit.left_out.items():
+        if pictures:
+            named = ", ".join(f"{item.sample.picture.name} ({_reason(item)})" for item in pictures[:NAMED])
+            more = f" and {len(pictures) - NAMED} more, all in report.json" if len(pictures) > NAMED else ""
+            total = len(pictures) + len(audit.kept[split])
+            yield f"left out {len(pictures)} of {counted(total, 'image')} of '{split}': {named}{more}"
+
+
+def _reason(checked: Checked) -> str:
+    return of_severity(checked.findings, Severity.error)[0].kind

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.artifacts import Diagnosis
-from core.config import shared
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.resolve import AUTO
-from core.stage import Stage
+from core.kinds.stage import Stage
+from core.planning.resolve import AUTO
+from core.plugins.hookspecs import hookimpl
+from stages.doctor.config import DoctorConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-@dataclass
-class DoctorConfig:
-    """Options of the stage.
-
-    Attributes:
-        backend: Runtime that is to work here; what it needs and is not there is an error.
-        processor: Pre- and post-processing that is to work here.
-        store: Folder in which results are kept.
-    """
-
-    backend: str = shared("backend")
-    processor: str = shared("processor")
-    store: str | None = shared("store")
+    from core.kinds.context import RunContext
 
 
 def doctor(config: DoctorConfig, context: RunContext) -> Diagnosis:
     """Run every check and report."""
-    from stages.doctor.diagnosing import diagnose
+    from stages.doctor.running import diagnose
 
     return diagnose(config, context)
 

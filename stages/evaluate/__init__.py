@@ -3,92 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
-from core.config import shared
 from core.errors import HooklineError
-from core.families import families_of_inputs
-from core.hookspecs import hookimpl
-from core.imgsz import DEFAULT
-from core.known import Known, refusals
-from core.opening import ARTIFACTS, ModelForm
-from core.ranges import BatchSize, Fraction, Positive
-from core.stage import Stage
+from core.kinds.stage import Known, Stage, families_of_inputs
+from core.options.sizes import DEFAULT
+from core.planning.known import refusals
+from core.planning.opening import ARTIFACTS, ModelForm
+from core.plugins.hookspecs import hookimpl
+from stages.evaluate.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-class MultiLabel(str, Enum):
-    """Which classes of a box count.
-
-    ``all``: each that reaches ``conf``, as the published figures are measured. ``best``: the best one, as in
-    deployment. ``auto``: ``all`` where the model still has the scores of all classes, else ``best``.
-    """
-
-    auto = "auto"
-    all = "all"
-    best = "best"
-
-
-class DecodeCost(str, Enum):
-    """Whether the mAP that an engine's own decode costs is measured, by a second inference of each image.
-
-    ``auto``: for up to 1,000 images, where the plan holds the model before the graft. ``always``: also for more images;
-    a plan that does not hold that model is an error. ``never``: not at all.
-    """
-
-    auto = "auto"
-    always = "always"
-    never = "never"
-
-
-@dataclass
-class EvaluateConfig:
-    """Options of the stage.
-
-    Attributes:
-        model: Which artifact of the chain is measured.
-        data: Path of the data.yaml.
-        split: Split of the data set to measure on.
-        conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
-        iou: NMS overlap, 0..1; null: 0.6.
-        max_det: Maximum number of boxes per image.
-        multi_label: Which classes of a box count.
-        decode_cost: Measure what the decode inside an engine costs: the score threshold and one class per box, each
-            alone and both, on the model before the graft and the same images.
-        classes: Only these classes, names or numbers; null: all.
-        single_class: Treat all classes of the data set as one; for a model that was trained so.
-        batch: Images per inference.
-        rectangular: Images by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
-            model with export.dynamic=[height,width].
-        upscale: Enlarge images that are smaller than the input; the validation of a training does not.
-        imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
-        processor: Pre- and post-processing.
-        plots: Draw curves, the confusion matrix and pages of predictions beside the labels.
-        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
-    """
-
-    model: ModelForm = ModelForm.engine
-    data: str | None = shared("data", place=True)
-    split: str = "val"
-    conf: Fraction | None = shared("conf")
-    iou: Fraction | None = shared("iou")
-    max_det: Positive = shared("max_det")
-    multi_label: MultiLabel = MultiLabel.auto
-    decode_cost: DecodeCost = DecodeCost.auto
-    classes: Any = shared("classes")
-    single_class: bool = shared("single_class")
-    batch: BatchSize = 1
-    rectangular: bool = False
-    upscale: bool = True
-    imgsz: Any = shared("imgsz", fingerprinted=True)
-    processor: str = shared("processor", kind="processors")
-    plots: bool = True
-    max_pixels: int = shared("max_pixels")
+    from core.kinds.context import RunContext
 
 
 def evaluate(
@@ -117,7 +44,7 @@ def fingerprint(config: EvaluateConfig) -> Mapping[str, str]:
 
 def check(config: EvaluateConfig) -> Iterable[HooklineError]:
     """A split that is not there."""
-    from core.dataset import split_problems
+    from core.data.dataset import split_problems
 
     if config.data:
         yield from split_problems(config.data, config.split, "evaluate.split")
@@ -125,9 +52,9 @@ def check(config: EvaluateConfig) -> Iterable[HooklineError]:
 
 def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield classes that the data set lacks, and a model and data of different classes; warn of other names."""
-    from core.classes import check_class_names, class_ids
-    from core.imgsz import network_size
-    from core.labels import SINGLE_CLASS
+    from core.data.classes import check_class_names, class_ids
+    from core.data.labels import SINGLE_CLASS
+    from core.options.sizes import network_size
 
     model, data = inputs.get("model", Known()), inputs.get("dataset", Known())
     if data.names is not None:

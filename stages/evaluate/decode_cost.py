@@ -13,22 +13,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arguments import ignore
-from core.artifacts import DECODED, QuantizedModel
-from core.context import RunContext
-from core.dataset import Sample
+from core.artifacts import QuantizedModel
+from core.data.dataset import Sample
+from core.data.labels import Labels
 from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Seen, evaluate_session
 from core.evaluation.scores import Scores, score
-from core.head import Head
-from core.labels import Labels
+from core.kinds.context import RunContext
+from core.kinds.head import Head
+from core.kinds.lookup import HOST
+from core.kinds.processor import Processor, ProcessorBackend
+from core.kinds.session import Session
 from core.media.tolerance import Tolerance
-from core.opening import open_model, opener
-from core.parts import Processor, ProcessorBackend, Session
-from core.registry import HOST
-from core.resolve import best_part
-from stages.evaluate import DecodeCost, EvaluateConfig
+from core.model_facts import DECODED
+from core.planning.opening import open_model, opener
+from core.planning.resolve import best_part
+from core.reporting import ignore
+from stages.evaluate.config import DecodeCost, EvaluateConfig
 
 LIMIT = 1000
 """Largest number of images for which ``evaluate.decode_cost=auto`` measures."""

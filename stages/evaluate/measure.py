@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.artifacts import DECODED, AnyModel, Dataset, Metrics, QuantizedModel
-from core.classes import check_class_names, class_ids
-from core.context import RunContext
-from core.dataset import load_split
+from core.artifacts import AnyModel, Dataset, Metrics, QuantizedModel
+from core.data.classes import check_class_names, class_ids
+from core.data.dataset import load_split
+from core.data.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
 from core.detections import Filter
 from core.errors import HooklineError
 from core.evaluation import CONF, IOU
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
-from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
+from core.kinds.context import RunContext
+from core.kinds.session import Session
 from core.media.tolerance import Tolerance
-from core.opening import open_model
-from core.parts import Session
-from stages.evaluate import DecodeCost, EvaluateConfig, MultiLabel
+from core.model_facts import DECODED
+from core.planning.opening import open_model
+from stages.evaluate.config import DecodeCost, EvaluateConfig, MultiLabel
 from stages.evaluate.decode_cost import measure_cost, why_not
-from stages.evaluate.report import Outcome, faults_of, protocol_of, write_outcome
+from stages.evaluate.report import EvaluationReport, faults_of, protocol_of, write_outcome
 
 
 def measure(
@@ -87,7 +88,7 @@ def measure(
     found = results(samples, evaluation.pictures)
     scores = score(truth, found, classes)
     if config.plots:
-        from core.evaluation.pictures import draw_evaluation
+        from core.evaluation.images import draw_evaluation
 
         seen = evaluation.pictures
         draw_evaluation(
@@ -101,7 +102,7 @@ def measure(
             subject=(model.path.name, f"split {config.split}"),
         )
     faults = faults_of(tolerance, samples)
-    outcome = Outcome(
+    outcome = EvaluationReport(
         model=model,
         dataset=dataset,
         split=config.split,

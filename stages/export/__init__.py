@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from core.artifacts import DECODED, Checkpoint, OnnxModel, Precision
-from core.config import shared
+from core.artifacts import Checkpoint, OnnxModel
 from core.errors import HooklineError
-from core.families import families_of_inputs
-from core.hookspecs import hookimpl
-from core.imgsz import DEFAULT
-from core.known import Known, layouts_of, refusals
-from core.ranges import BatchSize, Range
-from core.stage import Stage
+from core.kinds.stage import Known, Stage, families_of_inputs
+from core.model_facts import DECODED, Precision
+from core.planning.known import layouts_of, refusals
+from core.plugins.hookspecs import hookimpl
+from stages.export.config import ExportConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-OPSETS = range(13, 21)
-"""From the first with quantisation per channel to the last that PyTorch's exporter writes."""
-
-
-class Axis(str, Enum):
-    """An axis of the input that may change from call to call."""
-
-    batch = "batch"
-    height = "height"
-    width = "width"
-
-
-@dataclass
-class ExportConfig:
-    """Options of the stage.
-
-    Attributes:
-        imgsz: Input size in pixels, one number or [height, width]; multiples of the largest stride.
-        batch: Images per call; where the batch is dynamic, the number to use.
-        dynamic: Axes that may change: batch, height, width.
-        layout: What the file gives: one of the layouts of the model family (docs/contracts.md); null: its first one,
-            which quantize and graft take.
-        opset: ONNX opset.
-        simplify: Fold constants and shapes with onnxsim.
-    """
-
-    imgsz: Any = shared("imgsz", otherwise=DEFAULT)
-    batch: BatchSize = 1
-    dynamic: list[Axis] = field(default_factory=list)
-    layout: str | None = None
-    opset: Annotated[int, Range(OPSETS[0], OPSETS[-1])] = 17
-    simplify: bool = True
+    from core.kinds.context import RunContext
 
 
 def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) -> OnnxModel:
@@ -63,7 +27,7 @@ def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) ->
 
 def check(config: ExportConfig) -> Iterable[HooklineError]:
     """Options that no model can be exported with."""
-    from core.imgsz import network_size
+    from core.options.sizes import network_size
 
     if config.layout == DECODED:
         yield HooklineError(f"export.layout={DECODED} is not exported", "leave it out; +stage=graft decodes")
@@ -83,7 +47,7 @@ def known(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext
 
 def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield an input size that is off the stride of the network, and a layout that its family does not have."""
-    from core.imgsz import network_size
+    from core.options.sizes import network_size
 
     checkpoint = inputs.get("checkpoint", Known())
     if stride := checkpoint.max_stride:

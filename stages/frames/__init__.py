@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Pictures
-from core.config import shared
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
+from core.kinds.stage import Stage
 from core.media.source import SourceKind, list_source
-from core.media.tolerance import OnError
-from core.ranges import Positive, Range
-from core.stage import Stage
+from core.plugins.hookspecs import hookimpl
+from stages.frames.config import FramesConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-EVERY = 15
-
-
-@dataclass
-class FramesConfig:
-    """Options of the stage.
-
-    Attributes:
-        source: A video, a folder or glob of videos, or a list of them.
-        every: Take each so many frames; null: 15, unless count is given.
-        count: Take so many frames in all, at equal distances.
-        min_change: Skip a frame that differs less from the last one taken: mean grey levels, 0..255; 0 takes all.
-        quality: Of the JPEG files, 1 to 100.
-        on_error: Videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any number;
-            `stop` none.
-        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
-    """
-
-    source: Any = shared("source", place=True)
-    every: Positive | None = None
-    count: Positive | None = None
-    min_change: Annotated[float, Range(0, 255)] = 0.0
-    quality: Annotated[int, Range(1, 100)] = 95
-    on_error: OnError = OnError.auto
-    max_pixels: int = shared("max_pixels")
+    from core.kinds.context import RunContext
 
 
 def frames(config: FramesConfig, context: RunContext) -> Pictures:

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from core.artifacts import Pictures
 from core.errors import HooklineError, counted
+from core.files.paths import output_path, write_file
 from core.media.ahead import ahead
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import Tolerance
-from core.output_paths import output_path, write_file
-from stages.frames import EVERY, FramesConfig
+from stages.frames.config import EVERY, FramesConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
+    from core.kinds.context import RunContext
 
 LISTING = "pictures.txt"
 FOLDER = "images"  # labels find their place beside it, in labels/

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.artifacts import DECODED, Artifact, GraftedModel, QuantizedModel
-from core.config import shared
+from core.artifacts import Artifact, GraftedModel, QuantizedModel
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.known import Known, known_of, layouts_of, refusals
-from core.output_paths import output_path
-from core.parts import Runtime
-from core.ranges import Fraction
-from core.registry import AUTO
-from core.stage import Stage
+from core.files.paths import output_path
+from core.kinds.lookup import AUTO
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known, Stage
+from core.model_facts import DECODED
+from core.planning.known import known_of, layouts_of, refusals
+from core.plugins.hookspecs import hookimpl
+from stages.graft.config import GraftConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-@dataclass
-class GraftConfig:
-    """Options of the stage.
-
-    Attributes:
-        decode: Which graft; auto: the first one of the model family that the runtime can run.
-        score_threshold: Objectness below which the graph drops a box, 0..1; the best score of a box in families without
-            objectness. What it drops no later step can bring back: evaluate needs 0.001.
-    """
-
-    decode: str = shared("decode", kind="grafts")
-    score_threshold: Fraction = 0.25
+    from core.kinds.context import RunContext
 
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
-from core.parts import Graft, ModelFamily, Runtime
-from core.registry import AUTO, Registry
+from core.kinds.graft import Graft
+from core.kinds.lookup import AUTO, Parts
+from core.kinds.model import ModelFamily
+from core.kinds.runtime import Runtime
 
 if TYPE_CHECKING:
-    from core.context import RunContext
+    from core.kinds.context import RunContext
 
 
 def choose(decode: str, family: ModelFamily, runtime: Runtime, context: RunContext) -> Graft:
@@ -64,7 +66,7 @@ def passed_over(chosen: Graft, family: ModelFamily, runtime: Runtime, context: R
     return "; ".join(reasons)
 
 
-def _serving(family: ModelFamily, registry: Registry) -> Iterator[Graft]:
+def _serving(family: ModelFamily, registry: Parts) -> Iterator[Graft]:
     """Yield the grafts of a family, best first: those that it names, then others that name it."""
     grafts = registry.all(Graft)
     yield from (grafts[name] for name in family.grafts if name in grafts)

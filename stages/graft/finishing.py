@@ -7,17 +7,18 @@ from pathlib import Path
 
 import onnx
 
-from core.artifacts import DECODED, QuantizedModel
-from core.containment import Fault
+from core.artifacts import QuantizedModel
 from core.errors import shown
-from core.head import DecodedHead
-from core.metadata import KEY, ModelMetadata, to_properties
-from core.onnx_file import read_onnx
-from core.part_results import faults_of, read_written
-from core.registry import Registry
+from core.files.onnx_file import read_onnx
+from core.kinds.head import DecodedHead
+from core.kinds.lookup import Parts
+from core.model_facts import DECODED
+from core.plugins.containment import Fault
+from core.plugins.part_results import faults_of, read_written
+from core.storage.metadata import KEY, ModelMetadata, to_properties
 
 
-def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float, registry: Registry) -> None:
+def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float, registry: Parts) -> None:
     """Check the outputs of ``target`` and write its metadata; those of ``model`` are kept.
 
     Args:

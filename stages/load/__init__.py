@@ -6,44 +6,16 @@ The stage is not called ``weights`` because that word is taken at the top level 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from core.artifacts import (
-    Artifact,
-    Checkpoint,
-    Engine,
-    GraftedModel,
-    OnnxModel,
-    Precision,
-    QuantizedModel,
-)
-from core.config import shared
+from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, QuantizedModel
 from core.errors import HooklineError
-from core.families import all_families
-from core.hookspecs import hookimpl
-from core.known import Known
-from core.stage import Stage
+from core.kinds.stage import Known, Stage, all_families
+from core.plugins.hookspecs import hookimpl
+from stages.load.config import LoadConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-@dataclass
-class LoadConfig:
-    """Options of the stage.
-
-    Attributes:
-        weights: A file (.pt, .safetensors, .onnx, or an engine with its sidecar) or an official name.
-        imgsz: Input size: that of an engine or ONNX file, any where its height and width are dynamic; null: its own.
-        precision: That of an engine or ONNX file, where it is settled; null: its own.
-        backend: That of an engine; auto: its own.
-    """
-
-    weights: str | None = shared("weights", place=True)
-    imgsz: Any = shared("imgsz", presentation=True)  # a checkpoint has no size; the other models are not stored
-    precision: Precision | None = shared("precision", presentation=True)
-    backend: str = shared("backend", presentation=True)
+    from core.kinds.context import RunContext
 
 
 def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine:
@@ -69,7 +41,7 @@ def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
 
 def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield what is wrong with the weights, as far as name and sidecar tell; the file is read when the stage runs."""
-    from stages.load.fitting import check_backend, check_family, fitted
+    from stages.load.loading import check_backend, check_family, fitted
     from stages.load.naming import described, locate
 
     try:

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import onnx
 
-from core.artifacts import DECODED, InputContract, OnnxModel, Precision
-from core.containment import Fault
+from core.artifacts import OnnxModel
 from core.errors import HooklineError, shown
-from core.head import BOXES, Shape, head_of
-from core.metadata import ModelMetadata, OnnxSignature, from_properties
-from core.onnx_file import graph_inputs, read_onnx, without_weights
-from core.part_results import faults_of
-from core.parts import ModelFamily
-from core.registry import Registry
-from core.serial import DecodeError
-from core.validation import validate
+from core.files.onnx_file import graph_inputs, read_onnx, without_weights
+from core.kinds.head import BOXES, Shape
+from core.kinds.lookup import Parts
+from core.kinds.model import ModelFamily, head_of
+from core.model_facts import DECODED, InputContract, Precision
+from core.plugins.containment import Fault
+from core.plugins.part_results import faults_of
+from core.storage.metadata import ModelMetadata, OnnxSignature, from_properties
+from core.storage.serial import DecodeError
+from core.storage.validation import validate
 
 DEFAULT_SIZE = 640
 """Height and width to use where the file leaves them open."""
@@ -28,7 +29,7 @@ _WANTED = "give the checkpoint that it was exported from, or an export of this p
 _INPUT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 
-def inspect_onnx(path: Path, registry: Registry) -> OnnxModel:
+def inspect_onnx(path: Path, registry: Parts) -> OnnxModel:
     """Read facts, input contract and layout of an ONNX file.
 
     Raises:
@@ -56,7 +57,7 @@ def inspect_onnx(path: Path, registry: Registry) -> OnnxModel:
     return found
 
 
-def _gives(outputs: dict[str, Shape], metadata: ModelMetadata, registry: Registry) -> bool:
+def _gives(outputs: dict[str, Shape], metadata: ModelMetadata, registry: Parts) -> bool:
     """Return whether the file has the outputs that its metadata state; other tools change them and keep the text."""
     if metadata.layout == DECODED:
         return False
@@ -64,7 +65,7 @@ def _gives(outputs: dict[str, Shape], metadata: ModelMetadata, registry: Registr
     return list(outputs) == list(wanted) or len(outputs) == len(wanted) == 1
 
 
-def _recognised(path: Path, signature: OnnxSignature, registry: Registry) -> ModelMetadata:
+def _recognised(path: Path, signature: OnnxSignature, registry: Parts) -> ModelMetadata:
     """Offer the file to each model family.
 
     Raises:

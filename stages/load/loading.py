@@ -1,4 +1,4 @@
-"""Reads what ``weights=`` names into an artifact."""
+"""Read what ``weights=`` names into an artifact that fits the options."""
 
 from __future__ import annotations
 
@@ -6,20 +6,76 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.artifacts import Checkpoint, Engine, OnnxModel
-from core.containment import contained_outside
-from core.context import RunContext
-from core.download import fetch
+from core.artifacts import Checkpoint, Engine, OnnxModel, QuantizedModel
 from core.errors import HooklineError
-from core.output_paths import output_path
-from core.parts import ModelFamily
-from core.registry import Registry
-from core.sidecar import read_model
-from stages.load.fitting import check_family, fitted
+from core.fetch.download import fetch
+from core.files.paths import output_path
+from core.kinds.building import CalibrationInput
+from core.kinds.context import RunContext
+from core.kinds.lookup import AUTO, Parts
+from core.kinds.model import ModelFamily, head_of
+from core.kinds.runtime import Runtime
+from core.model_facts import Precision
+from core.options.sizes import fitted_size
+from core.planning.resolve import own_calibration
+from core.plugins.containment import contained_outside
+from core.storage.sidecar import read_model
 from stages.load.naming import LocalFile, Official, cache_file, described, locate
 
 if TYPE_CHECKING:
-    from stages.load import LoadConfig
+    from stages.load.config import LoadConfig
+
+
+def fitted(
+    model: Checkpoint | OnnxModel | Engine, config: LoadConfig, context: RunContext
+) -> Checkpoint | OnnxModel | Engine:
+    """Return the model with the size that was asked for, where it takes several.
+
+    Raises:
+        HooklineError: The model has another size or precision than the one that was asked for.
+    """
+    if isinstance(model, Checkpoint):
+        return model
+    asked = config.precision
+    if asked is not None and asked is not model.precision and not _can_become(model, config, context):
+        raise HooklineError(
+            f"precision={asked.value}, but '{model.path.name}' is {model.precision.value}",
+            "leave precision out, or start from the checkpoint",
+        )
+    return fitted_size(model, config.imgsz)
+
+
+def check_family(model: Checkpoint | OnnxModel | Engine, registry: Parts) -> None:
+    """Refuse a model of a family that no plugin registers, and one whose facts the family cannot use.
+
+    Raises:
+        HooklineError: Says which.
+    """
+    if not isinstance(model, Checkpoint):
+        head_of(model.facts, model.layout, registry)
+        return
+    for problem in registry.get(ModelFamily, model.facts.family).check_head(model.facts):
+        raise problem
+
+
+def check_backend(engine: Engine, config: LoadConfig, registry: Parts) -> None:
+    """Refuse an engine of another runtime than ``backend=`` names: its own opens it, whatever was asked for."""
+    if config.backend in {AUTO, engine.runtime}:
+        return
+    if config.backend not in registry.all(Runtime):
+        raise registry.not_found("runtimes", config.backend)
+    raise HooklineError(
+        f"backend={config.backend}, but '{engine.path.name}' is an engine of {engine.runtime}",
+        f"leave backend out, or build an engine with +stage=build backend={config.backend}",
+    )
+
+
+def _can_become(model: OnnxModel | Engine, config: LoadConfig, context: RunContext) -> bool:
+    """Return whether a later stage can still give a float32 model the precision that was asked for."""
+    if isinstance(model, Engine) or model.precision is not Precision.fp32:
+        return False
+    by_runtime = own_calibration(config.backend, config.precision, context) is not CalibrationInput.none
+    return by_runtime or not isinstance(model, QuantizedModel)
 
 
 def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | Engine:
@@ -56,7 +112,7 @@ def _official(source: Official, context: RunContext) -> Checkpoint:
     return replace(checkpoint, notes=(*checkpoint.notes, fetched.remark))
 
 
-def _unchanged(source: LocalFile, registry: Registry) -> Checkpoint | OnnxModel | Engine | None:
+def _unchanged(source: LocalFile, registry: Parts) -> Checkpoint | OnnxModel | Engine | None:
     """Return the model that the sidecar describes, its files verified; None without a sidecar."""
     described(source, registry)
     known = read_model(source.path)

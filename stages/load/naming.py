@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint, Engine, OnnxModel
-from core.digest import file_digest
-from core.download import cached
 from core.errors import HooklineError, unknown, with_article
-from core.known import Known, known_of
+from core.fetch.download import cached
+from core.files.paths import output_path, user_path
+from core.files.regular_file import is_file, is_folder
+from core.kinds.model import ModelFamily, Release
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known
 from core.media.source import VIDEOS, is_image
-from core.output_paths import output_path
-from core.parts import ModelFamily, Release, Runtime
-from core.regular_file import is_file, is_folder
-from core.sidecar import SIDECAR, read_artifact, sidecar_path
-from core.user_paths import user_path
+from core.planning.known import known_of
+from core.storage.digest import file_digest
+from core.storage.sidecar import SIDECAR, read_artifact, sidecar_path
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-    from core.registry import Registry
+    from core.kinds.context import RunContext
+    from core.kinds.lookup import Parts
+
 
 OTHERS = {".csv", ".json", ".md", ".txt", ".yaml", ".yml"}
 """Suffixes of files that are given for weights by mistake."""
@@ -44,7 +46,7 @@ class Official:
     release: Release
 
 
-def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
+def locate(weights: str | None, registry: Parts) -> LocalFile | Official:
     """Find out what was meant; a file that is there wins over an official name.
 
     Raises:
@@ -68,14 +70,14 @@ def locate(weights: str | None, registry: Registry) -> LocalFile | Official:
     raise _no_such(weights, path, name, registry)
 
 
-def is_engine(path: Path, registry: Registry) -> bool:
+def is_engine(path: Path, registry: Parts) -> bool:
     """Return whether the suffix of a file is that of the engines of a runtime; ``.onnx`` needs a sidecar for it."""
     runtimes = registry.all(Runtime).values()
     suffixes = {suffix for item in runtimes for suffix in (item.engine_suffix, *item.other_suffixes)}
     return path.suffix in suffixes - {".onnx", ".pt", ".safetensors"}
 
 
-def kind_of(weights: str, registry: Registry) -> type[Artifact]:
+def kind_of(weights: str, registry: Parts) -> type[Artifact]:
     """Return the artifact type of ``weights``: by the sidecar next to a file, else by the suffix."""
     path = user_path(weights)
     try:
@@ -89,7 +91,7 @@ def kind_of(weights: str, registry: Registry) -> type[Artifact]:
     return OnnxModel if path.suffix == ".onnx" else Checkpoint
 
 
-def described(source: LocalFile | Official, registry: Registry) -> Checkpoint | OnnxModel | Engine | None:
+def described(source: LocalFile | Official, registry: Parts) -> Checkpoint | OnnxModel | Engine | None:
     """Return what the sidecar next to a file says; None where there is no sidecar.
 
     Raises:
@@ -110,7 +112,7 @@ def described(source: LocalFile | Official, registry: Registry) -> Checkpoint | 
     return known
 
 
-def facts_of(weights: str | None, registry: Registry) -> Known:
+def facts_of(weights: str | None, registry: Parts) -> Known:
     """Return what is known of the weights before they are read."""
     try:
         source = locate(weights, registry)
@@ -151,7 +153,7 @@ def cache_file(source: Official, cache_dir: Path) -> Path:
     return output_path(cache_dir, "weights", f"{source.name}.pt")
 
 
-def _releases(registry: Registry) -> dict[str, Official]:
+def _releases(registry: Parts) -> dict[str, Official]:
     return {
         name: Official(name, family, release)
         for family, part in registry.all(ModelFamily).items()
@@ -159,7 +161,7 @@ def _releases(registry: Registry) -> dict[str, Official]:
     }
 
 
-def _no_such(weights: str, path: Path, name: str, registry: Registry) -> HooklineError:
+def _no_such(weights: str, path: Path, name: str, registry: Parts) -> HooklineError:
     if is_folder(path):
         return HooklineError(f"weights '{weights}' is a folder", "give the file in it")
     if any(name in part.variants for part in registry.all(ModelFamily).values()):

@@ -3,86 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
-from core.config import presentation, shared
 from core.errors import HooklineError, unknown
-from core.hookspecs import hookimpl
-from core.known import Known, refusals
+from core.kinds.stage import Known, Stage
 from core.media.source import SourceKind, list_source
-from core.media.tolerance import OnError
-from core.opening import ARTIFACTS, ModelForm
-from core.ranges import BatchSize, Fraction, Positive, Range
-from core.stage import Stage
+from core.planning.known import refusals
+from core.planning.opening import ARTIFACTS, ModelForm
+from core.plugins.hookspecs import hookimpl
+from stages.predict.config import PRESETS, PredictConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-PRESETS = (
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
-)  # fmt: skip
-"""Of libx264."""
-MAX_RECONNECT = 86_400
-
-
-@dataclass
-class PredictConfig:
-    """Options of the stage.
-
-    Attributes:
-        model: Which artifact of the chain is run.
-        source: Image, folder, glob, .txt list, video, camera number or stream address; or a list of files.
-        conf: Minimum score of a box; null: 0.25.
-        iou: NMS overlap, 0..1; null: 0.45.
-        max_det: Maximum number of boxes per image.
-        classes: Only these classes, names or numbers; null: all.
-        processor: Pre- and post-processing.
-        imgsz: Input size of a checkpoint, or of a model whose size is dynamic; null: that of the model.
-        batch: Frames per inference.
-        vid_stride: Process every Nth frame of a video or stream.
-        frames: Stop after this number of frames; null: at the end of the source.
-        on_error: What happens to images and videos that cannot be read. auto: up to 5 %, but always one, are skipped
-            and named; skip: any number; stop: the first one ends the run.
-        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
-        reconnect: Seconds without a frame after which a live source that broke off or fell silent has ended; until
-            then it is opened again and again. 0: it ends at once.
-        resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos
-            are not run again.
-        draw: Write annotated images or video.
-        labels: Write class names and scores at the boxes.
-        line_width: Of the boxes in pixels; null: by the size of the image.
-        save_txt: Also write YOLO label files with scores, in labels/.
-        save_csv: Also write predictions.csv.
-        codec: Of the annotated video: an FFmpeg encoder; auto: libx264, else mpeg4.
-        crf: Quality of libx264, 0 (lossless) to 51.
-        preset: Speed of libx264, ultrafast to placebo.
-    """
-
-    model: ModelForm = ModelForm.engine
-    source: Any = shared("source", place=True)
-    conf: Fraction | None = shared("conf")
-    iou: Fraction | None = shared("iou")
-    max_det: Positive = shared("max_det")
-    classes: Any = shared("classes")
-    processor: str = shared("processor", kind="processors")
-    imgsz: Any = shared("imgsz")
-    batch: BatchSize = 1
-    vid_stride: Positive = 1
-    frames: Positive | None = presentation(None)
-    on_error: OnError = presentation(OnError.auto)
-    max_pixels: int = shared("max_pixels", presentation=True)
-    reconnect: Annotated[float, Range(0, MAX_RECONNECT)] = presentation(15.0)
-    resume: bool = shared("resume", presentation=True)
-    draw: bool = True
-    labels: bool = True
-    line_width: Annotated[int, Range(1, 1000)] | None = None
-    save_txt: bool = False
-    save_csv: bool = False
-    codec: str = "auto"
-    crf: Annotated[int, Range(0, 51)] = 23
-    preset: str = "veryfast"
+    from core.kinds.context import RunContext
 
 
 def predict(
@@ -129,8 +62,8 @@ def resumable(config: PredictConfig) -> bool:
 
 def check_inputs(config: PredictConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
     """Yield classes that the model lacks, and an input size off the stride of a checkpoint."""
-    from core.classes import class_ids
-    from core.imgsz import network_size
+    from core.data.classes import class_ids
+    from core.options.sizes import network_size
 
     model = inputs.get("model", Known())
     if model.names is not None:

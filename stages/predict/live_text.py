@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from core.output_paths import replacing
-from core.serial import json_text
+from core.files.paths import replacing
+from core.storage.serial import json_text
 
 
 class LiveText:

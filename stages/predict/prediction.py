@@ -5,25 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.artifacts import AnyModel, Predictions
-from core.classes import class_ids
-from core.context import RunContext
+from core.data.classes import class_ids
 from core.detections import Filter
 from core.errors import HooklineError, counted, reason_of
+from core.files.paths import output_below
+from core.kinds.context import RunContext
+from core.kinds.session import Session
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
-from core.opening import missed_boxes, open_model
-from core.output_paths import output_below
-from core.parts import Session
-from stages.predict import PredictConfig
-from stages.predict.clock import Clock
-from stages.predict.naming import Names
-from stages.predict.pipeline import run_pipeline
+from core.planning.opening import missed_boxes, open_model
+from stages.predict.annotated import ResultNames
+from stages.predict.config import PredictConfig
+from stages.predict.pipeline import Clock, run_pipeline
 from stages.predict.records import BOXES
-from stages.predict.results import Results
-from stages.predict.resuming import Former, State, read_former
-from stages.predict.stream_report import write_stream_report
+from stages.predict.results import Results, write_stream_report
+from stages.predict.resuming import Former, ResumeState, read_former
 
 CONF, IOU = 0.25, 0.45
 
@@ -34,7 +32,7 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     What an interrupted run has finished there is not run again. Should this run fail, what it has finished is kept.
     """
     source = list_source(config.source).without(context.run_dir)
-    names, state = Names(source), State(context.workdir, source)
+    names, state = ResultNames(source), ResumeState(context.workdir, source)
     former = read_former(
         state,
         context.workdir,
@@ -45,13 +43,13 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     )
     _say_what_is_resumed(former, source, config, context)
     with open_model(model, context, imgsz=config.imgsz) as session:
-        work = _Work(config, source, session, context, former=former, state=state)
+        work = _PredictionRun(config, source, session, context, former=former, state=state)
         predictions = work.run()
     state.remove()
     return predictions
 
 
-class _Work:
+class _PredictionRun:
     """One run over the source, with an opened model."""
 
     def __init__(
@@ -62,7 +60,7 @@ class _Work:
         context: RunContext,
         *,
         former: Former,
-        state: State,
+        state: ResumeState,
     ) -> None:
         self._config, self._source, self._session, self._context = config, source, session, context
         self._former, self._state = former, state

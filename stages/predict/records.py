@@ -13,24 +13,24 @@ from types import TracebackType
 from typing import Protocol
 
 from core.detections import Detections
+from core.files.paths import output_below, write_file
 from core.media.frame import Frame
-from core.output_paths import output_below, write_file
-from core.serial import json_text
+from core.storage.serial import json_text
+from stages.predict.annotated import ResultNames
 from stages.predict.live_text import LiveText, json_list
-from stages.predict.naming import Names
 
 BOXES, IMAGES, TABLE, LABELS = "predictions.json", "images.json", "predictions.csv", "labels"
 CSV_COLUMNS = ("file", "frame", "seconds", "class_id", "class", "score", "x1", "y1", "x2", "y2", "width", "height")
 
 
-class Record(Protocol):
+class RecordWriter(Protocol):
     """Takes in the boxes of one frame after another."""
 
     def add(self, frame: Frame, found: Detections) -> None:
         """Write the boxes of the next frame."""
         ...
 
-    def __enter__(self) -> Record: ...
+    def __enter__(self) -> RecordWriter: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -58,7 +58,7 @@ class CocoRecord(_Live):
         former: Entries that the file begins with.
     """
 
-    def __init__(self, folder: Path, names: Names, former: Iterable[object] = ()) -> None:
+    def __init__(self, folder: Path, names: ResultNames, former: Iterable[object] = ()) -> None:
         super().__init__(json_list(folder / BOXES, former))
         self._names = names
 
@@ -86,7 +86,7 @@ class ImageRecord(_Live):
         former: Entries that the file begins with.
     """
 
-    def __init__(self, folder: Path, names: Names, former: Iterable[object] = ()) -> None:
+    def __init__(self, folder: Path, names: ResultNames, former: Iterable[object] = ()) -> None:
         super().__init__(json_list(folder / IMAGES, former))
         self._names = names
 
@@ -108,7 +108,7 @@ class ImageRecord(_Live):
 class LabelRecord:
     """YOLO label files: ``class cx cy w h score`` per line, boxes as shares of the image; an empty file for none."""
 
-    def __init__(self, folder: Path, names: Names) -> None:
+    def __init__(self, folder: Path, names: ResultNames) -> None:
         self._folder, self._names = folder, names
 
     def add(self, frame: Frame, found: Detections) -> None:

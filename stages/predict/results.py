@@ -1,26 +1,45 @@
-"""Takes in frames with their boxes: draws, writes, counts."""
+"""Take in frames with their boxes: draw, write, count."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-from core.context import Progress, RunContext
 from core.detections import Detections
 from core.drawing.boxes import Painter
 from core.errors import counted
+from core.files.paths import write_file
+from core.kinds.context import RunContext
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
-from stages.predict import PredictConfig
-from stages.predict.annotated import PictureFiles, VideoFiles
-from stages.predict.clock import Clock
-from stages.predict.naming import Names
-from stages.predict.records import LABELS, CocoRecord, CsvRecord, ImageRecord, LabelRecord, Record
+from core.media.tolerance import Tolerance
+from core.reporting import Progress
+from stages.predict.annotated import PictureFiles, ResultNames, VideoFiles
+from stages.predict.config import PredictConfig
+from stages.predict.pipeline import Clock
+from stages.predict.records import LABELS, CocoRecord, CsvRecord, ImageRecord, LabelRecord, RecordWriter
 from stages.predict.resuming import Former
 from stages.predict.video_writer import VideoOptions, choose_codec
+
+REPORT = "stream.json"
+
+
+def write_stream_report(folder: Path, source: Source, tolerance: Tolerance, ended: str) -> None:
+    """Write the gaps of a live source, with times in seconds since its first frame, and how it ``ended``."""
+    content = {
+        "source": source.text,
+        "ended": ended or "predict.frames was reached",
+        "dropped": tolerance.dropped,
+        "damaged_frames": tolerance.damaged_frames,
+        "gaps": [asdict(gap) for gap in tolerance.gaps],
+    }
+    write_file(folder / REPORT, (json.dumps(content, indent=1) + "\n").encode())
+
 
 PRINTED_IMAGES = 10
 """A source of up to this many images is reported image by image."""
@@ -30,7 +49,7 @@ PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
 
 
 @dataclass
-class Tally:
+class PredictionCounts:
     """Counts of finished frames and their boxes, those of an interrupted run included."""
 
     frames: int = 0
@@ -68,7 +87,7 @@ class Results:
         former: Former,
         finish: Callable[[Frame, int], None],
     ) -> None:
-        self.tally = Tally()
+        self.tally = PredictionCounts()
         self.resumed = len(former.ids)
         self.in_file = 0
         self._class_names, self._context, self._clock, self._finish = class_names, context, clock, finish
@@ -80,7 +99,7 @@ class Results:
         self._painter = Painter(class_names, config.line_width, labels=config.labels) if config.draw else None
         self._stack = ExitStack()
         with self._stack:
-            names = Names(source)
+            names = ResultNames(source)
             self._annotated = self._make_files(config, source, names)
             self._stack.enter_context(self._annotated)
             self._records = [self._stack.enter_context(record) for record in self._make_records(config, names, former)]
@@ -166,21 +185,21 @@ class Results:
         if former.ids:
             self.tally.classes.update(self._class_names[number] for number in former.classes())
 
-    def _make_records(self, config: PredictConfig, names: Names, former: Former) -> list[Record]:
+    def _make_records(self, config: PredictConfig, names: ResultNames, former: Former) -> list[RecordWriter]:
         """In the order of writing: images.json, which says that a frame is finished, comes last.
 
         When a run is resumed, it is the first one that loses its unfinished frames.
         """
         folder = self._context.workdir
         images = ImageRecord(folder, names, former.images())
-        records: list[Record] = []
+        records: list[RecordWriter] = []
         if config.save_txt:
             records.append(LabelRecord(folder / LABELS, names))
         if config.save_csv:
             records.append(CsvRecord(folder, self._class_names, former.rows()))
         return [*records, CocoRecord(folder, names, former.boxes()), images]
 
-    def _make_files(self, config: PredictConfig, source: Source, names: Names) -> PictureFiles | VideoFiles:
+    def _make_files(self, config: PredictConfig, source: Source, names: ResultNames) -> PictureFiles | VideoFiles:
         folder = self._context.workdir
         if source.kind is SourceKind.pictures:
             return PictureFiles(folder, names)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from core.digest import text_digest
 from core.errors import HooklineError, counted
+from core.files.paths import write_file
 from core.media.source import Source, SourceKind
-from core.output_paths import write_file
+from core.storage.digest import text_digest
 from stages.predict.live_text import json_entries
 from stages.predict.records import BOXES, CSV_COLUMNS, IMAGES, TABLE
 
@@ -70,7 +70,7 @@ class _Content(TypedDict):
     finished: dict[str, int]
 
 
-class State:
+class ResumeState:
     """The file that remembers the source, when the work began, and which videos are finished.
 
     Args:
@@ -144,7 +144,7 @@ class State:
 
 
 def read_former(
-    state: State, folder: Path, source: Source, *, table: bool, classes: int, missing: Callable[[str], bool]
+    state: ResumeState, folder: Path, source: Source, *, table: bool, classes: int, missing: Callable[[str], bool]
 ) -> Former:
     """Read what is finished: what all files agree on, of sources that have not changed since.
 

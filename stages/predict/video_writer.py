@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import HooklineError
-from core.output_paths import replacing
+from core.files.paths import replacing
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -45,7 +45,7 @@ class VideoOptions:
     Attributes:
         codec: Name of an FFmpeg encoder; ``auto`` takes libx264, else mpeg4 with a warning.
         crf: Of libx264, 0 (lossless) to 51.
-        preset: Of libx264, one of :data:`stages.predict.PRESETS`.
+        preset: Of libx264, one of :data:`stages.predict.config.PRESETS`.
     """
 
     codec: str = AUTO

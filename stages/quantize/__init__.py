@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.artifacts import DECODED, Artifact, CalibrationTable, OnnxModel, Precision, QuantizedModel
-from core.building import CalibrationInput
-from core.config import shared
+from core.artifacts import Artifact, CalibrationTable, OnnxModel, QuantizedModel
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.known import Known, known_of, layouts_of
-from core.output_paths import output_path
-from core.parts import Quantizer, Runtime
-from core.quantizing import QuantizeJob
-from core.resolve import own_calibration
-from core.serial import Json, encode
-from core.stage import Stage
+from core.files.paths import output_path
+from core.kinds.quantizer import QuantizeJob, Quantizer
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known, Stage
+from core.model_facts import DECODED, Precision
+from core.planning.known import known_of, layouts_of
+from core.plugins.hookspecs import hookimpl
+from core.storage.serial import Json, encode
+from stages.quantize.config import QuantizeConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-
-@dataclass
-class QuantizeConfig:
-    """Options of the stage.
-
-    Attributes:
-        precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
-            ``int8`` needs a calibration. Where the runtime quantises by itself
-            (``runtimes.tensorrt.int8=calibrator``), a model for int8 stays float32 here.
-        backend: The runtime whose rules the model follows.
-        quantizer: How the model gets its precision.
-    """
-
-    precision: Precision = shared("precision", otherwise=Precision.fp32)
-    backend: str = shared("backend", kind="runtimes", usable=False, fingerprinted=True)
-    quantizer: str = shared("quantizer", kind="quantizers")
-
-    def here(self, context: RunContext) -> Precision:
-        """Return the precision that this stage gives."""
-        later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
-        return Precision.fp32 if later else self.precision
+    from core.kinds.context import RunContext
 
 
 def quantize(
@@ -73,7 +50,7 @@ def quantize(
 
 
 def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
-    from core.part_results import check_model, faults_of
+    from core.plugins.part_results import check_model, faults_of
 
     context.quantizer(quantizer).quantize(job)
     with faults_of("quantizers", quantizer, context.registry):

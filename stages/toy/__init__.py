@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
-from core.hookspecs import hookimpl
-from core.known import Known
-from core.ranges import Positive, Range
-from core.stage import Stage
+from core.kinds.stage import Known, Stage
+from core.plugins.hookspecs import hookimpl
+from stages.toy.config import SHAPES, ToyConfig
 
 if TYPE_CHECKING:
-    from core.context import RunContext
-
-SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
-
-
-@dataclass
-class ToyConfig:
-    """Options of the stage. The pictures also follow the top-level ``seed``.
-
-    Attributes:
-        classes: How many of circle, square, triangle, star, cross, ring.
-        train: Images of the train split.
-        val: Images of the val split.
-        imgsz: Height and width of the images in pixels; objects are a tenth to half as large.
-        objects: Maximum number of objects per image; one image in twenty has none.
-    """
-
-    classes: Annotated[int, Range(1, len(SHAPES))] = 3
-    train: Positive = 400
-    val: Positive = 100
-    imgsz: Annotated[int, Range(64, 4096)] = 320
-    objects: Positive = 4
+    from core.kinds.context import RunContext
 
 
 def toy(config: ToyConfig, context: RunContext) -> Dataset:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from core.classes import class_ids
-from core.context import RunContext
-from core.dataset import split_problems
-from core.devices import family_problems
+from core.artifacts import Artifact
+from core.data.classes import class_ids
+from core.data.dataset import split_problems
+from core.data.labels import SINGLE_CLASS
 from core.errors import HooklineError, shown, unknown
-from core.imgsz import network_size
-from core.known import Known, refusals
-from core.labels import SINGLE_CLASS
-from core.parts import ModelFamily
-from stages.train import TrainConfig
+from core.kinds.context import RunContext
+from core.kinds.model import ModelFamily
+from core.kinds.stage import Known, families_of_inputs
+from core.options.sizes import network_size
+from core.planning.devices import family_problems
+from core.planning.known import refusals
+from stages.train.config import TrainConfig
 
 
 def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError]:
@@ -80,3 +82,9 @@ def variants_of(context: RunContext) -> dict[str, str]:
     """Family by name of a network."""
     families = context.registry.all(ModelFamily)
     return {variant: family for family, part in families.items() for variant in part.variants}
+
+
+def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+    """Return the family of ``train.model``, or that of the weights."""
+
+    return [variants_of(context)[config.model]] if config.model else families_of_inputs(inputs, context)

@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from core.evaluation.scores import Scores
-from core.evaluation.table import class_table
-from core.output_paths import write_file
-from core.serial import DecodeError, decode, parse
-from core.training import Trained
+from core.evaluation.scores import Scores, class_table
+from core.files.paths import write_file
+from core.kinds.training import Trained
+from core.storage.serial import DecodeError, decode, parse
 
 FILE = "training.json"
 SHOWN = ("map50", "map50_95", "precision", "recall")

@@ -13,16 +13,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import HooklineError
-from core.incomplete import MARKER
-from core.output_paths import write_file
-from core.ranks import RANKS
-from core.serial import DecodeError, decode, parse
-from core.sidecar import sidecar_path
-from core.training import BEST, LAST, STATE
+from core.files.paths import write_file
+from core.kinds.training import BEST, LAST, STATE
+from core.process.environment import RANKS
+from core.storage.incomplete import MARKER
+from core.storage.serial import DecodeError, decode, parse
+from core.storage.sidecar import sidecar_path
 
 
 @dataclass(frozen=True)
-class Record:
+class TrainingRecord:
     """The latest training of one identity.
 
     Attributes:
@@ -165,14 +165,14 @@ class TrainingFolder:
         known = self._known()
         return known is not None and known.resumable
 
-    def _known(self) -> Record | None:
+    def _known(self) -> TrainingRecord | None:
         with suppress(OSError, DecodeError):
-            known: Record = decode(Record, parse(self._record.read_bytes()))
+            known: TrainingRecord = decode(TrainingRecord, parse(self._record.read_bytes()))
             return known
         return None
 
     def _write(self, *, resumable: bool, finished: bool = False) -> None:
-        record = Record(os.path.abspath(self.path), resumable, finished)
+        record = TrainingRecord(os.path.abspath(self.path), resumable, finished)
         write_file(self._record, json.dumps(asdict(record)).encode())
 
 

@@ -11,25 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from core.artifacts import Checkpoint, Dataset
-from core.classes import class_ids
-from core.context import RunContext
-from core.dataset import load_split
-from core.dataset_files import CHARTS
+from core.data.classes import class_ids
+from core.data.dataset import load_split
+from core.data.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
+from core.data.writing import CHARTS
 from core.errors import counted, unknown
 from core.evaluation.batches import read_sizes
-from core.family_options import keyed_with_families
-from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
-from core.media.picture import read_picture
-from core.opening import open_model
-from core.parts import ModelFamily
-from core.ranks import RANKS
-from core.serial import digest
-from core.training import BEST, TrainingJob, TrainingPicture
-from stages.train import TrainConfig, families
+from core.kinds.context import RunContext
+from core.kinds.family_options import keyed_with_families
+from core.kinds.model import ModelFamily
+from core.kinds.training import BEST, TrainingJob, TrainingPicture
+from core.media.image import read_picture
+from core.planning.opening import open_model
+from core.process.environment import RANKS
+from core.storage.serial import digest
+from stages.train.checks import families
+from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
 from stages.train.validation import TrainingData, Validation
-from stages.train.watching import SilentWatcher, Watcher
+from stages.train.watching import SilentProgress, TrainingProgress
 
 
 def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> Checkpoint:
@@ -68,7 +69,7 @@ def _trained(
     resume: bool,
 ) -> Checkpoint:
     family = _family(config, start, context)
-    watcher = Watcher(config, family, data, folder, context) if RANKS.leader else SilentWatcher()
+    watcher = TrainingProgress(config, family, data, folder, context) if RANKS.leader else SilentProgress()
     job = TrainingJob(
         variant=config.model,
         start=start,
@@ -92,7 +93,7 @@ def _trained(
     )
     with watcher:
         trained = context.model(family.name).train(job)
-        if isinstance(watcher, SilentWatcher):
+        if isinstance(watcher, SilentProgress):
             return Checkpoint(path=folder.path / BEST, facts=trained.facts)
         figures = watcher.conclude(trained)
     return _checkpoint(Checkpoint(path=folder.path / BEST, facts=trained.facts), figures)

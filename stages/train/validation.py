@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.context import RunContext
-from core.dataset import Sample
+from core.data.dataset import Sample
+from core.data.labels import Labels
 from core.detections import Filter, Letterbox
 from core.evaluation import CONF, IOU, MAX_DET
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
-from core.labels import Labels
+from core.kinds.context import RunContext
+from core.kinds.session import Session
+from core.kinds.training import EpochScores, TrainingPicture, ValidationLosses
 from core.media.tolerance import Tolerance
-from core.parts import Session
-from core.training import EpochScores, TrainingPicture, ValidationLosses
-from stages.train import TrainConfig
+from stages.train.config import TrainConfig
 
 BATCH = 16
 
@@ -71,7 +71,7 @@ class Validation:
 
     def draw(self, evaluation: Evaluation, found: Scores, folder: Path, variant: str) -> list[Path]:
         """Draw curves, confusion matrix and pages of predictions of what :meth:`measure` gave."""
-        from core.evaluation.pictures import draw_evaluation
+        from core.evaluation.images import draw_evaluation
 
         return draw_evaluation(
             folder,
@@ -135,7 +135,7 @@ class MeanLosses:
 
 
 def placed(labels: Labels, letterbox: Letterbox, image: int) -> NDArray[np.float32]:
-    """The objects of one image as :data:`core.training.ValidationLosses` takes them."""
+    """The objects of one image as :data:`core.kinds.training.ValidationLosses` takes them."""
     scale = np.array([letterbox.width, letterbox.height] * 2, np.float64) * letterbox.ratio
     boxes = labels.boxes * scale + [letterbox.left, letterbox.top, 0, 0]
     return np.column_stack([np.full(len(boxes), image), labels.classes, boxes]).astype(np.float32)

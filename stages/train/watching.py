@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from core.artifacts import Checkpoint, ModelFacts
-from core.context import Progress, RunContext
+from core.artifacts import Checkpoint
 from core.errors import counted
-from core.family_options import options_with_family
-from core.opening import open_model
-from core.parts import ModelFamily, Session
-from core.trackers import RunInfo, Trackers
-from core.training import BEST, LAST, EpochResult, EpochScores, Trained, ValidationLosses
-from stages.train import TrainConfig
+from core.kinds.context import RunContext
+from core.kinds.family_options import options_with_family
+from core.kinds.model import ModelFamily
+from core.kinds.session import Session
+from core.kinds.tracker import RunInfo, Trackers
+from core.kinds.training import BEST, LAST, EpochResult, EpochScores, Trained, ValidationLosses
+from core.model_facts import ModelFacts
+from core.planning.opening import open_model
+from core.reporting import Progress
+from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
 from stages.train.validation import TrainingData, Validation
@@ -24,8 +27,8 @@ HEADINGS = ("P", "R", "mAP50", "mAP50-95")
 WIDTHS = (5, 5, 5, 8)
 
 
-class Watcher:
-    """Implements :class:`core.training.TrainingWatcher` for the process that speaks. Use it in a ``with`` block."""
+class TrainingProgress:
+    """The :class:`core.kinds.training.TrainingWatcher` of rank 0. Use it in a ``with`` block."""
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Watcher:
         self._facts: ModelFacts | None = None
         self._tabled = False
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> TrainingProgress:
         info = RunInfo(name=self._context.run_dir.name, dir=self._folder, config=self._recorded)
         self._trackers = self._context.trackers(self._config.tracker, info)
         self._context.note(f"training in '{self._folder}'")
@@ -156,10 +159,10 @@ def _short(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.3g}"
 
 
-class SilentWatcher:
+class SilentProgress:
     """The watcher of the processes that do not speak."""
 
-    def __enter__(self) -> SilentWatcher:
+    def __enter__(self) -> SilentProgress:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -22,11 +22,12 @@ from hookline_anchorfree.network import STRIDES, Activated
 from hookline_anchorfree.trainer import Trainer
 from safetensors.torch import save_file
 
-from core.artifacts import InputContract, ModelFacts, Precision, QuantizedModel
+from core.artifacts import QuantizedModel
 from core.detections import Filter
 from core.errors import HooklineError
-from core.head import BOXES, CLASSES, NUM, SCORES
-from core.training import BEST, STATE
+from core.kinds.head import BOXES, CLASSES, NUM, SCORES
+from core.kinds.training import BEST, STATE
+from core.model_facts import InputContract, ModelFacts, Precision
 from tests.anchorfree.tools import NAMES, Listener, job, network, weights
 
 FACTS = ModelFacts(family="anchorfree", variant="anchorfree_n", names=NAMES, strides=STRIDES)

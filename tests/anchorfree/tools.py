@@ -14,10 +14,9 @@ from hookline_anchorfree.network import WIDTHS, Detector, NetworkShape
 from hookline_anchorfree.options import AnchorFreeTraining
 from torch import nn
 
-from core.labels import Labels
-from core.training import EpochResult, TrainingJob, TrainingPicture
-from core.training_choices import Cache
-from stages.toy.drawing import draw
+from core.data.labels import Labels
+from core.kinds.training import EpochResult, ImageCache, TrainingJob, TrainingPicture
+from stages.toy.generate import draw
 
 NAMES = ("circle", "square", "triangle")
 
@@ -82,7 +81,8 @@ def job(folder: Path, watcher: Listener, **changes: Any) -> TrainingJob:
     given: dict[str, Any] = {
         "variant": "anchorfree_n", "start": None, "names": NAMES, "pictures": pictures, "options": AnchorFreeTraining(),
         "imgsz": 64, "epochs": 3, "batch": 4, "workers": 0, "patience": 0, "hours": None, "val_every": 1,
-        "cache": Cache.none, "seed": 0, "device": "cpu", "folder": folder, "resume": False, "read": images.__getitem__,
+        "cache": ImageCache.none, "seed": 0, "device": "cpu", "folder": folder, "resume": False,
+        "read": images.__getitem__,
         "watcher": watcher,
     }  # fmt: skip
     return TrainingJob(**given | changes)

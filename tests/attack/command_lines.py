@@ -80,7 +80,8 @@ OVERRIDES = (
     "decode=nope", "decode=null", "decode=5", "decode=[a,b]", "decode={name: x}", "~decode", "graft=onnx",
     "defaults=x", "+defaults=[x]",
     "plugins=5", "plugins.disable=5", "plugins.disable=nope", "plugins.disable=[nope]",
-    "plugins.disable=null", "plugins.disable=[core.narrator]", "plugins.disable=[stages.load]", "+plugins.x=1",
+    "plugins.disable=null", "plugins.disable=[core.execution.observers]", "plugins.disable=[stages.load]",
+    "+plugins.x=1",
     "load=5", "load=null", "load={}", "load.weights.x=1", "load.nope=1", "+load.nope=1",
     "seed=-1", "seed=1e99", "seed=" + "9" * 5000, "seed=99999999999999999999", "imgsz=[1,2,3]", "imgsz=[a]",
     "imgsz={}", "imgsz=-32", "imgsz=0", "imgsz=33", "imgsz=100000", "imgsz=[64,64]", "imgsz=64.5",
@@ -177,12 +178,13 @@ def _bytes(scene: Scene) -> Case:
 @lru_cache
 def _options() -> tuple[tuple[str, str, Any], ...]:
     """Stage, dotted name and default of every option that is registered."""
-    from core.family_options import option_fields_of
-    from core.plugins import load_plugins
+    from core.kinds.family_options import option_fields_of
+    from core.kinds.stage import Stage
+    from core.plugins.loading import load_plugins
 
     registry = load_plugins().registry
     found: list[tuple[str, str, Any]] = []
-    for stage in registry.stages():
+    for stage in registry.all(Stage).values():
         declared = option_fields_of(stage.signature.config, registry)
         found += [(stage.name, f"{stage.name}.{item.name}", item) for _, item in declared]
     for kind in ("models", "calibrators", "runtimes", "processors", "trackers"):

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.output_paths import TEMPORARY_NAME
-from core.run_directory import LEFTOVER
+from core.execution.run_directory import LEFTOVER
+from core.files.paths import TEMPORARY_NAME
 from tests.snapshots import Snapshot, snapshot
 
 WRITABLE = ("cwd/outputs", "cwd/multirun", "home/.cache/hookline", "tmp")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.sidecar import DIGEST, sidecar_digest
+from core.storage.sidecar import DIGEST, sidecar_digest
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
 

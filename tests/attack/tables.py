@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from core.digest import file_digest
-from core.sidecar import DIGEST, sidecar_digest
+from core.storage.digest import file_digest
+from core.storage.sidecar import DIGEST, sidecar_digest
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
 

@@ -42,7 +42,7 @@ def prepare() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     import core.run  # noqa: F401
-    from core.plugins import load_plugins
+    from core.plugins.loading import load_plugins
 
     load_plugins()
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from backends.calibrators.entropy import best_threshold, divergences
+from backends.calibrators.methods import best_threshold, divergences
 from backends.calibrators.plugin import (
     EntropyOptions,
     PercentileOptions,
@@ -19,7 +19,7 @@ from backends.calibrators.plugin import (
     load_percentile,
 )
 from core.errors import HooklineError
-from core.parts import NoOptions
+from core.kinds.part import NoOptions
 from tests.calibrators.test_histogram import values_of
 
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
-from core.artifacts import Metrics, OnnxModel, Precision, Preprocessing
-from core.config import chosen, shared
+from core.artifacts import Metrics, OnnxModel; from core.model_facts import Precision, Preprocessing
+from core.options.fields import chosen, shared
 from core.errors import HooklineError
-from core.hookspecs import hookimpl
-from core.parts import Availability, Calibrator, ModelFamily, Processor, Release, Runtime, Tracker
-from core.ranges import Positive, Range
-from core.stage import Stage
+from core.plugins.hookspecs import hookimpl
+from core.kinds.part import Availability
+from core.kinds.calibrator import Calibrator
+from core.kinds.model import ModelFamily, Release
+from core.kinds.processor import Processor
+from core.kinds.runtime import Runtime
+from core.kinds.tracker import Tracker
+from core.options.ranges import Positive, Range
+from core.kinds.stage import Stage
 """
 
 STAGE = """

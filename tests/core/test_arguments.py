@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 
-from core.arguments import ARGUMENTS, taking
-from core.guarded_parts import RESULTS, guarded
-from core.parts import Calibrator, Check, Graft, ModelFamily, Part, Processor, Quantizer, Runtime, Tracker
-from core.registry import Origin
-from core.stage import Stage
+from core.kinds.arguments import ARGUMENTS, taking
+from core.kinds.calibrator import Calibrator
+from core.kinds.check import Check
+from core.kinds.graft import Graft
+from core.kinds.lookup import Origin
+from core.kinds.model import ModelFamily
+from core.kinds.part import Part
+from core.kinds.processor import Processor
+from core.kinds.quantizer import Quantizer
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Stage
+from core.kinds.tracker import Tracker
+from core.plugins.guarded_parts import RESULTS, guarded
 
 THREE = ("config", "inputs", "context")
 OUTSIDE = Origin("toys", "toys", "1")

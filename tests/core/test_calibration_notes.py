@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.calibration_pictures import SMALL, small_note
+from core.inference.calibration_images import SMALL, small_note
 
 
 @pytest.mark.parametrize(

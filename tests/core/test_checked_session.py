@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.artifacts import DECODED, InputContract, ModelFacts, OnnxModel
-from core.checked_session import CheckedDeviceSession, checked
+from core.artifacts import OnnxModel
 from core.errors import HooklineError
-from core.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
-from core.opening import open_model
-from core.parts import Availability, DeviceSession, Runtime
+from core.kinds.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
+from core.kinds.part import Availability
+from core.kinds.runtime import Runtime
+from core.kinds.session import DeviceSession
+from core.model_facts import DECODED, InputContract, ModelFacts
+from core.planning.checked_session import CheckedDeviceSession, checked
+from core.planning.opening import open_model
 from tests import grid_family
 from tests.stage_tools import make_context
 

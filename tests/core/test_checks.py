@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.checks import Asked, Finding, State, absent, broken, doubtful, fine, found_at
-from core.parts import Check
+from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine, found_at
 
 
 @pytest.mark.parametrize("state", [State.warning, State.error, State.absent])
@@ -20,11 +19,11 @@ def test_the_four_kinds_of_finding() -> None:
     assert found[0].facts == {"version": "1"}
 
 
-def look(asked: Asked) -> list[Finding]:
+def look(asked: Target) -> list[Finding]:
     return [fine("backend", asked.backend)]
 
 
 def test_a_check_is_imported_when_it_is_loaded(tmp_path: object) -> None:
     check = Check(name="mine", summary="mine", load=found_at(f"{__name__}:look"))
-    (finding,) = check.load(None)(Asked("fake", "fake", "auto", tmp_path))  # type: ignore[arg-type]
+    (finding,) = check.load(None)(Target("fake", "fake", "auto", tmp_path))  # type: ignore[arg-type]
     assert finding.found == "fake"

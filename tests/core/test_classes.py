@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.classes import check_class_names, class_ids
+from core.data.classes import check_class_names, class_ids
 from core.errors import HooklineError
 
 NAMES = ("person", "traffic light", "7")

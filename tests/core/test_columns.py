@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from core.columns import WIDTH, aligned
-from core.drawing.text import columns
+from core.drawing.labels import columns
+from core.tables import WIDTH, aligned
 
 
 def test_columns() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 
-from core.command_line import LONGEST_ARGUMENT, prepared
+from core.config.command_line import LONGEST_ARGUMENT, prepared
 from core.errors import HooklineError
 from tests.hostile_names import file_name
 from tests.runs import plugins

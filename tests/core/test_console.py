@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from core import console as module
-from core.console import Console
+from core.execution import console as module
+from core.execution.console import Console
 
 
 class Terminal(io.StringIO):

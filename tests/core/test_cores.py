@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from core.cores import usable_cores
+from core.process.resources import usable_cores
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data_yaml import read_data_yaml
+from core.data.data_yaml import read_data_yaml
 from core.errors import HooklineError
 
 

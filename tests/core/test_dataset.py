@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from core.artifacts import Dataset
-from core.data_yaml import read_data_yaml
-from core.dataset import (
+from core.data.data_yaml import read_data_yaml
+from core.data.dataset import (
     Sample,
     content_digest,
     label_path,
@@ -19,8 +19,8 @@ from core.dataset import (
     sample_names,
     write_listing,
 )
+from core.data.labels import RowProblem, check_labels, load_labels
 from core.errors import HooklineError
-from core.labels import RowProblem, check_labels, load_labels
 from tests.dataset_tools import write_dataset, write_picture
 
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from core.devices import contradicts, family_problems, word_problem
 from core.errors import HooklineError
-from core.parts import Availability, Processor, Runtime
-from core.registry import Origin, Registry
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.kinds.runtime import Runtime
+from core.planning.devices import contradicts, family_problems, word_problem
+from core.plugins.registry import Registry
 from tests import grid_family
 from tests.core import toys
 

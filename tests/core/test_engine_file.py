@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from core.artifacts import DECODED, Engine, InputContract, ModelFacts, OnnxModel, Precision
-from core.digest import file_digest
-from core.engine_file import check_engine_file
+from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
+from core.model_facts import DECODED, InputContract, ModelFacts, Precision
+from core.storage.digest import file_digest
+from core.storage.sidecar import check_engine_file
 
 FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), {"anchors": [[1.0] * 6] * 3})
 

@@ -18,7 +18,7 @@ from core.errors import (
     shown,
     unknown,
 )
-from core.signals import Terminated
+from core.process.signals import Terminated
 
 ROOT = Path(__file__).parents[2]
 

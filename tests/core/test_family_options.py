@@ -10,14 +10,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from core.artifacts import Checkpoint
-from core.compose import typed
-from core.config import presentation
-from core.console import Console
-from core.containment import Fault
-from core.context import RunContext
+from core.config.compose import typed
 from core.errors import PlanError
-from core.family_nodes import check_options, options_node, split_options
-from core.family_options import (
+from core.execution.console import Console
+from core.execution.in_process import composed
+from core.kinds.context import RunContext
+from core.kinds.family_options import (
     FamilyOptions,
     family_options,
     family_options_of,
@@ -26,14 +24,18 @@ from core.family_options import (
     option_fields_of,
     options_with_family,
 )
-from core.in_process import composed
-from core.keys import key_of
-from core.known import Known
-from core.parts import ModelFamily, NoOptions
-from core.plan import Step, make_plan
-from core.ranges import Fraction, Positive, PositiveFloat, Range
-from core.registry import Origin, Registry
-from core.stage import Stage
+from core.kinds.lifecycle import Step
+from core.kinds.lookup import Origin
+from core.kinds.model import ModelFamily
+from core.kinds.part import NoOptions
+from core.kinds.stage import Known, Stage
+from core.options.fields import presentation
+from core.options.ranges import Fraction, Positive, PositiveFloat, Range
+from core.planning.keys import key_of
+from core.planning.planner import make_plan
+from core.plugins.containment import Fault
+from core.plugins.option_nodes import check_options, options_node, split_options
+from core.plugins.registry import Registry
 from tests import grid_family
 from tests.core import toys
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.plugins import load_plugins
+from core.plugins.loading import load_plugins
 from tests.core.faulty_plugins import LOADING, RUNNING, Faulty
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -153,7 +153,7 @@ def test_faulty_distributions_are_named_with_their_version(command: Command, tmp
 
 def test_two_distributions_with_one_plugin_name(command: Command, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        (tmp_path / f"{name}.py").write_text("from core.hookspecs import hookimpl\n")
+        (tmp_path / f"{name}.py").write_text("from core.plugins.hookspecs import hookimpl\n")
         install(tmp_path, name, "1", f"same = {name}")
     infos = [item for item in json.loads(command("core.plugins", "--json").stdout) if item["name"] == "same"]
     assert sorted(item["state"] for item in infos) == ["broken", "loaded"]

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.artifacts import InputContract
 from core.detections import Filter
 from core.errors import HooklineError
-from core.head import BOXES, CLASSES, NUM, SCORES, DecodedHead, head_of
+from core.kinds.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
+from core.kinds.model import head_of
+from core.model_facts import InputContract
 from cuda_plugins import signature
 from tests import grid_family
 from tests.grid_family import FACTS

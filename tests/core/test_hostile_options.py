@@ -13,13 +13,14 @@ from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from core.command_line import prepared
-from core.compose import typed
-from core.console import Console
-from core.context import RunContext
+from core.config.command_line import prepared
+from core.config.compose import typed
+from core.config.explain import explain
 from core.errors import LONGEST_LINE, HooklineError
-from core.explain import explain, option_fields
-from core.plan import make_plan
+from core.execution.console import Console
+from core.kinds.context import RunContext
+from core.planning.planner import make_plan
+from core.plugins.option_list import option_fields
 from tests.runs import plugins
 
 VALUES = (

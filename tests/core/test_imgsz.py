@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import InputContract, ModelFacts, OnnxModel
+from core.artifacts import OnnxModel
 from core.errors import HooklineError
-from core.imgsz import fitted_size, network_size, size_to_use
+from core.model_facts import InputContract, ModelFacts
+from core.options.sizes import fitted_size, network_size, size_to_use
 from tests.fake_parts import fake_engine
 
 

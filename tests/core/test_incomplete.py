@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.incomplete import MARKER, Work, interrupted, mark, unmark
+from core.storage.incomplete import MARKER, IncompleteWork, interrupted, mark, unmark
 
-WORK = Work("predict", "key", {"conf": 0.25, "draw": True})
+WORK = IncompleteWork("predict", "key", {"conf": 0.25, "draw": True})
 
 
 def test_the_latest_incomplete_results_are_found(tmp_path: Path) -> None:

@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 
 from core.artifacts import Artifact, Checkpoint, Dataset, QuantizedModel
-from core.config import is_keyed, keyed_options, shaping_parts
 from core.errors import HooklineError
-from core.family_options import option_fields_of
-from core.keys import key_of
-from core.parts import Quantizer
-from core.plan import Step
-from core.registry import Origin, Registry
-from core.sidecar import write_sidecar
-from core.stage import Stage
-from core.store import complete
+from core.kinds.family_options import option_fields_of
+from core.kinds.lifecycle import Step
+from core.kinds.lookup import Origin
+from core.kinds.quantizer import Quantizer
+from core.kinds.stage import Stage
+from core.options.fields import is_keyed, keyed_options, shaping_parts
+from core.planning.keys import key_of
+from core.plugins.registry import Registry
+from core.storage.sidecar import write_sidecar
+from core.storage.store import complete
 from tests.dataset_tools import write_dataset, write_picture
 from tests.fake_parts import fake_engine
 from tests.runs import Program, plugins
@@ -32,7 +33,7 @@ from tests.yolov5_tools import tiny_checkpoint
 
 
 def stored_stages() -> list[Stage]:
-    return [stage for stage in plugins().registry.stages() if stage.stored]
+    return [stage for stage in plugins().registry.all(Stage).values() if stage.stored]
 
 
 def options_out_of_the_key(word: str) -> set[tuple[str, str]]:

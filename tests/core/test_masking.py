@@ -11,9 +11,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from core.errors import HooklineError, reason_of, shown
+from core.files.quoting import command
 from core.masking import MaskedFormatter, masked, masked_yaml
 from core.media.source import list_source
-from core.resuming import command
 from tests.shells import shell_words
 
 

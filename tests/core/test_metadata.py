@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from core.artifacts import InputContract, ModelFacts
 from core.errors import HooklineError
-from core.metadata import ModelMetadata, from_properties, parse_names, to_properties
+from core.model_facts import InputContract, ModelFacts
+from core.storage.metadata import ModelMetadata, from_properties, parse_names, to_properties
 
 FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), (8, 16), {"anchors": [[10.0, 13.5], [30.0, 61.0]]})
 METADATA = ModelMetadata(FACTS, InputContract(1, 64, 96, dynamic=("batch",)), "heads")

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 ALLOWED = {
-    "core/assets.py": "the package on the index that holds the sample images",
-    "core/plugins.py": "the list of the plugins that are shipped",
-    "core/schema.py": "the only family of files of schema 1",
-    "core/usage.py": "examples in --help",
+    "core/fetch/assets.py": "the package on the index that holds the sample images",
+    "core/plugins/loading.py": "the list of the plugins that are shipped",
+    "core/storage/validation.py": "the only family of files of schema 1",
+    "core/config/usage.py": "examples in --help",
     "stages/train/__init__.py": "options of its training",
 }
-HEADS = {"core/opening.py", "core/parts.py", "stages/evaluate/__init__.py"}
+HEADS = {"core/planning/opening.py", "core/parts.py", "stages/evaluate/__init__.py"}
 """Here it is the form of a model before the graft, or the usual name of a layout."""
 
 

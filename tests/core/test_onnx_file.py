@@ -13,11 +13,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from backends.ort.plugin import OrtOptions, load
-from core import onnx_file
-from core.artifacts import InputContract, ModelFacts, OnnxModel
+from backends.ort.options import OrtOptions
+from backends.ort.plugin import load
+from core.artifacts import OnnxModel
 from core.errors import HooklineError
-from core.onnx_file import check_onnx, read_onnx
+from core.files import onnx_file
+from core.files.onnx_file import check_onnx, read_onnx
+from core.model_facts import InputContract, ModelFacts
 from stages.load.foreign import inspect_onnx
 from tests.head_tools import head_for
 from tests.heads_tools import write_heads

@@ -7,21 +7,15 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import (
-    Checkpoint,
-    GraftedModel,
-    InputContract,
-    ModelFacts,
-    OnnxModel,
-    Preprocessing,
-    QuantizedModel,
-)
-from core.context import RunContext
+from core.artifacts import Checkpoint, GraftedModel, OnnxModel, QuantizedModel
 from core.errors import HooklineError, UnavailableError
-from core.opening import ARTIFACTS, ModelForm, measuring_facts, open_model, opening_problems
-from core.parts import Availability, Runtime
-from core.registry import Origin
-from core.resolve import runtime_with
+from core.kinds.context import RunContext
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability
+from core.kinds.runtime import Runtime
+from core.model_facts import InputContract, ModelFacts, Preprocessing
+from core.planning.opening import ARTIFACTS, ModelForm, measuring_facts, open_model, opening_problems
+from core.planning.resolve import runtime_with
 from tests import grid_family
 from tests.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts
 from tests.stage_tools import make_context
@@ -232,7 +226,7 @@ class MachineRuntime(FakeRuntime):
 
 def test_what_times_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine and device of every model, and the runtime of an engine: who ships it, its code, options, packages."""
-    monkeypatch.setattr("core.opening.machine", lambda: {"processor": "x"})
+    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "x"})
     context = context_with(tmp_path, fake=MachineRuntime())
     host = {"host": {"processor": "x"}, "device": "cpu"}
     family = {"family": ("tests 0 (plugin 'tests')", "")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.output_paths import NAME_BYTES, free_path, output_below, output_path, replacing, write_file
+from core.files.paths import NAME_BYTES, free_path, output_below, output_path, replacing, write_file
 
 PIECES = ["..", ".", "/", "//", "\\", "a", "..a", "a..", " ", "\0", "\n", "~", "-", "é", "日" * 90, "x" * 300, ".txt",
           "\udcff", "$HOME", "%2e%2e", "..%2f", "C:", "con", "*", "link", "\u202e", "\U0001f600"]  # fmt: skip

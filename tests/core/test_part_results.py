@@ -11,14 +11,17 @@ import numpy as np
 import onnx
 import pytest
 
-from core.artifacts import DECODED, Engine, GraftedModel, OnnxModel, Precision
-from core.building import BuildJob
-from core.containment import Fault, PluginError
-from core.part_results import check_engine, check_machine, check_model, faults_of
-from core.parts import Availability, NoOptions, Runtime
-from core.registry import Origin, Registry
-from core.results import failure_line
-from core.stage import Stage
+from core.artifacts import Engine, GraftedModel, OnnxModel
+from core.kinds.building import BuildJob
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability, NoOptions
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Stage
+from core.model_facts import DECODED, Precision
+from core.plugins.containment import Fault, PluginError
+from core.plugins.part_results import check_engine, check_machine, check_model, faults_of
+from core.plugins.registry import Registry
+from core.plugins.results import failure_line
 from tests import grid_family
 from tests.stage_tools import make_context
 

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from core.artifacts import Engine, Precision
-from core.hooks import Hooks
-from core.hookspecs import hookimpl
-from core.participants import Participants
-from core.plan import make_plan
-from core.registry import Origin, Registry
-from core.summary import Summary
+from core.artifacts import Engine
+from core.execution.participants import Participants
+from core.kinds.lifecycle import Summary
+from core.kinds.lookup import Origin
+from core.kinds.stage import Stage
+from core.model_facts import Precision
+from core.planning.planner import make_plan
+from core.plugins.hooks import Hooks
+from core.plugins.hookspecs import hookimpl
+from core.plugins.registry import Registry
 from tests.core import toys
 
 
@@ -43,7 +46,7 @@ def summary(tmp_path: Path) -> Summary:
 
 def test_those_that_the_plan_names_and_observers(tmp_path: Path, summary: Summary) -> None:
     registry, hooks = toys.registry(), Hooks()
-    for stage in registry.stages():
+    for stage in registry.all(Stage).values():
         shipped_by(registry, "stages", stage.name, "hookline")
     shipped_by(registry, "stages", "quantize", "mine")
     shipped_by(registry, "stages", "sharpen", "not-asked")

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from core.artifacts import Artifact, Checkpoint, Engine, Metrics, OnnxModel, Precision, QuantizedModel
-from core.compose import Words
-from core.config import presentation
-from core.context import RunContext
+from core.artifacts import Artifact, Checkpoint, Engine, Metrics, OnnxModel, QuantizedModel
 from core.errors import HooklineError, PlanError
-from core.keys import key_of
-from core.plan import make_plan
-from core.stage import Stage
+from core.kinds.context import RunContext
+from core.kinds.stage import Stage
+from core.model_facts import Precision
+from core.options.fields import presentation
+from core.options.words import Words
+from core.planning.keys import key_of
+from core.planning.planner import make_plan
 from tests.core import toys
 
 
@@ -220,7 +221,7 @@ def test_key_depends_on_everything_the_result_depends_on(
     if change == "seed":
         context = replace(context, seed=1)
     if change == "hookline":
-        monkeypatch.setattr("core.keys.__version__", "999.0")
+        monkeypatch.setattr("core.planning.keys.__version__", "999.0")
     if change == "outside":
         outside["file"] = "b"
     assert (key_of(step, inputs, context) == before) is (change == "same")
@@ -247,7 +248,7 @@ def test_the_key_of_a_measuring_stage_holds_what_its_times_depend_on(
 
     before = key(0)
     assert (key(1) == before) is not measures
-    monkeypatch.setattr("core.opening.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "another"})
     assert (key(0) == before) is not measures
 
 

@@ -16,26 +16,30 @@ from typing import Any
 
 import pytest
 
-from core import containment, trial
-from core.artifacts import InputContract
-from core.containment import PluginError, contained
+from core.config.explain import unknown_option
 from core.errors import HooklineError
-from core.explain import unknown_option
-from core.guarded_parts import guarded
-from core.metadata import OnnxSignature
-from core.plugins import PluginInfo, Plugins, load_plugins
-from core.registry import Origin, Registry
-from core.resolve import best_part
+from core.kinds.lookup import Origin
+from core.model_facts import InputContract
+from core.planning.resolve import best_part
+from core.plugins import containment, trial
+from core.plugins.containment import PluginError, contained
+from core.plugins.discovery import PluginInfo, Plugins
+from core.plugins.guarded_parts import guarded
+from core.plugins.loading import load_plugins
+from core.plugins.registry import Registry
+from core.storage.metadata import OnnxSignature
 from tests import grid_family
 from tests.core import toys
 
 Load = Callable[..., Plugins]
 HEAD = """\
 from dataclasses import dataclass, replace
-from core.artifacts import Metrics, Precision
-from core.hookspecs import hookimpl
-from core.parts import Availability, Calibrator, Runtime
-from core.stage import Stage
+from core.artifacts import Metrics; from core.model_facts import Precision
+from core.plugins.hookspecs import hookimpl
+from core.kinds.part import Availability
+from core.kinds.calibrator import Calibrator
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Stage
 """
 CALIBRATOR = "@hookimpl\ndef hookline_calibrators():\n    yield Calibrator(name='{0}', summary='{0}', load=print)\n"
 RUNTIME = """
@@ -87,7 +91,7 @@ def test_wrappers_and_order_of_lifecycle_hooks(load: Load) -> None:
         plain="import order\n@hookimpl\ndef hookline_before_run():\n    order.SEEN.append('plain')\n",
     )
     seen: list[str] = vars(sys.modules["order"])["SEEN"]
-    for name in ("core.narrator", "core.summary"):
+    for name in ("core.execution.observers", "core.execution.summary"):
         plugins.manager.unregister(name=name)
     plugins.manager.hook.hookline_before_run(plan=None)
     assert seen == ["old", "enter", "early", "plain", "late", "leave", "old left"]
@@ -239,10 +243,10 @@ def test_what_a_plugin_raises_is_told_from_the_user(monkeypatch: pytest.MonkeyPa
 
 INTERRUPTED = """
 import os, signal, sys, time
-from core.signals import end_by_exception
+from core.process.signals import end_by_exception
 end_by_exception(signal.SIGINT)
-from core.containment import contained
-from core.registry import Origin, Registry
+from core.plugins.containment import contained
+from core.kinds.lookup import Origin; from core.plugins.registry import Registry
 with contained(Origin("mine", "mine", "1", "mine"), "x"):
     try:
         os.kill(os.getpid(), signal.SIGINT)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from core.plugins import BUILTINS, load_plugins
+from core.plugins.discovery import BUILTINS
+from core.plugins.loading import load_plugins
 from tests.plugin_tools import install
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
@@ -84,7 +85,7 @@ def test_disabling_an_unknown_plugin_is_an_error(python: Python) -> None:
 
 
 def write_plugin(folder: Path, body: str) -> str:
-    (folder / "single.py").write_text("from core.hookspecs import hookimpl\nfrom core.parts import *\n" + body)
+    (folder / "single.py").write_text("from core.plugins.hookspecs import hookimpl\nfrom hookline import *\n" + body)
     return str(folder)
 
 

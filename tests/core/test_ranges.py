@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import pytest
 
-from core.config import shared
-from core.option_checks import OptionChecks
-from core.ranges import LARGEST_INTEGER, Fraction, Positive, Range, range_problems, ranges_of
+from core.options.fields import shared
+from core.options.ranges import LARGEST_INTEGER, Fraction, Positive, Range, range_problems, ranges_of
+from core.planning.option_checks import OptionChecks
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.regular_file import (
+from core.files.regular_file import (
     NotRegularError,
     TooLargeError,
     exists,

@@ -7,11 +7,12 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from core import renamed
-from core.command_line import prepared
+from core.config import wrong_values as renamed
+from core.config.command_line import prepared
+from core.config.explain import explain, unknown_option
+from core.config.wrong_values import RENAMED
 from core.errors import HooklineError
-from core.explain import explain, option_names, unknown_option
-from core.renamed import RENAMED
+from core.plugins.option_list import option_names
 from tests.runs import plugins
 
 OLD, NEW = "build.former", "build.warmup"

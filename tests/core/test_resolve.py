@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Engine, Metrics, Precision
-from core.config import chosen
-from core.context import RunContext
+from core.artifacts import Engine, Metrics
 from core.errors import HooklineError
-from core.opening import HOST
-from core.parts import Availability, Processor, Runtime
-from core.plan import make_plan
-from core.registry import Origin, Registry
-from core.resolve import resolve_parts
-from core.stage import Stage
+from core.kinds.context import RunContext
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Stage
+from core.model_facts import Precision
+from core.options.fields import chosen
+from core.planning.opening import HOST
+from core.planning.planner import make_plan
+from core.planning.resolve import resolve_parts
+from core.plugins.registry import Registry
 from tests.core import toys
 
 
@@ -38,7 +42,7 @@ class EvaluateOptions(toys.Plain):
 
 @dataclass
 class CalibrateOptions:
-    runtime: str = chosen("auto", kind="runtimes", fact="taps")
+    runtime: str = chosen("auto", kind="runtimes", fact="records_activations")
 
 
 def two_gpus(device: str) -> list[HooklineError]:
@@ -57,7 +61,7 @@ def context(folder: Path, *unusable: str, device: str = "auto") -> RunContext:
         state = Availability(True, "toy") if name not in unusable else Availability(False, "it is broken", "mend it")
         options: dict[str, Any] = {}
         if descriptor is Runtime:
-            options = {"precisions": frozenset(Precision), "taps": name == "onnxruntime"}
+            options = {"precisions": frozenset(Precision), "records_activations": name == "onnxruntime"}
         part = descriptor(
             name=name,
             summary="toy",

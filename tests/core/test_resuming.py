@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 
 from core.artifacts import Artifact
 from core.errors import HooklineError, UnavailableError
-from core.incomplete import MARKER
-from core.plan import Step
-from core.resuming import resumption, way_on
-from core.stage import Stage
+from core.execution.resuming import resumption, way_on
+from core.kinds.lifecycle import Step
+from core.kinds.stage import Stage
+from core.storage.incomplete import MARKER
 from tests.hostile_names import file_name
 from tests.shells import shell_words
 

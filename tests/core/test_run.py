@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from core.job import Outcome
+from core.execution.job import RunOutcome
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,12 +23,12 @@ PLUGIN = '''
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from core.artifacts import Artifact, Metrics, Precision
-from core.config import shared
-from core.context import RunContext
+from core.artifacts import Artifact, Metrics; from core.model_facts import Precision
+from core.options.fields import shared
+from core.kinds.context import RunContext
 from core.errors import HooklineError, UnavailableError
-from core.hookspecs import hookimpl
-from core.stage import Stage
+from core.plugins.hookspecs import hookimpl
+from core.kinds.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +205,7 @@ def test_json_says_how_a_run_failed(run: Run, arguments: list[str], code: int, s
 
 
 def test_json_of_a_run_that_is_interrupted_before_it_begins() -> None:
-    outcome = Outcome()
+    outcome = RunOutcome()
     outcome.error = KeyboardInterrupt()
     (content,) = outcome.contents("python -m core.run +stage=raw")
     assert (content["status"], content["code"]) == ("interrupted", "interrupted")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.run_directory import LOCK, RESERVE, is_new, run_directory, unfinished
+from core.execution.run_directory import LOCK, RESERVE, is_new, run_directory, unfinished
 
 
 def test_a_second_run_is_refused_and_changes_nothing(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_only_what_this_process_made_is_removed(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from core.run_directory import is_new, remember_directories, remove, run_directory
+from core.execution.run_directory import is_new, remember_directories, remove, run_directory
 for name in ("outputs/day/time", "mine", "mine/run"):
     run_dir = Path(sys.argv[1], name)
     with remember_directories():

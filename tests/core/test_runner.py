@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from core.artifacts import Artifact, Metrics, OnnxModel
-from core.config import presentation
-from core.context import RunContext
 from core.errors import HooklineError
-from core.incomplete import MARKER
-from core.plan import make_plan
-from core.runner import run_plan
-from core.sidecar import read_model, sidecar_path
-from core.stage import Stage
-from core.store import Store
+from core.execution.runner import run_plan
+from core.kinds.context import RunContext
+from core.kinds.stage import Stage
+from core.options.fields import presentation
+from core.planning.planner import make_plan
+from core.storage.incomplete import MARKER
+from core.storage.sidecar import read_model, sidecar_path
+from core.storage.store import Store
 from tests.core import toys
 from tests.stage_tools import Memory
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Dataset, InputContract, ModelFacts, OnnxModel
-from core.digest import file_digest
+from core.artifacts import Dataset, OnnxModel
 from core.errors import HooklineError
-from core.metadata import KEY, ModelMetadata, from_properties, to_properties
-from core.schema import SCHEMA, current
-from core.serial import DecodeError
-from core.sidecar import DIGEST, read_artifact, sidecar_digest, sidecar_path, write_sidecar
+from core.model_facts import InputContract, ModelFacts
+from core.storage.digest import file_digest
+from core.storage.metadata import KEY, ModelMetadata, from_properties, to_properties
+from core.storage.serial import DecodeError
+from core.storage.sidecar import DIGEST, read_artifact, sidecar_digest, sidecar_path, write_sidecar
+from core.storage.validation import SCHEMA, current
 
 ANCHORS = [[10.0, 13.0], [30.0, 61.0]]
 FACTS = ModelFacts("yolov5", "yolov5n", ("a", "b"), (8, 16), {"anchors": ANCHORS})

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import DECODED, Engine, InputContract, Metrics, ModelFacts, Precision, Provenance
-from core.serial import DecodeError, decode, digest, encode, json_text, parse
+from core.artifacts import Engine, Metrics, Provenance
+from core.model_facts import DECODED, InputContract, ModelFacts, Precision
+from core.storage.serial import DecodeError, decode, digest, encode, json_text, parse
 
 ENGINE = Engine(
     path=Path("/x/y.onnx"),

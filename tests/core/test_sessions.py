@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Checkpoint, Engine, Metrics, OnnxModel, Precision, QuantizedModel
-from core.config import chosen
-from core.context import RunContext
+from core.artifacts import Checkpoint, Engine, Metrics, OnnxModel, QuantizedModel
 from core.errors import HooklineError, PlanError, UnavailableError
-from core.known import Known
-from core.parts import Availability, Processor, Runtime
-from core.plan import Plan, make_plan
-from core.registry import Origin, Registry
-from core.stage import Stage
+from core.kinds.context import RunContext
+from core.kinds.lifecycle import Plan
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known, Stage
+from core.model_facts import Precision
+from core.options.fields import chosen
+from core.planning.planner import make_plan
+from core.plugins.registry import Registry
 from tests import grid_family
 from tests.core import toys
 

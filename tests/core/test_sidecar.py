@@ -10,22 +10,11 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import (
-    DECODED,
-    Artifact,
-    CalibrationTable,
-    Checkpoint,
-    Dataset,
-    Engine,
-    GraftedModel,
-    InputContract,
-    ModelFacts,
-    Precision,
-    Provenance,
-)
+from core.artifacts import Artifact, CalibrationTable, Checkpoint, Dataset, Engine, GraftedModel, Provenance
 from core.errors import HooklineError
-from core.serial import encode
-from core.sidecar import (
+from core.model_facts import DECODED, InputContract, ModelFacts, Precision
+from core.storage.serial import encode
+from core.storage.sidecar import (
     DIGEST,
     LARGEST,
     read_artifact,
@@ -35,7 +24,7 @@ from core.sidecar import (
     verify_file,
     write_sidecar,
 )
-from core.store import complete
+from core.storage.store import complete
 
 FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), (8, 16), {"anchors": [[10.0, 13.0], [30.0, 61.0]]})
 MODEL: dict[str, Any] = {

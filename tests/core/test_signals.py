@@ -10,7 +10,7 @@ import pytest
 
 BEGIN = """
 import os, signal, time, weakref
-from core.signals import Terminated, end_by_exception, interruption_first
+from core.process.signals import Terminated, end_by_exception, interruption_first
 end_by_exception(signal.SIGINT, signal.SIGTERM)
 """
 

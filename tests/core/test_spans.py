@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import HooklineError
-from core.spans import Span, read_batch, read_size
+from core.options.sizes import Span, read_batch, read_size
 
 
 def test_one_number_and_three():

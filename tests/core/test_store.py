@@ -14,16 +14,17 @@ from pathlib import Path
 import pytest
 
 from core.artifacts import Artifact, Checkpoint, Metrics, OnnxModel
-from core.context import RunContext
-from core.disk_errors import disk_errors
 from core.errors import HooklineError
-from core.hooks import Hooks
-from core.hookspecs import hookimpl
-from core.observers import Observers
-from core.plan import Step, make_plan
-from core.runner import run_plan
-from core.sidecar import read_artifact
-from core.store import Store, identity
+from core.execution.observers import Observers
+from core.execution.runner import run_plan
+from core.files.regular_file import disk_errors
+from core.kinds.context import RunContext
+from core.kinds.lifecycle import Step
+from core.planning.planner import make_plan
+from core.plugins.hooks import Hooks
+from core.plugins.hookspecs import hookimpl
+from core.storage.sidecar import read_artifact
+from core.storage.store import Store, identity
 from tests.core import toys
 
 WARNINGS: list[str] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAD = "import sys; from core.streams import open_streams; open_streams(); "
+HEAD = "import sys; from core.process.streams import open_streams; open_streams(); "
 
 
 def shell(script: str, tmp_path: Path, repo_root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +84,7 @@ def test_an_environment_that_cannot_is_one_line(tmp_path: Path, repo_root: Path,
 
 
 def test_a_relative_cache_folder_of_xdg_is_ignored(tmp_path: Path, repo_root: Path) -> None:
-    code = "from core.context import cache_home; print(cache_home())"
+    code = "from core.process.environment import cache_home; print(cache_home())"
     for given in ("relative", "", "~nosuchuser"):
         settings = {"HOME": str(tmp_path), "XDG_CACHE_HOME": given, "HOOKLINE_HOME": ""}
         assert (

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from core.artifacts import Checkpoint
-from core.config import shared
 from core.errors import HooklineError, PlanError
-from core.keys import key_of
-from core.parts import Availability, Tracker
-from core.plan import make_plan
-from core.registry import Origin
-from core.stage import Stage
-from core.trackers import RunInfo
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability
+from core.kinds.stage import Stage
+from core.kinds.tracker import RunInfo, Tracker
+from core.options.fields import shared
+from core.planning.keys import key_of
+from core.planning.planner import make_plan
 from tests.core import toys
 from tests.stage_tools import Memory, make_context
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from core import transfer
-from core.download import fetch
 from core.errors import HooklineError
-from core.transfer import CHUNK, SlowError, read_address, seconds_for
+from core.fetch import transfer
+from core.fetch.download import fetch
+from core.fetch.transfer import CHUNK, SlowError, read_address, seconds_for
 from tests.core.test_download import CONTENT, release
 from tests.stage_tools import Memory
 

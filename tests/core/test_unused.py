@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.plan import make_plan
-from core.unused import unused_options
+from core.planning.option_checks import unused_options
+from core.planning.planner import make_plan
 from tests.runs import Program, plugins
 from tests.yolov5_tools import tiny_checkpoint
 

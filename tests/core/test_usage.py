@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import pytest
 
-from core.artifacts import Precision
-from core.config import shared
+from core.config.usage import usage
 from core.errors import HooklineError
-from core.ranges import Range
-from core.registry import Registry
-from core.stage import Stage
-from core.usage import usage
+from core.kinds.stage import Stage
+from core.model_facts import Precision
+from core.options.fields import shared
+from core.options.ranges import Range
+from core.plugins.registry import Registry
 from hookline import Artifact, Calibrator, RunContext, hookimpl, testing
 from hookline.ranges import Fraction
 

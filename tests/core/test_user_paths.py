@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.context import cache_home
 from core.errors import HooklineError
-from core.user_paths import path_of, user_path
+from core.files.paths import path_of, user_path
+from core.process.environment import cache_home
 
 
 def test_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.summary import check_replaced
+from core.execution.summary import check_replaced
 from tests.snapshots import changes, snapshot
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.artifacts import Checkpoint, InputContract, ModelFacts
-from core.metadata import ModelMetadata
-from core.serial import DecodeError
-from core.validation import validate
+from core.artifacts import Checkpoint
+from core.model_facts import InputContract, ModelFacts
+from core.storage.metadata import ModelMetadata
+from core.storage.serial import DecodeError
+from core.storage.validation import validate
 
 FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), (8, 16), {"anchors": [[10.0, 13.0], [30.0, 61.0]]})
 CONTRACT = InputContract(1, 64, 96, dynamic=("batch", "height"))

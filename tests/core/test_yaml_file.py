@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from core.data_yaml import DataSpec, read_data_yaml
+from core.data.data_yaml import DataSpec, read_data_yaml
 from core.errors import LONGEST_LINE, HooklineError
+from core.files.regular_file import NotRegularError, TooLargeError
+from core.files.yaml_file import MAX_BYTES, MAX_DEPTH, read_yaml
 from core.model_limits import MAX_CLASSES
-from core.regular_file import NotRegularError, TooLargeError
-from core.yaml_file import MAX_BYTES, MAX_DEPTH, read_yaml
 
 
 @pytest.fixture(params=[True, False], ids=["libyaml", "python"], autouse=True)
@@ -257,7 +257,7 @@ def test_megabytes_take_bounded_time_and_memory(tmp_path: Path, text: str) -> No
         "import resource, sys, yaml\n"
         "from pathlib import Path\n"
         "from core.errors import HooklineError\n"
-        "from core.yaml_file import read_yaml\n"
+        "from core.files.yaml_file import read_yaml\n"
         f"yaml.__with_libyaml__ = {yaml.__with_libyaml__}\n"
         "resource.setrlimit(resource.RLIMIT_AS, (800 << 20, 800 << 20))\n"
         "try:\n    read_yaml(Path(sys.argv[1]))\nexcept HooklineError as error:\n    print(error)\n"

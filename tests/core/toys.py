@@ -6,23 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.artifacts import (
-    CalibrationTable,
-    Checkpoint,
-    Engine,
-    InputContract,
-    Metrics,
-    ModelFacts,
-    OnnxModel,
-    Precision,
-    QuantizedModel,
-)
-from core.config import shared
-from core.console import Console
-from core.context import RunContext
-from core.parts import Availability, NoOptions, Runtime
-from core.registry import Origin, Registry
-from core.stage import Stage
+from core.artifacts import CalibrationTable, Checkpoint, Engine, Metrics, OnnxModel, QuantizedModel
+from core.execution.console import Console
+from core.kinds.context import RunContext
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability, NoOptions
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Stage
+from core.model_facts import InputContract, ModelFacts, Precision
+from core.options.fields import shared
+from core.plugins.registry import Registry
 
 FACTS = ModelFacts("toy", "toy", ("cat", "dog"), (8, 16, 32))
 CONTRACT = InputContract(1, 64, 64)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cuda_plugins import sources
+from cuda_plugins import nvrtc as sources
 from cuda_plugins.launches import Launch, Triple
 
 SHIM = Path(__file__).parent / "shim" / "shim.h"

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from core.errors import HooklineError
-from cuda_plugins import yolo_layer_aot, yolo_layer_launch, yolo_layer_plugin
+from cuda_plugins import yolo_layer as yolo_layer_launch
+from cuda_plugins import yolo_layer_aot, yolo_layer_plugin
 from cuda_plugins.signature import OUTPUTS
 from tests.cuda_plugins.fake_trt import Registry
 from tests.cuda_plugins.test_yolo_layer_aot import settings_for

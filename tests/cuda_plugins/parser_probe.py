@@ -10,7 +10,8 @@ import sys
 
 import tensorrt_rtx as trt
 
-from cuda_plugins import callbacks, yolo_layer_plugin
+from cuda_plugins import tensorrt_types as callbacks
+from cuda_plugins import yolo_layer_plugin
 from tests.cuda_plugins import engine_probe
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import UnavailableError
-from cuda_plugins import nvrtc, sources
+from cuda_plugins import nvrtc
+from cuda_plugins import nvrtc as sources
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import HooklineError
-from cuda_plugins.letterbox import Place, letterbox, resize
-from cuda_plugins.letterbox_launch import LETTERBOX, Picture, letterbox_launches
+from cuda_plugins.letterbox import LETTERBOX, LetterboxPlacement, Picture, letterbox, letterbox_launches, resize
 
 SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (3, 500), (400, 2), (47, 63), (64, 64), (90, 121), (200, 333)]
 
@@ -22,7 +21,7 @@ def random_picture(height, width, seed=0):
 def centred(picture, height, width):
     ratio = min(height / picture.shape[0], width / picture.shape[1])
     rows, columns = (max(1, round(side * ratio)) for side in picture.shape[:2])
-    return Place(rows, columns, round((height - rows) / 2 - 0.1), round((width - columns) / 2 - 0.1))
+    return LetterboxPlacement(rows, columns, round((height - rows) / 2 - 0.1), round((width - columns) / 2 - 0.1))
 
 
 def run(device, pictures, places, *, height, width, half=False, padding=0, **options):
@@ -116,11 +115,17 @@ def test_every_value_is_rounded_to_the_nearest_half(device, scale, offset):
     picture = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     with np.errstate(over="ignore"):
         options = {"height": 16, "width": 16, "half": True, "scale": scale, "offset": offset}
-        assert_equals_twin(device, [picture], [Place(16, 16, 0, 0)], **options)
+        assert_equals_twin(device, [picture], [LetterboxPlacement(16, 16, 0, 0)], **options)
 
 
 @pytest.mark.parametrize(
-    "place", [Place(10, 12, 0, 0), Place(10, 12, 22, 20), Place(32, 32, 0, 0), Place(1, 1, 31, 31)]
+    "place",
+    [
+        LetterboxPlacement(10, 12, 0, 0),
+        LetterboxPlacement(10, 12, 22, 20),
+        LetterboxPlacement(32, 32, 0, 0),
+        LetterboxPlacement(1, 1, 31, 31),
+    ],
 )
 def test_anywhere_in_the_input(device, place):
     assert_equals_twin(device, [random_picture(25, 30)], [place], height=32, width=32)
@@ -132,18 +137,18 @@ def test_the_argument_fits_every_driver():
 
 def test_a_picture_of_the_size_of_its_place_is_copied(device):
     picture = random_picture(32, 32)
-    found = run(device, [picture], [Place(32, 32, 0, 0)], height=32, width=32, scale=1.0)
+    found = run(device, [picture], [LetterboxPlacement(32, 32, 0, 0)], height=32, width=32, scale=1.0)
     np.testing.assert_array_equal(found[0], picture[:, :, ::-1].transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize(
     ("picture", "place", "options", "message"),
     [
-        (Picture(0, 0, 5, 15), Place(1, 1, 0, 0), {}, "5x0 pixels"),
-        (Picture(0, 5, 5, 15), Place(0, 1, 0, 0), {}, "at 1x0"),
-        (Picture(0, 5, 5, 15), Place(1, 1, 0, 0), {"border": 256}, "border of 256"),
-        (Picture(0, 5, 5, 15), Place(1, 1, 0, 0), {"scale": -1.0}, "scale of -1"),
-        (Picture(0, 5, 5, 15), Place(1, 1, 0, 0), {"offset": float("nan")}, "offset of nan"),
+        (Picture(0, 0, 5, 15), LetterboxPlacement(1, 1, 0, 0), {}, "5x0 pixels"),
+        (Picture(0, 5, 5, 15), LetterboxPlacement(0, 1, 0, 0), {}, "at 1x0"),
+        (Picture(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"border": 256}, "border of 256"),
+        (Picture(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"scale": -1.0}, "scale of -1"),
+        (Picture(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"offset": float("nan")}, "offset of nan"),
     ],
 )
 def test_what_cannot_be_is_refused(picture, place, options, message):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from core.errors import UnavailableError
-from cuda_plugins import loading, sources
+from cuda_plugins import loading
+from cuda_plugins import nvrtc as sources
 from cuda_plugins.launches import Launch
 
 LAUNCH = Launch("yolo_layer", "yolo_layer_float", (4, 2, 1), (512, 1, 1), np.zeros(1, np.int32))

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from core.errors import HooklineError
-from cuda_plugins.nms import DETECTION, Origin, Suppression, nms
-from cuda_plugins.nms_launch import NMS, Candidates, nms_launches
+from cuda_plugins.nms import DETECTION, NMS, CandidateArrays, ImageTransform, Suppression, nms, nms_launches
 from tests.cuda_plugins import cpu
 from tests.cuda_plugins.devices import Cpu
 
-ORIGIN = Origin(ratio=0.37, left=3, top=20, width=500, height=400)
+ORIGIN = ImageTransform(ratio=0.37, left=3, top=20, width=500, height=400)
 WANTED = Suppression(conf=0.25, iou=0.45)
 PORTION = 4096
 
@@ -32,7 +31,7 @@ def random_rows(rows, *, batch=1, classes=3, spread=150.0, seed=0, equal=0):
 def run(device, rows, origins, wanted, threads=256):
     """Launch into memory that holds rubbish."""
     memories = [device.put(values) for values in rows]
-    candidates = Candidates(*map(device.address, memories), rows=rows[1].shape[1])
+    candidates = CandidateArrays(*map(device.address, memories), rows=rows[1].shape[1])
     counts = device.dirty((len(origins),), np.int32)
     found = device.dirty((len(origins), wanted.max_det, DETECTION.itemsize), np.uint8)
     for launch in nms_launches(candidates, origins, device.address(counts), device.address(found), wanted):
@@ -153,7 +152,7 @@ def test_boxes_without_an_area_and_with_coordinates_that_are_no_numbers(device):
 
 def test_each_picture_goes_back_to_its_own_pixels(device):
     rows = random_rows(100, batch=3)
-    origins = [ORIGIN, Origin(1.7, 0, 11, 40, 300), Origin(0.001, 8, 0, 1e5, 1e5)]
+    origins = [ORIGIN, ImageTransform(1.7, 0, 11, 40, 300), ImageTransform(0.001, 8, 0, 1e5, 1e5)]
     assert_equals_twin(device, rows, origins=origins)
 
 
@@ -185,4 +184,4 @@ def test_two_runs_are_equal_to_the_last_bit(device):
 )
 def test_what_the_kernel_does_not_hold_is_refused(rows, changes, message):
     with pytest.raises(HooklineError, match=message):
-        nms_launches(Candidates(0, 0, 0, rows), [ORIGIN], 0, 0, replace(WANTED, **changes))
+        nms_launches(CandidateArrays(0, 0, 0, rows), [ORIGIN], 0, 0, replace(WANTED, **changes))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from core.errors import UnavailableError
-from cuda_plugins import sources, yolo_layer_aot
+from cuda_plugins import nvrtc as sources
+from cuda_plugins import yolo_layer_aot
 from cuda_plugins.signature import OUTPUTS
 from cuda_plugins.yolo_layer import yolo_layer
 from cuda_plugins.yolo_layer_settings import Settings

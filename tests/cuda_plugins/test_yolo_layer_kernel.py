@@ -9,8 +9,7 @@ import pytest
 
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from cuda_plugins.yolo_layer import yolo_layer
-from cuda_plugins.yolo_layer_launch import Decoded, Head, cells, place, yolo_layer_launch
+from cuda_plugins.yolo_layer import Decoded, LevelInput, cells, place, yolo_layer, yolo_layer_launch
 from tests.cuda_plugins import cpu
 from tests.cuda_plugins.devices import Cpu
 
@@ -28,7 +27,7 @@ def decode(device, heads, threshold, *, classes=5, max_stride=32, parts=None, th
     """Run the kernel into memory that holds rubbish."""
     batch = len(heads[0])
     inputs = [device.put(head) for head in heads]
-    shapes = [Head(device.address(memory), *head.shape[2:]) for memory, head in zip(inputs, heads, strict=True)]
+    shapes = [LevelInput(device.address(memory), *head.shape[2:]) for memory, head in zip(inputs, heads, strict=True)]
     rows = cells(shapes, 3)
     outputs = {
         NUM: device.dirty((batch, 1), np.int32),
@@ -165,7 +164,7 @@ def test_two_runs_are_equal_to_the_last_bit(device):
 )
 def test_what_the_kernel_does_not_hold_is_refused(levels, anchors, message):
     with pytest.raises(HooklineError, match=message):
-        launch_of([Head(0, 2, 2)] * levels, anchors=[1.0] * anchors)
+        launch_of([LevelInput(0, 2, 2)] * levels, anchors=[1.0] * anchors)
 
 
 def launch_of(heads, **options):
@@ -175,11 +174,11 @@ def launch_of(heads, **options):
 
 def test_boxes_that_are_not_aligned_are_refused():
     with pytest.raises(HooklineError, match=r"0x108; .*16 bytes"):
-        place(launch_of([Head(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
+        place(launch_of([LevelInput(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
 
 
 @pytest.mark.parametrize(
     ("size", "batch", "parts"), [((2, 2), 1, 1), ((80, 80), 1, 19), ((80, 80), 32, 17), ((80, 80), 600, 1)]
 )
 def test_parts_fill_the_gpu_and_no_more(size, batch, parts):
-    assert launch_of([Head(0, *size)], batch=batch).grid == (parts, batch, 1)
+    assert launch_of([LevelInput(0, *size)], batch=batch).grid == (parts, batch, 1)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from core.errors import HooklineError
-from cuda_plugins import callbacks, loading, yolo_layer_plugin
+from cuda_plugins import loading, yolo_layer_plugin
+from cuda_plugins import tensorrt_types as callbacks
 from cuda_plugins.signature import OUTPUTS
 from cuda_plugins.yolo_layer import yolo_layer
 from cuda_plugins.yolo_layer_settings import Settings

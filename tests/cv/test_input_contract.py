@@ -10,15 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from backends.cv.letterbox import letterbox
-from backends.cv.placement import placement, resized_size
+from backends.cv.letterbox import letterbox, placement, resized_size
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import fetch
 from backends.gpu.processor import CupyProcessor
-from core.artifacts import DECODED, InputContract, Preprocessing
 from core.detections import Filter
-from core.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
-from core.parts import for_session
+from core.kinds.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
+from core.kinds.processor import for_session
+from core.model_facts import DECODED, InputContract, Preprocessing
 from cuda_plugins import letterbox as twin
 from tests.gpu.devices import FakeSession, ShimDevice
 from tests.grid_family import FACTS

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from backends.cv.letterbox import letterbox, placement
-from core.artifacts import InputContract
 from core.errors import HooklineError
+from core.model_facts import InputContract
 from tests.media_tools import make_picture
 
 CONTRACT = InputContract(batch=1, height=96, width=160)

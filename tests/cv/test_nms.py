@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backends.cv.nms import suppress
+from backends.cv.processor import suppress
 from core.detections import Candidates, Filter
 
 

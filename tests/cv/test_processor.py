@@ -12,11 +12,11 @@ import pytest
 from backends.cv.plugin import hookline_processors, probe
 from backends.cv.processor import OpenCvProcessor
 from backends.yolov5.head import head as bind
-from core.artifacts import InputContract, ModelFacts
 from core.detections import Filter, Letterbox
 from core.errors import HooklineError
-from core.head import DecodedHead
-from core.parts import NoOptions
+from core.kinds.head import DecodedHead
+from core.kinds.part import NoOptions
+from core.model_facts import InputContract, ModelFacts
 from tests.head_tools import head_for
 from tests.media_tools import make_picture
 from tests.yolov5.test_head import FACTS, make_heads

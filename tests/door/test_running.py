@@ -224,7 +224,7 @@ def test_an_interruption_passes_through(weights: str, monkeypatch: pytest.Monkey
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("core.runner._run_step", interrupted)
+    monkeypatch.setattr("core.execution.runner._run_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         hookline.run("+stage=export", f"weights={weights}", "hydra.run.dir=stopped", quiet=True)
     assert '"status": "interrupted"' in Path("stopped", "summary.json").read_text()

@@ -16,8 +16,8 @@ import pytest
 
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import fetch, view
-from core.artifacts import DECODED, InputContract
 from core.errors import UnavailableError
+from core.model_facts import DECODED, InputContract
 from tests.cuda_plugins import cpu
 
 _SHIM = threading.Lock()

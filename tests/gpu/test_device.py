@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from backends.gpu.cuda_errors import in_one_line
-from backends.gpu.device import view
+from backends.gpu.device import in_one_line, view
 from core.errors import UnavailableError
 
 

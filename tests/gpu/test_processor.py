@@ -17,15 +17,17 @@ from backends.cv.processor import OpenCvProcessor
 from backends.gpu import numbering, plugin
 from backends.gpu.device import fetch
 from backends.gpu.processor import CupyProcessor, SessionProcessor
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.nvidia import driver
-from core.artifacts import DECODED, InputContract
-from core.checks import broken
 from core.detections import Filter
 from core.errors import HooklineError
-from core.head import DeviceDecode
-from core.parts import Availability, DeviceProcessor, DeviceSession, NoOptions, for_session
+from core.kinds.check import broken
+from core.kinds.head import DeviceDecode
+from core.kinds.part import Availability, NoOptions
+from core.kinds.processor import DeviceProcessor, for_session
+from core.kinds.session import DeviceSession
+from core.model_facts import DECODED, InputContract
 from cuda_plugins import loading
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from tests import grid_family

@@ -11,15 +11,14 @@ import pytest
 
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.processor import CupyProcessor
-from core.artifacts import InputContract
-from core.dataset import Sample
+from core.data.dataset import Sample
 from core.detections import Filter
 from core.evaluation.loop import evaluate_session
 from core.media.frame import Frame
 from core.media.tolerance import Tolerance
+from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from stages.predict.clock import Clock
-from stages.predict.pipeline import run_pipeline
+from stages.predict.pipeline import Clock, run_pipeline
 from tests.gpu.devices import FakeSession, ShimDevice
 from tests.head_tools import head_for
 from tests.media_tools import make_picture

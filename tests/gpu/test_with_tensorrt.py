@@ -13,13 +13,12 @@ from backends.cv.processor import OpenCvProcessor
 from backends.gpu.processor import CupyProcessor
 from backends.trt.execution import Opened
 from backends.trt.session import TrtSession
-from core.artifacts import InputContract
 from core.detections import Filter
+from core.kinds.session import DeviceSession
 from core.media.frame import Frame
-from core.parts import DeviceSession
+from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from stages.predict.clock import Clock
-from stages.predict.pipeline import run_pipeline
+from stages.predict.pipeline import Clock, run_pipeline
 from tests.gpu.test_stages import infer, pictures
 from tests.head_tools import head_for
 from tests.trt.engines import LIBRARY, TYPES, EngineShim, FakeContext, FakeEngine, about, memory

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from backends.graphsurgeon.qdq import insert_qdq
-from backends.ort.style import STYLE
+from backends.ort.options import STYLE
 from core.calibration import TensorRange
 from tests.quantize_tools import run
 

@@ -8,9 +8,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from core.artifacts import InputContract, ModelFacts, QuantizedModel
+from core.artifacts import QuantizedModel
+from core.model_facts import InputContract, ModelFacts
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from tests.head_tools import head_for
 from tests.heads_tools import ANCHORS

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
 from tests.graphsurgeon.test_decode_parity import cut_at_the_heads

@@ -14,10 +14,10 @@ from onnx import numpy_helper
 from backends.graphsurgeon.activation_ranges import vanishing_point
 from backends.graphsurgeon.pairs import half_scales
 from backends.graphsurgeon.qdq import insert_qdq
-from backends.ort.style import STYLE
-from backends.trt.style import STYLE as TENSORRT
+from backends.ort.options import STYLE
+from backends.trt.options import STYLE as TENSORRT
 from core.errors import HooklineError
-from core.quantizing import QdqStyle
+from core.kinds.quantizer import QdqStyle
 from tests.quantize_tools import full_range, pictures, run, seen_ranges, tiny_detector
 
 PLAIN = replace(STYLE, pointwise=False, copied_pixels=False, channels_last=False)

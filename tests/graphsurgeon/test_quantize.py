@@ -9,13 +9,14 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from backends.graphsurgeon.quantize import QdqQuantizer
-from backends.ort.style import STYLE
-from core.artifacts import CalibrationTable, Precision
+from backends.graphsurgeon.qdq import QdqQuantizer
+from backends.ort.options import STYLE
+from core.artifacts import CalibrationTable
 from core.calibration import Ranges
-from core.digest import file_digest
 from core.errors import HooklineError
-from core.quantizing import QuantizeJob
+from core.kinds.quantizer import QuantizeJob
+from core.model_facts import Precision
+from core.storage.digest import file_digest
 from tests.quantize_tools import pictures, run, seen_ranges, tiny_detector
 
 

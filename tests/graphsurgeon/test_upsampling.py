@@ -8,7 +8,7 @@ import onnx_graphsurgeon as gs
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from backends.graphsurgeon.upsampling import copy_pixels
+from backends.graphsurgeon.rewrites import copy_pixels
 from tests.quantize_tools import run
 
 ASYMMETRIC = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

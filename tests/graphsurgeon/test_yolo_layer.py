@@ -11,7 +11,7 @@ import onnxruntime as ort
 import onnxsim
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES

@@ -9,7 +9,7 @@ import pytest
 from backends.nvidia.cuda import cuda_users, majors, nvcc, runtime, torch_build
 from backends.nvidia.cupy_package import cupy
 from backends.system import native
-from core.checks import State
+from core.kinds.check import State
 from tests.machine_tools import Machine, asked, import_from, library, only, states
 
 CUDART = "int cudaRuntimeGetVersion(int *v) {{ *v = {}; return 0; }}"

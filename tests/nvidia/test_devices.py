@@ -12,7 +12,7 @@ import pytest
 
 from backends.nvidia import devices, started
 from backends.nvidia.devices import Gpu, choose, gpus, listed, load_lazily, ordinal, prepare_environment, visible
-from backends.system.here import Here
+from backends.system.host import Host
 from core.errors import HooklineError, UnavailableError
 from tests.machine_tools import UUIDS, Machine, library
 from tests.nvidia.fake_nvml import DIVIDED, NO_PERMISSION, NOT_SUPPORTED, PLAIN, SMALL, Card, install_nvml
@@ -191,7 +191,7 @@ def test_the_next_stage_finds_the_same_instance(
 ) -> None:
     if value is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-    here = Here(divided.root, site=())
+    here = Host(divided.root, site=())
     prepare_environment(choose("cuda:1", here))
     assert choose("cuda:1", here).uuid == choose("auto", here).uuid == "MIG-5a1c"
     assert choose("cuda:0", here).uuid == "MIG-5a1b"

@@ -8,7 +8,7 @@ import pytest
 
 from backends.nvidia.driver import device_files, driver, driver_problem
 from backends.nvidia.facts import Driver, driver_facts, module_version
-from core.checks import Finding, State
+from core.kinds.check import Finding, State
 from tests.machine_tools import MODULE, Machine, asked, library, only
 
 

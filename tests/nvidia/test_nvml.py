@@ -9,7 +9,7 @@ import pytest
 
 from backends.nvidia.nvml import capabilities, gpus
 from backends.system import native
-from core.checks import Finding, State
+from core.kinds.check import Finding, State
 from tests.machine_tools import UUIDS, Machine, library, only, states
 from tests.nvidia.fake_nvml import DIVIDED, NO_PERMISSION, NOT_SUPPORTED, PLAIN, Card, install_nvml
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.nvidia.nvrtc import headers, nvrtc, taken
-from core.checks import Finding, State
+from core.kinds.check import Finding, State
 from tests.machine_tools import Machine, library, only, states
 
 NVRTC = "int nvrtcVersion(int *major, int *minor) {{ *major = {}; *minor = {}; return 0; }}"

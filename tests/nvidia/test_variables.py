@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.nvidia.variables import module_loading, visible_devices
-from core.checks import Finding, State
+from core.kinds.check import Finding, State
 from tests.machine_tools import UUIDS, Machine, asked, only, states
 from tests.nvidia.fake_nvml import DIVIDED, PLAIN, Card, install_nvml
 

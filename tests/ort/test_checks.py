@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.ort.checks import onnxruntime
-from backends.system.here import Here
-from core.checks import State
+from backends.ort.machine import onnxruntime
+from backends.system.host import Host
+from core.kinds.check import State
 from tests.machine_tools import Machine, import_from, only
 
 MODULE = "__version__ = '1.32.0'\ndef get_available_providers(): return {!r}"
@@ -45,6 +45,6 @@ def test_providers(machine: Machine, code: str, state: State) -> None:
 
 
 def test_the_real_one(tmp_path: Path) -> None:
-    finding = only(onnxruntime(Here()))
+    finding = only(onnxruntime(Host()))
     assert finding.state is State.ok
     assert "CPU" in finding.facts["providers"].split(", ")

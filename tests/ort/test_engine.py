@@ -9,16 +9,17 @@ import numpy as np
 import onnx
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.canonical import REORDER
 from backends.ort.engine import build_engine
 from backends.ort.machine import this_machine
-from backends.ort.plugin import Optimisation, OrtOptions, load
-from core.artifacts import DECODED
-from core.digest import file_digest
+from backends.ort.options import Optimisation, OrtOptions
+from backends.ort.plugin import load
 from core.errors import HooklineError
-from core.registry import Registry
+from core.model_facts import DECODED
+from core.plugins.registry import Registry
+from core.storage.digest import file_digest
 from stages.graft.finishing import finish
 from tests.build_tools import build_job
 from tests.head_tools import head_for

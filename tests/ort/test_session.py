@@ -8,13 +8,15 @@ import numpy as np
 import onnx
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.ort.plugin import OrtOptions, load
-from backends.trt.style import STYLE as TENSORRT
-from core.artifacts import DECODED, Precision, QuantizedModel
+from backends.ort.options import OrtOptions
+from backends.ort.plugin import load
+from backends.trt.options import STYLE as TENSORRT
+from core.artifacts import QuantizedModel
 from core.errors import HooklineError
+from core.model_facts import DECODED, Precision
 from cuda_plugins.signature import NUM
 from tests import grid_family
 from tests.head_tools import head_for

@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 
 from backends.cv.plugin import hookline_processors
-from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, InputContract, OnnxModel, Precision
-from core.building import BuildJob, CalibrationFeed, CalibrationInput
-from core.context import RunContext
+from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, OnnxModel
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from core.parts import Availability, Quantizer, Runtime
-from core.quantizing import QuantizeJob
-from stages.build import BuildConfig, build, fingerprint
+from core.kinds.building import BuildJob, CalibrationFeed, CalibrationInput
+from core.kinds.context import RunContext
+from core.kinds.part import Availability
+from core.kinds.quantizer import QuantizeJob, Quantizer
+from core.kinds.runtime import Runtime
+from core.media.tolerance import MAX_PIXELS
+from core.model_facts import InputContract, Precision
+from stages.build import build, fingerprint
 from stages.build import select as select_for_build
-from stages.quantize import QuantizeConfig, quantize, select
+from stages.build.config import BuildConfig
+from stages.quantize import quantize, select
+from stages.quantize.config import QuantizeConfig
 from tests.fake_parts import fake_engine
 from tests.heads_tools import grafted, write_heads
 from tests.stage_tools import make_context

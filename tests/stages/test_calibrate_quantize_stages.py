@@ -18,19 +18,21 @@ from backends.cv.plugin import hookline_processors
 from backends.graphsurgeon.plugin import hookline_quantizers
 from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
-from core.artifacts import CalibrationTable, Dataset, InputContract, OnnxModel, Precision
+from core.artifacts import CalibrationTable, Dataset, OnnxModel
 from core.calibration import Ranges, read_tensorrt_cache
-from core.dataset import Sample, write_listing
-from core.digest import file_digest
+from core.data.dataset import Sample, write_listing
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
 from core.media.reader import sample_frames
 from core.media.source import list_source
-from core.media.tolerance import OnError, Tolerance
-from stages.calibrate import CalibrateConfig, calibrate, check, fingerprint, select
-from stages.calibrate.tables import write_table
-from stages.quantize import QuantizeConfig, quantize
+from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
+from core.model_facts import InputContract, Precision
+from core.storage.digest import file_digest
+from stages.calibrate import calibrate, check, fingerprint, select
+from stages.calibrate.config import CalibrateConfig
+from stages.calibrate.table import write_table
+from stages.quantize import quantize
 from stages.quantize import select as select_for_precision
+from stages.quantize.config import QuantizeConfig
 from tests.media_tools import damage_packets, write_textured
 from tests.quantize_tools import SIZE, pictures, run, tiny_detector
 from tests.stage_tools import make_context
@@ -299,7 +301,7 @@ def test_train_split_of_the_data_set(context, model, folder, tmp_path):
 
 
 def test_default_video_is_said_loudly(context, model, folder, monkeypatch):
-    monkeypatch.setattr("core.calibration_pictures.asset", lambda *_: folder / "0.png")
+    monkeypatch.setattr("core.inference.calibration_images.asset", lambda *_: folder / "0.png")
     table = calibrate(config(), model, None, context[0])
     assert "default street video" in table.notes[0]
     assert "calibrate.source=" in table.notes[0]

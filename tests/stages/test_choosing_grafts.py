@@ -10,16 +10,21 @@ from typing import Any
 import onnx
 import pytest
 
-from core.artifacts import GraftedModel, Precision, QuantizedModel
-from core.context import RunContext
+from core.artifacts import GraftedModel, QuantizedModel
 from core.errors import HooklineError
-from core.keys import key_of
-from core.known import Known
-from core.parts import Availability, CustomOperators, Graft, Runtime
-from core.plan import Step, settled
+from core.kinds.context import RunContext
+from core.kinds.graft import CustomOperators, Graft
+from core.kinds.lifecycle import Step
+from core.kinds.part import Availability
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Known
+from core.model_facts import Precision
+from core.planning.keys import key_of
+from core.planning.planner import settled
 from cuda_plugins.signature import OUTPUTS
-from stages.graft import GraftConfig, check_inputs, graft, hookline_stages, settle
+from stages.graft import check_inputs, graft, hookline_stages, settle
 from stages.graft.choosing import choose
+from stages.graft.config import GraftConfig
 from tests import grid_family
 from tests.stage_tools import make_context
 

@@ -10,12 +10,13 @@ import pytest
 
 from core.artifacts import Comparison, Engine
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from core.parts import Availability
-from core.sidecar import write_sidecar
-from core.store import complete
-from stages.compare import CompareConfig, check, hookline_stages
+from core.kinds.part import Availability
+from core.media.tolerance import MAX_PIXELS
+from core.storage.sidecar import write_sidecar
+from core.storage.store import complete
+from stages.compare import check, hookline_stages
 from stages.compare.agreement import Agreement, match, pairwise_iou
+from stages.compare.config import CompareConfig
 from stages.compare.measure import measure
 from tests.dataset_tools import write_picture
 from tests.fake_parts import FakeRuntime, detections, fake_engine, fake_parts

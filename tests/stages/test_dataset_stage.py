@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import load_split
+from core.data.dataset import load_split
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from stages.dataset import Bad, DatasetConfig, check, dataset, fingerprint
+from core.media.tolerance import MAX_PIXELS
+from stages.dataset import check, dataset, fingerprint
+from stages.dataset.config import Bad, DatasetConfig
 from tests.dataset_tools import write_dataset
 from tests.stage_tools import make_context
 

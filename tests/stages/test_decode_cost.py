@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from backends.cv.plugin import hookline_processors
 from backends.yolov5.plugin import hookline_models
-from core.artifacts import DECODED, Dataset, Engine, InputContract, Metrics, OnnxModel, Precision, QuantizedModel
+from core.artifacts import Dataset, Engine, Metrics, OnnxModel, QuantizedModel
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from core.parts import Availability, Runtime
-from core.plan import make_plan
-from stages.dataset import DatasetConfig, dataset
-from stages.evaluate import DecodeCost, EvaluateConfig
+from core.kinds.part import Availability
+from core.kinds.runtime import Runtime
+from core.media.tolerance import MAX_PIXELS
+from core.model_facts import DECODED, InputContract, Precision
+from core.planning.planner import make_plan
+from stages.dataset import dataset
+from stages.dataset.config import DatasetConfig
 from stages.evaluate import decode_cost as module
+from stages.evaluate.config import DecodeCost, EvaluateConfig
 from stages.evaluate.measure import measure
 from tests import grid_family
 from tests.core import toys

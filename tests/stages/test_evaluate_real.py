@@ -9,11 +9,13 @@ import pytest
 from backends.cv.plugin import hookline_processors
 from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
-from core.artifacts import InputContract, ModelFacts, OnnxModel
-from core.dataset import read_data_yaml
-from core.media.limits import MAX_PIXELS
-from stages.dataset import DatasetConfig, dataset
-from stages.evaluate import EvaluateConfig
+from core.artifacts import OnnxModel
+from core.data.dataset import read_data_yaml
+from core.media.tolerance import MAX_PIXELS
+from core.model_facts import InputContract, ModelFacts
+from stages.dataset import dataset
+from stages.dataset.config import DatasetConfig
+from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.measure import measure
 from tests.stage_tools import make_context
 

@@ -11,13 +11,16 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from core.artifacts import DECODED, Checkpoint, Dataset, Metrics
+from core.artifacts import Checkpoint, Dataset, Metrics
 from core.detections import Detections
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from core.opening import ModelForm
-from stages.dataset import DatasetConfig, dataset
-from stages.evaluate import EvaluateConfig, MultiLabel, check, hookline_stages, select
+from core.media.tolerance import MAX_PIXELS
+from core.model_facts import DECODED
+from core.planning.opening import ModelForm
+from stages.dataset import dataset
+from stages.dataset.config import DatasetConfig
+from stages.evaluate import check, hookline_stages, select
+from stages.evaluate.config import EvaluateConfig, MultiLabel
 from stages.evaluate.measure import measure
 from tests.dataset_tools import write_dataset
 from tests.fake_parts import FakeProcessor, detections, fake_engine, fake_parts

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from stages.evaluate.decode_cost import PARTS, Cost, Loss
-from stages.evaluate.table import cost_table
+from stages.evaluate.report import cost_table
 
 
 def test_the_table_of_the_decode_fits_a_terminal_and_has_no_negative_zero() -> None:

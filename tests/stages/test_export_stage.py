@@ -15,13 +15,15 @@ import torch
 from onnx import numpy_helper
 
 from backends.yolov5 import plugin
-from core.artifacts import DECODED, Checkpoint, InputContract, OnnxModel, Preprocessing
-from core.context import RunContext
+from core.artifacts import Checkpoint, OnnxModel
 from core.errors import HooklineError
-from core.metadata import from_properties
-from stages.export import Axis, ExportConfig, check, export, hookline_stages
-from stages.export import parity as parity_module
-from stages.export.parity import compare
+from core.kinds.context import RunContext
+from core.model_facts import DECODED, InputContract, Preprocessing
+from core.storage.metadata import from_properties
+from stages.export import check, export, hookline_stages
+from stages.export import exporting as parity_module
+from stages.export.config import Axis, ExportConfig
+from stages.export.exporting import compare
 from stages.load import load
 from tests.stage_tools import Memory, load_config, make_context
 from tests.yolov5.official_files import P5_OLD, write_official

@@ -14,20 +14,23 @@ import pytest
 from backends.cv.plugin import hookline_processors
 from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
-from core.artifacts import Checkpoint, Dataset, InputContract, OnnxModel, Preprocessing
-from core.context import RunContext
+from core.artifacts import Checkpoint, Dataset, OnnxModel
 from core.detections import Filter
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
-from core.metadata import ModelMetadata, OnnxSignature
-from core.opening import open_model
-from core.parts import ModelFamily
-from core.sidecar import write_sidecar
-from core.store import complete
-from stages.dataset import DatasetConfig, dataset
-from stages.evaluate import EvaluateConfig
+from core.kinds.context import RunContext
+from core.kinds.model import ModelFamily
+from core.media.tolerance import MAX_PIXELS
+from core.model_facts import InputContract, Preprocessing
+from core.planning.opening import open_model
+from core.storage.metadata import ModelMetadata, OnnxSignature
+from core.storage.sidecar import write_sidecar
+from core.storage.store import complete
+from stages.dataset import dataset
+from stages.dataset.config import DatasetConfig
+from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.measure import measure
-from stages.export import ExportConfig, check_inputs, export
+from stages.export import check_inputs, export
+from stages.export.config import ExportConfig
 from stages.load import load
 from tests import grid_family
 from tests.dataset_tools import write_dataset
@@ -210,7 +213,7 @@ def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, to
 
 
 def test_a_layout_of_another_family_is_refused_by_the_plan(tmp_path: Path) -> None:
-    from core.known import known_of
+    from core.planning.known import known_of
 
     known = {"checkpoint": known_of(checkpoint_in(tmp_path))}
     problems = list(check_inputs(ExportConfig(imgsz=64, layout="heads"), known, context_in(tmp_path)))

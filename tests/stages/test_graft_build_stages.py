@@ -8,16 +8,21 @@ from dataclasses import replace
 import onnx
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions, hookline_grafts
-from backends.ort.plugin import OrtOptions, hookline_runtimes, probe
+from backends.graphsurgeon.options import YoloLayerOptions
+from backends.graphsurgeon.plugin import hookline_grafts
+from backends.ort.options import OrtOptions
+from backends.ort.plugin import hookline_runtimes, probe
 from backends.yolov5.plugin import hookline_models
-from core.artifacts import DECODED, CalibrationTable, Dataset, Engine, GraftedModel, Precision, QuantizedModel
+from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, QuantizedModel
 from core.errors import HooklineError
-from core.metadata import KEY, ModelMetadata, to_properties
-from stages.build import BuildConfig, build, check, fingerprint
+from core.model_facts import DECODED, Precision
+from core.storage.metadata import KEY, ModelMetadata, to_properties
+from stages.build import build, check, fingerprint
 from stages.build import hookline_stages as build_stages
-from stages.graft import GraftConfig, graft
+from stages.build.config import BuildConfig
+from stages.graft import graft
 from stages.graft import hookline_stages as graft_stages
+from stages.graft.config import GraftConfig
 from tests.heads_tools import images, write_heads
 from tests.stage_tools import make_context
 

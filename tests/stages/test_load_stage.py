@@ -16,24 +16,13 @@ from onnx import TensorProto, helper, numpy_helper
 from backends.trt.options import TrtOptions
 from backends.trt.plugin import hookline_runtimes
 from backends.yolov5 import plugin
-from core.artifacts import (
-    DECODED,
-    Artifact,
-    Checkpoint,
-    Engine,
-    GraftedModel,
-    InputContract,
-    Int8Route,
-    OnnxModel,
-    Precision,
-    Predictions,
-    QuantizedModel,
-)
-from core.context import RunContext
+from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
 from core.errors import HooklineError
-from core.parts import Release
-from core.sidecar import write_sidecar
-from core.store import complete
+from core.kinds.context import RunContext
+from core.kinds.model import Release
+from core.model_facts import DECODED, InputContract, Int8Route, Precision
+from core.storage.sidecar import write_sidecar
+from core.storage.store import complete
 from stages.load import check, fingerprint, hookline_stages, load, select
 from tests import grid_family
 from tests.stage_tools import Memory, load_config, make_context

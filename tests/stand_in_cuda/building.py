@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.digest import text_digest
+from core.storage.digest import text_digest
 from tests.cuda_plugins import cpu
 from tests.wheels import CACHE, REPO, TAG, Unobtainable, check_platform, compiler, prepared, unpack_source, unpack_wheel
 

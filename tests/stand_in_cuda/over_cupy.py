@@ -22,9 +22,9 @@ from backends.gpu.device import fetch, view
 from backends.gpu.processor import CupyProcessor
 from backends.nvidia.devices import Gpu, ordinal
 from backends.trt.memory import CupyEngineDevice
-from core.artifacts import InputContract
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
+from core.model_facts import InputContract
 from tests.gpu.devices import FakeSession, put
 from tests.head_tools import head_for
 from tests.media_tools import make_picture

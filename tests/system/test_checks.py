@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from backends.system import native, room, surroundings
+from backends.system import disk as room
+from backends.system import native
+from backends.system import platform as surroundings
 from backends.system.packages import dependencies, opencv, video
-from backends.system.surroundings import container, operating_system, python
-from core.checks import State
+from backends.system.platform import container, operating_system, python
+from core.kinds.check import State
 from tests.machine_tools import Machine, asked, import_from, only, states
 
 Usage = collections.namedtuple("Usage", "total used free")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.system import libraries, native
-from backends.system.here import Here
+from backends.system.host import Host
 from backends.system.libraries import find_libraries, version_of
 from backends.system.native import Answer, ask, ask_python
 from tests.machine_tools import Machine, library
@@ -104,7 +104,7 @@ def test_packages_by_the_names_of_their_metadata(tmp_path: Path) -> None:
         "opencv-python": "5.0",
         "tensorrt": "10.3.0",
     }
-    assert Here().packages["numpy"].version
+    assert Host().packages["numpy"].version
 
 
 def test_short_paths(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ pytest.importorskip("tensorboard", reason="needs tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from backends.trackers.events import EventFiles
-from core.trackers import RunInfo
+from core.kinds.tracker import RunInfo
 from tests.dataset_tools import write_picture
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backends.trackers.results import ResultsFile
-from core.trackers import RunInfo
+from core.kinds.tracker import RunInfo
 
 
 def started(folder: Path) -> ResultsFile:

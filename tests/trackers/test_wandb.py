@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("wandb", reason="needs wandb")
 
 from backends.trackers.wandb_run import WandbRun
-from core.trackers import RunInfo
+from core.kinds.tracker import RunInfo
 from tests.dataset_tools import write_picture
 
 

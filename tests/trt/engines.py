@@ -16,7 +16,8 @@ from backends.trt.execution import Opened
 from backends.trt.library import Library
 from backends.trt.logger import Journal
 from backends.trt.session import TrtSession
-from core.artifacts import DECODED, Engine, InputContract, ModelFacts, Precision
+from core.artifacts import Engine
+from core.model_facts import DECODED, InputContract, ModelFacts, Precision
 from tests.gpu.devices import ShimArray, ShimDevice
 
 TYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT32": np.int32}

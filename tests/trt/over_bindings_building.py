@@ -18,7 +18,7 @@ import tensorrt as trt
 from backends.trt import capabilities, library
 from backends.trt.building import make_builder
 from backends.trt.logger import make_logger
-from backends.trt.monitor import Course, make_monitor
+from backends.trt.monitor import BuildProgress, make_monitor
 from core.errors import HooklineError
 from tests.trt import fake_tensorrt
 from tests.trt.fake_tensorrt import Setting
@@ -103,7 +103,7 @@ def test_the_logger_keeps_what_the_bindings_say() -> None:
 
 
 def test_the_monitor_is_one() -> None:
-    course = Course()
+    course = BuildProgress()
     monitor = make_monitor(trt, course)
     assert isinstance(monitor, trt.IProgressMonitor)
     monitor.phase_start("Building", None, 2)

@@ -12,24 +12,24 @@ from typing import Any
 
 import pytest
 
-from backends.trt.building import Recipe, build_plan
+from backends.trt.building import BuildSpec, build_plan
 from backends.trt.library import adopt
-from backends.trt.monitor import Course
+from backends.trt.monitor import BuildProgress
 from backends.trt.options import TrtOptions
-from backends.trt.profiles import Profile
+from backends.trt.settings import SizeProfile
 from backends.trt.timing_cache import TimingCache
 from core.errors import HooklineError
-from cuda_plugins.callbacks import reported
+from cuda_plugins.tensorrt_types import reported
 from tests.trt.fake_tensorrt import MEASURED, fake_tensorrt
 
-PROFILE = Profile("images", (1, 3, 64, 64), (4, 3, 64, 64), (8, 3, 96, 96))
+PROFILE = SizeProfile("images", (1, 3, 64, 64), (4, 3, 64, 64), (8, 3, 96, 96))
 STRONGLY_TYPED = 2
 
 
-def recipe(folder: Path, **options: Any) -> Recipe:
+def recipe(folder: Path, **options: Any) -> BuildSpec:
     model = folder / "tiny.onnx"
     model.write_bytes(b"graph")
-    return Recipe(model, **options)
+    return BuildSpec(model, **options)
 
 
 @pytest.mark.parametrize("major", [10, 11])
@@ -129,7 +129,7 @@ def test_refusals(tmp_path, script, words):
 
 
 def test_sizes_that_the_bindings_refuse(tmp_path):
-    odd = Profile("images", (-1, 3, 64, 64), (4, 3, 64, 64), (8, 3, 64, 64))
+    odd = SizeProfile("images", (-1, 3, 64, 64), (4, 3, 64, 64), (8, 3, 64, 64))
     with pytest.raises(HooklineError, match=r"refuses the sizes -1x3x64x64 .*; build\.batch and build\.imgsz"):
         build_plan(adopt(fake_tensorrt()), recipe(tmp_path, profile=odd))
 
@@ -142,7 +142,7 @@ def test_a_dla_core_takes_one_size(tmp_path):
         HooklineError, match="takes one size, and the engine is for 1x3x64x64 4x3x64x64 8x3x96x96; give"
     ):
         build_plan(adopt(trt), recipe(tmp_path, profile=PROFILE, options=options))
-    fixed = Profile("images", *[(4, 3, 64, 64)] * 3)
+    fixed = SizeProfile("images", *[(4, 3, 64, 64)] * 3)
     assert build_plan(adopt(trt), recipe(tmp_path, profile=fixed, options=options)) == b"a plan"
 
 
@@ -183,7 +183,7 @@ class Line:
 
 def test_progress_is_told(tmp_path):
     line = Line()
-    build_plan(adopt(fake_tensorrt(steps=2)), recipe(tmp_path), Course(partial(line.advance, 0)))
+    build_plan(adopt(fake_tensorrt(steps=2)), recipe(tmp_path), BuildProgress(partial(line.advance, 0)))
     assert line.notes == ["Building engine 0/2", "Building engine 1/2", "Building engine 2/2"]
 
 

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.nvidia.devices import Gpu
 from backends.trt import opening
-from backends.trt.engine import Place, build_engine, plugins_in
+from backends.trt.engine import BuildDevice, build_engine, plugins_in
 from backends.trt.library import adopt
 from backends.trt.options import Hardware, PluginForm, TrtOptions
-from core.artifacts import Engine, GraftedModel, InputContract, Precision
-from core.building import BuildJob, CalibrationFeed
+from core.artifacts import Engine, GraftedModel
 from core.errors import HooklineError, UnavailableError
+from core.kinds.building import BuildJob, CalibrationFeed
+from core.model_facts import InputContract, Precision
 from tests.build_tools import build_job
 from tests.head_tools import head_for
 from tests.heads_tools import grafted, write_heads
@@ -83,7 +84,7 @@ class Bench:
         if major == 10:
             self.trt.IInt8MinMaxCalibrator = type("IInt8MinMaxCalibrator", (fake.ILogger,), {})
         monkeypatch.setattr(opening, "register", lambda library: self.trt.told.append("register"))
-        self.place = Place(adopt(self.trt), L4, self.device)
+        self.place = BuildDevice(adopt(self.trt), L4, self.device)
 
     def builder(self, logger: Any) -> Builder:
         made = Builder(logger)

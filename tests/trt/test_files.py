@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.files import read_known, write_whole
+from backends.trt.timing_cache import read_known, write_whole
 
 
 def test_readers_see_whole_files_whoever_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

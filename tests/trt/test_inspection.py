@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from backends.trt.execution import Opened
-from backends.trt.inspection import Layer, inspect, judge, read_layers
+from backends.trt.inspection import EngineLayer, inspect, judge, read_layers
 from backends.trt.library import Library
 from backends.trt.logger import Journal
-from backends.trt.profiles import Profile
-from core.artifacts import Precision
+from backends.trt.settings import SizeProfile
 from core.errors import HooklineError
+from core.model_facts import Precision
 from tests.trt.bindings import Bindings
 from tests.trt.engines import NOTHING
 
-PROFILE = Profile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
+PROFILE = SizeProfile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
 LONG = {
     "int8": "Thirty-two wide channel vectorized row major Int8 format",
     "fp16": "Channel major FP16 format where channel % 8 == 0",
@@ -54,8 +54,8 @@ def told(major: int, *layers: Any) -> str:
     return json.dumps({"Layers": list(layers), **tensors})
 
 
-def convolutions(*precisions: str) -> tuple[Layer, ...]:
-    return tuple(Layer(f"conv{i}", "CaskConvolution", word, heavy=True) for i, word in enumerate(precisions))
+def convolutions(*precisions: str) -> tuple[EngineLayer, ...]:
+    return tuple(EngineLayer(f"conv{i}", "CaskConvolution", word, heavy=True) for i, word in enumerate(precisions))
 
 
 @pytest.mark.parametrize("major", [10, 11])
@@ -63,7 +63,7 @@ def convolutions(*precisions: str) -> tuple[Layer, ...]:
 @pytest.mark.parametrize("precision", SHORT)
 def test_precision_of_a_layer(major, context, precision):
     (found,) = read_layers(told(major, layer(major, "CaskConvolution", (precision,), "fp32", "conv", context=context)))
-    assert found == Layer("conv", "CaskConvolution", precision, heavy=True)
+    assert found == EngineLayer("conv", "CaskConvolution", precision, heavy=True)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_an_engine_that_is_not_what_was_asked_for(wanted, precisions):
 
 
 def test_a_plugin_in_int8_makes_no_int8_engine():
-    layers = (*convolutions("fp16"), Layer("pool", "CaskPooling", "int8", heavy=False))
+    layers = (*convolutions("fp16"), EngineLayer("pool", "CaskPooling", "int8", heavy=False))
     with pytest.raises(HooklineError, match="built no int8 engine"):
         judge(layers, Precision.int8)
 
@@ -186,7 +186,7 @@ def test_lower_than_asked_for_is_as_good():
 
 
 def test_content_of_the_file():
-    layers = (*convolutions("int8", "fp16"), Layer("pool", "CaskPooling", "fp16", heavy=False))
+    layers = (*convolutions("int8", "fp16"), EngineLayer("pool", "CaskPooling", "fp16", heavy=False))
     content = json.loads(json.dumps(judge(layers, Precision.int8).content()))
     assert content["precision"] == "int8"
     assert content["convolutions"] == {"int8": 1, "fp16": 1}

@@ -13,7 +13,7 @@ import pytest
 from backends.trt import library
 from backends.trt.capabilities import read_capabilities
 from backends.trt.logger import KEPT, Journal, make_logger, plain
-from backends.trt.monitor import Course, cancellable
+from backends.trt.monitor import BuildProgress, cancellable
 from core.errors import UnavailableError
 from tests.trt.fake_tensorrt import fake_tensorrt
 
@@ -167,7 +167,7 @@ class Line:
 
 def test_the_innermost_phase_is_told():
     line = Line()
-    course = Course(partial(line.advance, 0))
+    course = BuildProgress(partial(line.advance, 0))
     course.begin("outer", 2)
     course.begin("inner", 1)
     assert course.step("inner", 0)
@@ -177,13 +177,13 @@ def test_the_innermost_phase_is_told():
 
 
 def test_steps_of_a_phase_that_is_not_known():
-    assert Course().step("unheard of", 3)
+    assert BuildProgress().step("unheard of", 3)
 
 
 def test_what_work_raises_is_raised():
     with pytest.raises(ZeroDivisionError):
-        cancellable(lambda: 1 // 0, Course())
+        cancellable(lambda: 1 // 0, BuildProgress())
 
 
 def test_work_that_goes_well():
-    assert cancellable(lambda: 7, Course()) == 7
+    assert cancellable(lambda: 7, BuildProgress()) == 7

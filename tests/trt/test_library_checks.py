@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backends.system import native
-from backends.system.here import Here
-from backends.trt.checks import TENSORRT, tensorrt
+from backends.system.host import Host
+from backends.trt.library import TENSORRT, tensorrt
 from backends.trt.library_checks import examine_resources
-from backends.trt_rtx.checks import tensorrt_rtx
-from core.checks import Finding, State
+from backends.trt_rtx.plugin import tensorrt_rtx
+from core.kinds.check import Finding, State
 from tests.machine_tools import GCC, Machine, import_from, library, only, states
 
 VERSION = "int getInferLibVersion(void) {{ return {}; }}"
@@ -202,7 +202,7 @@ def test_rtx_that_is_not_there(machine: Machine) -> None:
 
 
 def test_real_rtx() -> None:
-    here = Here()
+    here = Host()
     if "tensorrt-rtx-cu13" not in here.packages:
         pytest.skip("TensorRT-RTX is not installed")
     finding = only(tensorrt_rtx(here))

@@ -10,11 +10,12 @@ import pytest
 from backends.trt import library
 from backends.trt.options import Method, TrtOptions
 from backends.trt.plugin import check_build, hookline_runtimes, probe
-from core.artifacts import Int8Route, Precision
-from core.building import BuildRequest
-from core.checks import broken
 from core.errors import HooklineError, UnavailableError
-from stages.build import BuildConfig, check
+from core.kinds.building import BuildRequest
+from core.kinds.check import broken
+from core.model_facts import Int8Route, Precision
+from stages.build import check
+from stages.build.config import BuildConfig
 from tests.stage_tools import make_context
 
 CALIBRATED = TrtOptions(int8=Int8Route.calibrator)

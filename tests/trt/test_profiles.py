@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.profiles import Profile
-from backends.trt.profiles import read_profile as profile_of
-from core.artifacts import DECODED, GraftedModel, InputContract, Precision
+from backends.trt.settings import SizeProfile
+from backends.trt.settings import read_profile as profile_of
+from core.artifacts import GraftedModel
 from core.errors import HooklineError
-from core.spans import read_batch, read_size
+from core.model_facts import DECODED, InputContract, Precision
+from core.options.sizes import read_batch, read_size
 from tests.heads_tools import facts
 
 ALL = ("batch", "height", "width")
@@ -32,7 +33,7 @@ def model(*dynamic: str, batch: int = 2, height: int = 64, width: int = 96) -> G
 
 def read_profile(
     given: GraftedModel, batch: object = None, imgsz: object = None
-) -> tuple[Profile | None, InputContract]:
+) -> tuple[SizeProfile | None, InputContract]:
     """Sizes as on the command line, read as the stage does."""
     stride = given.facts.max_stride
     return profile_of(
@@ -71,7 +72,7 @@ def test_a_static_model_has_none():
 )
 def test_profiles(dynamic, batch, imgsz, shapes):
     profile, contract = read_profile(model(*dynamic), batch, imgsz)
-    assert profile == Profile("images", *shapes)
+    assert profile == SizeProfile("images", *shapes)
     assert (contract.batch, 3, contract.height, contract.width) == shapes[1]
 
 
@@ -117,4 +118,4 @@ def test_refusals(dynamic, options, words):
 
 
 def test_a_profile_in_words():
-    assert str(Profile("images", (1, 3, 32, 64), (2, 3, 32, 64), (4, 3, 64, 64))) == "1x3x32x64 2x3x32x64 4x3x64x64"
+    assert str(SizeProfile("images", (1, 3, 32, 64), (2, 3, 32, 64), (4, 3, 64, 64))) == "1x3x32x64 2x3x32x64 4x3x64x64"

@@ -15,17 +15,17 @@ import pytest
 from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
 from backends.trt.options import Method
-from backends.trt.profiles import Profile
 from backends.trt.quantising import Quantising, apply_ranges, check_calibrators
-from core.artifacts import InputContract
-from core.building import CalibrationFeed
+from backends.trt.settings import SizeProfile
 from core.calibration import Ranges, TensorRange
 from core.errors import HooklineError, UnavailableError
+from core.kinds.building import CalibrationFeed
+from core.model_facts import InputContract
 from tests.gpu.devices import ShimDevice
 from tests.trt_rtx.rtx_tools import official
 from tests.yolov5_tools import tiny_checkpoint
 
-PROFILE = Profile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
+PROFILE = SizeProfile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
 NOTHING = Capabilities(*[False] * 9, (), ())
 PARSE = """
 import json, sys

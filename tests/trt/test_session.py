@@ -13,8 +13,8 @@ import pytest
 from backends.gpu.device import fetch, view
 from backends.trt.execution import IDLE
 from core.errors import HooklineError
-from core.parts import DeviceSession, TellingSession
-from cuda_plugins import callbacks
+from core.kinds.session import DeviceSession, ReportingSession
+from cuda_plugins import tensorrt_types as callbacks
 from tests.gpu.devices import put
 from tests.trt.engines import LIBRARY, EngineShim, expected, memory, opened_session
 
@@ -73,7 +73,7 @@ def test_run_takes_arrays_of_the_device_and_waits():
         abouts = {name: view(array) for name, array in outputs.items()}
         same({name: memory(about.address, about.shape, about.dtype) for name, about in abouts.items()}, images)
     assert isinstance(session, DeviceSession)
-    assert isinstance(session, TellingSession)
+    assert isinstance(session, ReportingSession)
     assert (session.place, session.doubt) == ("cuda:0 (a GPU)", "")
 
 

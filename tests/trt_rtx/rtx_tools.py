@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from backends.graphsurgeon.half import convert_to_half
-from backends.graphsurgeon.plugin import YoloLayerOptions
+from backends.graphsurgeon.options import YoloLayerOptions
+from backends.graphsurgeon.pairs import convert_to_half
 from backends.graphsurgeon.qdq import insert_qdq
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.ort.plugin import OrtOptions
+from backends.ort.options import OrtOptions
 from backends.ort.runtime import OrtRuntime
-from backends.trt.style import STYLE
+from backends.trt.options import STYLE
 from backends.yolov5.backend import YOLOv5Backend
-from core.artifacts import GraftedModel, InputContract, OnnxModel, Precision, QuantizedModel
+from core.artifacts import GraftedModel, OnnxModel, QuantizedModel
 from core.calibration import TensorRange
+from core.model_facts import InputContract, Precision
 from tests.head_tools import head_for
 from tests.heads_tools import grafted
 from tests.quantize_tools import full_range, tiny_detector
@@ -68,8 +69,8 @@ def seen_ranges(model: OnnxModel) -> dict[str, TensorRange]:
     """Ranges of one seeded picture: enough to build."""
     size = (1, 3, model.contract.height, model.contract.width)
     feed = np.random.default_rng(0).random(size, dtype=np.float32)
-    with OrtRuntime(OrtOptions(threads=1)).tap(model) as tap:
-        return {name: full_range(float(values.min()), float(values.max())) for name, values in tap.run(feed)}
+    with OrtRuntime(OrtOptions(threads=1)).record_activations(model) as recorder:
+        return {name: full_range(float(values.min()), float(values.max())) for name, values in recorder.run(feed)}
 
 
 def _free_axes(path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from backends.trt_rtx import runtime
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.plugin import hookline_runtimes
-from core.artifacts import DECODED, Precision
 from core.errors import HooklineError
-from stages.build import BuildConfig, build, fingerprint
+from core.model_facts import DECODED, Precision
+from stages.build import build, fingerprint
+from stages.build.config import BuildConfig
 from tests.stage_tools import make_context
 from tests.trt_rtx.rtx_tools import graft, official, tiny
 

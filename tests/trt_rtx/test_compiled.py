@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.trt_rtx.compiled import CompiledKernels
+from backends.trt_rtx.opening import CompiledKernels
 from tests.trt.engines import EngineShim, session_on
 
 TRT = SimpleNamespace(ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"))

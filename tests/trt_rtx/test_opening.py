@@ -16,8 +16,9 @@ from backends.trt_rtx import opening, targets
 from backends.trt_rtx.opening import open_engine, this_release, try_out
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.runtime import TensorRtRtx
-from core.artifacts import DECODED, Engine, Precision
+from core.artifacts import Engine
 from core.errors import HooklineError, UnavailableError
+from core.model_facts import DECODED, Precision
 from tests.build_tools import build_job
 from tests.heads_tools import facts, grafted, write_heads
 from tests.stage_tools import make_context

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backends.trt.options import TrtOptions
-from core.artifacts import Precision
+from core.model_facts import Precision
 from tests.trt_rtx.rtx_tools import tiny
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
@@ -19,11 +19,11 @@ pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux
 CODE = """
 import json, sys
 from pathlib import Path
-from backends.trt.building import Recipe, build_plan
+from backends.trt.building import BuildSpec, build_plan
 from backends.trt.library import load
 from backends.trt.options import TrtOptions
 from core.errors import HooklineError
-from core.serial import decode
+from core.storage.serial import decode
 
 model, options = json.load(sys.stdin)
 try:

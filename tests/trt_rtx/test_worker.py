@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.profiles import Profile
-from backends.trt_rtx.job import Job
-from backends.trt_rtx.process import REFUSED, run_worker
-from core.artifacts import Precision
+from backends.trt.settings import SizeProfile
+from backends.trt_rtx.engine import REFUSED, Job, run_worker
 from core.errors import HooklineError
-from core.serial import encode
+from core.model_facts import Precision
+from core.storage.serial import encode
 from tests.trt_rtx.rtx_tools import tiny
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
@@ -27,7 +26,7 @@ def job(folder, **changes):
 
 
 def profile(*shapes):
-    return Profile("images", *((batch, 3, size, size) for batch, size in shapes))
+    return SizeProfile("images", *((batch, 3, size, size) for batch, size in shapes))
 
 
 def test_phases_are_reported_while_it_builds(tmp_path):

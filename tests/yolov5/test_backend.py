@@ -15,9 +15,10 @@ import torch
 from backends.yolov5 import plugin
 from backends.yolov5.backend import YOLOv5Backend
 from backends.yolov5.config import VARIANTS
-from core.artifacts import DECODED, InputContract
 from core.errors import HooklineError
-from core.parts import ModelFamily, NoOptions
+from core.kinds.model import ModelFamily
+from core.kinds.part import NoOptions
+from core.model_facts import DECODED, InputContract
 from tests.yolov5.official_files import P5, write_official
 from tests.yolov5_tools import tiny_checkpoint
 
@@ -55,8 +56,8 @@ def test_the_library_below_is_plain_pytorch(repo_root: Path) -> None:
     assert {"model", "official", "onnx_export", "training.loop", "pictures.loader"} <= set(names)
     code = f"import sys; [__import__('backends.yolov5.' + name) for name in {names}]; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=repo_root).split()
-    plain = {"core", "core.errors", "core.masking", "core.model_limits", "core.serial"}
-    plain |= {"core.config", "core.ranges", "core.training_choices"}
+    plain = {"core", "core.errors", "core.masking", "core.model_limits", "core.storage.serial"}
+    plain |= {"core.config", "core.options.ranges", "core.kinds.training"}
     assert {name for name in loaded if name.partition(".")[0] == "core"} <= plain
 
 
@@ -110,7 +111,7 @@ def test_a_batch_in_pieces_gives_the_same(
     ]
     with YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=layout, device="cpu") as session:
         expected = [session.run(images) for images in batches]
-    monkeypatch.setattr("backends.yolov5.backend.CPU_PIXELS", pixels)
+    monkeypatch.setattr("backends.yolov5.session.CPU_PIXELS", pixels)
     with YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout=layout, device="cpu") as session:
         for images, whole in zip(batches, expected, strict=True):
             pieces = session.run(images)

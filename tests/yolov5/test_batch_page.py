@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from backends.yolov5.pictures.samples import Batch
-from backends.yolov5.trainer import TILES, draw_batch
+from backends.yolov5.data.samples import TrainingBatch
+from backends.yolov5.training_job import TILES, draw_batch
 from core.drawing.palette import class_colour
 
 
-def batch_of(count: int, size: tuple[int, int] = (96, 64), rows: torch.Tensor | None = None) -> Batch:
+def batch_of(count: int, size: tuple[int, int] = (96, 64), rows: torch.Tensor | None = None) -> TrainingBatch:
     images = torch.full((count, 3, *size), 90, dtype=torch.uint8)
     targets = torch.zeros(0, 6) if rows is None else rows
-    return Batch(images, targets, [Path(f"{number}.jpg") for number in range(count)])
+    return TrainingBatch(images, targets, [Path(f"{number}.jpg") for number in range(count)])
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (5, 3), (20, 4)])

@@ -70,7 +70,7 @@ def test_a_kill_before_the_state_is_written_loses_no_told_epoch(tmp_path, monkey
 
     (tmp_path / "parts").mkdir()
     first, second = Notes([0.1, 0.3, 0.2]), Notes([0.1, 0.3, 0.2])
-    monkeypatch.setattr("backends.yolov5.training.course.save_state", killed)
+    monkeypatch.setattr("backends.yolov5.training.trainer.save_state", killed)
     with pytest.raises(KeyboardInterrupt):
         course(tmp_path / "parts", listener=first).run()
     monkeypatch.undo()

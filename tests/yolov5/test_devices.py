@@ -16,11 +16,12 @@ import torch
 from backends.nvidia import devices as nvml
 from backends.nvidia.devices import Gpu
 from backends.yolov5 import devices as torch_devices
-from backends.yolov5 import plugin, trainer
+from backends.yolov5 import plugin
+from backends.yolov5 import training_job as trainer
 from backends.yolov5.devices import Chosen, choose_device
-from core.checks import broken
 from core.errors import HooklineError, UnavailableError
-from core.ranks import Ranks
+from core.kinds.check import broken
+from core.process.environment import Ranks
 
 FIRST = Gpu("GPU-AAAA0000-0000-0000-0000-000000000001", "NVIDIA T4", "7.5", 16, 1, "580.95.05")
 SECOND = Gpu("GPU-bbbb0000-0000-0000-0000-000000000002", "NVIDIA L40", "8.9", 48, 40, "580.95.05")

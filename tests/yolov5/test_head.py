@@ -10,9 +10,9 @@ import pytest
 
 from backends.yolov5.anchors import check_head
 from backends.yolov5.head import head
-from core.artifacts import InputContract, ModelFacts
 from core.detections import Filter
 from core.errors import HooklineError
+from core.model_facts import InputContract, ModelFacts
 
 ANCHORS = ((10.0, 13.0, 16.0, 30.0), (30.0, 61.0, 62.0, 45.0), (116.0, 90.0, 156.0, 198.0))
 FACTS = ModelFacts("yolov5", "tiny", ("a", "b", "c"), (8, 16, 32), {"anchors": [list(level) for level in ANCHORS]})

@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from backends.yolov5 import checkpoint, official, pickle_machine
+from backends.yolov5 import checkpoint, pickle_machine
+from backends.yolov5 import convert_checkpoint as official
 from backends.yolov5.errors import CheckpointError
 from backends.yolov5.pickle_machine import Machine, Name, PickleError, StandIn
 from backends.yolov5.unpickle import read_pickle

@@ -11,8 +11,7 @@ from torch import nn
 
 from backends.yolov5.config import P6_ANCHORS, VARIANTS, ModelConfig, official, scaled, variant_of
 from backends.yolov5.layers import SPPF, ConvBlock, focus_to_conv
-from backends.yolov5.model import YOLOv5
-from backends.yolov5.outputs import Classic, Heads
+from backends.yolov5.model import Classic, Heads, YOLOv5
 from tests.yolov5_tools import tiny_weights
 
 PARAMETERS = {

@@ -13,9 +13,9 @@ from torch import nn
 
 from backends.yolov5.checkpoint import Weights, load, save
 from backends.yolov5.config import P5_ANCHORS, scaled
+from backends.yolov5.convert_checkpoint import read
 from backends.yolov5.errors import CheckpointError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.official import read
 from tests.yolov5.official_files import P5, P5_OLD, P6, write_official
 
 

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from backends.yolov5.plugin import hookline_models
-from backends.yolov5.training import course, state
+from backends.yolov5.training import state
+from backends.yolov5.training import trainer as course
+from backends.yolov5.training.hyperparameters import Hyperparameters
 from backends.yolov5.training.options import TrainingOptions
-from backends.yolov5.training.recipe import Recipe
-from core import training
-from core.config import keyed_options
-from core.family_options import FamilyOptions
-from core.serial import digest, encode
-from stages.train import TrainConfig
+from core.kinds import training
+from core.kinds.family_options import FamilyOptions
+from core.options.fields import keyed_options
+from core.storage.serial import digest, encode
+from stages.train.config import TrainConfig
 from stages.train.training import identity
 from tests.stage_tools import make_context
 
@@ -26,7 +27,7 @@ def test_the_names_of_the_files() -> None:
 
 def test_the_defaults_of_the_recipe() -> None:
     options = vars(TrainConfig())
-    own = {item.name: item.default for item in fields(Recipe) if item.default is not MISSING}
+    own = {item.name: item.default for item in fields(Hyperparameters) if item.default is not MISSING}
     shared = own.keys() & options.keys() - {"imgsz"}  # a word of the whole run
     assert shared >= {"epochs", "batch", "workers", "patience", "val_every", "cache"}
     assert {name: own[name] for name in shared} == {name: options[name] for name in shared}

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from backends.yolov5 import trainer
+from backends.yolov5 import training_job as trainer
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.training.doubts import doubts
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
 from backends.yolov5.training.state import STATE, TrainingState, load_state, save_state
-from core.training import TrainingJob
-from core.training_choices import Cache
+from backends.yolov5.training.trainer import doubts
+from core.kinds.training import ImageCache, TrainingJob
 from tests.yolov5.training_tools import TINY, MadeUpBatches, course, tiny_network
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -44,7 +43,7 @@ def job(*, pictures: int = 100, imgsz: int = 64, batch: int | None = None, **opt
     images: Any = range(pictures)
     return TrainingJob(
         variant=None, start=None, names=(), pictures=images, options=TrainingOptions(**options), imgsz=imgsz, epochs=1,
-        batch=batch, workers=0, patience=0, hours=None, val_every=1, cache=Cache.none, seed=0, device="cpu",
+        batch=batch, workers=0, patience=0, hours=None, val_every=1, cache=ImageCache.none, seed=0, device="cpu",
         folder=Path(), resume=False, read=lambda _: np.zeros((1, 1, 3), np.uint8), watcher=watcher,
     )  # fmt: skip
 

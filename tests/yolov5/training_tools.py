@@ -10,17 +10,17 @@ import torch
 
 from backends.yolov5.checkpoint import Weights
 from backends.yolov5.config import P5_ANCHORS, ModelConfig
+from backends.yolov5.data.samples import TrainingBatch
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.pictures.samples import Batch
-from backends.yolov5.training.course import Course, Scores
+from backends.yolov5.training.hyperparameters import Hyperparameters
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.recipe import Recipe
+from backends.yolov5.training.trainer import Trainer, ValidationScores
 
 TINY = ModelConfig(num_classes=2, anchors=P5_ANCHORS, channels=(8, 8, 8, 8, 8), repeats=(1, 1, 1, 1), head_repeats=1)
 QUICK = TrainingOptions(nominal_batch=8, warmup_epochs=0.0, lr0=0.01)
-RECIPE = {item.name for item in fields(Recipe)} - {"options"}
+RECIPE = {item.name for item in fields(Hyperparameters)} - {"options"}
 
 
 def tiny_network(seed=0, config=TINY):
@@ -62,7 +62,7 @@ class MadeUpBatches:
             targets = torch.cat((rows, classes[mine], boxes[mine]), 1).float()
             if self.before:
                 self.before(number, index)
-            yield Batch(images[mine], targets, [Path(f"{number}-{index}.jpg")] * self.size)
+            yield TrainingBatch(images[mine], targets, [Path(f"{number}-{index}.jpg")] * self.size)
 
 
 class Notes:
@@ -83,7 +83,7 @@ class Notes:
     def validate(self, averaged):
         self.validated.append(copy.deepcopy(averaged.state_dict()))
         value = self.scores[self.current] if self.current < len(self.scores) else 0.1
-        return Scores(value, value, {0: value})
+        return ValidationScores(value, value, {0: value})
 
     def finish(self, epoch):
         self.epochs.append(epoch)
@@ -97,7 +97,7 @@ def recipe(**changes):
     """A recipe of quick steps; ``changes`` are of its own fields and of its options."""
     own = {"imgsz": 64, "batch": 2, **{name: changes.pop(name) for name in RECIPE & changes.keys()}}
     options = changes.pop("options", QUICK)
-    return Recipe(**own, options=replace(options, **changes))
+    return Hyperparameters(**own, options=replace(options, **changes))
 
 
 def course(folder, *, listener=None, batches=None, processes=None, seed=0, **changes):
@@ -105,4 +105,4 @@ def course(folder, *, listener=None, batches=None, processes=None, seed=0, **cha
     here = processes or Processes(0, 1, torch.device("cpu"))
     loop = Loop(tiny_network(seed), recipe(**{"epochs": 3, **changes}), batches or MadeUpBatches(), here)
     weights = Weights(TINY, "tiny", ("a", "b"), {})
-    return Course(loop, weights, folder, listener or Notes())
+    return Trainer(loop, weights, folder, listener or Notes())

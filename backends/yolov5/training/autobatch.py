@@ -10,7 +10,7 @@ from torch import Tensor
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.loss import DetectionLoss
-from backends.yolov5.training.metering import GpuMeter, Meter
+from backends.yolov5.training.memory import GpuMeter, Meter
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.precision import autocast
 

@@ -15,17 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from backends.yolov5.data.samples import TrainingBatch
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.pictures.samples import Batch
-from backends.yolov5.training.ema import EMA
-from backends.yolov5.training.finite import Finite
+from backends.yolov5.training.hyperparameters import Hyperparameters
 from backends.yolov5.training.loss import DetectionLoss
-from backends.yolov5.training.optimizer import freeze, make_optimizer
-from backends.yolov5.training.precision import amp_type, autocast, scaler
+from backends.yolov5.training.optimizer import EMA, Schedule, freeze, make_optimizer
+from backends.yolov5.training.precision import Finite, amp_type, autocast, scaler
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.recipe import Recipe
-from backends.yolov5.training.schedule import Schedule
 from core.errors import counted
 
 PARTS = ("box", "obj", "cls")
@@ -46,7 +43,7 @@ class Batches(Protocol):
         """Batches an epoch, for this process."""
         ...
 
-    def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterable[Batch]:
+    def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterable[TrainingBatch]:
         """The batches of epoch ``number``; ``class_scores`` weigh the pictures where that is asked for."""
         ...
 
@@ -95,7 +92,7 @@ class Loop:
     """
 
     model: YOLOv5
-    recipe: Recipe
+    recipe: Hyperparameters
     batches: Batches
     processes: Processes
     ema: EMA = field(init=False)
@@ -151,7 +148,7 @@ class Loop:
             if isinstance(module, nn.BatchNorm2d) and f"{name}.weight" in self.frozen:
                 module.eval()
 
-    def _backward(self, batch: Batch, epoch: int, number: int) -> Tensor:
+    def _backward(self, batch: TrainingBatch, epoch: int, number: int) -> Tensor:
         images = self._images(batch.images, epoch, number)
         with autocast(self._type, self.processes.device):
             logits = self._network(images)
@@ -196,7 +193,7 @@ class Loop:
 
 
 @contextmanager
-def _memory_told(mine: Processes, recipe: Recipe, batch: int) -> Iterator[None]:
+def _memory_told(mine: Processes, recipe: Hyperparameters, batch: int) -> Iterator[None]:
     """Tell an exhausted memory with the batch of this process that needed it."""
     try:
         yield

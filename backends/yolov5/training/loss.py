@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from backends.yolov5.config import ModelConfig
-from backends.yolov5.training.assign import Assigned, assign
-from backends.yolov5.training.ciou import ciou
+from backends.yolov5.training.assign import Assigned, assign, ciou
 from backends.yolov5.training.options import TrainingOptions
 
 BALANCE: Mapping[int, tuple[float, ...]] = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from core.ranges import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
-from core.training_choices import Amp, Optimizer
+from core.kinds.training import Amp, Optimizer
+from core.options.ranges import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,8 +58,8 @@ def pickles(content: bytes) -> None:
 
 def labels(content: bytes) -> None:
     """The label reader; what it accepts has to be in range."""
+    from core.data.labels import check_labels
     from core.errors import HooklineError
-    from core.labels import check_labels
 
     try:
         found, bad = check_labels(_file(content, ".txt"), 3)
@@ -90,7 +90,7 @@ def cache(content: bytes) -> None:
 def metadata(content: bytes) -> None:
     """The metadata of an ONNX file: ours, and the names as others write them."""
     from core.errors import HooklineError
-    from core.metadata import KEY, from_properties, parse_names, to_properties
+    from core.storage.metadata import KEY, from_properties, parse_names, to_properties
 
     text = content.decode("utf-8", "replace")
     try:
@@ -146,8 +146,8 @@ def _cache_seeds() -> list[bytes]:
 def _metadata_seeds() -> list[bytes]:
     import json
 
-    from core.artifacts import InputContract, ModelFacts
-    from core.metadata import KEY, ModelMetadata, to_properties
+    from core.model_facts import InputContract, ModelFacts
+    from core.storage.metadata import KEY, ModelMetadata, to_properties
 
     facts = ModelFacts("yolov5", "yolov5n", ("a", "b"), (8, 16, 32), {"anchors": [[10.0, 13.0, 16.0, 30.0]] * 3})
     ours = to_properties(ModelMetadata(facts, InputContract(1, 64, 64, dynamic=("batch",)), "heads"))[KEY]
@@ -180,7 +180,10 @@ TARGETS: Mapping[str, Target] = {
         (*_NAMES, *_PICKLE),
     ),
     "labels": Target(
-        labels, _label_seeds, ("core.labels",), (*_NUMBERS, b"\n", b"\xc2\x85", b"\xe2\x80\xa8", b" 0.5 0.5 0.5 0.5\n")
+        labels,
+        _label_seeds,
+        ("core.data.labels",),
+        (*_NUMBERS, b"\n", b"\xc2\x85", b"\xe2\x80\xa8", b" 0.5 0.5 0.5 0.5\n"),
     ),
     "cache": Target(
         cache,
@@ -191,7 +194,7 @@ TARGETS: Mapping[str, Target] = {
     "metadata": Target(
         metadata,
         _metadata_seeds,
-        ("core.metadata", "core.serial", "core.validation"),
+        ("core.storage.metadata", "core.storage.serial", "core.storage.validation"),
         (
             *_NUMBERS,
             b"null",

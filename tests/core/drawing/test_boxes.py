@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from core.drawing.boxes import Painter, Writer, has_glyph, to_ascii
+from core.drawing.boxes import Painter, TextWriter, has_glyph, to_ascii
+from core.drawing.labels import drawable, place_plates
 from core.drawing.palette import class_colour, text_colour
-from core.drawing.plates import place_plates
-from core.drawing.text import drawable
 from tests.fake_parts import detections
 from tests.media_tools import level_picture
 
@@ -144,14 +143,14 @@ def test_no_label_is_cut(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int],
     if opencv == 4:
         monkeypatch.delattr(cv2, "FontFace", raising=False)
     written: list[tuple[str, tuple[int, int, int, int]]] = []
-    write = Writer.write
+    write = TextWriter.write
 
-    def note(self: Writer, canvas: np.ndarray, text: str, plate: tuple[int, int, int, int], colour: object) -> None:
+    def note(self: TextWriter, canvas: np.ndarray, text: str, plate: tuple[int, int, int, int], colour: object) -> None:
         written.append((text, plate))
         assert plate[2] - plate[0] == self.plate(text)[0]
         write(self, canvas, text, plate, colour)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Writer, "write", note)
+    monkeypatch.setattr(TextWriter, "write", note)
     height, width = size
     Painter([name]).draw(level_picture(90, *size), detections([0, 0, width, height, 0.91, 0]))
     for text, (left, top, right, bottom) in written:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from core.dataset import Sample
+from core.data.dataset import Sample
+from core.data.labels import Labels
 from core.drawing.boxes import Painter
 from core.drawing.palette import class_colour, class_hex
-from core.evaluation.confusion_chart import confusion_figure
+from core.evaluation.charts import confusion_figure
+from core.evaluation.images import draw_pages
 from core.evaluation.loop import Seen
-from core.evaluation.pages import draw_pages
-from core.labels import Labels
-from stages.dataset.sheet import sample_sheet
+from stages.dataset.page import sample_sheet
 from tests.fake_parts import detections
 from tests.media_tools import level_picture
 

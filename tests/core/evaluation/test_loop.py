@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import Sample
+from core.data.dataset import Sample
 from core.detections import Filter
 from core.errors import HooklineError
 from core.evaluation.loop import PHASES, evaluate_session

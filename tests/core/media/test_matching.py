@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
+from core.files.regular_file import is_file
 from core.media.matching import files_below, matching
 from core.media.source import list_source
-from core.regular_file import is_file
 
 pytestmark = pytest.mark.timeout(60)
 

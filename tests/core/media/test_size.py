@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from core.media import size as size_module
-from core.media.picture import UnreadableError, read_picture
-from core.media.size import picture_size
+from core.media import image as size_module
+from core.media.image import UnreadableError, picture_size, read_picture
 from tests.dataset_tools import write_picture
 
 

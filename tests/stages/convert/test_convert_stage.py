@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from core.data_yaml import read_data_yaml
-from core.dataset import list_samples, load_split
+from core.data.data_yaml import read_data_yaml
+from core.data.dataset import list_samples, load_split
+from core.data.labels import load_labels
 from core.errors import HooklineError
-from core.labels import load_labels
-from core.media.limits import MAX_PIXELS
-from core.media.picture import read_picture
-from core.media.size import picture_size
-from stages.convert import ConvertConfig, Format, Link, check
-from stages.convert.geometry import turned
-from stages.convert.naming import new_names
-from stages.convert.stratify import sizes, stratify
+from core.media.image import picture_size, read_picture
+from core.media.tolerance import MAX_PIXELS
+from stages.convert import check
+from stages.convert.config import ConvertConfig, Format, Link
+from stages.convert.images import new_names
+from stages.convert.records import turned
+from stages.convert.split import sizes, stratify
 from tests.convert_tools import by_name, contents, labels_of, pictures, run
 from tests.dataset_tools import write_dataset
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from core.data_yaml import read_data_yaml
-from core.dataset import list_samples
+from core.data.data_yaml import read_data_yaml
+from core.data.dataset import list_samples
+from core.data.labels import load_labels
 from core.errors import LONGEST_LINE, HooklineError
-from core.labels import load_labels
-from stages.convert import Missing
+from stages.convert.config import Missing
 from tests.convert_tools import pictures, run
 
 pytestmark = pytest.mark.timeout(120)

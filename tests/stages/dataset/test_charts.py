@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from core.data.labels import Labels
 from core.drawing.palette import SPLITS, class_hex
-from core.labels import Labels
+from stages.dataset.auditing import SplitStatistics
 from stages.dataset.charts import COLUMNS, LONGEST, centre_figure, class_figure, shape_figure
-from stages.dataset.numbers import ClassNumbers
-from stages.dataset.picture_cache import PictureFacts
-from stages.dataset.tally import Tally
+from stages.dataset.image_cache import ImageFacts
+from stages.dataset.statistics import ClassNumbers
 from tests.chart_tools import COUNTS, SCRIPTS, assert_readable, names_of
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -49,9 +49,9 @@ def test_every_class_has_its_colour() -> None:
 @pytest.mark.parametrize("count", [0, 1, 5000])
 def test_boxes_can_be_read(count: int) -> None:
     rng = np.random.default_rng(0)
-    tally = Tally()
+    tally = SplitStatistics()
     for _ in range(min(count, 40)):
         labels = Labels(np.zeros(count // 40 + 1, np.int32), rng.random((count // 40 + 1, 4)))
-        tally.add(PictureFacts(640, 480, 1), labels, labelled=True)
+        tally.add(ImageFacts(640, 480, 1), labels, labelled=True)
     for figure in (shape_figure, centre_figure):
-        assert_readable(figure({"train": tally, "val": tally, "test": Tally()}))
+        assert_readable(figure({"train": tally, "val": tally, "test": SplitStatistics()}))

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from core.media.picture import decode_checked
-from stages.dataset import checking, picture_cache
+from core.media.image import decode_checked
+from stages.dataset import checking
+from stages.dataset import image_cache as picture_cache
 from stages.dataset.auditing import run_audit
+from stages.dataset.image_cache import CACHE_NAME, ImageFacts
 from stages.dataset.listing import list_splits
-from stages.dataset.picture_cache import CACHE_NAME, PictureFacts
 from tests.dataset_tools import write_dataset
 from tests.media_tools import half_a_jpeg
 from tests.stage_tools import make_context
@@ -104,7 +105,7 @@ def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
 
 
 def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
-    facts, digests = PictureFacts(3, 4, 1), [f"{number:064x}" for number in range(2000)]
+    facts, digests = ImageFacts(3, 4, 1), [f"{number:064x}" for number in range(2000)]
     with picture_cache.picture_cache(tmp_path, "x") as cache:
         for digest in digests:
             cache.remember(digest, facts)
@@ -144,7 +145,7 @@ def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch
 
 def test_the_cache_writes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture_cache, "BATCH", 2)
-    facts = PictureFacts(3, 4, 1)
+    facts = ImageFacts(3, 4, 1)
     with picture_cache.picture_cache(tmp_path, "x") as cache, picture_cache.picture_cache(tmp_path, "x") as other:
         cache.remember("00" * 32, facts)
         assert other.look_up("00" * 32) is None

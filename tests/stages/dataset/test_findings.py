@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from core.data_yaml import read_data_yaml
+from core.data.data_yaml import read_data_yaml
 from stages.dataset.auditing import Audit, run_audit
-from stages.dataset.findings import KINDS, Finding, Severity, counted_kinds, lines_of
+from stages.dataset.findings import KINDS, AuditFinding, Severity, counted_kinds, lines_of
 from stages.dataset.listing import list_splits
 from tests.dataset_tools import write_dataset, write_picture
 from tests.media_tools import half_a_jpeg
@@ -173,8 +173,8 @@ def test_strays_in_folders_below_that_have_no_pictures(tmp_path: Path) -> None:
 
 
 def test_words() -> None:
-    found = [Finding("empty-box", "", None, None, text) for text in ("x", "y")]
-    found.insert(1, Finding("truncated-picture", "", None, None, "z"))
+    found = [AuditFinding("empty-box", "", None, None, text) for text in ("x", "y")]
+    found.insert(1, AuditFinding("truncated-picture", "", None, None, "z"))
     assert counted_kinds(found) == "3 errors: 1 truncated-picture, 2 empty-box"
     assert counted_kinds(found[:1]) == "1 error: 1 empty-box"
     assert lines_of(found) == ["z", "x (and 1 more: empty-box)"]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from core.artifacts import Dataset
-from core.media.limits import MAX_PIXELS
-from stages.dataset import DatasetConfig, dataset
+from core.media.tolerance import MAX_PIXELS
+from stages.dataset import dataset
+from stages.dataset.auditing import SplitStatistics
 from stages.dataset.charts import box_centres, box_shapes, class_balance
-from stages.dataset.numbers import ClassNumbers
-from stages.dataset.sheet import TILES, sample_sheet
-from stages.dataset.tables import class_table
-from stages.dataset.tally import Tally
+from stages.dataset.config import DatasetConfig
+from stages.dataset.page import TILES, sample_sheet
+from stages.dataset.statistics import ClassNumbers, class_table
 from tests.dataset_tools import write_dataset
 from tests.stage_tools import make_context
 
@@ -82,13 +82,13 @@ def test_class_balance_of_few_and_many_classes(tmp_path: Path, classes: int) -> 
 
 def test_charts_without_objects(tmp_path: Path) -> None:
     for chart in (box_shapes, box_centres):
-        chart({"train": Tally()}, tmp_path / "x.png")
+        chart({"train": SplitStatistics()}, tmp_path / "x.png")
         assert cv2.imread(str(tmp_path / "x.png")) is not None
 
 
 def test_the_same_seed_gives_the_same_sheet(tmp_path: Path) -> None:
-    from core.data_yaml import read_data_yaml
-    from core.dataset import list_samples
+    from core.data.data_yaml import read_data_yaml
+    from core.data.dataset import list_samples
 
     file = write_dataset(tmp_path, {"train": {f"{index:02}": [SMALL] for index in range(18)}})
     samples = list_samples(read_data_yaml(file), "train")

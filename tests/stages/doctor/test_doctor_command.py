@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 PLUGIN = """
-from core.checks import fine, found_at
-from core.hookspecs import hookimpl
-from core.parts import Check
+from core.kinds.check import fine, found_at
+from core.plugins.hookspecs import hookimpl
+from core.kinds.check import Check
 
 def look(asked):
     return [fine("MyChip", f"looked at for {asked.backend}", firmware="3.1")]

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from backends.system.native import LIMIT
-from core.artifacts import Precision
-from core.checks import Asked, Finding, State, absent, broken, doubtful, fine
-from core.parts import Availability, Check, Processor, Runtime
-from core.plugins import load_plugins
-from stages.doctor import DoctorConfig, check, doctor
-from stages.doctor.running import Examined
-from stages.doctor.table import rendered
+from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
+from core.kinds.part import Availability
+from core.kinds.processor import Processor
+from core.kinds.runtime import Runtime
+from core.model_facts import Precision
+from core.plugins.loading import load_plugins
+from stages.doctor import check, doctor
+from stages.doctor.config import DoctorConfig
+from stages.doctor.report import rendered
+from stages.doctor.target import Examined
 from tests.stage_tools import Memory, make_context
 
 YES = Availability(usable=True, reason="it is here")
@@ -42,7 +45,7 @@ def processor(name: str, available: Callable[[], Availability] = lambda: YES, de
     return Processor(name=name, summary=name, load=lambda options: None, available=available, device=device)  # type: ignore[arg-type,return-value]
 
 
-def looking(name: str, look: Callable[[Asked], Iterable[Finding]], *needed_by: str, limit: float = 20.0) -> Check:
+def looking(name: str, look: Callable[[Target], Iterable[Finding]], *needed_by: str, limit: float = 20.0) -> Check:
     return Check(name=name, summary=name, load=lambda options: look, needed_by=frozenset(needed_by), limit=limit)
 
 
@@ -99,7 +102,7 @@ def test_an_error_that_everything_needs_ends_every_run(tmp_path: Path) -> None:
 
 
 def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
-    def look(asked: Asked) -> Iterable[Finding]:
+    def look(asked: Target) -> Iterable[Finding]:
         yield fine("seen", "before")
         raise ZeroDivisionError("by zero")
 
@@ -117,7 +120,7 @@ def test_a_finding_without_a_remedy_is_the_checks_fault(tmp_path: Path) -> None:
 
 
 def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
-    def look(asked: Asked) -> Iterable[Finding]:
+    def look(asked: Target) -> Iterable[Finding]:
         time.sleep(60)
         return []
 
@@ -130,7 +133,7 @@ def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_checks_run_side_by_side_and_are_told_in_order(tmp_path: Path) -> None:
-    def slow(asked: Asked) -> Iterable[Finding]:
+    def slow(asked: Target) -> Iterable[Finding]:
         time.sleep(0.3)
         return [fine("slow", "good")]
 

@@ -9,10 +9,10 @@ import pytest
 
 from core.artifacts import Pictures
 from core.errors import HooklineError
-from core.media.limits import MAX_PIXELS
 from core.media.source import SourceKind, list_source
-from core.media.tolerance import OnError
-from stages.frames import FramesConfig, check, frames
+from core.media.tolerance import MAX_PIXELS, OnError
+from stages.frames import check, frames
+from stages.frames.config import FramesConfig
 from tests.media_tools import (
     damage_packets,
     level_of,

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from stages.predict.behind import behind
+from stages.predict.pipeline import behind
 
 
 def threads() -> int:

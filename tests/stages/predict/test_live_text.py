@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.serial import json_text
+from core.storage.serial import json_text
 from stages.predict import live_text
 from stages.predict.live_text import LiveText, json_entries, json_list
 from tests.disk_tools import small_disk

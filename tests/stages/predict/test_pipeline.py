@@ -12,8 +12,7 @@ import pytest
 
 from core.detections import Detections, Filter
 from core.media.frame import Frame
-from stages.predict.clock import Clock
-from stages.predict.pipeline import run_pipeline
+from stages.predict.pipeline import Clock, run_pipeline
 from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
 from tests.head_tools import head_for
 

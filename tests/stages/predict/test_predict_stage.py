@@ -14,12 +14,12 @@ from core.artifacts import Checkpoint, Engine, GraftedModel, OnnxModel, Predicti
 from core.detections import Detections
 from core.errors import HooklineError
 from core.media.frame import Frame
-from core.media.limits import MAX_PIXELS
 from core.media.reader import read_frames
 from core.media.source import list_source
-from core.media.tolerance import Gap, Tolerance
-from core.opening import ModelForm
-from stages.predict import PredictConfig, check, hookline_stages, predict, select
+from core.media.tolerance import MAX_PIXELS, Gap, Tolerance
+from core.planning.opening import ModelForm
+from stages.predict import check, hookline_stages, predict, select
+from stages.predict.config import PredictConfig
 from tests.fake_parts import detections, fake_engine, fake_parts
 from tests.media_tools import write_levels, write_pictures
 from tests.stage_tools import Memory, make_context

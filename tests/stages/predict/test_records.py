@@ -10,7 +10,7 @@ import pytest
 from core.errors import HooklineError
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
-from stages.predict.naming import Names
+from stages.predict.annotated import ResultNames
 from stages.predict.records import CocoRecord, CsvRecord, ImageRecord, LabelRecord
 from tests.fake_parts import detections
 
@@ -29,7 +29,7 @@ FOUND = detections([20, 10, 60, 90, 0.75, 1], [0, 0, 200, 100, 0.5, 0])
 
 
 def test_coco_results_and_the_list_of_images(tmp_path: Path) -> None:
-    with CocoRecord(tmp_path, Names(TWO)) as boxes, ImageRecord(tmp_path, Names(TWO)) as images:
+    with CocoRecord(tmp_path, ResultNames(TWO)) as boxes, ImageRecord(tmp_path, ResultNames(TWO)) as images:
         for item, found in ((frame(TWO, 0), FOUND), (frame(TWO, 1, seconds=1.5), detections())):
             boxes.add(item, found)
             images.add(item, found)
@@ -44,7 +44,7 @@ def test_coco_results_and_the_list_of_images(tmp_path: Path) -> None:
 
 
 def test_nothing_at_all_is_valid_json(tmp_path: Path) -> None:
-    with CocoRecord(tmp_path, Names(TWO)):
+    with CocoRecord(tmp_path, ResultNames(TWO)):
         pass
     assert json.loads((tmp_path / "predictions.json").read_text()) == []
 
@@ -52,7 +52,7 @@ def test_nothing_at_all_is_valid_json(tmp_path: Path) -> None:
 def test_pycocotools_reads_the_results(tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
-    with CocoRecord(tmp_path, Names(TWO)) as boxes, ImageRecord(tmp_path, Names(TWO)) as images:
+    with CocoRecord(tmp_path, ResultNames(TWO)) as boxes, ImageRecord(tmp_path, ResultNames(TWO)) as images:
         boxes.add(frame(TWO, 0), FOUND)
         images.add(frame(TWO, 0), FOUND)
     truth = COCO()
@@ -66,7 +66,7 @@ def test_pycocotools_reads_the_results(tmp_path: Path) -> None:
 
 
 def test_label_files(tmp_path: Path) -> None:
-    with LabelRecord(tmp_path, Names(TWO)) as record:
+    with LabelRecord(tmp_path, ResultNames(TWO)) as record:
         record.add(frame(TWO, 0), FOUND)
         record.add(frame(TWO, 1), detections())
     first = "1 0.200000 0.500000 0.200000 0.800000 0.750000"
@@ -90,7 +90,7 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_an_exception_leaves_what_was_added(tmp_path: Path) -> None:
     def work() -> None:
-        with CocoRecord(tmp_path, Names(TWO)) as boxes, CsvRecord(tmp_path, ("a", "b")) as table:
+        with CocoRecord(tmp_path, ResultNames(TWO)) as boxes, CsvRecord(tmp_path, ("a", "b")) as table:
             boxes.add(frame(TWO, 0), FOUND)
             table.add(frame(TWO, 0), FOUND)
             raise KeyboardInterrupt
@@ -103,14 +103,14 @@ def test_an_exception_leaves_what_was_added(tmp_path: Path) -> None:
 
 def test_no_two_results_share_a_name() -> None:
     source = pictures("a.jpg", "a.png", "b.jpg", "sub/a.jpg")
-    names = Names(source)
+    names = ResultNames(source)
     labels = [names.label(frame(source, index)) for index in range(4)]
     assert labels == ["a.jpg.txt", "a.png.txt", "b.txt", "sub/a.txt"]
 
 
 def test_a_name_with_the_suffix_of_another_shares_no_result() -> None:
     source = pictures("a.jpg", "a.png", "a.jpg.png", "a.jpg-2.png")
-    labels = [Names(source).label(frame(source, index)) for index in range(4)]
+    labels = [ResultNames(source).label(frame(source, index)) for index in range(4)]
     assert len(set(labels)) == 4
 
 
@@ -124,12 +124,12 @@ def test_a_name_with_the_suffix_of_another_shares_no_result() -> None:
 )
 def test_a_folder_with_the_name_of_a_result_is_refused(kind: SourceKind, names: tuple[str, ...]) -> None:
     with pytest.raises(HooklineError, match=r"the source has a folder '.*', and a result of predict has this name"):
-        Names(Source("x", kind, tuple(Path("/x", name) for name in names), names))
+        ResultNames(Source("x", kind, tuple(Path("/x", name) for name in names), names))
 
 
 def test_grey_formats_are_annotated_as_png() -> None:
     source = pictures("a.pgm", "a.pgm.png", "b.PBM", "c.ppm")
-    names = Names(source)
+    names = ResultNames(source)
     assert [names.picture(frame(source, index)) for index in range(4)] == [
         "a.pgm-2.png",
         "a.pgm.png",
@@ -149,14 +149,14 @@ def test_every_reader_reads_names_with_line_ends(tmp_path: Path) -> None:
 
 def test_videos_of_one_stem() -> None:
     files = (Path("/x/a.avi"), Path("/x/a.mov"), Path("/x/b.avi"))
-    names = Names(Source("x", SourceKind.video, files, ("a.avi", "a.mov", "b.avi")))
+    names = ResultNames(Source("x", SourceKind.video, files, ("a.avi", "a.mov", "b.avi")))
     frames = [Frame(0, "", path, 12, np.zeros((1, 1, 3), np.uint8)) for path in files]
     assert [names.video(item) for item in frames] == ["a.avi.mp4", "a.mov.mp4", "b.mp4"]
     assert names.label(frames[2]) == "b_000012.txt"
 
 
 def test_a_stream_has_a_name() -> None:
-    names = Names(Source("0", SourceKind.stream, address="0"))
+    names = ResultNames(Source("0", SourceKind.stream, address="0"))
     assert names.video(Frame(3, "", None, 3, np.zeros((1, 1, 3), np.uint8))) == "stream.mp4"
 
 
@@ -166,4 +166,4 @@ def test_a_stream_has_a_name() -> None:
 )
 def test_image_ids_are_numbers_of_files_where_all_have_one(files: tuple[str, ...], ids: list[int]) -> None:
     source = pictures(*files)
-    assert [Names(source).image_id(frame(source, index)) for index in range(2)] == ids
+    assert [ResultNames(source).image_id(frame(source, index)) for index in range(2)] == ids

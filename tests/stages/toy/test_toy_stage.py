@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from core.data_yaml import read_data_yaml
-from core.dataset import list_samples, load_split
-from core.labels import load_labels
-from stages.toy import SHAPES, ToyConfig, toy
-from stages.toy.drawing import VISIBLE, draw
+from core.data.data_yaml import read_data_yaml
+from core.data.dataset import list_samples, load_split
+from core.data.labels import load_labels
+from stages.toy import toy
+from stages.toy.config import SHAPES, ToyConfig
+from stages.toy.generate import VISIBLE, draw
 from stages.toy.shapes import shape_mask
 from tests.stage_tools import make_context
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.parts import ModelFamily
-from stages.train import TrainConfig
+from core.kinds.model import ModelFamily
 from stages.train.checks import problems
+from stages.train.config import TrainConfig
 from tests import grid_family
 from tests.stage_tools import make_context
 

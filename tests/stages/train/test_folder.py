@@ -11,9 +11,9 @@ import pytest
 from filelock import FileLock
 
 from core.errors import HooklineError
-from core.incomplete import MARKER, Work, mark
-from core.ranks import Ranks
-from core.training import BEST, LAST, STATE
+from core.kinds.training import BEST, LAST, STATE
+from core.process.environment import Ranks
+from core.storage.incomplete import MARKER, IncompleteWork, mark
 from stages.train.folder import TrainingFolder
 
 RECORD = "0f0f.json"
@@ -221,10 +221,10 @@ def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> N
     left = tmp_path / "run" / "train"
     left.mkdir(parents=True)
     (left / STATE).write_bytes(b"state")
-    mark(left, Work("train", "0" * 64, {}))
+    mark(left, IncompleteWork("train", "0" * 64, {}))
     folder = TrainingFolder(tmp_path / "run" / "train-2", tmp_path / "cache" / RECORD)
     folder.path.mkdir()
-    mark(folder.path, Work("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
+    mark(folder.path, IncompleteWork("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
     with pytest.raises(HooklineError, match="no training with these options") as told:
         folder.prepare(resume=True, note=print)
     assert f"the one in '{left}' has others" in str(told.value)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from backends.yolov5.pictures.geometry import Floats
-from backends.yolov5.pictures.samples import Picture
-from backends.yolov5.pictures.tiles import Tile
+from backends.yolov5.data.boxes import Floats
+from backends.yolov5.data.mosaic import Tile
+from backends.yolov5.data.samples import Picture
 
 HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
 """OpenCV counts from the centres of pixels."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.yolov5.pictures.samples import Labelled, Picture
+from backends.yolov5.data.samples import LabelledImage, Picture
 from backends.yolov5.training.options import TrainingOptions
 
 PLAIN = TrainingOptions(
@@ -21,7 +21,7 @@ COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), 
 
 def rectangles(
     count: int, seed: int = 0, sizes: tuple[int, int] = (60, 200)
-) -> tuple[list[Labelled], Callable[[Path], Picture]]:
+) -> tuple[list[LabelledImage], Callable[[Path], Picture]]:
     """Samples of one box each, class = index, and what reads their pictures."""
     rng = np.random.default_rng(seed)
     samples, pictures = [], {}
@@ -34,11 +34,11 @@ def rectangles(
         path = Path(f"{index}.png")
         pictures[path] = picture
         box = [(left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height]
-        samples.append(Labelled(path, np.array([index], np.int32), np.array([box], np.float32)))
+        samples.append(LabelledImage(path, np.array([index], np.int32), np.array([box], np.float32)))
     return samples, lambda path: pictures[path]
 
 
-def textures(count: int, sizes: tuple[int, int] = (40, 120)) -> tuple[list[Labelled], Callable[[Path], Picture]]:
+def textures(count: int, sizes: tuple[int, int] = (40, 120)) -> tuple[list[LabelledImage], Callable[[Path], Picture]]:
     """Samples of random blots with up to four boxes each, some with none."""
     rng = np.random.default_rng(1)
     samples, pictures = [], {}
@@ -47,5 +47,5 @@ def textures(count: int, sizes: tuple[int, int] = (40, 120)) -> tuple[list[Label
         coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
         pictures[Path(f"{index}.png")] = coarse.repeat(8, 0).repeat(8, 1)[:height, :width].copy()
         boxes = rng.uniform(0.2, 0.4, (int(rng.integers(0, 5)), 4)).astype(np.float32)
-        samples.append(Labelled(Path(f"{index}.png"), rng.integers(0, 3, len(boxes)).astype(np.int32), boxes))
+        samples.append(LabelledImage(Path(f"{index}.png"), rng.integers(0, 3, len(boxes)).astype(np.int32), boxes))
     return samples, lambda path: pictures[path]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backends.yolov5.config import official
-from backends.yolov5.pictures.batches import TrainingBatches
+from backends.yolov5.data.batches import TrainingBatches
 from backends.yolov5.training.processes import Processes
 from tests.yolov5.pictures.made import PLAIN, rectangles
 from tests.yolov5.training_tools import recipe as quick

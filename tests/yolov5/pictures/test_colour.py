@@ -7,7 +7,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from backends.yolov5.pictures.colour import random_gains, write_planes
+from backends.yolov5.data.drawing import random_gains, write_planes
 from backends.yolov5.training.options import TrainingOptions
 
 

@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 import torch
 
+from backends.yolov5.data.images import TrainingImages
+from backends.yolov5.data.loader import Loader, _prepare_worker
+from backends.yolov5.data.sampler import EpochSampler, smallest_shapes
+from backends.yolov5.data.samples import LabelledImage
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.pictures.loader import Loader, _prepare_worker
-from backends.yolov5.pictures.sampler import EpochSampler, smallest_shapes
-from backends.yolov5.pictures.samples import Labelled
-from backends.yolov5.pictures.training import TrainingPictures
 from backends.yolov5.training.options import TrainingOptions
-from core import memory
-from core.media.picture import read_picture
-from core.training_choices import Cache
+from core.kinds.training import ImageCache
+from core.media.image import read_picture
+from core.process import resources as memory
 from tests.yolov5.pictures.made import textures
 
 EPOCHS = 3
@@ -33,7 +33,7 @@ EPOCHS = 3
 
 def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world=1, pin=False):
     samples, read = textures(count)
-    pictures = TrainingPictures(samples, read, TrainingOptions(mixup=0.3), imgsz=64, epochs=EPOCHS, seed=0)
+    pictures = TrainingImages(samples, read, TrainingOptions(mixup=0.3), imgsz=64, epochs=EPOCHS, seed=0)
     sizes = [read(sample.picture).shape[:2] for sample in samples]
     shapes = smallest_shapes(sizes, 64, 32) if rectangular else None
     sampler = EpochSampler(count=count, batch=batch, seed=0, rank=rank, world=world, shapes=shapes)
@@ -89,8 +89,8 @@ def test_a_batch_holds_pictures_targets_and_paths():
 @pytest.mark.parametrize("workers", [0, 1])
 def test_all_pictures_without_labels(workers):
     samples, read = textures(4)
-    bare = [Labelled(sample.picture, sample.classes[:0], sample.boxes[:0]) for sample in samples]
-    pictures = TrainingPictures(bare, read, TrainingOptions(), imgsz=64, epochs=1, seed=0)
+    bare = [LabelledImage(sample.picture, sample.classes[:0], sample.boxes[:0]) for sample in samples]
+    pictures = TrainingImages(bare, read, TrainingOptions(), imgsz=64, epochs=1, seed=0)
     (batch,) = Loader(pictures, EpochSampler(count=4, batch=4, seed=0), workers=workers).epoch(0)
     assert batch.targets.shape == (0, 6)
 
@@ -140,7 +140,7 @@ def test_an_unreadable_picture_is_one_line(workers):
             raise OSError("the file is truncated")
         return read(path)
 
-    pictures = TrainingPictures(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
+    pictures = TrainingImages(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
     loader = Loader(pictures, EpochSampler(count=10, batch=4, seed=0), workers=workers)
     with pytest.raises(TrainingError) as caught:
         list(loader.epoch(0))
@@ -226,7 +226,7 @@ def test_a_worker_whose_parent_is_gone_before_it_begins_ends(monkeypatch, alive)
 
 def test_memory_does_not_grow_from_epoch_to_epoch():
     samples, read = textures(64, sizes=(200, 300))
-    pictures = TrainingPictures(samples, read, TrainingOptions(), imgsz=320, epochs=1, seed=0)
+    pictures = TrainingImages(samples, read, TrainingOptions(), imgsz=320, epochs=1, seed=0)
     loader = Loader(pictures, EpochSampler(count=64, batch=16, seed=0), workers=1)
     list(loader.epoch(0))
     if not memory.reset_peak():
@@ -241,8 +241,8 @@ def test_memory_does_not_grow_from_epoch_to_epoch():
 def test_real_pictures(shared_data):
     files = sorted((shared_data / "coco_subset" / "images" / "train").glob("*.jpg"))[:24]
     samples = [_sample(file) for file in files]
-    pictures = TrainingPictures(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0)
-    cached = TrainingPictures(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0, cache=Cache.ram)
+    pictures = TrainingImages(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0)
+    cached = TrainingImages(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0, cache=ImageCache.ram)
     sampler = EpochSampler(count=24, batch=8, seed=0)
     results = [
         everything(Loader(made, sampler, workers=workers), [0]) for made, workers in ((pictures, 2), (cached, 0))
@@ -253,4 +253,4 @@ def test_real_pictures(shared_data):
 def _sample(file):
     label = Path(str(file).replace("images", "labels")).with_suffix(".txt")
     rows = np.loadtxt(label, ndmin=2) if label.is_file() else np.zeros((0, 5))
-    return Labelled(file, rows[:, 0].astype(np.int32), rows[:, 1:].astype(np.float32))
+    return LabelledImage(file, rows[:, 0].astype(np.int32), rows[:, 1:].astype(np.float32))

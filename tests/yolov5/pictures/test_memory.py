@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.yolov5.pictures import memory
+from backends.yolov5.data import reading as memory
 
 NAMES = {"v2": ("memory.max", "memory.current"), "v1": ("memory.limit_in_bytes", "memory.usage_in_bytes")}
 

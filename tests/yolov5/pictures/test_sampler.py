@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.yolov5.pictures.sampler import EpochSampler, smallest_shapes
-from backends.yolov5.pictures.samples import Labelled
-from backends.yolov5.pictures.weights import image_weights
+from backends.yolov5.data.sampler import EpochSampler, image_weights, smallest_shapes
+from backends.yolov5.data.samples import LabelledImage
 
 
 def indices(batches):
@@ -97,7 +96,7 @@ def test_smallest_shapes():
 
 def test_pictures_of_badly_found_rare_classes_weigh_more():
     samples = [
-        Labelled(Path(str(number)), np.array(classes, np.int32), np.full((len(classes), 4), 0.5, np.float32))
+        LabelledImage(Path(str(number)), np.array(classes, np.int32), np.full((len(classes), 4), 0.5, np.float32))
         for number, classes in enumerate([[0], [0, 0], [1], []])
     ]
     weights = image_weights(samples, np.array([0.5, 0.0, 0.3]))

@@ -8,12 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
-from backends.yolov5.pictures.boxes import follow, to_corners, to_fractions, worth_a_label
-from backends.yolov5.pictures.drawing import draw
-from backends.yolov5.pictures.geometry import Rectangle, project, random_matrix
-from backends.yolov5.pictures.samples import Labelled
-from backends.yolov5.pictures.scene import blend, compose, flip
-from backends.yolov5.pictures.tiles import mosaic, single
+from backends.yolov5.data.boxes import (
+    Rectangle,
+    follow,
+    project,
+    random_matrix,
+    to_corners,
+    to_fractions,
+    worth_a_label,
+)
+from backends.yolov5.data.drawing import draw
+from backends.yolov5.data.mosaic import blend, compose, flip, mosaic, single
+from backends.yolov5.data.samples import LabelledImage
 from backends.yolov5.training.options import TrainingOptions
 from tests.yolov5.pictures.canvas import compose_on_canvas
 
@@ -28,7 +34,7 @@ def smooth(shape, seed):
 SHAPES = ((320, 240), (200, 320), (320, 320), (120, 320))
 PICTURES = [smooth(shape, number) for number, shape in enumerate(SHAPES)]
 BOX = np.array([[0.5, 0.5, 0.4, 0.6], [0.2, 0.3, 0.2, 0.2]], np.float32)
-SAMPLES = [Labelled(Path(str(number)), np.array([number, number], np.int32), BOX) for number in range(4)]
+SAMPLES = [LabelledImage(Path(str(number)), np.array([number, number], np.int32), BOX) for number in range(4)]
 
 
 @pytest.mark.parametrize("seed", range(6))

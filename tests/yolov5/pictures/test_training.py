@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.yolov5.data.images import TrainingImages
+from backends.yolov5.data.samples import Draw, LabelledImage
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.pictures.samples import Draw, Labelled
-from backends.yolov5.pictures.training import TrainingPictures
 from backends.yolov5.training.options import TrainingOptions
-from core.training_choices import Cache
+from core.kinds.training import ImageCache
 from tests.yolov5.pictures.made import COLOURS, PLAIN, rectangles, textures
 
 SIDE = 128
@@ -30,7 +30,7 @@ UPRIGHT = {
 def pictures_of(*, epochs=10, **changes):
     samples, read = rectangles(6)
     settings = replace(PLAIN, **changes)
-    return TrainingPictures(samples, read, settings, imgsz=SIDE, epochs=epochs, seed=0)
+    return TrainingImages(samples, read, settings, imgsz=SIDE, epochs=epochs, seed=0)
 
 
 def box_of_pixels(image, number):
@@ -98,16 +98,16 @@ def test_boxes_hold_pixels_that_are_turned(changes):
 def test_a_turned_rectangle_inside_touches_all_sides_of_its_box():
     picture = np.zeros((100, 100, 3), np.uint8)
     picture[40:60, 30:70] = COLOURS[0]
-    sample = Labelled(Path("a"), np.zeros(1, np.int32), np.array([[0.5, 0.5, 0.4, 0.2]], np.float32))
+    sample = LabelledImage(Path("a"), np.zeros(1, np.int32), np.array([[0.5, 0.5, 0.4, 0.2]], np.float32))
     settings = replace(PLAIN, degrees=180.0, shear=10.0)
-    pictures = TrainingPictures([sample], lambda path: picture, settings, imgsz=SIDE, epochs=1, seed=0)
+    pictures = TrainingImages([sample], lambda path: picture, settings, imgsz=SIDE, epochs=1, seed=0)
     assert sum(check_boxes(pictures, Draw(0, 0, position), within=2) for position in range(40)) == 40
 
 
 def test_nothing_changed_is_the_letterbox_in_rgb():
     picture = np.random.default_rng(0).integers(0, 256, (SIDE // 2, SIDE, 3), dtype=np.uint8)
-    sample = Labelled(Path("a"), np.array([3], np.int32), np.array([[0.5, 0.25, 0.5, 0.5]], np.float32))
-    pictures = TrainingPictures([sample], lambda path: picture, PLAIN, imgsz=SIDE, epochs=1, seed=0)
+    sample = LabelledImage(Path("a"), np.array([3], np.int32), np.array([[0.5, 0.25, 0.5, 0.5]], np.float32))
+    pictures = TrainingImages([sample], lambda path: picture, PLAIN, imgsz=SIDE, epochs=1, seed=0)
     image, targets = pictures[Draw(0, 0)]
     inside = slice(SIDE // 4, SIDE // 4 + SIDE // 2)
     assert (image[:, inside].numpy() == picture[..., ::-1].transpose(2, 0, 1)).all()
@@ -137,7 +137,7 @@ def test_mixup_shows_the_boxes_of_two_mosaics():
 def test_the_draw_alone_decides():
     samples, read = textures(8)
     first, second = (
-        TrainingPictures(samples, read, TrainingOptions(mixup=0.5), imgsz=64, epochs=9, seed=5) for _ in range(2)
+        TrainingImages(samples, read, TrainingOptions(mixup=0.5), imgsz=64, epochs=9, seed=5) for _ in range(2)
     )
     draws = [Draw(epoch, index, position) for epoch in (0, 3) for index in range(8) for position in (0, 1)]
     made = {draw: first[draw] for draw in draws}
@@ -146,7 +146,7 @@ def test_the_draw_alone_decides():
         assert (made[draw][0] == again[0]).all()
         assert (made[draw][1] == again[1]).all()
     assert len({image.numpy().tobytes() for image, _ in made.values()}) == len(draws)
-    other = TrainingPictures(samples, read, TrainingOptions(mixup=0.5), imgsz=64, epochs=9, seed=6)
+    other = TrainingImages(samples, read, TrainingOptions(mixup=0.5), imgsz=64, epochs=9, seed=6)
     assert (other[draws[0]][0] != made[draws[0]][0]).any()
 
 
@@ -154,8 +154,8 @@ def test_the_draw_alone_decides():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (700, 1)])
 def test_pictures_of_a_pixel_and_without_labels(shape, options):
     picture = np.full((*shape, 3), 200, np.uint8)
-    sample = Labelled(Path("a"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
-    pictures = TrainingPictures([sample], lambda path: picture, options, imgsz=64, epochs=2, seed=0)
+    sample = LabelledImage(Path("a"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
+    pictures = TrainingImages([sample], lambda path: picture, options, imgsz=64, epochs=2, seed=0)
     for position in range(20):
         image, targets = pictures[Draw(0, 0, position)]
         assert image.shape == (3, 64, 64)
@@ -170,7 +170,7 @@ def test_what_is_not_seen_is_never_read():
         seen.append(path)
         return read(path)
 
-    pictures = TrainingPictures(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
+    pictures = TrainingImages(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
     for index in range(40):
         pictures[Draw(0, index)]
     assert 80 < len(seen) < 160
@@ -179,7 +179,7 @@ def test_what_is_not_seen_is_never_read():
 def test_a_mosaic_keeps_the_sample_it_is_of_among_random_ones():
     samples, read = rectangles(50)
     used = []
-    pictures = TrainingPictures(samples, lambda path: used.append(path) or read(path), replace(PLAIN, mosaic=1.0),
+    pictures = TrainingImages(samples, lambda path: used.append(path) or read(path), replace(PLAIN, mosaic=1.0),
                                 imgsz=64, epochs=1, seed=0)  # fmt: skip
     for index in range(50):
         used.clear()
@@ -191,8 +191,8 @@ def test_an_unreadable_picture_is_named():
     def unreadable(path):
         raise OSError("the file is empty")
 
-    sample = Labelled(Path("some/where.jpg"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
-    pictures = TrainingPictures([sample], unreadable, PLAIN, imgsz=64, epochs=1, seed=0)
+    sample = LabelledImage(Path("some/where.jpg"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
+    pictures = TrainingImages([sample], unreadable, PLAIN, imgsz=64, epochs=1, seed=0)
     with pytest.raises(TrainingError, match=r"'some/where.jpg' \(the file is empty\)"):
         pictures[Draw(0, 0)]
 
@@ -200,7 +200,8 @@ def test_an_unreadable_picture_is_named():
 def test_pictures_in_memory_give_the_same_bytes():
     samples, read = textures(6, sizes=(40, 300))
     direct, cached = (
-        TrainingPictures(samples, read, TrainingOptions(), imgsz=96, epochs=1, seed=0, cache=cache) for cache in Cache
+        TrainingImages(samples, read, TrainingOptions(), imgsz=96, epochs=1, seed=0, cache=cache)
+        for cache in ImageCache
     )
     kept = cached.read.pictures
     assert [picture.nbytes for picture in kept] == [direct.read(index).nbytes for index in range(6)]
@@ -211,20 +212,20 @@ def test_pictures_in_memory_give_the_same_bytes():
 
 def test_pictures_that_do_not_fit_the_memory_are_refused(monkeypatch):
     samples, read = textures(6)
-    monkeypatch.setattr("backends.yolov5.pictures.reading.available_memory", lambda: 1000)
+    monkeypatch.setattr("backends.yolov5.data.reading.available_memory", lambda: 1000)
     with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 images") as caught:
-        TrainingPictures(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache=Cache.ram)
+        TrainingImages(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache=ImageCache.ram)
     assert "cache=none" in caught.value.hint
 
 
 @pytest.mark.parametrize("beside", [1, 2])
 def test_pictures_that_every_process_keeps_are_counted_for_each(monkeypatch, beside):
     samples, read = textures(6)
-    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": Cache.ram, "beside": beside}
-    size = sum(picture.nbytes for picture in TrainingPictures(samples, read, PLAIN, **options).read.pictures)
-    monkeypatch.setattr("backends.yolov5.pictures.reading.available_memory", lambda: round(2 * size / 0.9))
+    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": ImageCache.ram, "beside": beside}
+    size = sum(picture.nbytes for picture in TrainingImages(samples, read, PLAIN, **options).read.pictures)
+    monkeypatch.setattr("backends.yolov5.data.reading.available_memory", lambda: round(2 * size / 0.9))
     if beside == 1:
-        TrainingPictures(samples, read, PLAIN, **options)
+        TrainingImages(samples, read, PLAIN, **options)
         return
     with pytest.raises(TrainingError, match=r"for 6 images at 96 pixels in each of 2 processes; 0\.0 GiB are"):
-        TrainingPictures(samples, read, PLAIN, **options)
+        TrainingImages(samples, read, PLAIN, **options)

@@ -12,8 +12,8 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training import autobatch
 from backends.yolov5.training.autobatch import largest_batch
-from backends.yolov5.training.metering import ProcessMeter
-from core import memory
+from backends.yolov5.training.memory import ProcessMeter
+from core.process import resources as memory
 from tests.yolov5_tools import tiny_weights
 
 CPU = torch.device("cpu")

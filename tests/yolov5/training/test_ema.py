@@ -7,7 +7,7 @@ import math
 import torch
 
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.ema import EMA
+from backends.yolov5.training.optimizer import EMA
 from tests.yolov5_tools import tiny_weights
 
 

@@ -9,10 +9,10 @@ import torch
 
 from backends.yolov5 import checkpoint
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.training.finite import Finite
+from backends.yolov5.training.hyperparameters import Hyperparameters
 from backends.yolov5.training.loop import Means, _memory_told
+from backends.yolov5.training.precision import Finite
 from backends.yolov5.training.processes import Processes
-from backends.yolov5.training.recipe import Recipe
 from backends.yolov5.training.state import load_state
 from tests.yolov5.training_tools import QUICK, TINY, MadeUpBatches, course
 
@@ -157,7 +157,7 @@ def test_memory_that_does_not_suffice_is_told(tmp_path, monkeypatch, place):
 )
 def test_a_smaller_batch_can_be_divided_among_the_processes(batch, world, advice):
     mine = Processes(0, world, torch.device("cpu"))
-    with pytest.raises(TrainingError) as caught, _memory_told(mine, Recipe(batch=batch), batch // world):
+    with pytest.raises(TrainingError) as caught, _memory_told(mine, Hyperparameters(batch=batch), batch // world):
         exhausted()
     assert caught.value.hint.startswith(advice)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.yolov5.training.fitness import fitness
+from backends.yolov5.training.trainer import fitness
 
 
 @pytest.mark.parametrize(("map50", "map50_95", "expected"), [(0, 0, 0), (1, 1, 1), (0.6, 0.4, 0.42), (1, 0, 0.1)])

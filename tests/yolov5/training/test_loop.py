@@ -14,7 +14,7 @@ from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.processes import Processes
-from core.training_choices import Amp
+from core.kinds.training import Amp
 from tests.yolov5.training_tools import TINY, MadeUpBatches, furthest, recipe, tiny_network
 
 HERE = Processes(0, 1, torch.device("cpu"))
@@ -86,7 +86,7 @@ class ByHand:
 
 
 def test_weights_and_their_average_move_as_in_a_loop_written_by_hand(monkeypatch):
-    monkeypatch.setattr("backends.yolov5.training.schedule.LEAST_WARMUP", 1)
+    monkeypatch.setattr("backends.yolov5.training.optimizer.LEAST_WARMUP", 1)
     batches = MadeUpBatches(count=5)
     start = exact_network().state_dict()
     loop = loop_of(batches, exact_network(), epochs=6, options=WARM)

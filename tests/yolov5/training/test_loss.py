@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.config import P5_ANCHORS, P6_ANCHORS, ModelConfig, scaled
-from backends.yolov5.training.ciou import ciou
+from backends.yolov5.training.assign import ciou
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
 from tests.yolov5.training.restated_loss import complete_iou, restated

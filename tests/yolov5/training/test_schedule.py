@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backends.yolov5.training.optimizer import make_optimizer
+from backends.yolov5.training.optimizer import Schedule, make_optimizer
 from backends.yolov5.training.options import TrainingOptions
-from backends.yolov5.training.schedule import Schedule
-from core.training_choices import Optimizer
+from core.kinds.training import Optimizer
 from tests.yolov5_tools import tiny_weights
 
 

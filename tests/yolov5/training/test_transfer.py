@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.config import official, scaled
+from backends.yolov5.convert_checkpoint import read
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.official import read
 from backends.yolov5.training.transfer import transfer
 from tests.yolov5_tools import tiny_weights
 

@@ -6,16 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from hookline import (
-    Availability,
-    BuildRequest,
-    HooklineError,
-    Precision,
-    QdqStyle,
-    Quantizer,
-    Runtime,
-    hookimpl,
-)
+from hookline import Availability, BuildRequest, HooklineError, Precision, QdqStyle, Quantizer, Runtime, hookimpl
 from hookline.ranges import Range
 
 if TYPE_CHECKING:

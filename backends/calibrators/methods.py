@@ -1,0 +1,115 @@
+"""The methods: minimum and maximum, percentile, entropy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.calibrators.histogram import Histogram, not_finite
+from core.calibration import TensorRange
+
+
+class MinMaxObserver:
+    """Keeps two numbers a tensor."""
+
+    def __init__(self) -> None:
+        self._extremes: dict[str, tuple[float, float]] = {}
+
+    def observe(self, name: str, values: NDArray[np.float32]) -> None:
+        """Take in one batch of one tensor.
+
+        Raises:
+            HooklineError: A value is NaN or infinite.
+        """
+        if not values.size:
+            return
+        low, high = float(values.min()), float(values.max())
+        if not math.isfinite(low) or not math.isfinite(high):
+            raise not_finite(name)
+        before = self._extremes.get(name, (low, high))
+        self._extremes[name] = min(low, before[0]), max(high, before[1])
+
+    def ranges(self) -> dict[str, TensorRange]:
+        """The range of each tensor seen: all of it."""
+        return {
+            name: TensorRange(min=low, max=high, low=low, high=high, amax=max(-low, high))
+            for name, (low, high) in self._extremes.items()
+        }
+
+
+def percentile_range(histogram: Histogram, percentile: float) -> TensorRange:
+    """Clip each end where ``percentile`` per cent of the values are on the inner side of it.
+
+    ``low``, ``high`` and ``amax`` are borders of bins, the outer ones, never beyond what was seen:
+    at least ``percentile`` of the values are >= low, as many are <= high, as many have |x| <= amax.
+    """
+    total = int(histogram.counts.sum())
+    outside = int(total * (1.0 - percentile / 100.0))
+    edges = histogram.edges()
+    low = edges[_first_beyond(histogram.counts, outside)]
+    high = edges[len(edges) - 1 - _first_beyond(histogram.counts[::-1], outside)]
+    magnitudes = histogram.magnitudes()
+    amax = (len(magnitudes) - _first_beyond(magnitudes[::-1], outside)) * histogram.width
+    return TensorRange(
+        min=histogram.min,
+        max=histogram.max,
+        low=max(float(low), histogram.min),
+        high=min(float(high), histogram.max),
+        amax=min(amax, max(-histogram.min, histogram.max)),
+    )
+
+
+def _first_beyond(counts: NDArray[np.int64], outside: int) -> int:
+    """Index of the first bin with more than ``outside`` values up to and including it."""
+    return int(np.searchsorted(np.cumsum(counts), outside, side="right"))
+
+
+Floats = NDArray[np.float64]
+
+
+def entropy_range(histogram: Histogram, levels: int) -> TensorRange:
+    """Symmetric ``amax`` by divergence; ``low`` and ``high`` are the extremes clipped to [-amax, amax]."""
+    extreme = max(-histogram.min, histogram.max)
+    amax = min(best_threshold(histogram.magnitudes(), levels) * histogram.width, extreme)
+    return TensorRange(
+        min=histogram.min, max=histogram.max, low=max(histogram.min, -amax), high=min(histogram.max, amax), amax=amax
+    )
+
+
+def best_threshold(counts: NDArray[np.int64], levels: int) -> int:
+    """How many bins of a histogram of |x| to keep, from ``levels`` to all."""
+    candidates = np.arange(min(levels, len(counts)), len(counts) + 1)
+    return int(candidates[np.argmin(divergences(counts, candidates, levels))])
+
+
+def divergences(counts: NDArray[np.int64], candidates: NDArray[np.int64], levels: int) -> Floats:
+    """KL(P || Q) of each threshold in ``candidates`` (numbers of bins); inf where Q misses a value of P."""
+    total = float(counts.sum())
+    kept = _cumulated(counts)[candidates]
+    outliers = total - kept
+    last = counts[candidates - 1]
+    borders = -(-np.arange(levels + 1) * candidates[:, None] // levels)
+    sums = np.diff(_cumulated(counts)[borders], axis=1)
+    filled = np.diff(_cumulated(counts > 0)[borders], axis=1)
+    filled[:, -1] += (last == 0) & (outliers > 0)
+    mass = sums.copy()
+    mass[:, -1] += outliers
+    inner = _cumulated(_x_log_x(counts.astype(np.float64)))[candidates - 1]
+    own = (inner + _x_log_x(last + outliers)) / total - np.log(total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(sums / (filled * kept[:, None]))
+        cross = np.where(mass > 0, mass * logs, 0.0).sum(axis=1) / total
+    divergence: Floats = np.where(kept > 0, own - cross, np.inf)
+    return divergence
+
+
+def _cumulated(values: NDArray[np.generic]) -> Floats:
+    """Sum of the first i values at index i."""
+    return np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+
+
+def _x_log_x(values: Floats) -> Floats:
+    result: Floats = values * np.log(np.where(values > 0, values, 1.0))
+    return result

@@ -1,0 +1,17 @@
+"""Options of the graft ``yolo_layer``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class YoloLayerOptions:
+    """Options of the graft ``yolo_layer``.
+
+    Attributes:
+        namespace: Domain and plugin namespace of the node; empty writes the bare node for C++ builds of the plugin,
+            which ONNX Runtime cannot run.
+    """
+
+    namespace: str = "hookline"

@@ -1,0 +1,180 @@
+"""Rewrites of a graph that keep its result and make it faster to quantise."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_graphsurgeon as gs
+
+from backends.graphsurgeon.topology import is_pointwise, made_by
+
+SILU = "QuickGelu"
+
+
+def quantise_channels_last(graph: gs.Graph) -> None:
+    """Move every fused SiLU and its Q to NHWC where it comes from there, and every Q behind a float convolution.
+
+    The values stay the same. Of a float convolution the size must be known: with a dynamic one its Q stays.
+    """
+    for silu in [node for node in graph.nodes if node.op == SILU]:
+        if _comes_from_nhwc(silu):
+            _move_silu(graph, silu)
+        elif _follows_float_conv(silu) and _size_known(silu.outputs[0]):
+            for quantise in _quantisers(silu.outputs[0]):
+                _transpose_floats(graph, quantise)
+
+
+def _comes_from_nhwc(silu: gs.Node) -> bool:
+    source = silu.inputs[0]
+    return made_by(source, "Transpose") and source.inputs[0].attrs["perm"] == list(TO_NCHW) and len(source.outputs) == 1
+
+
+def _follows_float_conv(silu: gs.Node) -> bool:
+    source = silu.inputs[0]
+    return made_by(source, "Conv") and not made_by(source.inputs[0].inputs[0], "DequantizeLinear")
+
+
+def _size_known(tensor: gs.Variable) -> bool:
+    return tensor.shape is not None and all(isinstance(size, int) for size in tensor.shape)
+
+
+def _quantisers(tensor: gs.Variable) -> list[gs.Node]:
+    return [node for node in tensor.outputs if node.op == "QuantizeLinear"]
+
+
+def _move_silu(graph: gs.Graph, silu: gs.Node) -> None:
+    """NHWC -> NCHW -> SiLU -> ... as NHWC -> SiLU, from where each Q reads; who wants floats gets them in NCHW."""
+    result = silu.outputs[0]
+    moved = gs.Variable(f"{result.name}_nhwc", result.dtype, permuted(result.shape, TO_NHWC))
+    silu.inputs[0] = silu.inputs[0].inputs[0].inputs[0]
+    silu.outputs[0] = moved
+    for quantise in _quantisers(result):
+        integers = quantise.outputs[0]
+        pixels = gs.Variable(f"{integers.name}_nhwc", integers.dtype, moved.shape)
+        quantise.inputs[0], quantise.outputs[0] = moved, pixels
+        transpose(graph, f"{quantise.name}/ToNchw", pixels, TO_NCHW, integers)
+    if result.outputs:
+        transpose(graph, f"{silu.name}/ToNchw", moved, TO_NCHW, result)
+
+
+def _transpose_floats(graph: gs.Graph, quantise: gs.Node) -> None:
+    """Q -> ... as NHWC -> Flatten -> Q -> Reshape -> NCHW -> ...: ONNX Runtime moves no Q back across a Flatten."""
+    integers = quantise.outputs[0]
+    batch, channels, height, width = quantise.inputs[0].shape
+    shape, rows = [batch, height, width, channels], [batch * height * width, channels]
+    floats = transpose(graph, f"{quantise.name}/ToNhwc", quantise.inputs[0], TO_NHWC)
+    flat = gs.Variable(f"{floats.name}_rows", np.float32, rows)
+    flat_integers = gs.Variable(f"{integers.name}_rows", integers.dtype, rows)
+    pixels = gs.Variable(f"{integers.name}_nhwc", integers.dtype, shape)
+    size = gs.Constant(f"{integers.name}_shape", np.array(shape, np.int64))
+    graph.layer(op="Flatten", name=f"{quantise.name}/Rows", inputs=[floats], outputs=[flat], attrs={"axis": 3})
+    quantise.inputs[0], quantise.outputs[0] = flat, flat_integers
+    graph.layer(op="Reshape", name=f"{quantise.name}/Pixels", inputs=[flat_integers, size], outputs=[pixels])
+    transpose(graph, f"{quantise.name}/ToNchw", pixels, TO_NCHW, integers)
+
+
+CONTRIB = "com.microsoft"
+TO_NHWC = (0, 2, 3, 1)
+TO_NCHW = (0, 3, 1, 2)
+
+
+def multiply_pointwise(graph: gs.Graph) -> None:
+    """Write every 1x1 Conv of dequantised data and weights as ``MatMulIntegerToFloat`` over [N, H, W, C].
+
+    What the Conv gives was float and stays float: the scales and the bias are applied while the integer
+    sums are written. A transpose on either side keeps NCHW for everybody else; the runtime removes those
+    that meet.
+    """
+    for node in [item for item in graph.nodes if _multiplies_integers(item)]:
+        _replace_activation(graph, node)
+
+
+def _multiplies_integers(node: gs.Node) -> bool:
+    return is_pointwise(node) and all(made_by(tensor, "DequantizeLinear") for tensor in node.inputs[:2])
+
+
+def _replace_activation(graph: gs.Graph, conv: gs.Node) -> None:
+    data, data_scale, data_zero = conv.inputs[0].inputs[0].inputs
+    weight, weight_scale, weight_zero = conv.inputs[1].inputs[0].inputs
+    result = conv.outputs[0]
+    matrix = gs.Constant(f"{weight.name}_matrix", np.ascontiguousarray(weight.values[:, :, 0, 0].T))
+    product = gs.Variable(f"{result.name}_nhwc", np.float32, permuted(result.shape, TO_NHWC))
+    operands = [
+        transpose(graph, f"{conv.name}/ToNhwc", data, TO_NHWC),
+        *(matrix, data_scale, weight_scale, data_zero, weight_zero),
+        *conv.inputs[2:],
+    ]
+    conv.outputs.clear()
+    graph.layer(op="MatMulIntegerToFloat", domain=CONTRIB, name=conv.name, inputs=operands, outputs=[product])
+    transpose(graph, f"{conv.name}/ToNchw", product, TO_NCHW, result)
+
+
+def transpose(
+    graph: gs.Graph, name: str, source: gs.Variable, order: tuple[int, ...], result: gs.Variable | None = None
+) -> gs.Variable:
+    """Append a Transpose; gives ``result``, made here where it is None."""
+    result = result or gs.Variable(f"{name}_output", source.dtype, permuted(source.shape, order))
+    graph.layer(op="Transpose", name=name, inputs=[source], outputs=[result], attrs={"perm": list(order)})
+    return result
+
+
+def permuted(shape: list[int | str] | None, order: tuple[int, ...]) -> list[int | str] | None:
+    """``shape`` in another order, None where it is not known."""
+    return [shape[axis] for axis in order] if shape else None
+
+
+DOUBLING = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+"""With these a Resize to twice the size repeats every pixel, in both directions."""
+
+
+def copy_pixels(graph: gs.Graph) -> None:
+    """Write every Resize of integers to twice their height and width as Concat and Reshape.
+
+    It is exact. Sizes must be known: a Resize of dynamic shape stays.
+    """
+    for node in [item for item in graph.nodes if _doubles_integers(item)]:
+        _replace(graph, node)
+
+
+def _doubles_integers(node: gs.Node) -> bool:
+    """DQ -> Resize -> Q with one scale, [N, C, H, W] -> [N, C, 2H, 2W]."""
+    if node.op != "Resize" or any(node.attrs.get(name) != value for name, value in DOUBLING.items()):
+        return False
+    source, result = node.inputs[0], node.outputs[0]
+    followers = result.outputs
+    if not made_by(source, "DequantizeLinear") or [item.op for item in followers] != ["QuantizeLinear"]:
+        return False
+    grids = (source.inputs[0].inputs[1:], followers[0].inputs[1:])
+    if any(not np.array_equal(one.values, other.values) for one, other in zip(*grids, strict=True)):
+        return False
+    shape = source.shape or []
+    return len(shape) == 4 and all(isinstance(item, int) for item in shape) and _twice(shape) == result.shape
+
+
+def _twice(shape: list[int]) -> list[int]:
+    batch, channels, height, width = shape
+    return [batch, channels, 2 * height, 2 * width]
+
+
+def _replace(graph: gs.Graph, resize: gs.Node) -> None:
+    batch, channels, height, width = resize.inputs[0].shape
+    integers = resize.inputs[0].inputs[0].inputs[0]
+    quantise = resize.outputs[0].outputs[0]
+    result = quantise.outputs[0]
+    quantise.outputs.clear()
+    # In NHWC a pixel is one run of bytes, and a row is: pixel after pixel, then row after row is written twice.
+    pixels = transpose(graph, f"{resize.name}/ToNhwc", integers, TO_NHWC)
+    row = width * 2 * channels
+    wide = _twice_along(graph, f"{resize.name}/Columns", pixels, 3, [batch, height, row])
+    tall = _twice_along(graph, f"{resize.name}/Rows", wide, 2, [batch, 2 * height, 2 * width, channels])
+    transpose(graph, f"{resize.name}/ToNchw", tall, TO_NCHW, result)
+
+
+def _twice_along(graph: gs.Graph, name: str, source: gs.Variable, axis: int, shape: list[int]) -> gs.Variable:
+    """``source`` beside itself along its last axis, read as ``shape``."""
+    size = [*source.shape[:axis], 2 * source.shape[axis]]
+    pair = gs.Variable(f"{name}_pair", source.dtype, size)
+    result = gs.Variable(f"{name}_output", source.dtype, shape)
+    sizes = gs.Constant(f"{name}_shape", np.array(shape, np.int64))
+    graph.layer(op="Concat", name=f"{name}/Concat", inputs=[source, source], outputs=[pair], attrs={"axis": axis})
+    graph.layer(op="Reshape", name=f"{name}/Reshape", inputs=[pair, sizes], outputs=[result])
+    return result

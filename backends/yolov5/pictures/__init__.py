@@ -1,1 +1,0 @@
-"""Pictures for training: reading, augmentation, batches."""

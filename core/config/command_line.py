@@ -1,0 +1,268 @@
+"""The arguments of the command line, checked before Hydra reads them: paths are taken as typed, mistakes get one line.
+
+Hydra's grammar gives a meaning to ``( ) [ ] { } = # , ' ~ & $``. A path may hold all of them, so an argument that the
+grammar cannot read, or reads as something else than the file that lies there, is quoted. Everything else reaches Hydra
+as it was typed.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from core.config.explain import unknown_option
+from core.config.flags import read_flags
+from core.config.wrong_values import renamed_option
+from core.errors import LONGEST_LINE, HooklineError, nearest, shown, unknown
+from core.files.paths import user_path
+from core.files.quoting import command, hydra_quoted, shell_word
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS
+from core.plugins.option_list import option_fields
+from core.plugins.registry import Registry
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+LONGEST_ARGUMENT = 16384
+"""Characters of an argument that Hydra's parser reads; its time grows with the square of the length."""
+DEEPEST = 32
+"""Brackets in brackets in a value; Hydra's parser calls itself for each."""
+NAME_BYTES, PATH_BYTES = 255, 4095
+"""What Linux allows for one name and for a path."""
+PLACES = frozenset({"data", "source", "store", "weights"})
+"""Top-level options that name a file or a folder."""
+OUTPUTS = frozenset({"hydra.run.dir", "hydra.sweep.dir", "store"})
+"""Options that name a folder which a run may create."""
+GROUPS = {"stage": "+stage=[load,export]"}
+"""Config groups, an option of which is chosen by its name, with an example."""
+_NAME = re.compile(r"[\w./-]{1,200}")
+"""What can be the name of a configuration."""
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Arguments as Hydra is to get them.
+
+    Attributes:
+        arguments: Flags and overrides.
+        notes: What was decided where an argument could be read in two ways.
+    """
+
+    arguments: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def prepared(arguments: Sequence[str], registry: Registry) -> CommandLine:
+    """Check the arguments and quote the paths among them.
+
+    Raises:
+        HooklineError: An unknown flag, an argument that cannot be read, or a stage that is not a name.
+    """
+    flags = read_flags(arguments)
+    others = [item for item in arguments if item not in flags.overrides]
+    if flags.shell_completion:
+        return CommandLine((*flags.overrides, *others))  # argparse wants all overrides in one place
+    sweep = flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides
+    reader = _ArgumentReader(tuple(arguments), sweep=sweep, registry=registry)
+    overrides = [reader.read(item) for item in flags.overrides]
+    reader.check_groups()
+    return CommandLine((*overrides, *others), tuple(reader.notes))
+
+
+class _ArgumentReader:
+    """Reads one argument after the other."""
+
+    def __init__(self, arguments: tuple[str, ...], *, sweep: bool, registry: Registry) -> None:
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        self.notes: list[str] = []
+        self._arguments, self._sweep, self._registry = arguments, sweep, registry
+        self._options = dict(option_fields(registry))
+        self._paths = PLACES | OUTPUTS | {name for name, item in self._options.items() if item.metadata.get("place")}
+        self._nodes = {name.rpartition(".")[0] for name in self._options} - {""}
+        self._parser = OverridesParser.create()
+        self._chosen: list[Override] = []
+
+    def read(self, argument: str) -> str:
+        """Return an argument as Hydra is to get it."""
+        name, equals, text = argument.partition("=")
+        key = name.lstrip("+")
+        if renamed := renamed_option(key.removeprefix("~")):
+            raise renamed
+        if not equals and not argument.startswith("~"):
+            raise self._no_value(argument)
+        if not key:
+            raise HooklineError(f"{shown(argument)} has no name before the '='", "options come as name=value")
+        if not text and key in self._options and self._options[key].type not in {str, "str"}:
+            raise HooklineError(f"{key}= has no value", f"write {key}=<value>, or {key}=null for the default")
+        if key in OUTPUTS and text.startswith("~"):  # Hydra would make a folder of this name
+            text = str(user_path(text))
+            argument = f"{name}={text}"
+        literal = f"{name}={hydra_quoted(text)}"
+        if len(argument) > LONGEST_ARGUMENT:
+            raise HooklineError(
+                f"the value of {key[:80]} has {len(text)} characters; at most {LONGEST_ARGUMENT} are read",
+                "put a long list into a file",
+            )
+        if _depth(text) > DEEPEST:
+            raise HooklineError(
+                f"the value of {key[:80]} nests more than {DEEPEST} deep", "give a plain value or a list"
+            )
+        if key in self._paths:
+            _check_names(key, text)
+        found = self._parsed(argument)
+        if found is None:
+            if key in self._paths or ("/" in text and _exists(text)):
+                return literal
+            raise self._unreadable(argument, literal)
+        if found.is_add() and key not in self._options and key.rpartition(".")[0] in self._nodes:
+            raise unknown_option(key, self._registry)
+        if key in GROUPS or "/" in key:
+            self._chosen.append(found)
+        if _is_text(found, text):
+            return argument
+        sweeps = found.is_sweep_override()
+        if (key in self._paths or "/" in text) and _exists(text):
+            if sweeps and self._sweep:
+                self.notes.append(f"'{text}' exists and is read as one path, not as a sweep")
+            return literal
+        if sweeps and key in OUTPUTS and not (self._sweep and key == "store"):
+            return literal
+        if sweeps and not self._sweep:
+            raise self._stray_sweep(key, name, text, literal)
+        return argument
+
+    def check_groups(self) -> None:
+        """Refuse stages that are not names; Hydra would fail on them in a way of its own.
+
+        Raises:
+            HooklineError: Says what is possible.
+        """
+        for item in self._chosen:
+            for value in _alternatives(item):
+                names = value if isinstance(value, list) else [value]
+                for name in names:
+                    if not isinstance(name, str) or not _NAME.fullmatch(name):
+                        raise self._no_name(item.key_or_group, name)
+        for kind, example in GROUPS.items():
+            if sum(item.key_or_group == kind for item in self._chosen) > 1:
+                raise HooklineError(f"{kind}= is given more than once", f"give it once: {example}")
+
+    def _no_name(self, group: str, value: object) -> HooklineError:
+        name = "null" if value is None else value
+        if group in GROUPS:
+            return unknown(group, name, self._registry.all(KINDS[f"{group}s"][0]))
+        return HooklineError(f"{group}={shown(name)} does not name a configuration", f"write {group}=<name>")
+
+    def _parsed(self, argument: str) -> Override | None:
+        """Return what Hydra's grammar makes of an argument; None where it makes nothing of it."""
+        from hydra.errors import HydraException
+
+        try:
+            return self._parser.parse_override(argument)
+        except (HydraException, ValueError, RecursionError):  # numbers of 5000 digits, lists nested 1000 deep
+            return None
+
+    def _no_value(self, argument: str) -> HooklineError:
+        """Return the error for a word alone, which may be the name of a stage or an option, or a file."""
+        bare = argument.lstrip("+")
+        meant = {name: f"{name}=<value>" for name in self._options} | {
+            name: f"+stage={name}" for name in self._registry.all(Stage)
+        }
+        if os.path.lexists(os.path.expanduser(argument)):  # noqa: PTH111
+            path = hydra_quoted(argument)
+            hint = (
+                f"did you mean {' or '.join(shell_word(f'{word}={path}') for word in ('source', 'weights', 'data'))}?"
+            )
+        elif similar := nearest(bare, meant):
+            hint = f"did you mean {meant[similar[0]]}?"
+        else:
+            hint = "options come as name=value, stages as +stage=<name>"
+        return HooklineError(f"{shown(argument)} has no '='", hint)
+
+    def _unreadable(self, argument: str, literal: str) -> HooklineError:
+        """Return the error for a value that Hydra's grammar cannot read, with the line that it can."""
+        from hydra.errors import HydraException
+
+        name, _, text = argument.partition("=")
+        try:
+            self._parser.parse_override(f"{name}=1")
+        except HydraException:
+            return HooklineError(f"{shown(name)} is not the name of an option", "options come as name=value")
+        if name not in {*self._options, *GROUPS} and not name.startswith(("+", "~", "hydra")):
+            return unknown_option(name, self._registry)
+        if text.strip("+-").isdecimal():
+            return HooklineError(f"{name}= is a number of {len(text)} digits", "give a smaller one")
+        return HooklineError(
+            f"the value of {name}= cannot be read: {shown(text)}",
+            f"quote what is meant as text: {self._line(argument, literal)}",
+        )
+
+    def _stray_sweep(self, key: str, name: str, text: str, literal: str) -> HooklineError:
+        """Return the error for several values in a single run."""
+        kind = str(self._options[key].type) if key in self._options else "list" if key == "stage" else ""
+        ways = ["a sweep: -m"]
+        if "Any" in kind or "list" in kind:
+            parts = ",".join(hydra_quoted(part) for part in text.split(","))
+            ways.append(f"a list: {shell_word(f'{name}=[{parts}]')}")
+        if key in self._paths:
+            ways.append(f"one path with that name: {shell_word(literal)}")
+        return HooklineError(f"{name}={shown(text)} has several values, as for a sweep", "; ".join(ways))
+
+    def _line(self, argument: str, literal: str) -> str:
+        """Return the whole command with the argument quoted, or that alone where the message would be too long."""
+        line = command([literal if item == argument else item for item in self._arguments])
+        return line if len(line) <= LONGEST_LINE // 2 else shell_word(literal)
+
+
+def _check_names(key: str, text: str) -> None:
+    """Refuse a path that no file system can hold, and an address for a folder that would be created."""
+    if key in OUTPUTS and "://" in text and not _exists(text):
+        raise HooklineError(f"{key}={shown(text)} is an address, not a path", "give a folder on this machine")
+    longest = max(len(os.fsencode(part)) for part in text.split("/"))
+    size = len(os.fsencode(text))
+    if not text.startswith(("[", "{", "'", '"')) and "://" not in text and (longest > NAME_BYTES or size > PATH_BYTES):
+        raise HooklineError(
+            f"{key}={shown(text)} is not a path: a name has at most {NAME_BYTES} bytes, a path {PATH_BYTES}",
+            "give an existing path",
+        )
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets nest, those in quotes included."""
+    steps = (1 if sign in "[{(" else -1 for sign in text if sign in "[{()}]")
+    return max(accumulate(steps), default=0)
+
+
+def _is_text(found: Override, text: str) -> bool:
+    """Return whether the grammar takes a value as it was typed."""
+    if found.is_sweep_override() or "${" in text:
+        return False
+    value = found.value()
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and str(value) == text
+
+
+def _exists(text: str) -> bool:
+    """Return whether a file or folder has exactly this name or, for a glob, its folder without patterns."""
+    path = os.path.expanduser(text)  # noqa: PTH111  Path.expanduser raises where there is no such user
+    if os.path.lexists(path):
+        return True
+    parts = path.split("/")
+    magic = next((index for index, part in enumerate(parts) if glob.has_magic(part)), 0)
+    return magic > 0 and os.path.isdir("/".join(parts[:magic]) or "/")  # noqa: PTH112
+
+
+def _alternatives(item: Override) -> list[object]:
+    """Return the value of an option, or the values of a sweep."""
+    if not item.is_sweep_override():
+        return [item.value()]
+    if not item.is_discrete_sweep() or (item.value_type and "GLOB" in item.value_type.name):
+        return []
+    values = list(item.sweep_iterator())
+    return [getattr(value, "text", value) for value in values]

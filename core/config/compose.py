@@ -1,0 +1,212 @@
+"""Builds the root of the config from what the plugins registered, and turns it into typed objects.
+
+Every registered stage has its options in the config, whichever stages are asked for, because the
+plan may add stages. Each stage is also an option of the group ``stage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins as HydraPlugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+
+from core.config.wrong_values import renamed_option
+from core.errors import HooklineError, unknown
+from core.kinds.family_options import family_options_of
+from core.kinds.model import ModelFamily
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS, PART_KINDS
+from core.options.following import misfits
+from core.options.words import Words
+from core.plugins.containment import Fault, PluginError, source_place
+from core.plugins.discovery import Plugins
+from core.plugins.option_nodes import options_at, options_root, register_resolvers, split_options
+from core.plugins.registry import Registry
+from core.storage.serial import DataclassInstance
+
+SCHEMA = "hookline_schema"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for, typed.
+
+    Attributes:
+        stages: Names in the order written.
+        words: The top-level options.
+        configs: Options by stage name.
+        options: Options by kind and name of a part.
+        registry: The parts, without those whose options do not take the values that they follow.
+    """
+
+    stages: tuple[str, ...]
+    words: Words
+    configs: Mapping[str, DataclassInstance]
+    options: Mapping[tuple[str, str], DataclassInstance]
+    registry: Registry
+
+
+class PluginSearchPath(SearchPathPlugin):
+    """Adds the packages of the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package.
+
+    Attributes:
+        packages: (plugin, package) of each; of the plugins that were registered last.
+    """
+
+    packages: tuple[tuple[str, str], ...] = ()
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the packages."""
+        for name, package in self.packages:
+            search_path.append(provider=name, path=f"pkg://{package}")
+
+
+def register(plugins: Plugins) -> None:
+    """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
+    register_resolvers(_default_release(plugins.registry))
+    store = ConfigStore.instance()
+    registry = plugins.registry
+    store.store(name=SCHEMA, node=options_root(registry))
+    for name in registry.all(Stage):
+        store.store(group="stage", name=name, node={name: {}})
+    PluginSearchPath.packages = tuple(plugins.conf_packages)
+    HydraPlugins.instance().register(PluginSearchPath)
+
+
+def _default_release(registry: Registry) -> str | None:
+    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)
+
+
+def followed(default: object, given: Mapping[str, str | None], registry: Registry) -> object:
+    """Return the value of an option that follows a top-level one.
+
+    Args:
+        default: Of the option, as :func:`core.options.fields.shared` makes it.
+        given: The top-level options that are set.
+        registry: For the release that ``weights`` is by default.
+    """
+    register_resolvers(_default_release(registry))
+    return OmegaConf.create({**vars(Words()), **given, "value": default})["value"]
+
+
+def typed(config: DictConfig, registry: Registry) -> Request:
+    """Return the composed config as typed objects; a ``DictConfig`` never travels further than here.
+
+    Raises:
+        HooklineError: An option that nothing reads.
+    """
+    stages = tuple(str(name) for name in config.stage)
+    _reject_strangers(config, registry)
+    words = {name: options_at(config, name) for name in Words.__dataclass_fields__}
+    needed, overridden = {*stages, *map(str, words.values())}, _overridden()
+    options, configs = dict[tuple[str, str], DataclassInstance](), dict[str, DataclassInstance]()
+    refused: list[PluginError] = []
+    for kind, name, declared in _declared(registry):
+        try:
+            if kind == "stages":
+                configs[name] = split_options(declared, options_at(config, name), overridden.get(name, set()))
+            else:
+                options[kind, name] = options_at(config, kind, name) or declared()
+        except Exception as error:
+            origin = registry.origin(kind, name)
+            if not origin.outside or (name in needed and isinstance(error, HooklineError)):
+                raise
+            reason = _misfit(config, (name,) if kind == "stages" else (kind, name), declared) or error
+            refusal = PluginError(origin, f"options of '{name}'", reason, source_place(declared))
+            if name in needed:
+                raise refusal from error
+            refused.append(refusal)
+    refused += _refusing_families(configs.values(), registry)
+    return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
+
+
+def _misfit(config: DictConfig, keys: tuple[str, ...], declared: type[DataclassInstance]) -> Fault | None:
+    """Return why an option that follows another one does not take its value; None where each does."""
+    node = OmegaConf.select(config, ".".join(keys))
+    return next(map(Fault, misfits(declared, node, Words)), None) if isinstance(node, DictConfig) else None
+
+
+def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry) -> Iterator[PluginError]:
+    """Yield an error for each model family whose training options cannot be made of the values given."""
+    given = [family_options_of(config) for config in configs]
+    for family in registry.all(ModelFamily).values():
+        if family.training is None:
+            continue
+        try:
+            for options in given:
+                options.of(family.training)
+        except Exception as error:
+            origin = registry.origin("models", family.name)
+            if not origin.outside:
+                raise
+            what = f"training options of the model family '{family.name}'"
+            yield PluginError(origin, what, error, source_place(family.training))
+
+
+def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInstance]]]:
+    """Yield kind, name and options class of every stage and part."""
+    yield from (("stages", name, stage.signature.config) for name, stage in registry.all(Stage).items())
+    for kind, descriptor in PART_KINDS.items():
+        yield from ((kind, name, part.options) for name, part in registry.all(descriptor).items())
+
+
+def _reject_strangers(config: DictConfig, registry: Registry) -> None:
+    """Refuse what ``+name=`` or ``++name=`` added and nothing reads, e.g. a misspelt option."""
+    from core.config.explain import unknown_option
+
+    known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
+    for name in map(str, config):
+        if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
+            raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
+    for name in known & set(map(str, config)):
+        for stranger in _strangers(config._get_node(name), name):
+            raise unknown_option(stranger, registry)
+    for stage, content in config.stage.items():
+        if content:
+            raise HooklineError(f"+stage={stage} takes no options of its own", f"write {stage}.<option>=<value>")
+    for stranger in _strangers(HydraConfig.instance().cfg, ""):
+        if stranger != "hydra.env":  # Hydra adds it
+            raise unknown_option(stranger, registry)
+
+
+def _strangers(node: object, name: str) -> Iterator[str]:
+    """Yield the keys of structured configs in ``node`` that their classes do not declare, dotted."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    kind = OmegaConf.get_type(node)
+    declared = kind.__dataclass_fields__ if is_dataclass(kind) else None
+    for key in map(str, node):
+        option = f"{name}.{key}" if name else key
+        if declared is not None and key not in declared:
+            yield option
+        else:
+            yield from _strangers(node._get_node(key), option)
+
+
+def _overridden() -> dict[str, set[str]]:
+    """Return the names of the options that were set by arguments, by what precedes the first dot.
+
+    ``train={lr0: 0.1}`` sets ``train.lr0``.
+    """
+    found: dict[str, set[str]] = {}
+    for override in HydraConfig.get().overrides.task if HydraConfig.initialized() else []:
+        name, _, value = str(override).lstrip("+").partition("=")
+        group, _, option = name.partition(".")
+        names = [option.partition(".")[0]] if option else _keys(name, value)
+        found.setdefault(group, set()).update(names)
+    return found
+
+
+def _keys(name: str, value: str) -> list[str]:
+    """Return the keys of an argument whose value is a dictionary."""
+    if not value.startswith("{"):
+        return []
+    content = OverridesParser.create().parse_override(f"{name}={value}").value()
+    return [str(key) for key in content] if isinstance(content, dict) else []

@@ -1,0 +1,212 @@
+"""Hydra's and OmegaConf's errors in one line, with the nearest names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
+
+from core.config.wrong_values import renamed_option, wrong_value
+from core.errors import HooklineError, nearest, shown, unknown
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS, PART_KINDS
+from core.options.words import Words
+from core.plugins.option_list import option_names
+from core.plugins.registry import Registry
+
+HELP = "`python -m core.run --help` shows the options"
+LONGEST_HINT = 160
+"""Characters of a hint that lists all options of a part; where it would be longer, it says where they are listed."""
+_VALUE_OF_GROUP = re.compile(r"is not a subclass of (\w+)\. value:")
+"""OmegaConf's message for a value where a class of options belongs."""
+_OPTIONS_OF_WORD = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
+"""OmegaConf's message for options where a value belongs."""
+_NOT_SET = re.compile(r"Could not override '([^']+)'")
+"""Hydra's message for an option that it could not set."""
+_UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
+"""OmegaConf's message for a key that a structured config does not have."""
+
+
+@contextmanager
+def explained(registry: Registry) -> Iterator[None]:
+    """Raise the user's mistake behind a configuration error in place of it.
+
+    Raises:
+        HooklineError: As :func:`explain` gives it; every other exception passes unchanged.
+    """
+    try:
+        yield
+    except Exception as error:
+        mistake = explain(error, registry)
+        if mistake is None:
+            raise
+        raise mistake from error
+
+
+def explain(error: BaseException, registry: Registry) -> HooklineError | None:
+    """The user's mistake behind a configuration error; None where it is not one."""
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, HooklineError):
+            return link
+    for link in chain:
+        if isinstance(link, MissingConfigException) and link.missing_cfg_file:
+            return _missing_config(link, registry)
+    for link in chain:
+        if found := _undeclared(link, _overridden(chain), registry):
+            return found
+    for link in chain:
+        if found := _wrong_option(link, registry):
+            return found
+    for link in chain:
+        if isinstance(link, OmegaConfBaseException) and (wrong := wrong_value(link, registry)):
+            return wrong
+    for kind in (OverrideParseException, OmegaConfBaseException, HydraException):
+        for link in chain:
+            if isinstance(link, kind):
+                return HooklineError(_one_line(link), HELP)
+    return None
+
+
+def _missing_config(error: MissingConfigException, registry: Registry) -> HooklineError:
+    """Return the error for a name that no YAML file and no plugin has."""
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    if renamed := renamed_option(group):
+        return renamed
+    if group == "stage":
+        return registry.not_found("stages", name)
+    if error.options is not None:
+        return unknown(group, name, error.options)
+    return HooklineError(
+        f"there is no configuration file '{error.missing_cfg_file}'", "--config-dir=<folder> adds a folder"
+    )
+
+
+def _overridden(chain: Iterable[BaseException]) -> str:
+    """Return the option on the command line that Hydra could not set; empty where the error is not of one."""
+    return next((match.group(1) for link in chain if (match := _NOT_SET.search(str(link)))), "")
+
+
+def _undeclared(error: BaseException, overridden: str, registry: Registry) -> HooklineError | None:
+    """Return the error for an option in a YAML file or a dictionary that the class of its node does not declare.
+
+    Args:
+        error: Names the first key that does not exist.
+        overridden: The whole option, where it stands on the command line.
+        registry: For the options.
+    """
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and error.full_key and _UNDECLARED.search(str(error)):
+        key = str(error.full_key)
+        return unknown_option(overridden if overridden.startswith(f"{key}.") else key, registry)
+    return None
+
+
+def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | None:
+    text = str(error)
+    if name := _overridden([error]):
+        if name == "stage":
+            return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
+        return unknown_option(name, registry)
+    if match := re.search(r"Could not delete (?:from config\. )?'([^']+)'", text):
+        return HooklineError(f"'~{match.group(1)}' removes an option, which is not possible", "leave it out")
+    if match := re.search(r"force-add of config groups is not supported: '\++([^']+)'", text):
+        return HooklineError(f"'++{match.group(1)}' has one plus sign too many", f"write +{match.group(1)}")
+    if text.startswith("Config group override must be"):
+        return HooklineError("a configuration group takes the name of one of its files", HELP)
+    if isinstance(error, InterpolationResolutionError):
+        missing = re.search(r"Interpolation key '([^']+)' not found", text)
+        if missing and (renamed := renamed_option(missing.group(1))):
+            return renamed
+        return HooklineError(
+            f"{error.full_key or 'an option'} refers to something that cannot be resolved: {text.splitlines()[0]}",
+            "${name} stands for the value of another option; where a '$' is meant, write \\${",
+        )
+    if isinstance(error, OmegaConfBaseException) and (mistake := _word_for_group(error, registry)):
+        return mistake
+    if isinstance(error, OmegaConfBaseException) and "is not Optional" in text:
+        return HooklineError(f"{error.full_key}=null is not possible", "give a value, or leave the option out")
+    return None
+
+
+def _word_for_group(error: OmegaConfBaseException, registry: Registry) -> HooklineError | None:
+    """Return the error for a value in place of a group of options, or for options of a word; None for other errors."""
+    name = str(error.full_key or "")
+    if match := _VALUE_OF_GROUP.search(str(error)):
+        group = _groups(registry).get(match.group(1)) or name or match.group(1)
+        if renamed := renamed_option(group):
+            return renamed
+        inside = [option for option in option_names(registry) if option.startswith(f"{group}.")][:3]
+        return HooklineError(
+            f"'{group}' is a group of options and takes no value", f"its options: {', '.join(inside)}, ..."
+        )
+    if name in {item.name for item in fields(Words)} and _OPTIONS_OF_WORD.search(str(error)):
+        return HooklineError(f"'{name}' takes a value and has no options of its own", f"write {name}=<value>; {HELP}")
+    return None
+
+
+def _groups(registry: Registry) -> dict[str, str]:
+    """Return the group of options by the name of its class, which is all that OmegaConf says where files are merged."""
+    found = {stage.signature.config.__name__: stage.name for stage in registry.all(Stage).values()}
+    for kind, descriptor in PART_KINDS.items():
+        named = registry.all(descriptor).items()
+        found |= {part.options.__name__: f"{kind}.{name}" for name, part in named if fields(part.options)}
+    return found
+
+
+def unknown_option(name: str, registry: Registry) -> HooklineError:
+    """Return the error for an option that does not exist, with similar options of the same stage or part first.
+
+    An option that was renamed is reported with its new name.
+    """
+    if renamed := renamed_option(name):
+        return renamed
+    if name.startswith("hydra."):
+        return HooklineError(f"unknown option {shown(name)}", "`python -m core.run --cfg hydra` shows those of Hydra")
+    if missing := _missing_owner(name, registry):
+        return missing
+    known = list(option_names(registry))
+    head, _, tail = name.rpartition(".")
+    siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
+    meant = [siblings[item] for item in nearest(tail, siblings)] or nearest(name, known)
+    question = f"did you mean {' or '.join(meant)}? " if meant else ""
+    stage = head if head in registry.all(Stage) else ""
+    listing = f"{question}possible: {', '.join(siblings)}"
+    if siblings and head and not stage and len(listing) <= LONGEST_HINT:
+        return HooklineError(f"unknown option {shown(name)}", listing)
+    what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
+    return HooklineError(f"unknown option {shown(name)}", question + what)
+
+
+def _missing_owner(name: str, registry: Registry) -> HooklineError | None:
+    """Return the error for an option of a part that is not installed or has no options; None for other options."""
+    kind, _, rest = name.partition(".")
+    part = rest.partition(".")[0]
+    if kind not in PART_KINDS or not part:
+        return None
+    owner = registry.all(PART_KINDS[kind]).get(part)
+    if owner is None:
+        return registry.not_installed(name, kind, part)
+    if not fields(owner.options):
+        return HooklineError(f"unknown option {shown(name)}", f"the {KINDS[kind][1]} '{part}' has no options")
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' cannot be read: {str(error).splitlines()[0]}"
+    lines = [line.strip() for line in str(error).splitlines()]
+    key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key:")), "")
+    text = " ".join(
+        line for line in lines if line and not line.startswith(("full_key:", "object_type", "reference_type"))
+    )
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

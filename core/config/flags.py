@@ -1,0 +1,63 @@
+"""The flags of the command line, read before Hydra reads them: a mistake gets one line instead of a usage."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from core.errors import HooklineError, shown, unknown
+from core.files.quoting import shell_word
+from core.options.words import Words
+
+FLAGS = (
+    "--help", "--version", "--hydra-help", "--multirun", "--run", "--cfg", "--resolve", "--package", "--info",
+    "--config-dir", "--config-name", "--shell-completion", "--json",
+)  # fmt: skip
+
+
+def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the flags as Hydra reads them, with all other arguments in ``overrides``.
+
+    Raises:
+        HooklineError: An unknown flag, a missing value, or flags that exclude each other.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    parser: argparse.ArgumentParser = get_args_parser()
+    parser.allow_abbrev = False
+    parser.error = _refuse  # type: ignore[method-assign]
+    flags, strangers = parser.parse_known_intermixed_args(list(arguments))
+    if strangers:
+        raise _unknown_flag(strangers[0])
+    if flags.experimental_rerun:
+        raise HooklineError(
+            "--experimental-rerun is not supported: it reads a pickle, which can run code",
+            "repeat the command in the summary.json of the run",
+        )
+    modes = [
+        name
+        for name in ("run", "multirun", "cfg", "info", "shell_completion")
+        if getattr(flags, name) not in (None, False)
+    ]
+    if len(modes) > 1:
+        raise HooklineError(f"--{modes[0]} and --{modes[1]} exclude each other", "give one of them")
+    if flags.resolve and not flags.cfg:
+        raise HooklineError("--resolve works only together with --cfg", "write --cfg job --resolve")
+    if flags.multirun and not (flags.overrides or flags.config_name or flags.config_dir):
+        raise HooklineError("nothing to do", "say what with +stage=<name>; --help lists the stages")
+    return flags
+
+
+def _refuse(message: str) -> NoReturn:
+    """Raise what argparse found wrong with a flag of Hydra's, e.g. a missing value."""
+    raise HooklineError(message, "options come as name=value; --hydra-help explains the flags")
+
+
+def _unknown_flag(given: str) -> HooklineError:
+    """Return the error for a flag; ``--imgsz=320`` is an option with dashes that do not belong there."""
+    name, equals, value = given.partition("=")
+    bare = name.lstrip("-").replace("-", "_")
+    if equals or bare in Words.__dataclass_fields__:
+        return HooklineError(f"unknown flag {shown(name)}", f"options have no dashes: {shell_word(f'{bare}={value}')}")
+    return unknown("flag", name, FLAGS)

@@ -1,0 +1,202 @@
+"""Reading data.yaml: class names, and where the pictures of each split are (docs/contracts.md, "Data set")."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from core.errors import HooklineError, counted, shown
+from core.files.paths import path_of, user_path
+from core.files.regular_file import exists, is_file, is_folder
+from core.files.yaml_file import Value, YamlFile, read_yaml
+from core.files.yaml_scalars import Scalar
+from core.media.matching import nearest_names
+from core.model_limits import MAX_CLASSES, MAX_NAMES_LENGTH, name_problem
+
+SPLITS = ("train", "val", "test")
+SHOWN = 200
+"""Characters of a path that a message repeats."""
+_Mapping: TypeAlias = YamlFile[dict[Scalar, Value]]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a data.yaml says.
+
+    Attributes:
+        path: The data.yaml itself, absolute.
+        root: The folder that the splits are relative to, absolute.
+        names: Class names, index = class id.
+        splits: Per split the folders and .txt lists of pictures, absolute and existing.
+        notes: What was read with goodwill, for the user to see.
+    """
+
+    path: Path
+    root: Path
+    names: tuple[str, ...]
+    splits: Mapping[str, tuple[Path, ...]]
+    notes: tuple[str, ...] = ()
+
+
+def read_data_yaml(path: Path | str) -> DataSpec:
+    """Read and check a data.yaml; pictures and labels are not looked at.
+
+    Raises:
+        HooklineError: The file is not there or not a data.yaml, names and nc disagree, or a split
+            points at nothing.
+    """
+    file = _load(_absolute(user_path(path)))
+    notes: list[str] = []
+    names = _names(file)
+    root = _root(file, notes)
+    splits = {
+        split: tuple(_place(file, root, split, entry, notes) for entry in _entries(file, split))
+        for split in SPLITS
+        if file.content.get(split)
+    }
+    if not splits:
+        raise HooklineError(
+            f"'{file.path}' names no images", "it needs 'train:' and 'val:', each a folder or a .txt list"
+        )
+    return DataSpec(file.path, root, names, splits, tuple(notes))
+
+
+def _load(file: Path) -> _Mapping:
+    try:
+        found = read_yaml(file)
+    except FileNotFoundError:
+        raise HooklineError(f"no data set file '{file}'", nearest_names(file)) from None
+    except OSError as error:
+        inside = file / "data.yaml"
+        meant = f"did you mean '{inside}'? " if is_file(inside) else ""
+        raise HooklineError(
+            f"cannot read '{file}' ({error.strerror})", f"{meant}data= takes the path of a data.yaml"
+        ) from error
+    if not isinstance(found.content, dict):
+        raise HooklineError(f"'{file}' is not a data.yaml", "it needs the keys 'names', 'train' and 'val'")
+    return YamlFile(found.path, found.content, found.lines)
+
+
+def _names(file: _Mapping) -> tuple[str, ...]:
+    names = file.content.get("names")
+    if isinstance(names, dict):
+        names = _in_order(file, names)
+    if not isinstance(names, list) or not names:
+        raise HooklineError(
+            f"{file.place('names')} has no class names", "it needs 'names:', a list or a mapping from 0 upwards"
+        )
+    if len(names) > MAX_CLASSES:
+        raise HooklineError(
+            f"{file.place('names')} has {len(names):,} class names",
+            f"the limit is {MAX_CLASSES:,}: merge or drop classes",
+        )
+    for index, name in enumerate(names):
+        _check_name(file, index, name)
+    if (length := sum(len(str(name)) for name in names)) > MAX_NAMES_LENGTH:
+        raise HooklineError(
+            f"{file.place('names')} has class names of {length:,} characters together",
+            f"the limit is {MAX_NAMES_LENGTH:,}: shorten them",
+        )
+    count = file.content.get("nc", len(names))
+    if count != len(names):
+        raise HooklineError(
+            f"{file.place('nc')} says nc: {_plain(count)} but names {counted(len(names), 'class')}",
+            "make them agree or drop nc",
+        )
+    return tuple(str(name) for name in names)
+
+
+def _check_name(file: _Mapping, index: int, name: Value) -> None:
+    if isinstance(name, bool) or not isinstance(name, str | int | float):
+        raise HooklineError(
+            f"class {index} in {file.place('names', index)} is {shown(name)} to YAML", "put its name in quotes"
+        )
+    if problem := name_problem(str(name)):
+        raise HooklineError(
+            f"class {index} in {file.place('names', index)} is {shown(str(name))}, which {problem}", "correct its name"
+        )
+
+
+def _in_order(file: _Mapping, names: Mapping[Scalar, Value]) -> list[Value]:
+    """The values of ``{0: a, 1: b, ...}`` by key; keys may be quoted numbers."""
+    by_id = {_class_number(key): name for key, name in names.items()}
+    if set(by_id) != set(range(len(names))):
+        raise HooklineError(
+            f"the keys of 'names' in {file.place('names')} are {shown(list(names))}",
+            f"{len(names)} classes are numbered 0 to {len(names) - 1}",
+        )
+    return [by_id[index] for index in range(len(names))]
+
+
+def _class_number(key: Scalar) -> int | None:
+    if isinstance(key, str):
+        return int(key) if key.isdecimal() and len(key) < 10 else None
+    return key if isinstance(key, int) and not isinstance(key, bool) else None
+
+
+def _root(file: _Mapping, notes: list[str]) -> Path:
+    """The folder that ``path:`` means: relative to the yaml, else to the working directory."""
+    entry = file.content.get("path")
+    if entry is None:
+        return file.path.parent
+    if isinstance(entry, bool) or not isinstance(entry, str | int):
+        raise HooklineError(f"'path: {_plain(entry)}' in {file.place('path')} is not a path", "give a folder")
+    given = path_of(str(entry))
+    beside, here = _absolute(file.path.parent / given), _absolute(given)
+    if is_folder(beside):
+        return beside
+    if is_folder(here):
+        notes.append(f"'path: {entry}' of '{file.path}' was found from the working directory: '{here}'")
+        return here
+    raise HooklineError(
+        f"'path: {_plain(entry)}' of {file.place('path')} is not a folder",
+        f"looked for '{_plain(str(beside))}'; a relative path starts at the folder of the data.yaml",
+    )
+
+
+def _entries(file: _Mapping, split: str) -> Sequence[str]:
+    value = file.content[split]
+    entries = value if isinstance(value, list) else [value]
+    return [_entry(file, split, index, entry) for index, entry in enumerate(entries)]
+
+
+def _entry(file: _Mapping, split: str, index: int, entry: Value) -> str:
+    if not isinstance(entry, str):
+        raise HooklineError(
+            f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
+            "give a folder, a .txt list, or a list",
+        )
+    return entry
+
+
+def _place(file: _Mapping, root: Path, split: str, entry: str, notes: list[str]) -> Path:
+    """The folder or list that one entry of a split means."""
+    place = _absolute(root / path_of(entry))
+    if _holds_pictures(place):
+        return place
+    # Exports of some labelling tools say ../train/images for a folder beside the data.yaml.
+    if entry.startswith("../") and _holds_pictures(beside := _absolute(root / path_of(entry[3:]))):
+        notes.append(f"'{split}: {entry}' of '{file.path}' was read as '{entry[3:]}'")
+        return beside
+    what = "is neither a folder nor a .txt list" if exists(place) else "is not there"
+    raise HooklineError(
+        f"'{split}: {_plain(entry)}' in {file.place(split)} {what}",
+        f"looked for '{_plain(str(place))}'; correct it, or take '{split}:' out",
+    )
+
+
+def _holds_pictures(place: Path) -> bool:
+    return is_folder(place) or (place.suffix == ".txt" and is_file(place))
+
+
+def _plain(value: object) -> str:
+    """A value as it may stand in the file; shortened, so that the place in the file stays in the message."""
+    return value if isinstance(value, str) and len(value) <= SHOWN else shown(value)
+
+
+def _absolute(path: Path) -> Path:
+    """Without ``..`` but with symbolic links as they are: labels are found by the names on the way."""
+    return Path(os.path.abspath(path))

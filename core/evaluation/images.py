@@ -1,0 +1,106 @@
+"""Images and charts of an evaluation: samples, curves, confusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import Sample
+from core.data.labels import Labels
+from core.detections import Detections
+from core.drawing.boxes import Painter
+from core.drawing.tiles import Tiles, labelled, write_jpeg
+from core.evaluation.charts import draw_confusion, draw_curves
+from core.evaluation.confusion import CONF, IOU, confusion_matrix
+from core.evaluation.curves import Curves
+from core.evaluation.loop import Seen
+from core.media.image import UnreadableError, read_picture
+
+PICTURES = 16
+A_PAGE, ACROSS = 8, 2
+"""Pictures a page, and pictures side by side, each twice."""
+TILES = Tiles(side=400, gap=10, caption=14)
+
+
+def draw_pages(
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str], folder: Path
+) -> list[Path]:
+    """Write ``val_predictions_1.jpg`` and so on: up to 16 pictures from all over ``seen``.
+
+    Boxes with a score of :data:`core.evaluation.confusion.CONF` or more are drawn.
+
+    Args:
+        samples, labels: All of them.
+        seen: Those that went through the model.
+        names: Class names.
+        folder: Where the pages go.
+    """
+    count = min(PICTURES, len(seen))
+    picks = [round(index * (len(seen) - 1) / max(count - 1, 1)) for index in range(count)]
+    tiles = [tile for pick in picks if (tile := _pair(samples, labels, seen[pick], names)) is not None]
+    paths = []
+    for number, start in enumerate(range(0, len(tiles), A_PAGE), start=1):
+        path = folder / f"val_predictions_{number}.jpg"
+        write_jpeg(TILES.page(tiles[start : start + A_PAGE], ACROSS), path)
+        paths.append(path)
+    return paths
+
+
+def _pair(
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: Seen, names: Sequence[str]
+) -> NDArray[np.uint8] | None:
+    """The picture with its labels and with its predictions; None where the file has gone since."""
+    path = samples[seen.index].picture
+    try:
+        picture = read_picture(path, seen.height * seen.width)  # as large as it was
+    except UnreadableError:
+        return None
+    given, found = labelled(labels[seen.index], picture), _kept(seen.found)
+    left = TILES.tile(picture, given, Painter(names, scores=False), f"labels: {path.name}")
+    right = TILES.tile(picture, found, Painter(names), f"predictions: {len(found)}, confidence of {CONF:g} or more")
+    return np.hstack([left, right])
+
+
+def _kept(found: Detections) -> Detections:
+    kept = found.scores >= CONF
+    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
+
+
+def draw_evaluation(
+    folder: Path,
+    *,
+    curves: Curves,
+    samples: Sequence[Sample],
+    labels: Sequence[Labels],
+    seen: Sequence[Seen],
+    names: Sequence[str],
+    only: Sequence[int] = (),
+    subject: Sequence[str] = (),
+) -> list[Path]:
+    """Write PR_curve, P_curve, R_curve, F1_curve and confusion_matrix as PNG, and val_predictions pages as JPEG.
+
+    Args:
+        folder: Where they go.
+        curves: :attr:`core.evaluation.scores.Scores.curves`.
+        samples, labels: All of the split.
+        seen: :attr:`core.evaluation.loop.Evaluation.pictures`.
+        names: Class names.
+        only: Only these class ids count; all where empty.
+        subject: Model and split, which the header of each chart states.
+
+    Returns:
+        The files, in this order.
+    """
+    chosen = sorted(only) or list(range(len(names)))
+    matrix = confusion_matrix(labels, seen, len(names), only=only)
+    matrix = matrix[[*chosen, len(names)]][:, [*chosen, len(names)]]
+    facts = [*subject, f"{len(seen)} image{'' if len(seen) == 1 else 's'}"]
+    thresholds = [f"confidence ≥ {CONF:g}", f"IoU > {IOU:g}"]
+    paths = draw_curves(curves, folder, facts)
+    chosen_names = [names[index] for index in chosen]
+    target = folder / "confusion_matrix.png"
+    paths.append(draw_confusion(matrix, chosen, chosen_names, target, [*facts, *thresholds]))
+    return [*paths, *draw_pages(samples, labels, seen, names, folder)]

@@ -1,0 +1,1 @@
+"""Runs of a plan: the runner, its files, and what is reported."""

@@ -1,0 +1,220 @@
+"""Runs started by a function call, in a process of somebody else: a script, a notebook, a test."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from core.errors import HooklineError, shown
+from core.execution.console import Console, log, printing_to
+from core.execution.job import carry_out, disabled_plugins, new_summary, plugins_without, run_context, store_root
+from core.kinds.lifecycle import Summary
+from core.process.environment import RANKS, keep_caches_here, set_libraries
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from core.artifacts import Artifact
+    from core.config.compose import Request
+    from core.kinds.context import RunContext
+    from core.plugins.discovery import Plugins
+    from core.plugins.registry import Registry
+
+_ONE_AT_A_TIME = threading.RLock()
+"""Hydra composes one configuration per process at a time."""
+_RUN_DIR = "hydra.run.dir"
+
+
+@dataclass(frozen=True, repr=False)
+class RunResult:
+    """What a run gave.
+
+    Attributes:
+        summary: What summary.json says: stages, figures, warnings, versions.
+        artifacts: The artifact of each stage of the plan by the stage's name, those that the plan added too;
+            ``path`` is its file.
+    """
+
+    summary: Summary
+    artifacts: dict[str, Artifact]
+
+    @property
+    def folder(self) -> Path:
+        """The run's directory."""
+        return self.summary.path.parent
+
+    def __repr__(self) -> str:
+        return f"<hookline.RunResult {self.summary.status}: {' → '.join(self.artifacts)}; '{self.folder}'>"
+
+
+class _Silence(io.TextIOBase, TextIO):
+    """A stream that drops what is written."""
+
+    def write(self, text: str, /) -> int:
+        """Write nothing."""
+        return len(text)
+
+
+class CallConsole(Console):
+    """The console of a function call: an error is raised by the function and not printed."""
+
+    def error(self, message: str) -> None:
+        """Log why the run ends."""
+        log.error(message)
+
+
+def run_in_process(overrides: Sequence[str], *, quiet: bool = False) -> RunResult:
+    """Run what ``overrides`` say as the command line does.
+
+    Args:
+        overrides: Arguments of the command line without flags, e.g. ``["+stage=build", "precision=int8"]``.
+        quiet: Print nothing.
+
+    Raises:
+        HooklineError: The run could not do what was asked.
+    """
+    from core.execution.run_directory import remember_directories
+    from core.files.regular_file import disk_errors
+
+    with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
+        summary = new_summary()
+        with disk_errors(), remember_directories():
+            if RANKS.leader:
+                summary.path.parent.mkdir(parents=True, exist_ok=True)
+            return RunResult(summary, carry_out(config, summary, plugins, console))
+
+
+def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[list[Artifact], Request, RunContext]:
+    """Make what ``overrides`` ask for without a run: in the store, with no run's directory and no lifecycle hooks.
+
+    Args:
+        overrides, quiet: As for :func:`run_in_process`.
+
+    Returns:
+        The artifact of each step of the plan, the typed request, and a context that outlives the call.
+
+    Raises:
+        HooklineError: It could not be made.
+    """
+    from core.config.compose import typed
+    from core.execution.runner import make_steps
+    from core.planning.option_checks import unused_options
+    from core.planning.planner import make_plan
+    from core.storage.store import Store
+
+    with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
+        request = typed(config, plugins.registry)
+        for line in (*(f"broken plugin: {line}" for line in request.registry.broken), *plugins.warnings):
+            console.warn(line)
+        context = run_context(request, run_dir=Path.cwd(), reporter=console)
+        plan = make_plan(request.stages, request.configs, context, request.words)
+        for line in unused_options(overrides, plan, request.registry):
+            console.note(line)
+        return make_steps(plan, context, Store(store_root(request.words)), reuse=request.words.reuse), request, context
+
+
+@contextmanager
+def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictConfig, Plugins]]:
+    """Compose the configuration as the command line does. Hydra's state is that of the caller again after the block.
+
+    Yields:
+        The configuration, and the plugins that shaped it.
+
+    Raises:
+        HooklineError: An argument cannot be read, or does not belong into a function call.
+    """
+    from core.config.compose import register
+    from core.config.explain import explained
+
+    for item in overrides:
+        if not isinstance(item, str):
+            raise HooklineError(f"an argument is a string, not {shown(item)}", "give each as 'name=value'")
+    keep_caches_here()
+    set_libraries()
+    plugins = plugins_without(disabled_plugins(overrides))
+    arguments = _prepared(overrides, plugins.registry, console)
+    with _ONE_AT_A_TIME, _hydra_restored(), explained(plugins.registry):
+        register(plugins)
+        yield _composed(arguments), plugins
+
+
+def _prepared(overrides: Sequence[str], registry: Registry, console: Console) -> tuple[str, ...]:
+    from core.config.command_line import prepared
+    from core.files.paths import check_working_directory
+
+    for item in overrides:
+        name = item.partition("=")[0].lstrip("+~")
+        if item.startswith("-"):
+            raise HooklineError(f"{shown(item)} is a flag of the command line", "give stages and options alone")
+        if name.startswith("hydra") and name != _RUN_DIR:
+            raise HooklineError(f"{shown(name)} has no effect in a function call", f"possible: {_RUN_DIR}=<folder>")
+    check_working_directory()
+    line = prepared(overrides, registry)
+    for note in line.notes:
+        console.note(note)
+    return line.arguments
+
+
+def _composed(arguments: Sequence[str]) -> DictConfig:
+    """Compose as ``hydra.main`` does, and let Hydra know which run this is."""
+    from hydra import compose, initialize_config_module
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict, read_write
+
+    with initialize_config_module("conf", job_name="hookline", version_base="1.3"):
+        config = compose("config", list(arguments), return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        config.hydra.runtime.output_dir = os.path.abspath(config.hydra.run.dir)
+    HydraConfig.instance().set_config(config)
+    own = copy.deepcopy(config)
+    with read_write(own), open_dict(own):
+        del own["hydra"]
+    return own
+
+
+@contextmanager
+def _hydra_restored() -> Iterator[None]:
+    """Give Hydra a state of its own in the block: a notebook or an application may use Hydra itself."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.plugins import Plugins as HydraPlugins
+    from hydra.version import VersionBase
+
+    from core.config.compose import PluginSearchPath
+
+    HydraPlugins.instance()  # imports Hydra's own plugins, which fill the configuration store
+    application, settings, nodes, base = (
+        GlobalHydra.instance(), HydraConfig.instance(), ConfigStore.instance(), VersionBase.instance(),
+    )  # fmt: skip
+    former = application.hydra, settings.cfg, _copied(nodes.repo), base.version_base
+    packages = PluginSearchPath.packages
+    application.clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.set_instance(application)  # Hydra puts another one in its place
+        application.hydra, settings.cfg, nodes.repo, base.version_base = former
+        PluginSearchPath.packages = packages
+
+
+def _copied(repo: dict[str, object]) -> dict[str, object]:
+    """Copy the folders of a configuration store; its nodes are never changed."""
+    return {name: _copied(item) if isinstance(item, dict) else item for name, item in repo.items()}
+
+
+@contextmanager
+def _console(*, quiet: bool) -> Iterator[CallConsole]:
+    """Print results on standard error as well: the results of a function are what it returns."""
+    stream = _Silence() if quiet else sys.stderr
+    with printing_to(stream, stream):
+        yield CallConsole()

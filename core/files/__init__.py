@@ -1,0 +1,1 @@
+"""Files of users and of runs: paths, regular files, YAML, ONNX."""

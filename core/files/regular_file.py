@@ -1,0 +1,148 @@
+"""Files of the user: regular files only, up to a stated size; errors of the disk in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import HooklineError
+
+CHUNK = 1 << 20
+KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class NotRegularError(OSError):
+    """A FIFO, socket, device or folder where a regular file is needed."""
+
+
+class TooLargeError(OSError):
+    """A file with more bytes than its kind may have."""
+
+
+def open_regular(path: Path | str, limit: int | None = None) -> BinaryIO:
+    """Open a regular file for reading, and never wait.
+
+    Args:
+        path: The file; links are followed.
+        limit: Maximum number of bytes; None for any number.
+
+    Raises:
+        NotRegularError: It is not a regular file.
+        TooLargeError: It has more than ``limit`` bytes.
+        OSError: It is missing, may not be read, or no file can have such a name.
+    """
+    try:
+        _check(os.stat(path), path, limit)  # noqa: PTH116  any name, as it is
+        # The file can be replaced after the check: without O_NONBLOCK, opening a FIFO waits.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except ValueError as error:  # a NUL byte, or characters that the system's encoding does not have
+        raise OSError(errno.EINVAL, "no file can have this name", str(path)) from error
+    file = os.fdopen(handle, "rb")
+    try:
+        _check(os.fstat(handle), path, limit)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular(path: Path | str, limit: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        path: The file; links are followed.
+        limit: Maximum number of bytes; None for any number.
+
+    Raises:
+        OSError: As :func:`open_regular`; also for a file that grows beyond ``limit`` while it is read.
+    """
+    with open_regular(path, limit) as file:
+        if limit is None:
+            return file.read()
+        content = file.read(os.fstat(file.fileno()).st_size + 1)  # read(limit) would reserve as much memory
+        while len(content) <= limit and (more := file.read(CHUNK)):  # it grows, or says 0 as those of /proc do
+            content += more
+    if len(content) > limit:
+        raise _too_large(path, len(content), limit)
+    return content
+
+
+def is_file(path: Path | str) -> bool:
+    """Return whether a regular file is there; False for any name that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113  Path.is_file raises an error for some names
+
+
+def is_folder(path: Path | str) -> bool:
+    """Return whether a folder is there; False for any name that no folder can have."""
+    return os.path.isdir(path)  # noqa: PTH112  as above
+
+
+def exists(path: Path | str) -> bool:
+    """Return whether anything is there; False for any name that nothing can have."""
+    return os.path.exists(path)  # noqa: PTH110  as above
+
+
+def _check(status: os.stat_result, path: Path | str, limit: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
+        raise NotRegularError(errno.EINVAL, f"it is {kind}, a regular file is needed", str(path))
+    if limit is not None and status.st_size > limit:
+        raise _too_large(path, status.st_size, limit)
+
+
+def _too_large(path: Path | str, size: int, limit: int) -> TooLargeError:
+    return TooLargeError(errno.EFBIG, f"it has {size:,} bytes, the limit is {limit:,}", str(path))
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+_ELSEWHERE = "make room or change its rights, or write elsewhere: store=, hydra.run.dir=, or HOOKLINE_HOME for all"
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn a full disk, and files that may not be read or written, into one line; libraries hide the cause.
+
+    Raises:
+        HooklineError: In place of the error that the disk caused.
+    """
+    try:
+        yield
+    except HooklineError:
+        raise
+    except Exception as error:
+        causes = [link for link in _causes(error) if isinstance(link, OSError)]
+        named = (cause.filename2 or cause.filename for cause in causes)
+        where = next((f" at '{name}'" for name in named if name), "")
+        if any(cause.errno == errno.EFBIG for cause in causes) or os.strerror(errno.EFBIG) in str(error):
+            raise HooklineError(
+                f"a file reached the file size limit{where}", "`ulimit -f` shows and raises it"
+            ) from error
+        if any(cause.errno in _FULL for cause in causes) or os.strerror(errno.ENOSPC) in str(error):
+            raise HooklineError(f"no space left on the disk{where}", _ELSEWHERE) from error
+        if causes and _is_refusal(causes[0]):
+            raise HooklineError(f"cannot read or write{where} ({causes[0].strerror})", _ELSEWHERE) from error
+        raise
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Return whether the file may not be touched, or a file stands where a folder should be."""
+    in_the_way = error.errno == errno.EEXIST and error.filename and Path(os.fsdecode(error.filename)).is_file()
+    return error.errno in _LOCKED or bool(in_the_way)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

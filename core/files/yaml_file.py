@@ -1,0 +1,239 @@
+"""YAML files of users: read with bounds, and with the line of every key for messages.
+
+Values are built from PyYAML's events and not by its loader: that recurses as deep as the file nests, and its scalars
+raise any error. A file is refused, with line and column, when it has more bytes, nodes or levels than the limits below;
+what an alias stands for counts each time it is used. Text, numbers, true, false, null, lists and mappings are all that
+there is: a date is text as it is written, and no tag makes an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, TypeVar
+
+from core.errors import HooklineError, shown
+from core.files.regular_file import read_regular
+from core.files.yaml_scalars import MERGE, TAG, Merge, Scalar, ScalarError, Scalars
+
+if TYPE_CHECKING:
+    from yaml import CollectionEndEvent, CollectionStartEvent, Event
+    from yaml._yaml import Mark as NativeMark
+    from yaml.error import Mark as PythonMark
+
+    Mark: TypeAlias = PythonMark | NativeMark | None
+
+MAX_BYTES = 8 << 20
+MAX_DEPTH = 32
+MAX_NODES = 250_000
+LOCATED = 2
+"""Levels whose keys and items have a line."""
+Value: TypeAlias = Scalar | list["Value"] | dict[Scalar, "Value"]
+"""What a YAML file can hold."""
+ValueT = TypeVar("ValueT")
+
+
+class _NoKey(Enum):
+    no_key = 0
+
+
+_NO_KEY: Final = _NoKey.no_key
+
+
+@dataclass(frozen=True)
+class YamlFile(Generic[ValueT]):
+    """What a YAML file holds.
+
+    Attributes:
+        path: The file.
+        content: Its value.
+        lines: Line of each key or item, from 1, by the keys that lead to it: ``("names", 3)``.
+    """
+
+    path: Path
+    content: ValueT
+    lines: Mapping[tuple[Scalar, ...], int]
+
+    def place(self, *keys: Scalar) -> str:
+        """Return the file and the line of a key, for messages."""
+        line = next((self.lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
+        return f"'{self.path}'" + (f" (line {line})" if line else "")
+
+
+def read_yaml(path: Path) -> YamlFile[Value]:
+    """Read a YAML file.
+
+    Raises:
+        OSError: It is missing, may not be read, is not a regular file or has too many bytes.
+        HooklineError: It is not valid YAML or exceeds a limit; says at which line and column.
+    """
+    import yaml
+
+    try:
+        text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HooklineError(
+            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "give a YAML file, saved as UTF-8"
+        ) from error
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    builder = _Builder(path)
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        builder.refuse(error.problem or error.context or "it cannot be parsed", error.problem_mark)
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        builder.refuse(str(error), None)
+    return YamlFile(path, builder.content, builder.lines)
+
+
+@dataclass
+class _OpenList:
+    """A list whose end has not come yet."""
+
+    anchor: str | None
+    begun: int
+    value: list[Value] = field(default_factory=list)
+
+
+@dataclass
+class _OpenMapping:
+    """A mapping whose end has not come yet."""
+
+    anchor: str | None
+    begun: int
+    value: dict[Scalar, Value] = field(default_factory=dict)
+    key: Scalar | Merge | _NoKey = _NO_KEY
+    bases: list[dict[Scalar, Value]] = field(default_factory=list)
+
+
+class _Builder:
+    """Takes events and builds the value."""
+
+    def __init__(self, path: Path) -> None:
+        self.content: Value = None
+        self.lines: dict[tuple[Scalar, ...], int] = {}
+        self._path = path
+        self._open: list[_OpenList | _OpenMapping] = []
+        self._anchors: dict[str, tuple[Value, int]] = {}
+        self._nodes = self._documents = 0
+        self._scalars = Scalars()
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        import yaml
+
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                self.refuse("a second document begins", event.start_mark)
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                self.refuse(f"the alias {shown(event.anchor)} stands for nothing that is complete", event.start_mark)
+            known, nodes = self._anchors[event.anchor]
+            self._count(nodes, event.start_mark)
+            self._put(known, event.start_mark)
+        elif isinstance(event, yaml.ScalarEvent):
+            self._count(1, event.start_mark)
+            try:
+                value = self._scalars.value(event)
+            except ScalarError as error:
+                self.refuse(str(error), event.start_mark)
+            if event.anchor:
+                self._anchors[event.anchor] = (_text(value), 1)
+            self._put(value, event.start_mark)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._begin(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end(event)
+
+    def refuse(self, problem: str, mark: Mark) -> NoReturn:
+        """Raise the error for what is wrong at a place of the file."""
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", "correct it there")
+
+    def _begin(self, event: CollectionStartEvent) -> None:
+        import yaml
+
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        if event.tag not in {None, "!", f"{TAG}{'map' if mapping else 'seq'}"}:
+            self.refuse(f"the tag {shown(event.tag)} is not supported", event.start_mark)
+        self._count(1, event.start_mark)
+        if len(self._open) >= MAX_DEPTH:
+            self.refuse(f"it nests deeper than {MAX_DEPTH} levels", event.start_mark)
+        if self._open and isinstance(into := self._open[-1], _OpenMapping) and into.key is _NO_KEY:
+            self.refuse("a key is a list or a mapping", event.start_mark)
+        kind = _OpenMapping if mapping else _OpenList
+        self._open.append(kind(event.anchor, self._nodes - 1))
+        self._note_line(event.start_mark)
+
+    def _end(self, event: CollectionEndEvent) -> None:
+        closed = self._open.pop()
+        if isinstance(closed, _OpenMapping):
+            for base in closed.bases:
+                for key, item in base.items():
+                    closed.value.setdefault(key, item)
+        if closed.anchor:
+            self._anchors[closed.anchor] = (closed.value, self._nodes - closed.begun)
+        self._put(closed.value, event.start_mark)
+
+    def _put(self, value: Value | Merge, mark: Mark) -> None:
+        """Add a complete value to what is open."""
+        if not self._open:
+            self.content = _text(value)
+            return
+        into = self._open[-1]
+        if isinstance(into, _OpenList):
+            self._note_line(mark, len(into.value))
+            into.value.append(_text(value))
+        elif into.key is _NO_KEY:
+            self._put_key(into, value, mark)
+        elif into.key is MERGE:
+            into.bases += self._bases(value, mark)
+            into.key = _NO_KEY
+        else:
+            into.value[into.key] = _text(value)
+            into.key = _NO_KEY
+
+    def _put_key(self, into: _OpenMapping, key: Value | Merge, mark: Mark) -> None:
+        if isinstance(key, list | dict):
+            self.refuse("a key is a list or a mapping", mark)
+        if key is not MERGE and key in into.value:
+            self.refuse(f"the key {shown(key)} occurs twice", mark)
+        into.key = key
+        if key is not MERGE:
+            into.value[key] = None  # so that a second one is found, also while the value is being built
+            self._note_line(mark, key)
+
+    def _bases(self, value: Value | Merge, mark: Mark) -> list[dict[Scalar, Value]]:
+        """The mappings that ``<<`` names."""
+        given = value if isinstance(value, list) else [value]
+        bases = [base for base in given if isinstance(base, dict)]
+        if len(bases) < len(given):
+            self.refuse("'<<' takes a mapping, or a list of mappings", mark)
+        return bases
+
+    def _note_line(self, mark: Mark, *last: Scalar) -> None:
+        """Note the line of a key or item near the root."""
+        keys = (*map(_key_now, self._open[:-1]), *last)
+        if mark and 0 < len(keys) <= LOCATED:
+            self.lines.setdefault(keys, mark.line + 1)
+
+    def _count(self, nodes: int, mark: Mark) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            self.refuse(f"it has more than {MAX_NODES:,} values, where those of aliases count each time", mark)
+
+
+def _key_now(outer: _OpenList | _OpenMapping) -> Scalar:
+    """Return the key or the number of the item that is being built."""
+    if isinstance(outer, _OpenList):
+        return len(outer.value)
+    return "<<" if isinstance(outer.key, Merge | _NoKey) else outer.key
+
+
+def _text(value: Value | Merge) -> Value:
+    """``<<`` is text wherever it is not a key."""
+    return "<<" if value is MERGE else value

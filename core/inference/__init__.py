@@ -1,0 +1,1 @@
+"""Images through a model: batches, calibration, warm-up."""

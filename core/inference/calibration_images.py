@@ -1,0 +1,136 @@
+"""The pictures of a calibration: where they come from, and how they become batches for the network.
+
+The stages ``calibrate`` and ``build`` feed the same pictures by this, the one to the float model, the other to a
+runtime that calibrates by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from core.artifacts import Dataset
+from core.data.dataset import load_split, split_problems
+from core.errors import HooklineError, counted
+from core.fetch.assets import ASSETS, asset
+from core.media.ahead import ahead
+from core.media.source import Source, SourceKind, image_source, list_source
+from core.media.tolerance import Tolerance
+from core.model_facts import InputContract
+from core.storage.digest import text_digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.kinds.context import RunContext
+
+DEFAULT = "street"
+ADVICE = "give images of your own task: calibrate.source=<folder, glob, .txt list or video> or data=<data.yaml>"
+
+SMALL = 32
+"""Number of images below which a calibration is warned of; ``calibrate.pictures`` is 200."""
+
+
+class PictureOptions(Protocol):
+    """Options of a stage that say which pictures are taken.
+
+    Attributes:
+        source: Pictures or video; None for the data set.
+        data: Path of the data.yaml.
+        split: Of the data set.
+        pictures: At most this many.
+        processor: Letterbox and normalisation.
+    """
+
+    source: object
+    data: str | None
+    split: str
+    pictures: int
+    processor: str
+
+
+def choose_source(
+    options: PictureOptions, dataset: Dataset | None, context: RunContext
+) -> tuple[Source, tuple[str, ...]]:
+    """The source, and notes that must travel with what is made of it."""
+    if options.source:
+        return list_source(options.source), ()
+    if dataset is not None:
+        images = [sample.picture for sample in load_split(dataset, options.split)]
+        return image_source(images, f"split '{options.split}' of the data set"), ()
+    note = f"calibrated on the default street video, since no images were given; {ADVICE}"
+    context.note("calibrate: no images were given, taking the default street video")
+    return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)
+
+
+def small_note(count: int) -> tuple[str, ...]:
+    """Return a note on a calibration with few images, where ``count`` are."""
+    if count >= SMALL:
+        return ()
+    note = (
+        f"calibrated on {counted(count, 'image')}: ranges of fewer than {SMALL} often cut activations of other "
+        "images, which costs accuracy in int8; give more images of your own task (200 are taken by default)"
+    )
+    return (note,)
+
+
+def source_digest(options: PictureOptions, context: RunContext) -> dict[str, str]:
+    """Return what a key needs to know of the images: their content, or which split of the data set that is an input."""
+    if options.source:
+        return {"source": list_source(options.source).digest(context.cache_dir)}
+    split = {"split": options.split}
+    return split if options.data else split | {"source": ASSETS[DEFAULT].sha256}
+
+
+def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineError]:
+    """What is wrong with the source or the split, ``word`` being the stage that names them."""
+    if options.data and not options.source:
+        yield from split_problems(options.data, options.split, f"{word}.split")
+    if not options.source:
+        return
+    try:
+        source = list_source(options.source)
+    except HooklineError as problem:
+        yield problem
+        return
+    if source.kind is SourceKind.stream:
+        yield HooklineError(
+            f"cannot calibrate on the stream '{source.text}'", "record it and give the video file or its images"
+        )
+
+
+def prepared_batches(
+    options: PictureOptions, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Yield network inputs of the contract's batch, and how many images each holds; read and letterboxed ahead.
+
+    Damaged frames of video are left out, damaged images are used: what is drawn does not depend on damage.
+    """
+    from core.media.reader import sample_frames
+
+    processor = context.processor(options.processor)
+    drawn = sample_frames(source, options.pictures, context.seed, tolerance)
+    frames = (frame for frame in drawn if not (frame.damaged and source.kind is SourceKind.video))
+
+    def prepare() -> Iterator[tuple[NDArray[np.float32], int]]:
+        while batch := list(islice(frames, contract.batch)):
+            # A processor may reuse its buffer, and the next batch is prepared while this one is in use.
+            images, _ = processor.prepare([frame.picture for frame in batch], contract)
+            yield images.copy(), len(batch)
+        tolerance.conclude()
+
+    return _closing(prepare())
+
+
+def preprocessing_digest(contract: InputContract, processor: str) -> str:
+    """Digest of all that turns a picture into the network's input."""
+    return text_digest(json.dumps({"contract": asdict(contract), "processor": processor}, sort_keys=True))
+
+
+def _closing(batches: Iterator[tuple[NDArray[np.float32], int]]) -> Iterator[tuple[NDArray[np.float32], int]]:
+    with ahead(batches, depth=2) as ready:
+        yield from ready

@@ -1,0 +1,1 @@
+"""The kinds of plugin: one file each with the descriptor and the protocol of its heavy half."""

@@ -1,0 +1,1 @@
+"""How options are declared: fields, ranges, sizes, options of model families."""

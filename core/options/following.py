@@ -1,0 +1,68 @@
+"""Check options that follow another one (:func:`core.options.fields.shared`): declaration and value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import Field, fields
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationValidationError
+
+from core.errors import shown, unknown
+from core.options.fields import followed
+from core.storage.serial import DataclassInstance
+
+
+def unknown_words(
+    options: type[DataclassInstance], words: type[DataclassInstance], others: Iterable[str]
+) -> Iterator[str]:
+    """Yield a line for each option of a class that follows one which does not exist.
+
+    Args:
+        options: The class.
+        words: The dataclass of the top-level options.
+        others: More options that can be followed, dotted.
+    """
+    possible, more = {item.name for item in fields(words)}, set(others)
+    for item in fields(options):
+        word = followed(options, item.name)
+        if word and word not in possible and word not in more:
+            problem = unknown(
+                "option", word, possible, more, listed="docs/configuration.md lists all under 'Top level'"
+            )
+            yield f"{options.__name__}.{item.name} = shared({shown(word)}): {problem}"
+
+
+def misfits(options: type[DataclassInstance], node: DictConfig, words: type[DataclassInstance]) -> Iterator[str]:
+    """Yield a line for each option of a class whose annotation does not take the value of the option that it follows.
+
+    Args:
+        options: The class.
+        node: Its node in the config, from which the values are taken.
+        words: The dataclass of the top-level options.
+    """
+    declared = {item.name: annotation(item) for item in fields(words)}
+    for item in fields(options):
+        if word := followed(options, item.name):
+            try:
+                node.get(item.name)
+            except InterpolationValidationError:
+                value = OmegaConf.select(node._get_root(), word)
+                value = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+                yield f"{options.__name__}.{item.name} {_misfit(item, word, value, declared.get(word, 'Any'))}"
+
+
+def annotation(item: Field[object]) -> str:
+    """Return the annotation of a field as its class has it."""
+    return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+
+
+def _misfit(item: Field[object], word: str, value: object, declared: str) -> str:
+    """Say which value does not fit, and which annotation takes it."""
+    hint, empty = annotation(item), value is None
+    fitting = f"{hint} | None" if empty and declared == "Any" else declared
+    otherwise = f", or `shared('{word}', otherwise=<value>)`" if empty else ""
+    return (
+        f"is annotated {hint} and follows '{word}', which is {'null' if empty else shown(value)}:"
+        f" write `{item.name}: {fitting} = shared('{word}')`{otherwise}"
+    )

@@ -1,0 +1,168 @@
+"""Ranges of options: declared with the type of a field, checked by the plan, listed in docs/configuration.md.
+
+Example::
+
+    @dataclass
+    class BlurConfig:
+        rounds: Positive = 3
+        strength: Annotated[float, Range(0, 10)] = 1.0
+        batch: Annotated[Any, Range(1, 64, whole=True, words=("auto",))] = "auto"
+        conf: Fraction | None = shared("conf")
+
+The options of stages and of parts are checked alike, those of plugins too. A float without a range must be finite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+from core.errors import HooklineError, shown
+from core.options.fields import FAMILIES
+from core.storage.serial import DataclassInstance
+
+LARGEST_INTEGER = 2**31 - 1
+"""The maximum of a whole number whose range has none: what is larger overflows in libraries."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that an option takes: ``strength: Annotated[float, Range(0, 10)] = 1.0``.
+
+    The plan refuses values out of range, before anything runs; ``+stage=<stage> --help`` shows them, for a part
+    together with the option that names it, e.g. ``backend=mychip``. None is always accepted where the type has
+    ``| None``.
+
+    Attributes:
+        low: The minimum.
+        high: The maximum; None: 2147483647 for whole numbers, none for others.
+        above: ``low`` itself is out of range.
+        whole: Whole numbers only, where the type of the field does not say so.
+        multiple: Only multiples of this number.
+        words: Texts that the option takes besides numbers.
+    """
+
+    low: float
+    high: float | None = None
+    above: bool = False
+    whole: bool = False
+    multiple: int = 1
+    words: tuple[str, ...] = ()
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, str):
+            return value in self.words
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        high = LARGEST_INTEGER if self.high is None and isinstance(value, int) else self.high
+        if value < self.low or (self.above and value == self.low) or (high is not None and value > high):
+            return False
+        return _finite(value) and (self.multiple == 1 or value % self.multiple == 0)
+
+    def __str__(self) -> str:
+        if self.high is not None:
+            text = f"{'above ' if self.above else ''}{_number(self.low)} {'up ' * self.above}to {_number(self.high)}"
+        else:
+            text = f"above {_number(self.low)}" if self.above else f"{_number(self.low)} or more"
+        text = f"whole numbers from {text}" if self.whole else text
+        text += f", multiples of {self.multiple}" if self.multiple > 1 else ""
+        return ", or ".join([text, *self.words])
+
+
+Fraction = Annotated[float, Range(0, 1)]
+"""``float``, 0 to 1."""
+Positive = Annotated[int, Range(1)]
+"""``int`` from 1."""
+NonNegative = Annotated[int, Range(0)]
+"""``int`` from 0."""
+NonNegativeFloat = Annotated[float, Range(0)]
+"""``float`` from 0."""
+PositiveFloat = Annotated[float, Range(0, above=True)]
+"""``float`` above 0."""
+BatchSize = Annotated[int, Range(1, 65536)]
+"""``int``, 1 to 65536: images per inference."""
+
+
+def ranges_of(config: type[DataclassInstance]) -> Mapping[str, Range]:
+    """Return the declared ranges of a dataclass of options by field."""
+    hints = get_type_hints(config, include_extras=True)
+    found = {item.name: range_of(hints[item.name]) for item in fields(config)}
+    return {name: declared for name, declared in found.items() if declared is not None}
+
+
+def range_of(hint: object) -> Range | None:
+    """Return the range in an annotation, which may stand in a union with None; None where there is none."""
+    if get_origin(hint) is Annotated:
+        return next((item for item in get_args(hint)[1:] if isinstance(item, Range)), None)
+    return next(filter(None, map(range_of, get_args(hint))), None)
+
+
+def enumeration_of(hint: object) -> tuple[Enum, ...]:
+    """Return the members of the enumeration in an annotation, e.g. ``Precision | None``; empty where there is none."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return tuple(hint)
+    return next(filter(None, map(enumeration_of, get_args(hint))), ())
+
+
+def possible_values(config: type[DataclassInstance], name: str) -> str:
+    """Return what an option takes, in words: its range or the members of its enumeration; empty where neither is."""
+    if declared := ranges_of(config).get(name):
+        return str(declared)
+    return ", ".join(str(member.value) for member in enumeration_of(get_type_hints(config)[name]))
+
+
+def range_problems(config: object, prefix: str) -> Iterator[tuple[str, HooklineError]]:
+    """Find the options that are out of range.
+
+    Args:
+        config: A dataclass of options; whatever else has no problems.
+        prefix: What precedes the name of a field on the command line, e.g. ``train.``.
+
+    Yields:
+        The name of the field, and what is wrong with its value.
+    """
+    if not is_dataclass(config) or isinstance(config, type):
+        return
+    declared = ranges_of(type(config))
+    for item in fields(config):
+        if item.metadata.get(FAMILIES):
+            continue
+        value = getattr(config, item.name)
+        if is_dataclass(value):
+            yield from range_problems(value, f"{prefix}{item.name}.")
+        elif problem := _problem(f"{prefix}{item.name}", value, declared.get(item.name)):
+            yield item.name, problem
+
+
+def out_of_range(option: str, value: object, possible: object) -> HooklineError:
+    """The error for an option whose value is out of range.
+
+    Args:
+        option: Its name on the command line.
+        value: As it was given.
+        possible: The range.
+    """
+    text = value if isinstance(value, str) and value.isprintable() and len(value) <= 40 else shown(value)
+    return HooklineError(f"{option}={text} is out of range", f"possible: {possible}")
+
+
+def _problem(option: str, value: object, declared: Range | None) -> HooklineError | None:
+    if value is None:
+        return None
+    if declared is None:
+        return None if not isinstance(value, float) or _finite(value) else out_of_range(option, value, "finite numbers")
+    if value in declared:
+        return None
+    large = isinstance(value, int) and value > LARGEST_INTEGER and declared.high is None
+    return out_of_range(option, value, replace(declared, high=LARGEST_INTEGER) if large else declared)
+
+
+def _finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -1,0 +1,185 @@
+"""Sessions whose statements and first batch are compared with the model that they were opened from.
+
+A session from outside can state another model, or give outputs of another shape or type, or NaN, in which no box is
+found. Each of it is refused in one line that names the model and who opened it. Later batches pass unchecked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from core.errors import HooklineError, shown
+from core.kinds.head import BOXES, CLASSES, NUM, SCORES, Head
+from core.kinds.outputs import check_decoded, check_shapes, wanted_shapes
+from core.kinds.session import DeviceArray, DeviceSession, Session
+from core.model_facts import DECODED, InputContract, ModelFacts, Preprocessing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MEMBERS = ("facts", "contract", "layout", "score_threshold", "run", "__enter__", "__exit__")
+_COMPARED = ("height", "width", *(item.name for item in fields(Preprocessing)))
+"""Values of the contract that the model settles; the batch is the session's own."""
+_INTEGERS = frozenset({NUM, CLASSES})
+_HINT = "open it with another backend, or report this to whoever ships it"
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What the session of a model must state, as :class:`core.kinds.session.Session` describes it."""
+
+    facts: ModelFacts
+    contract: InputContract
+    layout: str
+    score_threshold: float = 0.0
+
+
+def check_statements(session: object, title: str, wanted: Statements) -> None:
+    """Compare what an opened session states with the model that was opened.
+
+    Args:
+        session: What ``open`` returned.
+        title: The model and who opened it, in messages.
+        wanted: What it must state.
+
+    Raises:
+        HooklineError: It is no session, or states something else.
+    """
+    if missing := [name for name in _MEMBERS if not hasattr(session, name)]:
+        raise HooklineError(f"the session of {title} is {shown(session)}, which has no '{missing[0]}'", _HINT)
+    found = {name: getattr(session, name) for name in vars(wanted)}
+    for name, kind in {"facts": ModelFacts, "contract": InputContract}.items():
+        if not isinstance(found[name], kind):
+            raise HooklineError(f"the session of {title} has {shown(found[name])} as '{name}'", _HINT)
+    for (name, value), (_, right) in zip(_values(found), _values(vars(wanted)), strict=True):
+        if value != right:
+            raise HooklineError(f"the session of {title} states {name}={shown(value)}, not {shown(right)}", _HINT)
+
+
+def checked(session: Session, title: str, head: Head) -> Session:
+    """Return a session whose first batch is compared with ``head``.
+
+    Args:
+        session: The opened model.
+        title: The model and who opened it, in messages.
+        head: Of the model.
+    """
+    kind = CheckedDeviceSession if isinstance(session, DeviceSession) else CheckedSession
+    return kind(session, title, head)  # type: ignore[arg-type]  # mypy does not see that the two belong together
+
+
+class CheckedSession:
+    """Implements :class:`core.kinds.session.Session` by another session."""
+
+    def __init__(self, session: Session, title: str, head: Head) -> None:
+        self.facts, self.contract = session.facts, session.contract
+        self.layout, self.score_threshold = session.layout, session.score_threshold
+        self._session, self._title, self._head = session, title, head
+        self._unchecked = True
+
+    def run(self, images: NDArray[np.float32]) -> Mapping[str, NDArray[np.number]]:
+        """Infer one batch.
+
+        Raises:
+            HooklineError: It is the first one, and its outputs are not those of the model.
+        """
+        outputs = self._session.run(images)
+        self._check_first(outputs, images)
+        return outputs
+
+    def _check_first(self, outputs: object, images: NDArray[np.float32] | DeviceArray) -> None:
+        if self._unchecked:
+            _check_outputs(outputs, _shape(images)[0], self._title, self._head, self.contract)
+            self._unchecked = False
+
+    def __enter__(self) -> CheckedSession:
+        self._session.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._session.__exit__(*error)
+
+
+class CheckedDeviceSession(CheckedSession):
+    """Implements :class:`core.kinds.session.DeviceSession` by another session."""
+
+    def __init__(self, session: DeviceSession, title: str, head: Head) -> None:
+        super().__init__(session, title, head)
+        self.device, self.stream, self.input_dtype = session.device, session.stream, session.input_dtype
+        self._on_device = session
+
+    def run_device(self, images: DeviceArray) -> dict[str, DeviceArray]:
+        """Enqueue one batch; the values of the outputs are not there yet, and not checked.
+
+        Raises:
+            HooklineError: It is the first one, and its outputs are not those of the model.
+        """
+        outputs = self._on_device.run_device(images)
+        self._check_first(outputs, images)
+        return outputs
+
+
+def _values(stated: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield each value of facts and contract by itself, so that a message names the one that differs."""
+    for name, value in stated.items():
+        if isinstance(value, ModelFacts):
+            yield from ((f"facts.{key}", item) for key, item in vars(value).items())
+        elif isinstance(value, InputContract):
+            yield from ((f"contract.{key}", getattr(value, key)) for key in _COMPARED)
+        else:
+            yield name, value
+
+
+def _check_outputs(outputs: object, batch: int, title: str, head: Head, contract: InputContract) -> None:
+    import numpy as np
+
+    if not isinstance(outputs, Mapping) or not all(isinstance(name, str) for name in outputs):
+        raise HooklineError(f"{title} gives {shown(outputs)}, not arrays by name", _HINT)
+    if wrong := [name for name, value in outputs.items() if not isinstance(value, np.ndarray | DeviceArray)]:
+        raise HooklineError(f"{title} gives {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", _HINT)
+    wanted = wanted_shapes(list(outputs), title, head, contract)
+    check_shapes({name: _shape(value) for name, value in outputs.items()}, wanted, batch, title)
+    for name in wanted:
+        _check_type(name, _type(outputs[name]), title, head)
+    if all(isinstance(outputs[name], np.ndarray) for name in wanted):
+        _check_values({name: outputs[name] for name in wanted}, title, head)
+
+
+def _check_type(name: str, kind: np.dtype[np.generic], title: str, head: Head) -> None:
+    import numpy as np
+
+    integer = head.layout == DECODED and name in _INTEGERS
+    fits = kind == np.int32 if integer else kind in {np.dtype(np.float32), np.dtype(np.float16)}
+    if not fits:
+        wanted = "int32" if integer else "float32 or float16"
+        raise HooklineError(f"output '{name}' of {title} is {kind}, not {wanted}", "export it again")
+
+
+def _check_values(outputs: Mapping[str, NDArray[np.number]], title: str, head: Head) -> None:
+    """Refuse NaN and infinity. Of a decoded model, rows without a score hold no box, whatever stands in them."""
+    import numpy as np
+
+    found = dict(outputs)
+    if head.layout == DECODED:
+        check_decoded(outputs, title, head)
+        found = {SCORES: outputs[SCORES], BOXES: outputs[BOXES][outputs[SCORES] > 0]}
+    for name, values in found.items():
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)].flat[0]
+            raise HooklineError(
+                f"output '{name}' of {title} has {bad} in the first batch",
+                "the weights are damaged, or their values are too large for the precision: set precision=fp32",
+            )
+
+
+def _shape(array: NDArray[np.number] | DeviceArray) -> tuple[int, ...]:
+    return tuple(array.__cuda_array_interface__["shape"]) if isinstance(array, DeviceArray) else array.shape
+
+
+def _type(array: NDArray[np.number] | DeviceArray) -> np.dtype[np.generic]:
+    import numpy as np
+
+    return np.dtype(str(array.__cuda_array_interface__["typestr"])) if isinstance(array, DeviceArray) else array.dtype

@@ -1,0 +1,267 @@
+"""Turns what was asked for into a chain of stages, and checks all of it before anything runs.
+
+The stages asked for run in the order written. Before each, the producers of the artifacts that it
+still lacks are added. A newer artifact replaces the older one of its type and everything that was
+made from it, so a third party's stage between two others is really between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.artifacts import Artifact, Checkpoint
+from core.errors import HooklineError, PlanError, with_article
+from core.kinds.lifecycle import Plan, Step
+from core.kinds.stage import Input, Stage
+from core.options.fields import named_parts, shaping_parts
+from core.planning.devices import word_problem
+from core.planning.known import fitting_problems
+from core.planning.option_checks import OptionChecks
+from core.planning.resolve import resolve_parts
+from core.planning.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
+from core.plugins.containment import PluginError
+from core.storage.serial import DataclassInstance
+
+if TYPE_CHECKING:
+    from core.kinds.context import RunContext
+    from core.kinds.lookup import Parts
+    from core.options.words import Words
+
+
+def make_plan(
+    asked: Sequence[str], configs: Mapping[str, DataclassInstance], context: RunContext, words: Words | None = None
+) -> Plan:
+    """Plan a run.
+
+    Args:
+        asked: Stage names in the order written.
+        configs: Typed options by stage name, of all registered stages.
+        context: For names, availability and the checks of the stages.
+        words: The top-level options, whose ranges are checked too.
+
+    Raises:
+        PlanError: Holds every problem that was found.
+    """
+    if wrong := word_problem(context.device):
+        raise PlanError([wrong])  # every part would find fault with it
+    options = OptionChecks(configs, words)
+    planner = _Planner(configs, context, options)
+    faults: dict[tuple[str, str], PluginError] = {}
+    planner.problems.extend(options.general_problems(context, faults))
+    if not asked:
+        names = ", ".join(stage.name for stage in context.registry.all(Stage).values())
+        planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
+    for name in asked:
+        planner.ask(name)
+    planner.judge(faults)
+    planner.problems.extend(placing_problems(planner.steps, context))
+    planner.problems.extend(fitting_problems(planner.steps, (), context))
+    if planner.problems:
+        raise PlanError(_unique(planner.problems))
+    choices = (*planner.choices, *opening_choices(planner.steps, context))
+    return Plan(tuple(planner.steps), tuple(dict.fromkeys(choices)))
+
+
+def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Step:
+    """Return the step with the options that depend on its inputs, see ``Stage.settle``."""
+    if step.stage.settle is None:
+        return step
+    config = step.stage.settle(step.config, inputs, context)
+    return replace(step, config=config, parts=shaping_parts(config))
+
+
+class _Planner:
+    """Grows the list of steps; problems are collected, not raised."""
+
+    def __init__(self, configs: Mapping[str, DataclassInstance], context: RunContext, options: OptionChecks) -> None:
+        self.configs = configs
+        self.options = options
+        self.context = context
+        self.registry: Parts = context.registry
+        self.steps: list[Step] = []
+        self.problems: list[HooklineError] = []
+        self.choices: list[str] = []
+        self._runtime = engine_runtime(self.registry, configs)
+        self._newest: dict[type[Artifact], int] = {}
+        self._adding: list[str] = []
+        self._wanted: list[type[Artifact]] = []
+
+    def ask(self, name: str) -> None:
+        try:
+            self._add(self.registry.get(Stage, name), asked=True)
+        except HooklineError as problem:
+            self.problems.append(problem)
+
+    def judge(self, faults: Mapping[tuple[str, str], PluginError]) -> None:
+        """Refuse parts whose own checks failed where a step uses them, and report the others."""
+        used = {(kind, name) for step in self.steps for kind, name in named_parts(step.config)}
+        for part, fault in faults.items():
+            if part in used:
+                self.problems.append(fault)
+            else:
+                self.context.warn(str(fault))
+
+    def _add(self, stage: Stage, *, asked: bool) -> int | None:
+        if stage.name in self._adding:
+            chain = " → ".join([*self._adding, stage.name])
+            self.problems.append(HooklineError(f"the stages need each other: {chain}", "name the one to start with"))
+            return None
+        given = self.configs[stage.name]
+        self._adding.append(stage.name)
+        try:
+            bound = [item for item in stage.signature.inputs if item.name not in stage.lineage]
+            inputs = {item.name: self._bind(stage, given, item) for item in bound}
+        finally:
+            self._adding.pop()
+        for item in stage.signature.inputs:
+            if item.name in stage.lineage:
+                inputs[item.name] = self._ancestor(inputs[stage.lineage[item.name]], item.types)
+        known = {name: index for name, index in inputs.items() if index is not None}
+        runtime = session_runtime(stage, given, known, self.steps, engine=self._runtime, context=self.context)
+        config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
+        self._check(stage, config)
+        step = Step(stage, config, asked, known, self._provides(stage, config), shaping_parts(config))
+        self.steps.append(step)
+        self._replace(step.provides, len(self.steps) - 1)
+        return len(self.steps) - 1
+
+    def _check(self, stage: Stage, config: DataclassInstance) -> None:
+        self.problems.extend(self.options.stage_problems(stage.name, config))
+        if stage.check:
+            try:
+                self.problems.extend(stage.check(config, self.context))
+            except HooklineError as problem:  # e.g. of a path that the check could not read
+                self.problems.append(problem)
+
+    def _bind(self, stage: Stage, config: DataclassInstance, wanted: Input) -> int | None:
+        """The step that makes this input, added where it is missing; None for an optional one left out."""
+        selected = [kind for kind in stage.selected(config, self.context) if kind in wanted.types]
+        if wanted.optional and stage.select and not selected:
+            return None
+        kinds = selected or list(wanted.types)
+        made = [self._newest[kind] for kind in kinds if kind in self._newest]
+        if made:
+            return max(made)
+        if wanted.optional and not (selected and self._given(kinds[0])):
+            if selected and (given := self._given_instead(kinds[0])):
+                self.problems.append(self._too_late(stage, kinds[0], given))
+            return None
+        return self._produce(stage, kinds[0])
+
+    def _ancestor(self, index: int | None, kinds: Collection[type[Artifact]]) -> int | None:
+        """The last step among those that step ``index`` was made from which gives one of ``kinds``; None for none."""
+        ancestors: set[int] = set()
+        pending = [] if index is None else [index]
+        while pending:
+            parents = self.steps[pending.pop()].inputs.values()
+            pending.extend(set(parents) - ancestors)
+            ancestors.update(parents)
+        return max((step for step in ancestors if self.steps[step].provides in kinds), default=None)
+
+    def _given(self, kind: type[Artifact]) -> bool:
+        """Whether what would make ``kind`` has been given anything to make it from."""
+        return any(self._answer(self._is_given, stage) for stage in self._makers(kind))
+
+    def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
+        makers = self._makers(kind)
+        sources = [stage for stage in makers if len(stage.signature.provides) > 1]
+        makers = sources or makers  # what the user gave comes before what could be made from something else
+        shipped = [stage for stage in makers if not self.registry.origin("stages", stage.name).outside]
+        makers = shipped or makers  # a stage of a plugin takes the place of one of these where it is named
+        if len(makers) == 1:
+            self._wanted.append(kind)
+            try:
+                return self._add(makers[0], asked=False)
+            finally:
+                self._wanted.pop()
+        if makers:
+            names = ", ".join(stage.name for stage in makers)
+            problem = HooklineError(
+                f"stage '{consumer.name}' needs {with_article(kind.__name__)}, and several stages make one: {names}",
+                f"name the one you mean before '{consumer.name}' in +stage=[...]",
+            )
+        else:
+            problem = self._nothing_makes(consumer, kind)
+        self.problems.append(problem)
+        return None
+
+    def _makers(self, kind: type[Artifact]) -> list[Stage]:
+        return [
+            stage
+            for stage in self.registry.all(Stage).values()
+            if self._answer(partial(self._can_make, kind=kind), stage)
+        ]
+
+    def _answer(self, question: Callable[[Stage], bool], stage: Stage) -> bool:
+        """Ask about a stage that nobody has named; one whose plugin fails then is left out, and reported."""
+        try:
+            return question(stage)
+        except PluginError as error:
+            self.context.warn(str(error))
+            return False
+
+    def _is_given(self, stage: Stage) -> bool:
+        return stage.given is None or stage.given(self.configs[stage.name])
+
+    def _can_make(self, stage: Stage, kind: type[Artifact]) -> bool:
+        if not stage.automatic or kind not in stage.signature.provides:
+            return False
+        if any(kind in item.types for item in stage.signature.inputs):
+            return False  # it changes one, it does not make the first
+        return len(stage.signature.provides) == 1 or kind is self._provides(stage, self.configs[stage.name])
+
+    def _nothing_makes(self, consumer: Stage, kind: type[Artifact]) -> HooklineError:
+        if given := self._given_instead(kind):
+            return self._too_late(consumer, kind, given)
+        if kind is Checkpoint:
+            return HooklineError(
+                f"stage '{consumer.name}' needs weights",
+                "give them with weights=<file or official name>, "
+                f"or train them with +stage=[train,{consumer.name}] data=<data.yaml>",
+            )
+        makers = [stage.name for stage in self.registry.all(Stage).values() if kind in stage.signature.provides]
+        return HooklineError(
+            f"stage '{consumer.name}' needs {with_article(kind.__name__)}, and nothing in this plan makes one",
+            f"name a stage that does before it: {', '.join(makers) or 'no loaded plugin has any'}",
+        )
+
+    def _too_late(self, consumer: Stage, kind: type[Artifact], given: type[Artifact]) -> HooklineError:
+        """The error for a model that is past what the stage that was asked for starts from."""
+        asked = self._adding[0]
+        needed = [*self._wanted, kind][0]  # by that stage, not by one that the plan adds for it
+        way_out = f", or leave '{asked}' out" if asked == consumer.name else ""
+        return HooklineError(
+            f"stage '{asked}' needs {with_article(needed.__name__)}, "
+            f"and what was given is already {with_article(given.__name__)}",
+            f"start from an earlier form{way_out}",
+        )
+
+    def _given_instead(self, kind: type[Artifact]) -> type[Artifact] | None:
+        """What a source stage gives with this config, where it could have given ``kind``."""
+        for stage in self.registry.all(Stage).values():
+            provides, config = stage.signature.provides, self.configs[stage.name]
+            if len(provides) > 1 and kind in provides and stage.selected(config, self.context):
+                return self._provides(stage, config)
+        return None
+
+    def _provides(self, stage: Stage, config: DataclassInstance) -> type[Artifact]:
+        provides = stage.signature.provides
+        if len(provides) == 1:
+            return provides[0]
+        return next((kind for kind in stage.selected(config, self.context) if kind in provides), provides[0])
+
+    def _replace(self, kind: type[Artifact], index: int) -> None:
+        """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""
+        stale = {self._newest[kind]} if kind in self._newest else set()
+        for position, step in enumerate(self.steps[:index]):
+            if stale & set(step.inputs.values()):
+                stale.add(position)
+        self._newest = {key: position for key, position in self._newest.items() if position not in stale}
+        self._newest[kind] = index
+
+
+def _unique(problems: Iterable[HooklineError]) -> list[HooklineError]:
+    return list({str(problem): problem for problem in problems}.values())

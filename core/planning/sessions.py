@@ -1,0 +1,100 @@
+"""Which steps of a plan open models as sessions, by which runtime, and whether that suits the device of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, get_args
+
+from core.artifacts import AnyModel, Artifact, Engine, OnnxModel
+from core.errors import HooklineError
+from core.kinds.lookup import AUTO, HOST, Parts
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Input, Known, Stage
+from core.options.fields import named_runtime, parts_of
+from core.planning.known import known_source
+from core.planning.opening import opener, opening_problems
+from core.planning.resolve import runtime_with
+
+if TYPE_CHECKING:
+    from core.kinds.context import RunContext
+    from core.kinds.lifecycle import Step
+
+
+def engine_runtime(registry: Parts, configs: Mapping[str, object]) -> str:
+    """The runtime that engines are built for, ``auto`` where no stage says; a guess for an engine without a sidecar."""
+    builders = (stage for stage in registry.all(Stage).values() if Engine in stage.signature.provides)
+    return next(filter(None, (named_runtime(configs[stage.name]) for stage in builders)), AUTO)
+
+
+def session_runtime(
+    stage: Stage, config: object, inputs: Mapping[str, int], steps: Sequence[Step], *, engine: str, context: RunContext
+) -> str:
+    """Return the runtime whose session a stage uses; :data:`core.kinds.lookup.HOST` where its images stay on the host.
+
+    Args:
+        stage, config: The stage and its options.
+        inputs: Index of the step that makes the artifact, by parameter.
+        steps: Of the plan so far.
+        engine: The runtime of an engine of which neither a step nor its sidecar says one.
+        context: For the runtimes.
+    """
+    opened = _opened(stage, config)
+    if opened is None:
+        return HOST
+    if opened.name not in inputs:
+        return engine  # what is missing has been told
+    index = inputs[opened.name]
+    try:
+        return opener(steps[index].provides, _made_for(index, steps, context).runtime or engine, context)
+    except HooklineError:  # placing_problems reports it
+        return HOST
+
+
+def opening_choices(steps: Sequence[Step], context: RunContext) -> Iterator[str]:
+    """Yield which runtime opens the ONNX files of a plan."""
+    opened = ((step, _opened(step.stage, step.config)) for step in steps)
+    kinds = (steps[step.inputs[item.name]].provides for step, item in opened if item and item.name in step.inputs)
+    if any(issubclass(kind, OnnxModel) for kind in kinds):
+        yield runtime_with("opens_onnx", context)[1]
+
+
+def placing_problems(steps: Sequence[Step], context: RunContext) -> list[HooklineError]:
+    """What the steps build or open on a device that it is not for, or that is not there."""
+    demands = dict.fromkeys(demand for step in steps for demand in _demands(step, steps, context))  # each asked once
+    return [problem for demand in demands for problem in opening_problems(*demand[:2], context, demand[2])]
+
+
+def _demands(step: Step, steps: Sequence[Step], context: RunContext) -> Iterator[tuple[type[Artifact], str, str]]:
+    """Kind, runtime and description of what a step needs the device for, as :func:`opening_problems` takes them."""
+    built = named_runtime(step.config) if Engine in step.stage.signature.provides else ""
+    if (runtime := context.registry.all(Runtime).get(built)) and not runtime.builds_anywhere:
+        yield Engine, built, ""
+    opened = _opened(step.stage, step.config)
+    if opened is None or opened.name not in step.inputs:
+        return
+    index = step.inputs[opened.name]
+    kind, made_for = steps[index].provides, _made_for(index, steps, context)
+    if not issubclass(kind, Engine):
+        yield kind, made_for.runtime or "", f"the {kind.__name__} for {step.stage.name}"
+    elif made_for.runtime:
+        yield kind, made_for.runtime, made_for.title
+
+
+def _opened(stage: Stage, config: object) -> Input | None:
+    """The input that a stage opens as a session: the one that can be an engine, where it names a processor."""
+    if "processors" not in {kind for kind, _ in parts_of(config).values()}:
+        return None
+    return next((item for item in stage.signature.inputs if Engine in item.types), None)
+
+
+def _made_for(index: int, steps: Sequence[Step], context: RunContext) -> Known:
+    """The runtime that a step names, or what its models were made for; with the title of an engine that was given."""
+    step = steps[index]
+    if name := named_runtime(step.config):
+        return Known(runtime=name)
+    models = [item for item in step.inputs.values() if issubclass(steps[item].provides, get_args(AnyModel))]
+    if models:
+        found = (_made_for(item, steps, context) for item in models)
+        return next((known for known in found if known.runtime), Known())
+    source = known_source(step, context)
+    return Known(source.title if issubclass(step.provides, Engine) else "", runtime=source.runtime)

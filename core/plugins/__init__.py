@@ -1,0 +1,1 @@
+"""Discovery, loading, trial and containment of plugins; the registry."""

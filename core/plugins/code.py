@@ -1,0 +1,197 @@
+"""The code of a plugin in the store's keys: its package, or the modules of a single-file plugin."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import sysconfig
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.machinery import all_suffixes
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.options.fields import keyed_options
+from core.process.versions import installed
+from core.storage.digest import files_digest
+from core.storage.serial import encode
+
+if TYPE_CHECKING:
+    from core.kinds.context import RunContext
+    from core.kinds.lookup import Origin
+
+IMPORTING = frozenset({"__import__", "found_at", "import_module"})
+"""Functions whose first argument names a module: ``import_module("heavy")``, ``found_at("heavy:load")``."""
+OURS = frozenset({"hookline", "core", "conf", "stages", "backends", "cuda_plugins"})
+"""Packages whose version is in every key."""
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder of :data:`OURS`."""
+SOURCE = ".py"
+
+
+def helper_modules(module: Path) -> Iterator[Path]:
+    """Yield the files of modules and the folders of packages that a module imports from its own directory.
+
+    Those that they import from there count too. A directory into which distributions are installed has none: its
+    modules belong to others.
+
+    Args:
+        module: File of the module.
+    """
+    folder = module.parent
+    if _has_distributions(folder):
+        return
+    seen, waiting = {module.name.partition(".")[0]}, [module]
+    while waiting:
+        for name in _imported(waiting.pop()):
+            if name in seen or (name in OURS and folder.resolve() == ROOT):
+                continue
+            seen.add(name)
+            for place in _module_files(folder, name):
+                yield place
+                waiting += sorted(place.rglob(f"*{SOURCE}")) if place.is_dir() else [place]
+
+
+def _has_distributions(folder: Path) -> bool:
+    standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    return str(folder) in standard or any(folder.glob("*.dist-info"))
+
+
+def _module_files(folder: Path, name: str) -> list[Path]:
+    """Return the folder of a package, or the files of a module: its source, or what it was compiled to."""
+    package = folder / name
+    if (package / f"__init__{SOURCE}").is_file():
+        return [package]
+    return [file for suffix in all_suffixes() if (file := folder / f"{name}{suffix}").is_file()]
+
+
+def _imported(file: Path) -> list[str]:
+    """Return the top-level names of the modules that a source file imports, each once."""
+    if file.suffix != SOURCE:  # compiled
+        return []
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it fails, too
+        return []
+    modules = (name for node in ast.walk(tree) for name in _modules(node))
+    return list(dict.fromkeys(name.partition(":")[0].partition(".")[0] for name in modules))
+
+
+def _modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module] if node.module and not node.level else []
+    if isinstance(node, ast.Call) and node.args:
+        function, first = node.func, node.args[0]
+        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if called in IMPORTING and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            return [first.value]
+    return []
+
+
+COMPILED = "__pycache__"
+
+
+def code_digest(package: str, cache_dir: Path | None = None) -> str:
+    """Return the SHA-256 over all files of a package, hexadecimal; empty where it has no files.
+
+    Args:
+        package: Importable name. Of a single-file module, the file and the modules next to it that it imports.
+        cache_dir: Where the digests of single files are kept between runs.
+    """
+    return files_digest(_files(package), cache_dir)
+
+
+@lru_cache
+def is_edited_in_place(distribution: str, package: str) -> bool:
+    """Return whether the files of an installed distribution can change without a new version.
+
+    True for an editable installation, and for a checkout that is run without being installed.
+
+    Args:
+        distribution: Name of the installed distribution.
+        package: Importable name of its top-level package.
+    """
+    try:
+        installed = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return True
+    if installed.read_text("RECORD") is None:  # what a build leaves in a checkout
+        return True
+    try:
+        origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    except ValueError:
+        origin = {}
+    if isinstance(origin, dict) and origin.get("dir_info", {}).get("editable"):
+        return True
+    root = Path(str(installed.locate_file(""))).resolve()
+    return any(root not in place.resolve().parents for place in _places(package))
+
+
+def _places(package: str) -> tuple[Path, ...]:
+    """Return the directories of a package, or the file of a module."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is not None:
+        return tuple(map(Path, spec.submodule_search_locations))
+    return (Path(spec.origin),) if spec.origin else ()
+
+
+def _files(package: str) -> Iterator[tuple[str, Path]]:
+    """Name inside the package, and path, of each file; in an order that does not depend on the file system.
+
+    A module that is no package has the modules next to it that it imports.
+    """
+    for place in _places(package):
+        if place.is_file():
+            yield place.name, place
+            for helper in sorted(helper_modules(place)):
+                yield from _inside(helper, place.parent) if helper.is_dir() else [(helper.name, helper)]
+        else:
+            yield from _inside(place, place)
+
+
+def _inside(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """Name below ``root``, and path, of each file in a folder that is not hidden."""
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(root)
+        hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
+        if not hidden and path.is_file():
+            yield inside.as_posix(), path
+
+
+def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
+    """Return who ships a stage or part, and the digest of its code where the version does not stand for it.
+
+    Args:
+        origin: Who registered it.
+        cache_dir: For digests.
+    """
+    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
+    return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""
+
+
+def part_facts(
+    kind: str, name: str, context: RunContext, *, versioned: bool = True, measured: bool = False
+) -> dict[str, object]:
+    """Return what a result depends on that a part shapes: who ships it, its code, its options and packages.
+
+    Args:
+        kind: Of the part, e.g. ``runtimes``.
+        name: Of the part.
+        context: For the part, its options, and the cache of digests.
+        versioned: Another version of the part's packages gives another result.
+        measured: The result contains times, so that options count which change nothing else, e.g. ``threads``.
+    """
+    options = encode if measured else keyed_options
+    return {
+        "by": author(context.registry.origin(kind, name), context.cache_dir),
+        "options": options(context.options(kind, name)),
+        "packages": installed(context.registry.part(kind, name).packages) if versioned else {},
+    }

@@ -1,0 +1,234 @@
+"""Calls code of a plugin: what it raises, prints or never returns from is its own, and carries its name.
+
+Everything that a plugin brings is called through :func:`contained`, so that no failure of it ends in a traceback that
+names nobody, and none ends a run that does not need the plugin.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from types import FrameType, ModuleType
+from typing import TypeAlias, TypeVar
+
+from core.errors import HooklineError, reason_of
+from core.kinds.lookup import Origin, Parts
+from core.plugins.output import output_of
+from core.process.signals import interruption_behind, received
+
+LIMIT = 10.0
+"""Seconds after which a function that is to be cheap, e.g. ``available()``, counts as hanging."""
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals by which a user ends a run."""
+_OURS = frozenset({"core", "pluggy", "importlib", "contextlib"})
+ResultT = TypeVar("ResultT")
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
+
+
+class Fault(Exception):  # noqa: N818 - not raised beyond a call that is contained
+    """Something that a plugin declares or returns is wrong.
+
+    Args:
+        reason: What is wrong, and what is right.
+        place: File and line to look at; empty where the traceback has them.
+    """
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        super().__init__(reason)
+        self.place = place
+
+
+class PluginError(HooklineError):
+    """Code of a plugin failed. The message names plugin, distribution, version, file and line.
+
+    Args:
+        origin: Whose code it is.
+        doing: What it was called for, e.g. ``hookline_stages``; empty where the reason says it.
+        error: What it raised.
+        place: File and line where the traceback has none of the plugin.
+    """
+
+    def __init__(self, origin: Origin, doing: str, error: BaseException, place: str = "") -> None:
+        reason = reason_of(error) if isinstance(error, HooklineError | Fault) else _typed_reason(error)
+        where = place_in(error, origin, place) or ("not found" if isinstance(error, ImportError) else "unknown file")
+        text = f"{doing}: {reason}" if doing else reason
+        super().__init__(f"{origin}: {text} ({where})", f"plugins.disable=[{origin.plugin}] leaves it out")
+        self.origin = origin
+        self.reason = f"{text} ({where})"
+
+
+@contextmanager
+def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
+    """Contain what code of a plugin raises and prints.
+
+    Ctrl-C and signals of the user pass; a KeyboardInterrupt or SystemExit that the code itself raises does not.
+
+    Args:
+        origin: Whose code it is. That of hookline itself may print.
+        doing: What it is called for.
+        place: Where the code is, for an error whose traceback does not say.
+
+    Raises:
+        PluginError: In place of what the code raised.
+        HooklineError: As the code raised it: a user's mistake that it reports.
+    """
+    before = received()
+    try:
+        with output_of(origin.plugin) if origin.outside else nullcontext():
+            yield
+    except (HooklineError, GeneratorExit):
+        raise
+    except BaseException as error:
+        if interruption := interruption_behind(error, before):
+            raise interruption from None if interruption is error else error
+        raise PluginError(origin, doing, error, place) from error
+
+
+def contained_outside(origin: Origin, doing: str) -> AbstractContextManager[None]:
+    """As :func:`contained` for code of an outside plugin; a bug of hookline itself keeps its traceback."""
+    return contained(origin, doing) if origin.outside else nullcontext()
+
+
+def within_limit(function: Callable[[], ResultT]) -> ResultT:
+    """Return what ``function`` returns; it runs in a thread that is abandoned after :data:`LIMIT` seconds.
+
+    Raises:
+        Fault: It did not return in time.
+    """
+    results: list[ResultT] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="plugin", daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise Fault(f"did not return within {LIMIT:g} s")
+    return results[0]
+
+
+@contextmanager
+def unchanged_surroundings(module: str) -> Iterator[None]:
+    """Put back what the rest of the process relies on: working directory, loaded modules, signal handlers.
+
+    Args:
+        module: Whose code the block runs.
+
+    Raises:
+        Fault: The block changed one of them.
+    """
+    folder, modules = _working_directory(), dict(sys.modules)
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    try:
+        yield
+    finally:
+        changes = [*_restored_folder(folder), *_restored_modules(modules), *_restored_handlers(handlers)]
+    if changes:
+        raise Fault(f"loading it {' and '.join(changes)}; this was undone", module_place(module))
+
+
+def source_place(item: object) -> str:
+    """Return file and line where a function or class is defined; empty where that is not known."""
+    with suppress(TypeError, OSError):
+        item = inspect.unwrap(item) if callable(item) else item
+        code = getattr(item, "__code__", None)
+        if inspect.iscode(code):
+            return f"{code.co_filename}:{code.co_firstlineno}"
+        if isinstance(item, type):
+            return f"{inspect.getsourcefile(item)}:{inspect.getsourcelines(item)[1]}"
+    file = getattr(item, "__file__", None)
+    return file if isinstance(file, str) else ""
+
+
+def module_place(name: str) -> str:
+    """Return file and first line of a module, or of the package that it is in; empty where there is none."""
+    module = sys.modules.get(name)
+    with suppress(ImportError, ValueError):
+        spec = module.__spec__ if module else importlib.util.find_spec(name.partition(".")[0])
+        return f"{spec.origin}:1" if spec and spec.origin else ""
+    return ""
+
+
+def place_in(error: BaseException, origin: Origin, place: str = "") -> str:
+    """Return file and line where an error arose.
+
+    Args:
+        error: What was raised.
+        origin: Whose code it is: the innermost line of its package, of the error or of what caused it, comes first.
+        place: What comes next; then the innermost line outside of hookline.
+    """
+    if isinstance(error, Fault) and error.place:
+        return error.place
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    links = [list(_lines(link)) for link in _chain(error)]
+    own = [place for lines in links for name, place in reversed(lines) if name == origin.package != ""]
+    others = [place for name, place in reversed(links[0]) if name not in _OURS]
+    return next(iter([*own, *filter(None, [place]), *others]), "")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _lines(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Yield top-level package and ``file:line`` of each call, outermost first."""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith("<frozen importlib"):
+            package = str(frame.f_globals.get("__name__")).partition(".")[0]
+            yield package, f"{frame.f_code.co_filename}:{line}"
+
+
+def blamed(error: BaseException, registry: Parts) -> Origin | None:
+    """Return the outside plugin in whose code, innermost first, an error arose; None for none."""
+    owners = {origin.package: origin for origin in registry.origins() if origin.outside}
+    return next((owners[name] for name, _ in reversed(list(_lines(error))) if name in owners), None)
+
+
+def _typed_reason(error: BaseException) -> str:
+    text = reason_of(error)
+    return text if text == type(error).__name__ else f"{type(error).__name__}: {text}"
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - the text, to compare and to go back to
+    except OSError:
+        return ""
+
+
+def _restored_folder(folder: str) -> Iterator[str]:
+    if folder and _working_directory() != folder:
+        os.chdir(folder)
+        yield "changed the working directory"
+
+
+def _restored_modules(modules: Mapping[str, ModuleType]) -> Iterator[str]:
+    changed = [name for name, module in modules.items() if sys.modules.get(name) is not module]
+    if changed:
+        sys.modules.update({name: modules[name] for name in changed})
+        yield f"removed or replaced modules of others ({', '.join(changed[:3])})"
+
+
+def _restored_handlers(handlers: Mapping[signal.Signals, Handler]) -> Iterator[str]:
+    changed = [number for number, handler in handlers.items() if signal.getsignal(number) is not handler]
+    for number in changed:
+        signal.signal(number, handlers[number])
+    if changed:
+        yield f"replaced the handler of {', '.join(number.name for number in changed)}"

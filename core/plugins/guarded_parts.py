@@ -1,0 +1,149 @@
+"""Descriptors of outside plugins: a function that fails is reported with its plugin, and what it returns is checked."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields, replace
+from types import UnionType
+from typing import ParamSpec, TypeVar
+
+from core.artifacts import Artifact
+from core.errors import HooklineError, shown
+from core.kinds.building import CalibrationInput
+from core.kinds.graft import CustomOperators
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability
+from core.kinds.stage import Known
+from core.kinds.table import Descriptor
+from core.plugins.containment import Fault, contained, source_place, within_limit
+from core.storage.metadata import ModelMetadata
+
+P = ParamSpec("P")
+DescriptorT = TypeVar("DescriptorT", bound=Descriptor)
+LIMITED = frozenset({"available", "check_device"})
+"""Functions that are cheap, and are asked also where another part is used: they must return in time."""
+RUNNER = "run"
+"""The function of a stage: the runner names the stage, and its annotations are the contract."""
+
+
+def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
+    """Return a descriptor whose functions are contained, each with a check of what it returns."""
+    functions = {item.name: getattr(part, item.name) for item in fields(part) if item.name != RUNNER}
+    defaults = {item.name: item.default for item in fields(part)}
+    changes = {
+        name: _guarded(function, name, f"{type(part).__name__} '{part.name}'", origin)
+        for name, function in functions.items()
+        if callable(function) and not isinstance(function, type) and inspect.unwrap(function) is not defaults[name]
+    }
+    return replace(part, **changes)  # type: ignore[arg-type]  # each in place of a function
+
+
+def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origin) -> Callable[P, object]:
+    check = RESULTS.get(name)
+    place = source_place(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> object:
+        def work() -> object:
+            result = function(*args, **kwargs)
+            return check(result, place) if check else result
+
+        with contained(origin, f"{name} of {owner}", place):
+            return within_limit(work) if name in LIMITED else work()
+
+    return call
+
+
+def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:
+    if not isinstance(value, kind):
+        raise Fault(f"must return {expected}, and returned {shown(value)}", place)
+    return value
+
+
+def _availability(value: object, place: str) -> object:
+    return _expect(value, Availability, "an Availability", place)
+
+
+def _problems(value: object, place: str) -> object:
+    """Problems are listed here: a generator would run outside of the call that is contained."""
+    if not isinstance(value, Iterable):
+        raise Fault(f"must yield problems (HooklineError), and returned {shown(value)}", place)
+    listed = list(value)
+    for problem in listed:
+        _expect(problem, HooklineError, "problems (HooklineError)", place)
+    return listed
+
+
+def _truth(value: object, place: str) -> object:
+    return _expect(value, bool, "True or False", place)
+
+
+def _kinds(value: object, place: str) -> object:
+    if not isinstance(value, Collection) or not all(isinstance(x, type) and issubclass(x, Artifact) for x in value):
+        raise Fault(f"must return artifact types, and returned {shown(value)}", place)
+    return value
+
+
+def _facts(value: object, place: str) -> object:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for item in value.items() for text in item):
+        raise Fault(f"must return texts by name, and returned {shown(value)}", place)
+    return value
+
+
+def _known(value: object, place: str) -> object:
+    return _expect(value, Known, "a Known", place)
+
+
+def _calibration(value: object, place: str) -> object:
+    return _expect(value, CalibrationInput, "a CalibrationInput", place)
+
+
+def _operators(value: object, place: str) -> object:
+    return _expect(value, CustomOperators, "CustomOperators", place)
+
+
+def _names(value: object, place: str) -> object:
+    if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
+        raise Fault(f"must return names, and returned {shown(value)}", place)
+    return value
+
+
+def _iterated_names(value: object, place: str) -> object:
+    """Names are listed here: a generator would run outside of the call that is contained."""
+    return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
+
+
+def _metadata(value: object, place: str) -> object:
+    return _expect(value, ModelMetadata | None, "a ModelMetadata or None", place)
+
+
+def _something(value: object, place: str) -> object:
+    if value is None:
+        raise Fault("must return the object that does the work, and returned None", place)
+    return value
+
+
+RESULTS: Mapping[str, Callable[[object, str], object]] = {
+    "available": _availability,
+    "check_device": _problems,
+    "check_options": _problems,
+    "check_build": _problems,
+    "calibrates": _calibration,
+    "portable": _names,
+    "operators": _operators,
+    "check_head": _problems,
+    "check": _problems,
+    "check_inputs": _problems,
+    "load": _something,
+    "given": _truth,
+    "resumable": _truth,
+    "select": _kinds,
+    "fingerprint": _facts,
+    "known": _known,
+    "families": _iterated_names,
+    "head": _something,
+    "recognise": _metadata,
+}
+"""What the functions of a descriptor must return, by the name of the field."""

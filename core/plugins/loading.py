@@ -1,0 +1,246 @@
+"""Loads plugins one by one, so that a broken one is named and does not stop the others.
+
+``python -m core.plugins [--json]`` lists what is loaded, from which distribution, with its hooks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.errors import HooklineError, shown, unknown
+from core.kinds.lookup import PROJECT, Origin
+from core.kinds.model import ModelFamily
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS, Descriptor
+from core.plugins.conf_packages import SharedYaml, yaml_files
+from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
+from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
+from core.plugins.guarded_parts import guarded
+from core.plugins.hooks import Hooks
+from core.plugins.option_nodes import check_options
+from core.plugins.registry import LISTED, Registry, check_part
+from core.plugins.trial_cache import has_passed, remember, state_of
+
+
+def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:
+    """Load the built-ins, the entry points of group ``hookline``, and ``$HOOKLINE_PLUGINS``.
+
+    Args:
+        disable: Names of plugins to leave out.
+        modules: In place of the value of ``$HOOKLINE_PLUGINS``.
+
+    Raises:
+        HooklineError: A disabled name does not exist.
+    """
+    candidates = list(find_plugins(os.environ.get(ENVIRONMENT, "") if modules is None else modules))
+    names = [candidate.origin.plugin for candidate in candidates]
+    for name in disable:
+        if name not in names:
+            raise unknown("plugin in plugins.disable", name, names, listed=f"{LISTED} all")
+    loading = _Loading(Plugins(Hooks(), Registry()))
+    loading.plugins.registry.disabled = tuple(disable)
+    with loading.plugins.manager.reporting(loading.plugins.warnings.append):
+        wanted = [candidate for candidate in candidates if candidate.origin.plugin not in disable]
+        imported = [candidate for candidate in wanted if loading.load(candidate)]  # all wrappers before any part
+        for candidate in imported:
+            loading.register(candidate.origin)
+    loading.plugins.infos.extend(
+        loading.infos.get(candidate, _info(candidate.origin, "disabled")) for candidate in candidates
+    )
+    return loading.plugins
+
+
+def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
+    """Register the parts of one plugin, which need not be installed: for tests of plugins.
+
+    Args:
+        plugin: A module, or an object with methods that are hooks.
+        origin: Whose it is. One of another distribution is tried as at start-up.
+        registry: Gets the parts.
+
+    Raises:
+        HooklineError: A mistake of the plugin, with hook, file and line.
+    """
+    from core.plugins.trial import try_parts, try_yaml
+
+    manager = Hooks()
+    with contained(origin, "", source_place(plugin)):
+        if unmarked := manager.add(plugin, origin):
+            raise Fault("; ".join(unmarked))
+    parts, packages = _parts(manager, origin), _packages(manager, origin)
+    with contained(origin, ""):
+        _check_free(parts, registry)
+        if origin.outside:
+            try_yaml(file for files in packages.values() for file in files.values())
+            try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
+    for found in parts:
+        registry.add(found.kind, found.part, found.origin)
+
+
+class _Loading:
+    """Loads plugins one by one; each that fails is removed again, and named."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self.infos: dict[Candidate, PluginInfo] = {}
+        self._candidates: dict[str, Candidate] = {}
+        self._yaml = SharedYaml()
+
+    def load(self, candidate: Candidate) -> bool:
+        """Import a plugin and register its hooks; return whether that was possible."""
+        origin = candidate.origin
+        with self._broken_unless_loaded(candidate):
+            if former := self._candidates.get(origin.plugin):
+                raise Fault(
+                    f"a plugin of {former.origin.distribution} {former.origin.version} has the same name",
+                    module_place(origin.module),
+                )
+            with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
+                plugin = candidate.load()
+            with contained(origin, "", source_place(plugin)):
+                unmarked = self.plugins.manager.add(plugin, origin)
+            self._candidates[origin.plugin] = candidate
+            self.infos[candidate] = _info(origin, "loaded", warnings=unmarked)
+            self.plugins.warnings += [f"{origin}: {line}" for line in unmarked]
+            return True
+        return False
+
+    def register(self, origin: Origin) -> None:
+        """Register the parts and the YAML of a plugin, all or nothing."""
+        candidate, plugins = self._candidates[origin.plugin], self.plugins
+        parts: list[_Found] = []
+        with self._broken_unless_loaded(candidate, parts):
+            with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
+                parts += _parts(plugins.manager, origin)
+                packages = _packages(plugins.manager, origin)
+            self._yaml.check(origin.plugin, packages)
+            _check_free(parts, plugins.registry)
+            with contained(origin, ""):
+                check_options(plugins.registry, [found.part for found in parts])
+            if origin.outside:
+                _try(origin, parts, [file for files in packages.values() for file in files.values()], plugins.registry)
+            self._yaml.add(origin.plugin, packages)
+            plugins.conf_packages += [(origin.plugin, package) for package in packages]
+            for found in parts:
+                plugins.registry.add(found.kind, found.part, found.origin)
+            self.infos[candidate] = replace(
+                self.infos[candidate],
+                hooks=tuple(sorted(plugins.manager.hooks_of(origin.plugin))),
+                provides=tuple(f"{found.kind}: {found.part.name}" for found in parts),
+            )
+
+    @contextmanager
+    def _broken_unless_loaded(self, candidate: Candidate, parts: Sequence[_Found] = ()) -> Iterator[None]:
+        """Mark the plugin as broken where the block raises a mistake of its own."""
+        origin, plugins = candidate.origin, self.plugins
+        try:
+            with contained(origin, ""):
+                yield
+        except (HooklineError, Fault) as error:
+            mistake = error if isinstance(error, PluginError) else PluginError(origin, "", error)
+            self.infos[candidate] = _info(origin, "broken", error=mistake.reason)
+            if self._candidates.get(origin.plugin) is candidate:
+                plugins.manager.unregister(name=origin.plugin)
+            plugins.registry.mark_broken(str(mistake), [(found.kind, found.part.name) for found in parts])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A part that a plugin yields.
+
+    Attributes:
+        kind, part: The part.
+        origin: Who ships it; names the plugins whose wrappers changed it.
+        place: File and line of the hook that yields it.
+    """
+
+    kind: str
+    part: Descriptor
+    origin: Origin
+    place: str
+
+
+def _info(origin: Origin, state: str, *, error: str = "", warnings: tuple[str, ...] = ()) -> PluginInfo:
+    return PluginInfo(origin.plugin, origin.distribution, origin.version, state, error=error, warnings=warnings)
+
+
+def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
+    """Return what a plugin yields, checked as a whole before any of it is registered."""
+    found: list[_Found] = []
+    for kind in KINDS:
+        hook = f"{PROJECT}_{kind}"
+        place = manager.place_of(origin.plugin, hook)
+        for value, changed in manager.yielded(origin.plugin, hook):
+            with contained(origin, hook, place):
+                part = check_part(kind, value)
+                if origin.outside:
+                    part = guarded(part, origin)
+            found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, place))
+    return found
+
+
+def _changed(origin: Origin, hook: str, manager: Hooks) -> Origin:
+    """Return the origin of a part that a wrapper made: the key of the store contains who shapes a result."""
+    return replace(origin, version=f"{origin.version}, changed by {', '.join(map(str, manager.wrapping(hook)))}")
+
+
+def _packages(manager: Hooks, origin: Origin) -> dict[str, dict[str, Path]]:
+    """Return the YAML files of each package that a plugin yields, by their path in Hydra's search path."""
+    hook = f"{PROJECT}_conf"
+    place = manager.place_of(origin.plugin, hook)
+    packages: dict[str, dict[str, Path]] = {}
+    for package, _ in manager.yielded(origin.plugin, hook):
+        with contained(origin, f"{hook}: the YAML package {shown(package)}", place):
+            packages[str(package)] = yaml_files(package)
+    return packages
+
+
+def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
+    names: set[tuple[str, str]] = set()
+    for found in parts:
+        taken = registry.owner(found.kind, found.part.name)
+        if taken or (found.kind, found.part.name) in names:
+            by = f"is that of {taken}" if taken else "is yielded twice"
+            raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: give it another name", found.place)
+        names.add((found.kind, found.part.name))
+        if isinstance(found.part, ModelFamily):
+            _check_releases(found.part, found.place, registry)
+
+
+def _check_releases(family: ModelFamily, place: str, registry: Registry) -> None:
+    for other in registry.all(ModelFamily).values():
+        if shared := sorted(set(other.releases) & set(family.releases)):
+            raise Fault(f"the release {shown(shared[0])} is one of the family '{other.name}'", place)
+
+
+def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry: Registry) -> None:
+    """Try what a plugin declares, unless it has passed before in the same state."""
+    from core.process.environment import cache_home
+
+    cache, state = cache_home(), state_of(origin, [*map(str, yaml), *_option_files(parts)])
+    if has_passed(cache, origin, state):
+        return
+    from core.plugins.trial import try_parts, try_yaml
+
+    try_yaml(yaml)
+    try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
+    remember(cache, origin, state)
+
+
+def _option_files(parts: Sequence[_Found]) -> Iterator[str]:
+    for found in parts:
+        for options in _option_classes(found.part):
+            file = getattr(sys.modules.get(options.__module__), "__file__", None)
+            if isinstance(file, str):
+                yield file
+
+
+def _option_classes(part: Descriptor) -> Iterator[type[object]]:
+    yield part.signature.config if isinstance(part, Stage) else part.options
+    if isinstance(part, ModelFamily) and part.training is not None:
+        yield part.training

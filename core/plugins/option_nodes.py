@@ -1,0 +1,208 @@
+"""The config nodes of stages and parts; options of model families lie under the stage's name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+
+from core.kinds.family_options import DIFFERS, FamilyOptions, own_fields, place_of
+from core.kinds.model import ModelFamily
+from core.kinds.part import NoOptions
+from core.kinds.stage import Stage
+from core.kinds.table import PART_KINDS
+from core.options.ranges import range_of
+from core.options.words import Words
+from core.plugins.containment import Fault, source_place
+from core.plugins.registry import Registry
+from core.storage.serial import DataclassInstance
+
+if TYPE_CHECKING:
+    from core.kinds.table import Descriptor
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One option of a config node.
+
+    Attributes:
+        hint: Its annotation, with its range.
+        item: The field that declares it.
+        owner: The family whose option it is.
+        differs: Another family has another default.
+    """
+
+    hint: Any
+    item: Field[object]
+    owner: str = ""
+    differs: bool = False
+
+
+def options_node(config: type[DataclassInstance], families: Iterable[ModelFamily]) -> type[DataclassInstance]:
+    """Return the dataclass of a stage's config node.
+
+    Args:
+        config: The dataclass of the stage.
+        families: All model families.
+
+    Raises:
+        Fault: Two of them declare one name and do not agree, or a family declares what cannot be an option.
+    """
+    if not place_of(config):
+        return config
+    own = _options(config)
+    return _made(config.__name__, own | _union(families, own))
+
+
+def check_options(registry: Registry, parts: Collection[Descriptor]) -> None:
+    """Refuse what a plugin brings where its options and those of the loaded plugins do not go together.
+
+    Args:
+        registry: What is loaded.
+        parts: What the plugin brings.
+
+    Raises:
+        Fault: As :func:`options_node`.
+    """
+    stages = [part for part in parts if isinstance(part, Stage)]
+    families = [part for part in parts if isinstance(part, ModelFamily)]
+    everywhere = [*registry.all(ModelFamily).values(), *families]
+    for stage in (*registry.all(Stage).values(), *stages) if families else stages:
+        if place_of(stage.signature.config):
+            _union(everywhere, _options(stage.signature.config))
+
+
+def split_options(
+    config: type[DataclassInstance], node: DataclassInstance, overridden: Collection[str]
+) -> DataclassInstance:
+    """Return a stage's own dataclass from its config node.
+
+    An option of a family counts as given if it was overridden, or if its value is not the default (of a YAML file).
+
+    Args:
+        config: The dataclass of the stage.
+        node: An instance of what :func:`options_node` returned.
+        overridden: Names of the stage's options on the command line.
+    """
+    place = place_of(config)
+    if not place:
+        return node
+    own = {item.name: getattr(node, item.name) for item in own_fields(config)}
+    others = {item.name: item for item in fields(node) if item.name not in own}
+    values = {name: getattr(node, name) for name in others}
+    given = {name for name, item in others.items() if name in overridden or values[name] != default_of(item)}
+    union = _made(config.__name__, {name: _Option(item.type, item) for name, item in others.items()})
+    return config(**own, **{place: FamilyOptions(union(**values), frozenset(given))})
+
+
+def default_of(item: Field[object]) -> object:
+    """Return the default of a field; ``MISSING`` where it has none."""
+    return item.default_factory() if item.default_factory is not MISSING else item.default
+
+
+def _union(families: Iterable[ModelFamily], own: Collection[str]) -> dict[str, _Option]:
+    """Return the options of all families by name."""
+    found: dict[str, _Option] = {}
+    for family in families:
+        if family.training is None:
+            continue
+        for name, option in _options(family.training, family.name).items():
+            if problem := _conflict(name, option, found.get(name), own):
+                raise Fault(
+                    f"the training option '{name}' of the family '{family.name}' {problem}",
+                    source_place(family.training),
+                )
+            if name not in found:
+                found[name] = option
+            elif default_of(found[name].item) != default_of(option.item):
+                found[name] = replace(found[name], differs=True)
+    return found
+
+
+def _conflict(name: str, option: _Option, other: _Option | None, own: Collection[str]) -> str:
+    if name in own:
+        return "is an option of the stage"
+    if default_of(option.item) is MISSING:
+        return "has no default"
+    if other is not None and other.hint != option.hint:
+        return f"is {_text(option.hint)}, and that of '{other.owner}' is {_text(other.hint)}"
+    return ""
+
+
+def _text(hint: object) -> str:
+    """Return an annotation as messages show it, e.g. ``float (0 to 1)``."""
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    declared = range_of(hint)
+    return getattr(plain, "__name__", str(plain)) + (f" ({declared})" if declared else "")
+
+
+def _options(declared: type[DataclassInstance], owner: str = "") -> dict[str, _Option]:
+    if not is_dataclass(declared):
+        raise Fault(f"training of the family '{owner}' is not a dataclass", source_place(declared))
+    hints = get_type_hints(declared, include_extras=True)
+    return {item.name: _Option(hints[item.name], item, owner) for item in own_fields(declared)}
+
+
+def _made(name: str, options: Mapping[str, _Option]) -> type[DataclassInstance]:
+    """Return a dataclass with these options; null is the default of one whose default differs between families."""
+    return make_dataclass(name, [_member(key, option) for key, option in options.items()])
+
+
+def _member(name: str, option: _Option) -> tuple[str, object, object]:
+    item, metadata = option.item, dict(option.item.metadata)
+    if option.differs:
+        return name, option.hint | None, field(default=None, metadata=metadata | {DIFFERS: True})
+    if item.default_factory is not MISSING:
+        return name, option.hint, field(default_factory=item.default_factory, metadata=metadata)
+    return name, option.hint, field(default=item.default, metadata=metadata)
+
+
+def register_resolvers(default: str | None = None) -> None:
+    """Tell OmegaConf about the functions that defaults of options call.
+
+    Args:
+        default: The release that is taken where neither ``weights=`` nor ``model=`` is given.
+    """
+    OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
+    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
+
+
+def composed(registry: Registry) -> DictConfig:
+    """Return the options of all stages and parts with their defaults, as the root of a run."""
+    root: DictConfig = OmegaConf.structured(options_root(registry))
+    return root
+
+
+def options_at(config: DictConfig, *keys: str) -> Any:  # noqa: ANN401 - what Hydra composed
+    """Return the value of a node, typed; None where there is no such node."""
+    value: Any = config
+    for key in keys:
+        value = value.get(key) if value is not None else None
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+
+
+def _otherwise(value: object, default: object) -> object:
+    """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
+    return default if value is None else value
+
+
+def options_root(registry: Registry) -> type[DataclassInstance]:
+    """Return the class of the root: the top-level options, one node per stage, one per kind of part with options."""
+    families = registry.all(ModelFamily).values()
+    configs = {stage.name: options_node(stage.signature.config, families) for stage in registry.all(Stage).values()}
+    members: list[tuple[str, type[DataclassInstance], DataclassInstance]] = [
+        (name, config, field(default_factory=config)) for name, config in configs.items()
+    ]
+    nodes = {kind: part_node(kind, registry) for kind in PART_KINDS}
+    members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
+    return make_dataclass("Config", members, bases=(Words,))
+
+
+def part_node(kind: str, registry: Registry) -> type[DataclassInstance] | None:
+    """Return the class of the node ``<kind>``, one field per part with options; None where no part has any."""
+    parts = [part for part in registry.all(PART_KINDS[kind]).values() if part.options is not NoOptions]
+    if not parts:
+        return None
+    return make_dataclass(kind, [(part.name, part.options, field(default_factory=part.options)) for part in parts])

@@ -1,0 +1,199 @@
+"""What a part wrote or returned, checked before it enters the store: a fault carries the name of the part's plugin.
+
+Without this check the next stage, or the next run, meets the fault, and nothing names the plugin that made it.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.artifacts import Engine, OnnxModel
+from core.errors import HooklineError, shown
+from core.files.onnx_file import all_tensors, check_onnx, graph_inputs, read_onnx
+from core.kinds.building import BuildJob
+from core.kinds.lookup import Parts
+from core.kinds.table import KINDS
+from core.model_facts import Precision
+from core.plugins.containment import Fault, PluginError, module_place
+
+if TYPE_CHECKING:
+    import onnx
+
+_EVIDENCE = {
+    Precision.fp32: "float32 tensors",
+    Precision.fp16: "float16 tensors",
+    Precision.int8: "Q/DQ pairs and int8 tensors",
+}
+_QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
+
+
+@contextmanager
+def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
+    """Report a fault in the block as one of the part's plugin.
+
+    Args:
+        kind: Of the part, e.g. ``runtimes``.
+        name: Of the part.
+        registry: Says who ships it.
+
+    Raises:
+        PluginError: In place of a :class:`Fault`.
+    """
+    try:
+        yield
+    except Fault as fault:
+        origin = registry.origin(kind, name)
+        raise PluginError(origin, f"{KINDS[kind][1]} '{name}'", fault, module_place(origin.module)) from fault
+
+
+def check_written(target: Path) -> None:
+    """Refuse a target that is no regular file.
+
+    Raises:
+        Fault: It is missing, a link or a folder.
+    """
+    try:
+        regular = stat.S_ISREG(target.lstat().st_mode)
+    except FileNotFoundError:
+        raise Fault(f"did not write '{target.name}'") from None
+    if not regular:
+        raise Fault(f"must write '{target.name}' as a file, and made a link or a folder")
+
+
+def read_written(target: Path, *, standard: bool = False) -> onnx.ModelProto:
+    """Return the ONNX model that a part wrote.
+
+    Args:
+        target: Its file.
+        standard: Refuse operators that are in no ONNX standard.
+
+    Raises:
+        Fault: There is none, or it is not valid.
+    """
+    check_written(target)
+    try:
+        model = read_onnx(target)
+        if standard:
+            check_onnx(model, target)
+    except HooklineError as problem:
+        raise Fault(f"wrote an unusable file: {problem.message.replace(str(target), target.name)}") from problem
+    return model
+
+
+def check_model(target: Path, source: OnnxModel, precision: Precision) -> None:
+    """Refuse a model that is not the source in another precision.
+
+    Args:
+        target: The file that a quantizer wrote.
+        source: The model that it was made from.
+        precision: The precision that was asked for.
+
+    Raises:
+        Fault: It is missing or not valid, has other inputs, outputs or metadata, or nothing in it has the precision.
+    """
+    made, former = read_written(target, standard=True), read_onnx(source.path)
+    _check_values("inputs", graph_inputs(made), graph_inputs(former))
+    _check_values("outputs", made.graph.output, former.graph.output)
+    _check_metadata(made, former)
+    if source.precision is not precision and _count(made, precision) <= _count(former, precision):
+        raise Fault(f"must give precision={precision.value}, and wrote a model without {_EVIDENCE[precision]}")
+
+
+def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
+    """Return the engine that a runtime built.
+
+    Raises:
+        Fault: It is no engine, lies elsewhere, or is not that of the model.
+    """
+    if not isinstance(engine, Engine):
+        raise Fault(f"build must return an Engine, and returned {shown(engine)}")
+    model = job.model
+    wanted = {
+        "path": job.target,
+        "runtime": runtime,
+        "precision": job.precision,
+        "facts": model.facts,
+        "layout": model.layout,
+        "score_threshold": model.score_threshold,
+    }
+    if not isinstance(engine.machine, Mapping):
+        raise Fault(f"build must return an Engine whose machine holds texts by name, and it is {shown(engine.machine)}")
+    for name, value in wanted.items():
+        found = getattr(engine, name)
+        if found != value:
+            raise Fault(f"build must return an Engine with {name}={_text(value)}, and returned {_text(found)}")
+    check_written(job.target)
+    return engine
+
+
+def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
+    """Refuse an engine that states another machine than the one in its key.
+
+    Args:
+        engine: As the runtime returned it.
+        here: What ``machine`` of the runtime returned, less what its engines do not depend on.
+
+    Raises:
+        Fault: A fact is missing or another one.
+    """
+    for name, value in here.items():
+        if name not in engine.machine:
+            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine has no '{name}'")
+        if engine.machine[name] != value:
+            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine {shown(engine.machine[name])}")
+
+
+def _text(value: object) -> str:
+    return shown(str(value) if isinstance(value, Path) else value)
+
+
+def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], former: Sequence[onnx.ValueInfoProto]) -> None:
+    if len(made) != len(former) or not all(map(_fits, made, former)):
+        wanted, found = (shown([_described(item) for item in items]) for items in (former, made))
+        raise Fault(f"must keep the {what} {wanted}, and wrote {found}")
+
+
+def _fits(made: onnx.ValueInfoProto, former: onnx.ValueInfoProto) -> bool:
+    """Return whether name, type and shape are the same; an axis that one of them leaves open is any."""
+    one, other = made.type.tensor_type, former.type.tensor_type
+    if (made.name, one.elem_type) != (former.name, other.elem_type):
+        return False
+    if not (one.HasField("shape") and other.HasField("shape")):
+        return True
+    sides = [[dim.dim_value for dim in kind.shape.dim] for kind in (one, other)]  # 0 where open
+    return len(sides[0]) == len(sides[1]) and all(0 in pair or len(set(pair)) == 1 for pair in zip(*sides, strict=True))
+
+
+def _described(value: onnx.ValueInfoProto) -> str:
+    from onnx import TensorProto
+
+    kind, types = value.type.tensor_type, TensorProto.DataType
+    sizes = ", ".join(str(dim.dim_value or dim.dim_param or "?") for dim in kind.shape.dim)
+    name = types.Name(kind.elem_type) if kind.elem_type in types.values() else str(kind.elem_type)
+    return f"{value.name} {name} [{sizes}]"
+
+
+def _check_metadata(made: onnx.ModelProto, former: onnx.ModelProto) -> None:
+    found = {item.key: item.value for item in made.metadata_props}
+    for item in former.metadata_props:
+        if found.get(item.key) != item.value:
+            how = "changed" if item.key in found else "dropped"
+            raise Fault(f"must keep the metadata of the model, and {how} '{item.key}'")
+
+
+def _count(model: onnx.ModelProto, precision: Precision) -> int:
+    """Return how many tensors of a model are of a precision; for int8, also how many nodes quantise."""
+    from onnx import TensorProto
+
+    types = {
+        Precision.fp32: {TensorProto.FLOAT},
+        Precision.fp16: {TensorProto.FLOAT16},
+        Precision.int8: {TensorProto.INT8, TensorProto.UINT8},
+    }[precision]
+    tensors = sum(tensor.data_type in types for tensor in all_tensors(model))
+    quantising = sum(node.op_type in _QUANTISING for node in model.graph.node)
+    return tensors + quantising if precision is Precision.int8 else tensors

@@ -1,0 +1,183 @@
+"""Everything that the loaded plugins registered, by kind and name."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import HooklineError, UnavailableError, shown, unknown
+from core.kinds.lookup import AUTO, DescribedT, Origin
+from core.kinds.stage import Stage
+from core.kinds.table import KINDS, RANKED, Descriptor
+
+if TYPE_CHECKING:
+    from core.plugins.containment import PluginError
+
+NAME_LENGTH = 64
+
+
+LISTED = "`python -m core.plugins` lists"
+
+
+class Registry:
+    """Parts by kind and name. Names are unique, so the order of registration never matters."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, dict[str, tuple[Descriptor, Origin]]] = {kind: {} for kind in KINDS}
+        self.broken: list[str] = []
+        """One line for each plugin that could not be loaded; reported when a name is not found."""
+        self.disabled: tuple[str, ...] = ()
+        """What ``plugins.disable`` leaves out; reported when the runtime of an engine is not found."""
+        self._lost: dict[tuple[str, str], str] = {}
+
+    def add(self, kind: str, part: object, origin: Origin) -> None:
+        """Register ``part``.
+
+        Raises:
+            TypeError: As :func:`check_part`.
+            HooklineError: Its name is taken; names both distributions.
+        """
+        checked = check_part(kind, part)
+        noun, taken = KINDS[kind][1], self._parts[kind].get(checked.name)
+        if taken is not None:
+            raise HooklineError(
+                f"two plugins claim the {noun} '{checked.name}': {taken[1]} and {origin}",
+                f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
+            )
+        self._parts[kind][checked.name] = (checked, origin)
+
+    def mark_broken(self, line: str, names: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep why a plugin could not be loaded, and kind and name of the parts that it would have brought."""
+        self.broken.append(line)
+        self._lost |= dict.fromkeys(names, line)
+
+    def origins(self) -> Iterator[Origin]:
+        """Yield who registered each part."""
+        return (origin for parts in self._parts.values() for _, origin in parts.values())
+
+    def without(self, broken: Iterable[PluginError]) -> Registry:
+        """Return a registry without the parts of plugins that turned out to be broken."""
+        reasons = {error.origin: str(error) for error in broken}
+        copy = Registry()
+        copy.broken, copy._lost, copy.disabled = list(self.broken), dict(self._lost), self.disabled
+        for kind, parts in self._parts.items():
+            copy._parts[kind] = {name: entry for name, entry in parts.items() if entry[1] not in reasons}
+        for origin, line in reasons.items():
+            copy.mark_broken(
+                line,
+                [(kind, name) for kind, parts in self._parts.items() for name in parts if parts[name][1] == origin],
+            )
+        return copy
+
+    def owner(self, kind: str, name: str) -> Origin | None:
+        """Return who registered a name; None for nobody."""
+        entry = self._parts[kind].get(name)
+        return entry[1] if entry else None
+
+    def get(self, kind: type[DescribedT], name: str) -> DescribedT:
+        """Return the part of a descriptor class that has a name, e.g. ``get(Runtime, "onnxruntime")``.
+
+        Raises:
+            HooklineError: No such name; lists the nearest ones and the plugins that are broken.
+        """
+        part = self._entry(kind.kind, name)[0]
+        assert isinstance(part, kind)
+        return part
+
+    def all(self, kind: type[DescribedT]) -> Mapping[str, DescribedT]:
+        """Return all parts of a descriptor class by name, in order of registration."""
+        return {name: part for name, (part, _) in self._parts[kind.kind].items() if isinstance(part, kind)}
+
+    def parts(self, kind: str) -> Mapping[str, Descriptor]:
+        """Return all parts of a kind by name; :meth:`all` knows their class."""
+        return {name: part for name, (part, _) in self._parts[kind].items()}
+
+    def part(self, kind: str, name: str) -> Descriptor:
+        """Return one part; :meth:`get` knows its class."""
+        return self._entry(kind, name)[0]
+
+    def origin(self, kind: str, name: str) -> Origin:
+        """Who registered it."""
+        return self._entry(kind, name)[1]
+
+    def _entry(self, kind: str, name: str) -> tuple[Descriptor, Origin]:
+        try:
+            return self._parts[kind][name]
+        except KeyError:
+            raise self.not_found(kind, name) from None
+
+    def not_found(self, kind: str, name: str) -> HooklineError:
+        """The error for a name that nobody registered; a broken plugin may have wanted to."""
+        if broken := self._broken_owner(kind, name):
+            return broken
+        automatic = [AUTO] if kind in RANKED else []
+        error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
+        if kind == "models":
+            error.hint += "; the file names its family: install the plugin that brings it"
+        error.hint += self._broken_hint()
+        return error
+
+    def not_installed(self, option: str, kind: str, name: str) -> HooklineError:
+        """Return the error for an option of a part that nobody registered; a broken or disabled plugin may have it.
+
+        Args:
+            option: As it was given, dotted.
+            kind, name: Of the part.
+        """
+        if broken := self._broken_owner(kind, name):
+            return broken
+        noun = KINDS[kind][1]
+        hint = unknown(noun, name, self._parts[kind], listed=f"{LISTED} all").hint.replace("possible:", "installed:")
+        return HooklineError(
+            f"unknown option {shown(option)}: no installed {noun} is named {shown(name)}",
+            hint + self._broken_hint() + self._disabled_hint(),
+        )
+
+    def _broken_owner(self, kind: str, name: str) -> HooklineError | None:
+        """The error for a part whose plugin is broken; None for every other name."""
+        if line := self._lost.get((kind, name)):
+            return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
+        return None
+
+    def builder_not_found(self, name: str, engine: str) -> UnavailableError:
+        """The error for an engine whose runtime nobody registered; a plugin that is broken or disabled may have it.
+
+        Args:
+            name: Of the runtime.
+            engine: What messages call the engine.
+        """
+        built = f"{engine} was built by the runtime {shown(name)}"
+        if line := self._lost.get(("runtimes", name)):
+            return UnavailableError(f"{built}, whose plugin is broken: {line}")
+        hint = f"install its plugin{self._broken_hint()}{self._disabled_hint()}"
+        return UnavailableError(f"{built}, which no loaded plugin has", hint)
+
+    def _disabled_hint(self) -> str:
+        return f"; plugins.disable=[{','.join(self.disabled)}] may leave it out" if self.disabled else ""
+
+    def _broken_hint(self) -> str:
+        if not self.broken:
+            return ""
+        more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
+        return f"; a broken plugin may have brought it: {self.broken[0]}{more}"
+
+
+def check_part(kind: str, part: object) -> Descriptor:
+    """``part``, when it is what the hook of this kind must yield.
+
+    Raises:
+        TypeError: It is not a descriptor of this kind, its name is not a Python identifier, its options are not a
+            dataclass, or it is a stage whose function is not annotated as it must be.
+    """
+    expected = KINDS[kind][0]
+    if not isinstance(part, expected):
+        raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
+    name = part.name if isinstance(part.name, str) else shown(part.name)
+    if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
+        raise TypeError(f"{shown(name)} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
+    options = part.signature.config if isinstance(part, Stage) else part.options
+    if not (isinstance(options, type) and is_dataclass(options)):
+        raise TypeError(f"the options of the {KINDS[kind][1]} '{name}' must be a dataclass, not {shown(options)}")
+    return part

@@ -1,0 +1,95 @@
+"""Which plugins have passed their trial: by distribution, version, and state of all their files.
+
+Only what passed is remembered. A broken plugin is tried again each time, since its fault may lie in the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from core.kinds.lookup import Origin
+from core.version import __version__
+
+FOLDER = "plugins"
+SUFFIXES = (".py", ".yaml", ".yml")
+MANY_FILES = 5000
+"""Files of a package that are looked at. A larger one is tried each time."""
+
+
+def state_of(origin: Origin, files: Iterable[str]) -> str:
+    """Return everything that the outcome of a trial depends on; empty where the plugin cannot be observed.
+
+    Args:
+        origin: The plugin.
+        files: Files outside of its package, e.g. of options that another package declares.
+    """
+    lines = [
+        f"{origin} {origin.module}",
+        f"hookline {__version__} Python {sys.version}",
+        *_lines(_python_files(Path(__file__).parents[1])),
+    ]
+    own = list(islice(_own_files(origin.package), MANY_FILES + 1))
+    if not own or len(own) > MANY_FILES:
+        return ""
+    return "\n".join([*lines, *_lines(own), *_lines(sorted(set(files)))])
+
+
+def has_passed(folder: Path, origin: Origin, state: str) -> bool:
+    """Return whether a plugin in this state has passed its trial."""
+    with suppress(OSError):
+        return bool(state) and _file(folder, origin).read_bytes() == state.encode("utf-8", "surrogateescape")
+    return False
+
+
+def remember(folder: Path, origin: Origin, state: str) -> None:
+    """Remember that a plugin in this state has passed. Where nothing can be written, it is tried again."""
+    if not state:
+        return
+    file = _file(folder, origin)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(state.encode("utf-8", "surrogateescape"))
+            os.replace(temporary, file)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _file(folder: Path, origin: Origin) -> Path:
+    text = f"{origin.distribution}\0{origin.plugin}".encode("utf-8", "surrogateescape")
+    return folder / FOLDER / hashlib.sha256(text).hexdigest()[:32]
+
+
+def _own_files(package: str) -> Iterator[str]:
+    """The Python and YAML files of a top-level package, or the module that it is."""
+    module = sys.modules.get(package)
+    folders = list(getattr(module, "__path__", ()))
+    for folder in folders:
+        yield from _python_files(Path(folder))
+    file = getattr(module, "__file__", None)
+    if not folders and isinstance(file, str):
+        yield file
+
+
+def _python_files(folder: Path) -> Iterator[str]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        yield from (os.path.join(place, name) for name in sorted(names) if name.endswith(SUFFIXES))  # noqa: PTH118
+
+
+def _lines(files: Iterable[str]) -> Iterator[str]:
+    """A program can restore size and modification time of a file; it cannot set the change time."""
+    for file in files:
+        try:
+            status = Path(file).stat()
+        except OSError:
+            yield f"{file} missing"
+        else:
+            yield f"{file} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

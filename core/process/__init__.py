@@ -1,0 +1,1 @@
+"""The process: signals, standard streams, cores, memory, ranks."""

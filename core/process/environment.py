@@ -1,0 +1,74 @@
+"""Environment variables: the cache folder, settings of libraries, ranks of torchrun."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.files.paths import user_path
+
+_SETTINGS = {
+    # CUDA reads these when it starts, in whichever library that is. cuda:N is the GPU that nvidia-smi calls N.
+    "CUDA_MODULE_LOADING": "LAZY",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    # Without it, ONNX Runtime writes a device id to ~/.cache/Microsoft and reports usage.
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+_CACHES = {"MPLCONFIGDIR": "matplotlib", "CUPY_CACHE_DIR": "cupy", "TORCHINDUCTOR_CACHE_DIR": "torchinductor"}
+
+
+def set_libraries() -> None:
+    """Set what CUDA and ONNX Runtime read when they start."""
+    for variable, value in _SETTINGS.items():
+        os.environ.setdefault(variable, value)
+
+
+def keep_caches_here() -> None:
+    """Keep the caches of libraries in the cache folder of hookline."""
+    for variable, folder in _CACHES.items():
+        os.environ.setdefault(variable, str(cache_home() / folder))
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """A process among those that train together.
+
+    Attributes:
+        rank: Its number, 0 for the leader, which alone speaks and writes results.
+        world: Number of processes.
+        local: Its number on this machine.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @property
+    def leader(self) -> bool:
+        """Whether this process is the first one."""
+        return self.rank == 0
+
+
+def ranks_of(environment: dict[str, str]) -> Ranks:
+    """What torchrun's RANK, WORLD_SIZE and LOCAL_RANK say; one process where they are not set."""
+    try:
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        rank, world, local = (int(environment[name]) for name in names)
+    except (KeyError, ValueError):
+        return Ranks()
+    return Ranks(rank, world, local)
+
+
+RANKS = ranks_of(dict(os.environ))
+
+
+def cache_home() -> Path:
+    """Return ``$HOOKLINE_HOME``, else ``$XDG_CACHE_HOME/hookline``, else ``~/.cache/hookline``.
+
+    A relative ``$XDG_CACHE_HOME`` is ignored, as the XDG specification says.
+    """
+    if home := os.environ.get("HOOKLINE_HOME"):
+        return user_path(home).resolve()
+    xdg = os.environ.get("XDG_CACHE_HOME", "")
+    return user_path(xdg if xdg.startswith("/") else "~/.cache").resolve() / "hookline"

@@ -1,0 +1,1 @@
+"""Serialisation, digests, sidecars and the content-addressed store."""

@@ -1,0 +1,100 @@
+"""Results of a stage that did not finish: how they are marked, and how a run finds them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.errors import HooklineError
+from core.files.paths import write_file
+from core.storage.serial import Json
+
+MARKER = "incomplete.json"
+"""In the directory of a stage's results as long as they are not complete."""
+
+
+@dataclass(frozen=True)
+class IncompleteWork:
+    """What a stage does, as far as two runs of it can be compared.
+
+    Attributes:
+        stage: Its name.
+        key: Digest of all that shapes the results, as for the store.
+        options: The options among that, as JSON values.
+    """
+
+    stage: str
+    key: str
+    options: Mapping[str, Json]
+
+
+def mark(folder: Path, work: IncompleteWork, reason: str = "", values: Mapping[str, float] | None = None) -> None:
+    """Mark the results in ``folder`` as incomplete.
+
+    Args:
+        folder: The stage's directory.
+        work: What is done there.
+        reason: Why the stage failed; empty while it runs, and after it was killed.
+        values: Counts of what is finished.
+    """
+    content = {**asdict(work), "reason": reason, "values": dict(values or {})}
+    write_file(folder / MARKER, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def unmark(folder: Path) -> None:
+    """Say that the results in ``folder`` are complete."""
+    (folder / MARKER).unlink(missing_ok=True)
+
+
+def latest(run_dir: Path, stage: str) -> Path | None:
+    """Return the directory in ``run_dir`` with the latest incomplete results of a stage, None where there is none."""
+    folders = [run_dir / stage, *run_dir.glob(f"{stage}-*")]
+    markers = [folder / MARKER for folder in folders if (folder / MARKER).is_file() and not folder.is_symlink()]
+    return max(markers, key=lambda marker: marker.stat().st_mtime_ns).parent if markers else None
+
+
+def interrupted(run_dir: Path, work: IncompleteWork) -> Path | None:
+    """Return the directory with the latest incomplete results of ``work``, None where there is none.
+
+    Raises:
+        HooklineError: They were made with other options, weights or versions.
+    """
+    folder = latest(run_dir, work.stage)
+    if folder is None:
+        return None
+    former = _read(folder / MARKER)
+    if former.get("key") != work.key:
+        raise HooklineError(
+            f"the incomplete results in '{folder}' were made with {_difference(former.get('options'), work)}",
+            "resume with what that run had, or leave resume=true out to start again",
+        )
+    return folder
+
+
+def same_work(run_dir: Path, work: IncompleteWork) -> Path | None:
+    """Return the directory with the latest incomplete results in ``run_dir``, if they are those of ``work``."""
+    folder = latest(run_dir, work.stage)
+    return folder if folder is not None and _read(folder / MARKER).get("key") == work.key else None
+
+
+def _difference(former: Json, work: IncompleteWork) -> str:
+    """Which options differ, as far as the marker says."""
+    if isinstance(former, dict):
+        names = [name for name, value in work.options.items() if former.get(name, value) != value]
+        if names:
+            return ", ".join(
+                f"{work.stage}.{name}={json.dumps(former[name])}, not {json.dumps(work.options[name])}"
+                for name in names
+            )
+    return "other options, weights or versions"
+
+
+def _read(marker: Path) -> Mapping[str, Json]:
+    with suppress(OSError, ValueError):
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+    return {}

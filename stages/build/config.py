@@ -1,0 +1,51 @@
+"""Options of the stage ``build``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.kinds.building import CalibrationInput
+from core.model_facts import Precision
+from core.options.fields import shared
+from core.options.ranges import NonNegative, Positive
+from core.planning.resolve import own_calibration
+
+if TYPE_CHECKING:
+    from core.kinds.context import RunContext
+
+
+@dataclass
+class BuildConfig:
+    """Options of the stage.
+
+    Attributes:
+        backend: The runtime that the engine is for.
+        warmup: How many times the finished engine is run before it is handed on.
+        precision: The precision of the engine; null: that of the model. The model has to have it already, unless the
+            runtime quantises by itself (``runtimes.tensorrt.int8=calibrator``).
+        batch: Images per call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
+        imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
+        source: Calibration images for a runtime that quantises by itself: by default those of ``calibrate``.
+        data: Path of the data.yaml, where ``source`` is null.
+        split: Of the data set.
+        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
+        processor: Letterbox and normalisation of these images.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+    """
+
+    backend: str = shared("backend", kind="runtimes")
+    warmup: NonNegative = 3
+    precision: Precision | None = shared("precision")
+    batch: Any = None
+    imgsz: Any = None
+    source: Any = shared("calibrate.source", place=True)
+    data: str | None = shared("data", place=True)
+    split: str = shared("calibrate.split", fingerprinted=True)
+    pictures: Positive = shared("calibrate.pictures", fingerprinted=True)
+    processor: str = shared("processor", kind="processors", fingerprinted=True)
+    max_pixels: int = shared("max_pixels", fingerprinted=True)
+
+    def calibration(self, context: RunContext) -> CalibrationInput:
+        """Return what the runtime needs to quantise a float32 model by itself; ``none`` where it does not."""
+        return own_calibration(self.backend, self.precision, context)

@@ -1,0 +1,47 @@
+"""Options of the stage ``calibrate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.media.tolerance import OnError
+from core.options.fields import chosen, fingerprinted, place, presentation, shared
+from core.options.ranges import BatchSize, Positive
+
+
+@dataclass
+class CalibrateConfig:
+    """Options of the stage.
+
+    Attributes:
+        source: Images or video to calibrate on: folder, glob, .txt list, files. null: the split of
+            the data set that ``data`` names; without one a short street video, which is said loudly.
+        data: Path of the data.yaml.
+        split: Of the data set.
+        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
+        batch: Images per inference, where the model's batch is dynamic.
+        calibrator: How ranges are found.
+        processor: Letterbox and normalisation.
+        runtime: What runs the float model: a backend that records activations; auto: ``backend`` where it does.
+        on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
+            number; `stop` none. A stored result is only reused for the same value.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+        cache: A calibration cache to take the ranges from instead of images: calibration.cache of this stage, or one
+            that TensorRT wrote. A cache that names another model is an error.
+        trust_cache: Accept a cache that does not name its model, as TensorRT's own. With the ranges of another model
+            the engine is silently wrong.
+    """
+
+    source: Any = place(None)
+    data: str | None = shared("data", place=True)
+    split: str = fingerprinted("train")
+    pictures: Positive = 200
+    batch: BatchSize = 1
+    calibrator: str = shared("calibrator", kind="calibrators")
+    processor: str = shared("processor", kind="processors")
+    runtime: str = chosen("auto", kind="runtimes", fact="records_activations", versioned=False)
+    on_error: OnError = OnError.auto
+    max_pixels: int = shared("max_pixels")
+    cache: str | None = place(None)
+    trust_cache: bool = presentation(default=False)

@@ -1,0 +1,43 @@
+"""Options of the stage ``compare``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.options.fields import place, shared
+from core.options.ranges import Fraction, NonNegative, Positive
+
+CONF = 0.25
+IOU = 0.45
+
+
+@dataclass
+class CompareConfig:
+    """Options of the stage.
+
+    Attributes:
+        reference: The model to compare with: a file that this program built, with its ``.json`` beside it.
+        source: Images or video to run both on.
+        pictures: At most this many are drawn from the source.
+        inferences: At least this many of each model are timed; few images are run several times.
+        warmup: Inferences of each before the clock runs.
+        conf: Least score of a box, 0..1; null: 0.25.
+        iou: NMS overlap, 0..1; null: 0.45.
+        max_det: Maximum number of boxes per image.
+        classes: Only these classes, names or numbers; null: all.
+        processor: Pre- and post-processing.
+        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+    """
+
+    reference: str | None = place(None)
+    source: Any = shared("source", place=True)
+    pictures: Positive = 100
+    inferences: Positive = 100
+    warmup: NonNegative = 5
+    conf: Fraction | None = shared("conf")
+    iou: Fraction | None = shared("iou")
+    max_det: Positive = shared("max_det")
+    classes: Any = shared("classes")
+    processor: str = shared("processor", kind="processors")
+    max_pixels: int = shared("max_pixels")

@@ -1,0 +1,80 @@
+"""Options of the stage ``evaluate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from core.options.fields import shared
+from core.options.ranges import BatchSize, Fraction, Positive
+from core.planning.opening import ModelForm
+
+
+class MultiLabel(str, Enum):
+    """Which classes of a box count.
+
+    ``all``: each that reaches ``conf``, as the published figures are measured. ``best``: the best one, as in
+    deployment. ``auto``: ``all`` where the model still has the scores of all classes, else ``best``.
+    """
+
+    auto = "auto"
+    all = "all"
+    best = "best"
+
+
+class DecodeCost(str, Enum):
+    """Whether the mAP that an engine's own decode costs is measured, by a second inference of each image.
+
+    ``auto``: for up to 1,000 images, where the plan holds the model before the graft. ``always``: also for more images;
+    a plan that does not hold that model is an error. ``never``: not at all.
+    """
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+@dataclass
+class EvaluateConfig:
+    """Options of the stage.
+
+    Attributes:
+        model: Which artifact of the chain is measured.
+        data: Path of the data.yaml.
+        split: Split of the data set to measure on.
+        conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
+        iou: NMS overlap, 0..1; null: 0.6.
+        max_det: Maximum number of boxes per image.
+        multi_label: Which classes of a box count.
+        decode_cost: Measure what the decode inside an engine costs: the score threshold and one class per box, each
+            alone and both, on the model before the graft and the same images.
+        classes: Only these classes, names or numbers; null: all.
+        single_class: Treat all classes of the data set as one; for a model that was trained so.
+        batch: Images per inference.
+        rectangular: Images by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
+            model with export.dynamic=[height,width].
+        upscale: Enlarge images that are smaller than the input; the validation of a training does not.
+        imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
+        processor: Pre- and post-processing.
+        plots: Draw curves, the confusion matrix and pages of predictions beside the labels.
+        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
+    """
+
+    model: ModelForm = ModelForm.engine
+    data: str | None = shared("data", place=True)
+    split: str = "val"
+    conf: Fraction | None = shared("conf")
+    iou: Fraction | None = shared("iou")
+    max_det: Positive = shared("max_det")
+    multi_label: MultiLabel = MultiLabel.auto
+    decode_cost: DecodeCost = DecodeCost.auto
+    classes: Any = shared("classes")
+    single_class: bool = shared("single_class")
+    batch: BatchSize = 1
+    rectangular: bool = False
+    upscale: bool = True
+    imgsz: Any = shared("imgsz", fingerprinted=True)
+    processor: str = shared("processor", kind="processors")
+    plots: bool = True
+    max_pixels: int = shared("max_pixels")

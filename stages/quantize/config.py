@@ -1,0 +1,36 @@
+"""Options of the stage ``quantize``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.kinds.building import CalibrationInput
+from core.model_facts import Precision
+from core.options.fields import shared
+from core.planning.resolve import own_calibration
+
+if TYPE_CHECKING:
+    from core.kinds.context import RunContext
+
+
+@dataclass
+class QuantizeConfig:
+    """Options of the stage.
+
+    Attributes:
+        precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
+            ``int8`` needs a calibration. Where the runtime quantises by itself
+            (``runtimes.tensorrt.int8=calibrator``), a model for int8 stays float32 here.
+        backend: The runtime whose rules the model follows.
+        quantizer: How the model gets its precision.
+    """
+
+    precision: Precision = shared("precision", otherwise=Precision.fp32)
+    backend: str = shared("backend", kind="runtimes", usable=False, fingerprinted=True)
+    quantizer: str = shared("quantizer", kind="quantizers")
+
+    def here(self, context: RunContext) -> Precision:
+        """Return the precision that this stage gives."""
+        later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
+        return Precision.fp32 if later else self.precision
