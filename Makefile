@@ -22,7 +22,7 @@ imports: $(VENV)/.installed
 	$(VENV)/bin/lint-imports
 
 pytest: $(VENV)/.installed
-	$(PY) -m tests.trt.bindings
+	$(PY) -m tests.backends.trt.bindings
 	$(PY) -m tests.stand_in_cuda.building
 	$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
 

@@ -37,7 +37,7 @@ from core.data.dataset import Sample, label_path
 from core.data.labels import load_labels
 from core.kinds.training import ImageCache
 from core.media.image import read_picture
-from tests.yolov5.pictures.canvas import compose_on_canvas
+from tests.backends.yolov5.data.canvas import compose_on_canvas
 
 Draws = list[Draw]
 

@@ -23,8 +23,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import kill_checks
-from tests.kill_scenarios import (
+from tests.support import kill_checks
+from tests.support.kill_scenarios import (
     SCENARIOS,
     STREAM_SECONDS,
     Place,
@@ -34,7 +34,7 @@ from tests.kill_scenarios import (
     summary_of,
     write_inputs,
 )
-from tests.live_sender import Sender
+from tests.support.live_sender import Sender
 
 LIMIT_SECONDS, ENDING_SECONDS, POLL_SECONDS = 180.0, 60.0, 0.005
 AGAIN = 0.3

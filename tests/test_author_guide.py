@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.media_tools import write_pictures
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.media_tools import write_pictures
+from tests.support.yolov5_tools import tiny_checkpoint
 
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 

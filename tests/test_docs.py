@@ -13,7 +13,7 @@ import pytest
 from core.kinds.lookup import Origin
 from core.kinds.table import KINDS
 from core.options.ranges import PositiveFloat
-from tests import grid_family
+from tests.support import grid_family
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from typing import Any
 import onnx
 import pytest
 
-from tests.dataset_tools import write_dataset
-from tests.media_tools import make_picture, write_pictures, write_video
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.dataset_tools import write_dataset
+from tests.support.media_tools import make_picture, write_pictures, write_video
+from tests.support.yolov5_tools import tiny_checkpoint
 
 Run = Callable[..., dict[str, Any]]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_scenarios import graph_digest
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.kill_scenarios import graph_digest
+from tests.support.yolov5_tools import tiny_checkpoint
 
 CHAIN = (
     "+stage=[toy,build]", "weights=tiny.safetensors", "imgsz=64", "precision=int8", "toy.train=8", "toy.val=4",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset_tools import write_dataset
-from tests.yolov5.official_files import P5, write_official
+from tests.backends.yolov5.official_files import P5, write_official
+from tests.support.dataset_tools import write_dataset
 
 FAMILY = '''
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kill_runs import Material, run_all
-from tests.kill_scenarios import SCENARIOS
+from tests.support.kill_scenarios import SCENARIOS
 
 KILLS = 3
 

@@ -16,10 +16,10 @@ from core.kinds.table import KINDS, RANKED
 from core.options.ranges import enumeration_of
 from core.options.words import Words
 from core.planning.planner import make_plan
-from tests.option_tools import with_option
-from tests.runs import Program, plugins
+from tests.support.option_tools import with_option
+from tests.support.runs import Program, plugins
+from tests.support.yolov5_tools import tiny_checkpoint
 from tests.test_option_ranges import PARTS, STAGES, options_of_stage
-from tests.yolov5_tools import tiny_checkpoint
 
 LONGEST = 240
 """Characters, without paths."""

@@ -11,10 +11,10 @@ import pytest
 from core.artifacts import Dataset
 from core.errors import PlanError
 from core.storage.sidecar import read_artifact
-from tests.dataset_tools import write_dataset, write_picture
-from tests.media_tools import write_pictures
-from tests.runs import Done, Program
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.dataset_tools import write_dataset, write_picture
+from tests.support.media_tools import write_pictures
+from tests.support.runs import Done, Program
+from tests.support.yolov5_tools import tiny_checkpoint
 
 NAMES = ("class0", "class1", "class2")
 ROWS = {str(number): [(0, 0.5, 0.5, 0.5, 0.5)] for number in range(4)}

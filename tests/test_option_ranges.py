@@ -19,11 +19,11 @@ from core.kinds.table import KINDS
 from core.options.ranges import LARGEST_INTEGER, Range, ranges_of
 from core.options.words import Words
 from core.planning.planner import make_plan
-from tests.dataset_tools import write_dataset, write_picture
-from tests.media_tools import write_levels
-from tests.option_tools import with_option
-from tests.runs import Program, plugins
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.dataset_tools import write_dataset, write_picture
+from tests.support.media_tools import write_levels
+from tests.support.option_tools import with_option
+from tests.support.runs import Program, plugins
+from tests.support.yolov5_tools import tiny_checkpoint
 
 
 @dataclass(frozen=True)

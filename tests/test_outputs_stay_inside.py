@@ -17,11 +17,11 @@ from stages.frames import frames
 from stages.frames.config import FramesConfig
 from stages.predict import predict
 from stages.predict.config import PredictConfig
-from tests.fake_parts import detections, fake_engine, fake_parts
-from tests.guarding import INSIDE, attempt, guarded, tree_names, write_tree
-from tests.hostile_names import file_name, text
-from tests.media_tools import level_picture, write_video
-from tests.stage_tools import make_context
+from tests.support.fake_parts import detections, fake_engine, fake_parts
+from tests.support.guarding import INSIDE, attempt, guarded, tree_names, write_tree
+from tests.support.hostile_names import file_name, text
+from tests.support.media_tools import level_picture, write_video
+from tests.support.stage_tools import make_context
 
 BATCH = 50
 PERSON = [1, 1, 4, 4, 0.9, 0]

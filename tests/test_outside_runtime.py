@@ -14,8 +14,8 @@ from typing import Any
 import onnx
 import pytest
 
-from tests.media_tools import write_pictures
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.media_tools import write_pictures
+from tests.support.yolov5_tools import tiny_checkpoint
 
 PACKAGE = Path(__file__).parent / "plugins" / "hookline-chip"
 INT8 = ("backend=chip", "precision=int8", "calibrate.source=pictures")

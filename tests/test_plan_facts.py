@@ -17,10 +17,10 @@ from core.model_facts import InputContract
 from core.planning.planner import make_plan
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete
-from tests.dataset_tools import write_dataset, write_picture
-from tests.fake_parts import fake_engine
-from tests.runs import Program, plugins
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.dataset_tools import write_dataset, write_picture
+from tests.support.fake_parts import fake_engine
+from tests.support.runs import Program, plugins
+from tests.support.yolov5_tools import tiny_checkpoint
 
 CLASSES = ("class0", "class1", "class2")
 HERE = ("device=cpu", "backend=onnxruntime", "processor=opencv")
@@ -181,7 +181,7 @@ def test_a_plan_imports_nothing_heavy(folder: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from tests.runs import Program\n"
+        "from tests.support.runs import Program\n"
         "from core.planning.planner import make_plan\n"
         f"request, context, _ = Program(Path({str(tmp_path)!r})).prepare('+stage=evaluate', 'weights=yolov5s',\n"
         f"    'data={folder}/two/data.yaml', 'device=cpu', 'backend=onnxruntime', 'processor=opencv')\n"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset_tools import write_dataset, write_picture
-from tests.snapshots import changes, snapshot
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support.dataset_tools import write_dataset, write_picture
+from tests.support.snapshots import changes, snapshot
+from tests.support.yolov5_tools import tiny_checkpoint
 
 NAMES = ("class0", "class1", "class2")
 ROWS = [(0, 0.5, 0.5, 0.5, 0.5), (1, 0.3, 0.3, 0.2, 0.2)]

@@ -16,10 +16,10 @@ from core.planning.keys import key_of
 from core.planning.planner import make_plan
 from core.plugins import code as codes
 from core.plugins.code import helper_modules
-from tests.core import toys
-from tests.media_tools import write_pictures
-from tests.runs import Done, Program, plugins
-from tests.yolov5_tools import tiny_checkpoint
+from tests.support import toys
+from tests.support.media_tools import write_pictures
+from tests.support.runs import Done, Program, plugins
+from tests.support.yolov5_tools import tiny_checkpoint
 
 TRAIN = (
     "+stage=[toy,train]", "toy.train=8", "toy.val=4", "toy.imgsz=64", "model=yolov5n", "weights=null", "imgsz=64",

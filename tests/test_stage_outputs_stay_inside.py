@@ -40,14 +40,14 @@ from stages.graft.config import GraftConfig
 from stages.load import load
 from stages.quantize import quantize
 from stages.quantize.config import QuantizeConfig
-from tests.annotation_writers import coco, createml, labelimg, labelstudio, voc
-from tests.dataset_tools import write_dataset
-from tests.guarding import INSIDE, attempt, guarded, tree_names, write_tree
-from tests.heads_tools import write_heads
-from tests.hostile_names import file_name, text
-from tests.snapshots import changes, snapshot
-from tests.stage_tools import load_config, make_context
-from tests.yolov5_tools import tiny_checkpoint, tiny_weights
+from tests.support.annotation_writers import coco, createml, labelimg, labelstudio, voc
+from tests.support.dataset_tools import write_dataset
+from tests.support.guarding import INSIDE, attempt, guarded, tree_names, write_tree
+from tests.support.heads_tools import write_heads
+from tests.support.hostile_names import file_name, text
+from tests.support.snapshots import changes, snapshot
+from tests.support.stage_tools import load_config, make_context
+from tests.support.yolov5_tools import tiny_checkpoint, tiny_weights
 
 BATCH, SEEDS = 50, 6
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.plugin_tools import install
+from tests.support.plugin_tools import install
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 CHAIN = ("train", "export", "calibrate", "quantize", "graft", "build", "predict", "evaluate")

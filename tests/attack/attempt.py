@@ -19,7 +19,7 @@ from tests.attack.kinds import KINDS
 from tests.attack.limits import Limits
 from tests.attack.place import Place
 from tests.attack.verdicts import Found, Verdict, judge
-from tests.snapshots import changes
+from tests.support.snapshots import changes
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,10 @@ class Base:
 
 def make_base(root: Path) -> Base:
     """Make the files in the new folder ``root``."""
-    from tests.dataset_tools import write_dataset
-    from tests.media_tools import write_levels
-    from tests.yolov5.official_files import P5, write_official
-    from tests.yolov5_tools import tiny_checkpoint
+    from tests.backends.yolov5.official_files import P5, write_official
+    from tests.support.dataset_tools import write_dataset
+    from tests.support.media_tools import write_levels
+    from tests.support.yolov5_tools import tiny_checkpoint
 
     base = Base(root)
     root.mkdir(parents=True)

@@ -122,7 +122,7 @@ def _become(case: Case, place: Place) -> None:
 
 def _carry_out(main: Callable[[], int], place: Place) -> int:
     """Return the exit code, as the interpreter would make it."""
-    from tests.write_audit import writes_outside
+    from tests.support.write_audit import writes_outside
 
     with writes_outside(*place.allowed) as written:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
-from tests.media_tools import write_pictures
+from tests.support.media_tools import write_pictures
 
 SIGNS = "()[]=#{}'~$,& \"\\:;|<>*?!`@%^+-/\t\n"
 PATH_OPTIONS = (

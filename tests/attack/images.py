@@ -13,8 +13,8 @@ from PIL import Image
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants, damaged
-from tests.dataset_tools import write_dataset
-from tests.guarding import PNG
+from tests.support.dataset_tools import write_dataset
+from tests.support.guarding import PNG
 
 SUFFIXES = {
     "PNG": ".png",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
-from tests.dataset_tools import write_dataset
+from tests.support.dataset_tools import write_dataset
 
 WORDS = (
     "nan", "inf", "-inf", "1e999", "-0", "0x1", "1_0", "٠", "½", "+0", "0,5", "", "x", "0.5.5", "1e-400", "9" * 5000,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
-from tests.guarding import tree_names, write_tree
-from tests.hostile_names import PIECES
+from tests.support.guarding import tree_names, write_tree
+from tests.support.hostile_names import PIECES
 
 LONG = "x" * 256 + ".png"
 

@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from tests.hostile_names import text
+from tests.support.hostile_names import text
 
 NUMBERS: tuple[Any, ...] = (
     0, -1, 1, 2, 255, 256, 65536, 65537, 2**31, 2**63, 2**64, -(2**63), 10**30, 10**400, 0.0, -0.0, 0.5, -0.5, 1e-300,

@@ -129,7 +129,7 @@ def _storage_of_odd_parts(scene: Scene) -> bytes:
 
 def _official(scene: Scene) -> Case:
     """A checkpoint of the official code in whose module tree one attribute is odd."""
-    from tests.yolov5.official_files import P5, write_official
+    from tests.backends.yolov5.official_files import P5, write_official
 
     path, chance = scene.here / "x.pt", scene.chance
 
@@ -164,7 +164,7 @@ def _official_explodes(scene: Scene) -> Case:
     import torch
     from torch import nn
 
-    from tests.yolov5.official_files import P5, write_official
+    from tests.backends.yolov5.official_files import P5, write_official
 
     path, chance = scene.here / "x.pt", scene.chance
 

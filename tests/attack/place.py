@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.execution.run_directory import LEFTOVER
 from core.files.paths import TEMPORARY_NAME
-from tests.snapshots import Snapshot, snapshot
+from tests.support.snapshots import Snapshot, snapshot
 
 WRITABLE = ("cwd/outputs", "cwd/multirun", "home/.cache/hookline", "tmp")
 """The run's directory, a sweep's, the store with the cache, and the folder for temporary files."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants, damaged
-from tests.media_tools import damage_packets, write_levels, write_textured
+from tests.support.media_tools import damage_packets, write_levels, write_textured
 
 SUFFIXES = (".mp4", ".avi", ".mkv")
 

@@ -9,7 +9,7 @@ import yaml
 
 from tests.attack import odd
 from tests.attack.case import Case, Scene, Variants
-from tests.dataset_tools import write_dataset
+from tests.support.dataset_tools import write_dataset
 
 KEYS = ("path", "train", "val", "test", "nc", "names", "download", "roboflow")
 SCALARS = (

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.gpu import session as benchmark
-from tests.gpu.devices import put
-from tests.trt.engines import opened_session
+from tests.backends.gpu.devices import put
+from tests.backends.trt.engines import opened_session
 
 
 def test_a_path_that_is_no_engine(tmp_path):

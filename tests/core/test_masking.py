@@ -14,7 +14,7 @@ from core.errors import HooklineError, reason_of, shown
 from core.files.quoting import command
 from core.masking import MaskedFormatter, masked, masked_yaml
 from core.media.source import list_source
-from tests.shells import shell_words
+from tests.support.shells import shell_words
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.trt.bindings import Bindings
-from tests.trt.conftest import bindings
+from tests.backends.trt.bindings import Bindings
+from tests.backends.trt.conftest import bindings
 
 __all__ = ["bindings"]
 

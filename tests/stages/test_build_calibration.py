@@ -25,9 +25,9 @@ from stages.build import select as select_for_build
 from stages.build.config import BuildConfig
 from stages.quantize import quantize, select
 from stages.quantize.config import QuantizeConfig
-from tests.fake_parts import fake_engine
-from tests.heads_tools import grafted, write_heads
-from tests.stage_tools import make_context
+from tests.support.fake_parts import fake_engine
+from tests.support.heads_tools import grafted, write_heads
+from tests.support.stage_tools import make_context
 
 
 @dataclass

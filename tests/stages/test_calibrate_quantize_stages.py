@@ -33,9 +33,9 @@ from stages.calibrate.table import write_table
 from stages.quantize import quantize
 from stages.quantize import select as select_for_precision
 from stages.quantize.config import QuantizeConfig
-from tests.media_tools import damage_packets, write_textured
-from tests.quantize_tools import SIZE, pictures, run, tiny_detector
-from tests.stage_tools import make_context
+from tests.support.media_tools import damage_packets, write_textured
+from tests.support.quantize_tools import SIZE, pictures, run, tiny_detector
+from tests.support.stage_tools import make_context
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from cuda_plugins.signature import OUTPUTS
 from stages.graft import check_inputs, graft, hookline_stages, settle
 from stages.graft.choosing import choose
 from stages.graft.config import GraftConfig
-from tests import grid_family
-from tests.stage_tools import make_context
+from tests.support import grid_family
+from tests.support.stage_tools import make_context
 
 
 class Appending:

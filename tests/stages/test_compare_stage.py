@@ -18,9 +18,9 @@ from stages.compare import check, hookline_stages
 from stages.compare.agreement import Agreement, match, pairwise_iou
 from stages.compare.config import CompareConfig
 from stages.compare.measure import measure
-from tests.dataset_tools import write_picture
-from tests.fake_parts import FakeRuntime, detections, fake_engine, fake_parts
-from tests.stage_tools import Memory, make_context
+from tests.support.dataset_tools import write_picture
+from tests.support.fake_parts import FakeRuntime, detections, fake_engine, fake_parts
+from tests.support.stage_tools import Memory, make_context
 
 BOX = (10, 10, 30, 30)
 SHIFTED = (12, 10, 32, 30)  # IoU 18/22 with BOX

@@ -11,8 +11,8 @@ from core.errors import HooklineError
 from core.media.tolerance import MAX_PIXELS
 from stages.dataset import check, dataset, fingerprint
 from stages.dataset.config import Bad, DatasetConfig
-from tests.dataset_tools import write_dataset
-from tests.stage_tools import make_context
+from tests.support.dataset_tools import write_dataset
+from tests.support.stage_tools import make_context
 
 OBJECT = (0, 0.5, 0.5, 0.2, 0.2)
 OTHER = (1, 0.5, 0.5, 0.2, 0.2)

@@ -25,11 +25,10 @@ from stages.dataset.config import DatasetConfig
 from stages.evaluate import decode_cost as module
 from stages.evaluate.config import DecodeCost, EvaluateConfig
 from stages.evaluate.measure import measure
-from tests import grid_family
-from tests.core import toys
-from tests.dataset_tools import write_dataset
-from tests.fake_parts import fake_engine
-from tests.stage_tools import Memory, make_context
+from tests.support import grid_family, toys
+from tests.support.dataset_tools import write_dataset
+from tests.support.fake_parts import fake_engine
+from tests.support.stage_tools import Memory, make_context
 
 SIDE, STRIDE, CELLS = 96, 8, 12
 BOX = (44.0, 44.0, 20.0, 26.0)

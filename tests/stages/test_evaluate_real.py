@@ -17,7 +17,7 @@ from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.measure import measure
-from tests.stage_tools import make_context
+from tests.support.stage_tools import make_context
 
 
 @pytest.mark.slow

@@ -22,10 +22,10 @@ from stages.dataset.config import DatasetConfig
 from stages.evaluate import check, hookline_stages, select
 from stages.evaluate.config import EvaluateConfig, MultiLabel
 from stages.evaluate.measure import measure
-from tests.dataset_tools import write_dataset
-from tests.fake_parts import FakeProcessor, detections, fake_engine, fake_parts
-from tests.media_tools import half_a_jpeg
-from tests.stage_tools import Memory, make_context
+from tests.support.dataset_tools import write_dataset
+from tests.support.fake_parts import FakeProcessor, detections, fake_engine, fake_parts
+from tests.support.media_tools import half_a_jpeg
+from tests.support.stage_tools import Memory, make_context
 
 # 100 x 100 pixels: a person at 10..50, 20..60, and in the second picture a dog at 40..80, 40..80 too.
 PERSON, DOG = (0, 0.3, 0.4, 0.4, 0.4), (1, 0.6, 0.6, 0.4, 0.4)

@@ -25,9 +25,9 @@ from stages.export import exporting as parity_module
 from stages.export.config import Axis, ExportConfig
 from stages.export.exporting import compare
 from stages.load import load
-from tests.stage_tools import Memory, load_config, make_context
-from tests.yolov5.official_files import P5_OLD, write_official
-from tests.yolov5_tools import tiny_checkpoint
+from tests.backends.yolov5.official_files import P5_OLD, write_official
+from tests.support.stage_tools import Memory, load_config, make_context
+from tests.support.yolov5_tools import tiny_checkpoint
 
 ALL = [Axis.batch, Axis.height, Axis.width]
 

@@ -32,10 +32,10 @@ from stages.evaluate.measure import measure
 from stages.export import check_inputs, export
 from stages.export.config import ExportConfig
 from stages.load import load
-from tests import grid_family
-from tests.dataset_tools import write_dataset
-from tests.media_tools import make_picture
-from tests.stage_tools import load_config, make_context
+from tests.support import grid_family
+from tests.support.dataset_tools import write_dataset
+from tests.support.media_tools import make_picture
+from tests.support.stage_tools import load_config, make_context
 
 
 class Backend:

@@ -23,8 +23,8 @@ from stages.build.config import BuildConfig
 from stages.graft import graft
 from stages.graft import hookline_stages as graft_stages
 from stages.graft.config import GraftConfig
-from tests.heads_tools import images, write_heads
-from tests.stage_tools import make_context
+from tests.support.heads_tools import images, write_heads
+from tests.support.stage_tools import make_context
 
 
 @pytest.fixture

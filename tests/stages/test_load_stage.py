@@ -24,10 +24,10 @@ from core.model_facts import DECODED, InputContract, Int8Route, Precision
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete
 from stages.load import check, fingerprint, hookline_stages, load, select
-from tests import grid_family
-from tests.stage_tools import Memory, load_config, make_context
-from tests.yolov5.official_files import P5, write_official
-from tests.yolov5_tools import tiny_checkpoint
+from tests.backends.yolov5.official_files import P5, write_official
+from tests.support import grid_family
+from tests.support.stage_tools import Memory, load_config, make_context
+from tests.support.yolov5_tools import tiny_checkpoint
 
 
 def the_context(folder: Path, releases: dict[str, Release] | None = None) -> tuple[RunContext, Memory]:

@@ -20,7 +20,17 @@ from typing import Any
 
 from core.storage.digest import text_digest
 from tests.cuda_plugins import cpu
-from tests.wheels import CACHE, REPO, TAG, Unobtainable, check_platform, compiler, prepared, unpack_source, unpack_wheel
+from tests.support.wheels import (
+    CACHE,
+    REPO,
+    TAG,
+    Unobtainable,
+    check_platform,
+    compiler,
+    prepared,
+    unpack_source,
+    unpack_wheel,
+)
 
 HERE = Path(__file__).parent
 CUPY = "14.2.0"

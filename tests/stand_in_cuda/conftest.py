@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stand_in_cuda.building import StandIn, obtain
-from tests.wheels import or_skip
+from tests.support.wheels import or_skip
 
 
 @pytest.fixture(scope="session")

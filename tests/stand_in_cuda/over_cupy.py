@@ -25,11 +25,11 @@ from backends.trt.memory import CupyEngineDevice
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
 from core.model_facts import InputContract
-from tests.gpu.devices import FakeSession, put
-from tests.head_tools import head_for
-from tests.media_tools import make_picture
-from tests.trt.engines import expected, session_on
-from tests.yolov5.test_head import FACTS, make_heads
+from tests.backends.gpu.devices import FakeSession, put
+from tests.backends.trt.engines import expected, session_on
+from tests.backends.yolov5.test_head import FACTS, make_heads
+from tests.support.head_tools import head_for
+from tests.support.media_tools import make_picture
 
 NUMBER, TAKEN = 2, 1
 CONTRACT = InputContract(2, 64, 96)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from tests.stand_in_cuda.building import TOOLKIT, StandIn
-from tests.wheels import REPO
+from tests.support.wheels import REPO
 
 
 def test_devices(stand_in: StandIn) -> None:

@@ -13,7 +13,7 @@ ENGINES = "tests/cuda_plugins/test_engine.py"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("folder", "least"), [("tests/cuda_plugins", 250), ("tests/gpu", 40)])
+@pytest.mark.parametrize(("folder", "least"), [("tests/cuda_plugins", 250), ("tests/backends/gpu", 40)])
 def test_kernels_and_processor_by_the_real_cupy(stand_in: StandIn, folder: str, least: int) -> None:
     told = stand_in.pytest("-m", "gpu", folder, f"--ignore={ENGINES}", "-rs")
     passed = re.search(r"(\d+) passed", told)

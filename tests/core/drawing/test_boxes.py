@@ -9,8 +9,8 @@ import pytest
 from core.drawing.boxes import Painter, TextWriter, has_glyph, to_ascii
 from core.drawing.labels import drawable, place_plates
 from core.drawing.palette import class_colour, text_colour
-from tests.fake_parts import detections
-from tests.media_tools import level_picture
+from tests.support.fake_parts import detections
+from tests.support.media_tools import level_picture
 
 NAMES = ("person", "行人", "Größe")
 

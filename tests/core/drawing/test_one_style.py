@@ -18,8 +18,8 @@ from core.evaluation.charts import confusion_figure
 from core.evaluation.images import draw_pages
 from core.evaluation.loop import Seen
 from stages.dataset.page import sample_sheet
-from tests.fake_parts import detections
-from tests.media_tools import level_picture
+from tests.support.fake_parts import detections
+from tests.support.media_tools import level_picture
 
 CLASSES = (0, 3, 41, 85)
 NAMES = tuple(f"class {index}" for index in range(90))

@@ -8,7 +8,7 @@ from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.evaluation.batches import plain_batches, read_sizes, rectangular_batches
 from core.model_facts import InputContract
-from tests.dataset_tools import write_picture
+from tests.support.dataset_tools import write_picture
 
 ANY_SIZE = InputContract(1, 640, 640, ("batch", "height", "width"))
 

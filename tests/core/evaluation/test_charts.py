@@ -13,7 +13,7 @@ from core.drawing.palette import GREY, class_hex
 from core.evaluation.charts import LARGEST, confusion_figure, curve_figures, draw_confusion, draw_curves
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves
 from core.media.image import read_picture
-from tests.chart_tools import COUNTS, LENGTHS, SCRIPTS, assert_readable, names_of
+from tests.support.chart_tools import COUNTS, LENGTHS, SCRIPTS, assert_readable, names_of
 
 FACTS = ("yolov5n-int8.onnx", "split val", "128 images", "confidence ≥ 0.25", "IoU > 0.45")
 LONGEST_TEXTS = [*((count, 60, script) for count in COUNTS[:-1] for script in SCRIPTS), (COUNTS[-1], 60, "chinese")]

@@ -8,7 +8,7 @@ import pytest
 from core.data.labels import Labels
 from core.evaluation.confusion import confusion_matrix
 from core.evaluation.loop import Seen
-from tests.fake_parts import detections
+from tests.support.fake_parts import detections
 
 SIZE = 100
 A, B, C = (10, 10, 50, 50), (12, 10, 52, 50), (60, 60, 90, 90)

@@ -9,10 +9,10 @@ from core.detections import Filter
 from core.errors import HooklineError
 from core.evaluation.loop import PHASES, evaluate_session
 from core.media.tolerance import Tolerance
-from tests.dataset_tools import write_picture
-from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
-from tests.head_tools import head_for
-from tests.media_tools import half_a_jpeg
+from tests.support.dataset_tools import write_picture
+from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+from tests.support.head_tools import head_for
+from tests.support.media_tools import half_a_jpeg
 
 
 def make_samples(folder: Path, count: int) -> list[Sample]:

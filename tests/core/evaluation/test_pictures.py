@@ -13,8 +13,8 @@ from core.evaluation.loop import Seen
 from core.evaluation.scores import Scores, score
 from core.media.image import read_picture
 from tests.core.evaluation.test_scores import random_case
-from tests.dataset_tools import write_picture
-from tests.fake_parts import detections
+from tests.support.dataset_tools import write_picture
+from tests.support.fake_parts import detections
 
 
 def scores_of(seed: int = 0) -> Scores:

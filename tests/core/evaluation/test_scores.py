@@ -15,7 +15,7 @@ from core.data.labels import Labels, image_ids
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Seen
 from core.evaluation.scores import STATS, score
-from tests.fake_parts import detections
+from tests.support.fake_parts import detections
 
 SIZE = 200
 

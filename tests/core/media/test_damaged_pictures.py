@@ -17,7 +17,7 @@ from core.media.native_output import PADDING, damage_in, from_decoder
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from tests.media_tools import make_picture
+from tests.support.media_tools import make_picture
 
 PICTURE = cv2.GaussianBlur(make_picture(120, 160), (9, 9), 0)
 SILENT_TIFF = int(cv2.__version__.split(".")[0]) < 5

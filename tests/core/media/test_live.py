@@ -21,7 +21,7 @@ from core.media.live import SILENT_SECONDS, WAITS, Waits, live_frames
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from tests.media_tools import level_picture, write_video
+from tests.support.media_tools import level_picture, write_video
 
 FAST = Waits(silent=0.4, first=0.6, delay=0.02, longest=0.1)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.media.image import UnreadableError, read_picture
-from tests.media_tools import make_picture, write_pictures
+from tests.support.media_tools import make_picture, write_pictures
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])

@@ -12,7 +12,7 @@ from core.media.reader import frame_count, read_frames, sample_frames, spread_fr
 from core.media.source import Source, list_source
 from core.media.tolerance import OnError, Tolerance
 from core.media.video import VideoReport
-from tests.media_tools import (
+from tests.support.media_tools import (
     damage_packets,
     level_of,
     level_picture,

@@ -10,7 +10,7 @@ import pytest
 
 from core.media import image as size_module
 from core.media.image import UnreadableError, picture_size, read_picture
-from tests.dataset_tools import write_picture
+from tests.support.dataset_tools import write_picture
 
 
 def exif(orientation: int, order: str = "<") -> bytes:

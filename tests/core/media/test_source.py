@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import HooklineError
 from core.media.source import PICTURES, VIDEOS, SourceKind, is_image, list_source
-from tests.media_tools import write_levels, write_pictures
+from tests.support.media_tools import write_levels, write_pictures
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from core.media.inbox import BrokenError, Shot
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from tests.media_tools import level_of, write_levels
+from tests.support.media_tools import level_of, write_levels
 
 LIVE = list_source("rtsp://host/1")
 

@@ -21,8 +21,8 @@ from stages.convert.config import ConvertConfig, Format, Link
 from stages.convert.images import new_names
 from stages.convert.records import turned
 from stages.convert.split import sizes, stratify
-from tests.convert_tools import by_name, contents, labels_of, pictures, run
-from tests.dataset_tools import write_dataset
+from tests.support.convert_tools import by_name, contents, labels_of, pictures, run
+from tests.support.dataset_tools import write_dataset
 
 ROW = (0.5, 0.5, 0.5, 0.5)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import HooklineError
-from tests.convert_tools import by_name, labels_of, pictures, run
+from tests.support.convert_tools import by_name, labels_of, pictures, run
 
 
 def coco(images: dict[int, str], annotations: list[dict[str, Any]], **size: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from core.data.dataset import list_samples
 from core.data.labels import load_labels
 from core.errors import LONGEST_LINE, HooklineError
 from stages.convert.config import Missing
-from tests.convert_tools import pictures, run
+from tests.support.convert_tools import pictures, run
 
 pytestmark = pytest.mark.timeout(120)
 VALUES: tuple[Any, ...] = (

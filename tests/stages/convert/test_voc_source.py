@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from tests.convert_tools import by_name, labels_of, pictures, run
+from tests.support.convert_tools import by_name, labels_of, pictures, run
 
 
 def voc(filename: str, *objects: str, size: str = "<size><width>64</width><height>48</height></size>") -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from tests.convert_tools import by_name, contents, labels_of, pictures, run
-from tests.dataset_tools import write_dataset
+from tests.support.convert_tools import by_name, contents, labels_of, pictures, run
+from tests.support.dataset_tools import write_dataset
 
 
 def labelimg(folder: Path, **texts: str) -> Path:

@@ -12,7 +12,7 @@ from stages.dataset.auditing import SplitStatistics
 from stages.dataset.charts import COLUMNS, LONGEST, centre_figure, class_figure, shape_figure
 from stages.dataset.image_cache import ImageFacts
 from stages.dataset.statistics import ClassNumbers
-from tests.chart_tools import COUNTS, SCRIPTS, assert_readable, names_of
+from tests.support.chart_tools import COUNTS, SCRIPTS, assert_readable, names_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 

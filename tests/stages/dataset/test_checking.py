@@ -11,9 +11,9 @@ from stages.dataset import image_cache as picture_cache
 from stages.dataset.auditing import run_audit
 from stages.dataset.image_cache import CACHE_NAME, ImageFacts
 from stages.dataset.listing import list_splits
-from tests.dataset_tools import write_dataset
-from tests.media_tools import half_a_jpeg
-from tests.stage_tools import make_context
+from tests.support.dataset_tools import write_dataset
+from tests.support.media_tools import half_a_jpeg
+from tests.support.stage_tools import make_context
 
 OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
 

@@ -13,9 +13,9 @@ from core.data.data_yaml import read_data_yaml
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counted_kinds, lines_of
 from stages.dataset.listing import list_splits
-from tests.dataset_tools import write_dataset, write_picture
-from tests.media_tools import half_a_jpeg
-from tests.stage_tools import make_context
+from tests.support.dataset_tools import write_dataset, write_picture
+from tests.support.media_tools import half_a_jpeg
+from tests.support.stage_tools import make_context
 
 OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
 ROWS = "0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n"

@@ -16,8 +16,8 @@ from stages.dataset.charts import box_centres, box_shapes, class_balance
 from stages.dataset.config import DatasetConfig
 from stages.dataset.page import TILES, sample_sheet
 from stages.dataset.statistics import ClassNumbers, class_table
-from tests.dataset_tools import write_dataset
-from tests.stage_tools import make_context
+from tests.support.dataset_tools import write_dataset
+from tests.support.stage_tools import make_context
 
 SMALL, LARGE = (0, 0.25, 0.25, 0.1, 0.2), (1, 0.5, 0.5, 1, 1)
 PICTURES = ["class_balance.png", "box_shapes.png", "box_centres.png", "samples_train.jpg", "samples_val.jpg"]

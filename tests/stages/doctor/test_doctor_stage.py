@@ -23,7 +23,7 @@ from stages.doctor import check, doctor
 from stages.doctor.config import DoctorConfig
 from stages.doctor.report import rendered
 from stages.doctor.target import Examined
-from tests.stage_tools import Memory, make_context
+from tests.support.stage_tools import Memory, make_context
 
 YES = Availability(usable=True, reason="it is here")
 NO = Availability(usable=False, reason="the chip is missing", hint="plug it in")

@@ -13,7 +13,7 @@ from core.media.source import SourceKind, list_source
 from core.media.tolerance import MAX_PIXELS, OnError
 from stages.frames import check, frames
 from stages.frames.config import FramesConfig
-from tests.media_tools import (
+from tests.support.media_tools import (
     damage_packets,
     level_of,
     level_picture,
@@ -22,7 +22,7 @@ from tests.media_tools import (
     write_textured,
     write_video,
 )
-from tests.stage_tools import Memory, make_context
+from tests.support.stage_tools import Memory, make_context
 
 
 def run(folder: Path, source: object, **options: Any) -> tuple[Pictures, Memory]:

@@ -8,7 +8,7 @@ import pytest
 from core.storage.serial import json_text
 from stages.predict import live_text
 from stages.predict.live_text import LiveText, json_entries, json_list
-from tests.disk_tools import small_disk
+from tests.support.disk_tools import small_disk
 
 
 def test_it_is_a_list_at_every_moment(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from core.detections import Detections, Filter
 from core.media.frame import Frame
 from stages.predict.pipeline import Clock, run_pipeline
-from tests.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
-from tests.head_tools import head_for
+from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
+from tests.support.head_tools import head_for
 
 
 def frames(count: int, seconds: float = 0.0) -> Iterator[Frame]:

@@ -20,9 +20,9 @@ from core.media.tolerance import MAX_PIXELS, Gap, Tolerance
 from core.planning.opening import ModelForm
 from stages.predict import check, hookline_stages, predict, select
 from stages.predict.config import PredictConfig
-from tests.fake_parts import detections, fake_engine, fake_parts
-from tests.media_tools import write_levels, write_pictures
-from tests.stage_tools import Memory, make_context
+from tests.support.fake_parts import detections, fake_engine, fake_parts
+from tests.support.media_tools import write_levels, write_pictures
+from tests.support.stage_tools import Memory, make_context
 
 PERSON = [10, 10, 40, 40, 0.9, 0]
 

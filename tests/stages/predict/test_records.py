@@ -12,7 +12,7 @@ from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 from stages.predict.annotated import ResultNames
 from stages.predict.records import CocoRecord, CsvRecord, ImageRecord, LabelRecord
-from tests.fake_parts import detections
+from tests.support.fake_parts import detections
 
 
 def pictures(*names: str) -> Source:

@@ -17,10 +17,10 @@ from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance
 from stages.predict import check, predict
 from stages.predict.resuming import STATE
-from tests.fake_parts import detections, fake_engine, fake_parts
-from tests.media_tools import half_a_jpeg, write_levels, write_pictures
-from tests.stage_tools import Memory, make_context
 from tests.stages.predict.test_predict_stage import PERSON, config
+from tests.support.fake_parts import detections, fake_engine, fake_parts
+from tests.support.media_tools import half_a_jpeg, write_levels, write_pictures
+from tests.support.stage_tools import Memory, make_context
 
 
 def run(tmp_path: Path, source: Path, count: int, **options: Any) -> tuple[Any, Memory, Any]:

@@ -13,8 +13,8 @@ from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from stages.predict import video_writer
 from stages.predict.video_writer import VideoOptions, VideoWriter, choose_codec
-from tests.disk_tools import small_disk
-from tests.media_tools import level_of, level_picture
+from tests.support.disk_tools import small_disk
+from tests.support.media_tools import level_of, level_picture
 
 
 def written(path: Path, codec: str, count: int = 25, size: tuple[int, int] = (48, 64), rate: float = 10.0) -> Path:

@@ -13,7 +13,7 @@ from stages.toy import toy
 from stages.toy.config import SHAPES, ToyConfig
 from stages.toy.generate import VISIBLE, draw
 from stages.toy.shapes import shape_mask
-from tests.stage_tools import make_context
+from tests.support.stage_tools import make_context
 
 SMALL = ToyConfig(train=6, val=3, imgsz=96)
 

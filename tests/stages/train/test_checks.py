@@ -11,8 +11,8 @@ from core.errors import HooklineError
 from core.kinds.model import ModelFamily
 from stages.train.checks import problems
 from stages.train.config import TrainConfig
-from tests import grid_family
-from tests.stage_tools import make_context
+from tests.support import grid_family
+from tests.support.stage_tools import make_context
 
 
 def family(name: str, network: str, gpus: int) -> ModelFamily:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.train.plots import PANELS, draw_training, training_figure
-from tests.chart_tools import assert_readable
+from tests.support.chart_tools import assert_readable
 
 COLUMNS = [column for _, columns in PANELS for column in columns]
 

@@ -20,8 +20,8 @@ from core.kinds.training import EpochResult, EpochScores, Trained
 from stages.train.figures import FILE, Figures, read_figures
 from stages.train.validation import MeanLosses, placed
 from stages.train.watching import heading, row, scalars
-from tests.core.toys import FACTS
-from tests.fake_parts import detections
+from tests.support.fake_parts import detections
+from tests.support.toys import FACTS
 
 LOSSES = {"box": 0.0512, "obj": 0.0311, "cls": 0.0044}
 

@@ -1,0 +1,341 @@
+"""Every way in which a driver is missing, half there or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.nvidia.driver import device_files, driver, driver_problem
+from backends.nvidia.facts import Driver, driver_facts, module_version
+from core.kinds.check import Finding, State
+from tests.support.machine_tools import MODULE, Machine, asked, library, only
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def look(machine: Machine) -> Finding:
+    return only(driver(asked(machine.root), machine.here()))
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (MODULE, "580.95.05"),
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024", "535.183.01"),
+        ("", ""),
+    ],
+)
+def test_version_of_the_kernel_module(machine: Machine, text: str, version: str) -> None:
+    machine.write("/proc/driver/nvidia/version", text)
+    assert module_version(machine.here()) == version
+
+
+def test_nothing_of_nvidia(machine: Machine) -> None:
+    finding = look(machine)
+    assert finding.state is State.absent
+    assert "no NVIDIA GPU" in finding.found
+
+
+def test_nothing_in_a_container_points_at_the_way_to_start_it(machine: Machine) -> None:
+    machine.write("/.dockerenv")
+    assert "--gpus all" in look(machine).remedy
+
+
+@pytest.mark.parametrize(
+    ("places", "found", "remedy"),
+    [
+        ((), "and no driver", "install NVIDIA's driver"),
+        (("/sys/module/nouveau/version",), "nouveau", "install NVIDIA's driver"),
+        (("/run/.containerenv",), "host of this container", "on the host"),
+    ],
+)
+def test_gpu_without_a_driver(machine: Machine, places: tuple[str, ...], found: str, remedy: str) -> None:
+    machine.on_pci()
+    for place in places:
+        machine.write(place)
+    finding = look(machine)
+    assert finding.state is State.error
+    assert found in finding.found
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"), [("/.dockerenv", "--gpus all"), ("/etc/nothing", "libnvidia-compute-580")]
+)
+def test_module_without_its_library(machine: Machine, place: str, remedy: str) -> None:
+    machine.gpus()
+    machine.write(place)
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "libcuda.so.1" in finding.found
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(("place", "remedy"), [("/.dockerenv", "on the host"), ("/etc/nothing", "modprobe nvidia")])
+def test_library_without_its_module(machine: Machine, place: str, remedy: str) -> None:
+    machine.write("/usr/lib64/libcuda.so.580.95.05")
+    machine.write(place)
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "no kernel module" in finding.found
+    assert remedy in finding.remedy
+
+
+def test_module_and_library_of_different_drivers(machine: Machine) -> None:
+    machine.gpus()
+    machine.write("/usr/lib64/libcuda.so.570.10.01")
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "580.95.05" in finding.found
+    assert "570.10.01" in finding.found
+    assert "restart" in finding.remedy
+
+
+def test_driver_that_works(machine: Machine) -> None:
+    machine.gpus(2)
+    path = machine.driver_library()
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert finding.facts == {"version": "580.95.05", "cuda": "13.0", "library": str(path)}
+
+
+def compat(machine: Machine) -> None:
+    """NVIDIA's package cuda-compat, with the loader told of it."""
+    path = machine.driver_library(13020, "590.10.01", "/usr/local/cuda-13.2/compat")
+    machine.environment["LD_LIBRARY_PATH"] = str(path.parent)
+
+
+def test_forward_compatibility_is_no_mismatch(machine: Machine) -> None:
+    machine.gpus()
+    machine.driver_library()
+    compat(machine)
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert finding.facts["cuda"] == "13.2"
+    assert "forward compatibility over kernel module 580.95.05" in finding.found
+
+
+def test_forward_compatibility_beside_the_library_of_the_host(machine: Machine) -> None:
+    machine.gpus()
+    machine.write("/.dockerenv")
+    machine.driver_library(13020, "590.10.01")
+    assert look(machine).state is State.error
+    machine.write("/usr/lib64/libcuda.so.580.95.05")
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert "forward compatibility over kernel module 580.95.05" in finding.found
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_image_of_cuda_on_a_host_without_a_gpu(machine: Machine, told: bool) -> None:
+    machine.write("/.dockerenv")
+    compat(machine)
+    if not told:
+        machine.environment.clear()
+    finding = look(machine)
+    assert finding.state is State.absent
+    assert "no driver" in finding.found
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_image_of_cuda_that_was_started_without_gpus(machine: Machine, told: bool) -> None:
+    machine.write("/.dockerenv")
+    machine.write("/proc/driver/nvidia/version", MODULE)
+    compat(machine)
+    if not told:
+        machine.environment.clear()
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "started without it" in finding.found
+    assert "--gpus all" in finding.remedy
+
+
+def test_library_that_cannot_be_loaded(machine: Machine) -> None:
+    machine.gpus()
+    machine.write("/usr/lib64/libcuda.so.580.95.05", "not a library")
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "cannot be asked" in finding.found
+
+
+def test_stub_library_that_only_says_an_error(machine: Machine) -> None:
+    machine.gpus()
+    library(machine.root / "usr/lib64/libcuda.so.1", "int cuDriverGetVersion(int *v) { return 34; }")
+    assert "CUDA error 34" in look(machine).found
+
+
+def test_library_that_crashes_is_a_finding(machine: Machine) -> None:
+    machine.gpus()
+    library(
+        machine.root / "usr/lib64/libcuda.so.1", "int cuDriverGetVersion(int *v) { *(volatile int *)0 = 1; return 0; }"
+    )
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "SIGSEGV" in finding.found
+
+
+def test_stubs_of_a_toolkit_are_no_driver(machine: Machine) -> None:
+    machine.write("/usr/local/cuda/lib64/stubs/libcuda.so")
+    machine.environment["LD_LIBRARY_PATH"] = str(machine.root / "usr/local/cuda/lib64/stubs")
+    assert look(machine).state is State.absent
+
+
+WSL = "Linux version 6.6.87.2-microsoft-standard-WSL2"
+
+
+def test_wsl_has_no_module_of_its_own(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    said = "int cuDriverGetVersion(int *v) { *v = 12080; return 0; }"
+    library(machine.root / "usr/lib/wsl/lib/libcuda.so.1", said)
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert finding.found.startswith("the driver of Windows, serves CUDA up to 12.8, /")
+    missing = only(device_files(machine.here()))
+    assert "wsl --update" in missing.remedy
+    machine.write("/dev/dxg")
+    assert only(device_files(machine.here())).state is State.ok
+
+
+def test_wsl_without_a_driver(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    finding = look(machine)
+    assert finding.state is State.absent
+    assert "driver for Windows" in finding.remedy
+    assert "docker" not in finding.remedy
+
+
+def test_a_container_under_wsl_gets_the_advice_of_containers(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    machine.write("/.dockerenv")
+    assert "--gpus all" in look(machine).remedy
+    library(machine.root / "usr/lib64/libcuda.so.1")
+    assert "--gpus all" in only(device_files(machine.here())).remedy
+
+
+def test_a_driver_for_linux_inside_wsl(machine: Machine) -> None:
+    machine.write("/proc/version", WSL)
+    machine.driver_library()
+    machine.write("/usr/lib/wsl/lib/libcuda.so.1")
+    finding = look(machine)
+    assert finding.state is State.error
+    assert "purge" in finding.remedy
+
+
+def facts_of(machine: Machine) -> Driver:
+    return driver_facts(machine.here())
+
+
+@pytest.mark.parametrize(
+    ("place", "jetson"),
+    [
+        ("/usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1.1", "Jetson"),
+        ("/dev/nvgpu/igpu0/ctrl", "Jetson"),
+        ("/dev/nvhost-gpu", "Jetson"),
+        ("/usr/lib/aarch64-linux-gnu/libcuda.so.1.1", ""),
+    ],
+)
+def test_a_jetson_whose_container_hides_its_model(machine: Machine, place: str, jetson: str) -> None:
+    machine.write("/.dockerenv")
+    machine.write(place)
+    assert facts_of(machine).jetson == jetson
+
+
+def test_a_jetson_whose_container_was_started_without_its_driver(machine: Machine) -> None:
+    machine.write("/.dockerenv")
+    machine.write("/dev/nvhost-gpu")
+    assert "--runtime nvidia" in look(machine).remedy
+
+
+def test_jetson(machine: Machine) -> None:
+    machine.write("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic")
+    machine.write("/proc/device-tree/model", "NVIDIA Jetson Orin NX\0")
+    assert driver_facts(machine.here()).jetson == "NVIDIA Jetson Orin NX, Jetson Linux 36.4.3"
+    assert "nvidia-jetpack" in look(machine).remedy
+    machine.write("/proc/driver/nvidia/version", MODULE)
+    machine.driver_library(12060, "580.95.05", "/usr/lib/aarch64-linux-gnu/nvidia")
+    finding = look(machine)
+    assert finding.state is State.ok
+    assert "Jetson" in finding.found
+
+
+def test_device_files(machine: Machine) -> None:
+    def look() -> Finding:
+        return only(device_files(machine.here()))
+
+    assert list(device_files(machine.here())) == []
+    machine.gpus()
+    assert look().state is State.ok
+    (machine.root / "dev/nvidia-uvm").unlink()
+    assert "nvidia-modprobe" in look().remedy
+    assert "/dev/nvidia-uvm" in look().found
+    machine.write("/.dockerenv")
+    assert "restart the container" in look().remedy
+
+
+@pytest.mark.parametrize(
+    ("mode", "places", "state"),
+    [
+        (0o4755, [], State.warning),
+        (0o755, [], State.error),
+        (0o4755, ["/.dockerenv"], State.error),
+    ],
+)
+def test_device_files_that_are_made_when_cuda_starts(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, mode: int, places: list[str], state: State
+) -> None:
+    monkeypatch.setattr("backends.nvidia.driver.os.geteuid", lambda: 1000)
+    machine.write("/proc/driver/nvidia/version", MODULE)
+    machine.write("/usr/bin/nvidia-modprobe").chmod(mode)
+    for place in places:
+        machine.write(place)
+    assert only(device_files(machine.here())).state is state
+
+
+def test_apptainer_has_a_word_of_its_own(machine: Machine) -> None:
+    machine.environment["APPTAINER_CONTAINER"] = "/images/cuda.sif"
+    assert "--nv" in look(machine).remedy
+
+
+def test_what_only_running_needs_is_a_warning_where_engines_are_built(machine: Machine) -> None:
+    def look(**words: str) -> Finding:
+        given = {"backend": "tensorrt_rtx", "processor": "opencv"} | words
+        return only(driver(asked(machine.root, **given), machine.here()))
+
+    finding = look()
+    assert finding.state is State.warning
+    assert "building works here, running does not" in finding.found
+    assert look(processor="cupy").state is State.absent
+    assert look(device="cuda:0").state is State.absent
+    machine.on_pci()
+    assert look().state is State.warning
+
+
+def test_device_files_that_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.gpus()
+    monkeypatch.setattr("backends.nvidia.driver.os.access", lambda path, mode: "nvidia0" not in str(path))
+    finding = only(device_files(machine.here()))
+    assert finding.state is State.error
+    assert "/dev/nvidia0" in finding.found
+    assert "usermod" in finding.remedy
+
+
+def test_the_short_look_for_probes(machine: Machine) -> None:
+    missing = driver_problem(machine.here())
+    assert missing is not None
+    assert missing == look(machine)
+    machine.gpus()
+    machine.write("/usr/lib64/libcuda.so.580.95.05", "not asked")
+    assert driver_problem(machine.here()) is None
+
+
+@pytest.mark.parametrize(("value", "hides"), [("", True), ("-1", True), ("-1,0", True), (" ", True), ("0,-1", False)])
+def test_the_short_look_sees_that_everything_is_hidden(machine: Machine, value: str, hides: bool) -> None:
+    machine.gpus()
+    machine.write("/usr/lib64/libcuda.so.580.95.05", "not asked")
+    machine.environment["CUDA_VISIBLE_DEVICES"] = value
+    problem = driver_problem(machine.here())
+    assert (problem is not None and "hides every GPU" in problem.found) is hides

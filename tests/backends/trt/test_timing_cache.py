@@ -1,0 +1,98 @@
+"""The file of measurements: one a kind of GPU and release, and only a help."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.trt.timing_cache import TimingCache, timing_cache
+from tests.backends.trt.fake_tensorrt import fake_tensorrt
+
+
+def configuration(**script: Any) -> Any:
+    trt = fake_tensorrt(**script)
+    config = trt.IBuilderConfig()
+    config.trt = trt
+    return config
+
+
+@pytest.fixture
+def cache(tmp_path) -> TimingCache:
+    return TimingCache(tmp_path / "timing" / "gpu.cache")
+
+
+def test_one_file_a_kind_of_gpu_and_release(tmp_path):
+    names = {
+        timing_cache(tmp_path, *about).path.name
+        for about in (
+            ("NVIDIA L4", "8.9", "10.16.1.11"),
+            ("NVIDIA L4", "8.9", "11.4.0.106"),
+            ("NVIDIA L40", "8.9", "10.16.1.11"),
+            ("NVIDIA H100/80GB", "9.0", "10.16.1.11"),
+        )
+    }
+    assert "NVIDIA-L4-sm8.9-trt10.16.1.11.cache" in names
+    assert len(names) == 4
+    assert not any("/" in name for name in names)
+
+
+def test_a_cache_that_tensorrt_does_not_take(cache):
+    assert cache.attach(configuration(blobs=lambda blob: False)) is None
+    assert cache.attach(configuration(fitting=lambda blob: False)) is None
+
+
+def test_no_trace_of_writing_is_left(cache):
+    config = configuration()
+    cache.attach(config)
+    cache.keep(config)
+    assert {path.suffix for path in cache.path.parent.iterdir()} <= {".cache", ".lock"}
+
+
+def test_several_builds_at_once_lose_nothing(cache):
+    def build(mark: bytes) -> None:
+        config = configuration()
+        cache.attach(config)
+        start.wait()
+        config.timing.content += mark
+        cache.keep(config)
+
+    start = threading.Barrier(4)
+    threads = [threading.Thread(target=build, args=(mark,)) for mark in (b"a", b"b", b"c", b"d")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(cache.path.read_bytes()) == sorted(b"abcd")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, caplog):
+    tmp_path.joinpath("file").write_bytes(b"")
+    cache = TimingCache(tmp_path / "file" / "gpu.cache")
+    config = configuration()
+    with caplog.at_level(logging.WARNING, "hookline"):
+        cache.attach(config)
+    cache.keep(config)
+    (said,) = caplog.messages
+    assert said.startswith(f"measurements of kernels cannot be kept in '{cache.path}': ")
+
+
+def test_a_full_disk_keeps_what_was_there(cache, caplog, monkeypatch):
+    cache.path.parent.mkdir()
+    cache.path.write_bytes(b"before")
+
+    def full(former: str, path: Path) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "replace", full)
+    config = configuration()
+    cache.attach(config)
+    cache.keep(config)
+    monkeypatch.undo()
+    assert cache.path.read_bytes() == b"before"
+    assert {path.suffix for path in cache.path.parent.iterdir()} <= {".cache", ".lock"}
+    assert "No space left on device" in caplog.text

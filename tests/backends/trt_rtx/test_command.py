@@ -1,0 +1,75 @@
+"""From weights to an INT8 engine for cards that are not here, by the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.media_tools import write_pictures
+from tests.support.yolov5_tools import tiny_checkpoint
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
+
+CARDS = "runtimes.tensorrt_rtx.compute_capabilities"
+INT8 = ("+stage=build", "precision=int8", "calibrate.source=pictures", f"{CARDS}=[sm86,sm120]")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, repo_root):
+    folder = tmp_path_factory.mktemp("job")
+    tiny_checkpoint(folder / "tiny.safetensors")
+    write_pictures(folder / "pictures", ["0.png", "1.png"], 96, 128)
+
+    def call(name, *overrides):
+        settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
+        fixed = ["backend=tensorrt_rtx", "weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir={name}"]
+        line = [sys.executable, "-m", "core.run", *fixed, *overrides]
+        result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+        written = folder / name / "summary.json"
+        stages = json.loads(written.read_text())["stages"] if written.exists() else []
+        return result, folder / name, {stage["name"]: stage["status"] for stage in stages}
+
+    return call
+
+
+def test_engine_with_sidecar_then_from_the_store(run):
+    result, folder, _ = run("first", *INT8)
+    assert result.returncode == 0, result.stderr
+    (engine,) = (folder / "build").glob("*-int8.engine")
+    sidecar = json.loads(engine.with_name(f"{engine.name}.json").read_text())
+    assert (sidecar["runtime"], sidecar["precision"]) == ("tensorrt_rtx", "int8")
+    assert sidecar["machine"]["compute_capabilities"] == "sm86,sm120"
+    result, _, stages = run("second", *INT8)
+    assert (result.returncode, stages["build"]) == (0, "reused")
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("auto", "tensorrt_rtx cannot open engines: no GPU can be used"),
+        ("cuda:0", "tensorrt_rtx cannot open engines: no GPU can be used"),
+        ("cpu", "backend=tensorrt_rtx works with device=cuda only, and device=cpu was asked for"),
+    ],
+)
+def test_opening_needs_a_card_which_is_told_before_anything_runs(run, monkeypatch, device, told):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is one
+    result, _, stages = run(f"third-{device}", "+stage=predict", "source=pictures", f"device={device}")
+    assert (result.returncode, stages) == (2, {})
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_building_needs_none_whatever_the_device(run, monkeypatch, device):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    result, _, stages = run(f"built-{device}", "+stage=build", f"device={device}")
+    assert (result.returncode, stages["build"] in {"ran", "reused"}) == (0, True), result.stderr
+
+
+def test_card_that_is_not_there_is_told_before_anything_runs(run):
+    result, _, stages = run("fourth", *INT8[:-1], f"{CARDS}=[sm86,sm85]")
+    assert (result.returncode, stages) == (2, {})
+    assert "unknown compute capability 'sm85'" in result.stderr

@@ -1,0 +1,239 @@
+"""What a quantizer, a graft or a runtime from outside writes and returns is checked, and names its plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from core.artifacts import Engine, GraftedModel, OnnxModel
+from core.kinds.building import BuildJob
+from core.kinds.lookup import Origin
+from core.kinds.part import Availability, NoOptions
+from core.kinds.runtime import Runtime
+from core.kinds.stage import Stage
+from core.model_facts import DECODED, Precision
+from core.plugins.containment import Fault, PluginError
+from core.plugins.part_results import check_engine, check_machine, check_model, faults_of
+from core.plugins.registry import Registry
+from core.plugins.results import failure_line
+from tests.support import grid_family
+from tests.support.stage_tools import make_context
+
+
+def fake_runtime() -> Runtime:
+    return Runtime(
+        name="fake",
+        summary="",
+        load=lambda: None,
+        available=lambda: Availability(usable=True, reason=""),
+        device="cpu",
+        precisions=frozenset(Precision),
+    )
+
+
+def _copy(model: OnnxModel, target: Path) -> None:
+    target.write_bytes(model.path.read_bytes())
+
+
+def _changed(change: Callable[[onnx.ModelProto], object]) -> Callable[[OnnxModel, Path], object]:
+    def write(model: OnnxModel, target: Path) -> None:
+        loaded = onnx.load(model.path)
+        change(loaded)
+        onnx.save(loaded, target)
+
+    return write
+
+
+def _drop_output(model: onnx.ModelProto) -> None:
+    del model.graph.output[-1]
+
+
+def _cut_a_wire(model: onnx.ModelProto) -> None:
+    model.graph.node[1].input[0] = "nothing_gives_this"
+
+
+def _halve_output(model: onnx.ModelProto) -> None:
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+
+
+def _drop_metadata(model: onnx.ModelProto) -> None:
+    kept = [item for item in model.metadata_props if item.key != "stride"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+
+
+def _rename_classes(model: onnx.ModelProto) -> None:
+    next(item for item in model.metadata_props if item.key == "names").value = "{0: 'x', 1: 'y'}"
+
+
+def _add_pair(model: onnx.ModelProto) -> None:
+    """Quantise the input, as :class:`hookline_chip.quantizer.InputOnly` does."""
+    scale = onnx.numpy_helper.from_array(np.array(0.5, np.float32), "scale")
+    model.graph.initializer.append(scale)
+    model.graph.node[0].input[0] = "dequantized"
+    for number, (kind, given, made) in enumerate(
+        [("QuantizeLinear", "images", "quantized"), ("DequantizeLinear", "quantized", "dequantized")]
+    ):
+        model.graph.node.insert(number, onnx.helper.make_node(kind, [given, "scale"], [made]))
+
+
+def _halve_weight(model: onnx.ModelProto) -> None:
+    """Keep one weight in float16, cast where it is used."""
+    zero = next(tensor for tensor in model.graph.initializer if tensor.name == "zero")
+    zero.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(zero).astype(np.float16), "half"))
+    model.graph.node.insert(0, onnx.helper.make_node("Cast", ["half"], ["zero"], to=onnx.TensorProto.FLOAT))
+
+
+def _shrink_input(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 32
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda _model, _target: None, r"did not write 'made\.onnx'"),
+        (lambda _model, target: target.mkdir(), r"must write .* and made a link or a folder"),
+        (lambda model, target: target.symlink_to(model.path), r"must write .* and made a link or a folder"),
+        (lambda _model, target: target.write_bytes(b""), r"wrote an unusable file: 'made\.onnx' is damaged"),
+        (lambda _model, target: target.write_bytes(b"\x00no model" * 99), "wrote an unusable file"),
+        (_changed(_cut_a_wire), "wrote an unusable file: .*nothing_gives_this"),
+        (_changed(_drop_output), r"must keep the outputs \['s8 FLOAT \[1, 6, 8, 12\]', 's16 .*\], and wrote \['s8 "),
+        (_changed(_shrink_input), r"must keep the inputs .*\[1, 3, 64, 96\]'\], and wrote .*\[1, 3, 32, 96\]'\]"),
+        (_changed(_halve_output), r"must keep the outputs \['s8 FLOAT .*, and wrote \['s8 FLOAT16 "),
+        (_changed(_drop_metadata), r"must keep the metadata of the model, and dropped 'stride'"),
+        (_changed(_rename_classes), r"must keep the metadata of the model, and changed 'names'"),
+        (_copy, "must give precision=int8, and wrote a model without Q/DQ pairs and int8 tensors"),
+    ],
+)
+def test_a_model_that_a_quantizer_wrote(tmp_path: Path, write: Callable[[OnnxModel, Path], object], told: str) -> None:
+    model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
+    context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
+    write(model, target)
+    with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {told}"):  # noqa: SIM117
+        with faults_of("runtimes", "fake", context.registry):
+            check_model(target, model, Precision.int8)
+
+
+@pytest.mark.parametrize(
+    ("write", "precision"),
+    [(_copy, Precision.fp32), (_changed(_add_pair), Precision.int8), (_changed(_halve_weight), Precision.fp16)],
+)
+def test_a_good_model_passes(tmp_path: Path, write: Callable[[OnnxModel, Path], object], precision: Precision) -> None:
+    model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
+    write(model, target)
+    check_model(target, model, precision)
+
+
+def test_a_copy_of_a_model_that_has_the_precision_passes(tmp_path: Path) -> None:
+    model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
+    _copy(model, target)
+    check_model(target, replace(model, precision=Precision.int8), Precision.int8)
+    with pytest.raises(Fault, match="must give precision=fp16, and wrote a model without float16 tensors"):
+        check_model(target, model, Precision.fp16)
+
+
+def _job(folder: Path) -> BuildJob:
+    exported = grid_family.write_onnx(folder / "grid.onnx")
+    model = GraftedModel(
+        **vars(exported)
+        | {"layout": DECODED, "precision": Precision.int8, "runtime": "fake", "graft": "x", "score_threshold": 0.25}
+    )
+    return BuildJob(
+        model=model,
+        target=folder / "made.engine",
+        precision=Precision.int8,
+        batch=None,
+        imgsz=None,
+        warmup=0,
+        device="cpu",
+        calibration=None,
+        cache_dir=folder,
+        reporter=None,  # type: ignore[arg-type]  # nothing reports
+    )
+
+
+def _engine(job: BuildJob) -> Engine:
+    model = job.model
+    return Engine(
+        path=job.target,
+        facts=model.facts,
+        contract=model.contract,
+        layout=model.layout,
+        precision=job.precision,
+        runtime="fake",
+        score_threshold=model.score_threshold,
+        machine={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (lambda _job: None, "build must return an Engine, and returned None"),
+        (lambda job: job.model, "build must return an Engine, and returned <GraftedModel>"),
+        (lambda job: replace(_engine(job), path=job.model.path), "with path="),
+        (lambda job: replace(_engine(job), runtime="other"), "with runtime='fake', and returned 'other'"),
+        (lambda job: replace(_engine(job), precision=Precision.fp32), "with precision="),
+        (lambda job: replace(_engine(job), layout="grid"), "with layout='decoded', and returned 'grid'"),
+        (lambda job: replace(_engine(job), score_threshold=0.9), "with score_threshold="),
+        (
+            lambda job: replace(_engine(job), machine=None),
+            "an Engine whose machine holds texts by name, and it is None",
+        ),
+        (lambda job: replace(_engine(job), facts=replace(job.model.facts, names=("cat", "dog"))), "with facts="),
+    ],
+)
+def test_an_engine_that_a_runtime_returned(tmp_path: Path, returned: Callable[[BuildJob], object], told: str) -> None:
+    context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
+    job = _job(tmp_path)
+    job.target.write_bytes(b"plan")
+    with pytest.raises(PluginError, match=told), faults_of("runtimes", "fake", context.registry):
+        check_engine(returned(job), job, "fake")
+
+
+def test_an_engine_without_its_file(tmp_path: Path) -> None:
+    context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
+    job = _job(tmp_path)
+    with (
+        pytest.raises(PluginError, match=r"did not write 'made\.engine'"),
+        faults_of("runtimes", "fake", context.registry),
+    ):
+        check_engine(_engine(job), job, "fake")
+    job.target.write_bytes(b"plan")
+    assert check_engine(_engine(job), job, "fake") == _engine(job)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({}, "machine states chip='a', and Engine.machine has no 'chip'"),
+        ({"chip": "b"}, "machine states chip='a', and Engine.machine 'b'"),
+        ({"chip": "a", "more": "c"}, ""),
+    ],
+)
+def test_an_engine_that_states_another_machine(tmp_path: Path, stated: dict[str, str], told: str) -> None:
+    engine = replace(_engine(_job(tmp_path)), machine=stated)
+    with pytest.raises(Fault, match=told) if told else nullcontext():
+        check_machine(engine, {"chip": "a"})
+
+
+def _nothing(config: NoOptions) -> Engine: ...
+
+
+def test_an_error_in_our_code_names_the_outside_parts_in_use() -> None:
+    """A session from outside that returns None fails in code of hookline, whose lines name nobody."""
+    registry = Registry()
+    registry.add("stages", Stage(name="predict", summary="", run=_nothing), Origin("stages.predict", "hookline", "1"))
+    registry.add("runtimes", fake_runtime(), Origin("odd", "hookline-odd", "3", "hookline_odd"))
+    used = [("runtimes", "fake"), ("grafts", "auto")]
+    line = failure_line("stage 'predict'", KeyError("p3"), registry, used)
+    assert line == (
+        "stage 'predict' failed (KeyError: 'p3') with what it got from backend 'fake' of hookline-odd 3 (plugin 'odd')"
+    )
+    assert failure_line("stage 'predict'", KeyError("p3"), registry) == ""

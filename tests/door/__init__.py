@@ -1,1 +1,0 @@
-"""Tests of the package hookline: what plugins, scripts and notebooks import."""
