@@ -28,7 +28,7 @@ from backends.yolov5.training.processes import processes
 from benchmarks.loader import Clock, read_samples
 from core.data.dataset import Sample
 from core.evaluation.batches import read_sizes
-from core.media.image import read_picture
+from core.media.picture import read_picture
 
 PHASES = {
     "next": "loading + augmentation",

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from core.data.classes import class_ids as class_ids
     from core.data.dataset import Sample as Sample
     from core.data.dataset import load_split as load_split
-    from core.data.labels import Labels as Labels
-    from core.data.labels import load_labels as load_labels
     from core.detections import Candidates as Candidates
     from core.detections import Detections as Detections
     from core.detections import Filter as Filter
@@ -108,6 +106,8 @@ if TYPE_CHECKING:
     from core.kinds.training import TrainingJob as TrainingJob
     from core.kinds.training import TrainingPicture as TrainingPicture
     from core.kinds.training import TrainingWatcher as TrainingWatcher
+    from core.labels import Labels as Labels
+    from core.labels import load_labels as load_labels
     from core.media.frame import Frame as Frame
     from core.media.source import Source as Source
     from core.media.source import SourceKind as SourceKind
@@ -188,7 +188,7 @@ _MODULES: Mapping[str, str] = {
     "InputContract": "core.model_facts",
     "Int8Route": "core.model_facts",
     "Known": "core.kinds.stage",
-    "Labels": "core.data.labels",
+    "Labels": "core.labels",
     "Letterbox": "core.detections",
     "Metrics": "core.artifacts",
     "Model": "hookline.model",
@@ -266,7 +266,7 @@ _MODULES: Mapping[str, str] = {
     "frames": "hookline.sources",
     "hookimpl": "core.plugins.hookspecs",
     "list_source": "core.media.source",
-    "load_labels": "core.data.labels",
+    "load_labels": "core.labels",
     "load_split": "core.data.dataset",
     "open": "hookline.model",
     "open_model": "core.planning.opening",

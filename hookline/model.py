@@ -244,7 +244,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         HooklineError: It is missing, damaged, or too large.
     """
     from core.files.paths import user_path
-    from core.media.image import UnreadableError, read_picture
+    from core.media.picture import UnreadableError, read_picture
 
     try:
         return read_picture(user_path(path))

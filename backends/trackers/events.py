@@ -10,7 +10,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from core.kinds.tracker import RunInfo
-from core.media.image import read_picture
+from core.media.picture import read_picture
 
 FOLDER = "tensorboard"
 

@@ -34,10 +34,10 @@ from backends.yolov5.training.processes import Processes, processes
 from backends.yolov5.training.state import TrainingState, load_state
 from backends.yolov5.training.trainer import Epoch, Trainer, ValidationScores, doubts
 from backends.yolov5.training.transfer import transfer
-from core.data.labels import Labels
 from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.errors import counted
 from core.kinds.training import EpochResult, EpochScores, Trained, TrainingJob, ValidationLosses
+from core.labels import Labels
 from core.model_facts import InputContract, ModelFacts
 from core.process import resources as memory
 from core.process.resources import usable_cores

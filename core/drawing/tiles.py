@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.labels import Labels
 from core.detections import Detections
 from core.drawing.boxes import Painter, TextWriter
 from core.drawing.labels import shortened
 from core.drawing.palette import WHITE
+from core.labels import Labels
 
 LARGEST = 4.0
 """Small pictures are enlarged by no more than this."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from core.data.dataset import Sample, sample_names
-from core.data.labels import Labels, image_ids
 from core.evaluation.loop import Seen
+from core.labels import Labels, image_ids
 
 BOX_DIGITS = 3
 SCORE_DIGITS = 6

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.labels import Labels
 from core.evaluation.loop import Seen
+from core.labels import Labels
 
 CONF, IOU = 0.25, 0.45
 Floats = NDArray[np.float64]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Sample
-from core.data.labels import Labels
 from core.detections import Detections
 from core.drawing.boxes import Painter
 from core.drawing.tiles import Tiles, labelled, write_jpeg
@@ -17,7 +16,8 @@ from core.evaluation.charts import draw_confusion, draw_curves
 from core.evaluation.confusion import CONF, IOU, confusion_matrix
 from core.evaluation.curves import Curves
 from core.evaluation.loop import Seen
-from core.media.image import UnreadableError, read_picture
+from core.labels import Labels
+from core.media.picture import UnreadableError, read_picture
 
 PICTURES = 16
 A_PAGE, ACROSS = 8, 2

@@ -18,7 +18,7 @@ from core.kinds.head import Head
 from core.kinds.processor import ProcessorBackend, for_session
 from core.kinds.session import Session
 from core.media.ahead import ahead
-from core.media.image import UnreadableError, read_checked
+from core.media.picture import UnreadableError, read_checked
 from core.media.tolerance import Tolerance, Unreadable
 from core.model_facts import InputContract
 

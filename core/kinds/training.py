@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.data.labels import Labels
     from core.kinds.session import Session
+    from core.labels import Labels
 
 OptionsT = TypeVar("OptionsT")
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from core.errors import HooklineError, counted
 from core.media.frame import CORRUPT, Frame
-from core.media.image import UnreadableError, read_checked
+from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
 from core.media.stream import stream_frames
 from core.media.tolerance import Tolerance, Unreadable

@@ -12,7 +12,7 @@ from core.artifacts import Dataset
 from core.data.writing import Row
 from core.errors import HooklineError, counted, shown, unknown
 from core.files.paths import user_path
-from core.media.image import UnreadableError
+from core.media.picture import UnreadableError
 from core.model_limits import MAX_CLASSES, name_problem
 from stages.convert.config import ConvertConfig, Format, Missing
 from stages.convert.detect import AnnotationPlace, find_format, sources_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.data.writing import Row
 from core.files.regular_file import open_regular
 from core.media.exif import UPRIGHT, orientation
-from core.media.image import HEAD, LYING, picture_size
+from core.media.picture import HEAD, LYING, picture_size
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.data.dataset import list_samples, read_data_yaml
-from core.data.labels import MAX_BYTES
 from core.errors import HooklineError, counted, shown
 from core.files.regular_file import is_file, open_regular, read_regular
+from core.labels import MAX_BYTES
 from core.model_limits import MAX_CLASSES
 from stages.convert.detect import CLASSES, NOTES, AnnotationPlace, classes_file, data_yaml, visible
 from stages.convert.images import ImageFinder

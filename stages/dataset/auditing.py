@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import DataSpec, Sample, label_path
-from core.data.labels import Labels
 from core.errors import shown
 from core.kinds.context import RunContext
+from core.labels import Labels
 from core.media.tolerance import MAX_PIXELS
 from stages.dataset.checking import Checked, check_samples, checks_of
 from stages.dataset.findings import AuditFinding, Severity, of_severity

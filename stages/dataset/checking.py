@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 
 from core.data.dataset import Sample
-from core.data.labels import Labels, check_labels
 from core.errors import HooklineError
+from core.labels import Labels, check_labels
 from core.media.exif import UPRIGHT, orientation
-from core.media.image import TruncatedError, UnreadableError, decode_checked, read_content
+from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
 from core.process.resources import usable_cores
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding

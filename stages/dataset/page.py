@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 
 from core.data.dataset import Sample
-from core.data.labels import load_labels
 from core.drawing.palette import class_hex
 from core.drawing.tiles import Tiles, label_page, write_jpeg
-from core.media.image import read_picture
+from core.labels import load_labels
+from core.media.picture import read_picture
 from core.media.tolerance import MAX_PIXELS
 from stages.dataset.auditing import Audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counts

@@ -53,7 +53,7 @@ def check(config: EvaluateConfig) -> Iterable[HooklineError]:
 def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield classes that the data set lacks, and a model and data of different classes; warn of other names."""
     from core.data.classes import check_class_names, class_ids
-    from core.data.labels import SINGLE_CLASS
+    from core.labels import SINGLE_CLASS
     from core.options.sizes import network_size
 
     model, data = inputs.get("model", Known()), inputs.get("dataset", Known())

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from core.artifacts import QuantizedModel
 from core.data.dataset import Sample
-from core.data.labels import Labels
 from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Seen, evaluate_session
@@ -25,6 +24,7 @@ from core.kinds.head import Head
 from core.kinds.lookup import HOST
 from core.kinds.processor import Processor, ProcessorBackend
 from core.kinds.session import Session
+from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
 from core.planning.opening import open_model, opener

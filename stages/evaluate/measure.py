@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from core.artifacts import AnyModel, Dataset, Metrics, QuantizedModel
 from core.data.classes import check_class_names, class_ids
 from core.data.dataset import load_split
-from core.data.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
 from core.detections import Filter
 from core.errors import HooklineError
 from core.evaluation import CONF, IOU
@@ -16,6 +15,7 @@ from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.kinds.context import RunContext
 from core.kinds.session import Session
+from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
 from core.planning.opening import open_model

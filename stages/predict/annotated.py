@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.labels import image_ids
 from core.errors import HooklineError
 from core.files.paths import output_below, write_file
+from core.labels import image_ids
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 from stages.predict.video_writer import VideoOptions, VideoWriter

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from core.artifacts import Artifact
 from core.data.classes import class_ids
 from core.data.dataset import split_problems
-from core.data.labels import SINGLE_CLASS
 from core.errors import HooklineError, shown, unknown
 from core.kinds.context import RunContext
 from core.kinds.model import ModelFamily
 from core.kinds.stage import Known, families_of_inputs
+from core.labels import SINGLE_CLASS
 from core.options.sizes import network_size
 from core.planning.devices import family_problems
 from core.planning.known import refusals

@@ -13,7 +13,6 @@ import numpy as np
 from core.artifacts import Checkpoint, Dataset
 from core.data.classes import class_ids
 from core.data.dataset import load_split
-from core.data.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.data.writing import CHARTS
 from core.errors import counted, unknown
 from core.evaluation.batches import read_sizes
@@ -21,7 +20,8 @@ from core.kinds.context import RunContext
 from core.kinds.family_options import keyed_with_families
 from core.kinds.model import ModelFamily
 from core.kinds.training import BEST, TrainingJob, TrainingPicture
-from core.media.image import read_picture
+from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
+from core.media.picture import read_picture
 from core.planning.opening import open_model
 from core.process.environment import RANKS
 from core.storage.serial import digest

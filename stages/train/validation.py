@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Sample
-from core.data.labels import Labels
 from core.detections import Filter, Letterbox
 from core.evaluation import CONF, IOU, MAX_DET
 from core.evaluation.coco import ground_truth, results
@@ -19,6 +18,7 @@ from core.evaluation.scores import Scores, score
 from core.kinds.context import RunContext
 from core.kinds.session import Session
 from core.kinds.training import EpochScores, TrainingPicture, ValidationLosses
+from core.labels import Labels
 from core.media.tolerance import Tolerance
 from stages.train.config import TrainConfig
 

@@ -14,8 +14,8 @@ from hookline_anchorfree.network import WIDTHS, Detector, NetworkShape
 from hookline_anchorfree.options import AnchorFreeTraining
 from torch import nn
 
-from core.data.labels import Labels
 from core.kinds.training import EpochResult, ImageCache, TrainingJob, TrainingPicture
+from core.labels import Labels
 from stages.toy.generate import draw
 
 NAMES = ("circle", "square", "triangle")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from core.data import labels
+from core import labels
 from core.errors import HooklineError
 from tests.attack.fuzz.targets import TARGETS
 from tests.attack.odd import mutated, truncated

@@ -9,7 +9,7 @@ from typing import Any
 from core.artifacts import Dataset
 from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples, load_split
-from core.data.labels import load_labels
+from core.labels import load_labels
 from core.media.tolerance import MAX_PIXELS
 from stages.convert import convert
 from stages.convert.config import ConvertConfig

@@ -58,8 +58,8 @@ def pickles(content: bytes) -> None:
 
 def labels(content: bytes) -> None:
     """The label reader; what it accepts has to be in range."""
-    from core.data.labels import check_labels
     from core.errors import HooklineError
+    from core.labels import check_labels
 
     try:
         found, bad = check_labels(_file(content, ".txt"), 3)
@@ -182,7 +182,7 @@ TARGETS: Mapping[str, Target] = {
     "labels": Target(
         labels,
         _label_seeds,
-        ("core.data.labels",),
+        ("core.labels",),
         (*_NUMBERS, b"\n", b"\xc2\x85", b"\xe2\x80\xa8", b" 0.5 0.5 0.5 0.5\n"),
     ),
     "cache": Target(

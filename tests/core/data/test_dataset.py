@@ -19,8 +19,8 @@ from core.data.dataset import (
     sample_names,
     write_listing,
 )
-from core.data.labels import RowProblem, check_labels, load_labels
 from core.errors import HooklineError
+from core.labels import RowProblem, check_labels, load_labels
 from tests.support.dataset_tools import write_dataset, write_picture
 
 

@@ -11,12 +11,12 @@ import pytest
 from matplotlib.colors import to_hex
 
 from core.data.dataset import Sample
-from core.data.labels import Labels
 from core.drawing.boxes import Painter
 from core.drawing.palette import class_colour, class_hex
 from core.evaluation.charts import confusion_figure
 from core.evaluation.images import draw_pages
 from core.evaluation.loop import Seen
+from core.labels import Labels
 from stages.dataset.page import sample_sheet
 from tests.support.fake_parts import detections
 from tests.support.media_tools import level_picture

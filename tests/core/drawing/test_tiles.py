@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.data.labels import Labels
 from core.detections import Detections
 from core.drawing.boxes import Painter
 from core.drawing.tiles import Tiles, labelled, write_jpeg
+from core.labels import Labels
 
 TILES = Tiles(side=100, gap=10, caption=12)
 NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))

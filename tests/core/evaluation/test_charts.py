@@ -12,7 +12,7 @@ from core.drawing.fonts import class_lettering
 from core.drawing.palette import GREY, class_hex
 from core.evaluation.charts import LARGEST, confusion_figure, curve_figures, draw_confusion, draw_curves
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves
-from core.media.image import read_picture
+from core.media.picture import read_picture
 from tests.support.chart_tools import COUNTS, LENGTHS, SCRIPTS, assert_readable, names_of
 
 FACTS = ("yolov5n-int8.onnx", "split val", "128 images", "confidence ≥ 0.25", "IoU > 0.45")

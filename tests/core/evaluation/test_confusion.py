@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.labels import Labels
 from core.evaluation.confusion import confusion_matrix
 from core.evaluation.loop import Seen
+from core.labels import Labels
 from tests.support.fake_parts import detections
 
 SIZE = 100

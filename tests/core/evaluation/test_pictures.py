@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Sample
-from core.data.labels import Labels
 from core.evaluation.curves import CONFIDENCES, Curves
 from core.evaluation.images import draw_evaluation, draw_pages
 from core.evaluation.loop import Seen
 from core.evaluation.scores import Scores, score
-from core.media.image import read_picture
+from core.labels import Labels
+from core.media.picture import read_picture
 from tests.core.evaluation.test_scores import random_case
 from tests.support.dataset_tools import write_picture
 from tests.support.fake_parts import detections

@@ -11,10 +11,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from core.data.dataset import Sample
-from core.data.labels import Labels, image_ids
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Seen
 from core.evaluation.scores import STATS, score
+from core.labels import Labels, image_ids
 from tests.support.fake_parts import detections
 
 SIZE = 200

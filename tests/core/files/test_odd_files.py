@@ -9,8 +9,8 @@ import pytest
 
 from core.data.data_yaml import read_data_yaml
 from core.data.dataset import content_digest, list_samples
-from core.data.labels import load_labels
 from core.errors import HooklineError
+from core.labels import load_labels
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance

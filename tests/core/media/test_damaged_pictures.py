@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from core.media.image import UnreadableError, decode_checked, read_checked
 from core.media.native_output import PADDING, damage_in, from_decoder
+from core.media.picture import UnreadableError, decode_checked, read_checked
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
@@ -137,7 +137,7 @@ def test_workers_of_a_loader_attribute_damage_too(tmp_path: Path, repo_root: Pat
 import sys
 from pathlib import Path
 from torch.utils.data import DataLoader
-from core.media.image import read_checked
+from core.media.picture import read_checked
 
 class Pictures:
     def __len__(self): return 12

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.media.exif import orientation
-from core.media.image import decode_checked
+from core.media.picture import decode_checked
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 

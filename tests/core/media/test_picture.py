@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.media.image import UnreadableError, read_picture
+from core.media.picture import UnreadableError, read_picture
 from tests.support.media_tools import make_picture, write_pictures
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from core.media import image as size_module
-from core.media.image import UnreadableError, picture_size, read_picture
+from core.media import picture as size_module
+from core.media.picture import UnreadableError, picture_size, read_picture
 from tests.support.dataset_tools import write_picture
 
 

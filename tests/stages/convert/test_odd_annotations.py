@@ -12,8 +12,8 @@ import pytest
 
 from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples
-from core.data.labels import load_labels
 from core.errors import LONGEST_LINE, HooklineError
+from core.labels import load_labels
 from stages.convert.config import Missing
 from tests.support.convert_tools import pictures, run
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from core.data.labels import Labels
 from core.drawing.palette import SPLITS, class_hex
+from core.labels import Labels
 from stages.dataset.auditing import SplitStatistics
 from stages.dataset.charts import COLUMNS, LONGEST, centre_figure, class_figure, shape_figure
 from stages.dataset.image_cache import ImageFacts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.media.image import decode_checked
+from core.media.picture import decode_checked
 from stages.dataset import checking
 from stages.dataset import image_cache as picture_cache
 from stages.dataset.auditing import run_audit

@@ -8,7 +8,7 @@ import pytest
 
 from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples, load_split
-from core.data.labels import load_labels
+from core.labels import load_labels
 from stages.toy import toy
 from stages.toy.config import SHAPES, ToyConfig
 from stages.toy.generate import VISIBLE, draw

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Sample
-from core.data.labels import Labels
 from core.detections import Letterbox
 from core.evaluation.coco import ground_truth
 from core.evaluation.loop import Seen
 from core.evaluation.scores import score
 from core.kinds.training import EpochResult, EpochScores, Trained
+from core.labels import Labels
 from stages.train.figures import FILE, Figures, read_figures
 from stages.train.validation import MeanLosses, placed
 from stages.train.watching import heading, row, scalars

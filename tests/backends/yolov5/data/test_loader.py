@@ -24,7 +24,7 @@ from backends.yolov5.data.samples import LabelledImage
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.options import TrainingOptions
 from core.kinds.training import ImageCache
-from core.media.image import read_picture
+from core.media.picture import read_picture
 from core.process import resources as memory
 from tests.backends.yolov5.data.made import textures
 

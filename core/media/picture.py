@@ -126,7 +126,7 @@ LYING = {5, 6, 7, 8}
 
 
 def picture_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Height and width in pixels as :func:`~core.media.image.read_picture` would give them.
+    """Height and width in pixels as :func:`~core.media.picture.read_picture` would give them.
 
     JPEG and PNG are not decoded; whatever else, or has a header that is out of the ordinary, is.
 
