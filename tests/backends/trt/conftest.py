@@ -4,7 +4,7 @@
 (tests/backends/trt/bindings.py). They are used in a process of their own::
 
     def test_over_bindings(bindings: Bindings) -> None:
-        bindings.pytest("tests/backends/trt/over_bindings.py")        # tests in a file that pytest does not collect by itself
+        bindings.pytest("tests/backends/trt/over_bindings.py")  # a file that pytest does not collect by itself
         bindings.run("-c", "import tensorrt; assert hasattr(tensorrt, 'IPluginV3')")
 
 There ``import tensorrt`` finds the release and HOOKLINE_REAL_BINDINGS names it. ``bindings.major`` is 10 or 11.
