@@ -23,7 +23,6 @@ TOO_LONG = frozenset(
         "core/config/command_line.py",
         "core/execution/job.py",
         "core/execution/runner.py",
-        "core/kinds/training.py",
         "core/media/source.py",
         "core/media/video.py",
         "core/planning/planner.py",
@@ -32,13 +31,11 @@ TOO_LONG = frozenset(
         "core/plugins/trial.py",
         "core/storage/serial.py",
         "cuda_plugins/yolo_layer_plugin.py",
-        "hookline/__init__.py",
-        "hookline/model.py",
         "stages/predict/resuming.py",
     }
 )
 """Files that are still longer than ``MAX_LINES``. Remove them; add none."""
-REPEATED = frozenset({"Calibrator", "Plugins"})
+REPEATED = frozenset({"Calibrator"})
 """Class names that two files still share. Remove them; add none."""
 
 

@@ -65,7 +65,7 @@ def run_plan(
         try:
             with _failures_named(step, made, context), disk_errors():
                 artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
-                if step.asked and step.stage.stored:
+                if step.requested and step.stage.stored:
                     artifact = _expose(artifact, step.stage.name, context.run_dir, store)
         except BaseException as error:
             observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
@@ -149,7 +149,7 @@ def _run_step(
 
     def make(workdir: Path) -> Artifact:
         left_out = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
-        place = replace(context, workdir=workdir, asked=step.asked)
+        place = replace(context, workdir=workdir, requested=step.requested)
         arguments = {"config": step.config, "context": place, **inputs, **left_out}
         returned = call_stage(stage, arguments, step.parts, context.registry)
         origin = context.registry.origin("stages", stage.name)
@@ -175,7 +175,7 @@ def _run_step(
         if found is not None:
             if stage.incremental and (left := same_work(context.run_dir, work)):
                 _settle(left, found)
-            return _supplemented(step, found, inputs, replace(context, asked=step.asked), store), True
+            return _supplemented(step, found, inputs, replace(context, requested=step.requested), store), True
         if stage.incremental:
             return _make_in_place(make, step, work, context, resume=resume, store=store), False
         return store.write(stage.name, key, make), False

@@ -40,6 +40,8 @@ def overwritten_file() -> str:
 
     Takes longer than :func:`replaced_package`: for when something does not work.
     """
+    import importlib.metadata
+
     for file in _changed_files():
         for other in importlib.metadata.distributions():
             if other.name != NAME and any(str(item) == file for item in other.files or ()):
@@ -62,12 +64,16 @@ def _names_us(file: Path) -> bool:
 
 
 def _brought_by(name: str) -> str:
+    import importlib.metadata
+
     others = set(importlib.metadata.packages_distributions().get(name, ())) - {NAME}
     return f" ({', '.join(sorted(others))})" if others else ""
 
 
 def _changed_files() -> Iterator[str]:
     """Files whose size is not the one that they were installed with; none of an editable installation."""
+    import importlib.metadata
+
     try:
         files = importlib.metadata.distribution(NAME).files or []
     except importlib.metadata.PackageNotFoundError:
