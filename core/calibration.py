@@ -211,7 +211,7 @@ def read_tensorrt_cache(content: bytes) -> TensorRtCache:
             ) from error
         if not 0 <= scale <= MAX_MAGNITUDE / STEPS:
             raise HooklineError(
-                f"line {number} of the calibration cache has the scale {scale} for {shown(name)}",
+                f"line {number} of the calibration cache has the scale {scale:g} for {shown(name)}",
                 f"calibrate again; scales are finite, from 0 to {MAX_MAGNITUDE / STEPS:.3g}",
             )
         if name in scales:

@@ -37,7 +37,7 @@ def result(epoch: int = 0, *, best: bool = False, scores: bool = True, factor: f
         fitness=0.33 if scores else float("nan"),
         best=best,
         seconds=2.0,
-        pictures=16,
+        images=16,
         memory=10**9,
     )
 
