@@ -12,8 +12,15 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below prints no traceback
 
-import os
 import sys
+
+from core.process.installation import unsupported_system
+
+if __name__ == "__main__" and (problem := unsupported_system()):
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(2)
+
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

@@ -7,6 +7,8 @@ the package ``core`` may be somebody else's.
 from __future__ import annotations
 
 import importlib.util
+import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,14 @@ MARKED = {"conf": "config.yaml"}
 """A file of a package, besides its ``__init__.py``, that names hookline and that another package may bring too."""
 HOME = Path(__file__).resolve().parents[2]
 REINSTALL = f"uninstall it and run `pip install --force-reinstall {NAME}`, or give {NAME} an environment of its own"
+
+
+def unsupported_system() -> str:
+    """Return why hookline does not run on this operating system, in one line; empty on Linux."""
+    if sys.platform == "linux":
+        return ""
+    way = "on Windows use WSL 2" if sys.platform == "win32" else "use a Linux machine or container"
+    return f"{NAME} runs on Linux only, and this is {platform.system() or sys.platform}; {way} (docs/installation.md)"
 
 
 def replaced_package() -> str:
