@@ -20,7 +20,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from core.execution.summary import versions
+from core.process.versions import versions
 from core.process.resources import machine
 
 SHOWN = ("onnxruntime", "opencv-python", "numpy")

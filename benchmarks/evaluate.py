@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.execution.summary import versions
+from core.process.versions import versions
 from core.process.resources import machine
 
 PATHS: Mapping[str, tuple[str, ...]] = {

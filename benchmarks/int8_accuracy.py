@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.evaluate import SHOWN, evaluate
-from core.execution.summary import versions
+from core.process.versions import versions
 from core.process.resources import machine
 
 

