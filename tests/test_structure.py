@@ -28,7 +28,6 @@ TOO_LONG = frozenset(
         "core/planning/resolve.py",
         "core/plugins/hooks.py",
         "core/plugins/trial.py",
-        "core/storage/serial.py",
         "cuda_plugins/yolo_layer_plugin.py",
         "hookline/__init__.py",
         "hookline/model.py",

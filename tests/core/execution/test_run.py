@@ -360,7 +360,7 @@ def test_other_options_do_not_continue_former_work(run: Run, tmp_path: Path) -> 
     run("+stage=items", "items.fail=2", "hydra.run.dir=here")
     result = run("+stage=items", "items.fail=2", "items.count=9", "hydra.run.dir=here", "resume=true")
     assert result.returncode == 2
-    assert "were made with items.count=4, not 9; resume with what that run had" in result.stderr
+    assert "were made with items.count=4, not 9; resume with the options of that run" in result.stderr
     assert (tmp_path / "here" / "items" / "items.txt").read_text() == "0\n1\n"
     assert run("+stage=items", "hydra.run.dir=here").returncode == 0
     assert (tmp_path / "here" / "items-2" / "items.txt").read_text() == "0\n1\n2\n3\n"

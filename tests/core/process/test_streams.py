@@ -68,7 +68,7 @@ def test_both_streams_mask_passwords(tmp_path: Path, repo_root: Path) -> None:
         ("mkdir x; cd x; rmdir ../x; $python -m core.run +stage=load", "cannot use the working directory"),
         ("mkdir 'a${b}'; cd 'a${b}'; $python -m core.run +stage=load", "has '${' in its path"),
         ("HOOKLINE_HOME='~nosuchuser' $python -m core.run +stage=load", "no user named 'nosuchuser'"),
-        ("touch f; HOOKLINE_HOME=f $python -m core.run +stage=toy", "f/store' cannot be written"),
+        ("touch f; HOOKLINE_HOME=f $python -m core.run +stage=toy", "cannot write to the store '"),
         ("$python -m core.run +stage=predict source='~nosuchuser/x'", "no user named 'nosuchuser'"),
         ("$python -m core.run +stage=load weights='~nosuchuser/x'", "no user named 'nosuchuser'"),
         ("$python -m core.run +stage=load store='~nosuchuser'", "no user named 'nosuchuser'"),

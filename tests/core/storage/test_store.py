@@ -254,6 +254,6 @@ def test_editing_what_a_run_shows_leaves_the_store_alone(tmp_path: Path) -> None
 
 def test_store_that_cannot_be_written_is_told() -> None:
     with pytest.raises(
-        HooklineError, match=r"the store '/proc/nope' cannot be written .*; put it elsewhere with store="
+        HooklineError, match=r"cannot write to the store '/proc/nope' .*; choose another folder with store="
     ):
         Store(Path("/proc/nope"))
