@@ -164,7 +164,7 @@ def training_pictures(config: TrainConfig, dataset: Dataset, split: str) -> tupl
         names = SINGLE_CLASS
         labels = [as_one_class(item) for item in labels]
     rows = zip(samples, read_sizes(samples, config.max_pixels), labels, strict=True)
-    return names, [TrainingImage(sample.picture, size, item) for sample, size, item in rows]
+    return names, [TrainingImage(sample.image, size, item) for sample, size, item in rows]
 
 
 def _tell_classes(
