@@ -50,6 +50,11 @@ def left_files(docs: Path) -> ModuleType:
     return importlib.import_module("left_files")
 
 
+@pytest.fixture(scope="module")
+def files_page(docs: Path) -> ModuleType:
+    return importlib.import_module("files_page")
+
+
 def everything(author_pages: ModuleType) -> Iterator[tuple[str, str, object, str]]:
     for page in author_pages.PAGES.values():
         yield from author_pages.items(page)
@@ -150,10 +155,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[hookline.RunResult]:
     return [chain, toy, convert, training]
 
 
-def test_files_are_those_of_the_page(runs: list[hookline.RunResult], left_files: ModuleType) -> None:
+def test_files_are_those_of_the_page(
+    runs: list[hookline.RunResult], left_files: ModuleType, files_page: ModuleType
+) -> None:
     found: set[str] = set()
     for run in runs:
-        for stage, files in {"": left_files.RUN, **left_files.STAGES}.items():
+        for stage, files in {"": files_page.RUN, **left_files.STAGES}.items():
             folder = run.folder / stage
             if stage and folder.is_dir():
                 found.add(stage)
@@ -196,24 +203,24 @@ def test_entries_of_summary_and_status_are_those_of_the_page(runs: list[hookline
     assert set(summary["stages"][0]["artifact"]) == {"type", "path", "sha256"}
 
 
-def test_sidecars_have_the_fields_of_the_artifact(runs: list[hookline.RunResult], left_files: ModuleType) -> None:
+def test_sidecars_have_the_fields_of_the_artifact(runs: list[hookline.RunResult], files_page: ModuleType) -> None:
     seen = 0
     for run in runs:
         for artifact in run.artifacts.values():
             sidecar = artifact.path.with_name(f"{artifact.path.name}.json")
             if sidecar.is_file():
                 seen += 1
-                assert set(json.loads(sidecar.read_text())) == {*vars(artifact), *left_files.SIDECAR}
+                assert set(json.loads(sidecar.read_text())) == {*vars(artifact), *files_page.SIDECAR}
     assert seen >= 10
 
 
-def test_figures_in_the_summary_are_those_of_the_page(runs: list[hookline.RunResult], left_files: ModuleType) -> None:
+def test_figures_in_the_summary_are_those_of_the_page(runs: list[hookline.RunResult], files_page: ModuleType) -> None:
     metrics: dict[str, Mapping[str, object]] = {}
     for run in runs:
         metrics |= run.summary.metrics
-    assert set(metrics) == set(left_files.VALUES)
+    assert set(metrics) == set(files_page.VALUES)
     for stage, values in metrics.items():
-        patterns = left_files.VALUES[stage]
+        patterns = files_page.VALUES[stage]
         unknown = [name for name in values if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         assert unknown == [], stage
         never = {name for name in patterns if not any(fnmatch.fnmatch(value, name) for value in values)}
