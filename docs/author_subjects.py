@@ -60,8 +60,8 @@ PAGES: Mapping[str, Page] = {
     ),
     "stages": Page(
         "Stages",
-        "The hook [`hookline_stages`](../hooks/stages.md) yields `Stage` descriptors. [Options](options.md) and "
-        "[context](context.md) have pages of their own. `select` and `given` get the options as the user set them, "
+        "The hook [`hookline_stages`](../hooks/stages.md) yields `Stage` descriptors. See also [options](options.md) "
+        "and [context](context.md). `select` and `given` get the options as the user set them, "
         "including `auto`. `check`, `check_inputs`, `known` and `settle` get the names of parts in place of `auto`. "
         "`fingerprint`, `families`, `supplement` and `run` get the options that `settle` returned.",
         (
