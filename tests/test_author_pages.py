@@ -1,4 +1,4 @@
-"""The pages for authors of plugins: every public name is there and explained, and the files are those of a real run."""
+"""The pages for authors describe every public name, and the files and metrics of real runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "Described
 
 @pytest.fixture(scope="module")
 def docs(repo_root: Path) -> Iterator[Path]:
-    """The folder of the generator, importable."""
+    """The folder of the generators, on ``sys.path``."""
     sys.path.insert(0, str(repo_root / "docs"))
     yield repo_root / "docs"
     sys.path.remove(str(repo_root / "docs"))
@@ -102,7 +102,7 @@ def test_every_type_in_a_signature_is_on_a_page(author_pages: ModuleType) -> Non
 
 
 def annotations(author_pages: ModuleType, item: object) -> Iterator[str]:
-    """The annotations that a page shows of a class or a function."""
+    """Yield the annotations of a class or function on its page."""
     if isinstance(item, type):
         yield from (shown for _, shown, _, _ in author_pages.fields_of(item))
     functions = [member for _, member in author_pages.shown_members(item)] if isinstance(item, type) else [item]
@@ -113,7 +113,7 @@ def annotations(author_pages: ModuleType, item: object) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page, as GitHub makes them."""
+    """Return the anchors of a page, as on GitHub."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -171,7 +171,7 @@ def test_files_are_those_of_the_page(
 
 
 def check_folder(folder: Path, paths: list[Path], files: tuple[object, ...]) -> None:
-    """Compare the files of one folder with what the page says."""
+    """Compare the files of a folder with the page."""
     matched: set[str] = set()
     for path in paths:
         name = path.relative_to(folder).as_posix()
@@ -186,7 +186,7 @@ def check_folder(folder: Path, paths: list[Path], files: tuple[object, ...]) -> 
 
 
 def check_keys(content: object, item: object, place: str) -> None:
-    """Compare the keys of one JSON file with what the page says."""
+    """Compare the keys of a JSON file with the page."""
     rows = content if item.listed else [content]
     assert rows, f"{place} has no entry to compare"
     for row in rows:
