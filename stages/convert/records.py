@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.writing import Row
-from core.files.regular_file import open_regular
-from core.media.exif import UPRIGHT, orientation
-from core.media.picture import HEAD, LYING, picture_size
+from core.media.picture import picture_size, stored_orientation
+from core.media.segments import SIDEWAYS, UPRIGHT
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
@@ -86,7 +85,8 @@ def fractions(item: Item, told: Counter[str], max_pixels: int) -> list[tuple[str
     height, width = item.stated or actual
     turn = UPRIGHT
     if (height, width) != actual:
-        turn = _orientation(item) if (width, height) == actual else UPRIGHT
+        if (width, height) == actual and (stored := stored_orientation(item.picture, max_pixels)) in SIDEWAYS:
+            turn = stored
         told["images turned by EXIF, boxes turned too" if turn != UPRIGHT else _OTHER_SIZE] += 1
     return [(box.name, turned(_scaled(box.corners, height, width), turn)) for box in item.boxes]
 
@@ -139,9 +139,3 @@ def _scaled(corners: Corners, height: int, width: int) -> Corners:
 
 def _inside(value: float) -> float:
     return min(max(value, 0.0), 1.0)
-
-
-def _orientation(item: Item) -> int:
-    with open_regular(item.picture) as file:
-        found = orientation(file.read(HEAD))
-    return found if found in LYING else UPRIGHT

@@ -23,6 +23,7 @@ from stages.convert.records import turned
 from stages.convert.split import sizes, stratify
 from tests.support.convert_tools import by_name, contents, labels_of, pictures, run
 from tests.support.dataset_tools import write_dataset
+from tests.support.media_tools import oriented_tiff
 
 ROW = (0.5, 0.5, 0.5, 0.5)
 
@@ -114,13 +115,15 @@ def test_annotations_made_on_the_stored_picture_are_turned(tmp_path: Path) -> No
     (source / "a.jpg").write_bytes(encoded[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + encoded[2:])
     place = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>32</xmax><ymax>12</ymax></bndbox>"
     size = "<size><width>64</width><height>48</height></size>"
-    for stem in ("a", "b"):
+    (source / "c.tif").write_bytes(oriented_tiff(read_picture(source / "b.jpg"), 6))
+    for stem in ("a", "b", "c"):
         text = f"<annotation>{size}<object><name>dog</name>{place}</object></annotation>"
         (source / f"{stem}.xml").write_text(text)
     dataset, memory = run(tmp_path, source=str(source))
     turned_box = [0.875 * 64, 0.25 * 48, 0.25 * 64, 0.5 * 48]
-    assert by_name(dataset) == {"a.jpg": [("dog", turned_box)], "b.jpg": [("dog", [16, 6, 32, 12])]}
-    assert memory.warnings == ["images turned by EXIF, boxes turned too: 1"]
+    expected = {"a.jpg": turned_box, "b.jpg": [16, 6, 32, 12], "c.tif": turned_box}
+    assert by_name(dataset) == {name: [("dog", box)] for name, box in expected.items()}
+    assert memory.warnings == ["images turned by EXIF, boxes turned too: 2"]
 
 
 def test_every_class_has_its_share_in_every_split() -> None:
