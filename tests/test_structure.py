@@ -24,8 +24,6 @@ TOO_LONG = frozenset(
         "core/execution/job.py",
         "core/execution/runner.py",
         "core/kinds/training.py",
-        "core/media/source.py",
-        "core/media/video.py",
         "core/planning/planner.py",
         "core/planning/resolve.py",
         "core/plugins/hooks.py",

@@ -13,8 +13,8 @@ from core.artifacts import Dataset
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.errors import HooklineError, shown, unknown
 from core.files.regular_file import is_file, is_folder
+from core.media.listing import IMAGE_SUFFIXES, is_image, list_entries
 from core.media.matching import files_below
-from core.media.source import PICTURES, is_image, list_entries
 from core.storage.digest import digest_each, text_digest
 from core.storage.serial import json_text
 
@@ -70,7 +70,9 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
     pictures = dict.fromkeys(picture for place in spec.splits[split] for picture in _pictures(place, spec.root))
     if not pictures:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
-        raise HooklineError(f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(PICTURES)}")
+        raise HooklineError(
+            f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}"
+        )
     labels = ((picture, label_path(picture)) for picture in pictures)
     # A broken link, or what else is there and no file, is a label that cannot be read: the picture is no background.
     return tuple(Sample(picture, label if os.path.lexists(label) else None) for picture, label in labels)
@@ -112,7 +114,7 @@ def _entries(listing: Path) -> Iterator[tuple[int, str]]:
         if not is_image(text):
             raise HooklineError(
                 f"line {number} of '{listing}' is not the name of an image: {shown(text)}",
-                f"suffixes of images: {' '.join(PICTURES)}",
+                f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}",
             )
         yield number, text
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from core.data.dataset import label_path, pictures_below
 from core.errors import HooklineError
-from core.media.source import is_image
+from core.media.listing import is_image
 
 
 class ImageFinder:

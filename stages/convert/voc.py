@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from core.errors import HooklineError
 from core.files.regular_file import is_file, read_regular
-from core.media.source import list_entries
+from core.media.listing import list_entries
 from stages.convert.config import Format
 from stages.convert.detect import AnnotationPlace, files_of
 from stages.convert.images import ImageFinder

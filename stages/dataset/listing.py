@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.data.dataset import DataSpec, Sample, content_digest, label_path, list_samples, read_data_yaml
 from core.files.regular_file import is_folder, open_regular
-from core.media.source import is_image
+from core.media.listing import is_image
 from core.storage.digest import text_digest
 from stages.dataset.findings import AuditFinding
 
