@@ -22,8 +22,6 @@ TOO_LONG = frozenset(
         "backends/yolov5/training_job.py",
         "core/config/command_line.py",
         "core/kinds/training.py",
-        "core/media/source.py",
-        "core/media/video.py",
         "core/planning/planner.py",
         "core/planning/resolve.py",
         "core/plugins/hooks.py",

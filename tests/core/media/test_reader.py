@@ -11,7 +11,7 @@ from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames, sample_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import OnError, Tolerance
-from core.media.video import VideoReport
+from core.media.video_report import VideoReport
 from tests.support.media_tools import (
     damage_packets,
     level_of,
@@ -343,7 +343,7 @@ def test_a_turned_video_is_turned(tmp_path: Path) -> None:
 
 
 def test_a_stream_cannot_be_sampled() -> None:
-    with pytest.raises(HooklineError, match="cannot draw frames from the stream"):
+    with pytest.raises(HooklineError, match="cannot sample frames of the stream"):
         sample_frames(list_source("rtsp://host/1"), 3, 0, Ears().tolerance)
 
 

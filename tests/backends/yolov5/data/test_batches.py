@@ -19,7 +19,7 @@ def made(**changes):
     samples, read = rectangles(COUNT)
     recipe = quick(**{"batch": 8, "workers": 0, "options": PLAIN, **changes})
     here = Processes(0, 1, torch.device("cpu"))
-    sizes = [read(sample.picture).shape[:2] for sample in samples]
+    sizes = [read(sample.image).shape[:2] for sample in samples]
     return TrainingBatches(samples, sizes, read, recipe, official("yolov5n", COUNT), here)
 
 

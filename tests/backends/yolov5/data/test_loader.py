@@ -34,7 +34,7 @@ EPOCHS = 3
 def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world=1, pin=False):
     samples, read = textures(count)
     pictures = TrainingImages(samples, read, TrainingOptions(mixup=0.3), imgsz=64, epochs=EPOCHS, seed=0)
-    sizes = [read(sample.picture).shape[:2] for sample in samples]
+    sizes = [read(sample.image).shape[:2] for sample in samples]
     shapes = smallest_shapes(sizes, 64, 32) if rectangular else None
     sampler = EpochSampler(count=count, batch=batch, seed=0, rank=rank, world=world, shapes=shapes)
     return Loader(pictures, sampler, workers=workers, pin=pin)
@@ -89,7 +89,7 @@ def test_a_batch_holds_pictures_targets_and_paths():
 @pytest.mark.parametrize("workers", [0, 1])
 def test_all_pictures_without_labels(workers):
     samples, read = textures(4)
-    bare = [LabelledImage(sample.picture, sample.classes[:0], sample.boxes[:0]) for sample in samples]
+    bare = [LabelledImage(sample.image, sample.classes[:0], sample.boxes[:0]) for sample in samples]
     pictures = TrainingImages(bare, read, TrainingOptions(), imgsz=64, epochs=1, seed=0)
     (batch,) = Loader(pictures, EpochSampler(count=4, batch=4, seed=0), workers=workers).epoch(0)
     assert batch.targets.shape == (0, 6)
