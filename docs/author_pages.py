@@ -58,7 +58,7 @@ def place_of(name: str) -> str:
 def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
     """Yield module, name, value and documentation of everything on a page."""
     for name in page.names:
-        yield "hookline", name, getattr(hookline, name), _written(hookline._MODULES[name], name)
+        yield "hookline", name, getattr(hookline, name), _written(hookline.MODULES[name], name)
     if page.module:
         module = importlib.import_module(page.module)
         for name in getattr(module, "__all__", TESTING):
@@ -181,10 +181,10 @@ def _page(page: Page) -> str:
 
 
 def _change(module: str) -> str:
-    """Return the line above names that come from somewhere else."""
+    """Return the line above names of another module."""
     if module:
         return f"The following names come from `{module}`."
-    return "What follows is met in signatures; there is nothing to import."
+    return "The following types appear in signatures. You do not need to import them."
 
 
 def _item(name: str, value: Item, text: str) -> str:

@@ -36,7 +36,8 @@ from backends.yolov5.training.trainer import Epoch, Trainer, ValidationScores, d
 from backends.yolov5.training.transfer import transfer
 from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.errors import counted
-from core.kinds.training import EpochResult, EpochScores, Trained, TrainingJob, ValidationLosses
+from core.kinds.training import Trained, TrainingJob
+from core.kinds.training_progress import EpochResult, EpochScores, ValidationLosses
 from core.labels import Labels
 from core.model_facts import InputContract, ModelFacts
 from core.process import resources as memory
@@ -86,11 +87,11 @@ def prepare(job: TrainingJob, mine: Processes) -> tuple[Trainer, TrainingBatches
     state = load_state(job.folder, network.config.to_dict()) if job.resume else None
     recipe = recipe_of(job, network, mine, state)
     pictures = [
-        LabelledImage(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures
+        LabelledImage(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.images
     ]
     network.config = ModelConfig.from_dict(state.config) if state else _fitted(job, network, pictures, recipe)
     weights = replace(weights, config=network.config, state={})
-    sizes = [item.size for item in job.pictures]
+    sizes = [item.size for item in job.images]
     batches = TrainingBatches(pictures, sizes, job.read, recipe, network.config, mine)
     loss = DetectionLoss(network.config, recipe.options, recipe.imgsz)
     listener = _WatcherAdapter(job, facts_of(weights), mine.device, loss)
@@ -187,7 +188,7 @@ def _fitting_batch(network: YOLOv5, job: TrainingJob, options: TrainingOptions, 
             meter=None if alone else PROCESS,
             kind=amp_type(options.amp, mine.device),
             memory_format=torch.channels_last if options.channels_last else torch.contiguous_format,
-            most=min(MOST, math.ceil(len(job.pictures) / (mine.world if alone else 1))),
+            most=min(MOST, math.ceil(len(job.images) / (mine.world if alone else 1))),
         )
         job.watcher.note(line)
         fitting = float(batch)
@@ -203,7 +204,7 @@ def _fitted(
     """The network's shape with anchors that fit the boxes."""
     if not recipe.options.autoanchor:
         return network.config
-    per_box = [item.size[::-1] for item in job.pictures for _ in range(len(item.labels))]
+    per_box = [item.size[::-1] for item in job.images for _ in range(len(item.labels))]
     fractions = np.concatenate([item.boxes[:, 2:] for item in pictures])
     sizes = training_sizes(fractions, per_box, recipe.imgsz, recipe.seed)
     anchors, line = check_anchors(network.config, sizes, recipe.options.anchor_t, recipe.seed)
@@ -251,7 +252,7 @@ class _WatcherAdapter:
                 fitness=epoch.fitness,
                 best=epoch.best,
                 seconds=epoch.seconds,
-                pictures=epoch.pictures,
+                images=epoch.pictures,
                 memory=epoch.memory or memory.peak(),
             )
         )

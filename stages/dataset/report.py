@@ -111,7 +111,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
-    if not context.asked:
+    if not context.requested:
         context.note(split_line(numbers.splits))
     _tell(audit, context)
     target = context.workdir / LISTING

@@ -51,7 +51,7 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
 def test_where_nobody_asked_for_it_a_line_is_enough(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER], "b": []}, "val": {"c": [OTHER]}})
     context, memory = make_context(tmp_path)
-    dataset(plain(file), replace(context, asked=False))
+    dataset(plain(file), replace(context, requested=False))
     assert memory.notes == ["train 2 images with 2 objects, val 1 image with 1 object"]
 
 

@@ -205,7 +205,7 @@ def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; leave imgsz out, or build it again"),
+        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; omit imgsz, or build it again"),
         ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; leave precision out"),
     ],
 )
