@@ -262,6 +262,7 @@ def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monke
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
     assert len(list(helper_modules(tmp_path / "mine.py"))) == 3
+    assert all((codes.ROOT / name).is_dir() for name in codes.OURS)
     monkeypatch.setattr("core.plugins.code.ROOT", tmp_path)
     assert list(helper_modules(tmp_path / "mine.py")) == [tmp_path / "helper"]
 

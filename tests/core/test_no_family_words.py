@@ -8,12 +8,12 @@ import pytest
 
 ALLOWED = {
     "core/fetch/assets.py": "the package on the index that holds the sample images",
-    "core/plugins/loading.py": "the list of the plugins that are shipped",
+    "core/plugins/discovery.py": "the list of the plugins that are shipped",
     "core/storage/validation.py": "the only family of files of schema 1",
     "core/config/usage.py": "examples in --help",
-    "stages/train/__init__.py": "options of its training",
+    "stages/train/config.py": "options of its training",
 }
-HEADS = {"core/planning/opening.py", "core/parts.py", "stages/evaluate/__init__.py"}
+HEADS = {"core/planning/opening.py", "core/kinds/model.py", "stages/evaluate/__init__.py"}
 """Here it is the form of a model before the graft, or the usual name of a layout."""
 
 
