@@ -124,8 +124,8 @@ if TYPE_CHECKING:
     from core.options.fields import presentation as presentation
     from core.options.fields import shared as shared
     from core.options.sizes import Span as Span
+    from core.planning.open_model import open_model as open_model
     from core.planning.opening import ModelForm as ModelForm
-    from core.planning.opening import open_model as open_model
     from core.plugins.hookspecs import hookimpl as hookimpl
     from core.reporting import Progress as Progress
     from core.reporting import Reporter as Reporter
@@ -269,7 +269,7 @@ _MODULES: Mapping[str, str] = {
     "load_labels": "core.labels",
     "load_split": "core.data.dataset",
     "open": "hookline.model",
-    "open_model": "core.planning.opening",
+    "open_model": "core.planning.open_model",
     "parse_names": "core.storage.metadata",
     "parse_stride": "core.storage.metadata",
     "place": "core.options.fields",

@@ -20,7 +20,8 @@ from core.kinds.session import Session
 from core.model_facts import InputContract
 from core.options.fields import shared
 from core.options.ranges import Range, out_of_range
-from core.planning.opening import missed_boxes, open_model, opener, opening_problems
+from core.planning.open_model import missed_boxes, open_model
+from core.planning.opening import opener, opening_problems
 from core.planning.resolve import resolve_parts
 from core.plugins.results import ends_refused, failures_named
 from hookline.options import arguments, plain

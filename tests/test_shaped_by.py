@@ -307,4 +307,4 @@ def test_every_stored_stage_of_ours_names_what_shapes_it() -> None:
     """Those without packages work with nothing but our own code."""
     silent = {stage.name for stage in plugins().registry.all(Stage).values() if stage.stored and not stage.packages}
     assert silent == {"load", "quantize", "graft", "build"}  # their parts name them
-    assert isinstance(next(plugins().registry.all(Stage).values()), Stage)
+    assert isinstance(next(iter(plugins().registry.all(Stage).values())), Stage)

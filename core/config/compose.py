@@ -25,9 +25,10 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
 from core.options.words import Words
+from core.plugins.config_root import options_at, options_root, register_resolvers
 from core.plugins.containment import Fault, PluginError, source_place
 from core.plugins.discovery import Plugins
-from core.plugins.option_nodes import options_at, options_root, register_resolvers, split_options
+from core.plugins.option_nodes import split_options
 from core.plugins.registry import Registry, default_release
 from core.storage.serial import DataclassInstance
 

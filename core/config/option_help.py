@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field
 from importlib import resources
-from typing import get_args, get_type_hints
+from typing import get_type_hints
 
 from core.kinds.family_options import own_fields
 from core.kinds.lookup import AUTO
-from core.kinds.table import PART_KINDS, RANKED
+from core.kinds.table import RANKED
 from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
@@ -41,9 +41,9 @@ def section(heading: str, prefix: str, declared: type[DataclassInstance], values
         declared: The dataclass of the options.
         values: For the defaults.
     """
-    texts, registry = option_texts(declared), values.registry
+    texts, hints = option_texts(declared), get_type_hints(declared, include_extras=True)
     rows = [
-        (f"{prefix}.{item.name}={values.of(item)}", texts.get(item.name, ""), _accepted(declared, item, registry))
+        (f"{prefix}.{item.name}={values.of(item)}", texts.get(item.name, ""), _notes(item, hints[item.name], values))
         for item in own_fields(declared)
     ]
     return f"{heading}:\n" + ("\n".join(_lines(rows)) or "  none") + "\n"
@@ -51,8 +51,9 @@ def section(heading: str, prefix: str, declared: type[DataclassInstance], values
 
 def top_level(values: OptionValues) -> str:
     """Return the top-level options, one line per option."""
+    items, hints = Words.__dataclass_fields__, get_type_hints(Words, include_extras=True)
     rows = [
-        (f"{name}={values.value(name)}", text, _accepted(Words, Words.__dataclass_fields__[name], values.registry))
+        (f"{name}={values.value(name)}", text, _notes(items[name], hints[name], values, CHOICES.get(name, "")))
         for name, _, text in top_level_rows()
     ]
     return "top-level options:\n" + "\n".join(_lines(rows)) + "\n"
@@ -136,20 +137,23 @@ class OptionValues:
         return item.default if item.default_factory is MISSING else item.default_factory()
 
 
-def _accepted(declared: type[DataclassInstance], item: Field[object], registry: Registry) -> str:
-    """Return the values that an option accepts, and which option it follows, in words."""
+def _notes(item: Field[object], hint: object, values: OptionValues, kind: str = "") -> str:
+    """Return which option an option follows, and the values that it accepts.
+
+    Args:
+        item, hint: The field that declares the option, and its annotation.
+        values: For the registered parts.
+        kind: The kind of the parts that the option names, unless the field states it.
+    """
     followed = item.metadata.get("follows")
-    kind = CHOICES.get(item.name) if declared is Words else item.metadata.get("kind")
-    values = possible_values(declared, item.name)
-    if kind:
-        values = ", ".join([*([AUTO] if kind in RANKED else []), *registry.all(PART_KINDS[kind])])
-    elif not values and _is_bool(get_type_hints(declared)[item.name]):
-        values = "true, false"
-    return "; ".join(filter(None, [f"follows {followed}=" if followed else "", values]))
+    accepted = _names(kind or item.metadata.get("kind", ""), values.registry) or possible_values(hint)
+    return "; ".join(filter(None, [f"follows {followed}=" if followed else "", accepted]))
 
 
-def _is_bool(hint: object) -> bool:
-    return bool in {hint, *get_args(hint)}
+def _names(kind: str, registry: Registry) -> str:
+    """Return the names of the parts of a kind."""
+    parts = registry.parts(kind) if kind else {}
+    return ", ".join([*([AUTO] if kind in RANKED else []), *parts])
 
 
 def _written(value: object) -> str:

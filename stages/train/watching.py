@@ -15,7 +15,7 @@ from core.kinds.session import Session
 from core.kinds.tracker import RunInfo, Trackers
 from core.kinds.training import BEST, LAST, EpochResult, EpochScores, Trained, ValidationLosses
 from core.model_facts import ModelFacts
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.reporting import Progress
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
