@@ -20,8 +20,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from core.execution.summary import versions
 from core.process.resources import machine
+from core.process.versions import versions
 
 SHOWN = ("onnxruntime", "opencv-python", "numpy")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
-from core.storage.serial import SHOWN, DecodeError, decode, encode, parse
+from core.storage.serial import MAX_SHOWN, DecodeError, decode, encode, parse
 
 MAX_BYTES = 16_000_000
 """Bytes of a table or cache. For a network of 300 tensors a table has 60 kB, a cache 10 kB."""
@@ -121,7 +121,7 @@ def _check(ranges: Ranges) -> None:
     if not 0 <= ranges.pictures <= MAX_PICTURES:
         raise DecodeError("pictures", f"expected a number from 0 to {MAX_PICTURES:,}, got {shown(ranges.pictures)}")
     for name, found in ranges.tensors.items():
-        place = f"tensors.{name[:SHOWN]}"
+        place = f"tensors.{name[:MAX_SHOWN]}"
         if not is_tensor_name(name):
             raise DecodeError(place, "no name of a tensor: it has a line break, or is not Unicode")
         if not all(abs(value) <= MAX_MAGNITUDE for value in vars(found).values()):

@@ -13,7 +13,7 @@ USER_ERROR = 2
 def main() -> int:
     """Run the command line; return the exit code."""
     installation = _installation()
-    if problem := installation.replaced_package():
+    if problem := installation.unsupported_system() or installation.replaced_package():
         print(f"error: {problem}", file=sys.stderr)
         return USER_ERROR
     try:

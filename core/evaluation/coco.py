@@ -73,7 +73,7 @@ def ground_truth(
     samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
 ) -> CocoTruth:
     """The labels of the pictures that were seen; boxes and areas in pixels of the original picture."""
-    ids = image_ids([sample.picture for sample in samples])
+    ids = image_ids([sample.image for sample in samples])
     files = sample_names(samples)
     images: list[CocoImage] = [
         {
@@ -102,7 +102,7 @@ def _objects(labels: Labels, picture: Seen, image_id: int) -> list[CocoLabel]:
 
 def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[CocoResult]:
     """COCO results: one entry a box, best first within a picture; rounded, so that scoring the file gives the same."""
-    ids = image_ids([sample.picture for sample in samples])
+    ids = image_ids([sample.image for sample in samples])
     return [
         {
             "image_id": ids[picture.index],

@@ -53,7 +53,7 @@ def _pair(
     samples: Sequence[Sample], labels: Sequence[Labels], seen: Seen, names: Sequence[str]
 ) -> NDArray[np.uint8] | None:
     """The picture with its labels and with its predictions; None where the file has gone since."""
-    path = samples[seen.index].picture
+    path = samples[seen.index].image
     try:
         picture = read_picture(path, seen.height * seen.width)  # as large as it was
     except UnreadableError:

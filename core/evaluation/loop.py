@@ -162,12 +162,12 @@ def _read(
         for index in batch.indices:
             try:
                 with result.clock("read"):
-                    picture, damage = read_checked(samples[index].picture, tolerance.max_pixels)
+                    picture, damage = read_checked(samples[index].image, tolerance.max_pixels)
             except UnreadableError as error:
-                tolerance.skip(Unreadable(str(samples[index].picture), str(error)))
+                tolerance.skip(Unreadable(str(samples[index].image), str(error)))
                 continue
             if damage:
-                tolerance.damage(str(samples[index].picture), damage)
+                tolerance.damage(str(samples[index].image), damage)
             indices.append(index)
             pictures.append(picture)
         if pictures:

@@ -166,7 +166,7 @@ def training_pictures(
         names = SINGLE_CLASS
         labels = [as_one_class(item) for item in labels]
     rows = zip(samples, read_sizes(samples, config.max_pixels), labels, strict=True)
-    return names, [TrainingPicture(sample.picture, size, item) for sample, size, item in rows]
+    return names, [TrainingPicture(sample.image, size, item) for sample, size, item in rows]
 
 
 def _tell_classes(

@@ -20,7 +20,8 @@ from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import CalibrationTable, Dataset, OnnxModel
 from core.calibration import Ranges, read_tensorrt_cache
-from core.data.dataset import Sample, write_listing
+from core.data.dataset import Sample
+from core.data.writing import write_listing
 from core.errors import HooklineError
 from core.media.reader import sample_frames
 from core.media.source import list_source
