@@ -13,7 +13,8 @@ from core.execution.in_process import made_in_process
 from core.kinds.lookup import AUTO
 from core.kinds.processor import for_session
 from core.options.fields import shared
-from core.planning.opening import open_model, opener, opening_problems
+from core.planning.open_model import open_model
+from core.planning.opening import opener, opening_problems
 from core.planning.resolve import resolve_parts
 from hookline.model import Model, UsedPlugins
 from hookline.options import arguments

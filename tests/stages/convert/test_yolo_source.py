@@ -179,8 +179,8 @@ def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
     with pytest.raises(HooklineError) as error:
         run(tmp_path, source=str(source))
     assert str(error.value) == (
-        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', 'gone4.txt' and 2 "
-        "more; give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
+        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', 'gone4.txt' and "
+        "2 more; give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
     )
     dataset, memory = run(tmp_path, source=str(source), missing="skip")
     assert sum(dataset.splits.values()) == 2
