@@ -17,7 +17,6 @@ TOO_LONG = frozenset(
         "backends/trt/bindings.py",
         "backends/trt/execution.py",
         "backends/trt/session.py",
-        "backends/yolov5/training_job.py",
         "core/config/command_line.py",
         "core/execution/job.py",
         "core/execution/runner.py",
