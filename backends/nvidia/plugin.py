@@ -35,12 +35,12 @@ _CHECKS = {
     "cupy": ("one CuPy package, which can be imported", "nvidia.cupy_package:cupy", SOFTWARE),
     "tensorrt": (
         "TensorRT, its parser, plugin library and builder resource, of one release",
-        "trt.checks:tensorrt",
+        "trt.library:tensorrt",
         frozenset({"tensorrt"}),
     ),
     "tensorrt_rtx": (
         "TensorRT-RTX and its parser, of one release",
-        "trt_rtx.checks:tensorrt_rtx",
+        "trt_rtx.plugin:tensorrt_rtx",
         frozenset({"tensorrt_rtx"}),
     ),
     "nvcc": ("the CUDA compiler; hookline does not need it", "nvidia.cuda:nvcc", frozenset()),

@@ -8,13 +8,13 @@ from core.kinds.check import Check, found_at
 from core.plugins.hookspecs import hookimpl
 
 _CHECKS = {
-    "system": ("operating system, C library, container", "surroundings:operating_system"),
-    "python": ("the interpreter against the range of the package", "surroundings:python"),
+    "system": ("operating system, C library, container", "platform:operating_system"),
+    "python": ("the interpreter against the range of the package", "platform:python"),
     "packages": ("the packages that hookline needs, against their ranges", "packages:dependencies"),
     "opencv": ("one OpenCV package, which can be imported", "packages:opencv"),
     "video": ("PyAV: decoders of usual streams, the encoder libx264", "packages:video"),
-    "shared_memory": ("shared memory, for the processes that load images for a training", "room:shared_memory"),
-    "disk": ("room on the disk of the store", "room:disk"),
+    "shared_memory": ("shared memory, for the processes that load images for a training", "disk:shared_memory"),
+    "disk": ("room on the disk of the store", "disk:disk"),
 }
 
 

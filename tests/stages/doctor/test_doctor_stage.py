@@ -263,6 +263,11 @@ def test_every_shipped_check_is_light_and_explained() -> None:
     assert [name for name, item in checks.items() if len(item.summary) < 20] == []
 
 
+def test_every_shipped_check_loads() -> None:
+    for item in load_plugins().registry.parts("checks").values():
+        assert callable(item.load({}))
+
+
 @pytest.mark.parametrize("package", ["nvidia", "system"])
 def test_checks_outlast_what_they_ask(package: str) -> None:
     plugin = importlib.import_module(f"backends.{package}.plugin")
