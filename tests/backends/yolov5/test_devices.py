@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from backends.nvidia import devices as nvml
-from backends.nvidia.devices import Gpu
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.nvml import Gpu
 from backends.yolov5 import devices as torch_devices
 from backends.yolov5 import plugin
 from backends.yolov5 import training_job as trainer
@@ -57,8 +57,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
         def properties(index: int) -> Any:
             return SimpleNamespace(uuid=order[index].uuid.partition("-")[2].lower(), name=order[index].name)
 
-        monkeypatch.setattr(nvml, "choose", choose)
-        monkeypatch.setattr(nvml, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
+        monkeypatch.setattr(nvidia_gpu, "choose", choose)
+        monkeypatch.setattr(nvidia_gpu, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
         monkeypatch.setattr(torch.cuda, "is_available", is_available)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(order))
         monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
@@ -97,7 +97,7 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 ) -> None:
     make((FIRST,))
     instance = Gpu("MIG-1", "NVIDIA A100 MIG 3g.20gb", "8.0", 20, 20, "580.95.05")
-    monkeypatch.setattr(nvml, "choose", lambda word: instance)
+    monkeypatch.setattr(nvidia_gpu, "choose", lambda word: instance)
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
         assert choose_device("cuda:3").device == torch.device("cuda", 0)
@@ -131,7 +131,7 @@ def test_the_cpu_asks_nobody(make: Make) -> None:
 @pytest.mark.parametrize(
     ("cuda", "why"),
     [
-        ("13.0", f"PyTorch {torch.__version__} for CUDA 13.0 finds no GPU by driver 580.95.05; update the driver"),
+        ("13.0", f"PyTorch {torch.__version__} for CUDA 13.0 finds no GPU with driver 580.95.05; update the driver"),
         (None, f"PyTorch {torch.__version__} is built without CUDA; install PyTorch for CUDA"),
     ],
 )
@@ -141,8 +141,8 @@ def test_a_gpu_that_pytorch_cannot_use_is_told(make: Make, cuda: str | None, why
         warnings.simplefilter("error")
         chosen = choose_device("auto")
     assert (chosen.device, chosen.place) == (torch.device("cpu"), "")
-    assert chosen.doubt.startswith(f"NVIDIA L40 is there, and the CPU computes: {why}")
-    assert "device=cpu says that it is meant" in chosen.doubt
+    assert chosen.doubt.startswith(f"NVIDIA L40 is present, but PyTorch cannot use it and the CPU is used: {why}")
+    assert "set device=cpu to silence this" in chosen.doubt
     assert "\n" not in chosen.doubt
     with pytest.raises(
         UnavailableError, match=r"^device=cuda:1 \(NVIDIA L40\) cannot be used: PyTorch .*; set device=cpu"
