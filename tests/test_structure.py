@@ -13,7 +13,6 @@ GRAPH = imports_of(MODULES)
 
 TOO_LONG: frozenset[str] = frozenset(
     {
-        "backends/nvidia/devices.py",
         "backends/trt/bindings.py",
         "backends/trt/execution.py",
         "backends/trt/session.py",

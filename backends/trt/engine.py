@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import opening
 from backends.trt.building import BuildSpec, build_plan
 from backends.trt.inspection import Precisions, inspect, judge, read_layers

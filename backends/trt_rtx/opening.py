@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from backends.nvidia.devices import Gpu, choose
+from backends.nvidia.gpu import choose
+from backends.nvidia.nvml import Gpu
 from backends.trt.bindings import ICudaEngine, IExecutionContext
 from backends.trt.library import load
 from backends.trt.machine import AMPERE, numbers

@@ -66,7 +66,7 @@ class WatcherAdapter:
                 fitness=epoch.fitness,
                 best=epoch.best,
                 seconds=epoch.seconds,
-                pictures=epoch.images,
+                images=epoch.images,
                 memory=epoch.memory or resources.peak(),
             )
         )
