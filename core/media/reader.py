@@ -11,7 +11,11 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import HooklineError, counted
+from core.media.ahead import in_order
 from core.media.frame import CORRUPT, Frame
 from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
@@ -53,6 +57,7 @@ def read_frames(
     reconnect: float = 0.0,
     finished: Mapping[str, int] | None = None,
     exact: bool = True,
+    threads: int = 1,
 ) -> Iterator[Frame]:
     """Yield every frame of the source, in order; of a live stream the latest one whenever the next is asked for.
 
@@ -65,6 +70,7 @@ def read_frames(
         finished: Files that are not read again: name in the source -> index after its last frame. The
             indices of the other frames are those of a run that reads all files.
         exact: Flag every corrupt frame of a video file; see :func:`core.media.video.video_frames`.
+        threads: Number of threads that decode image files.
 
     Raises:
         HooklineError: No file can be read, too many cannot, or a stream cannot be opened.
@@ -76,7 +82,8 @@ def read_frames(
         frames = _videos(source, tolerance, Wanted(stride=stride), done, exact=exact)
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
-        frames = _pictures(source, tolerance, indices, readable=bool(done))
+        images = [(index, source.names[index], source.files[index]) for index in indices]
+        frames = read_images(images, tolerance, readable=bool(done), threads=threads)
     return _limited(frames, limit)
 
 
@@ -85,7 +92,7 @@ def _limited(frames: Generator[Frame, None, None], limit: int | None) -> Iterato
         yield from islice(frames, limit)
 
 
-def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -> Iterator[Frame]:
+def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance, *, threads: int = 1) -> Iterator[Frame]:
     """``count`` frames drawn without replacement, in the order of the source; all if it has fewer.
 
     Pictures that are not drawn are not read; a video is decoded once and only the frames that were
@@ -97,7 +104,9 @@ def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -
     if source.kind is SourceKind.stream:
         raise HooklineError(f"cannot draw frames from the stream '{source.text}'", "record it and give the video file")
     if source.kind is SourceKind.pictures:
-        return _pictures(source, tolerance, _drawn(len(source.files), count, seed))
+        drawn = _drawn(len(source.files), count, seed)
+        images = [(index, source.names[index], source.files[index]) for index in drawn]
+        return read_images(images, tolerance, threads=threads)
     return _chosen(source, set(_drawn(_total(source), count, seed)), tolerance)
 
 
@@ -136,23 +145,39 @@ def _drawn(total: int, count: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(count, total)))
 
 
-def _pictures(
-    source: Source, tolerance: Tolerance, indices: Sequence[int], *, readable: bool = False
+def read_images(
+    images: Sequence[tuple[int, str, Path]], tolerance: Tolerance, *, readable: bool = False, threads: int = 1
 ) -> Generator[Frame, None, None]:
-    """Images by their positions; ``readable``: another image of the source could be read."""
-    for index in indices:
-        path, name = source.files[index], source.names[index]
-        try:
-            picture, damage = read_checked(path, tolerance.max_pixels)
-        except UnreadableError as error:
-            tolerance.skip(Unreadable(name, str(error)))
-            continue
-        readable = True
-        if damage:
-            tolerance.damage(name, damage)
-        yield Frame(index=index, name=name, path=path, number=0, picture=picture, damaged=damage)
-    if indices and not readable:
-        raise tolerance.exceeded(len(indices))
+    """Yield the image files that can be read, in order.
+
+    Args:
+        images: Index, name and path of each.
+        tolerance: Collects what cannot be read or is damaged.
+        readable: Whether another image of the source was read.
+        threads: Number of threads that decode.
+
+    Raises:
+        HooklineError: None of them can be read, or too many cannot.
+    """
+    decode = partial(_decoded, tolerance.max_pixels)
+    with closing(in_order(decode, (path for _, _, path in images), threads)) as results:
+        for (index, name, path), result in zip(images, results, strict=True):
+            if isinstance(result, UnreadableError):
+                tolerance.skip(Unreadable(name, str(result)))
+                continue
+            readable, (picture, damage) = True, result
+            if damage:
+                tolerance.damage(name, damage)
+            yield Frame(index, name, path, 0, picture, damaged=damage)
+    if images and not readable:
+        raise tolerance.exceeded(len(images))
+
+
+def _decoded(max_pixels: int, path: Path) -> tuple[NDArray[np.uint8], str] | UnreadableError:
+    try:
+        return read_checked(path, max_pixels)
+    except UnreadableError as error:
+        return error
 
 
 def _total(source: Source) -> int:

@@ -9,7 +9,10 @@ from core.data.classes import class_ids
 from core.detections import Filter
 from core.errors import HooklineError, counted, reason_of
 from core.files.paths import output_below
+from core.inference.detector import Detector
+from core.inference.pipeline import Clock, reading_threads
 from core.kinds.context import RunContext
+from core.kinds.processor import for_session
 from core.kinds.session import Session
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
@@ -18,7 +21,7 @@ from core.media.tolerance import Tolerance
 from core.planning.opening import missed_boxes, open_model
 from stages.predict.annotated import ResultNames
 from stages.predict.config import PredictConfig
-from stages.predict.pipeline import Clock, run_pipeline
+from stages.predict.pipeline import detect_frames
 from stages.predict.records import BOXES
 from stages.predict.results import Results, write_stream_report
 from stages.predict.resuming import Former, ResumeState, read_former
@@ -64,8 +67,9 @@ class _PredictionRun:
     ) -> None:
         self._config, self._source, self._session, self._context = config, source, session, context
         self._former, self._state = former, state
-        self._wanted = _filter(config, session, context)
-        self._processor = context.processor(config.processor)
+        wanted = _filter(config, session, context)
+        processor = for_session(context.processor(config.processor), session)
+        self._detector = Detector(session, processor, context.head(session.facts, session.layout), wanted)
         total = frame_count(source, stride=config.vid_stride)
         self._total = total if total is None or config.frames is None else min(total, config.frames)
         self._tolerance = Tolerance(
@@ -107,22 +111,14 @@ class _PredictionRun:
             limit=None if config.frames is None else max(0, config.frames - done),
             reconnect=config.reconnect,
             finished=self._former.finished,
-            exact=False,  # the frames are used all the same, and frame threads use every core
+            exact=False,  # corrupt frames are used, and frame threads use every core
+            threads=reading_threads(),
         )
         unit = "images" if self._source.kind is SourceKind.pictures else "frames"
         with self._context.progress("predict", self._total and max(0, self._total - done), unit) as progress:
             results.start(progress)
             try:
-                run_pipeline(
-                    frames,
-                    self._session,
-                    self._processor,
-                    self._wanted,
-                    results.add,
-                    head=self._context.head(self._session.facts, self._session.layout),
-                    clock=self._clock,
-                    batch=config.batch,
-                )
+                detect_frames(frames, self._detector, results.add, clock=self._clock, batch=config.batch)
             except KeyboardInterrupt as end:
                 # The only way to end a live source; what was found so far is complete.
                 if not (self._source.live and results.tally.frames):

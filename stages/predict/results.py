@@ -14,6 +14,7 @@ from core.detections import Detections
 from core.drawing.boxes import Painter
 from core.errors import counted
 from core.files.paths import write_file
+from core.inference.pipeline import PHASES, Clock
 from core.kinds.context import RunContext
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
@@ -21,7 +22,6 @@ from core.media.tolerance import Tolerance
 from core.reporting import Progress
 from stages.predict.annotated import PictureFiles, ResultNames, VideoFiles
 from stages.predict.config import PredictConfig
-from stages.predict.pipeline import Clock
 from stages.predict.records import LABELS, CocoRecord, CsvRecord, ImageRecord, LabelRecord, RecordWriter
 from stages.predict.resuming import Former
 from stages.predict.video_writer import VideoOptions, choose_codec
@@ -45,7 +45,9 @@ PRINTED_IMAGES = 10
 """A source of up to this many images is reported image by image."""
 NAMED_CLASSES = 3
 """Number of classes that a report of boxes names."""
-PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
+PHASE_NAMES = {"read": "decode"}
+"""Phases of the pipeline that have another name in the results."""
+WRITING = ("draw", "encode")
 
 
 @dataclass
@@ -150,7 +152,10 @@ class Results:
             "seconds": round(seconds, 4),
             "frames_per_second": round(frames / seconds, 3),
             "share_outside_inference": round(1 - spent.get("inference", 0.0) / seconds, 4),
-            **{f"ms_{phase}": round(spent.get(phase, 0.0) / max(1, frames) * 1e3, 4) for phase in PHASES},
+            **{
+                f"ms_{PHASE_NAMES.get(phase, phase)}": round(spent.get(phase, 0.0) / max(1, frames) * 1e3, 4)
+                for phase in (*PHASES, *WRITING)
+            },
         }
 
     def report(self) -> tuple[str, ...]:

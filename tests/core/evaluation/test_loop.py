@@ -7,7 +7,8 @@ import pytest
 from core.data.dataset import Sample
 from core.detections import Filter
 from core.errors import HooklineError
-from core.evaluation.loop import PHASES, evaluate_session
+from core.evaluation.loop import evaluate_session
+from core.inference.pipeline import PHASES
 from core.media.tolerance import Tolerance
 from tests.support.dataset_tools import write_picture
 from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
