@@ -24,7 +24,8 @@ from stages.predict.config import PredictConfig
 from stages.predict.pipeline import detect_frames
 from stages.predict.records import BOXES
 from stages.predict.results import Results, write_stream_report
-from stages.predict.resuming import Former, ResumeState, read_former
+from stages.predict.resume_state import ResumeState
+from stages.predict.resuming import Former, read_former
 
 CONF, IOU = 0.25, 0.45
 

@@ -16,7 +16,7 @@ from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance
 from stages.predict import check, predict
-from stages.predict.resuming import STATE
+from stages.predict.resume_state import STATE
 from tests.stages.predict.test_predict_stage import PERSON, config
 from tests.support.fake_parts import detections, fake_engine, fake_parts
 from tests.support.media_tools import half_a_jpeg, write_levels, write_pictures
