@@ -129,11 +129,13 @@ def test_few_prepared_batches_are_alive_at_once(tmp_path: Path, batch: int, most
             return Images(len(pictures)), super().prepare(pictures, contract, **options)[1]
 
     def infer(images: Any) -> Any:
-        time.sleep(0.002)
+        deadline = time.monotonic() + (0.5 if len(counts) < 10 else 0.002)
+        while len(alive) < most - 1 and time.monotonic() < deadline:  # until reading is as far ahead as it gets
+            time.sleep(0.001)
         return {"fake": None}
 
     session, count = FakeSession(fake_engine(tmp_path)), 20 * batch
     session.run = infer  # type: ignore[method-assign]
     detector = detector_of(session, Processor({"fake": found(count)}))
     detect_frames(frames(count), detector, lambda _: None, clock=Clock(), batch=batch)
-    assert 3 <= max(counts) <= most
+    assert most - 1 <= max(counts) <= most
