@@ -14,6 +14,7 @@ from core.media.tolerance import OnError, Tolerance
 from core.media.video_report import VideoReport
 from tests.support.media_tools import (
     damage_packets,
+    half_a_jpeg,
     level_of,
     level_picture,
     write_levels,
@@ -240,6 +241,21 @@ def test_finished_files_are_not_read_again(tmp_path: Path) -> None:
     rest = read_frames(source, Ears().tolerance, stride=2, finished={"b.mp4": 10})
     assert [(frame.index, frame.name) for frame in rest] == [item for item in whole if "b.mp4" not in item[1]]
     assert list(read_frames(source, Ears().tolerance, finished=dict.fromkeys(source.names, 15))) == []
+
+
+def test_threads_change_neither_frames_nor_messages(tmp_path: Path) -> None:
+    for index, path in enumerate(write_pictures(tmp_path, [f"{index:02}.png" for index in range(40)])):
+        if index % 7 == 3:
+            path.write_bytes(half_a_jpeg())
+        elif index in {5, 30}:
+            path.write_text("no image")
+    results = []
+    for threads in (1, 4):
+        ears = Ears(40)
+        frames = list(read_frames(list_source(str(tmp_path)), ears.tolerance, threads=threads))
+        results.append(([(frame.index, frame.picture.tobytes(), frame.damaged) for frame in frames], ears.heard))
+    assert results[0] == results[1]
+    assert (len(results[0][0]), len(results[0][1])) == (38, 8)
 
 
 def test_finished_pictures_are_not_read_again(tmp_path: Path) -> None:
