@@ -55,7 +55,7 @@ class NamedDetections(Detections):
 
 
 @dataclass(frozen=True)
-class UsedPlugins:
+class PluginFailures:
     """The plugins that an opened model calls.
 
     Attributes:
@@ -93,7 +93,7 @@ class Model:
     contract: InputContract
 
     def __init__(
-        self, name: str, session: Session, processor: ProcessorBackend, plugins: UsedPlugins, resources: ExitStack
+        self, name: str, session: Session, processor: ProcessorBackend, plugins: PluginFailures, resources: ExitStack
     ) -> None:
         self._name, self._plugins, self._resources = name, plugins, resources
         self._session: Session | None = session
