@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Protocol
 
 from author_subjects import PAGES, Page
-from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown, section
+from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown
 from signatures import default_cell, definition, signature, type_cell, written
 
 import hookline
@@ -25,6 +25,7 @@ import hookline.checks
 import hookline.ranges
 import hookline.testing
 import hookline.training
+from core.config.option_help import docstring_lines
 from hookline import Artifact
 
 OURS = ("core.", "hookline.", "stages.")
@@ -194,7 +195,7 @@ def _documented(text: str, hidden: Iterable[str] = ()) -> str:
 
 
 def _lines(text: str, title: str) -> Iterator[str]:
-    return (line.strip() for line in section(text, f"{title}:"))
+    return (line.strip() for line in docstring_lines(text, title))
 
 
 def _origin(module: ModuleType, name: str) -> str:

@@ -16,7 +16,7 @@ from core.kinds.processor import ProcessorBackend
 from core.kinds.session import Session
 from core.model_facts import InputContract
 from core.options.ranges import Range, out_of_range
-from core.planning.opening import missed_boxes
+from core.planning.open_model import missed_boxes
 from core.plugins.results import ends_refused, failures_named
 from hookline.options import plain
 
@@ -55,7 +55,7 @@ class NamedDetections(Detections):
 
 
 @dataclass(frozen=True)
-class ModelPlugins:
+class PluginFailures:
     """The plugins that an opened model calls.
 
     Attributes:
@@ -93,7 +93,7 @@ class Model:
     contract: InputContract
 
     def __init__(
-        self, name: str, session: Session, processor: ProcessorBackend, plugins: ModelPlugins, resources: ExitStack
+        self, name: str, session: Session, processor: ProcessorBackend, plugins: PluginFailures, resources: ExitStack
     ) -> None:
         self._name, self._plugins, self._resources = name, plugins, resources
         self._session: Session | None = session

@@ -13,9 +13,10 @@ from core.execution.in_process import made_in_process
 from core.kinds.lookup import AUTO
 from core.kinds.processor import for_session
 from core.options.fields import shared
-from core.planning.opening import open_model, opener, opening_problems
+from core.planning.open_model import open_model
+from core.planning.opening import opener, opening_problems
 from core.planning.resolve import resolve_parts
-from hookline.model import Model, ModelPlugins
+from hookline.model import Model, PluginFailures
 from hookline.options import arguments
 
 Weights = str | os.PathLike[str] | AnyModel
@@ -68,7 +69,7 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     if problems:
         raise PlanError(problems)
     parts = (("runtimes", runtime), ("models", model.facts.family), ("processors", chosen.processor))
-    plugins = ModelPlugins(f"'{name}'", context, tuple(part for part in parts if part[1]))
+    plugins = PluginFailures(f"'{name}'", context, tuple(part for part in parts if part[1]))
     with plugins.named(), ExitStack() as stack:
         loaded = context.processor(chosen.processor)
         session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))

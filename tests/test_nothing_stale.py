@@ -130,7 +130,7 @@ def test_what_shapes_an_evaluation_evaluates_again(run: Run, option: str) -> Non
 
 def test_another_machine_evaluates_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run(*EVALUATE, "data=data/data.yaml")
-    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("core.planning.keys.machine", lambda: {"processor": "another"})
     assert run(*EVALUATE, "data=data/data.yaml").status["evaluate"] == "ran"
 
 

@@ -31,6 +31,8 @@ class ProcessorBackend(Protocol):
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
         """Letterbox and normalise uint8 BGR [H, W, 3] images to float32 [B, 3, H, W].
 
+        The result waits while later batches are prepared, so each call returns memory of its own.
+
         Args:
             images: Images of any sizes.
             contract: Input of the network; H and W are its height and width.

@@ -52,6 +52,7 @@ def shared(
         default=value,
         metadata={
             "follows": word,
+            "otherwise": otherwise,
             "kind": kind,
             "usable": usable,
             "versioned": versioned and usable,

@@ -106,11 +106,17 @@ def enumeration_of(hint: object) -> tuple[Enum, ...]:
     return next(filter(None, map(enumeration_of, get_args(hint))), ())
 
 
-def possible_values(config: type[DataclassInstance], name: str) -> str:
-    """Return the valid values of an option as text: its range or the members of its enumeration; empty for others."""
-    if declared := ranges_of(config).get(name):
+def possible_values(hint: object) -> str:
+    """Return what an option accepts, in words: its range or the members of its enumeration; empty for all values.
+
+    Args:
+        hint: The annotation of the option, with its range.
+    """
+    if declared := range_of(hint):
         return str(declared)
-    return ", ".join(str(member.value) for member in enumeration_of(get_type_hints(config)[name]))
+    if bool in {hint, *get_args(hint)}:
+        return "true, false"
+    return ", ".join(str(member.value) for member in enumeration_of(hint))
 
 
 def range_problems(config: object, prefix: str) -> Iterator[tuple[str, HooklineError]]:

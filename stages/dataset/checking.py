@@ -15,14 +15,14 @@ import cv2
 from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
-from core.media.exif import UPRIGHT, orientation
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
+from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
 
-VERSION = f"3 OpenCV {cv2.__version__}"
+VERSION = f"4 OpenCV {cv2.__version__}"
 TINY = 10
 DEPTH = 8
 """Pictures under way for each thread."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
 from core.files.regular_file import is_folder, open_regular
-from core.media.source import is_image
+from core.media.listing import is_image
 from core.storage.digest import text_digest
 from stages.dataset.findings import AuditFinding
 

@@ -22,7 +22,7 @@ from core.kinds.model import ModelFamily
 from core.kinds.training import BEST, TrainingImage, TrainingJob
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.process.environment import RANKS
 from core.storage.serial import digest
 from stages.train.checks import families

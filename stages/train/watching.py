@@ -16,7 +16,7 @@ from core.kinds.tracker import RunInfo, Trackers
 from core.kinds.training import BEST, LAST, Trained
 from core.kinds.training_progress import EpochResult, EpochScores, ValidationLosses
 from core.model_facts import ModelFacts
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.reporting import Progress
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures

@@ -118,7 +118,7 @@ def test_mistakes_are_raised_by_the_call(folder: Path, options: dict[str, object
     [
         ("missing", "no such source 'missing'"),
         ([], "the source is empty"),
-        (".", "holds 2 images and 1 video"),
+        (".", "contains 2 images and 1 video"),
         (["images", "rtsp://localhost/a"], "a stream must be the only source"),
     ],
 )

@@ -372,7 +372,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"outputs": {"output0": [1, 6, 84]}}, r"its output is \[1, 6, 84\]; expected \[batch, boxes, 7\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "no model family recognises .* by its outputs p3 "),
         ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, not a multiple of its 84 cells"),
-        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as a model without anchors"),
+        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as an anchor-free model"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
         (
             {"image": [1, 1, 64, 64]},

@@ -18,7 +18,7 @@ from core.kinds.runtime import Runtime
 from core.kinds.session import DeviceSession
 from core.model_facts import DECODED, InputContract, ModelFacts
 from core.planning.checked_session import CheckedDeviceSession, checked
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from tests.support import grid_family
 from tests.support.stage_tools import make_context
 

@@ -248,7 +248,7 @@ def test_the_key_of_a_measuring_stage_holds_what_its_times_depend_on(
 
     before = key(0)
     assert (key(1) == before) is not measures
-    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("core.planning.keys.machine", lambda: {"processor": "another"})
     assert (key(0) == before) is not measures
 
 
