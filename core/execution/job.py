@@ -103,7 +103,7 @@ def _report(error: BaseException, summary: Summary, console: Console, log: RunLo
     if isinstance(error, HooklineError):
         if not RANKS.leader:
             time.sleep(LEADER_SECONDS)
-        where = "" if RANKS.leader else f" (in process {RANKS.rank})"
+        where = "" if RANKS.leader else f" (rank {RANKS.rank})"
         for problem in getattr(error, "problems", (error,)):
             console.error(f"{problem}{where}")
     elif isinstance(error, KeyboardInterrupt):
