@@ -1,8 +1,8 @@
-"""Kill runs at random moments, look at what lies there, and run them again: ``python -m tests.kill_runs --kills 300``.
+"""Kill runs at random moments, check their files, and complete them: ``python -m tests.kill_runs --kills 300``.
 
-A case is a command with a run directory, a store and a home of its own. It is ended by SIGKILL, SIGINT or SIGTERM, once
-or several times, and then completed by the command that is meant for that. Whatever was hit, every file that is left
-must be whole, nothing that was finished may be made again, and the result must be that of an undisturbed run.
+A case is a command with its own run directory, store and home. SIGKILL, SIGINT or SIGTERM end it once or several times;
+then the printed command to resume completes it. After each kill all files must be complete, finished results must not
+be made again, and the final result must be that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from tests.support.kill_scenarios import (
 from tests.support.live_sender import Sender
 
 LIMIT_SECONDS, ENDING_SECONDS, POLL_SECONDS = 180.0, 60.0, 0.005
-AGAIN = 0.3
-"""Share of the kills after which the next run is killed too."""
+REPEATED_KILLS = 0.3
+"""Fraction of kills after which the next run is killed too."""
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 IN_MAIN = re.compile(r'core/run\.py", line \d+, in main$', re.MULTILINE)
@@ -47,7 +47,7 @@ RESUME = re.compile(r"to (?:resume|run again): (.*?)   \(finished stages are kep
 
 @dataclass
 class Tally:
-    """What happened in one scenario."""
+    """The counts of one scenario."""
 
     kills: int = 0
     hits: Counter[str] = field(default_factory=Counter)
@@ -60,20 +60,20 @@ class Tally:
 
 @dataclass(frozen=True)
 class Reference:
-    """An undisturbed run: its results, and seconds from its start until each phase began and until it ended."""
+    """An undisturbed run: its results, and the seconds from its start to each phase and to its end."""
 
     results: Results
     moments: dict[str, float]
     seconds: float
 
     def length(self, phase: str) -> float:
-        """Seconds until the next phase."""
+        """Return the seconds until the next phase."""
         later = [moment for moment in [*self.moments.values(), self.seconds] if moment > self.moments[phase]]
         return min(later, default=self.seconds) - self.moments[phase]
 
 
 class Command:
-    """A process group of its own, with its output in a file."""
+    """A run in its own process group, with its output in a file."""
 
     def __init__(self, arguments: Sequence[str] | str, place: Place, log: Path) -> None:
         self._log = log
@@ -98,7 +98,7 @@ class Command:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def send(self, number: signal.Signals) -> None:
-        """As a terminal (SIGINT) or the kernel (SIGKILL) sends it, to the group; SIGTERM to the process alone."""
+        """Send SIGTERM to the process, other signals to its group, as a terminal or the kernel does."""
         with suppress(ProcessLookupError):
             if number is signal.SIGTERM:
                 self.process.send_signal(number)
@@ -106,7 +106,7 @@ class Command:
                 os.killpg(self.process.pid, number)
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit code; None where it did not end in time and was killed."""
+        """Return the exit code; None if it did not end in time and was killed."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -123,10 +123,10 @@ class Command:
 
 
 class Material:
-    """What scenarios share: the files that they read, and the stores that their cases begin with.
+    """Shared by scenarios: their input files, and the prepared stores of their cases.
 
     Args:
-        folder: Where all of it is.
+        folder: The folder for inputs, stores and cases.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -136,7 +136,7 @@ class Material:
         self._prepared = dict[tuple[str, ...], Path]()
 
     def prepared(self, scenario: Scenario) -> Path | None:
-        """Return the place in which the command that prepares a scenario has run; None where there is no such one."""
+        """Return the folder in which the preparing command of a scenario has run; None without one."""
         words = scenario.prepare
         if words and words not in self._prepared:
             place = Place(self.folder / f"prepared{len(self._prepared)}")
@@ -151,9 +151,9 @@ class Harness:
     """All cases of one scenario.
 
     Args:
-        scenario: What is killed.
-        material: What it works on.
-        seed: Of all random choices.
+        scenario: The command to kill.
+        material: Its inputs and prepared store.
+        seed: Seed of all random choices.
     """
 
     def __init__(self, scenario: Scenario, material: Material, seed: int) -> None:
@@ -166,7 +166,7 @@ class Harness:
             self.reference = self._refer()
 
     def run(self, kills: int, *, keep: bool = False) -> Tally:
-        """Kill until ``kills`` have hit a running process."""
+        """Run cases until ``kills`` signals have hit a running process."""
         number = 0
         while self.tally.kills < kills:
             number += 1
@@ -192,7 +192,7 @@ class Harness:
             time.sleep(POLL_SECONDS)
         assert command.wait(LIMIT_SECONDS) == 0, command.log
         missing = set(self.scenario.phases) - set(moments)
-        assert not missing, f"phases that the reference never saw: {missing}"
+        assert not missing, f"phases that the undisturbed run did not reach: {missing}"
         return Reference(self.scenario.results(place), moments, time.monotonic() - begin)
 
     def _place(self, name: str) -> Place:
@@ -241,12 +241,12 @@ class Harness:
                 more = ("resume=true",) if resumable and _begun(place, resumable) else ()
                 match = RESUME.search(command.log)
                 printed = match.group(1) if match and hit else ""
-                if chance.random() > AGAIN:
+                if chance.random() > REPEATED_KILLS:
                     break
             yield from self._completed(place, more, before, printed, where)
 
     def _hit(self, command: Command, place: Place, chance: random.Random, *, again: bool) -> str:
-        """Wait until a random moment; return the phase that it lies in."""
+        """Wait until a random moment and return its phase."""
         phase = chance.choice(list(self.scenario.phases))
         pattern = "" if again else self.scenario.phases[phase]
         span = self.reference.seconds if again else self.reference.length(phase)
@@ -268,10 +268,10 @@ class Harness:
         allowed = {CODES[sent]}
         if "finished in" in log or (self.scenario.live and "frames:" in log):
             allowed = {0, CODES[sent]}
-        told = 128 - code if code < 0 else code  # as a shell reports it
-        if told not in allowed:
+        reported = 128 - code if code < 0 else code  # as a shell reports it
+        if reported not in allowed:
             yield f"exit code {code} instead of {CODES[sent]}: {_tail(log)}"
-        if told == CODES[sent] and "plan:" in log and "finished in" not in log and not RESUME.search(log):
+        if reported == CODES[sent] and "plan:" in log and "finished in" not in log and not RESUME.search(log):
             yield f"no command to resume: {_tail(log)}"
 
     def _completed(
@@ -281,7 +281,7 @@ class Harness:
         if printed:
             runs.append(Command(printed, place, place.root / "printed.log"))
             runs[-1].wait(LIMIT_SECONDS)
-        if not printed or self.scenario.sweep:  # a job of a sweep is resumed by itself
+        if not printed or self.scenario.sweep:  # each job of a sweep is resumed on its own
             runs.append(self._start(place, (*self.scenario.words, *more), "completed.log"))
             runs[-1].wait(LIMIT_SECONDS)
         self.tally.reruns += 1
@@ -309,11 +309,11 @@ class Harness:
         stored = {sidecar.relative_to(place.store).parts[0] for sidecar in before.entries}
         for stage in summary["stages"]:
             if stage["name"] in stored and stage["status"] != "reused":
-                yield f"'{stage['name']}' was stored, and {stage['status']}"
+                yield f"'{stage['name']}' was stored, but its status is {stage['status']}"
         resumed = summary["metrics"].get("predict", {}).get("resumed", 0)
         incomplete = self.scenario.resumable and "predict" in summary["metrics"]
         if incomplete and any("resume" in item for item in summary["overrides"]) and resumed != len(before.frames):
-            yield f"{len(before.frames)} frames were finished, and {resumed:g} were resumed"
+            yield f"{len(before.frames)} frames were finished, but {resumed:g} were resumed"
 
 
 def _begun(place: Place, pattern: str) -> bool:
@@ -321,7 +321,7 @@ def _begun(place: Place, pattern: str) -> bool:
 
 
 def _in_startup(log: str) -> bool:
-    """Whether Python was still starting, which answers a signal as it likes."""
+    """Return whether Python was still starting, when its reaction to a signal is undefined."""
     return "plan:" not in log and not IN_MAIN.search(log)
 
 
@@ -330,7 +330,7 @@ def _tail(log: str) -> str:
 
 
 def table(tallies: dict[str, Tally]) -> str:
-    """One line per scenario."""
+    """Return a table with one line per scenario."""
     rows = [("scenario", "kills", "signals", "where they hit", "reruns", "resumed", "problems")]
     for name, tally in tallies.items():
         hits = ", ".join(f"{phase} {count}" for phase, count in tally.hits.items())
@@ -342,7 +342,7 @@ def table(tallies: dict[str, Tally]) -> str:
 
 
 def run_all(names: Sequence[str], kills: int, seed: int, material: Material, *, keep: bool = False) -> dict[str, Tally]:
-    """Spread ``kills`` evenly over the scenarios."""
+    """Distribute ``kills`` evenly over the scenarios."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell; children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     tallies = {}

@@ -1,4 +1,4 @@
-"""ONNX files that are made to crash, hang or fill the memory are refused in one line before a library reads them."""
+"""Hostile ONNX files, which would crash, block or exhaust memory, are refused in one line, before any library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Change = Callable[[Any], object]
 
 
 def detector(path: Path, change: Change = lambda model: None, metadata: dict[str, str] | None = None) -> Path:
-    """A file that says that it is a YOLOv5 of two classes at 64x64, and computes zeros."""
+    """Write a file that claims to be a YOLOv5 with two classes at 64x64, and computes zeros."""
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
@@ -223,7 +223,7 @@ def test_graphs_of_unlimited_work(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["claims", "outside", "cycle", "loop", "recursion", "expand"])
 def test_the_runtime_does_not_depend_on_the_inspection(tmp_path: Path, name: str) -> None:
-    """A sidecar of anybody's can say what the file is."""
+    """A forged sidecar can describe the file."""
     path = detector(tmp_path / "x.onnx", REFUSED[name][0])
     facts = ModelFacts("yolov5", "x", ("a", "b"), (8, 16, 32))
     model = OnnxModel(path=path, facts=facts, contract=InputContract(1, 64, 64), layout="classic")
@@ -272,7 +272,7 @@ METADATA = [
 
 
 @pytest.mark.parametrize("metadata", METADATA, ids=lambda item: f"{next(iter(item))}-{next(iter(item.values()))[:12]}")
-def test_metadata_that_no_model_has(tmp_path: Path, metadata: dict[str, str]) -> None:
+def test_invalid_metadata(tmp_path: Path, metadata: dict[str, str]) -> None:
     path = detector(tmp_path / "x.onnx", metadata=metadata)
     with bounded(seconds=10), pytest.raises(HooklineError) as caught:
         inspect_onnx(path, REGISTRY)
@@ -280,7 +280,7 @@ def test_metadata_that_no_model_has(tmp_path: Path, metadata: dict[str, str]) ->
 
 
 def _outputs(shape: list[int]) -> Change:
-    """The file states [1, 252, 7] and computes another shape, which shape inference does not see."""
+    """The file states [1, 252, 7] and computes another shape, which shape inference does not find."""
 
     def change(model: Any) -> None:
         model.graph.node[2].output[0] = "inner"
