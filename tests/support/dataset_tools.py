@@ -28,8 +28,8 @@ def write_dataset(
 ) -> Path:
     """Write ``images/``, ``labels/`` and a data.yaml, and return the latter; ``splits`` is {split: {stem: rows}}."""
     seeds = itertools.count()
-    for split, pictures in splits.items():
-        for stem, rows in pictures.items():
+    for split, images in splits.items():
+        for stem, rows in images.items():
             write_picture(root / "images" / split / f"{stem}.png", size, next(seeds))
             label = root / "labels" / split / f"{stem}.txt"
             label.parent.mkdir(parents=True, exist_ok=True)

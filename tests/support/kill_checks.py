@@ -150,8 +150,8 @@ def _inconsistent_frames(folder: Path) -> Iterator[str]:
 
 
 def _bad_image(file: Path, entry: dict[str, Any]) -> Iterator[str]:
-    picture = cv2.imread(str(file)) if file.is_file() else None
-    if picture is None or picture.shape[:2] != (entry["height"], entry["width"]):
+    image = cv2.imread(str(file)) if file.is_file() else None
+    if image is None or image.shape[:2] != (entry["height"], entry["width"]):
         yield f"{file.name} is finished, and its annotated image cannot be read"
 
 

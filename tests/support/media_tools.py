@@ -40,17 +40,17 @@ def level_picture(level: int, height: int = 48, width: int = 64) -> NDArray[np.u
     return np.full((height, width, 3), level, np.uint8)
 
 
-def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: int = 10, codec: str = "mpeg4") -> Path:
+def write_video(path: Path, images: Iterable[NDArray[np.uint8]], fps: int = 10, codec: str = "mpeg4") -> Path:
     """Write a video of the images; the suffix selects the container."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream: Any = None
-        for picture in pictures:
+        for image in images:
             if stream is None:
                 stream = container.add_stream(codec, rate=Fraction(fps))
-                stream.height, stream.width = picture.shape[:2]
+                stream.height, stream.width = image.shape[:2]
                 stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         if stream is not None:
             container.mux(stream.encode(None))
     return path
@@ -61,15 +61,15 @@ def write_levels(path: Path, count: int, fps: int = 10) -> Path:
     return write_video(path, (level_picture(min(16 + 8 * index, 255)) for index in range(count)), fps)
 
 
-def level_of(picture: NDArray[np.uint8]) -> int:
+def level_of(image: NDArray[np.uint8]) -> int:
     """Return the frame number of an image from :func:`write_levels`."""
-    return round((float(picture.mean()) - 16) / 8)
+    return round((float(image.mean()) - 16) / 8)
 
 
 def write_textured(path: Path, count: int, codec: str = "mpeg4") -> Path:
     """Write a video with different blurred noise per frame; its packets are large enough to be damaged."""
-    pictures = (cv2.GaussianBlur(make_picture(96, 128, seed), (9, 9), 0) for seed in range(count))
-    return write_video(path, pictures, codec=codec)
+    images = (cv2.GaussianBlur(make_picture(96, 128, seed), (9, 9), 0) for seed in range(count))
+    return write_video(path, images, codec=codec)
 
 
 def damage_packets(path: Path, numbers: Iterable[int]) -> Path:

@@ -114,9 +114,9 @@ def test_start_imports_nothing_heavy(run: Run, repo_root: Path) -> None:
 def test_cuda_numbers_gpus_as_nvidia_smi_unless_it_is_set(repo_root: Path) -> None:
     code = "import os, core.run; print(os.environ['CUDA_DEVICE_ORDER'], os.environ['CUDA_MODULE_LOADING'])"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CUDA_")}
-    for settings, said in (({}, "PCI_BUS_ID LAZY"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST LAZY")):
-        told = subprocess.check_output([sys.executable, "-c", code], cwd=repo_root, env=clean | settings, text=True)
-        assert told.strip() == said
+    for settings, expected in (({}, "PCI_BUS_ID LAZY"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST LAZY")):
+        printed = subprocess.check_output([sys.executable, "-c", code], cwd=repo_root, env=clean | settings, text=True)
+        assert printed.strip() == expected
 
 
 def test_a_run_that_is_repeated_in_its_directory_makes_no_second_copy(run: Run, tmp_path: Path) -> None:

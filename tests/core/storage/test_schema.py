@@ -78,13 +78,13 @@ def test_artifacts_without_a_model_need_no_conversion(tmp_path: Path) -> None:
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     model, sidecar = written(tmp_path)
     store(sidecar, json.loads(sidecar.read_text()) | {"schema": SCHEMA + 1})
-    told = (
+    message = (
         rf"was written by a newer hookline \(schema {SCHEMA + 1}; this version reads up to {SCHEMA}\); update hookline"
     )
-    with pytest.raises(HooklineError, match=rf"x\.onnx\.json' {told}"):
+    with pytest.raises(HooklineError, match=rf"x\.onnx\.json' {message}"):
         read_artifact(model.path)
     text = json.loads(to_properties(ModelMetadata(FACTS, CONTRACT, "heads"))[KEY]) | {"schema": SCHEMA + 1}
-    with pytest.raises(HooklineError, match=rf"the ONNX file {told}"):
+    with pytest.raises(HooklineError, match=rf"the ONNX file {message}"):
         from_properties({KEY: json.dumps(text)})
 
 

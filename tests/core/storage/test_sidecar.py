@@ -128,10 +128,10 @@ def test_an_edited_sidecar_with_its_digest_is_read_as_it_is_or_refused(artifact:
         except HooklineError as error:
             assert "\n" not in str(error)  # noqa: PT017 - one line
             continue
-        said = {
+        stated = {
             key: value for key, value in edited.items() if key not in {"artifact", "files", DIGEST, "path", "schema"}
         }
-        assert {key: value for key, value in encode(found).items() if key != "path"} == said
+        assert {key: value for key, value in encode(found).items() if key != "path"} == stated
 
 
 def test_damaged_texts(artifact: Artifact) -> None:
