@@ -68,7 +68,7 @@ def test_one_folder_for_two_splits(tmp_path: Path) -> None:
     row = (1, 0.5, 0.5, 0.5, 0.5)
     file = write_dataset(tmp_path / "set", {"train": {"a": [row], "b": [row]}})
     file.write_text(file.read_text() + "val: images/train\n")
-    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; make new splits, e.g. convert"):
+    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; make new splits, e.g."):
         run(tmp_path, source=str(file))
     dataset, _ = run(tmp_path, source=str(file), split={"train": 0.5, "val": 0.5})
     assert dataset.splits == {"train": 1, "val": 1}
@@ -178,7 +178,8 @@ def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
         run(tmp_path, source=str(source))
     assert str(error.value) == (
         "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
-        "'gone4.txt' and 2 more; give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
+        "'gone4.txt' and 2 more; give their folder with convert.pictures=<folder>, "
+        "or skip them with convert.missing=skip"
     )
     dataset, memory = run(tmp_path, source=str(source), missing="skip")
     assert sum(dataset.splits.values()) == 2

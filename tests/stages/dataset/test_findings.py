@@ -85,22 +85,22 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("damaged-picture", lambda root: picture(root).write_bytes(half_a_jpeg()),
      "'{picture}' is damaged: Corrupt JPEG data: premature end of data segment"),
     ("turned-picture", turn,
-     ("'{root}/images/train/a.jpg' is turned by its EXIF orientation 6: "
-     "its boxes are taken on the turned image, 48 x 64 pixels")),
+     ("'{root}/images/train/a.jpg' has EXIF orientation 6: "
+     "its boxes are interpreted on the rotated image of 48 x 64 pixels")),
     ("tiny-picture", lambda root: write_picture(picture(root), (9, 40)), "'{picture}' is only 9 x 40 pixels"),
     ("shared-label", lambda root: write_picture(root / "images" / "train" / "a.jpg", seed=9),
      "'{picture}' and '{root}/images/train/a.jpg' share the label file '{label}'"),
     ("repeated-picture", copy("images/train/a.png", "images/train/c.png"),
      "'{root}/images/train/c.png' of 'train' is the same image as '{picture}'"),
     ("leaked-picture", copy("images/train/a.png", "images/val/b.png"),
-     "'{root}/images/val/b.png' of 'val' is in 'train' too, as '{picture}'"),
+     "'{root}/images/val/b.png' of 'val' is also in 'train' as '{picture}'"),
     ("stray-label", copy("labels/train/a.txt", "labels/train/z.txt"),
      "the label file '{root}/labels/train/z.txt' has no image in '{root}/images/train'"),
     ("unlabelled-split", empty_val,
-     "split 'val' has no object: the labels of '{root}/images/val/b.png' would be '{root}/labels/val/b.txt'"),
-    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no object in split 'train'"),
+     "split 'val' has no objects; the labels of '{root}/images/val/b.png' would be in '{root}/labels/val/b.txt'"),
+    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no objects in split 'train'"),
     ("no-label", lambda root: (root / "labels" / "val" / "b.txt").unlink(),
-     "'{root}/images/val/b.png' has no label file: it counts as background"),
+     "'{root}/images/val/b.png' has no label file and counts as background"),
 ]  # fmt: skip
 
 
@@ -123,21 +123,21 @@ def test_every_kind_is_told_in_the_documents(repo_root: Path) -> None:
 def test_a_good_data_set_has_none(tmp_path: Path) -> None:
     audit = audit_of(tmp_path)
     assert audit.findings == []
-    assert {split: tally.objects for split, tally in audit.tallies.items()} == {"train": 2, "val": 1}
+    assert {split: stats.objects for split, stats in audit.statistics.items()} == {"train": 2, "val": 1}
 
 
 def test_pictures_with_errors_are_sorted_out_and_do_not_count(tmp_path: Path) -> None:
     audit = audit_of(tmp_path, rows(ROWS + "0 .5 .5\n"))
     assert audit.kept["train"] == []
     assert [item.sample.picture.name for item in audit.left_out["train"]] == ["a.png"]
-    assert audit.tallies["train"].pictures == audit.tallies["train"].objects == 0
+    assert audit.statistics["train"].pictures == audit.statistics["train"].objects == 0
 
 
 def test_the_same_folder_as_train_and_val(tmp_path: Path) -> None:
     audit = audit_of(tmp_path, lambda root: (root / "data.yaml").write_text(
         "train: images/train\nval: images/train\nnames: [person, dog]\n"))  # fmt: skip
     (finding,) = audit.findings
-    assert finding.message == f"'{picture(tmp_path / 'set')}' of 'val' is in 'train' too"
+    assert finding.message == f"'{picture(tmp_path / 'set')}' of 'val' is also in 'train'"
 
 
 def test_labels_beside_the_pictures_are_no_strays_unless_they_hold_rows(tmp_path: Path) -> None:

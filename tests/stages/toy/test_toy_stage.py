@@ -11,7 +11,7 @@ from core.data.dataset import list_samples, load_split
 from core.labels import load_labels
 from stages.toy import toy
 from stages.toy.config import SHAPES, ToyConfig
-from stages.toy.generate import VISIBLE, draw
+from stages.toy.generate import MIN_VISIBLE, draw
 from stages.toy.shapes import shape_mask
 from tests.support.stage_tools import make_context
 
@@ -84,10 +84,10 @@ def test_shapes_stand_out_and_only_they_do() -> None:
         if len((drawing := draw(np.random.default_rng(seed), 128, ("circle",), 1)).boxes) == 1
     )
     left, top, right, bottom = drawing.boxes[0]
-    inside = drawing.picture[drawing.owner == 0].astype(float)
-    core = drawing.picture[(top + bottom) // 2, (left + right) // 2].astype(float)
+    inside = drawing.image[drawing.owner == 0].astype(float)
+    core = drawing.image[(top + bottom) // 2, (left + right) // 2].astype(float)
     assert np.quantile(np.abs(inside - core).max(axis=1), 0.9) <= 1
-    ring = drawing.picture[drawing.owner == -1].astype(float)
+    ring = drawing.image[drawing.owner == -1].astype(float)
     assert np.quantile(np.linalg.norm(ring - core, axis=1), 0.2) > 30
 
 
@@ -99,7 +99,7 @@ def test_objects_overlap_but_stay_visible() -> None:
             crop = drawing.owner[top:bottom, left:right]
             overlaps += bool(((crop != number) & (crop >= 0)).any())
             full = np.pi / 4 * max(right - left, bottom - top) ** 2
-            assert (crop == number).sum() > (VISIBLE - 0.1) * full * 0.95
+            assert (crop == number).sum() > (MIN_VISIBLE - 0.1) * full * 0.95
     assert overlaps > 10
 
 
