@@ -150,7 +150,7 @@ def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[A
     if facts.orientation != UPRIGHT:
         message = (
             f"'{path}' has EXIF orientation {facts.orientation}: "
-            f"its boxes are interpreted on the rotated image of {facts.width} x {facts.height} pixels"
+            f"its boxes refer to the rotated image of {facts.width} x {facts.height} pixels"
         )
         yield AuditFinding("turned-picture", split, path, None, message)
     if sample.label is None:

@@ -34,7 +34,7 @@ KINDS = {
     "unlabelled": (Severity.error, "no image of any split has a label file"),
     "repeated-row": (Severity.warning, "a duplicate row; it is dropped when labels are read"),
     "damaged-picture": (Severity.warning, "the image was decoded, but the decoder reports damaged data"),
-    "turned-picture": (Severity.warning, "EXIF rotates or mirrors the image; boxes are interpreted on the rotated image"),
+    "turned-picture": (Severity.warning, "EXIF rotates or mirrors the image; its boxes refer to the rotated image"),
     "tiny-picture": (Severity.warning, "a side shorter than 10 pixels"),
     "shared-label": (Severity.warning, "two images with the same stem share one label file"),
     "repeated-picture": (Severity.warning, "the same image twice in one split, by content"),

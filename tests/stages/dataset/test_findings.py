@@ -86,7 +86,7 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
      "'{picture}' is damaged: Corrupt JPEG data: premature end of data segment"),
     ("turned-picture", turn,
      ("'{root}/images/train/a.jpg' has EXIF orientation 6: "
-     "its boxes are interpreted on the rotated image of 48 x 64 pixels")),
+     "its boxes refer to the rotated image of 48 x 64 pixels")),
     ("tiny-picture", lambda root: write_picture(picture(root), (9, 40)), "'{picture}' is only 9 x 40 pixels"),
     ("shared-label", lambda root: write_picture(root / "images" / "train" / "a.jpg", seed=9),
      "'{picture}' and '{root}/images/train/a.jpg' share the label file '{label}'"),
