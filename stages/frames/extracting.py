@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import cv2
 import numpy as np
@@ -47,43 +47,63 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
     """
     source = list_source(config.source)
     tolerance = Tolerance(files_read(source), context.warn, config.on_error, "frames.on_error", config.max_pixels)
-    names, change = _file_names(source), _Change(config.min_change)
-    folder = context.workdir / FOLDER
-    folder.mkdir()
-    written = unchanged = damaged = 0
-
-    def result() -> Pictures:
-        counts = {
-            "pictures": written,
-            "skipped": unchanged,
-            "damaged": damaged,
-            "unreadable": len(tolerance.unreadable),
-        }
-        return Pictures(path=context.workdir / LISTING, values=counts)
-
+    (context.workdir / FOLDER).mkdir()
     with (
         (context.workdir / LISTING).open("w", encoding="utf-8", errors="surrogateescape") as listing,
         ahead(_wanted(config, source, tolerance)) as found,
         context.progress("write frames", _total(config, source), "frames") as progress,
     ):
+        output = _Output(config, context.workdir, listing, _file_names(source), tolerance)
         for frame in found:
-            if frame.damaged:
-                damaged += 1
-            elif change.is_enough(frame.picture):
-                image = output_path(folder, f"{names[frame.path]}-{frame.number:06d}.jpg")
-                _write(image, frame.picture, config.quality)
-                listing.write(f"{FOLDER}/{image.name}\n")
-                listing.flush()
-                written += 1
-                context.keep(result())
-            else:
-                unchanged += 1
-            progress.advance(note=f"{written} written" if config.min_change else "")
+            if output.add(frame):
+                context.keep(output.result())
+            progress.advance(note=f"{output.written} written" if config.min_change else "")
     tolerance.conclude()
-    if not written:
+    if not output.written:
         raise HooklineError(f"no frame of '{source.text}' could be read", "check that it plays elsewhere")
-    sentence = ", ".join([f"{counted(written, 'image')} written", *_skipped(unchanged, damaged)])
-    return replace(result(), report=(sentence,))
+    sentence = ", ".join([f"{counted(output.written, 'image')} written", *_skipped(output.unchanged, output.damaged)])
+    return replace(output.result(), report=(sentence,))
+
+
+class _Output:
+    """Writes frames and their list, and counts the others."""
+
+    def __init__(
+        self,
+        config: FramesConfig,
+        workdir: Path,
+        listing: TextIO,
+        names: Mapping[Path | None, str],
+        tolerance: Tolerance,
+    ) -> None:
+        self._quality, self._change = config.quality, _Change(config.min_change)
+        self._workdir, self._listing, self._names, self._tolerance = workdir, listing, names, tolerance
+        self.written = self.unchanged = self.damaged = 0
+
+    def add(self, frame: Frame) -> bool:
+        """Write a frame unless it is damaged or has too little change; return whether it was written."""
+        if frame.damaged:
+            self.damaged += 1
+            return False
+        if not self._change.is_enough(frame.picture):
+            self.unchanged += 1
+            return False
+        image = output_path(self._workdir / FOLDER, f"{self._names[frame.path]}-{frame.number:06d}.jpg")
+        _write(image, frame.picture, self._quality)
+        self._listing.write(f"{FOLDER}/{image.name}\n")
+        self._listing.flush()
+        self.written += 1
+        return True
+
+    def result(self) -> Pictures:
+        """Return the artifact of the images written so far."""
+        counts = {
+            "pictures": self.written,
+            "skipped": self.unchanged,
+            "damaged": self.damaged,
+            "unreadable": len(self._tolerance.unreadable),
+        }
+        return Pictures(path=self._workdir / LISTING, values=counts)
 
 
 def _skipped(unchanged: int, damaged: int) -> Iterator[str]:
