@@ -55,7 +55,7 @@ def test_where_nobody_asked_for_it_a_line_is_enough(tmp_path: Path) -> None:
     assert memory.notes == ["train 2 images with 2 objects, val 1 image with 1 object"]
 
 
-def test_digest_follows_pictures_labels_and_names(tmp_path: Path) -> None:
+def test_digest_follows_images_labels_and_names(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"val": {"a": [OBJECT], "b": [OTHER]}})
     context, _ = make_context(tmp_path)
     config = plain(file)
@@ -109,7 +109,7 @@ def test_the_report_of_an_error_overwrites_nothing(tmp_path: Path) -> None:
     assert (context.run_dir / "dataset-2" / "report.json").is_file()
 
 
-def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
+def test_skip_leaves_images_out_and_says_which(tmp_path: Path) -> None:
     rows = {"a": [(7, *OBJECT[1:]), OBJECT], "b": [OBJECT, OTHER], "c": [OBJECT]}
     file = write_dataset(tmp_path / "set", {"val": rows})
     (tmp_path / "set" / "images" / "val" / "c.png").write_bytes(b"no picture")
@@ -144,7 +144,7 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
         )
 
 
-def test_check_tells_problems_before_a_run(tmp_path: Path) -> None:
+def test_check_reports_problems_before_a_run(tmp_path: Path) -> None:
     (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS))
     assert str(missing).startswith("no data set is given; give data=<data.yaml>")
     (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS))

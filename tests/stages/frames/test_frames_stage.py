@@ -31,7 +31,7 @@ def run(folder: Path, source: object, **options: Any) -> tuple[Pictures, Memory]
 
 
 def levels(made: Pictures) -> list[int]:
-    """Which frames the pictures show, in the order of the list."""
+    """The frame numbers of the images, in the order of the list."""
     source = list_source(str(made.path))
     assert source.kind is SourceKind.pictures
     return [level_of(cv2.imread(str(path))) for path in source.files]
@@ -60,7 +60,7 @@ def test_frames_are_taken(tmp_path: Path, options: dict[str, int], expected: lis
     assert memory.steps == len(expected)
 
 
-def test_the_list_moves_with_its_pictures(tmp_path: Path) -> None:
+def test_the_list_moves_with_its_images(tmp_path: Path) -> None:
     made, _ = run(tmp_path, str(write_levels(tmp_path / "a.mp4", 4)), every=2)
     moved = made.path.parent.rename(tmp_path / "moved")
     assert len(list_source(str(moved / "pictures.txt")).files) == 2
