@@ -96,6 +96,6 @@ def read_sizes(samples: Sequence[Sample], max_pixels: int = MAX_PIXELS) -> list[
 
 def _size(max_pixels: int, sample: Sample) -> Size:
     try:
-        return picture_size(sample.picture, max_pixels)
+        return picture_size(sample.image, max_pixels)
     except UnreadableError:
         return SQUARE  # the evaluation reports it when it reads the image

@@ -73,7 +73,7 @@ def ground_truth(
     samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
 ) -> CocoTruth:
     """Return the labels of the evaluated images; boxes and areas in pixels of the original image."""
-    ids = image_ids([sample.picture for sample in samples])
+    ids = image_ids([sample.image for sample in samples])
     files = sample_names(samples)
     images: list[CocoImage] = [
         {
@@ -102,7 +102,7 @@ def _objects(labels: Labels, image: Seen, image_id: int) -> list[CocoLabel]:
 
 def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[CocoResult]:
     """Return COCO results, one per box, best first within an image; rounding here lets the file give equal scores."""
-    ids = image_ids([sample.picture for sample in samples])
+    ids = image_ids([sample.image for sample in samples])
     return [
         {
             "image_id": ids[image.index],

@@ -53,7 +53,7 @@ def _pair(
     samples: Sequence[Sample], labels: Sequence[Labels], seen: Seen, names: Sequence[str]
 ) -> NDArray[np.uint8] | None:
     """Return an image with its labels and with its predictions, side by side; None if it can no longer be read."""
-    path = samples[seen.index].picture
+    path = samples[seen.index].image
     try:
         image = read_picture(path, seen.height * seen.width)
     except UnreadableError:

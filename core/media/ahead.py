@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 _here = threading.local()
 
 
@@ -79,12 +82,34 @@ def ahead(items: Iterable[ItemT], depth: int = 4) -> Iterator[Iterator[ItemT]]:
             for frame in frames: ...
     """
     work = _Ahead(items, depth)
-    work.thread.start()
     try:
+        work.thread.start()
         yield iter(work)
     finally:
         work.stop()
-        work.ending.wait()
+        work.ending.wait(work.thread)
+
+
+def in_order(work: Callable[[ItemT], ResultT], items: Iterable[ItemT], threads: int) -> Generator[ResultT, None, None]:
+    """Yield ``work(item)`` for each item, in order, computed by ``threads`` threads at a time.
+
+    At most two results per thread exist that were not yielded yet. An exception of ``work`` is raised where its result
+    would have come. Closing the generator waits for the calls in progress only. One thread: the caller's.
+    """
+    if threads == 1:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="in_order")
+    waiting: deque[Future[ResultT]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 POLL_SECONDS = 0.1
@@ -106,9 +131,12 @@ class Ending:
         self._ended = True
         self._signal.put(None)
 
-    def wait(self) -> None:
-        """Wait for the signal."""
-        while not self._ended:
+    def wait(self, thread: threading.Thread) -> None:
+        """Wait until the work of ``thread`` is ended; after an interruption, waiting again is right.
+
+        Where the start of the thread was interrupted, it may never run: the wait is for a thread that has begun.
+        """
+        while not self._ended and thread.ident is not None:
             with suppress(queue.Empty):
                 self._signal.get(timeout=POLL_SECONDS)
 

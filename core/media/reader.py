@@ -11,7 +11,11 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import HooklineError, counted
+from core.media.ahead import in_order
 from core.media.frame import CORRUPT, Frame
 from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
@@ -54,6 +58,7 @@ def read_frames(
     reconnect: float = 0.0,
     finished: Mapping[str, int] | None = None,
     exact: bool = True,
+    threads: int = 1,
 ) -> Iterator[Frame]:
     """Yield the frames of a source in order; of a live stream, the newest frame on each request.
 
@@ -67,6 +72,7 @@ def read_frames(
         finished: Files to skip: name in the source -> index after its last frame. Indices of the other frames are the
             same as without skipping.
         exact: Flag every corrupt frame of a video file; see :func:`core.media.video.video_frames`.
+        threads: Number of threads that decode image files.
 
     Raises:
         HooklineError: No file can be read, too many files cannot be read, or a stream cannot be opened.
@@ -78,7 +84,8 @@ def read_frames(
         frames = _videos(source, tolerance, Wanted(stride=stride), done, exact=exact)
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
-        frames = _images(source, tolerance, indices, readable=bool(done))
+        images = [(index, source.names[index], source.files[index]) for index in indices]
+        frames = read_images(images, tolerance, readable=bool(done), threads=threads)
     return _limited(frames, limit)
 
 
@@ -87,7 +94,7 @@ def _limited(frames: Generator[Frame, None, None], limit: int | None) -> Iterato
         yield from islice(frames, limit)
 
 
-def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -> Iterator[Frame]:
+def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance, *, threads: int = 1) -> Iterator[Frame]:
     """Yield ``count`` random frames without replacement, in the order of the source; all if it has fewer.
 
     Only the selected image files are read. A video is decoded once and only its selected frames are converted, so that
@@ -99,7 +106,9 @@ def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -
     if source.kind is SourceKind.stream:
         raise HooklineError(f"cannot sample frames of the stream '{source.text}'", "record it and give the video file")
     if source.kind is SourceKind.pictures:
-        return _images(source, tolerance, _sampled(len(source.files), count, seed))
+        drawn = _sampled(len(source.files), count, seed)
+        images = [(index, source.names[index], source.files[index]) for index in drawn]
+        return read_images(images, tolerance, threads=threads)
     return _selected(source, set(_sampled(_total(source), count, seed)), tolerance)
 
 
@@ -138,23 +147,39 @@ def _sampled(total: int, count: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(count, total)))
 
 
-def _images(
-    source: Source, tolerance: Tolerance, indices: Sequence[int], *, readable: bool = False
+def read_images(
+    images: Sequence[tuple[int, str, Path]], tolerance: Tolerance, *, readable: bool = False, threads: int = 1
 ) -> Generator[Frame, None, None]:
-    """Yield images by position; ``readable``: an earlier run could read another image of the source."""
-    for index in indices:
-        path, name = source.files[index], source.names[index]
-        try:
-            image, damage = read_checked(path, tolerance.max_pixels)
-        except UnreadableError as error:
-            tolerance.skip(Unreadable(name, str(error)))
-            continue
-        readable = True
-        if damage:
-            tolerance.damage(name, damage)
-        yield Frame(index=index, name=name, path=path, number=0, picture=image, damaged=damage)
-    if indices and not readable:
-        raise tolerance.exceeded(len(indices))
+    """Yield the image files that can be read, in order.
+
+    Args:
+        images: Index, name and path of each.
+        tolerance: Collects what cannot be read or is damaged.
+        readable: Whether another image of the source was read.
+        threads: Number of threads that decode.
+
+    Raises:
+        HooklineError: None of them can be read, or too many cannot.
+    """
+    decode = partial(_decoded, tolerance.max_pixels)
+    with closing(in_order(decode, (path for _, _, path in images), threads)) as results:
+        for (index, name, path), result in zip(images, results, strict=True):
+            if isinstance(result, UnreadableError):
+                tolerance.skip(Unreadable(name, str(result)))
+                continue
+            readable, (picture, damage) = True, result
+            if damage:
+                tolerance.damage(name, damage)
+            yield Frame(index, name, path, 0, picture, damaged=damage)
+    if images and not readable:
+        raise tolerance.exceeded(len(images))
+
+
+def _decoded(max_pixels: int, path: Path) -> tuple[NDArray[np.uint8], str] | UnreadableError:
+    try:
+        return read_checked(path, max_pixels)
+    except UnreadableError as error:
+        return error
 
 
 def _total(source: Source) -> int:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from core.data.dataset import label_path, pictures_below
+from core.data.dataset import images_below, label_path
 from core.errors import HooklineError
 from core.media.listing import is_image
 
@@ -23,7 +23,7 @@ class ImageFinder:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self.files = list(dict.fromkeys(file for folder in folders for file in pictures_below(folder)))
+        self.files = list(dict.fromkeys(file for folder in folders for file in images_below(folder)))
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in self.files:
             self._by_stem[_key(file.stem)].append(file)

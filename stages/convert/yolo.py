@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from core.data.dataset import list_samples, read_data_yaml
+from core.data.data_yaml import read_data_yaml
+from core.data.dataset import list_samples
 from core.errors import HooklineError, counted, shown
 from core.files.regular_file import is_file, open_regular, read_regular
 from core.labels import MAX_BYTES
@@ -81,7 +82,7 @@ def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> No
     for split in spec.splits:
         for sample in list_samples(spec, split):
             boxes = tuple(_boxes(sample.label, spec.names, into.remarks)) if sample.label else ()
-            into.items.append(Item(sample.picture, boxes, split=place.split or split))
+            into.items.append(Item(sample.image, boxes, split=place.split or split))
 
 
 def _read_labels(place: AnnotationPlace, names: Sequence[str], images: ImageFinder, into: Annotations) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import DataSpec, Sample, label_path
+from core.data.data_yaml import DataSpec
+from core.data.dataset import Sample, label_path
 from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
@@ -157,7 +158,7 @@ def _copies(split: str, checked: CheckedSample, seen: dict[bytes, tuple[str, Pat
     """Yield a finding if an image with the same content occurred before; it names the first one."""
     if not checked.digest:
         return
-    path = checked.sample.picture
+    path = checked.sample.image
     first_split, first = seen.setdefault(bytes.fromhex(checked.digest), (split, path))
     if first_split != split:
         where = f"is also in '{first_split}'" + (f" as '{first}'" if first != path else "")
@@ -171,15 +172,15 @@ def _copies(split: str, checked: CheckedSample, seen: dict[bytes, tuple[str, Pat
 def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[AuditFinding]:
     owners: dict[Path, Path] = {}
     for sample in samples:
-        if sample.label and (first := owners.setdefault(sample.label, sample.picture)) != sample.picture:
-            message = f"'{sample.picture}' and '{first}' share the label file '{sample.label}'"
+        if sample.label and (first := owners.setdefault(sample.label, sample.image)) != sample.image:
+            message = f"'{sample.image}' and '{first}' share the label file '{sample.label}'"
             yield AuditFinding("shared-label", split, sample.label, None, message)
 
 
 def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterator[AuditFinding]:
     """Yield findings for a data set without label files, and for splits without objects."""
     if not any(sample.label for samples in splits.values() for sample in samples):
-        picture = next(iter(splits.values()))[0].picture
+        picture = next(iter(splits.values()))[0].image
         message = (
             f"no image of '{audit.spec.path}' has a label file; the one of '{picture}' would be '{label_path(picture)}'"
         )

@@ -67,7 +67,7 @@ def check_samples(
         max_pixels: Maximum width x height of an image.
     """
     workers = usable_cores() or 1
-    digests = digest_each((sample.picture for sample in samples), cache_dir)
+    digests = digest_each((sample.image for sample in samples), cache_dir)
     with _pool(workers) as pool:
         waiting: deque[tuple[Future[CheckedSample], bool]] = deque()
         for sample, digest in zip(samples, digests, strict=True):
@@ -102,7 +102,7 @@ def _check(
     sample: Sample, split: str, classes: int, digest: str, known: ImageFacts | None, *, max_pixels: int
 ) -> CheckedSample:
     if known is None:
-        digest, facts = inspect_image(sample.picture, max_pixels)
+        digest, facts = inspect_image(sample.image, max_pixels)
     else:
         facts = known
     findings = list(_image_findings(sample, split, facts))

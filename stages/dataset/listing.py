@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.data.dataset import DataSpec, Sample, content_digest, label_path, list_samples, read_data_yaml
+from core.data.data_yaml import DataSpec, read_data_yaml
+from core.data.dataset import Sample, content_digest, label_path, list_samples
 from core.files.regular_file import is_folder, open_regular
 from core.media.listing import is_image
 from core.storage.digest import text_digest

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.artifacts import Dataset
-from core.data.dataset import content_digest, write_listing
-from core.data.writing import CHARTS, LISTING
+from core.data.dataset import content_digest
+from core.data.writing import CHARTS, LISTING, write_listing
 from core.errors import HooklineError, counted
 from core.files.paths import free_path
 from core.kinds.context import RunContext
@@ -111,7 +111,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
-    if not context.asked:
+    if not context.requested:
         context.note(split_line(numbers.splits))
     _report_findings(audit, context)
     target = context.workdir / LISTING

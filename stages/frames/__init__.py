@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.kinds.stage import Stage
 from core.media.source import SourceKind, list_source

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError, counted
 from core.files.paths import output_path, write_file
 from core.media.ahead import ahead

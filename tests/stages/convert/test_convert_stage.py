@@ -266,11 +266,11 @@ def test_check_accepts_valid_options(tmp_path: Path) -> None:
 def test_real_labels_come_through_coco_json(tmp_path: Path, shared_data: Path) -> None:
     """The labels of 128 photos, written as COCO boxes in pixels, become the same labels again."""
     spec = read_data_yaml(shared_data / "coco_subset" / "data.yaml")
-    originals = {sample.picture.name: sample for sample in list_samples(spec, "val")}
+    originals = {sample.image.name: sample for sample in list_samples(spec, "val")}
     images, annotations = [], []
     for number, sample in enumerate(originals.values()):
-        height, width = picture_size(sample.picture)
-        images.append({"id": number, "file_name": sample.picture.name, "height": height, "width": width})
+        height, width = picture_size(sample.image)
+        images.append({"id": number, "file_name": sample.image.name, "height": height, "width": width})
         labels = load_labels(sample, spec.names)
         for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
             box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
@@ -282,6 +282,6 @@ def test_real_labels_come_through_coco_json(tmp_path: Path, shared_data: Path) -
     assert dataset.names == spec.names
     assert dataset.splits == {"val": 128}
     for sample in load_split(dataset, "val"):
-        ours, theirs = (load_labels(item, spec.names) for item in (sample, originals[sample.picture.name]))
+        ours, theirs = (load_labels(item, spec.names) for item in (sample, originals[sample.image.name]))
         np.testing.assert_array_equal(ours.classes, theirs.classes)
         np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1.1e-6)
