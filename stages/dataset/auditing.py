@@ -188,7 +188,7 @@ def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterato
         return
     for split, stats in audit.statistics.items():
         if stats.pictures and not stats.objects:
-            picture = audit.kept[split][0].picture
+            picture = audit.kept[split][0].image
             message = f"split '{split}' has no objects; the labels of '{picture}' would be in '{label_path(picture)}'"
             yield AuditFinding("unlabelled-split", split, None, None, message)
 

@@ -140,7 +140,7 @@ def _facts_of(content: bytes, max_pixels: int) -> ImageFacts:
 
 
 def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
-    path = sample.picture
+    path = sample.image
     if facts.kind:
         message = f"'{path}' is damaged: {facts.reason}" if facts.width else f"cannot read '{path}': {facts.reason}"
         yield AuditFinding(facts.kind, split, path, None, message)

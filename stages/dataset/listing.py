@@ -24,7 +24,7 @@ def list_splits(data: str) -> tuple[DataSpec, Splits]:
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
     """Return what listing and report depend on: paths, content, and label files without an image."""
     spec, splits = list_splits(data)
-    places = [spec.path, *(sample.picture for samples in splits.values() for sample in samples)]
+    places = [spec.path, *(sample.image for samples in splits.values() for sample in samples)]
     orphans = [
         finding.message
         for split, samples in splits.items()
@@ -62,7 +62,7 @@ def orphan_labels(split: str, samples: Sequence[Sample], places: Iterable[Path])
 
 def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Path, Path]]:
     """Return the folders of images with the folders of their labels, sorted, without duplicates."""
-    pairs = {sample.picture.parent: label_path(sample.picture).parent for sample in samples}
+    pairs = {sample.image.parent: label_path(sample.image).parent for sample in samples}
     for place in places:
         labels = label_path(place / "x").parent
         if is_folder(place) and labels != place:

@@ -75,7 +75,7 @@ def _content(audit: Audit, numbers: Numbers) -> dict[str, object]:
         "splits": {split: asdict(item) for split, item in numbers.splits.items()},
         "classes": [asdict(item) for item in numbers.classes],
         "counts": {severity.value: len(audit.of(severity)) for severity in Severity} | counts(audit.findings),
-        "left_out": {split: [str(item.sample.picture) for item in items] for split, items in audit.left_out.items()},
+        "left_out": {split: [str(item.sample.image) for item in items] for split, items in audit.left_out.items()},
         "findings": [_row(finding) for finding in audit.findings],
     }
 
@@ -157,7 +157,7 @@ def _skipped(audit: Audit) -> Iterator[str]:
     """Yield one line per split with skipped images; all stages that use the data set print it."""
     for split, items in audit.left_out.items():
         if items:
-            named = ", ".join(f"{item.sample.picture.name} ({_reason(item)})" for item in items[:MAX_NAMED])
+            named = ", ".join(f"{item.sample.image.name} ({_reason(item)})" for item in items[:MAX_NAMED])
             more = f" and {len(items) - MAX_NAMED} more, all in report.json" if len(items) > MAX_NAMED else ""
             total = len(items) + len(audit.kept[split])
             yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"

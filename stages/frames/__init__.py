@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 
-def frames(config: FramesConfig, context: RunContext) -> Pictures:
+def frames(config: FramesConfig, context: RunContext) -> ImageList:
     """Write frames as images, and a list of them."""
     from stages.frames.extracting import extract
 

@@ -36,7 +36,7 @@ UNSAFE = re.compile(r"[/\x00-\x1f\x7f\x85\u2028\u2029]")
 """Characters that a list with one path per line cannot contain, and slashes."""
 
 
-def extract(config: FramesConfig, context: RunContext) -> Pictures:
+def extract(config: FramesConfig, context: RunContext) -> ImageList:
     """Write the selected frames as JPEG files, and a list of them.
 
     The list always names exactly the complete images, so that the results of an interrupted run are usable. Damaged
@@ -95,7 +95,7 @@ class _Output:
         self.written += 1
         return True
 
-    def result(self) -> Pictures:
+    def result(self) -> ImageList:
         """Return the artifact of the images written so far."""
         counts = {
             "pictures": self.written,
@@ -103,7 +103,7 @@ class _Output:
             "damaged": self.damaged,
             "unreadable": len(self._tolerance.unreadable),
         }
-        return Pictures(path=self._workdir / LISTING, values=counts)
+        return ImageList(path=self._workdir / LISTING, values=counts)
 
 
 def _skipped(unchanged: int, damaged: int) -> Iterator[str]:

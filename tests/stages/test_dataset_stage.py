@@ -116,7 +116,7 @@ def test_skip_leaves_images_out_and_says_which(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     result = dataset(plain(file, Bad.skip), context)
     assert result.splits == {"val": 1}
-    assert [sample.picture.name for sample in load_split(result, "val")] == ["b.png"]
+    assert [sample.image.name for sample in load_split(result, "val")] == ["b.png"]
     assert result.notes == ("skipped 2 of 3 images of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",)
     content = json.loads((context.workdir / "report.json").read_text())
     assert content["splits"]["val"]["objects"] == 2

@@ -14,7 +14,6 @@ from core.media.tolerance import OnError, Tolerance
 from core.media.video_report import VideoReport
 from tests.support.media_tools import (
     damage_packets,
-    half_a_jpeg,
     level_of,
     level_picture,
     write_levels,

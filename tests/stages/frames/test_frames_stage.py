@@ -30,7 +30,7 @@ def run(folder: Path, source: object, **options: Any) -> tuple[ImageList, Memory
     return frames(FramesConfig(source=source, max_pixels=MAX_PIXELS, **options), context), memory
 
 
-def levels(made: Pictures) -> list[int]:
+def levels(made: ImageList) -> list[int]:
     """The frame numbers of the images, in the order of the list."""
     source = list_source(str(made.path))
     assert source.kind is SourceKind.pictures
