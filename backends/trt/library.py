@@ -1,4 +1,4 @@
-"""Find and check the TensorRT libraries."""
+"""Import TensorRT or TensorRT-RTX, and check that the installation is complete."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ TENSORRT = Product(
 )
 
 
-def tensorrt(here: Host | None = None) -> Iterator[Finding]:
-    """TensorRT, its parser, its plugin library and its builder resource, of one release."""
-    here = here or Host()
-    yield from examine_library(TENSORRT, here)
-    for capability in capabilities(here) or [""]:
-        yield from examine_resources(TENSORRT, here, capability)
-    yield from numpy_beside(here)
+def tensorrt(host: Host | None = None) -> Iterator[Finding]:
+    """Check TensorRT, its parser, its plugin library and its builder resource: all of one release."""
+    host = host or Host()
+    yield from examine_library(TENSORRT, host)
+    for capability in capabilities(host) or [""]:
+        yield from examine_resources(TENSORRT, host, capability)
+    yield from numpy_conflicts(host)
 
 
-def numpy_beside(here: Host) -> Iterator[Finding]:
-    """What TensorRT 10 cannot do beside NumPy 2.
+def numpy_conflicts(host: Host) -> Iterator[Finding]:
+    """Check TensorRT 10 against NumPy 2.
 
-    Bindings before 10.16 misread its arrays. ``tensorrt.plugin`` turns arrays of one element into numbers, which NumPy
-    2.4 no longer does.
+    Bindings before 10.16 misread NumPy arrays. ``tensorrt.plugin`` converts arrays of one element to numbers, which
+    NumPy 2.4 no longer supports.
     """
-    packages, numpy = TENSORRT.installed(here), here.packages.get("numpy")
+    packages, numpy = TENSORRT.installed(host), host.packages.get("numpy")
     if not packages or numpy is None or not packages[0].version.startswith("10."):
         return
     both = f"{numpy.version} with TensorRT {packages[0].version}"
@@ -65,7 +65,7 @@ def _release(package: Package) -> tuple[int, ...]:
 
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
-NEEDED = (
+REQUIRED = (
     "IProgressMonitor",
     "EngineInspector",
     "OnnxParser",
@@ -74,22 +74,22 @@ NEEDED = (
     "ICudaEngine.device_memory_size_v2",
     "IExecutionContext.set_device_memory",
 )
-"""Without these a release is too old; they came with TensorRT 10.1 at the latest."""
+"""Required names. TensorRT 10.1 has all of them."""
 FOR_OLD_BINDINGS = (
     "use TensorRT 10.16 or later, or a new virtual environment: pip install -e '.[cuda12]' 'numpy<2' (cuda for CUDA 13)"
 )
-"""In one that is there pip leaves packages that need NumPy 2."""
+"""A new environment, because pip does not downgrade packages that need NumPy 2."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """A module that has been imported.
+    """An imported TensorRT module.
 
     Attributes:
         trt: The module.
-        title: As NVIDIA writes it.
-        version: E.g. ``10.16.1.11``.
-        capabilities: What it can do.
+        title: The product name.
+        version: For example ``10.16.1.11``.
+        capabilities: What this release supports.
         logger: The ``ILogger`` of this process.
     """
 
@@ -101,37 +101,38 @@ class Library:
 
     @property
     def journal(self) -> Journal:
-        """What it has said."""
+        """The messages that the library has logged."""
         return self.logger.journal
 
 
 @functools.cache
 def load(name: str = "tensorrt") -> Library:
-    """Import a module, once.
+    """Import TensorRT or TensorRT-RTX once per process.
 
     Raises:
-        UnavailableError: It is not installed, one of its libraries is not there, or it is too old.
+        UnavailableError: It is not installed, one of its libraries is missing, or it is too old.
     """
-    load_lazily()  # CUDA reads this when it starts, which the import may do
+    load_lazily()  # CUDA reads this setting when it starts, which the import may cause
     title = TITLES[name]
     try:
         trt = importlib.import_module(name)
-    except (ImportError, OSError) as error:  # its package opens libraries by their paths too
-        why = " ".join(str(error).split())
+    except (ImportError, OSError) as error:  # OSError: the package loads libraries by path
+        reason = " ".join(str(error).split())
         raise UnavailableError(
-            f"{title} cannot be loaded: {why}", f"+stage=doctor looks closer; pip install {name.replace('_', '-')}-cu13"
+            f"{title} cannot be loaded: {reason}",
+            f"run +stage=doctor for details, or pip install {name.replace('_', '-')}-cu13",
         ) from error
     return adopt(trt, title)
 
 
 def adopt(trt: ModuleType, title: str = "TensorRT") -> Library:
-    """Take a module that has been imported.
+    """Return the library of an imported module.
 
     Raises:
-        UnavailableError: It is too old, for us or for the NumPy that is here.
+        UnavailableError: It is too old for hookline or for the installed NumPy.
     """
     version = str(getattr(trt, "__version__", "of an unknown version"))
-    if missing := [name for name in NEEDED if not _has(trt, name)]:
+    if missing := [name for name in REQUIRED if not _has(trt, name)]:
         raise UnavailableError(
             f"{title} {version} is too old: it has no {missing[0]}",
             "pip install -U tensorrt-cu13 (tensorrt-cu12 for CUDA 12)",
@@ -146,14 +147,14 @@ def _has(trt: ModuleType, path: str) -> bool:
 
 
 def _check_arrays(trt: ModuleType, title: str) -> None:
-    """Bindings before TensorRT 10.16 give arrays as their first element repeated where NumPy is 2.0 or later.
+    """Refuse bindings that misread NumPy arrays: before TensorRT 10.16, NumPy 2 arrays repeat their first element.
 
-    The anchors of YoloLayer_TRT would be such an array, and every box wrong without an error.
+    The anchors of YoloLayer_TRT are such an array, so every box would be wrong without an error.
     """
     given = np.arange(3, dtype=np.float32)
     field = trt.PluginField("probe", given, trt.PluginFieldType.FLOAT32)
     if not np.array_equal(np.asarray(field.data), given):
         raise UnavailableError(
-            f"{title} misreads arrays of NumPy {np.__version__}: its bindings were made for another",
+            f"{title} misreads arrays of NumPy {np.__version__}: its bindings were built for NumPy 1",
             FOR_OLD_BINDINGS,
         )
