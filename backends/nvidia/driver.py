@@ -103,6 +103,7 @@ def _version(found: Driver) -> Finding:
     if error:
         remedy = ON_WINDOWS if found.host.wsl else "reinstall the driver; check nvidia-smi"
         return broken(SUBJECT, f"{path} does not report its version: {error}", remedy_for(error, remedy))
-    name = found.module or library_version(path) or "the driver of Windows"
-    text = f"{name}, supports CUDA up to {cuda[0]}.{cuda[1]}, {path}" + (f", {found.jetson}" if found.jetson else "")
+    name = found.module or library_version(path) or found.jetson or "the driver of Windows"
+    board = f", {found.jetson}" if found.jetson not in {"", name} else ""
+    text = f"{name}{board}, supports CUDA up to {cuda[0]}.{cuda[1]}, {path}"
     return fine(SUBJECT, text, version=name, cuda=f"{cuda[0]}.{cuda[1]}", library=str(path))

@@ -243,6 +243,11 @@ def test_jetson(machine: Machine) -> None:
     machine.write("/proc/device-tree/model", "NVIDIA Jetson Orin NX\0")
     assert Driver(machine.here()).jetson == "NVIDIA Jetson Orin NX"
     assert "nvidia-jetpack" in look(machine).remedy
+    library(
+        machine.root / "usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1.1",
+        "int cuDriverGetVersion(int *v) { *v = 12060; return 0; }",
+    )
+    assert look(machine).found.startswith("NVIDIA Jetson Orin NX, supports CUDA up to 12.6, /")
     machine.write("/proc/driver/nvidia/version", MODULE)
     machine.driver_library(12060, "580.95.05", "/usr/lib/aarch64-linux-gnu/nvidia")
     finding = look(machine)
