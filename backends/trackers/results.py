@@ -47,8 +47,8 @@ class ResultsFile:
         part.write_text(self._text(), encoding="utf-8", newline="")
         os.replace(part, self._path)
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """A table has no pictures."""
+    def image(self, name: str, path: Path, step: int) -> None:
+        """A table has no images."""
 
     def close(self) -> None:
         """Every row is in the file already."""

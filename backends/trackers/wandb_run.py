@@ -67,8 +67,8 @@ class WandbRun:
         """Record the figures of an epoch."""
         self._started.log({**values, EPOCH: step})
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """Record a picture file."""
+    def image(self, name: str, path: Path, step: int) -> None:
+        """Record an image file."""
         import wandb
 
         self._started.log({name: wandb.Image(str(path)), EPOCH: step})

@@ -23,7 +23,7 @@ from backends.trt.timing_cache import TimingCache, timing_cache
 from core.artifacts import Engine
 from core.errors import HooklineError
 from core.files.onnx_file import read_onnx
-from core.inference.warm_up import warm_up
+from core.inference.detector import warm_up
 from core.kinds.building import BuildJob, BuildReporter
 from core.model_facts import InputContract, Precision
 from core.storage.digest import file_digest

@@ -1,4 +1,4 @@
-"""Choose the PyTorch device that ``device=`` names, and say why there is none."""
+"""The PyTorch device of ``device=``: a GPU found by its UUID, or the CPU with the reason."""
 
 from __future__ import annotations
 
@@ -16,55 +16,57 @@ from core.process.environment import RANKS
 
 
 @dataclass(frozen=True)
-class Chosen:
+class TorchDevice:
     """A PyTorch device.
 
     Attributes:
-        device: With a number, except for training in several processes, each of which takes its own GPU.
-        place: Name of the GPU; empty on a CPU, and where each process takes its own.
-        doubt: Why it is the CPU although there is a GPU, and what to do; else empty.
+        device: The device; ``cuda`` without an index in a distributed training, where each process has its own GPU.
+        description: Index and name of the GPU; empty on a CPU and in a distributed training.
+        warning: Why PyTorch uses the CPU although a GPU is present, and the remedy; empty otherwise.
     """
 
     device: torch.device
-    place: str = ""
-    doubt: str = ""
+    description: str = ""
+    warning: str = ""
 
 
-def choose_device(word: str) -> Chosen:
-    """Return the device that ``device=word`` names: for ``auto`` the GPU with the most free memory, or the CPU.
+def choose_device(word: str) -> TorchDevice:
+    """Return the device of ``device=word``; ``auto`` is the GPU with the most free memory, or the CPU.
 
-    NVML and CUDA may number GPUs differently, so a GPU is identified by its UUID.
+    NVML numbers GPUs in the order of the PCI bus, CUDA in the order of its settings, so a GPU is found by its UUID.
 
     Raises:
-        UnavailableError: There is no such device.
+        UnavailableError: The device does not exist or cannot be used.
     """
     if word == "cpu":
-        return Chosen(torch.device("cpu"))
+        return TorchDevice(torch.device("cpu"))
     distributed = ":" not in word and RANKS.world > 1
-    gpu = _choose_by_nvml(word)
+    gpu = _by_nvml(word)
     if gpu and not distributed:
         nvidia_gpu.prepare_environment(gpu)
     count = _count()
     if not count:
         return _without_gpus(word, gpu)
     if distributed:
-        return Chosen(torch.device("cuda"))
+        return TorchDevice(torch.device("cuda"))
     index = _index_of(gpu, count, word)
     if index >= count:
-        possible = f"possible: auto, {_device_names(count)}"
-        raise UnavailableError(f"there is no GPU {index} for device={word}: PyTorch sees {count}", possible)
-    return Chosen(torch.device("cuda", index), f"cuda:{index} ({torch.cuda.get_device_name(index)})")
+        raise UnavailableError(
+            f"there is no GPU {index} for device={word}: PyTorch sees {count}",
+            f"possible: auto, {_device_names(count)}",
+        )
+    return TorchDevice(torch.device("cuda", index), f"cuda:{index} ({torch.cuda.get_device_name(index)})")
 
 
 def _count() -> int:
-    """Return the number of GPUs that PyTorch can use. Our own message replaces its warning of several lines."""
+    """Return the number of GPUs that PyTorch can use, without its warning of several lines; ours replaces it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _choose_by_nvml(word: str) -> Gpu | None:
-    """Return the GPU; None where NVML is missing, or PyTorch is built for AMD GPUs."""
+def _by_nvml(word: str) -> Gpu | None:
+    """Return the GPU that NVML reports; None without NVML, e.g. with GPUs of another vendor."""
     try:
         return nvidia_gpu.choose(word)
     except HooklineError:
@@ -72,7 +74,7 @@ def _choose_by_nvml(word: str) -> Gpu | None:
 
 
 def _index_of(gpu: Gpu | None, count: int, word: str) -> int:
-    """Return PyTorch's number of a GPU; that of ``word`` where UUIDs are unknown.
+    """Return the index of a GPU in PyTorch, by UUID; the index in ``word`` if UUIDs are not available.
 
     Raises:
         UnavailableError: PyTorch does not see the GPU.
@@ -83,33 +85,33 @@ def _index_of(gpu: Gpu | None, count: int, word: str) -> int:
     if _digits(gpu.uuid) in uuids:
         return uuids.index(_digits(gpu.uuid))
     if count == 1 and os.environ.get(VISIBLE) == gpu.uuid:
-        return 0  # some drivers report another UUID for a MIG instance; only this one is visible
+        return 0  # drivers report the UUID of a MIG instance differently; it is the only one that CUDA may use
     raise UnavailableError(
         f"{gpu.name} ({gpu.uuid}) is not among the {count} that PyTorch sees",
-        f"set {VISIBLE} to its UUID, or take another: {_device_names(count)}",
+        f"set {VISIBLE} to its UUID, or use another: {_device_names(count)}",
     )
 
 
 def _digits(uuid: str) -> str:
-    """Return a UUID without the ``GPU-`` or ``MIG-`` that only NVML writes."""
+    """Return the digits of a UUID without the prefix ``GPU-`` or ``MIG-``, which PyTorch does not have."""
     return uuid.lower().removeprefix("gpu-").removeprefix("mig-").replace("-", "")
 
 
-def _without_gpus(word: str, gpu: Gpu | None) -> Chosen:
+def _without_gpus(word: str, gpu: Gpu | None) -> TorchDevice:
     if torch.version.cuda is None:
         why = f"PyTorch {torch.__version__} is built without CUDA"
-        remedy = "install PyTorch for CUDA as https://pytorch.org/get-started says"
+        remedy = "install PyTorch for CUDA (https://pytorch.org/get-started)"
     else:
         driver = f"driver {gpu.driver}" if gpu and gpu.driver else "the driver"
         why = f"PyTorch {torch.__version__} for CUDA {torch.version.cuda} finds no GPU with {driver}"
-        remedy = "update the driver, or install PyTorch for an older CUDA; see +stage=doctor"
+        remedy = "update the driver, or install PyTorch for an older CUDA; +stage=doctor reports more"
     if word != "auto":
         named = f" ({gpu.name})" if gpu else ""
         raise UnavailableError(f"device={word}{named} cannot be used: {why}", f"set device=cpu, or {remedy}")
     if gpu is None:
-        return Chosen(torch.device("cpu"))
-    doubt = f"{gpu.name} is present, but PyTorch cannot use it and the CPU is used: {why}; {remedy}"
-    return Chosen(torch.device("cpu"), doubt=f"{doubt}; set device=cpu to silence this warning")
+        return TorchDevice(torch.device("cpu"))
+    warning = f"{gpu.name} is present but PyTorch cannot use it: {why}; {remedy}. Set device=cpu to silence this"
+    return TorchDevice(torch.device("cpu"), warning=warning)
 
 
 def _device_names(count: int) -> str:

@@ -117,7 +117,7 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
 
 def test_a_finding_without_a_remedy_is_the_checks_fault(tmp_path: Path) -> None:
     report, _, _ = run(tmp_path, looking("mine", lambda asked: [Finding("x", State.error, "bad")]))
-    assert "does not say what to do" in by_check(report, "mine")["found"]
+    assert "has no remedy" in by_check(report, "mine")["found"]
 
 
 def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:

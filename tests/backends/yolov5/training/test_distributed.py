@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.training.processes import processes
+from backends.yolov5.training.distributed import join_processes
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def made_current(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
     return devices
 
 
-def among(monkeypatch: pytest.MonkeyPatch, *, world: int, beside: int, local: int) -> None:
+def among(monkeypatch: pytest.MonkeyPatch, *, world: int, local_world_size: int, local: int) -> None:
     """Be one of the processes that torchrun starts, without a connection to the others."""
-    for name, value in {"WORLD_SIZE": world, "LOCAL_WORLD_SIZE": beside, "LOCAL_RANK": local}.items():
+    for name, value in {"WORLD_SIZE": world, "LOCAL_WORLD_SIZE": local_world_size, "LOCAL_RANK": local}.items():
         monkeypatch.setenv(name, str(value))
     for name in ("init_process_group", "barrier", "destroy_process_group"):
         monkeypatch.setattr(f"torch.distributed.{name}", lambda *_, **__: None)
@@ -37,45 +37,49 @@ def among(monkeypatch: pytest.MonkeyPatch, *, world: int, beside: int, local: in
 
 
 def refused(device: torch.device, told: str) -> None:
-    with pytest.raises(TrainingError, match=told), processes(device):
+    with pytest.raises(TrainingError, match=told), join_processes(device):
         pass
 
 
 @pytest.mark.parametrize(("device", "taken"), [("cuda", "cuda:0"), ("cuda:1", "cuda:1")])
 def test_alone_with_the_gpu_that_was_named(device: str, taken: str, made_current: list[torch.device]) -> None:
-    with processes(torch.device(device)) as mine:
-        assert (mine.device, mine.world) == (torch.device(taken), 1)
+    with join_processes(torch.device(device)) as distributed:
+        assert (distributed.device, distributed.world_size) == (torch.device(taken), 1)
     assert made_current == [torch.device(taken)]
 
 
 def test_alone_on_a_cpu(made_current: list[torch.device]) -> None:
-    with processes(torch.device("cpu")) as mine:
-        assert mine.device == torch.device("cpu")
+    with join_processes(torch.device("cpu")) as distributed:
+        assert distributed.device == torch.device("cpu")
     assert made_current == []
 
 
 def test_each_process_takes_its_own_gpu(made_current: list[torch.device], monkeypatch: pytest.MonkeyPatch) -> None:
-    among(monkeypatch, world=4, beside=2, local=1)
-    with processes(torch.device("cuda")) as mine:
-        assert (mine.device, mine.world, mine.beside) == (torch.device("cuda:1"), 4, 2)
+    among(monkeypatch, world=4, local_world_size=2, local=1)
+    with join_processes(torch.device("cuda")) as distributed:
+        assert (distributed.device, distributed.world_size, distributed.local_world_size) == (
+            torch.device("cuda:1"),
+            4,
+            2,
+        )
     assert made_current == [torch.device("cuda:1")]
 
 
 def test_the_only_process_of_a_machine_takes_the_gpu_that_was_named(
     made_current: list[torch.device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    among(monkeypatch, world=2, beside=1, local=0)
-    with processes(torch.device("cuda:1")) as mine:
-        assert mine.device == torch.device("cuda:1")
+    among(monkeypatch, world=2, local_world_size=1, local=0)
+    with join_processes(torch.device("cuda:1")) as distributed:
+        assert distributed.device == torch.device("cuda:1")
     assert made_current == [torch.device("cuda:1")]
 
 
 @pytest.mark.usefixtures("made_current")
 def test_one_gpu_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    among(monkeypatch, world=2, beside=2, local=1)
+    among(monkeypatch, world=2, local_world_size=2, local=1)
     with (
         pytest.raises(TrainingError, match="device=cuda:1 is one GPU for 2 processes"),
-        processes(torch.device("cuda:1")),
+        join_processes(torch.device("cuda:1")),
     ):
         pass
 
@@ -83,10 +87,10 @@ def test_one_gpu_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("made_current")
 @pytest.mark.parametrize("local", [0, 2])
 def test_more_processes_than_gpus(local: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    among(monkeypatch, world=3, beside=3, local=local)
-    refused(torch.device("cuda"), "cuda:2 is not there: 3 processes here and 2 GPUs")
+    among(monkeypatch, world=3, local_world_size=3, local=local)
+    refused(torch.device("cuda"), "cuda:2 does not exist: this machine has 3 processes and 2 GPUs")
 
 
 @pytest.mark.usefixtures("made_current")
 def test_a_gpu_that_is_not_there() -> None:
-    refused(torch.device("cuda:5"), "cuda:5 is not there: 1 process here and 2 GPUs")
+    refused(torch.device("cuda:5"), "cuda:5 does not exist: this machine has 1 process and 2 GPUs")

@@ -89,7 +89,7 @@ def _grouped(model: Any) -> None:
     ("change", "told"),
     [
         (_leaky, "has the activation 'LeakyReLU', not SiLU"),
-        (_fused, "batch normalisation folded in already"),
+        (_fused, "batch normalisation of .* is already fused"),
         (_diverged, "'stem.conv.weight' in .* holds NaN or infinity; the training diverged"),
         (_grouped, r"'stages.0.down.conv.weight' has shape \(16, 4, 3, 3\), expected \(16, 8, 3, 3\)"),
         (_without_last, "its model ends in 'models.common.C3', not in 'Detect'"),

@@ -11,11 +11,11 @@ import pytest
 from backends.yolov5.data.boxes import (
     Rectangle,
     follow,
+    keep_mask,
     project,
     random_matrix,
     to_corners,
     to_fractions,
-    worth_a_label,
 )
 from backends.yolov5.data.drawing import draw
 from backends.yolov5.data.mosaic import blend, compose, flip, mosaic, single
@@ -32,14 +32,14 @@ def smooth(shape, seed):
 
 
 SHAPES = ((320, 240), (200, 320), (320, 320), (120, 320))
-PICTURES = [smooth(shape, number) for number, shape in enumerate(SHAPES)]
+PAGE_IMAGES = [smooth(shape, number) for number, shape in enumerate(SHAPES)]
 BOX = np.array([[0.5, 0.5, 0.4, 0.6], [0.2, 0.3, 0.2, 0.2]], np.float32)
 SAMPLES = [LabelledImage(Path(str(number)), np.array([number, number], np.int32), BOX) for number in range(4)]
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
-    "settings",
+    "options",
     [
         TrainingOptions(),
         TrainingOptions(degrees=30, shear=10),
@@ -47,13 +47,13 @@ SAMPLES = [LabelledImage(Path(str(number)), np.array([number, number], np.int32)
     ],
     ids=["upright", "turned", "perspective"],
 )
-def test_one_step_equals_the_canvas_up_to_interpolation(settings, seed):
+def test_one_step_equals_the_canvas_up_to_interpolation(options, seed):
     rng = np.random.default_rng(seed)
     tiles = mosaic([0, 1, 2, 3], SIDE, rng)
-    matrix = random_matrix(settings, rng, (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
-    picture, rows = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, PICTURES.__getitem__)
-    plain = compose_on_canvas(tiles, matrix, SIDE, PICTURES)
-    assert np.abs(picture.astype(int) - plain).mean() < 1.5
+    matrix = random_matrix(options, rng, (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
+    image, rows = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, PAGE_IMAGES.__getitem__)
+    plain = compose_on_canvas(tiles, matrix, SIDE, PAGE_IMAGES)
+    assert np.abs(image.astype(int) - plain).mean() < 1.5
     assert rows.shape[1] == 5
 
 
@@ -62,16 +62,16 @@ def test_boxes_equal_those_of_the_canvas(seed):
     """Turned tiles are drawn by the very matrix of the canvas; upright ones moved by at most a pixel."""
     rng = np.random.default_rng(seed)
     tiles = mosaic([0, 1, 2, 3], SIDE, rng)
-    for settings, within in ((TrainingOptions(degrees=20, shear=5, perspective=2e-4), 1e-4), (TrainingOptions(), 1.0)):
-        matrix = random_matrix(settings, np.random.default_rng(seed), (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
-        _, rows = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, PICTURES.__getitem__)
+    for options, within in ((TrainingOptions(degrees=20, shear=5, perspective=2e-4), 1e-4), (TrainingOptions(), 1.0)):
+        matrix = random_matrix(options, np.random.default_rng(seed), (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
+        _, rows = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, PAGE_IMAGES.__getitem__)
         expected = []
         for tile in tiles:
             place, covered = tile.place(SHAPES[tile.index])
             on_canvas = project(place, to_corners(BOX, SHAPES[tile.index]))
             low, high = np.array(covered[:2] * 2), np.array(covered[2:] * 2)
             visible = np.clip(project(matrix, np.clip(on_canvas, low, high)), 0, SIDE)
-            kept = worth_a_label(project(matrix, on_canvas), visible)
+            kept = keep_mask(project(matrix, on_canvas), visible)
             expected += [[tile.index, *box] for box in visible[kept]]
         assert len(rows) == len(expected) > 0
         np.testing.assert_allclose(rows, expected, atol=within)
@@ -83,9 +83,9 @@ def test_upright_tiles_meet_without_a_gap(seed):
     white = [np.full((SIDE, SIDE, 3), 255, np.uint8)] * 4
     tiles = mosaic([0, 1, 2, 3], SIDE, rng)
     matrix = random_matrix(TrainingOptions(translate=0), rng, (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
-    picture, _ = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, white.__getitem__)
-    rows, columns = np.nonzero((picture == 255).all(2))
-    block = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    image, _ = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, white.__getitem__)
+    rows, columns = np.nonzero((image == 255).all(2))
+    block = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     assert (block == 255).all()
 
 
@@ -95,7 +95,7 @@ def test_the_matrix_of_a_cut_tile_is_within_a_pixel_of_the_asked_one():
         (tile,) = single(0, (SIDE, SIDE))
         place, covered = tile.place(SHAPES[0])
         matrix = random_matrix(TrainingOptions(), rng, (SIDE, SIDE), (SIDE, SIDE))
-        drawn = draw(np.zeros((SIDE, SIDE, 3), np.uint8), PICTURES[0], place, covered, matrix)
+        drawn = draw(np.zeros((SIDE, SIDE, 3), np.uint8), PAGE_IMAGES[0], place, covered, matrix)
         corners = np.array([drawn.shown])
         assert np.abs(project(drawn.matrix, corners) - project(matrix @ place, corners)).max() <= 1
 
@@ -105,8 +105,8 @@ def test_nothing_is_drawn_outside_or_behind():
     area = Rectangle(0, 0, 240, 320)
     outside = np.array([[1, 0, 40], [0, 1, 0], [0, 0, 1.0]])
     behind = np.array([[1, 0, 0], [0, 1, 0], [0, 0, -1.0]])
-    assert draw(output, PICTURES[0], place, area, outside) is None
-    assert draw(output, PICTURES[0], place, area, behind) is None
+    assert draw(output, PAGE_IMAGES[0], place, area, outside) is None
+    assert draw(output, PAGE_IMAGES[0], place, area, behind) is None
     assert not output.any()
 
 
@@ -130,8 +130,8 @@ def test_a_box_half_behind_the_eye_is_what_is_seen_of_it():
         ((0, 0, 400, 3.9), (0, 0, 400, 3.9), False),
     ],
 )
-def test_boxes_worth_a_label(whole, visible, kept):
-    assert worth_a_label(np.array([whole], float), np.array([visible], float)).tolist() == [kept]
+def test_boxes_keep_mask(whole, visible, kept):
+    assert keep_mask(np.array([whole], float), np.array([visible], float)).tolist() == [kept]
 
 
 def test_fractions_and_corners_are_inverse():
@@ -140,12 +140,12 @@ def test_fractions_and_corners_are_inverse():
 
 
 def test_flips_move_boxes_and_pixels():
-    picture = np.zeros((10, 20, 3), np.uint8)
-    picture[1:3, 4:9] = 255
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[1:3, 4:9] = 255
     rows = np.array([[7, 4, 1, 9, 3.0]])
     for sideways in (False, True):
         for over in (False, True):
-            flipped, moved = flip(picture, rows, sideways=sideways, over=over)
+            flipped, moved = flip(image, rows, fliplr=sideways, flipud=over)
             ys, xs = np.nonzero(flipped[..., 0])
             assert moved.tolist() == [[7, xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]]
 
@@ -153,6 +153,6 @@ def test_flips_move_boxes_and_pixels():
 def test_blending_weighs_the_first():
     first = np.full((2, 2, 3), 100, np.uint8), np.ones((1, 5))
     second = np.full((2, 2, 3), 200, np.uint8), np.zeros((2, 5))
-    picture, rows = blend(first, second, 0.25)
-    assert (picture == 175).all()
+    image, rows = blend(first, second, 0.25)
+    assert (image == 175).all()
     assert rows[:, 0].tolist() == [1, 0, 0]

@@ -13,12 +13,12 @@ from backends.yolov5.training.options import TrainingOptions
 
 @pytest.mark.parametrize("gains", [(1.01, 1.5, 0.7), (0.99, 0.4, 1.4), (1.0, 1.0, 1.3)])
 def test_colours_are_changed_as_by_floats(gains):
-    picture = np.random.default_rng(0).integers(0, 256, (16, 40, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (16, 40, 3), dtype=np.uint8)
     planes = np.empty((3, 16, 40), np.uint8)
-    write_planes(picture.copy(), gains, planes)
+    write_planes(image.copy(), gains, planes)
     expected = np.empty((16, 40, 3))
     for place in np.ndindex(16, 40):
-        hue, saturation, value = colorsys.rgb_to_hsv(*(picture[place][::-1] / 255))
+        hue, saturation, value = colorsys.rgb_to_hsv(*(image[place][::-1] / 255))
         changed = (hue * gains[0] % 1, min(saturation * gains[1], 1), min(value * gains[2], 1))
         expected[place] = np.array(colorsys.hsv_to_rgb(*changed)) * 255
     difference = np.abs(planes.transpose(1, 2, 0) - expected)
@@ -27,10 +27,10 @@ def test_colours_are_changed_as_by_floats(gains):
 
 
 def test_no_gain_changes_nothing():
-    picture = np.random.default_rng(0).integers(0, 256, (16, 40, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (16, 40, 3), dtype=np.uint8)
     planes = np.empty((3, 16, 40), np.uint8)
-    write_planes(picture.copy(), (1, 1, 1), planes)
-    assert (planes == picture[..., ::-1].transpose(2, 0, 1)).all()
+    write_planes(image.copy(), (1, 1, 1), planes)
+    assert (planes == image[..., ::-1].transpose(2, 0, 1)).all()
 
 
 def test_gains_stay_in_range_and_are_one_where_nothing_is_asked():

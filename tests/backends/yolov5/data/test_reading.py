@@ -10,8 +10,8 @@ NAMES = {"v2": ("memory.max", "memory.current"), "v1": ("memory.limit_in_bytes",
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    5000 kB\nHugePages_Total:       0\n")
-    monkeypatch.setattr(memory, "MACHINE", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "GROUPS", (tmp_path,))
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CGROUPS", (tmp_path,))
     return tmp_path
 
 

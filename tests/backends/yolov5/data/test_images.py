@@ -1,4 +1,4 @@
-"""Boxes follow pixels; a draw alone decides a picture."""
+"""Boxes follow pixels; a draw alone decides a image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backends.yolov5.data.samples import Draw, LabelledImage
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.options import TrainingOptions
 from core.kinds.training import ImageCache
-from tests.backends.yolov5.data.made import COLOURS, PLAIN, rectangles, textures
+from tests.backends.yolov5.data.data_tools import COLOURS, PLAIN, rectangles, textures
 
 SIDE = 128
 UPRIGHT = {
@@ -27,10 +27,10 @@ UPRIGHT = {
 }
 
 
-def pictures_of(*, epochs=10, **changes):
+def images_of(*, epochs=10, **changes):
     samples, read = rectangles(6)
-    settings = replace(PLAIN, **changes)
-    return TrainingImages(samples, read, settings, imgsz=SIDE, epochs=epochs, seed=0)
+    options = replace(PLAIN, **changes)
+    return TrainingImages(samples, read, options, imgsz=SIDE, epochs=epochs, seed=0)
 
 
 def box_of_pixels(image, number):
@@ -43,13 +43,13 @@ def box_of_pixels(image, number):
     return (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if len(rows) else None
 
 
-def labels_and_pixels(pictures, draw):
+def labels_and_pixels(images, draw):
     """Corners of each label and of the pixels of its colour; not of a sample that a mosaic shows twice."""
     seen = []
-    files = pictures.read
-    pictures.read = lambda index: seen.append(index) or files(index)
-    image, targets = pictures[draw]
-    pictures.read = files
+    files = images.read
+    images.read = lambda index: seen.append(index) or files(index)
+    image, targets = images[draw]
+    images.read = files
     for number, cx, cy, width, height in targets.numpy():
         if seen.count(int(number)) == 1:
             corners = np.array([cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]) * SIDE
@@ -58,9 +58,9 @@ def labels_and_pixels(pictures, draw):
             yield corners, np.array(found)
 
 
-def check_boxes(pictures, draw, within=1.5):
+def check_boxes(images, draw, within=1.5):
     """Every label against the pixels of its colour; gives how many were compared."""
-    pairs = list(labels_and_pixels(pictures, draw))
+    pairs = list(labels_and_pixels(images, draw))
     for corners, found in pairs:
         assert np.abs(corners - found).max() <= within, (draw, corners, found)
     return len(pairs)
@@ -68,8 +68,8 @@ def check_boxes(pictures, draw, within=1.5):
 
 @pytest.mark.parametrize("name", UPRIGHT)
 def test_boxes_follow_pixels(name):
-    pictures = pictures_of(**UPRIGHT[name])
-    assert sum(check_boxes(pictures, Draw(epoch, index)) for epoch in range(8) for index in range(6)) >= 40
+    images = images_of(**UPRIGHT[name])
+    assert sum(check_boxes(images, Draw(epoch, index)) for epoch in range(8) for index in range(6)) >= 40
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_boxes_follow_pixels(name):
     ids="-".join,
 )
 def test_boxes_hold_pixels_that_are_turned(changes):
-    """The smallest box around a rectangle's turned corners holds its pixels, wherever the picture's edge cuts it."""
-    pictures, compared = pictures_of(**changes), 0
+    """The smallest box around a rectangle's turned corners holds its pixels, wherever the image's edge cuts it."""
+    images, compared = images_of(**changes), 0
     for epoch in range(8):
         for index in range(6):
-            for corners, found in labels_and_pixels(pictures, Draw(epoch, index)):
+            for corners, found in labels_and_pixels(images, Draw(epoch, index)):
                 assert (corners[:2] <= found[:2] + 1.5).all(), (epoch, index)
                 assert (corners[2:] >= found[2:] - 1.5).all(), (epoch, index)
                 compared += 1
@@ -96,21 +96,21 @@ def test_boxes_hold_pixels_that_are_turned(changes):
 
 
 def test_a_turned_rectangle_inside_touches_all_sides_of_its_box():
-    picture = np.zeros((100, 100, 3), np.uint8)
-    picture[40:60, 30:70] = COLOURS[0]
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[40:60, 30:70] = COLOURS[0]
     sample = LabelledImage(Path("a"), np.zeros(1, np.int32), np.array([[0.5, 0.5, 0.4, 0.2]], np.float32))
-    settings = replace(PLAIN, degrees=180.0, shear=10.0)
-    pictures = TrainingImages([sample], lambda path: picture, settings, imgsz=SIDE, epochs=1, seed=0)
-    assert sum(check_boxes(pictures, Draw(0, 0, position), within=2) for position in range(40)) == 40
+    options = replace(PLAIN, degrees=180.0, shear=10.0)
+    images = TrainingImages([sample], lambda path: image, options, imgsz=SIDE, epochs=1, seed=0)
+    assert sum(check_boxes(images, Draw(0, 0, position), within=2) for position in range(40)) == 40
 
 
 def test_nothing_changed_is_the_letterbox_in_rgb():
-    picture = np.random.default_rng(0).integers(0, 256, (SIDE // 2, SIDE, 3), dtype=np.uint8)
+    source = np.random.default_rng(0).integers(0, 256, (SIDE // 2, SIDE, 3), dtype=np.uint8)
     sample = LabelledImage(Path("a"), np.array([3], np.int32), np.array([[0.5, 0.25, 0.5, 0.5]], np.float32))
-    pictures = TrainingImages([sample], lambda path: picture, PLAIN, imgsz=SIDE, epochs=1, seed=0)
-    image, targets = pictures[Draw(0, 0)]
+    images = TrainingImages([sample], lambda path: source, PLAIN, imgsz=SIDE, epochs=1, seed=0)
+    image, targets = images[Draw(0, 0)]
     inside = slice(SIDE // 4, SIDE // 4 + SIDE // 2)
-    assert (image[:, inside].numpy() == picture[..., ::-1].transpose(2, 0, 1)).all()
+    assert (image[:, inside].numpy() == source[..., ::-1].transpose(2, 0, 1)).all()
     assert (image[:, : SIDE // 4] == 114).all()
     assert (image[:, inside.stop :] == 114).all()
     np.testing.assert_allclose(targets.numpy(), [[3, 0.5, 0.375, 0.5, 0.25]], atol=1e-6)
@@ -118,17 +118,17 @@ def test_nothing_changed_is_the_letterbox_in_rgb():
 
 
 def test_close_mosaic_and_rectangles_end_mosaics():
-    pictures = pictures_of(mosaic=1.0, epochs=10, close_mosaic=3)
-    assert any(len(pictures[Draw(6, index)][1]) > 1 for index in range(6))
+    images = images_of(mosaic=1.0, epochs=10, close_mosaic=3)
+    assert any(len(images[Draw(6, index)][1]) > 1 for index in range(6))
     for draw in [Draw(epoch, index) for epoch in (7, 9) for index in range(6)]:
-        assert pictures[draw][1][:, 0].tolist() == [draw.index]
-    image, targets = pictures[Draw(0, 2, 0, (96, 64))]
+        assert images[draw][1][:, 0].tolist() == [draw.index]
+    image, targets = images[Draw(0, 2, 0, (96, 64))]
     assert image.shape == (3, 96, 64)
     assert targets[:, 0].tolist() == [2]
 
 
 def test_mixup_shows_the_boxes_of_two_mosaics():
-    plain, mixed = pictures_of(mosaic=1.0), pictures_of(mosaic=1.0, mixup=1.0)
+    plain, mixed = images_of(mosaic=1.0), images_of(mosaic=1.0, mixup=1.0)
     draws = [Draw(0, index) for index in range(6)]
     assert sum(len(mixed[draw][1]) for draw in draws) > 1.5 * sum(len(plain[draw][1]) for draw in draws)
     assert all((mixed[draw][1][: len(plain[draw][1])] == plain[draw][1]).all() for draw in draws)
@@ -152,12 +152,12 @@ def test_the_draw_alone_decides():
 
 @pytest.mark.parametrize("options", [TrainingOptions(mixup=1.0), TrainingOptions(degrees=9, perspective=1e-3)])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (700, 1)])
-def test_pictures_of_a_pixel_and_without_labels(shape, options):
-    picture = np.full((*shape, 3), 200, np.uint8)
+def test_images_of_a_pixel_and_without_labels(shape, options):
+    source = np.full((*shape, 3), 200, np.uint8)
     sample = LabelledImage(Path("a"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
-    pictures = TrainingImages([sample], lambda path: picture, options, imgsz=64, epochs=2, seed=0)
+    images = TrainingImages([sample], lambda path: source, options, imgsz=64, epochs=2, seed=0)
     for position in range(20):
-        image, targets = pictures[Draw(0, 0, position)]
+        image, targets = images[Draw(0, 0, position)]
         assert image.shape == (3, 64, 64)
         assert targets.shape == (0, 5)
 
@@ -170,47 +170,47 @@ def test_what_is_not_seen_is_never_read():
         seen.append(path)
         return read(path)
 
-    pictures = TrainingImages(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
+    images = TrainingImages(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
     for index in range(40):
-        pictures[Draw(0, index)]
+        images[Draw(0, index)]
     assert 80 < len(seen) < 160
 
 
 def test_a_mosaic_keeps_the_sample_it_is_of_among_random_ones():
     samples, read = rectangles(50)
     used = []
-    pictures = TrainingImages(samples, lambda path: used.append(path) or read(path), replace(PLAIN, mosaic=1.0),
+    images = TrainingImages(samples, lambda path: used.append(path) or read(path), replace(PLAIN, mosaic=1.0),
                                 imgsz=64, epochs=1, seed=0)  # fmt: skip
     for index in range(50):
         used.clear()
-        pictures[Draw(0, index)]
+        images[Draw(0, index)]
         assert Path(f"{index}.png") in used
 
 
-def test_an_unreadable_picture_is_named():
+def test_an_unreadable_image_is_named():
     def unreadable(path):
         raise OSError("the file is empty")
 
     sample = LabelledImage(Path("some/where.jpg"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
-    pictures = TrainingImages([sample], unreadable, PLAIN, imgsz=64, epochs=1, seed=0)
+    images = TrainingImages([sample], unreadable, PLAIN, imgsz=64, epochs=1, seed=0)
     with pytest.raises(TrainingError, match=r"'some/where.jpg' \(the file is empty\)"):
-        pictures[Draw(0, 0)]
+        images[Draw(0, 0)]
 
 
-def test_pictures_in_memory_give_the_same_bytes():
+def test_images_in_memory_give_the_same_bytes():
     samples, read = textures(6, sizes=(40, 300))
     direct, cached = (
         TrainingImages(samples, read, TrainingOptions(), imgsz=96, epochs=1, seed=0, cache=cache)
         for cache in ImageCache
     )
-    kept = cached.read.pictures
-    assert [picture.nbytes for picture in kept] == [direct.read(index).nbytes for index in range(6)]
+    kept = cached.read.images
+    assert [image.nbytes for image in kept] == [direct.read(index).nbytes for index in range(6)]
     for index in range(6):
         assert (direct[Draw(0, index)][0] == cached[Draw(0, index)][0]).all()
         assert (direct[Draw(0, index)][1] == cached[Draw(0, index)][1]).all()
 
 
-def test_pictures_that_do_not_fit_the_memory_are_refused(monkeypatch):
+def test_images_that_do_not_fit_the_memory_are_refused(monkeypatch):
     samples, read = textures(6)
     monkeypatch.setattr("backends.yolov5.data.reading.available_memory", lambda: 1000)
     with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 images") as caught:
@@ -218,13 +218,13 @@ def test_pictures_that_do_not_fit_the_memory_are_refused(monkeypatch):
     assert "cache=none" in caught.value.hint
 
 
-@pytest.mark.parametrize("beside", [1, 2])
-def test_pictures_that_every_process_keeps_are_counted_for_each(monkeypatch, beside):
+@pytest.mark.parametrize("local_world_size", [1, 2])
+def test_images_that_every_process_keeps_are_counted_for_each(monkeypatch, local_world_size):
     samples, read = textures(6)
-    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": ImageCache.ram, "beside": beside}
-    size = sum(picture.nbytes for picture in TrainingImages(samples, read, PLAIN, **options).read.pictures)
+    options = {"imgsz": 96, "epochs": 1, "seed": 0, "cache": ImageCache.ram, "local_world_size": local_world_size}
+    size = sum(image.nbytes for image in TrainingImages(samples, read, PLAIN, **options).read.images)
     monkeypatch.setattr("backends.yolov5.data.reading.available_memory", lambda: round(2 * size / 0.9))
-    if beside == 1:
+    if local_world_size == 1:
         TrainingImages(samples, read, PLAIN, **options)
         return
     with pytest.raises(TrainingError, match=r"for 6 images at 96 pixels in each of 2 processes; 0\.0 GiB are"):
