@@ -26,7 +26,6 @@ TENSORRT = Product(
     packages=r"tensorrt(-cu\d\d)?(-bindings|-libs)?",
     install="tensorrt-cu13",
     library="nvinfer",
-    older=" (tensorrt-cu12 for CUDA 12)",
 )
 
 
