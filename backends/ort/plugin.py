@@ -27,7 +27,7 @@ def probe() -> Availability:
 
 
 def load(options: OrtOptions) -> OrtRuntime:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.ort.runtime import OrtRuntime
 
     return OrtRuntime(options)

@@ -1,4 +1,4 @@
-"""The heavy half of the runtime ``onnxruntime``."""
+"""The implementation of the runtime ``onnxruntime``."""
 
 from __future__ import annotations
 

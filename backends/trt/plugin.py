@@ -56,7 +56,7 @@ def check_build(options: TrtOptions) -> Iterable[HooklineError]:
 
 
 def load(options: TrtOptions) -> TensorRt:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trt.runtime import TensorRt
 
     return TensorRt(options)

@@ -1,4 +1,4 @@
-"""The heavy half of the runtime ``tensorrt``."""
+"""The implementation of the runtime ``tensorrt``."""
 
 from __future__ import annotations
 

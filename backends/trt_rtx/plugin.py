@@ -61,7 +61,7 @@ def check_device(device: str) -> Iterable[HooklineError]:
 
 
 def load(options: TrtRtxOptions) -> TensorRtRtx:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trt_rtx.runtime import TensorRtRtx
 
     return TensorRtRtx(options)

@@ -1,4 +1,4 @@
-"""The heavy half of the runtime ``tensorrt_rtx``."""
+"""The implementation of the runtime ``tensorrt_rtx``."""
 
 from __future__ import annotations
 

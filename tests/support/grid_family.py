@@ -76,7 +76,7 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
 
 
 def family(**changes: Any) -> ModelFamily:
-    """The descriptor; its heavy half is none unless ``load`` is given."""
+    """The descriptor; it has no implementation unless ``load`` is given."""
     given: dict[str, Any] = {
         "name": "grid",
         "summary": "no anchors",
