@@ -24,7 +24,7 @@ def probe() -> Availability:
 
 
 def load() -> OpenCvProcessor:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.cv.processor import OpenCvProcessor
 
     return OpenCvProcessor()

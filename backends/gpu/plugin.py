@@ -49,7 +49,7 @@ def check_device(device: str) -> Iterable[HooklineError]:
 
 
 def load() -> CupyProcessor:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.gpu.cupy_device import CupyDevice
     from backends.gpu.processor import CupyProcessor
 

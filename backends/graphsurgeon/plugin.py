@@ -22,21 +22,21 @@ def operators(options: YoloLayerOptions) -> CustomOperators:
 
 
 def load_yolo_layer(options: YoloLayerOptions) -> YoloLayerGraft:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 
     return YoloLayerGraft(options)
 
 
 def load_onnx() -> OnnxGraft:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.graphsurgeon.yolo_layer import OnnxGraft
 
     return OnnxGraft()
 
 
 def load_qdq() -> QdqQuantizer:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.graphsurgeon.qdq import QdqQuantizer
 
     return QdqQuantizer()
