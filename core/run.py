@@ -12,15 +12,20 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below prints no traceback
 
-import os
 import sys
+
+from core.process.installation import unsupported_system
+
+if __name__ == "__main__" and (problem := unsupported_system()):
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(2)
+
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.errors import HooklineError
-from core.execution.job import job
 from core.execution.outcome import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, outcome
-from core.execution.run_directory import remember_directories
 from core.execution.setup import disabled_plugins, plugins_without
 from core.files.paths import check_working_directory
 from core.files.quoting import command
@@ -101,6 +106,8 @@ def _through_hydra(plugins: Plugins) -> int:
 
     from core.config.compose import register
     from core.config.explain import explained
+    from core.execution.job import job
+    from core.execution.run_directory import remember_directories
     from core.files.regular_file import disk_errors
     from core.masking import masked_yaml
 

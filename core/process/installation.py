@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,14 @@ MARKED = {"conf": "config.yaml"}
 """Per package a file besides ``__init__.py`` that contains the name hookline and that others may overwrite."""
 HOME = Path(__file__).resolve().parents[2]
 REINSTALL = f"uninstall it and run `pip install --force-reinstall {NAME}`, or install {NAME} into its own environment"
+
+
+def unsupported_system() -> str:
+    """Return why hookline does not run on this operating system, in one line; empty on Linux."""
+    if sys.platform == "linux":
+        return ""
+    way = "on Windows use WSL 2" if sys.platform == "win32" else "use a Linux machine or container"
+    return f"{NAME} runs on Linux only, and this is {platform.system() or sys.platform}; {way} (docs/installation.md)"
 
 
 def replaced_package() -> str:
@@ -41,6 +51,8 @@ def overwritten_file() -> str:
 
     It is slower than :func:`replaced_package`; call it only if a package of hookline cannot be imported.
     """
+    import importlib.metadata
+
     for file in _changed_files():
         for other in importlib.metadata.distributions():
             if other.name != NAME and any(str(item) == file for item in other.files or ()):
@@ -63,12 +75,16 @@ def _names_hookline(file: Path) -> bool:
 
 
 def _owners(name: str) -> str:
+    import importlib.metadata
+
     others = set(importlib.metadata.packages_distributions().get(name, ())) - {NAME}
     return f" ({', '.join(sorted(others))})" if others else ""
 
 
 def _changed_files() -> Iterator[str]:
     """Yield the files that do not have their installed size; none for an editable installation."""
+    import importlib.metadata
+
     try:
         files = importlib.metadata.distribution(NAME).files or []
     except importlib.metadata.PackageNotFoundError:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from core.files.regular_file import open_regular
+
+if TYPE_CHECKING:
+    import sqlite3
 
 CACHE_NAME = "digests.sqlite"
 COLUMNS = "path BLOB, state TEXT, sha256 TEXT"
@@ -155,6 +157,8 @@ def open_cache(file: Path, table: str, columns: str, key: str) -> sqlite3.Connec
     Returns:
         The connection, which the caller closes; None if the file can be neither opened nor made.
     """
+    import sqlite3
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -169,6 +173,8 @@ def open_cache(file: Path, table: str, columns: str, key: str) -> sqlite3.Connec
 
 
 def _opened(file: Path, table: str, columns: str, key: str) -> sqlite3.Connection:
+    import sqlite3
+
     names = ", ".join(column.split()[0] for column in columns.split(","))
     connection = sqlite3.connect(file, timeout=LOCK_SECONDS)
     try:
@@ -183,4 +189,6 @@ def _opened(file: Path, table: str, columns: str, key: str) -> sqlite3.Connectio
 
 def _in_use(error: sqlite3.DatabaseError) -> bool:
     """Return whether the file may be intact: another process has locked it, or the disk fails."""
+    import sqlite3
+
     return isinstance(error, sqlite3.OperationalError) and not str(error).startswith("no such column")

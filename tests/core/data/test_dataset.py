@@ -168,7 +168,7 @@ def test_background(tmp_path: Path, text: str | None) -> None:
         ("0 .5 .5 .1", "has 4 values: '0 .5 .5 .1'"),
         ("0 .1 .1 .2 .2 .3 .3", r"has 7 values \(a polygon\?\)"),
         ("0 .5 .5 .1 .1 0 .5 .5 .1 .1", "has 10 values"),
-        ("0 .5 .5 .1 x", "is not numbers"),
+        ("0 .5 .5 .1 x", "has a value that is not a number"),
         ("2 .5 .5 .1 .1", r"has class 2, but the data set has 2 classes \(0 to 1\)"),
         ("-1 .5 .5 .1 .1", "has class -1"),
         ("0.5 .5 .5 .1 .1", "has class 0.5"),

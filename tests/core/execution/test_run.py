@@ -104,7 +104,8 @@ def test_help_shows_stages_options_and_three_examples(run: Run) -> None:
 def test_start_imports_nothing_heavy(run: Run, repo_root: Path) -> None:
     code = (
         "import sys; sys.argv = ['run', '--help']; from core.run import main; main();"
-        "heavy = {'torch', 'onnx', 'onnxruntime', 'onnx_graphsurgeon', 'cv2', 'av', 'numpy', 'hydra', 'rich'};"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'onnx_graphsurgeon', 'cv2', 'av', 'numpy', 'hydra', 'omegaconf', "
+        "'filelock', 'sqlite3', 'rich'};"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, text=True, check=False)
