@@ -148,7 +148,7 @@ def test_check_reports_problems_before_a_run(tmp_path: Path) -> None:
     (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS))
     assert str(missing).startswith("no data set is given; give data=<data.yaml>")
     (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS))
-    assert "no data set file" in str(wrong)
+    assert "does not exist" in str(wrong)
     good = write_dataset(tmp_path / "set", {"val": {"a": []}})
     assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS))) == []
 
