@@ -31,7 +31,7 @@ The outputs are on the device of the session and only valid during the call.
 
 
 @dataclass(frozen=True)
-class Seen:
+class EvaluatedImage:
     """An evaluated image.
 
     Attributes:
@@ -51,24 +51,24 @@ class Evaluation:
     """Result of :func:`evaluate_session`.
 
     Attributes:
-        pictures: The evaluated images in the order of the samples, without unreadable ones.
+        images: The evaluated images in the order of the samples, without unreadable ones.
         clock: Seconds by phase. Reading and preparing overlap the other phases; the phase ``read`` is the time of
             waiting for the next image.
         wall: Seconds from the first image to the last.
     """
 
-    pictures: list[Seen] = field(default_factory=list)
+    images: list[EvaluatedImage] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     wall: float = 0.0
 
     def add(self, batch: DetectedBatch) -> None:
         """Add the images of a batch."""
         for frame, found in zip(batch.frames, batch.found, strict=True):
-            self.pictures.append(Seen(frame.index, frame.picture.shape[0], frame.picture.shape[1], found))
+            self.images.append(EvaluatedImage(frame.index, frame.picture.shape[0], frame.picture.shape[1], found))
 
     def milliseconds(self) -> dict[str, float]:
         """Return milliseconds per image by phase."""
-        count = max(len(self.pictures), 1)
+        count = max(len(self.images), 1)
         return {phase: 1000 * self.clock.seconds.get(phase, 0.0) / count for phase in PHASES}
 
 
@@ -129,7 +129,7 @@ def evaluate_session(
                 advance(len(item.frames))
     result.wall = time.perf_counter() - start
     tolerance.conclude()
-    result.pictures.sort(key=lambda seen: seen.index)
+    result.images.sort(key=lambda seen: seen.index)
     return result
 
 
