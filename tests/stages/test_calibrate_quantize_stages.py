@@ -82,7 +82,9 @@ def test_table_holds_the_range_of_every_activation(context, model, folder):
     found = ranges_of(table)
     assert (table.method, table.pictures, found.pictures) == ("minmax", 6, 6)
     (note,) = table.notes
-    assert note.startswith("calibrated on 6 images: ranges of fewer than 32 often cut activations of other images")
+    assert note.startswith(
+        "calibrated on 6 images: ranges of fewer than 32 images often cut activations of other images"
+    )
     graph = onnx.load(model.path).graph
     assert set(found.tensors) == {"images", *(name for node in graph.node for name in node.output)}
     feeds = np.concatenate([np.round(item * 255) / 255 for item in pictures(6)[:, None]]).astype(np.float32)
