@@ -1,4 +1,4 @@
-"""From a GPU that NVML told to its number in CUDA."""
+"""Map a GPU of NVML to its CUDA device number."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from cuda_plugins import loading
 
 
 def cuda_number(gpu: Gpu) -> int:
-    """The number by which CUDA knows a GPU in this process, where it is started by that.
+    """Return the CUDA device number of a GPU in this process. Starts CUDA.
 
     Raises:
-        UnavailableError: CuPy is not there, or CUDA does not see the GPU.
+        UnavailableError: CuPy is not installed, or CUDA does not see the GPU.
     """
-    prepare_environment(gpu)  # names an instance of MIG to CUDA, which the import starts
+    prepare_environment(gpu)  # selects a MIG instance before the import starts CUDA
     return ordinal(gpu, loading.import_cupy().cuda.runtime)
 
 
 def chosen_number(device: str) -> int:
-    """The same for the GPU that ``device=`` chooses: for ``auto`` the one with most free memory.
+    """Return the CUDA device number of the GPU that ``device=`` names; ``auto``: the one with most free memory.
 
     Raises:
-        HooklineError: It is not there, or CuPy cannot use it.
+        HooklineError: The GPU does not exist, or CuPy cannot use it.
     """
     return cuda_number(choose(device))

@@ -123,7 +123,7 @@ def test_without_cupy(cupy, monkeypatch):
 
 def test_without_a_gpu(cupy):
     cupy.devices = 0
-    with pytest.raises(UnavailableError, match="finds no GPU; is CUDA_VISIBLE_DEVICES empty"):
+    with pytest.raises(UnavailableError, match="finds no GPU; check CUDA_VISIBLE_DEVICES"):
         loading.launch(LAUNCH, 0)
 
 

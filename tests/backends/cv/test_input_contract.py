@@ -73,7 +73,7 @@ def by_twin(case: Case) -> np.ndarray:
     place = placement(*case.picture.shape[:2], contract, upscale=case.upscale, fit=case.fit)
     (image,) = twin.letterbox(
         [case.picture],
-        [twin.Place(*resized_size(place), place.top, place.left)],
+        [twin.LetterboxPlacement(*resized_size(place), place.top, place.left)],
         height=contract.height,
         width=contract.width,
         border=contract.pad_value,

@@ -335,7 +335,7 @@ def test_the_run_tells_its_device(tmp_path):
     context, _ = make_context(tmp_path, processors=[cupy, opencv])
     found = replace(context, device="cuda:3").processor("cupy")
     assert isinstance(found, CupyProcessor)
-    assert found.word == "cuda:3"
+    assert found.choice == "cuda:3"
     assert isinstance(replace(context, device="cuda:3").processor("opencv"), OpenCvProcessor)
 
 

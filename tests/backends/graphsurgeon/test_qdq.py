@@ -326,9 +326,9 @@ def test_the_model_given_is_not_changed(model, ranges, style):
 
 
 def test_missing_or_broken_ranges_name_the_tensor(model, ranges):
-    with pytest.raises(HooklineError, match=r"no range of tensor 'b2\.x'"):
+    with pytest.raises(HooklineError, match=r"no range for tensor 'b2\.x'"):
         insert_qdq(model, {name: value for name, value in ranges.items() if name != "b2.x"}, STYLE)
-    with pytest.raises(HooklineError, match=r"range of tensor 'deep\.y' that is not finite"):
+    with pytest.raises(HooklineError, match=r"range of tensor 'deep\.y' .* is not finite"):
         insert_qdq(model, ranges | {"deep.y": full_range(0.0, float("nan"))}, TENSORRT)
 
 
