@@ -25,7 +25,7 @@ def centred(picture, height, width):
 
 
 def run(device, pictures, places, *, height, width, half=False, padding=0, **options):
-    """Launch over pictures with ``padding`` bytes of rubbish after each row, into memory that holds rubbish."""
+    """Launch over images with ``padding`` garbage bytes after each row, into garbage memory."""
     memories, described = [], []
     for picture in pictures:
         rows, columns = picture.shape[:2]

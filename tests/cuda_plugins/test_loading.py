@@ -1,4 +1,4 @@
-"""What a launch asks of CuPy, by a CuPy that writes it down."""
+"""The CuPy calls of a launch, with a CuPy that records them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CudaError(Exception):
 
 
 class Cupy(ModuleType):
-    """Notes compilations and launches; any other call on it fails."""
+    """Records compilations and launches; any other call fails."""
 
     def __init__(self) -> None:
         super().__init__("cupy")

@@ -1,4 +1,4 @@
-"""Arrays of a device by what they say of themselves."""
+"""Device arrays from their ``__cuda_array_interface__``, and CUDA errors as messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quantiser of files: precisions, metadata, and tables that do not fit."""
+"""The quantizer ``qdq``: precisions, metadata, and tables that do not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decode grafts: what they append, and that ONNX Runtime computes what the twin does."""
+"""The decode grafts: the appended graph, and its results in ONNX Runtime against the twin."""
 
 from __future__ import annotations
 
