@@ -58,7 +58,7 @@ class Hooks(pluggy.PluginManager):
         """
         if former := next((name for name, item in self._stand_ins.items() if item.plugin is plugin), ""):
             raise Fault(f"it is already loaded as '{former}'")
-        stand_in = ContainedHooks(plugin, origin, lambda line: self.warn(line))
+        stand_in = ContainedHooks(plugin, origin, lambda line: self.warn(line))  # noqa: PLW0108 - warn may be replaced later
         for name in stand_in.hooks:
             if not hasattr(hookspecs, name):
                 problem = unknown("hook", name, (item for item in vars(hookspecs) if item.startswith(PREFIX)))

@@ -335,7 +335,7 @@ def test_precision_says_what_is_needed(context, model):
     assert set(select_for_precision(quantising(Precision.int8), context[0])) == {OnnxModel, CalibrationTable}
     assert set(select_for_precision(quantising(Precision.fp16), context[0])) == {OnnxModel}
     classic = replace(model, layout="classic")
-    with pytest.raises(HooklineError, match=r"layout classic cannot become fp16; .*export\.layout=heads"):
+    with pytest.raises(HooklineError, match=r"layout classic cannot be converted to fp16; .*export\.layout=heads"):
         quantize(quantising(Precision.fp16), classic, None, context[0])
     same = quantize(quantising(Precision.fp32), model, None, context[0])
     np.testing.assert_array_equal(run(same.path, pictures(1))[0], run(Path(model.path), pictures(1))[0])

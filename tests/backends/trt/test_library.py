@@ -1,4 +1,4 @@
-"""Finding the module, what it can do, and what it says."""
+"""Importing TensorRT, its capabilities, and its log."""
 
 from __future__ import annotations
 
