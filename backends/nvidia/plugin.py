@@ -16,7 +16,7 @@ _CHECKS = (
     ("nvidia_driver", GPU, "nvidia.driver:driver", "kernel module, libcuda, its CUDA version; containers, WSL, Jetson"),
     ("nvidia_gpus", GPU, "nvidia.checks:gpus", "NVML, its GPUs with capability, memory and MIG, /dev/nvidia-uvm"),
     ("cuda_visible", GPU, "nvidia.checks:visible_devices", "CUDA_VISIBLE_DEVICES names GPUs of this machine"),
-    ("cuda_loading", GPU, "nvidia.checks:module_loading", "CUDA_MODULE_LOADING, and CUDA_LAUNCH_BLOCKING left on"),
+    ("cuda_loading", GPU, "nvidia.checks:module_loading", "CUDA_MODULE_LOADING: kernels load when they are used"),
     ("cuda_majors", CUDA, "nvidia.cuda:majors", "one CUDA for PyTorch, CuPy and TensorRT, supported by the driver"),
     ("nvrtc", CUDA, "nvidia.cuda:nvrtc", "NVRTC of CuPy's CUDA version, and the headers of CUDA"),
     ("cupy", CUDA, "nvidia.cuda:cupy", "one CuPy package, which can be imported"),

@@ -1,4 +1,4 @@
-"""Resolve what the user asked for, and examine the registered runtimes and processors."""
+"""Resolve the target of the diagnosis, and examine the registered runtimes and processors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def resolve_target(config: DoctorConfig, context: RunContext) -> tuple[Target, l
 
 
 def examine_parts(asked: Target, context: RunContext) -> Iterator[Examined]:
-    """Yield whether the parts that were asked for work on the device, and whether each part can be used here."""
+    """Yield whether the parts of the target work on the device, and whether each part can be used here."""
     for kind, name in (("runtimes", asked.backend), ("processors", asked.processor)):
         if name:
             findings = _on_device(kind, context.registry.get(_KINDS[kind][0], name), context)

@@ -1,4 +1,4 @@
-"""A machine made of files: its /proc and /dev, its packages, its native libraries."""
+"""A host made of files: its /proc and /dev, its packages, its native libraries."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from core.kinds.check import Finding, State, Target
 GCC = shutil.which("gcc")
 
 MODULE = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (builder@host)"
-"""What /proc/driver/nvidia/version says."""
+"""Content of /proc/driver/nvidia/version."""
 UUIDS = ("GPU-11111111-aaaa-bbbb-cccc-000000000000", "GPU-22222222-aaaa-bbbb-cccc-000000000000")
 
 
 def asked(tmp_path: Path, **words: str) -> Target:
-    """What a check is asked; ``device=cuda:1`` and so on change it."""
+    """The target of a check; ``device=cuda:1`` and so on change it."""
     return Target(
         words.get("backend", "tensorrt"),
         words.get("processor", "cupy"),
@@ -31,7 +31,7 @@ def asked(tmp_path: Path, **words: str) -> Target:
 
 
 class Machine:
-    """Grows file by file; :meth:`here` is what the checks look at."""
+    """Grows file by file; :meth:`here` is the host that the checks examine."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -59,7 +59,7 @@ class Machine:
         return folder
 
     def module(self, name: str, code: str) -> None:
-        """A Python module that can be imported, or whose import fails."""
+        """A Python module with this code."""
         (self.site / f"{name}.py").write_text(code)
 
     def gpus(self, count: int = 1) -> None:
@@ -79,7 +79,7 @@ class Machine:
             self.write(f"/sys/bus/pci/devices/{address}/class", f"{kind}\n")
 
     def driver_library(self, cuda: int = 13000, version: str = "580.95.05", folder: str = "/usr/lib64") -> Path:
-        """``libcuda.so.1`` that says it serves ``cuda``."""
+        """``libcuda.so.1`` that reports support of ``cuda``."""
         path = self.root / folder.lstrip("/") / f"libcuda.so.{version}"
         library(path, f"int cuDriverGetVersion(int *v) {{ *v = {cuda}; return 0; }}")
         path.with_name("libcuda.so.1").symlink_to(path.name)
@@ -106,7 +106,7 @@ def import_from(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def states(findings: Iterable[Finding]) -> dict[str, State]:
-    """Subject -> state; also sees to it that everything that is not fine says what to do, in one line."""
+    """Subject -> state; also checks that everything that is not fine has a remedy, in one line."""
     found = list(findings)
     assert all(finding.remedy for finding in found if finding.state is not State.ok)
     assert not any(os.linesep in finding.remedy + finding.found for finding in found)
