@@ -22,8 +22,7 @@ from core.model_facts import Precision
 from core.plugins.loading import load_plugins
 from stages.doctor import check, doctor
 from stages.doctor.config import DoctorConfig
-from stages.doctor.report import rendered
-from stages.doctor.target import Examined
+from stages.doctor.report import Examined, rendered
 from tests.support.stage_tools import Memory, make_context
 
 YES = Availability(usable=True, reason="it is here")
