@@ -17,9 +17,9 @@ _CHECKS = (
     ("nvidia_gpus", GPU, "nvidia.checks:gpus", "NVML, its GPUs with capability, memory and MIG, /dev/nvidia-uvm"),
     ("cuda_visible", GPU, "nvidia.checks:visible_devices", "CUDA_VISIBLE_DEVICES names GPUs of this machine"),
     ("cuda_loading", GPU, "nvidia.checks:module_loading", "CUDA_MODULE_LOADING: kernels load when they are used"),
-    ("cuda_majors", CUDA, "nvidia.cuda:majors", "one CUDA for PyTorch, CuPy and TensorRT, supported by the driver"),
-    ("nvrtc", CUDA, "nvidia.cuda:nvrtc", "NVRTC of CuPy's CUDA version, and the headers of CUDA"),
-    ("cupy", CUDA, "nvidia.cuda:cupy", "one CuPy package, which can be imported"),
+    ("cuda_majors", CUDA, "nvidia.checks:majors", "one CUDA for PyTorch, CuPy and TensorRT, supported by the driver"),
+    ("nvrtc", CUDA, "nvidia.checks:nvrtc", "NVRTC of CuPy's CUDA version, and the headers of CUDA"),
+    ("cupy", CUDA, "nvidia.checks:cupy", "one CuPy package, which can be imported"),
     ("tensorrt", "tensorrt", "trt.library:tensorrt", "TensorRT, its libraries and builder resource, of one release"),
     ("tensorrt_rtx", "tensorrt_rtx", "trt_rtx.plugin:tensorrt_rtx", "TensorRT-RTX and its library, of one release"),
 )
