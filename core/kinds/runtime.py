@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ActivationRecorder(Protocol):
-    """A float32 model whose activations can be observed, for calibration.
+    """A float32 model that exposes its activations, for calibration.
 
     Attributes:
         tensors: Names of the tensors that ``run`` yields: the input, and every float32 tensor of the ONNX graph that
@@ -127,8 +127,8 @@ class Runtime(DevicePart[RuntimeBackend]):
         operators: Non-standard ONNX operators that it implements, e.g. ``YoloLayer_TRT``.
         functions: It runs model-local ONNX functions.
         engine_suffix: File suffix of its engines, and of ``BuildJob.target``, e.g. ``.engine``.
-        other_suffixes: Further file suffixes of its engines. A file with one of them is reported as an engine whose
-            sidecar is missing.
+        other_suffixes: Further file suffixes of its engines. A file with one of them and without a sidecar is reported
+            as an engine with a missing sidecar.
         shapes: It supports ``build.batch`` and ``build.imgsz``, numbers or ranges. Otherwise the plan refuses them.
         calibrates: ``calibrates(options)`` returns the ``CalibrationInput`` that it needs to quantise a float32 model
             itself for ``precision=int8``: ``none``, ``images`` or ``table``. With ``images`` or ``table``, the stage

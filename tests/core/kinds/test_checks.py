@@ -1,4 +1,4 @@
-"""Findings say what to do; checks are loaded when they are needed."""
+"""Findings need a remedy; the functions of checks are imported on first use."""
 
 from __future__ import annotations
 
