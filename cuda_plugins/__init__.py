@@ -1,1 +1,1 @@
-"""CUDA kernels and TensorRT plugins, each with a NumPy twin that defines its results."""
+"""CUDA kernels and TensorRT plugins of hookline, each with a NumPy twin that defines its results."""
