@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.process.installation import NAME, PACKAGES
+from core.process.installation import NAME
 
 PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 Command = Callable[..., subprocess.CompletedProcess[str]]
