@@ -1,4 +1,4 @@
-"""What training images cost: one by one and by phase, and images a second with worker processes.
+"""What training images cost: one by one and by phase, and images per second with worker processes.
 
 ``python -m benchmarks.loader ../data/coco128/images/train`` makes mosaics of the images of a folder (labels beside
 it, as YOLO lays them out) with the default augmentation. ``canvas`` is the plain way to the same images: decode and
@@ -156,7 +156,7 @@ def ours(samples: list[LabelledImage], imgsz: int, cache: ImageCache) -> Trainin
 
 
 def phases(samples: list[LabelledImage], imgsz: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds a image by phase: of each image the fastest round, mean over images."""
+    """Milliseconds per image by phase: of each image the fastest round, mean over images."""
     clock = Clock()
     scene.draw = clock.timed("draw", scene.draw)
     scene.follow = clock.timed("boxes", scene.follow)
@@ -234,14 +234,14 @@ def canvas_batches(
 
 def print_phases(table: dict[str, dict[str, float]]) -> None:
     """One column a way."""
-    print(f"\n{'ms a image':14}" + "".join(f"{name:>10}" for name in table))
+    print(f"\n{'ms per image':14}" + "".join(f"{name:>10}" for name in table))
     for phase in ("read", "draw", "boxes", "flip", "colours", "planes", "all"):
         print(f"{phase:14}" + "".join(f"{times.get(phase, 0):10.2f}" for times in table.values()))
 
 
 def print_rates(table: dict[str, list[float]]) -> None:
     """Median and best epoch of each way."""
-    print(f"\n{'images a second':20}{'median':>10}{'best':>10}")
+    print(f"\n{'images per second':20}{'median':>10}{'best':>10}")
     for name, values in table.items():
         print(f"{name:20}{np.median(values):10.0f}{max(values):10.0f}")
 

@@ -140,7 +140,9 @@ def test_weights_that_say_late_of_which_family_they_are(run: Run, tmp_path: Path
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert [item["name"] for item in summary["stages"]] == ["dataset", "load"]
     line = last_line(run(weights, "model=outside_s", f"hydra.run.dir={tmp_path}/second"))
-    assert line.startswith("'best.safetensors' are weights of the family 'yolov5', and model=outside_s is of 'outside'")
+    assert line.startswith(
+        "'best.safetensors' has weights of the family 'yolov5', but model=outside_s belongs to 'outside'"
+    )
 
 
 def test_a_family_that_cannot_be_trained(run: Run) -> None:

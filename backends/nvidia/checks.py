@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from backends.nvidia.driver import INSTALL, ON_WINDOWS, UNSET, all_hidden
+from backends.nvidia.driver import HIDDEN, INSTALL, ON_WINDOWS, UNSET, all_hidden
 from backends.nvidia.facts import Driver
 from backends.nvidia.gpu import VISIBLE, device_names, find_named, installed_gpus, visible
 from backends.nvidia.nvml import Gpu, NvmlError, query_nvml
@@ -17,12 +17,6 @@ from core.kinds.check import Finding, State, broken, doubtful, fine
 CAPABILITY = (7, 5)
 """Minimum compute capability of TensorRT 10 and of the kernels."""
 FREE_MEMORY = 2**30
-SUBJECT = "visible GPUs"
-DEVICE_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvgpu", "/dev/nvhost-gpu")
-_SLOW = {
-    "CUDA_LAUNCH_BLOCKING": "the CPU waits for every kernel, copies and kernels do not overlap",
-    "CUDA_FORCE_PTX_JIT": "every kernel is compiled again",
-}
 _REMEDIES = {
     4: "sudo usermod -aG video,render $USER and log in again; check the permissions of /dev/nvidia*",
     9: f"sudo modprobe nvidia, or {INSTALL}",
@@ -59,23 +53,24 @@ def gpus(host: Host | None = None) -> Iterator[Finding]:
         return
     yield fine("NVML", f"driver {listed[0].driver}, {len(listed)} listed", driver=listed[0].driver)
     found = [_gpu(gpu) for gpu in listed]
+    if not (driver.jetson or driver.host.wsl or driver.host.path("/dev/nvidia-uvm").exists()):
+        remedy = driver.with_gpus if driver.in_container else "sudo nvidia-modprobe -c 0 -u, which CUDA runs if it can"
+        yield doubtful("device files", "no /dev/nvidia-uvm, without which CUDA does not start", remedy)
     usable = any(item.state is not State.error for item in found)
     yield from (replace(item, state=State.warning) if usable and item.state is State.error else item for item in found)
 
 
 def visible_devices(host: Host | None = None) -> Iterator[Finding]:
-    """Check that the GPUs that ``CUDA_VISIBLE_DEVICES`` names exist, and the variables of containers."""
+    """Check that the GPUs that ``CUDA_VISIBLE_DEVICES`` names exist."""
     host = host or Host()
-    driver = Driver(host)
-    if not driver.present:
+    if not Driver(host).present:
         return
-    yield from _container_variables(driver)
     if problem := all_hidden(host):
         yield problem
         return
     value = host.environment.get(VISIBLE)
     if value is None:
-        yield fine(SUBJECT, f"all: {VISIBLE} is not set")
+        yield fine(HIDDEN, f"all: {VISIBLE} is not set")
         return
     try:
         found = installed_gpus()
@@ -84,27 +79,27 @@ def visible_devices(host: Host | None = None) -> Iterator[Finding]:
     wrong = next((entry for entry in map(str.strip, value.split(",")) if find_named(found, entry) is None), "-")
     if not wrong.startswith("-"):  # CUDA reads no further; a negative number ends the list on purpose
         why = f"'{wrong}' is none of the {len(found)} GPUs here, it and all after it are hidden"
-        yield broken(SUBJECT, f"{VISIBLE}={value}: {why}", UNSET)
+        yield broken(HIDDEN, f"{VISIBLE}={value}: {why}", UNSET)
     elif seen := visible(found, value):
-        yield fine(SUBJECT, f"{VISIBLE}={value}: {device_names(seen)}", value=value)
+        yield fine(HIDDEN, f"{VISIBLE}={value}: {device_names(seen)}", value=value)
     else:
-        yield broken(SUBJECT, f"{VISIBLE}={value} names a GPU twice: CUDA then shows none", UNSET)
+        yield broken(HIDDEN, f"{VISIBLE}={value} names a GPU twice: CUDA then shows none", UNSET)
 
 
 def module_loading(host: Host | None = None) -> Iterator[Finding]:
-    """Check that kernels load lazily, and that no debug variable is left on."""
+    """Check that kernels load lazily, and that CUDA_LAUNCH_BLOCKING is not left on."""
     host = host or Host()
     if not Driver(host).present:
         return
-    value = host.environment.get("CUDA_MODULE_LOADING", "")
+    name, value = "CUDA_MODULE_LOADING", host.environment.get("CUDA_MODULE_LOADING", "")
     if value.upper() in {"", "LAZY"}:
-        yield fine("lazy loading", f"CUDA_MODULE_LOADING={value or 'unset: hookline sets LAZY'}")
+        yield fine("lazy loading", f"{name}={value}" if value else f"{name} is not set: hookline sets LAZY")
     else:
-        found = f"CUDA_MODULE_LOADING={value}: all kernels load at the start, slower and with more memory"
-        yield doubtful("lazy loading", found, "unset CUDA_MODULE_LOADING: hookline sets LAZY")
-    for name, effect in _SLOW.items():
-        if host.environment.get(name, "0") not in {"", "0"}:
-            yield doubtful(name, f"{name}={host.environment[name]}: {effect}", f"unset {name}")
+        found = f"{name}={value}: all kernels load at the start, slower and with more memory"
+        yield doubtful("lazy loading", found, f"unset {name}: hookline sets LAZY")
+    if host.environment.get("CUDA_LAUNCH_BLOCKING", "0") not in {"", "0"}:
+        found = "it is set: the CPU waits for every kernel, copies and kernels do not overlap"
+        yield doubtful("CUDA_LAUNCH_BLOCKING", found, "unset CUDA_LAUNCH_BLOCKING")
 
 
 def _nvml_failed(driver: Driver, error: NvmlError) -> Finding:
@@ -135,15 +130,3 @@ def _gpu(gpu: Gpu) -> Finding:
         remedy = "end other programs on it (nvidia-smi lists them), or device=cuda:N of another"
         return doubtful(subject, found, remedy, **facts)
     return fine(subject, found, **facts)
-
-
-def _container_variables(driver: Driver) -> Iterator[Finding]:
-    environment = driver.host.environment
-    value = environment.get("NVIDIA_VISIBLE_DEVICES")
-    if value in {"void", "none"} and not any(driver.host.path(place).exists() for place in DEVICE_FILES):
-        found = f"NVIDIA_VISIBLE_DEVICES={value} keeps the GPUs out of this container"  # CDI sets void, and adds files
-        yield broken(SUBJECT, found, driver.with_gpus)
-    capabilities = environment.get("NVIDIA_DRIVER_CAPABILITIES") or "all"
-    if not {"all", "compute"} & set(capabilities.split(",")):
-        found = f"NVIDIA_DRIVER_CAPABILITIES={capabilities} leaves CUDA out"
-        yield broken("driver in container", found, "docker run -e NVIDIA_DRIVER_CAPABILITIES=compute,utility,video")

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from backends.nvidia.driver import driver_cuda
 from backends.nvidia.facts import Driver
-from backends.system.host import Host, with_versions
-from backends.system.probing import remedy_for, run_probe
+from backends.system.host import Host
+from backends.system.probing import examine_package, remedy_for, run_probe
 from core.kinds.check import Finding, absent, broken, doubtful, fine
 
 _TENSORRT = r"tensorrt-(?:rtx-|lean-|dispatch-)?cu(\d\d)(?:-libs|-bindings)?"
-_INSTALL_TORCH = "install PyTorch for CUDA{} as https://pytorch.org/get-started says"
-_CUPY = "import cupy, json; print(json.dumps([cupy.__version__, cupy.__file__]))"
+_TORCH = "PyTorch as https://pytorch.org/get-started says"
 _NVRTC = """
 import ctypes, json
 from cuda.pathfinder import find_nvidia_header_directory, load_nvidia_dynamic_lib
@@ -34,19 +33,23 @@ def majors(host: Host | None = None) -> Iterator[Finding]:
     driver, versions = Driver(host), cuda_versions(host)
     if "torch" in host.packages and "torch" not in versions and driver.present:
         found = f"{host.packages['torch'].version} is built without CUDA: training runs on the CPU"
-        yield doubtful("torch", found, _INSTALL_TORCH.format(""))
+        yield doubtful("torch", found, f"install {_TORCH}, for CUDA")
     if not versions:
         return
     numbers = {name: int(version.split(".")[0]) for name, version in versions.items()}
     supported, _error = driver_cuda(driver)
     newer = [name for name, major in numbers.items() if 0 < supported[0] < major]
     found = ", ".join(f"{name} for CUDA {version}" for name, version in versions.items())
+    # the others follow TensorRT, which is the hardest to exchange
+    target = numbers.get("TensorRT") or numbers.get("TensorRT-RTX") or max(numbers.values())
+    others = [name for name, major in numbers.items() if major != target]
     if newer:
         remedy = f"update the driver, or install {' and '.join(newer)} for CUDA {supported[0]}"
         found = f"the driver supports CUDA up to {supported[0]}.{supported[1]}; {found}"
         yield broken("CUDA of the driver", found, remedy, **versions)
-    elif len(set(numbers.values())) > 1:
-        yield doubtful("CUDA majors", f"they differ: {found}", _one_major(numbers), **versions)
+    elif others:
+        remedy = f"install {' and '.join(others)} for CUDA {target} ({_install_cupy(target)}, {_TORCH})"
+        yield doubtful("CUDA majors", f"they differ: {found}", remedy, **versions)
     else:
         yield fine("CUDA majors", found, **versions)
 
@@ -76,25 +79,12 @@ def nvrtc(host: Host | None = None) -> Iterator[Finding]:
 
 
 def cupy(host: Host | None = None) -> Iterator[Finding]:
-    """Check that there is one CuPy package, for CUDA, and import it."""
+    """Check that there is one CuPy package, for the CUDA version of the others, and import it."""
     host = host or Host()
-    installed, versions = host.packages_like(r"cupy(-cuda\d+x?|-rocm[-\d]+)?"), cuda_versions(host)
+    versions = cuda_versions(host)
     others = [versions[name] for name in ("TensorRT", "TensorRT-RTX", "torch") if name in versions]
     install = _install_cupy(others[0].split(".")[0] if others else "13")
-    shown = with_versions(installed)
-    if not installed:
-        yield absent("CuPy", "not installed; kernels and processor=cupy need it", install)
-    elif len(installed) > 1 or "rocm" in shown:
-        why = f"{len(installed)} packages write the folder cupy" if len(installed) > 1 else "it is for AMD GPUs"
-        names = " ".join(package.name for package in installed)
-        yield broken("CuPy", f"{why}: {shown}", f"pip uninstall -y {names} && {install}")
-    else:
-        answer, error = run_probe(_CUPY)
-        if error:
-            remedy = remedy_for(error, f"pip install --force-reinstall '{installed[0].name}[ctk]'")
-            yield broken("CuPy", f"{shown} cannot be imported: {error}", remedy)
-        else:
-            yield fine("CuPy", f"{shown} at {answer[1]}", version=answer[0], package=installed[0].name)
+    yield examine_package("CuPy", "cupy", host.packages_like(r"cupy(-cuda\d+x|-rocm[-\d]+)?"), install)
 
 
 def cuda_versions(host: Host) -> dict[str, str]:
@@ -115,14 +105,3 @@ def cuda_versions(host: Host) -> dict[str, str]:
 
 def _install_cupy(major: str | int) -> str:
     return f"pip install 'cupy-cuda{major}x[ctk]'"
-
-
-def _one_major(numbers: dict[str, int]) -> str:
-    """Return the commands for one major version: that of TensorRT, which is the hardest to exchange."""
-    major = numbers.get("TensorRT") or numbers.get("TensorRT-RTX") or max(numbers.values())
-    steps = []
-    if (cupy_major := numbers.get("CuPy", major)) != major:
-        steps.append(f"pip uninstall -y cupy-cuda{cupy_major}x && {_install_cupy(major)}")
-    if numbers.get("torch", major) != major:
-        steps.append(_INSTALL_TORCH.format(f" {major}"))
-    return "; ".join(steps) or f"pip install tensorrt-cu{major} tensorrt-rtx-cu{major}, whichever is for another"

@@ -160,7 +160,8 @@ def ordinal(gpu: Gpu, runtime: ModuleType) -> int:
     numbers = [number for number in range(count) if is_uuid(gpu.uuid, runtime.getDeviceProperties(number)["uuid"])]
     if len(numbers) == 1:
         return numbers[0]
-    if count == 1 and _is_only_choice(gpu):
+    # some drivers and boards give another UUID in CUDA; the single device must be this GPU if there is no other
+    if count == 1 and (os.environ.get(VISIBLE) == gpu.uuid or [item.uuid for item in installed_gpus()] == [gpu.uuid]):
         return 0
     problem = f"cannot be told from {len(numbers) - 1} other(s) by CuPy" if numbers else f"is not among CUDA's {count}"
     remedy = f"set {VISIBLE} to its UUID" + ("" if gpu.mig_enabled else ", or CUDA_DEVICE_ORDER=PCI_BUS_ID")
@@ -172,13 +173,3 @@ def is_uuid(uuid: str, content: bytes) -> bool:
     read = content[:16].partition(b"\0")[0].hex()
     known = re.sub("^(GPU|MIG)-", "", uuid).replace("-", "").lower()
     return known == read or known.startswith(f"{read}00")
-
-
-def _is_only_choice(gpu: Gpu) -> bool:
-    """Return whether the single device of CUDA must be this GPU although its UUID differs, as with some drivers."""
-    if os.environ.get(VISIBLE) == gpu.uuid:
-        return True
-    try:
-        return [item.uuid for item in installed_gpus()] == [gpu.uuid]
-    except UnavailableError:
-        return False

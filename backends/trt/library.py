@@ -26,7 +26,6 @@ TENSORRT = Product(
     packages=r"tensorrt(-cu\d\d)?(-bindings|-libs)?",
     install="tensorrt-cu13",
     library="nvinfer",
-    older=" (tensorrt-cu12 for CUDA 12)",
 )
 
 
@@ -67,7 +66,7 @@ def _release(package: Distribution) -> tuple[int, ...]:
 
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
-NEEDED = (
+REQUIRED = (
     "IProgressMonitor",
     "EngineInspector",
     "OnnxParser",
@@ -133,7 +132,7 @@ def adopt(trt: ModuleType, title: str = "TensorRT") -> Library:
         UnavailableError: It is too old, for hookline or for the installed NumPy.
     """
     version = str(getattr(trt, "__version__", "of an unknown version"))
-    if missing := [name for name in NEEDED if not _has(trt, name)]:
+    if missing := [name for name in REQUIRED if not _has(trt, name)]:
         raise UnavailableError(
             f"{title} {version} is too old: it has no {missing[0]}",
             "pip install -U tensorrt-cu13 (tensorrt-cu12 for CUDA 12)",

@@ -1,4 +1,4 @@
-"""Weights in memory, and our checkpoint format: safetensors whose metadata holds the network shape as JSON."""
+"""Weights in memory, and our checkpoint format: safetensors with the network shape as JSON in its metadata."""
 
 from __future__ import annotations
 

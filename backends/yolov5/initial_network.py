@@ -21,7 +21,7 @@ from core.kinds.training import TrainingJob
 def initial_weights(job: TrainingJob) -> checkpoint.Weights:
     """Return the network of the job with random weights, or with the weights that it starts from.
 
-    Reports how many tensors were taken.
+    Reports how many tensors were transferred.
     """
     given = checkpoint.load(job.start.path) if job.start else None
     config = official(job.variant, len(job.names)) if job.variant else None

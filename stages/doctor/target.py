@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from core.kinds.context import RunContext
     from stages.doctor.config import DoctorConfig
 
-_WORDS = {"runtimes": "backend", "processors": "processor"}
-_KINDS: Mapping[str, type[DevicePart[object]]] = {"runtimes": Runtime, "processors": Processor}
+_KINDS: Mapping[str, tuple[type[DevicePart[object]], str]] = {
+    "runtimes": (Runtime, "backend"),
+    "processors": (Processor, "processor"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,27 @@ class Examined:
 
 def resolve_target(config: DoctorConfig, context: RunContext) -> tuple[Target, list[Examined]]:
     """Return the target, and the choice for each ``auto``."""
-    names = {"runtimes": config.backend, "processors": config.processor}
-    examined = []
-    for kind, name in names.items():
-        if name == AUTO:
-            names[kind], finding = _best(kind, context, names["runtimes"])
-            examined.append(Examined(_WORDS[kind], frozenset(), (finding,)))
+    names, examined = {"runtimes": config.backend, "processors": config.processor}, []
+    for kind, (_, word) in _KINDS.items():
+        if names[kind] == AUTO:
+            names[kind], finding = _best(kind, f"{word}={AUTO}", context, names["runtimes"])
+            examined.append(Examined(word, frozenset(), (finding,)))
     store = user_path(config.store).resolve() if config.store else cache_home() / "store"
     return Target(names["runtimes"], names["processors"], context.device, store), examined
 
 
 def examine_parts(asked: Target, context: RunContext) -> Iterator[Examined]:
-    """Yield whether each part can be used here, and whether those that were asked for work on the device."""
+    """Yield whether the parts that were asked for work on the device, and whether each part can be used here."""
     for kind, name in (("runtimes", asked.backend), ("processors", asked.processor)):
-        if name and (findings := tuple(_on_device(kind, context.registry.get(_KINDS[kind], name), context))):
-            yield Examined("device", frozenset(), findings)
-    for kind, descriptor in _KINDS.items():
+        if name:
+            findings = _on_device(kind, context.registry.get(_KINDS[kind][0], name), context)
+            yield Examined("device", frozenset(), tuple(findings))
+    for descriptor, word in _KINDS.values():
         for part in context.registry.all(descriptor).values():
-            yield Examined(_WORDS[kind], frozenset({part.name}), (_availability(_WORDS[kind], part),))
+            yield Examined(word, frozenset({part.name}), (_availability(word, part),))
 
 
-def _best(kind: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
-    subject = f"{_WORDS[kind]}={AUTO}"
+def _best(kind: str, subject: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
     try:
         name, _ = best_part(kind, context, runtime)
     except HooklineError as error:
@@ -66,7 +67,7 @@ def _best(kind: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
 
 def _on_device(kind: str, part: DevicePart[object], context: RunContext) -> Iterator[Finding]:
     for problem in device_problems(kind, part, context):
-        remedy = problem.hint or f"device=auto, or another {_WORDS[kind]}"
+        remedy = problem.hint or f"device=auto, or another {_KINDS[kind][1]}"
         if isinstance(part, Runtime) and part.builds_anywhere:
             yield doubtful("device", f"{problem.message}: engines can be built here, but not run", remedy)
         else:

@@ -84,7 +84,7 @@ class TrainerListener(Protocol):
         ...
 
     def finish(self, epoch: Epoch) -> None:
-        """Handle a finished epoch whose checkpoints are written; called again if a resumed training repeats it."""
+        """Handle a finished epoch after its checkpoints are written; a resumed training may report it again."""
         ...
 
     def note(self, message: str) -> None:

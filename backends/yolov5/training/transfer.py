@@ -24,7 +24,7 @@ class Transfer:
         loaded: Number of tensors that were copied, including Detect tensors without the outputs of unknown classes.
         total: Number of tensors of the network.
         left: Tensors that were not copied: name, shape in the checkpoint (None if missing) and shape in the network.
-        known: Number of classes whose outputs were copied.
+        known: Number of classes with copied outputs.
         classes: Number of classes of the network.
     """
 

@@ -8,7 +8,7 @@ import pytest
 
 from backends.system import probing
 from backends.system.host import Host
-from backends.trt.library import TENSORRT, tensorrt
+from backends.trt.library import tensorrt
 from backends.trt.library_checks import examine_resources
 from backends.trt_rtx.plugin import tensorrt_rtx
 from core.kinds.check import Finding, State
@@ -127,7 +127,7 @@ def test_builder_resource_is_missing(machine: Machine, monkeypatch: pytest.Monke
 def test_builder_resource_of_the_gpu(machine: Machine, capability: str, names: str, state: State) -> None:
     for name in names.split():
         machine.write(f"libnvinfer_builder_resource_{name}.so.10.16.1")
-    finding = examine_resources(TENSORRT, [], machine.root, capability)
+    finding = examine_resources(machine.root, capability, "reinstall")
     states([finding])
     assert finding.state is state
 

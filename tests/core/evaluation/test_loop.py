@@ -139,7 +139,7 @@ def test_the_next_images_are_prepared_while_the_model_infers(tmp_path: Path) -> 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_several_reading_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     samples = make_samples(tmp_path, 30)
-    samples[3].picture.write_text("no image")
+    samples[3].image.write_text("no image")
     results = []
     for threads in (1, 4):
         monkeypatch.setattr("core.evaluation.loop.reading_threads", lambda threads=threads: threads)

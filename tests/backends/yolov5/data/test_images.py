@@ -1,4 +1,4 @@
-"""Boxes follow pixels; a draw alone decides a image."""
+"""Boxes follow pixels; a draw alone determines an image."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ GIB = 2**30
 
 @dataclass
 class FakeMeter:
-    """Memory in which a step takes ``fixed`` and ``each`` bytes a image."""
+    """Memory in which a step takes ``fixed`` and ``each`` bytes per image."""
 
     total: int
     fixed: int = 0

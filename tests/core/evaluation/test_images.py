@@ -61,7 +61,7 @@ def test_pages(tmp_path: Path, count: int, pages: int) -> None:
         assert height > 160
 
 
-def test_a_picture_that_has_gone_is_left_out(tmp_path: Path) -> None:
+def test_a_deleted_image_is_skipped(tmp_path: Path) -> None:
     samples = [Sample(tmp_path / "gone.png", None)]
     seen = [Seen(0, 40, 60, detections())]
     assert draw_pages(samples, [Labels(np.zeros(0, np.int32), np.zeros((0, 4)))], seen, ("a",), tmp_path) == []

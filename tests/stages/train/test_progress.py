@@ -19,8 +19,8 @@ from core.kinds.training import Trained
 from core.kinds.training_progress import EpochResult, EpochScores
 from core.labels import Labels
 from stages.train.figures import FILE, Figures, read_figures
-from stages.train.validation import MeanLosses, placed
-from stages.train.watching import heading, row, scalars
+from stages.train.progress import heading, row, scalars
+from stages.train.validation import MeanLosses, pixel_objects
 from tests.support.fake_parts import detections
 from tests.support.toys import FACTS
 
@@ -64,7 +64,7 @@ def test_validation_losses_are_among_the_figures_of_trackers() -> None:
 
 def test_objects_lie_in_the_pixels_of_the_network() -> None:
     labels = Labels(np.array([2, 0]), np.array([[0.5, 0.25, 0.1, 0.2], [0.0, 1.0, 0.5, 0.5]]))
-    found = placed(labels, Letterbox(0.5, 10, 20, height=80, width=200), image=3)
+    found = pixel_objects(labels, Letterbox(0.5, 10, 20, height=80, width=200), image=3)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [[3, 2, 60, 30, 10, 8], [3, 0, 10, 60, 50, 20]], rtol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Tells how a training goes: progress, a table of epochs, trackers; and validates."""
+"""The progress of a training: validation, a table of epochs on the console, metrics files and trackers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TrainingProgress:
         context: RunContext,
     ) -> None:
         self._config = config
-        self._training, self._folder = folder, folder.path
+        self._records, self._folder = folder, folder.path
         self._context = context
         self._validation = Validation(data.validation, data.names, config, context)
         self._recorded = options_with_family(config, family)
@@ -49,13 +49,13 @@ class TrainingProgress:
         self._progress: Progress | None = None
         self._trackers: Trackers | None = None
         self._facts: ModelFacts | None = None
-        self._tabled = False
+        self._heading_printed = False
 
     def __enter__(self) -> TrainingProgress:
         info = RunInfo(name=self._context.run_dir.name, dir=self._folder, config=self._recorded)
         self._trackers = self._context.trackers(self._config.tracker, info)
         self._context.note(f"training in '{self._folder}'")
-        self._tell_places(self._trackers)
+        self._note_places(self._trackers)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -67,11 +67,11 @@ class TrainingProgress:
             self._context.note(f"{BEST} and {LAST} of {done} are in '{self._folder}'")
 
     def note(self, message: str) -> None:
-        """One line of information."""
+        """Print one line of information."""
         self._context.note(message)
 
     def warn(self, message: str) -> None:
-        """One line that must not be missed."""
+        """Print a warning."""
         self._context.warn(message)
 
     def begin(self, epoch: int, images: int) -> None:
@@ -80,7 +80,7 @@ class TrainingProgress:
         self._progress = self._epoch.enter_context(self._context.progress(title, images, "images"))
 
     def advance(self, images: int, losses: Mapping[str, float]) -> None:
-        """Move the progress line on; ``losses`` are the means of the epoch so far."""
+        """Advance the progress line and show the mean losses of the epoch so far."""
         if self._progress:
             self._progress.advance(images, " ".join(f"{name} {value:.4f}" for name, value in losses.items()))
 
@@ -91,16 +91,16 @@ class TrainingProgress:
         return self._validation.scores(session, losses)
 
     def finish(self, result: EpochResult) -> None:
-        """Print the epoch as one row, record it, and keep its figures in case the training ends here."""
+        """Print the row of the epoch, record its metrics, and write them in case the training is interrupted."""
         self._epoch.close()
-        if not self._tabled:
+        if not self._heading_printed:
             speed = result.images / max(result.seconds, 1e-9)
             self._context.note(
                 f"epoch {result.epoch + 1}: {speed:.1f} images/s, peak memory {result.memory / 1e9:.2f} GB"
             )
             self._context.note(heading(result))
-            self._training.finish_epoch()
-            self._tabled = True
+            self._records.finish_epoch()
+            self._heading_printed = True
         self._context.note(row(result, self._config.epochs))
         values = scalars(result)
         if self._trackers:
@@ -112,12 +112,12 @@ class TrainingProgress:
             self._context.keep(Checkpoint(path=self._folder / LAST, facts=self._facts, values=self._figures.values()))
 
     def page(self, name: str, path: Path) -> None:
-        """Give an image to the trackers."""
+        """Pass an image to the trackers."""
         if self._trackers:
             self._trackers.image(name, path, 0)
 
     def conclude(self, trained: Trained) -> Figures:
-        """Measure the best weights once more, for the table of the classes and the charts; return all figures."""
+        """Validate the best weights for the table of classes and the charts; return all metrics."""
         best = Checkpoint(path=self._folder / BEST, facts=trained.facts)
         with open_model(best, self._context, imgsz=self._config.imgsz) as session:
             evaluation, scores = self._validation.measure(session)
@@ -130,23 +130,23 @@ class TrainingProgress:
             for path in (*draw_training(self._folder), *drawn):
                 self.page(path.stem, path)
         if self._trackers:
-            self._tell_places(self._trackers)
+            self._note_places(self._trackers)
         return self._figures
 
-    def _tell_places(self, trackers: Trackers) -> None:
+    def _note_places(self, trackers: Trackers) -> None:
         for line in trackers.places():
             self._context.note(line)
 
 
 def heading(result: EpochResult) -> str:
-    """The line above the rows of the epochs: less than 80 characters with three losses."""
+    """Return the heading of the table of epochs, below 80 characters with three losses."""
     losses = [*result.losses, *(f"v.{name}" for name in result.losses)]
     cells = [f"{name:>{width}}" for name, width in zip(HEADINGS, WIDTHS, strict=True)]
     return " ".join([f"{'epoch':>7}", *(f"{name:>6}" for name in losses), *cells])
 
 
 def row(result: EpochResult, epochs: int) -> str:
-    """One epoch: losses of training and of validation, scores, and ``*`` where it is the best so far."""
+    """Return the row of an epoch: training and validation losses, scores, and ``*`` for the best epoch so far."""
     scores = result.scores
     losses = [*result.losses.values(), *(scores.losses.get(name) if scores else None for name in result.losses)]
     cells = [f"{'-' if value is None else _short(value):>6}" for value in losses]
@@ -156,12 +156,12 @@ def row(result: EpochResult, epochs: int) -> str:
 
 
 def _short(value: float) -> str:
-    """A loss in at most six characters, as far as that shows anything."""
+    """Format a loss in about six characters."""
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.3g}"
 
 
 class SilentProgress:
-    """The watcher of the processes that do not speak."""
+    """The watcher of ranks other than 0, which report nothing."""
 
     def __enter__(self) -> SilentProgress:
         return self
@@ -170,30 +170,30 @@ class SilentProgress:
         return None
 
     def note(self, message: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def warn(self, message: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def begin(self, epoch: int, images: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def advance(self, images: int, losses: Mapping[str, float]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
-        """Never called: the first process validates."""
-        raise NotImplementedError("only the first process validates")
+        """Raise NotImplementedError: only rank 0 validates."""
+        raise NotImplementedError("only rank 0 validates")
 
     def finish(self, result: EpochResult) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def page(self, name: str, path: Path) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def scalars(result: EpochResult) -> dict[str, float]:
-    """The figures of one epoch by the names that trackers and results.csv use."""
+    """Return the metrics of an epoch by the names of trackers and results.csv."""
     values = {f"train/{name}_loss": value for name, value in result.losses.items()}
     if result.scores:
         values |= {f"val/{name}_loss": value for name, value in result.scores.losses.items()}
