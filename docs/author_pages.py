@@ -18,13 +18,14 @@ from types import ModuleType
 from typing import Protocol
 
 from author_subjects import PAGES, Page
-from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown, section
+from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown
 
 import hookline
 import hookline.checks
 import hookline.ranges
 import hookline.testing
 import hookline.training
+from core.config.option_help import docstring_lines
 from hookline import Artifact
 
 OURS = ("core.", "hookline.", "stages.")
@@ -58,7 +59,7 @@ def place_of(name: str) -> str:
 def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
     """Yield module, name, value and documentation of everything on a page."""
     for name in page.names:
-        yield "hookline", name, getattr(hookline, name), _written(hookline._MODULES[name], name)
+        yield "hookline", name, getattr(hookline, name), _written(hookline.MODULES[name], name)
     if page.module:
         module = importlib.import_module(page.module)
         for name in getattr(module, "__all__", TESTING):
@@ -181,10 +182,10 @@ def _page(page: Page) -> str:
 
 
 def _change(module: str) -> str:
-    """Return the line above names that come from somewhere else."""
+    """Return the line above names of another module."""
     if module:
         return f"The following names come from `{module}`."
-    return "What follows is met in signatures; there is nothing to import."
+    return "The following types appear in signatures. You do not need to import them."
 
 
 def _item(name: str, value: Item, text: str) -> str:
@@ -235,7 +236,7 @@ def _documented(text: str, hidden: Iterable[str] = ()) -> str:
 
 
 def _lines(text: str, title: str) -> Iterator[str]:
-    return (line.strip() for line in section(text, f"{title}:"))
+    return (line.strip() for line in docstring_lines(text, title))
 
 
 def _type(annotation: object) -> str:

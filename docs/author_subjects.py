@@ -65,7 +65,7 @@ PAGES: Mapping[str, Page] = {
             "GraftedModel",
             "Engine",
             "AnyModel",
-            "Pictures",
+            "ImageList",
             "Predictions",
             "Metrics",
             "Comparison",
@@ -101,8 +101,8 @@ PAGES: Mapping[str, Page] = {
         "A stage gets a `RunContext` as its argument `context`. In tests, `hookline.testing.context` makes one.",
         ("RunContext", "Reporter", "Progress"),
         met={
-            "core.plugins.registry:Registry": ("get", "all", "stages"),
-            "core.kinds.table:Descriptor": (),
+            "core.kinds.lookup:Parts": ("get", "all"),
+            "core.plugins.registry:Registry": ("get", "all"),
             "core.kinds.tracker:Trackers": ("scalars", "picture", "close"),
         },
     ),
@@ -228,7 +228,7 @@ PAGES: Mapping[str, Page] = {
         "trainings (hook [`hookline_trackers`](../hooks/trackers.md)).",
         (
             "TrainingJob",
-            "TrainingPicture",
+            "TrainingImage",
             "TrainingWatcher",
             "EpochScores",
             "EpochResult",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterable
 
 import hookline
 import hookline.checks
 import hookline.ranges
+from core.config.option_help import docstring_entries
 
 PUBLIC = {
     "core.kinds.check": "hookline.checks",
@@ -61,32 +61,12 @@ def attributes(item: type) -> dict[str, str]:
 
 def entries(text: str, title: str) -> dict[str, str]:
     """Return the entries of a section of a docstring: name -> text."""
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in section(text, f"{title}:"):
-        if match := re.fullmatch(r"    (\w[\w, ]*): (.*)", line):
-            names = [name.strip() for name in match.group(1).split(",")]
-            found |= dict.fromkeys(names, match.group(2))
-        else:
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: cell(markdown(text)) for name, text in found.items()}
+    return {name: cell(markdown(text)) for name, text in docstring_entries(text, title).items()}
 
 
 def cell(text: str) -> str:
     """Return text for a cell of a Markdown table."""
     return text.replace("|", "\\|")
-
-
-def section(text: str, title: str) -> Iterable[str]:
-    """Yield the lines of a section of a docstring."""
-    inside = False
-    for line in text.splitlines():
-        if line == title:
-            inside = True
-        elif inside and line and not line.startswith(" "):
-            return
-        elif inside and line.strip():
-            yield line
 
 
 def body(text: str) -> str:

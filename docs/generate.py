@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 
 import hookline
 from core import detections
+from core.config.option_help import top_level_rows
 from core.kinds import building, head
 from core.kinds import quantizer as quantizing
 from core.kinds.family_options import option_classes, own_fields
@@ -38,15 +39,15 @@ from docstrings import attributes, markdown, prose  # noqa: E402
 from left_files import files_page  # noqa: E402
 
 INTRODUCTION = (
-    "Every option can be set on the command line as `name=value`. Options of a stage stand under its name and are "
-    "there whichever stages are asked for, because the plan may add stages. `↑ name` means: follows the top-level "
-    "option until it is set itself. `python -m core.run +stage=<stage> --help` lists them too."
+    "Every option can be set on the command line as `name=value`. The options of a stage are below its name and can be "
+    "set for any run, because the plan can add stages. `↑ name`: the option has the value of the option `name` unless "
+    "it is set. `python -m core.run +stage=<stage> --help` explains the options of a stage in one line each."
 )
 
 FOLLOWS = r"\$\{(?:otherwise:\$\{)?([\w.]+)\}(?:,(\w+)\})?"
 """The default of a field that follows another option, as ``core.options.fields.shared`` writes it."""
 
-HEAD = ("| option | default | possible | what it is |", "| --- | --- | --- | --- |")
+HEAD = ("| option | default | values | meaning |", "| --- | --- | --- | --- |")
 
 PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     "models": (
@@ -164,10 +165,8 @@ def _shipped(kind: str, registry: Registry) -> str:
 
 
 def _words() -> str:
-    text = (DOCS.parent / "conf" / "config.yaml").read_text(encoding="utf-8")
-    found = re.findall(r"^(\w+): (\S+)\s+# (.*)$", text, re.MULTILINE)
-    rows = [f"| `{name}` | `{value}` | {_values(Words, name)} | {what} |" for name, value, what in found]
-    rows.append("| `plugins.disable` | `[]` | | plugins to leave out, by name |")
+    rows = [f"| `{name}` | `{value}` | {_values(Words, name)} | {what} |" for name, value, what in top_level_rows()]
+    rows.append("| `plugins.disable` | `[]` | | Names of plugins to leave out. |")
     return "\n".join([*HEAD, *rows])
 
 

@@ -257,7 +257,7 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
             "report.json",
             "All findings.",
             {
-                "asked": "The fields of [`Asked`](checks.md#asked).",
+                "asked": "The fields of [`Target`](checks.md#target).",
                 "counts": "Number of findings per state.",
                 "findings": "`check`, and the fields of [`Finding`](checks.md#finding), of each.",
                 "machine": "As in summary.json.",

@@ -42,7 +42,7 @@ AGAIN = 0.3
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 IN_MAIN = re.compile(r'core/run\.py", line \d+, in main$', re.MULTILINE)
-RESUME = re.compile(r"to (?:resume|run it again): (.*?)   \(finished stages are kept\)$", re.MULTILINE)
+RESUME = re.compile(r"to (?:resume|run again): (.*?)   \(finished stages are kept\)$", re.MULTILINE)
 
 
 @dataclass

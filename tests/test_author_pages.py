@@ -25,11 +25,11 @@ MODULES = (hookline, hookline.checks, hookline.ranges, hookline.training)
 FOREIGN = {"Annotated", "Any", "Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence", "Literal"} | {
     "AbstractContextManager", "Generic", "ModuleType", "NDArray", "Path", "PathLike", "ModelProto", "DataclassInstance"
 }  # fmt: skip
-"""Names of types that are Python's, NumPy's or ONNX's."""
-SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "KindT", "OptionsT", "DefaultT", "T"} | {
+"""Types of Python, NumPy and ONNX."""
+SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "DescribedT", "OptionsT", "DefaultT", "T"} | {
     "Padding", "Channels",
 }  # fmt: skip
-"""Aliases whose meaning the text beside them gives, and type variables."""
+"""Aliases that the text explains, and type variables."""
 
 
 @pytest.fixture(scope="module")

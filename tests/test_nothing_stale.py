@@ -130,7 +130,7 @@ def test_what_shapes_an_evaluation_evaluates_again(run: Run, option: str) -> Non
 
 def test_another_machine_evaluates_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run(*EVALUATE, "data=data/data.yaml")
-    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("core.planning.keys.machine", lambda: {"processor": "another"})
     assert run(*EVALUATE, "data=data/data.yaml").status["evaluate"] == "ran"
 
 
@@ -210,8 +210,8 @@ def test_a_given_engine_keeps_its_size_and_precision(run: Run, program: Program)
     predict = ("+stage=predict", "source=images", f"weights={engine}")
     assert program.run(*predict).status["predict"] == "ran"
     for wrong, message in (
-        ("imgsz=640", rf"imgsz=640, but '{engine.name}' was built for 128x128; leave imgsz out, or build it again"),
-        ("precision=int8", rf"precision=int8, but '{engine.name}' is fp32; omit precision=, or start from"),
+        ("imgsz=640", rf"imgsz=640, but '{engine.name}' was built for 128x128; omit imgsz, or build it again"),
+        ("precision=int8", rf"precision=int8, but '{engine.name}' is fp32; omit precision, or start from"),
     ):
         with pytest.raises(PlanError, match=message):
             run(*predict, wrong)

@@ -11,7 +11,7 @@ from backends.ort.options import Optimisation, OrtOptions
 from backends.ort.session import OrtSession
 from core.artifacts import Engine
 from core.errors import HooklineError
-from core.inference.warm_up import warm_up
+from core.inference.detector import warm_up
 from core.kinds.building import BuildJob
 from core.storage.serial import encode
 from core.storage.sidecar import check_engine_file

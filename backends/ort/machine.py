@@ -9,8 +9,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from backends.ort.options import Optimisation
-from backends.system.host import Host, listed
-from backends.system.native import ask_python, remedy_for
+from backends.system.host import Host, with_versions
+from backends.system.probing import remedy_for, run_probe
 from core.artifacts import Engine
 from core.errors import HooklineError, shown
 from core.kinds.check import Finding, absent, broken, fine
@@ -27,13 +27,13 @@ def onnxruntime(here: Host | None = None) -> Iterator[Finding]:
         return
     if len(packages) > 1:
         names = " ".join(package.name for package in packages)
-        found = f"{len(packages)} packages write the same folder onnxruntime: {listed(packages)}"
+        found = f"{len(packages)} packages write the same folder onnxruntime: {with_versions(packages)}"
         yield broken("ONNX Runtime", found, f"pip uninstall -y {names} && pip install onnxruntime")
         return
-    said, error = ask_python(_IMPORT)
+    said, error = run_probe(_IMPORT)
     if error:
         remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
-        yield broken("ONNX Runtime", f"{listed(packages)} cannot be imported: {error}", remedy)
+        yield broken("ONNX Runtime", f"{with_versions(packages)} cannot be imported: {error}", remedy)
         return
     version, providers = said
     shown = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)

@@ -48,7 +48,7 @@ class EventFiles:
             writer.add_scalar(name, value, step)
         writer.flush()
 
-    def picture(self, name: str, path: Path, step: int) -> None:
+    def image(self, name: str, path: Path, step: int) -> None:
         """Record an image file."""
         rgb = np.ascontiguousarray(read_picture(path)[:, :, ::-1])
         self._open().add_image(name, rgb, step, dataformats="HWC")

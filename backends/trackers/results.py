@@ -46,7 +46,7 @@ class ResultsFile:
         part.write_text(self._text(), encoding="utf-8", newline="")
         os.replace(part, self._path)
 
-    def picture(self, name: str, path: Path, step: int) -> None:
+    def image(self, name: str, path: Path, step: int) -> None:
         """Do nothing: a table has no images."""
 
     def close(self) -> None:

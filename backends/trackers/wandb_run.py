@@ -67,7 +67,7 @@ class WandbRun:
         """Record the metrics of an epoch."""
         self._started.log({**values, EPOCH: step})
 
-    def picture(self, name: str, path: Path, step: int) -> None:
+    def image(self, name: str, path: Path, step: int) -> None:
         """Record an image file."""
         import wandb
 

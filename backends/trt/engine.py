@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import opening
 from backends.trt.building import BuildSpec, build_plan
 from backends.trt.inspection import Precisions, inspect, judge, read_layers
@@ -23,7 +23,7 @@ from backends.trt.timing_cache import TimingCache, timing_cache
 from core.artifacts import Engine
 from core.errors import HooklineError
 from core.files.onnx_file import read_onnx
-from core.inference.warm_up import warm_up
+from core.inference.detector import warm_up
 from core.kinds.building import BuildJob, BuildReporter
 from core.model_facts import InputContract, Precision
 from core.storage.digest import file_digest

@@ -11,8 +11,8 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from backends.nvidia import devices
-from backends.nvidia.devices import Gpu
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt.library import Library
 from backends.trt.options import Hardware
 from core.artifacts import Engine
@@ -103,11 +103,11 @@ def fitting_gpu(engine: Engine, library: Library, device: str) -> Gpu:
         HooklineError: It fits none; of several GPUs the differences to the freest are told.
         UnavailableError: There is no GPU.
     """
-    chosen = devices.choose(device)
+    chosen = nvidia_gpu.choose(device)
     refused = _refusal(engine, library, chosen)
     if refused is None:
         return chosen
-    others = sorted(devices.gpus(), key=lambda gpu: gpu.free, reverse=True) if device in {"auto", "cuda"} else []
+    others = sorted(nvidia_gpu.gpus(), key=lambda gpu: gpu.free, reverse=True) if device in {"auto", "cuda"} else []
     for gpu in others:
         if _refusal(engine, library, gpu) is None:
             return gpu

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.gpu.numbering import cuda_number
-from backends.nvidia.devices import Gpu
+from backends.nvidia.gpu import cuda_number
+from backends.nvidia.nvml import Gpu
 from backends.trt.bindings import ICudaEngine, IRuntime
 from backends.trt.execution import Kernels, Opened
 from backends.trt.failures import Watch

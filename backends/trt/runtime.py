@@ -21,7 +21,7 @@ class TensorRt:
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """Release, driver and kind of GPU; no CUDA context is opened for it."""
-        from backends.nvidia.devices import choose
+        from backends.nvidia.gpu import choose
         from backends.trt.library import load
         from backends.trt.machine import this_machine
 
@@ -29,7 +29,7 @@ class TensorRt:
 
     def build(self, job: BuildJob) -> Engine:
         """Build an engine for the GPU of the job's device, look into it, and warm it up."""
-        from backends.nvidia.devices import choose
+        from backends.nvidia.gpu import choose
         from backends.trt.engine import BuildDevice, build_engine
         from backends.trt.library import load
         from backends.trt.opening import open_on

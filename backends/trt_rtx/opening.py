@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from backends.nvidia.devices import Gpu, choose
+from backends.nvidia.gpu import choose
+from backends.nvidia.nvml import Gpu
 from backends.trt.bindings import ICudaEngine, IExecutionContext
 from backends.trt.library import load
 from backends.trt.machine import AMPERE, numbers
@@ -19,7 +20,7 @@ from backends.trt_rtx.targets import target_of
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
 from core.files.paths import output_path
-from core.inference.warm_up import warm_up
+from core.inference.detector import warm_up
 from core.kinds.building import BuildJob
 from core.process.environment import cache_home
 from core.storage.digest import file_digest

@@ -96,11 +96,10 @@ TENSORRT_RTX = Product(
     module="tensorrt_rtx",
     packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
     install="tensorrt-rtx-cu13",
-    folder="tensorrt_rtx_libs",
-    libraries=("tensorrt_rtx", "tensorrt_onnxparser_rtx"),
+    library="tensorrt_rtx",
 )
 
 
-def tensorrt_rtx(here: Host | None = None) -> Iterator[Finding]:
-    """TensorRT-RTX and its parser, of one release."""
-    yield from examine_library(TENSORRT_RTX, here or Host())
+def tensorrt_rtx(host: Host | None = None) -> Iterator[Finding]:
+    """Check TensorRT-RTX."""
+    yield from examine_library(TENSORRT_RTX, host or Host())

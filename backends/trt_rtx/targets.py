@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from backends.nvidia.devices import Gpu, choose
+from backends.nvidia.gpu import choose
+from backends.nvidia.nvml import Gpu
 from backends.trt.bindings import IBuilderConfig
 from backends.trt_rtx.options import CURRENT
 from core.errors import HooklineError, UnavailableError, unknown

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from backends.nvidia import devices
-from backends.nvidia.devices import Gpu
-from backends.nvidia.visible_devices import VISIBLE
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.gpu import VISIBLE
+from backends.nvidia.nvml import Gpu
 from core.errors import HooklineError, UnavailableError
 from core.process.environment import RANKS
 
@@ -43,7 +43,7 @@ def choose_device(word: str) -> TorchDevice:
     distributed = ":" not in word and RANKS.world > 1
     gpu = _by_nvml(word)
     if gpu and not distributed:
-        devices.prepare_environment(gpu)
+        nvidia_gpu.prepare_environment(gpu)
     count = _count()
     if not count:
         return _without_gpus(word, gpu)
@@ -52,7 +52,8 @@ def choose_device(word: str) -> TorchDevice:
     index = _index_of(gpu, count, word)
     if index >= count:
         raise UnavailableError(
-            f"there is no GPU {index} for device={word}: PyTorch sees {count}", f"possible: auto, {_listed(count)}"
+            f"there is no GPU {index} for device={word}: PyTorch sees {count}",
+            f"possible: auto, {_device_names(count)}",
         )
     return TorchDevice(torch.device("cuda", index), f"cuda:{index} ({torch.cuda.get_device_name(index)})")
 
@@ -67,7 +68,7 @@ def _count() -> int:
 def _by_nvml(word: str) -> Gpu | None:
     """Return the GPU that NVML reports; None without NVML, e.g. with GPUs of another vendor."""
     try:
-        return devices.choose(word)
+        return nvidia_gpu.choose(word)
     except HooklineError:
         return None
 
@@ -78,17 +79,16 @@ def _index_of(gpu: Gpu | None, count: int, word: str) -> int:
     Raises:
         UnavailableError: PyTorch does not see the GPU.
     """
-    usual = int(word.partition(":")[2] or 0)
     uuids = [_digits(str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))) for index in range(count)]
     if gpu is None or not gpu.uuid or not all(uuids):
-        return usual
+        return int(word.partition(":")[2] or 0)
     if _digits(gpu.uuid) in uuids:
         return uuids.index(_digits(gpu.uuid))
     if count == 1 and os.environ.get(VISIBLE) == gpu.uuid:
         return 0  # drivers report the UUID of a MIG instance differently; it is the only one that CUDA may use
     raise UnavailableError(
         f"{gpu.name} ({gpu.uuid}) is not among the {count} that PyTorch sees",
-        f"set {VISIBLE} to its UUID, or use another: {_listed(count)}",
+        f"set {VISIBLE} to its UUID, or use another: {_device_names(count)}",
     )
 
 
@@ -114,5 +114,5 @@ def _without_gpus(word: str, gpu: Gpu | None) -> TorchDevice:
     return TorchDevice(torch.device("cpu"), warning=warning)
 
 
-def _listed(count: int) -> str:
+def _device_names(count: int) -> str:
     return ", ".join(f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in range(count))

@@ -51,7 +51,7 @@ def with_fitted_anchors(
     options = hyperparameters.options
     if not options.autoanchor:
         return config
-    image_sizes = [item.size[::-1] for item in job.pictures for _ in range(len(item.labels))]
+    image_sizes = [item.size[::-1] for item in job.images for _ in range(len(item.labels))]
     fractions = np.concatenate([sample.boxes[:, 2:] for sample in samples])
     sizes = training_sizes(fractions, image_sizes, hyperparameters.imgsz, hyperparameters.seed)
     anchors, line = check_anchors(config, sizes, options.anchor_t, hyperparameters.seed)

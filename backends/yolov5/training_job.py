@@ -73,14 +73,14 @@ def prepare(job: TrainingJob, distributed: Distributed) -> tuple[Trainer, Traini
     state = load_state(job.folder, network.config.to_dict()) if job.resume else None
     hyperparameters = hyperparameters_of(job, network, distributed, state)
     samples = [
-        LabelledImage(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.pictures
+        LabelledImage(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.images
     ]
     if state:
         network.config = ModelConfig.from_dict(state.config)
     else:
         network.config = with_fitted_anchors(network.config, job, samples, hyperparameters)
     weights = replace(weights, config=network.config, state={})
-    sizes = [item.size for item in job.pictures]
+    sizes = [item.size for item in job.images]
     batches = TrainingBatches(samples, sizes, job.read, hyperparameters, network.config, distributed)
     loss = DetectionLoss(network.config, hyperparameters.options, hyperparameters.imgsz)
     listener = WatcherAdapter(job, facts_of(weights), distributed.device, loss)
@@ -145,7 +145,7 @@ def _fitting_batch(network: YOLOv5, job: TrainingJob, options: TrainingOptions, 
             meter=None if own_gpu else PROCESS_METER,
             kind=amp_type(options.amp, distributed.device),
             memory_format=torch.channels_last if options.channels_last else torch.contiguous_format,
-            limit=min(MAX_BATCH, math.ceil(len(job.pictures) / (distributed.world_size if own_gpu else 1))),
+            limit=min(MAX_BATCH, math.ceil(len(job.images) / (distributed.world_size if own_gpu else 1))),
         )
         job.watcher.note(line)
         fitting = float(batch)

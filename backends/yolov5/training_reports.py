@@ -20,7 +20,8 @@ from backends.yolov5.training.loop import PARTS
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.trainer import Epoch, ValidationScores
 from core.drawing.tiles import Tiles, label_page, write_jpeg
-from core.kinds.training import EpochResult, EpochScores, TrainingJob, ValidationLosses
+from core.kinds.training import TrainingJob
+from core.kinds.training_progress import EpochResult, EpochScores, ValidationLosses
 from core.labels import Labels
 from core.model_facts import InputContract, ModelFacts
 from core.process import resources
@@ -65,7 +66,7 @@ class WatcherAdapter:
                 fitness=epoch.fitness,
                 best=epoch.best,
                 seconds=epoch.seconds,
-                pictures=epoch.images,
+                images=epoch.images,
                 memory=epoch.memory or resources.peak(),
             )
         )

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from core.artifacts import Dataset
 from core.data.dataset import load_split, split_problems
 from core.errors import HooklineError, counted
 from core.fetch.assets import ASSETS, asset
-from core.media.ahead import ahead
 from core.media.source import Source, SourceKind, image_source, list_source
 from core.media.tolerance import Tolerance
 from core.model_facts import InputContract
 from core.storage.digest import text_digest
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from core.inference.detector import PreparedBatch
     from core.kinds.context import RunContext
 
 DEFAULT = "street"
 ADVICE = "give images of your own task: calibrate.source=<folder, glob, .txt list or video> or data=<data.yaml>"
 
+DEPTH = 2
+"""Number of prepared batches that wait: the model with all its activations is much slower than preparing."""
 SMALL = 32
 """Number of images below which a calibration is warned of; ``calibrate.pictures`` is 200."""
 
@@ -60,7 +60,7 @@ def choose_source(
     if options.source:
         return list_source(options.source), ()
     if dataset is not None:
-        images = [sample.picture for sample in load_split(dataset, options.split)]
+        images = [sample.image for sample in load_split(dataset, options.split)]
         return image_source(images, f"split '{options.split}' of the data set"), ()
     note = f"calibrated on the default street video, since no images were given; {ADVICE}"
     context.note("calibrate: no images were given, taking the default street video")
@@ -103,34 +103,27 @@ def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineErro
         )
 
 
+@contextmanager
 def prepared_batches(
     options: PictureOptions, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
-) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """Yield network inputs of the contract's batch, and how many images each holds; read and letterboxed ahead.
+) -> Iterator[Iterator[PreparedBatch]]:
+    """Read and letterbox the images of a calibration ahead of the block, in batches of the contract.
 
-    Damaged frames of video are left out, damaged images are used: what is drawn does not depend on damage.
+    Damaged frames of video are left out, damaged images are used: which images are drawn does not depend on damage.
     """
+    from core.inference.detector import prepare_batch
+    from core.inference.pipeline import Clock, batches_of, prepared, reading_threads
     from core.media.reader import sample_frames
 
     processor = context.processor(options.processor)
-    drawn = sample_frames(source, options.pictures, context.seed, tolerance)
+    drawn = sample_frames(source, options.pictures, context.seed, tolerance, threads=reading_threads())
     frames = (frame for frame in drawn if not (frame.damaged and source.kind is SourceKind.video))
-
-    def prepare() -> Iterator[tuple[NDArray[np.float32], int]]:
-        while batch := list(islice(frames, contract.batch)):
-            # A processor may reuse its buffer, and the next batch is prepared while this one is in use.
-            images, _ = processor.prepare([frame.picture for frame in batch], contract)
-            yield images.copy(), len(batch)
-        tolerance.conclude()
-
-    return _closing(prepare())
+    batches = batches_of(frames, contract.batch, contract)
+    with prepared(batches, partial(prepare_batch, processor), Clock(), depth=DEPTH) as ready:
+        yield ready
+    tolerance.conclude()
 
 
 def preprocessing_digest(contract: InputContract, processor: str) -> str:
     """Digest of all that turns a picture into the network's input."""
     return text_digest(json.dumps({"contract": asdict(contract), "processor": processor}, sort_keys=True))
-
-
-def _closing(batches: Iterator[tuple[NDArray[np.float32], int]]) -> Iterator[tuple[NDArray[np.float32], int]]:
-    with ahead(batches, depth=2) as ready:
-        yield from ready

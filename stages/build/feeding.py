@@ -32,8 +32,9 @@ def feed(
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
         tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
-        for images, _ in prepared_batches(config, contract, source, tolerance, context):
-            yield images
+        with prepared_batches(config, contract, source, tolerance, context) as prepared:
+            for batch in prepared:
+                yield batch.images
 
     total = frame_count(source)
     few = small_note(min(total, config.pictures)) if total else ()

@@ -33,7 +33,8 @@ def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]
 
 def check(config: DatasetConfig) -> Iterable[HooklineError]:
     """Yield what is wrong with the data.yaml and its lists; the stage itself reads images and labels."""
-    from core.data.dataset import list_problems, read_data_yaml
+    from core.data.data_yaml import read_data_yaml
+    from core.data.dataset import list_problems
 
     if not config.data:
         yield _no_data()
@@ -46,7 +47,7 @@ def check(config: DatasetConfig) -> Iterable[HooklineError]:
 
 def known(config: DatasetConfig) -> Known:
     """Return the class names that the data.yaml gives."""
-    from core.data.dataset import read_data_yaml
+    from core.data.data_yaml import read_data_yaml
 
     try:
         return Known("the data set", read_data_yaml(config.data).names if config.data else None)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import DataSpec, Sample, label_path
+from core.data.data_yaml import DataSpec
+from core.data.dataset import Sample, label_path
 from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
@@ -157,7 +158,7 @@ def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -
     """The same bytes were seen before; the first place is the one that is named."""
     if not checked.digest:
         return
-    path = checked.sample.picture
+    path = checked.sample.image
     first_split, first = seen.setdefault(bytes.fromhex(checked.digest), (split, path))
     if first_split != split:
         where = f"is in '{first_split}' too" + (f", as '{first}'" if first != path else "")
@@ -171,15 +172,15 @@ def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -
 def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[AuditFinding]:
     owners: dict[Path, Path] = {}
     for sample in samples:
-        if sample.label and (first := owners.setdefault(sample.label, sample.picture)) != sample.picture:
-            message = f"'{sample.picture}' and '{first}' share the label file '{sample.label}'"
+        if sample.label and (first := owners.setdefault(sample.label, sample.image)) != sample.image:
+            message = f"'{sample.image}' and '{first}' share the label file '{sample.label}'"
             yield AuditFinding("shared-label", split, sample.label, None, message)
 
 
 def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterator[AuditFinding]:
     """No label file anywhere, or a split without an object."""
     if not any(sample.label for samples in splits.values() for sample in samples):
-        picture = next(iter(splits.values()))[0].picture
+        picture = next(iter(splits.values()))[0].image
         message = (
             f"no image of '{audit.spec.path}' has a label file: that of '{picture}' would be '{label_path(picture)}'"
         )
@@ -187,7 +188,7 @@ def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterato
         return
     for split, tally in audit.tallies.items():
         if tally.pictures and not tally.objects:
-            picture = audit.kept[split][0].picture
+            picture = audit.kept[split][0].image
             message = f"split '{split}' has no object: the labels of '{picture}' would be '{label_path(picture)}'"
             yield AuditFinding("unlabelled-split", split, None, None, message)
 

@@ -15,14 +15,14 @@ import cv2
 from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
-from core.media.exif import UPRIGHT, orientation
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
+from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
 
-VERSION = f"3 OpenCV {cv2.__version__}"
+VERSION = f"4 OpenCV {cv2.__version__}"
 TINY = 10
 DEPTH = 8
 """Pictures under way for each thread."""
@@ -66,7 +66,7 @@ def check_samples(
         max_pixels: Maximum width x height of a picture.
     """
     workers = usable_cores() or 1
-    digests = digest_each((sample.picture for sample in samples), cache_dir)
+    digests = digest_each((sample.image for sample in samples), cache_dir)
     with _pool(workers) as pool:
         waiting: deque[tuple[Future[Checked], bool]] = deque()
         for sample, digest in zip(samples, digests, strict=True):
@@ -101,7 +101,7 @@ def _check(
     sample: Sample, split: str, classes: int, digest: str, known: ImageFacts | None, *, max_pixels: int
 ) -> Checked:
     if known is None:
-        digest, facts = inspect_image(sample.picture, max_pixels)
+        digest, facts = inspect_image(sample.image, max_pixels)
     else:
         facts = known
     findings = list(_of_picture(sample, split, facts))
@@ -139,7 +139,7 @@ def _facts_of(content: bytes, max_pixels: int) -> ImageFacts:
 
 
 def _of_picture(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
-    path = sample.picture
+    path = sample.image
     if facts.kind:
         message = f"'{path}' is damaged: {facts.reason}" if facts.width else f"cannot read '{path}': {facts.reason}"
         yield AuditFinding(facts.kind, split, path, None, message)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.data.dataset import DataSpec, Sample, content_digest, label_path, list_samples, read_data_yaml
+from core.data.data_yaml import DataSpec, read_data_yaml
+from core.data.dataset import Sample, content_digest, label_path, list_samples
 from core.files.regular_file import is_folder, open_regular
-from core.media.source import is_image
+from core.media.listing import is_image
 from core.storage.digest import text_digest
 from stages.dataset.findings import AuditFinding
 
@@ -23,7 +24,7 @@ def list_splits(data: str) -> tuple[DataSpec, Splits]:
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
     """Return what listing and report depend on: the paths that both contain, the content, and stray label files."""
     spec, splits = list_splits(data)
-    places = [spec.path, *(sample.picture for samples in splits.values() for sample in samples)]
+    places = [spec.path, *(sample.image for samples in splits.values() for sample in samples)]
     strays = [
         finding.message
         for split, samples in splits.items()
@@ -61,7 +62,7 @@ def orphan_labels(split: str, samples: Sequence[Sample], places: Iterable[Path])
 
 def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Path, Path]]:
     """Folders of pictures with the folder of their labels, each once, in order."""
-    pairs = {sample.picture.parent: label_path(sample.picture).parent for sample in samples}
+    pairs = {sample.image.parent: label_path(sample.image).parent for sample in samples}
     for place in places:
         labels = label_path(place / "x").parent
         if is_folder(place) and labels != place:

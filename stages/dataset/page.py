@@ -128,7 +128,7 @@ def sample_sheet(
     """
     chosen = sorted(random.Random(seed).sample(range(len(samples)), min(PICTURES, len(samples))))
     items = (
-        (read_picture(sample.picture, max_pixels), load_labels(sample, names), sample.picture.name)
+        (read_picture(sample.image, max_pixels), load_labels(sample, names), sample.image.name)
         for sample in (samples[index] for index in chosen)
     )
     write_jpeg(label_page(items, names, TILES, COLUMNS), target)

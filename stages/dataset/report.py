@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.artifacts import Dataset
-from core.data.dataset import content_digest, write_listing
-from core.data.writing import CHARTS, LISTING
+from core.data.dataset import content_digest
+from core.data.writing import CHARTS, LISTING, write_listing
 from core.errors import HooklineError, counted
 from core.files.paths import free_path
 from core.kinds.context import RunContext
@@ -74,7 +74,7 @@ def _content(audit: Audit, numbers: Numbers) -> dict[str, object]:
         "classes": [asdict(item) for item in numbers.classes],
         "counts": {severity.value: len(audit.of(severity)) for severity in Severity} | counts(audit.findings),
         "left_out": {
-            split: [str(item.sample.picture) for item in pictures] for split, pictures in audit.left_out.items()
+            split: [str(item.sample.image) for item in pictures] for split, pictures in audit.left_out.items()
         },
         "findings": [_row(finding) for finding in audit.findings],
     }
@@ -111,7 +111,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
-    if not context.asked:
+    if not context.requested:
         context.note(split_line(numbers.splits))
     _tell(audit, context)
     target = context.workdir / LISTING
@@ -157,7 +157,7 @@ def _left_out(audit: Audit) -> Iterator[str]:
     """One line a split, for everybody who uses the data set."""
     for split, pictures in audit.left_out.items():
         if pictures:
-            named = ", ".join(f"{item.sample.picture.name} ({_reason(item)})" for item in pictures[:NAMED])
+            named = ", ".join(f"{item.sample.image.name} ({_reason(item)})" for item in pictures[:NAMED])
             more = f" and {len(pictures) - NAMED} more, all in report.json" if len(pictures) > NAMED else ""
             total = len(pictures) + len(audit.kept[split])
             yield f"left out {len(pictures)} of {counted(total, 'image')} of '{split}': {named}{more}"

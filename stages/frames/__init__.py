@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.kinds.stage import Stage
 from core.media.source import SourceKind, list_source
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 
-def frames(config: FramesConfig, context: RunContext) -> Pictures:
+def frames(config: FramesConfig, context: RunContext) -> ImageList:
     """Write the frames and a list of them."""
     from stages.frames.extracting import extract
 

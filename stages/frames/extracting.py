@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError, counted
 from core.files.paths import output_path, write_file
 from core.media.ahead import ahead
@@ -34,7 +34,7 @@ UNLISTED = re.compile(r"[/\x00-\x1f\x7f\x85\u2028\u2029]")
 """What a name in a list of one path per line cannot hold, and the slashes of folders."""
 
 
-def extract(config: FramesConfig, context: RunContext) -> Pictures:
+def extract(config: FramesConfig, context: RunContext) -> ImageList:
     """Write the frames that the config asks for as JPEG, and a list of them.
 
     At any moment the list names exactly the images that are complete, so that an interrupted run leaves usable ones.
@@ -50,14 +50,14 @@ def extract(config: FramesConfig, context: RunContext) -> Pictures:
     folder.mkdir()
     written = unchanged = damaged = 0
 
-    def result() -> Pictures:
+    def result() -> ImageList:
         counts = {
             "pictures": written,
             "skipped": unchanged,
             "damaged": damaged,
             "unreadable": len(tolerance.unreadable),
         }
-        return Pictures(path=context.workdir / LISTING, values=counts)
+        return ImageList(path=context.workdir / LISTING, values=counts)
 
     with (
         (context.workdir / LISTING).open("w", encoding="utf-8", errors="surrogateescape") as listing,

@@ -15,7 +15,7 @@ from core.files.regular_file import is_file, is_folder
 from core.kinds.model import ModelFamily, Release
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known
-from core.media.source import VIDEOS, is_image
+from core.media.listing import VIDEO_SUFFIXES, is_image
 from core.planning.known import known_of
 from core.storage.digest import file_digest
 from core.storage.sidecar import SIDECAR, read_artifact, sidecar_path
@@ -58,7 +58,7 @@ def locate(weights: str | None, registry: Parts) -> LocalFile | Official:
     releases = _releases(registry)
     name = weights.removesuffix(".pt")
     if is_file(path):
-        if path.suffix.lower() in NO_WEIGHTS or is_image(path) or path.suffix.lower() in VIDEOS:
+        if path.suffix.lower() in NO_WEIGHTS or is_image(path) or path.suffix.lower() in VIDEO_SUFFIXES:
             raise HooklineError(
                 f"weights '{weights}' is not a model file", "give .pt, .safetensors, .onnx or an engine"
             )

@@ -10,7 +10,6 @@ from core.artifacts import Artifact, Checkpoint, Dataset
 from core.errors import HooklineError
 from core.kinds.stage import Known, Stage
 from core.plugins.hookspecs import hookimpl
-from stages.train.checks import families
 from stages.train.config import PR_CURVE, TrainConfig
 
 if TYPE_CHECKING:
@@ -27,6 +26,13 @@ def train(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, conte
 def select(config: TrainConfig) -> Collection[type[Artifact]]:
     """Return the optional input: a checkpoint unless the training starts from random weights."""
     return [Checkpoint] if config.weights else []
+
+
+def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
+    """Return the family of ``train.model``, or that of the weights."""
+    from stages.train.checks import families as shaping_families
+
+    return shaping_families(config, inputs, context)
 
 
 def supplement(

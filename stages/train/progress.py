@@ -13,9 +13,10 @@ from core.kinds.family_options import options_with_family
 from core.kinds.model import ModelFamily
 from core.kinds.session import Session
 from core.kinds.tracker import RunInfo, Trackers
-from core.kinds.training import BEST, LAST, EpochResult, EpochScores, Trained, ValidationLosses
+from core.kinds.training import BEST, LAST, Trained
+from core.kinds.training_progress import EpochResult, EpochScores, ValidationLosses
 from core.model_facts import ModelFacts
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.reporting import Progress
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
@@ -73,15 +74,15 @@ class TrainingProgress:
         """Print a warning."""
         self._context.warn(message)
 
-    def begin(self, epoch: int, pictures: int) -> None:
+    def begin(self, epoch: int, images: int) -> None:
         """Open the progress line of an epoch."""
         title = f"epoch {epoch + 1}/{self._config.epochs}"
-        self._progress = self._epoch.enter_context(self._context.progress(title, pictures, "images"))
+        self._progress = self._epoch.enter_context(self._context.progress(title, images, "images"))
 
-    def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
+    def advance(self, images: int, losses: Mapping[str, float]) -> None:
         """Advance the progress line and show the mean losses of the epoch so far."""
         if self._progress:
-            self._progress.advance(pictures, " ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            self._progress.advance(images, " ".join(f"{name} {value:.4f}" for name, value in losses.items()))
 
     def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
         """Measure the averaged weights on the validation split."""
@@ -93,7 +94,7 @@ class TrainingProgress:
         """Print the row of the epoch, record its metrics, and write them in case the training is interrupted."""
         self._epoch.close()
         if not self._heading_printed:
-            speed = result.pictures / max(result.seconds, 1e-9)
+            speed = result.images / max(result.seconds, 1e-9)
             self._context.note(
                 f"epoch {result.epoch + 1}: {speed:.1f} images/s, peak memory {result.memory / 1e9:.2f} GB"
             )
@@ -113,7 +114,7 @@ class TrainingProgress:
     def page(self, name: str, path: Path) -> None:
         """Pass an image to the trackers."""
         if self._trackers:
-            self._trackers.picture(name, path, 0)
+            self._trackers.image(name, path, 0)
 
     def conclude(self, trained: Trained) -> Figures:
         """Validate the best weights for the table of classes and the charts; return all metrics."""
@@ -174,10 +175,10 @@ class SilentProgress:
     def warn(self, message: str) -> None:
         """Do nothing."""
 
-    def begin(self, epoch: int, pictures: int) -> None:
+    def begin(self, epoch: int, images: int) -> None:
         """Do nothing."""
 
-    def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
+    def advance(self, images: int, losses: Mapping[str, float]) -> None:
         """Do nothing."""
 
     def validate(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores | None:
@@ -198,5 +199,5 @@ def scalars(result: EpochResult) -> dict[str, float]:
         values |= {f"val/{name}_loss": value for name, value in result.scores.losses.items()}
         values |= {f"metrics/{name}": getattr(result.scores, name) for name in SCORES}
     values |= {f"lr/{name}": value for name, value in result.rates.items()}
-    speed = result.pictures / max(result.seconds, 1e-9)
+    speed = result.images / max(result.seconds, 1e-9)
     return values | {"fitness": result.fitness, "time/pictures_per_second": speed, "time/train_seconds": result.seconds}

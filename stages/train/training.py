@@ -19,10 +19,10 @@ from core.evaluation.batches import read_sizes
 from core.kinds.context import RunContext
 from core.kinds.family_options import keyed_with_families
 from core.kinds.model import ModelFamily
-from core.kinds.training import BEST, TrainingJob, TrainingPicture
+from core.kinds.training import BEST, TrainingImage, TrainingJob
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.process.environment import RANKS
 from core.storage.serial import digest
 from stages.train.checks import families
@@ -74,7 +74,7 @@ def _trained(
         variant=config.model,
         start=start,
         names=data.names,
-        pictures=data.train,
+        images=data.train,
         options=_options(config, family),
         imgsz=config.imgsz,
         epochs=config.epochs,
@@ -147,7 +147,7 @@ def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, co
     return digest(content)[:16]
 
 
-def labelled_images(config: TrainConfig, dataset: Dataset, split: str) -> tuple[tuple[str, ...], list[TrainingPicture]]:
+def labelled_images(config: TrainConfig, dataset: Dataset, split: str) -> tuple[tuple[str, ...], list[TrainingImage]]:
     """Return class names and labelled images of a split, after the filter ``classes`` and ``single_class``.
 
     The filter keeps the class ids.
@@ -160,17 +160,17 @@ def labelled_images(config: TrainConfig, dataset: Dataset, split: str) -> tuple[
     wanted = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, split)
     labels = [of_classes(load_labels(sample, dataset.names), wanted) for sample in samples]
-    check_objects(labels, dataset.names, wanted, split, "learn from it")
+    check_objects(labels, dataset.names, wanted, split, "train on")
     names = dataset.names
     if config.single_class:
         names = SINGLE_CLASS
         labels = [as_one_class(item) for item in labels]
     rows = zip(samples, read_sizes(samples, config.max_pixels), labels, strict=True)
-    return names, [TrainingPicture(sample.picture, size, item) for sample, size, item in rows]
+    return names, [TrainingImage(sample.image, size, item) for sample, size, item in rows]
 
 
 def _warn_of_missing_classes(
-    config: TrainConfig, names: Sequence[str], images: Sequence[TrainingPicture], context: RunContext
+    config: TrainConfig, names: Sequence[str], images: Sequence[TrainingImage], context: RunContext
 ) -> None:
     counts = np.bincount(np.concatenate([item.labels.classes for item in images]), minlength=len(names))
     wanted: Sequence[int] = [] if config.single_class else class_ids(config.classes, names) or range(len(names))

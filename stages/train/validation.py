@@ -17,7 +17,8 @@ from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.kinds.context import RunContext
 from core.kinds.session import Session
-from core.kinds.training import EpochScores, TrainingPicture, ValidationLosses
+from core.kinds.training import TrainingImage
+from core.kinds.training_progress import EpochScores, ValidationLosses
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from stages.train.config import TrainConfig
@@ -30,8 +31,8 @@ class TrainingData:
     """Class names and the labelled images of both splits."""
 
     names: tuple[str, ...]
-    train: list[TrainingPicture]
-    validation: list[TrainingPicture]
+    train: list[TrainingImage]
+    validation: list[TrainingImage]
 
 
 class Validation:
@@ -45,7 +46,7 @@ class Validation:
     """
 
     def __init__(
-        self, images: Sequence[TrainingPicture], names: Sequence[str], config: TrainConfig, context: RunContext
+        self, images: Sequence[TrainingImage], names: Sequence[str], config: TrainConfig, context: RunContext
     ) -> None:
         self._samples = [Sample(item.path, None) for item in images]
         self._sizes = [item.size for item in images]

@@ -275,7 +275,7 @@ def test_a_session_is_freed_when_the_model_cannot_be_made(
     def fail(*_: object) -> None:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr("hookline.model.for_session", fail)
+    monkeypatch.setattr("hookline.opening.for_session", fail)
     with pytest.raises(RuntimeError, match="no memory"):
         hookline.open(models["engine"], quiet=True)
     assert len(freed) == 1

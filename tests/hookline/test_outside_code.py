@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import hookline.checks
+import hookline.ranges
 import hookline.training
 from tests.support.media_tools import write_pictures
 from tests.support.yolov5_tools import tiny_checkpoint

@@ -99,7 +99,7 @@ def test_the_options_of_predict_apply(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"stride": 0}, "stride=0 is out of range; possible: whole numbers from 1 or more"),
+        ({"stride": 0}, "stride=0 is out of range; possible: integers, 1 or more"),
         ({"limit": 1.5}, "limit=1.5 is out of range"),
         ({"max_pixels": -1}, "max_pixels=-1 is out of range"),
         ({"reconnect": float("nan")}, "reconnect=nan is out of range; possible: 0 or more"),
@@ -118,7 +118,7 @@ def test_mistakes_are_raised_by_the_call(folder: Path, options: dict[str, object
     [
         ("missing", "no such source 'missing'"),
         ([], "the source is empty"),
-        (".", "holds 2 images and 1 video"),
+        (".", "contains 2 images and 1 video"),
         (["images", "rtsp://localhost/a"], "a stream must be the only source"),
     ],
 )

@@ -30,7 +30,7 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
     assert result.splits == {"train": 2, "val": 1}
     assert result.notes == ()
     assert result.path.parent == context.workdir
-    assert [sample.picture.name for sample in load_split(result, "train")] == ["a.png", "b.png"]
+    assert [sample.image.name for sample in load_split(result, "train")] == ["a.png", "b.png"]
     assert result.report == (
         (
             "Split  Images  Empty  Objects  Classes  Small  Medium  Large  Errors  Warnings\n"
@@ -51,7 +51,7 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
 def test_where_nobody_asked_for_it_a_line_is_enough(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER], "b": []}, "val": {"c": [OTHER]}})
     context, memory = make_context(tmp_path)
-    dataset(plain(file), replace(context, asked=False))
+    dataset(plain(file), replace(context, requested=False))
     assert memory.notes == ["train 2 images with 2 objects, val 1 image with 1 object"]
 
 
@@ -116,7 +116,7 @@ def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     result = dataset(plain(file, Bad.skip), context)
     assert result.splits == {"val": 1}
-    assert [sample.picture.name for sample in load_split(result, "val")] == ["b.png"]
+    assert [sample.image.name for sample in load_split(result, "val")] == ["b.png"]
     assert result.notes == ("left out 2 of 3 images of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",)
     content = json.loads((context.workdir / "report.json").read_text())
     assert content["splits"]["val"]["objects"] == 2
@@ -180,9 +180,9 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert result.splits == {"train": 1, "val": 1}
     folder = tmp_path / "set" / "images" / "val"
     (sample,) = load_split(result, "val")
-    assert sample.picture == folder / "caf\udce9b.png"
+    assert sample.image == folder / "caf\udce9b.png"
     assert sample.label is not None
-    assert sample.picture.is_file()
+    assert sample.image.is_file()
     for name in ("dataset.json", "report.json"):
         json.loads((context.workdir / name).read_bytes().decode())
 

@@ -21,7 +21,7 @@ from core.kinds.context import RunContext
 from core.kinds.model import ModelFamily
 from core.media.tolerance import MAX_PIXELS
 from core.model_facts import InputContract, Preprocessing
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.storage.metadata import ModelMetadata, OnnxSignature
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete

@@ -205,8 +205,8 @@ def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; leave imgsz out, or build it again"),
-        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; omit precision="),
+        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; omit imgsz, or build it again"),
+        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; omit precision"),
     ],
 )
 def test_an_engine_keeps_its_size_and_precision(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
@@ -427,14 +427,14 @@ def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) 
 @pytest.mark.parametrize("content", [b"", b"not onnx at all", b"\x08\x07"])
 def test_files_that_are_not_onnx(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
-    with pytest.raises(HooklineError, match="damaged or no ONNX model"):
+    with pytest.raises(HooklineError, match="damaged or not an ONNX model"):
         load(load_config(str(tmp_path / "x.onnx")), the_context(tmp_path)[0])
 
 
 def test_an_onnx_file_with_weights_elsewhere(tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "x.onnx")
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="x.data", size_threshold=0)
-    with pytest.raises(HooklineError, match="keeps its weights in other files"):
+    with pytest.raises(HooklineError, match="has weights in other files"):
         load(load_config(str(path)), the_context(tmp_path)[0])
 
 

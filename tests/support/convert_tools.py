@@ -43,7 +43,7 @@ def labels_of(dataset: Dataset) -> dict[str, list[tuple[str, list[float]]]]:
             labels = load_labels(sample, spec.names)
             boxes = [[round(value, 3) for value in box] for box in (labels.boxes * [64, 48, 64, 48]).tolist()]
             rows = [(spec.names[number], box) for number, box in zip(labels.classes, boxes, strict=True)]
-            found[f"{split}/{sample.picture.name}"] = rows
+            found[f"{split}/{sample.image.name}"] = rows
     return found
 
 

@@ -406,7 +406,7 @@ RUNNING = [
     returning("gives_absent", "Metrics(path=target.with_name('other'), values={})", "it has not written"),
     returning("gives_nan", "Metrics(path=target, values={'map': float('nan')})", "NaN is not a JSON number"),
     returning("gives_object", "Metrics(path=target, values={'map': object()})", "has no JSON form"),
-    returning("gives_notes", "Metrics(path=target, values={}, notes=(1,))", "notes[0]: expected a text, got 1"),
+    returning("gives_notes", "Metrics(path=target, values={}, notes=(1,))", "notes[0]: expected a string, got 1"),
     stage(
         "stage_exits",
         "def run(config: Options, context) -> Metrics:\n    raise SystemExit(0)  # HERE\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +34,18 @@ def half_a_jpeg(height: int = 48, width: int = 64) -> bytes:
     """The first half of a JPEG with an end mark: it decodes, and libjpeg reports a premature end."""
     content = bytes(cv2.imencode(".jpg", make_picture(height, width))[1])
     return content[: len(content) // 2] + b"\xff\xd9"
+
+
+def oriented_tiff(image: NDArray[np.uint8], orientation: int) -> bytes:
+    """A TIFF with this orientation, its directory after the pixels."""
+    content = bytes(cv2.imencode(".tif", image)[1])
+    (start,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, start)
+    entries = [content[start + 2 + 12 * index :][:12] for index in range(count)]
+    kept = [entry for entry in entries if entry[:2] != struct.pack("<H", 0x0112)]
+    tags = sorted([*kept, struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)], key=lambda entry: entry[1::-1])
+    table = struct.pack("<H", len(tags)) + b"".join(tags) + bytes(4)
+    return content[:4] + struct.pack("<I", len(content)) + content[8:] + table
 
 
 def level_picture(level: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:

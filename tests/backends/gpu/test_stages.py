@@ -14,11 +14,13 @@ from backends.gpu.processor import CupyProcessor
 from core.data.dataset import Sample
 from core.detections import Filter
 from core.evaluation.loop import evaluate_session
+from core.inference.detector import Detector
+from core.inference.pipeline import Clock, batches_ahead, batches_of, detected
+from core.kinds.processor import for_session
 from core.media.frame import Frame
 from core.media.tolerance import Tolerance
 from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from stages.predict.pipeline import Clock, run_pipeline
 from tests.backends.gpu.devices import FakeSession, ShimDevice
 from tests.backends.yolov5.test_head import FACTS
 from tests.support.head_tools import head_for
@@ -66,9 +68,10 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def predicted(session: FakeSession, processor: Any, batch: int) -> list[Any]:
     frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
-    found: list[Any] = []
-    run_pipeline(frames, session, processor, WANTED, found.append, head=head_for(session), clock=Clock(), batch=batch)
-    return [boxes for _, boxes in found]
+    detector = Detector(session, for_session(processor, session), head_for(session), WANTED)
+    batches = batches_of(frames, batch, session.contract)
+    with detected(batches, detector, Clock(), depth=batches_ahead(batch)) as found:
+        return [boxes for item in found for boxes in item.found]
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -84,7 +87,7 @@ def test_evaluate(tmp_path):
     samples = []
     for number, picture in enumerate(islice(pictures(9), 5)):
         samples.append(Sample(tmp_path / f"{number}.png", None))
-        cv2.imwrite(str(samples[-1].picture), picture)
+        cv2.imwrite(str(samples[-1].image), picture)
     session, every = StrictSession(), []
     for one, processor in ((session, CupyProcessor(lambda number: session.memory)), (HostSession(), OpenCvProcessor())):
         result = evaluate_session(

@@ -82,5 +82,5 @@ def test_a_model_in_float16_has_nothing_to_show(tmp_path, runtime):
 def test_damaged_file(tmp_path, runtime):
     model = write_heads(tmp_path / "heads.onnx")
     model.path.write_bytes(model.path.read_bytes()[:500])
-    with pytest.raises(HooklineError, match="damaged or no ONNX model"):
+    with pytest.raises(HooklineError, match="damaged or not an ONNX model"):
         runtime.record_activations(model)

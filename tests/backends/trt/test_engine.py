@@ -14,7 +14,7 @@ import pytest
 
 from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import opening
 from backends.trt.engine import BuildDevice, build_engine, plugins_in
 from backends.trt.library import adopt

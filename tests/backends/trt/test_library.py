@@ -45,7 +45,9 @@ def test_kernels_are_loaded_when_they_are_used(monkeypatch):
 
 def test_a_module_that_is_not_there(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(UnavailableError, match=r"TensorRT cannot be loaded: .*\+stage=doctor .*install tensorrt-cu13"):
+    with pytest.raises(
+        UnavailableError, match=r"TensorRT cannot be loaded: .*see \+stage=doctor; pip install tensorrt-cu13"
+    ):
         library.load()
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import machine
 from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
@@ -183,8 +183,8 @@ def several(monkeypatch):
         def choose(device: str) -> Gpu:
             return found[int(device.partition(":")[2])] if ":" in device else max(found, key=lambda gpu: gpu.free)
 
-        monkeypatch.setattr(machine.devices, "gpus", lambda: found)
-        monkeypatch.setattr(machine.devices, "choose", choose)
+        monkeypatch.setattr(machine.nvidia_gpu, "gpus", lambda: found)
+        monkeypatch.setattr(machine.nvidia_gpu, "choose", choose)
 
     return there
 

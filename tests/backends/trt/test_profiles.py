@@ -106,7 +106,7 @@ def test_the_contract_says_what_the_engine_leaves_open():
         (ALL, {"imgsz": {"min": [64, 32], "opt": [32, 64], "max": 96}}, "is not in order; it must be min <= opt <="),
         (ALL, {"imgsz": 100}, "build.imgsz=100: ... 32"),
         (ALL, {"batch": 0}, "build.batch=0: 0 is not a number of images"),
-        (ALL, {"batch": {"min": 1, "max": 4}}, "build.batch={min: 1, max: 4}: it names min, max; give min, opt and"),
+        (ALL, {"batch": {"min": 1, "max": 4}}, "build.batch={min: 1, max: 4}: its keys are min, max; give min, opt"),
     ],
 )
 def test_refusals(dynamic, options, words):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt.library import load
 from backends.trt.opening import open_session
 from backends.trt_rtx import opening, targets

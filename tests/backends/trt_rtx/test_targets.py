@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt_rtx import targets
 from backends.trt_rtx.targets import read_targets, set_targets
 from core.errors import HooklineError, UnavailableError

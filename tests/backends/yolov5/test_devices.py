@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from backends.nvidia import devices as nvml
-from backends.nvidia.devices import Gpu
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.nvml import Gpu
 from backends.yolov5 import devices as torch_devices
 from backends.yolov5 import plugin, training_job
 from backends.yolov5.devices import TorchDevice, choose_device
@@ -56,8 +56,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
         def properties(index: int) -> Any:
             return SimpleNamespace(uuid=order[index].uuid.partition("-")[2].lower(), name=order[index].name)
 
-        monkeypatch.setattr(nvml, "choose", choose)
-        monkeypatch.setattr(nvml, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
+        monkeypatch.setattr(nvidia_gpu, "choose", choose)
+        monkeypatch.setattr(nvidia_gpu, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
         monkeypatch.setattr(torch.cuda, "is_available", is_available)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(order))
         monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
@@ -96,7 +96,7 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 ) -> None:
     make((FIRST,))
     instance = Gpu("MIG-1", "NVIDIA A100 MIG 3g.20gb", "8.0", 20, 20, "580.95.05")
-    monkeypatch.setattr(nvml, "choose", lambda word: instance)
+    monkeypatch.setattr(nvidia_gpu, "choose", lambda word: instance)
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
         assert choose_device("cuda:3").device == torch.device("cuda", 0)

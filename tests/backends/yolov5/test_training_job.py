@@ -43,7 +43,7 @@ def job(*, images: int = 100, imgsz: int = 64, batch: int | None = None, **optio
     watcher: Any = SimpleNamespace(note=lambda line: None)
     images: Any = range(images)
     return TrainingJob(
-        variant=None, start=None, names=(), pictures=images, options=TrainingOptions(**options), imgsz=imgsz, epochs=1,
+        variant=None, start=None, names=(), images=images, options=TrainingOptions(**options), imgsz=imgsz, epochs=1,
         batch=batch, workers=0, patience=0, hours=None, val_every=1, cache=ImageCache.none, seed=0, device="cpu",
         folder=Path(), resume=False, read=lambda _: np.zeros((1, 1, 3), np.uint8), watcher=watcher,
     )  # fmt: skip

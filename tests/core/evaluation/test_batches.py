@@ -54,7 +54,9 @@ def test_pictures_go_by_aspect_ratio_and_none_is_lost() -> None:
 
 
 def test_a_model_of_one_size_is_refused() -> None:
-    with pytest.raises(HooklineError, match=r"takes 640x640 only; export it with export.dynamic=\[height,width\]"):
+    with pytest.raises(
+        HooklineError, match=r"input size of this model is 640x640; export it with export.dynamic=\[height,width\]"
+    ):
         rectangular_batches([(1, 1)], 1, InputContract(1, 640, 640, ("batch", "height")), 32)
 
 

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from core.drawing.fonts import class_lettering
 from core.drawing.palette import GREY, class_hex
-from core.evaluation.charts import LARGEST, confusion_figure, curve_figures, draw_confusion, draw_curves
+from core.evaluation.charts import MAX_CLASSES, confusion_figure, curve_figures, draw_confusion, draw_curves
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves
 from core.media.picture import read_picture
 from tests.support.chart_tools import COUNTS, LENGTHS, SCRIPTS, assert_readable, names_of
@@ -95,11 +95,11 @@ def test_numbers_stand_in_the_cells_while_they_fit() -> None:
 
 
 def test_the_classes_that_are_left_out_are_counted() -> None:
-    count = LARGEST + 5
+    count = MAX_CLASSES + 5
     matrix = np.ones((count + 1, count + 1), np.int64)
     matrix[:5, :] = matrix[:, :5] = 0
     figure = confusion_figure(matrix, range(count), names_of(count, 4, "latin"))
-    assert f"the {LARGEST} classes with the most objects and boxes of {count}" in figure.texts[1].get_text()
+    assert f"the {MAX_CLASSES} classes with the most objects and boxes of {count}" in figure.texts[1].get_text()
     assert to_hex(figure.axes[0].collections[1].get_facecolors()[0]) == class_hex(5)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from core.execution.job import RunOutcome
+from core.execution.outcome import RunOutcome
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -177,7 +177,7 @@ def test_results_are_on_standard_output_and_everything_else_on_standard_error(ru
     log = (tmp_path / "here" / "run.log").read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) ", line) for line in log)
     printed = [line.removeprefix("warning: ") for line in lines]
-    assert sorted(line.split(" ", 3)[3] for line in log if not line.endswith(" begins")) == sorted(printed)
+    assert sorted(line.split(" ", 3)[3] for line in log if not line.endswith(" starts")) == sorted(printed)
 
 
 def test_json_prints_the_summary_and_nothing_else(run: Run, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_interrupt(run: Run, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)  # type: ignore[attr-defined]
     _, errors = process.communicate(timeout=20)  # type: ignore[attr-defined]
     assert process.returncode == 130
-    assert "to run it again: python -m core.run +stage=taste" in errors
+    assert "to run again: python -m core.run +stage=taste" in errors
     assert "raw        interrupted" in errors
     assert "Traceback" not in errors
     assert "failed" not in errors
@@ -360,7 +360,7 @@ def test_other_options_do_not_continue_former_work(run: Run, tmp_path: Path) -> 
     run("+stage=items", "items.fail=2", "hydra.run.dir=here")
     result = run("+stage=items", "items.fail=2", "items.count=9", "hydra.run.dir=here", "resume=true")
     assert result.returncode == 2
-    assert "were made with items.count=4, not 9; resume with what that run had" in result.stderr
+    assert "were made with items.count=4, not 9; resume with the options of that run" in result.stderr
     assert (tmp_path / "here" / "items" / "items.txt").read_text() == "0\n1\n"
     assert run("+stage=items", "hydra.run.dir=here").returncode == 0
     assert (tmp_path / "here" / "items-2" / "items.txt").read_text() == "0\n1\n2\n3\n"
@@ -369,7 +369,7 @@ def test_other_options_do_not_continue_former_work(run: Run, tmp_path: Path) -> 
 def test_resuming_needs_a_directory(run: Run) -> None:
     result = run("+stage=items", "resume=true")
     assert result.returncode == 2
-    assert "holds no incomplete results of 'items'; name the directory of the interrupted run" in result.stderr
+    assert "has no incomplete results of 'items'; give the directory of the interrupted run" in result.stderr
     run("+stage=items", "hydra.run.dir=here")
     assert run("+stage=items", "resume=true", "hydra.run.dir=here").returncode == 2  # it is finished
     assert run("+stage=raw", "resume=true").returncode == 0  # nothing to resume there, and nothing that would be lost
@@ -427,7 +427,7 @@ def test_a_second_run_in_one_directory_is_refused_and_changes_nothing(run: Run, 
     second = run("+stage=raw", "hydra.run.dir=here", "--json")
     assert second.returncode == 2
     (line,) = second.stderr.splitlines()
-    assert line.startswith("error: another run is working in '")
+    assert line.startswith("error: another run is using '")
     assert json.loads(second.stdout)["path"] == ""  # the summary.json there is that of the other run
     assert (tmp_path / "here" / ".hydra" / "overrides.yaml").read_bytes() == notes
     first.terminate()  # type: ignore[attr-defined]
@@ -453,7 +453,7 @@ def test_two_runs_at_once_work_once(run: Run, tmp_path: Path) -> None:
     second = run("+stage=raw", "raw.seconds=3")
     assert first.wait(30) == 0  # type: ignore[attr-defined]
     assert second.returncode == 0
-    assert "another run is making the same; waiting for it" in second.stderr
+    assert "another run is making the same result; waiting for it" in second.stderr
     assert "reused" in second.stdout
 
 
@@ -557,7 +557,7 @@ def test_options_of_stages_outside_the_plan_are_named(run: Run) -> None:
 
 def test_a_folder_that_cannot_be_made_is_one_line(run: Run) -> None:
     result = run("+stage=raw", "hydra.run.dir=/proc/x")
-    assert (result.returncode, result.stderr) == (2, "error: no folder can be made at '/proc/x'; choose another one\n")
+    assert (result.returncode, result.stderr) == (2, "error: cannot create the folder '/proc/x'; choose another one\n")
 
 
 def test_a_wrong_name_of_a_part_is_reported_where_no_stage_uses_it(run: Run) -> None:

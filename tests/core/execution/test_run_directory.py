@@ -13,7 +13,7 @@ from core.execution.run_directory import LOCK, RESERVE, is_new, run_directory, u
 def test_a_second_run_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     with run_directory(tmp_path):
         (working := unfinished(tmp_path / "evaluate")).mkdir()
-        with pytest.raises(HooklineError, match="another run is working in"), run_directory(tmp_path):
+        with pytest.raises(HooklineError, match="another run is using"), run_directory(tmp_path):
             pytest.fail("two runs in one directory")
         assert working.is_dir()
         assert (tmp_path / RESERVE).is_file()

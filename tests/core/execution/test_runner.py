@@ -87,7 +87,7 @@ class Program:
             toys.context(self.folder, toys.registry(stage)), run_dir=run_dir, workdir=run_dir, reporter=self.memory
         )
         plan = make_plan(["steps"], {"steps": Options(**options)}, context)
-        observers: Any = SimpleNamespace(tell=lambda *_, **__: None)
+        observers: Any = SimpleNamespace(notify=lambda *_, **__: None)
         (made,) = run_plan(plan, context, Store(self.folder / "store"), observers, resume=resume)
         assert isinstance(made, Metrics)
         return made
@@ -194,7 +194,7 @@ def test_times_of_an_earlier_run_are_said_to_be_that(program: Program) -> None:
 def test_options_that_depend_on_the_inputs_are_settled_before_the_key(tmp_path: Path) -> None:
     """Two inputs for which the same words mean different things give two results; one that repeats is reused."""
     settled: list[str] = []
-    observers: Any = SimpleNamespace(tell=lambda *_, **__: None)
+    observers: Any = SimpleNamespace(notify=lambda *_, **__: None)
 
     def settle(config: toys.Plain, inputs: Any) -> toys.Plain:
         return replace(config, text=f"for {inputs['model'].path.read_text()[-1]}")

@@ -72,5 +72,5 @@ def test_a_run_replaces_no_status_of_another_program(tmp_path: Path, repo_root: 
     line = [sys.executable, "-m", "core.run", *words]
     done = subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "status.json' was not written by hookline, and a run would replace it" in done.stderr
+    assert "status.json' was not written by hookline, and the run would replace it" in done.stderr
     assert (folder / "status.json").read_text() == '{"state": "theirs"}'

@@ -22,13 +22,13 @@ def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "~t.jpg").touch()
     assert user_path("~t.jpg") == Path("~t.jpg")
-    with pytest.raises(HooklineError, match=r"there is no user 'u\.jpg'"):
+    with pytest.raises(HooklineError, match=r"no user named 'u\.jpg'"):
         user_path("~u.jpg")
 
 
 def test_an_address_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(HooklineError, match=r"'s3://u:\*\*\*@bucket' is an address"):
+    with pytest.raises(HooklineError, match=r"'s3://u:\*\*\*@bucket' is a URL"):
         user_path("s3://u:secret@bucket")
     Path("s3:/bucket").mkdir(parents=True)
     assert user_path("s3://bucket") == Path("s3:/bucket")

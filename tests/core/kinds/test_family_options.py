@@ -196,8 +196,8 @@ def test_an_option_of_another_family_is_refused_with_the_plan(tmp_path: Path) ->
             planned(config, tmp_path, parts)
         (problem,) = caught.value.problems
         assert str(problem) == (
-            "learn.focal is an option of the family second, and this network is of first; "
-            "leave it out, or take a network of that family"
+            "learn.focal is an option of the family second, but this model is of first; "
+            "remove the option, or choose a model of that family"
         )
         planned(replace(config, family="second"), tmp_path, parts)
 

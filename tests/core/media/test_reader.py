@@ -11,9 +11,10 @@ from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames, sample_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import OnError, Tolerance
-from core.media.video import VideoReport
+from core.media.video_report import VideoReport
 from tests.support.media_tools import (
     damage_packets,
+    half_a_jpeg,
     level_of,
     level_picture,
     write_levels,
@@ -242,6 +243,21 @@ def test_finished_files_are_not_read_again(tmp_path: Path) -> None:
     assert list(read_frames(source, Ears().tolerance, finished=dict.fromkeys(source.names, 15))) == []
 
 
+def test_threads_change_neither_frames_nor_messages(tmp_path: Path) -> None:
+    for index, path in enumerate(write_pictures(tmp_path, [f"{index:02}.png" for index in range(40)])):
+        if index % 7 == 3:
+            path.write_bytes(half_a_jpeg())
+        elif index in {5, 30}:
+            path.write_text("no image")
+    results = []
+    for threads in (1, 4):
+        ears = Ears(40)
+        frames = list(read_frames(list_source(str(tmp_path)), ears.tolerance, threads=threads))
+        results.append(([(frame.index, frame.picture.tobytes(), frame.damaged) for frame in frames], ears.heard))
+    assert results[0] == results[1]
+    assert (len(results[0][0]), len(results[0][1])) == (38, 8)
+
+
 def test_finished_pictures_are_not_read_again(tmp_path: Path) -> None:
     write_pictures(tmp_path, ["a.png", "b.png", "c.png"])[1].write_bytes(b"gone bad since")
     source = list_source(str(tmp_path))
@@ -343,7 +359,7 @@ def test_a_turned_video_is_turned(tmp_path: Path) -> None:
 
 
 def test_a_stream_cannot_be_sampled() -> None:
-    with pytest.raises(HooklineError, match="cannot draw frames from the stream"):
+    with pytest.raises(HooklineError, match="cannot sample frames of the stream"):
         sample_frames(list_source("rtsp://host/1"), 3, 0, Ears().tolerance)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.media.source import PICTURES, VIDEOS, SourceKind, is_image, list_source
+from core.media.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
+from core.media.source import SourceKind, list_source
 from tests.support.media_tools import write_levels, write_pictures
 
 
@@ -103,10 +104,10 @@ def test_streams(text: str, live: bool) -> None:
     [
         ("", "the source is empty"),
         ("{folder}/aa.jpg", "no such source .*aa.jpg'; did you mean a.jpg"),
-        ("{folder}/nowhere/deep/a.jpg", "there is no folder '.*/nowhere'"),
-        ("{folder}/empty", r"no images or video in folder .*empty'; what counts: images such as \.jpg"),
-        ("{folder}/*.tif", r"no image or video matches '.*\*\.tif'; what counts"),
-        ("{folder}/*.md", r"matches '.*\*\.md'; it matches 1 of other kinds"),
+        ("{folder}/nowhere/deep/a.jpg", "the folder '.*/nowhere' does not exist"),
+        ("{folder}/empty", r"no images or video in folder .*empty'; supported: images such as \.jpg"),
+        ("{folder}/*.tif", r"no image or video matches '.*\*\.tif'; supported"),
+        ("{folder}/*.md", r"matches '.*\*\.md'; it matches 1 file of other kinds"),
         ("{folder}/notes.md", "unknown kind of file"),
         ("{folder}/empty.txt", "names no files"),
         ("{folder}/bad.txt", "line 2 of .*bad.txt': no such file 'c.png'; did you mean b.png"),
@@ -161,7 +162,7 @@ def test_listing_imports_nothing_heavy(repo_root: Path) -> None:
 
 def test_the_documentation_lists_every_suffix(repo_root: Path) -> None:
     lines = (repo_root / "docs" / "sources.md").read_text().splitlines()
-    for word, suffixes in (("- images:", PICTURES), ("- video:", VIDEOS)):
+    for word, suffixes in (("- images:", IMAGE_SUFFIXES), ("- video:", VIDEO_SUFFIXES)):
         (line,) = (line for line in lines if line.startswith(word))
         assert tuple(re.findall(r"`(\.\w+)`", line)) == suffixes
 

@@ -13,7 +13,8 @@ from core.errors import HooklineError
 from core.media.reader import frame_count, read_frames, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance
-from core.media.video import UnreadableVideoError, VideoReport, count_frames, video_frames
+from core.media.video import UnreadableVideoError, count_frames, video_frames
+from core.media.video_report import VideoReport
 
 pytestmark = pytest.mark.timeout(20)
 

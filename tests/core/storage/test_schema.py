@@ -15,7 +15,7 @@ from core.storage.digest import file_digest
 from core.storage.metadata import KEY, ModelMetadata, from_properties, to_properties
 from core.storage.serial import DecodeError
 from core.storage.sidecar import DIGEST, read_artifact, sidecar_digest, sidecar_path, write_sidecar
-from core.storage.validation import SCHEMA, current
+from core.storage.validation import SCHEMA, upgraded
 
 ANCHORS = [[10.0, 13.0], [30.0, 61.0]]
 FACTS = ModelFacts("yolov5", "yolov5n", ("a", "b"), (8, 16), {"anchors": ANCHORS})
@@ -91,7 +91,7 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("schema", [0, -1, True, "2", 2.0, None, [2]])
 def test_no_number(schema: object) -> None:
     with pytest.raises(DecodeError, match=r"^schema: expected a whole number above 0"):
-        current({"schema": schema}, "x")
+        upgraded({"schema": schema}, "x")
 
 
 @pytest.mark.parametrize("key", ["padding", "offset"])

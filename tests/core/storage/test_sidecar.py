@@ -16,7 +16,7 @@ from core.model_facts import DECODED, InputContract, ModelFacts, Precision
 from core.storage.serial import encode
 from core.storage.sidecar import (
     DIGEST,
-    LARGEST,
+    MAX_BYTES,
     read_artifact,
     read_model,
     sidecar_digest,
@@ -157,7 +157,7 @@ def test_a_sidecar_of_an_older_hookline(artifact: Artifact) -> None:
     content = json.loads(sidecar.read_text())
     del content[DIGEST]
     sidecar.write_text(json.dumps(content))
-    with pytest.raises(HooklineError, match="was changed after it was written, or comes from an older"):
+    with pytest.raises(HooklineError, match="was changed after it was written, or an older hookline wrote it"):
         read_artifact(artifact.path)
 
 
@@ -169,7 +169,7 @@ def test_files_that_are_no_sidecar(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_sidecar_that_is_too_large(tmp_path: Path) -> None:
-    (tmp_path / "x.onnx.json").write_bytes(b" " * (LARGEST + 1))
+    (tmp_path / "x.onnx.json").write_bytes(b" " * (MAX_BYTES + 1))
     with pytest.raises(HooklineError, match=r"x\.onnx\.json' \(it has 16,000,001 bytes, the limit is 16,000,000\)"):
         read_artifact(tmp_path / "x.onnx")
 

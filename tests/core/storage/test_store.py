@@ -121,7 +121,7 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     def full(config: toys.Plain, context: RunContext, checkpoint: Checkpoint) -> OnnxModel:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "model.onnx")
 
-    message = "no space left on the disk at 'model.onnx'; make room or change its rights"
+    message = "no space left on the disk at 'model.onnx'; free disk space or change "
     with export_replaced(full), pytest.raises(HooklineError, match=message):
         run(tmp_path, ["export"])
 
@@ -136,7 +136,7 @@ def test_the_file_size_limit_of_the_shell_is_one_line(error: Exception) -> None:
 def test_what_may_not_be_touched_is_one_line(tmp_path: Path, number: int, name: str) -> None:
     """Also a file that stands where a folder should be."""
     (tmp_path / "file").touch()
-    message = rf"cannot read or write at '.*{name}' \({os.strerror(number)}\); make room or change its rights"
+    message = rf"cannot read or write at '.*{name}' \({os.strerror(number)}\); free disk space or change "
     with pytest.raises(HooklineError, match=message), disk_errors():
         raise OSError(number, os.strerror(number), str(tmp_path / name))
 
@@ -254,6 +254,6 @@ def test_editing_what_a_run_shows_leaves_the_store_alone(tmp_path: Path) -> None
 
 def test_store_that_cannot_be_written_is_told() -> None:
     with pytest.raises(
-        HooklineError, match=r"the store '/proc/nope' cannot be written .*; put it elsewhere with store="
+        HooklineError, match=r"cannot write to the store '/proc/nope' .*; choose another folder with store="
     ):
         Store(Path("/proc/nope"))

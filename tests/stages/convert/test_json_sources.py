@@ -89,7 +89,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
     assert by_name(dataset) == {"a.jpg": [("person", [16, 12, 32, 24])], "b.jpg": [("person", [62, 44, 4, 8])]}
     assert memory.warnings == [
         "boxes of images that the file does not list, dropped: 1",
-        "boxes reaching out of their image, clipped: 1",
+        "boxes partly outside their image, clipped: 1",
         "objects without a box, dropped: 1",
     ]
 
@@ -99,7 +99,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
     [
         (
             {"annotations": [row(1, 5, 0, 0, 1, 1)]},
-            "'annotations[0].category_id' of '{file}' is 5, which 'categories' does not name",
+            "'annotations[0].category_id' of '{file}' is 5, which is not in 'categories'",
         ),
         ({"annotations": [{"bbox": [1, 2, 3, 4]}]}, "'annotations[0].image_id' of '{file}' is missing"),
         ({"annotations": [row(1, 1, 0, 0, 1)]}, "'annotations[0].bbox' of '{file}' is [0, 0, 1], expected 4 numbers"),
@@ -111,8 +111,8 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
         ({"images": [{"id": 1, "file_name": "a.jpg", "width": float("inf"), "height": 1}]}, "'images[0].width' of"),
         ({"images": {}}, "'images' of '{file}' is {{}}, expected a list"),
         ({"images": [1]}, "'images[0]' of '{file}' is 1, expected an object"),
-        ({"categories": [], "annotations": []}, "the annotations name no class"),
-        ({"annotations": []}, "no box is left: 1 image without, 0 missing"),
+        ({"categories": [], "annotations": []}, "the annotations contain no class"),
+        ({"annotations": []}, "no boxes remain: 1 image without boxes, 0 missing"),
     ],
 )
 def test_damaged_coco(tmp_path: Path, change: dict[str, Any], line: str) -> None:

@@ -49,7 +49,7 @@ def test_labels_and_pictures_in_two_folders(tmp_path: Path) -> None:
         "train/train-1.jpg": [("dog", [32, 24, 32, 24])],
         "val/val-1.jpg": [("dog", [32, 24, 16, 12])],
     }
-    assert "renamed, for a name of another: 2 images, e.g. to 'train-1.jpg'" in memory.notes
+    assert "renamed 2 images with the name of another, e.g. to 'train-1.jpg'" in memory.notes
 
 
 def test_data_yaml_keeps_its_splits_unless_others_are_asked_for(tmp_path: Path) -> None:
@@ -68,7 +68,9 @@ def test_one_folder_for_two_splits(tmp_path: Path) -> None:
     row = (1, 0.5, 0.5, 0.5, 0.5)
     file = write_dataset(tmp_path / "set", {"train": {"a": [row], "b": [row]}})
     file.write_text(file.read_text() + "val: images/train\n")
-    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; draw new ones, e.g. convert"):
+    with pytest.raises(
+        HooklineError, match=r"a.png' is in the splits 'train' and 'val'; make new splits, e.g. convert"
+    ):
         run(tmp_path, source=str(file))
     dataset, _ = run(tmp_path, source=str(file), split={"train": 0.5, "val": 0.5})
     assert dataset.splits == {"train": 1, "val": 1}
@@ -91,7 +93,7 @@ def test_label_studio_export(tmp_path: Path) -> None:
         "0a1b2c3d-street.jpg": [("tree", [32, 24, 16, 24])],
         "4e5f6a7b-park.jpg": [("car", [32, 24, 32, 24])],
     }
-    assert memory.warnings == ["polygons replaced by the boxes around them: 1"]
+    assert memory.warnings == ["polygons replaced by their bounding boxes: 1"]
 
 
 def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path
     }
 
 
-def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
+def test_unusual_cases_are_reported_with_counts(tmp_path: Path) -> None:
     source = labelimg(
         tmp_path / "set",
         a="0 0.05 0.5 0.5 0.5\n0 0.5 0.5 0 0.5\n0 1.2 0.5 0.1 0.1\n",
@@ -121,12 +123,12 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset) == {"a.jpg": [("dog", [9.6, 24, 19.2, 24])], "b.jpg": [("dog", [32, 24, 32, 24])]}
     assert memory.warnings == [
-        "boxes outside of their image, dropped: 1",
-        "boxes reaching out of their image, clipped: 1",
-        "boxes that repeat another, dropped: 1",
+        "boxes outside their image, dropped: 1",
+        "boxes partly outside their image, clipped: 1",
         "boxes without area, dropped: 1",
-        "rows with a score, which was left out: 1",
-        "text files that are not labels, left out: 1",
+        "duplicate boxes, dropped: 1",
+        "rows with a score, which was ignored: 1",
+        "text files that are not labels, skipped: 1",
         "no objects of 1 of 2 classes: person",
     ]
 
@@ -134,13 +136,13 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("2 .5 .5 .1 .1", "has class 2, but the list has 2 classes"),
+        ("2 .5 .5 .1 .1", "has class 2, but there are 2 classes"),
         ("0 .5 .5 .1", "is not a box: '0 .5 .5 .1'"),
         ("0 .5 .5 .1 .1 .2 .3 .4", "is not a box"),
-        ("0 320 240 64 48", "is not a box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions 0..1"),
+        ("0 320 240 64 48", "is not a box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions from 0 to 1"),
         ("0 .5 .5 .1 nan", "is not a box"),
-        ("0 .5 .5 .1 .1\n0 a b c d", "is not numbers: '0 a b c d'"),
-        ("dog .5 .5 .1 .1", "is not numbers: 'dog .5 .5 .1 .1'"),
+        ("0 .5 .5 .1 .1\n0 a b c d", "is not numeric: '0 a b c d'"),
+        ("dog .5 .5 .1 .1", "is not numeric: 'dog .5 .5 .1 .1'"),
     ],
 )
 def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
@@ -154,7 +156,7 @@ def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
 def test_class_twice(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="")
     (source / "classes.txt").write_text("dog\ndog\n")
-    with pytest.raises(HooklineError, match=r"class 'dog' stands twice in '.*classes.txt'; give every class"):
+    with pytest.raises(HooklineError, match=r"class 'dog' occurs twice in '.*classes.txt'; give each class"):
         run(tmp_path, source=str(source))
 
 
@@ -163,7 +165,7 @@ def test_folders_below_with_other_classes(tmp_path: Path) -> None:
     one = labelimg(tmp_path / "set" / "one", a="0 .5 .5 .5 .5")
     other = labelimg(tmp_path / "set" / "other", b="0 .5 .5 .5 .5")
     (other / "classes.txt").write_text("person\ndog\n")
-    with pytest.raises(HooklineError, match=r"'.*one/classes.txt' and '.*other/classes.txt' name different classes"):
+    with pytest.raises(HooklineError, match=r"'.*one/classes.txt' and '.*other/classes.txt' list different classes"):
         run(tmp_path, source=str(tmp_path / "set"))
     dataset, _ = run(tmp_path, source=[str(one), str(other)])
     found = {name: [label for label, _ in rows] for name, rows in by_name(dataset).items()}
@@ -177,12 +179,12 @@ def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
     with pytest.raises(HooklineError) as error:
         run(tmp_path, source=str(source))
     assert str(error.value) == (
-        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
-        "'gone4.txt' and 2 more; convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
+        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', 'gone4.txt' and "
+        "2 more; give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
     )
     dataset, memory = run(tmp_path, source=str(source), missing="skip")
     assert sum(dataset.splits.values()) == 2
-    assert memory.warnings[0].startswith("left out 7 annotated images")
+    assert memory.warnings[0].startswith("skipped 7 annotated images")
 
 
 def test_two_pictures_fit_one_label(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.media.picture import decode_checked
-from stages.dataset import checking
-from stages.dataset import image_cache as picture_cache
+from stages.dataset import checking, image_cache
 from stages.dataset.auditing import run_audit
 from stages.dataset.image_cache import CACHE_NAME, ImageFacts
 from stages.dataset.listing import list_splits
@@ -106,12 +105,12 @@ def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
 
 def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
     facts, digests = ImageFacts(3, 4, 1), [f"{number:064x}" for number in range(2000)]
-    with picture_cache.picture_cache(tmp_path, "x") as cache:
+    with image_cache.image_facts_cache(tmp_path, "x") as cache:
         for digest in digests:
             cache.remember(digest, facts)
     content = (tmp_path / CACHE_NAME).read_bytes()
     (tmp_path / CACHE_NAME).write_bytes(content[:-65536] + b"\xaa" * 65536)
-    with picture_cache.picture_cache(tmp_path, "x") as cache:
+    with image_cache.image_facts_cache(tmp_path, "x") as cache:
         assert {cache.look_up(digest) for digest in digests} == {facts, None}
 
 
@@ -144,12 +143,12 @@ def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch
 
 
 def test_the_cache_writes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_cache, "BATCH", 2)
+    monkeypatch.setattr(image_cache, "BATCH", 2)
     facts = ImageFacts(3, 4, 1)
-    with picture_cache.picture_cache(tmp_path, "x") as cache, picture_cache.picture_cache(tmp_path, "x") as other:
+    with image_cache.image_facts_cache(tmp_path, "x") as cache, image_cache.image_facts_cache(tmp_path, "x") as other:
         cache.remember("00" * 32, facts)
         assert other.look_up("00" * 32) is None
         cache.remember("11" * 32, facts)
         assert other.look_up("00" * 32) == facts
-    with picture_cache.picture_cache(tmp_path, "y") as changed:
+    with image_cache.image_facts_cache(tmp_path, "y") as changed:
         assert changed.look_up("00" * 32) is None

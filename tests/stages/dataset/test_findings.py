@@ -129,7 +129,7 @@ def test_a_good_data_set_has_none(tmp_path: Path) -> None:
 def test_pictures_with_errors_are_sorted_out_and_do_not_count(tmp_path: Path) -> None:
     audit = audit_of(tmp_path, rows(ROWS + "0 .5 .5\n"))
     assert audit.kept["train"] == []
-    assert [item.sample.picture.name for item in audit.left_out["train"]] == ["a.png"]
+    assert [item.sample.image.name for item in audit.left_out["train"]] == ["a.png"]
     assert audit.tallies["train"].pictures == audit.tallies["train"].objects == 0
 
 

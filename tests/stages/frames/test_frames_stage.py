@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import pytest
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import MAX_PIXELS, OnError
@@ -25,12 +25,12 @@ from tests.support.media_tools import (
 from tests.support.stage_tools import Memory, make_context
 
 
-def run(folder: Path, source: object, **options: Any) -> tuple[Pictures, Memory]:
+def run(folder: Path, source: object, **options: Any) -> tuple[ImageList, Memory]:
     context, memory = make_context(folder / "out")
     return frames(FramesConfig(source=source, max_pixels=MAX_PIXELS, **options), context), memory
 
 
-def levels(made: Pictures) -> list[int]:
+def levels(made: ImageList) -> list[int]:
     """Which frames the pictures show, in the order of the list."""
     source = list_source(str(made.path))
     assert source.kind is SourceKind.pictures

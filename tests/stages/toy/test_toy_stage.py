@@ -36,7 +36,7 @@ def test_gives_a_data_set_that_can_be_moved(tmp_path: Path) -> None:
         samples = list_samples(spec, split)
         assert len(samples) == count
         for sample in samples:
-            assert cv2.imread(str(sample.picture)).shape == (96, 96, 3)
+            assert cv2.imread(str(sample.image)).shape == (96, 96, 3)
             assert sample.label is not None
             load_labels(sample, spec.names)
 

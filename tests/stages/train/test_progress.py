@@ -15,7 +15,8 @@ from core.detections import Letterbox
 from core.evaluation.coco import ground_truth
 from core.evaluation.loop import Seen
 from core.evaluation.scores import score
-from core.kinds.training import EpochResult, EpochScores, Trained
+from core.kinds.training import Trained
+from core.kinds.training_progress import EpochResult, EpochScores
 from core.labels import Labels
 from stages.train.figures import FILE, Figures, read_figures
 from stages.train.progress import heading, row, scalars
@@ -36,7 +37,7 @@ def result(epoch: int = 0, *, best: bool = False, scores: bool = True, factor: f
         fitness=0.33 if scores else float("nan"),
         best=best,
         seconds=2.0,
-        pictures=16,
+        images=16,
         memory=10**9,
     )
 

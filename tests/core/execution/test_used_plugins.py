@@ -1,4 +1,4 @@
-"""summary.json names the distributions of the outside plugins that took part in a run, and of no others."""
+"""summary.json lists the distributions of the outside plugins that a run uses, and no others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.artifacts import Engine
-from core.execution.participants import Participants
+from core.execution.used_plugins import UsedPlugins
 from core.kinds.lifecycle import Summary
 from core.kinds.lookup import Origin
 from core.kinds.stage import Stage
@@ -44,7 +44,7 @@ def summary(tmp_path: Path) -> Summary:
     return Summary(tmp_path / "summary.json", "", [])
 
 
-def test_those_that_the_plan_names_and_observers(tmp_path: Path, summary: Summary) -> None:
+def test_plugins_of_the_plan_and_with_lifecycle_hooks(tmp_path: Path, summary: Summary) -> None:
     registry, hooks = toys.registry(), Hooks()
     for stage in registry.all(Stage).values():
         shipped_by(registry, "stages", stage.name, "hookline")
@@ -55,8 +55,8 @@ def test_those_that_the_plan_names_and_observers(tmp_path: Path, summary: Summar
     hooks.add(Observer(), Origin("watch", "hookline-watch", "3", "watch"))
     hooks.add(Silent(), Origin("silent", "hookline-silent", "4", "silent"))
     context = toys.context(tmp_path, registry)
-    participants = Participants(summary, context, hooks)
-    participants.hookline_before_run(make_plan(["quantize"], toys.configs(), context))
+    used = UsedPlugins(summary, context, hooks)
+    used.hookline_before_run(make_plan(["quantize"], toys.configs(), context))
     expected = {"mine": "2", "$HOOKLINE_PLUGINS cpu": "2", "hookline-watch": "3"}
     assert summary.distributions == expected
     versions = summary.as_json()["versions"]
@@ -65,12 +65,12 @@ def test_those_that_the_plan_names_and_observers(tmp_path: Path, summary: Summar
     assert "distributions" not in summary.as_json()
 
 
-def test_those_of_artifacts_and_of_loaded_parts(tmp_path: Path, summary: Summary) -> None:
+def test_plugins_of_artifacts_and_of_loaded_parts(tmp_path: Path, summary: Summary) -> None:
     registry = toys.registry()
     shipped_by(registry, "runtimes", "cpu", "of-the-engine")
     shipped_by(registry, "runtimes", "gpu", "loaded")
     context = toys.context(tmp_path, registry)
-    participants = Participants(summary, context, Hooks())
+    used = UsedPlugins(summary, context, Hooks())
     engine = Engine(
         path=tmp_path,
         facts=toys.FACTS,
@@ -81,8 +81,8 @@ def test_those_of_artifacts_and_of_loaded_parts(tmp_path: Path, summary: Summary
         score_threshold=0.0,
         machine={},
     )
-    participants.hookline_after_stage(engine)
+    used.hookline_after_stage(engine)
     assert summary.distributions == {"of-the-engine": "2"}
     context.runtime("gpu")
-    participants.hookline_stage_failed()
+    used.hookline_stage_failed()
     assert summary.distributions == {"of-the-engine": "2", "loaded": "2"}

@@ -1,4 +1,4 @@
-"""The distributions of outside plugins that take part in a run, for ``versions`` in summary.json."""
+"""The distributions of outside plugins that a run uses, for ``versions`` in summary.json."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from core.kinds.lifecycle import Plan, Summary
 
 
-class Participants:
-    """The lifecycle plugin of one run that keeps who took part in it, in its :class:`Summary`.
+class UsedPlugins:
+    """Lifecycle plugin of one run: records the outside plugins that the run uses in its :class:`Summary`.
 
-    A plugin takes part with a stage of the plan, a part that the options of a stage name, a part that was loaded, the
-    runtime or the family of an artifact, and with a lifecycle hook.
+    A run uses a plugin if it provides a stage of the plan, a part that an option names, a loaded part, the runtime or
+    the model family of an artifact, or a lifecycle hook.
 
     Args:
         summary: Gets the distributions.
-        context: Of the run.
-        hooks: Of the loaded plugins.
+        context: Context of the run.
+        hooks: Hooks of the loaded plugins.
     """
 
     def __init__(self, summary: Summary, context: RunContext, hooks: Hooks) -> None:
@@ -35,19 +35,19 @@ class Participants:
 
     @hookimpl
     def hookline_before_run(self, plan: Plan) -> None:
-        """Add what the plan names, and the observers."""
+        """Add the plugins of stages, parts and lifecycle hooks in the plan."""
         self._add(origin for origin in self._hooks.origins() if self._hooks.hooks_of(origin.plugin) - REGISTRATION)
         for step in plan.steps:
             self._add_parts([("stages", step.stage.name), *named_parts(step.config)])
 
     @hookimpl
     def hookline_after_stage(self, artifact: Artifact) -> None:
-        """Add what the stage loaded, and what its artifact needs."""
+        """Add the plugins of parts that the stage has loaded or that its artifact needs."""
         self._add_parts([*self._context.loaded, *parts_of_artifact(artifact)])
 
     @hookimpl
     def hookline_stage_failed(self) -> None:
-        """Add what the stage loaded."""
+        """Add the plugins of parts that the stage has loaded."""
         self._add_parts(self._context.loaded)
 
     def _add_parts(self, parts: Iterable[tuple[str, str]]) -> None:

@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from core.media.exif import orientation
-from core.media.picture import decode_checked
+from core.media.picture import decode_checked, picture_size, read_picture
+from core.media.segments import orientation
+from tests.support.media_tools import oriented_tiff
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
 def encoded(suffix: str) -> bytes:
-    return bytes(cv2.imencode(suffix, PICTURE)[1])
+    return bytes(cv2.imencode(suffix, IMAGE)[1])
 
 
 def tiff(value: int, order: str) -> bytes:
@@ -48,13 +50,24 @@ def test_reads_the_tag(make, value: int, order: str) -> None:
     assert orientation(make(value, order)) == value
 
 
-def test_fill_bytes_before_a_marker() -> None:
+@pytest.mark.parametrize("between", [b"\xff\xff", b"\xff\x01", b"\xff\xd0"], ids=["fill", "TEM", "RST0"])
+def test_markers_without_a_segment_hide_no_exif_data(between: bytes, tmp_path: Path) -> None:
     content = jpeg(6)
-    assert orientation(content[:2] + b"\xff\xff" + content[2:]) == 6
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content[:2] + between + content[2:])
+    assert orientation(path.read_bytes()) == 6
+    assert picture_size(path) == read_picture(path).shape[:2] == (30, 20)
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_the_tag_of_a_tiff(value: int) -> None:
+    content = oriented_tiff(IMAGE, value)
+    assert orientation(content) == value
+    assert decode_checked(content)[0].shape == ((20, 30, 3) if value < 5 else (30, 20, 3))
 
 
 @pytest.mark.parametrize("make", [jpeg, png, webp])
-def test_pictures_are_turned_as_the_tag_says(make) -> None:
+def test_images_are_rotated_by_the_tag(make) -> None:
     assert decode_checked(make(1))[0].shape == (20, 30, 3)
     assert decode_checked(make(6))[0].shape == (30, 20, 3)
 
