@@ -128,7 +128,7 @@ def test_there_is_no_decoded_layout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+def test_a_missing_gpu_is_reported(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(HooklineError, match=r"^device=cuda:1.* cannot be used: PyTorch"):
         YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout="heads", device="cuda:1")
