@@ -177,7 +177,7 @@ def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("plan:") == 1
     assert (
-        "2 processes train together, 2 of them on this machine, by gloo: batch 8, 4 images per process" in done.stderr
+        "training in 2 processes, 2 of them on this machine, with gloo: batch 8, 4 images per process" in done.stderr
     )
     assert len(results(folder / "two" / "train")) == 1
     assert not list(folder.glob(".hydra"))
