@@ -95,7 +95,7 @@ def _query_gpu(nvml: ModuleType, index: int, driver: str) -> list[Gpu]:
 
 
 def _describe(nvml: ModuleType, handle: object, driver: str) -> Gpu:
-    memory = _optional(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)  # integrated GPUs have none of their own
+    memory = _optional(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)  # integrated GPUs use host memory
     capability = _optional(nvml, (), nvml.nvmlDeviceGetCudaComputeCapability, handle)
     uuid, name = _optional(nvml, "", nvml.nvmlDeviceGetUUID, handle), nvml.nvmlDeviceGetName(handle)
     total, free = (memory.total, memory.free) if memory else (0, 0)
