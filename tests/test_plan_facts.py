@@ -209,7 +209,7 @@ def engine(tmp_path: Path) -> Path:
     [
         ("auto", []),
         ("onnxruntime", []),
-        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; omit backend=, or build an engine"]),
+        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; omit backend, or build an engine"]),
         ("onxn", ["unknown backend 'onxn'; did you mean onnxruntime?"]),
     ],
 )
