@@ -63,9 +63,9 @@ class Driver:
     @property
     def on_pci(self) -> bool:
         """Whether an NVIDIA GPU is on the PCI bus."""
-        devices = [f"/sys/bus/pci/devices/{path.name}" for path in self.host.path("/sys/bus/pci/devices").glob("*")]
-        nvidia = [device for device in devices if self.host.text(f"{device}/vendor") == "0x10de"]
-        return any(self.host.text(f"{device}/class").startswith(("0x0300", "0x0302")) for device in nvidia)
+        vendors = self.host.path("/sys/bus/pci/devices").glob("*/vendor")
+        kinds = [path.with_name("class").read_text() for path in vendors if path.read_text().strip() == "0x10de"]
+        return any(kind.startswith(("0x0300", "0x0302")) for kind in kinds)  # displays and 3D controllers
 
     @property
     def in_container(self) -> bool:
