@@ -59,8 +59,8 @@ def _problem(found: Driver) -> Finding | None:
         return broken(SUBJECT, "an NVIDIA GPU is on the PCI bus, and no driver is loaded", remedy)
     if not found.present:
         remedy = ON_WINDOWS if found.host.wsl else f"on a machine with an NVIDIA GPU {INSTALL}"
-        place, remedy = ("container", found.with_gpus) if found.in_container else ("machine", remedy)
-        return absent(SUBJECT, f"this {place} has no NVIDIA GPU and no driver", remedy)
+        remedy = found.with_gpus if found.in_container else remedy
+        return absent(SUBJECT, "there is no NVIDIA GPU and no driver here", remedy)
     name = found.jetson or f"kernel module {found.module}"
     if not found.own_libraries and found.in_container:
         how = "docker run --runtime nvidia" if found.jetson else found.with_gpus

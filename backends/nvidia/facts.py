@@ -14,7 +14,6 @@ from backends.system.host import APPTAINER, WSL, Host
 ARM = "/usr/lib/aarch64-linux-gnu"
 FOLDERS = ("/usr/lib/x86_64-linux-gnu", ARM, "/usr/lib64", "/usr/lib/wsl/lib", f"{ARM}/tegra", f"{ARM}/nvidia")
 """Where drivers install ``libcuda.so``, searched after LD_LIBRARY_PATH and the cache of the loader."""
-BOARD_FILES = ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ class Driver:
     def jetson(self) -> str:
         """Name of the Jetson board; empty on other machines. A container sees its files, and not its model."""
         model = self.host.text("/proc/device-tree/model")
-        on_board = [self.host.path(place).exists() for place in BOARD_FILES]
+        on_board = [
+            self.host.path(place).exists() for place in ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
+        ]
         on_board += ["tegra" in path.parts for path in self.libraries]
         return (model or "Jetson") if any(on_board) or re.search("jetson|tegra", model, re.IGNORECASE) else ""
 

@@ -9,8 +9,7 @@ from core.plugins.hookspecs import hookimpl
 
 ALL, CUDA, GPU = "", "tensorrt cupy", "tensorrt cupy cuda"
 """What needs a check: every target; parts that need a GPU (``tensorrt_rtx`` builds without one); ``device=cuda``."""
-TIME_LIMIT = 90.0
-"""Seconds for a check, longer than those of the subprocess that it may start."""
+TIME_LIMIT = 90.0  # seconds; longer than the subprocess that a check may start
 _CHECKS = (
     ("system", ALL, "system.checks:system", "operating system, kernel, C library, container"),
     ("packages", ALL, "system.checks:packages", "Python and the packages that hookline needs, against their ranges"),

@@ -255,7 +255,7 @@ def test_report_for_people(tmp_path: Path) -> None:
     _, artifact, _ = run(tmp_path, looking("x", lambda asked: [doubtful("thing [x]", "old", "do [this]")]))
     text = (artifact.path.parent / "report.txt").read_text(encoding="utf-8")
     assert "!  thing [x]" in text
-    assert "→ do [this]" in text
+    assert "→  do [this]" in text
     assert text.splitlines()[-1] == "4 ok · 1 warning · 0 errors · 1 not applicable"
 
 
