@@ -45,10 +45,8 @@ class Driver:
     def jetson(self) -> str:
         """Name of the Jetson board; empty on other machines. A container sees its files, and not its model."""
         model = self.host.text("/proc/device-tree/model")
-        on_board = [
-            self.host.path(place).exists() for place in ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
-        ]
-        on_board += ["tegra" in path.parts for path in self.libraries]
+        files = ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
+        on_board = [*map(Path.exists, map(self.host.path, files)), *("tegra" in path.parts for path in self.libraries)]
         return (model or "Jetson") if any(on_board) or re.search("jetson|tegra", model, re.IGNORECASE) else ""
 
     @property
