@@ -211,7 +211,7 @@ def test_a_given_engine_keeps_its_size_and_precision(run: Run, program: Program)
     assert program.run(*predict).status["predict"] == "ran"
     for wrong, message in (
         ("imgsz=640", rf"imgsz=640, but '{engine.name}' was built for 128x128; omit imgsz, or build it again"),
-        ("precision=int8", rf"precision=int8, but '{engine.name}' is fp32; omit precision=, or start from"),
+        ("precision=int8", rf"precision=int8, but '{engine.name}' is fp32; omit precision, or start from"),
     ):
         with pytest.raises(PlanError, match=message):
             run(*predict, wrong)

@@ -48,7 +48,7 @@ class NvmlError(UnavailableError):
     def __init__(self, reason: str, code: int) -> None:
         self.found, self.code = f"Failed to initialize NVML: {reason}", code
         remedy = "install NVIDIA's driver, or start the container with --gpus all; see +stage=doctor"
-        super().__init__(f"no GPU can be used: {self.found}", remedy)
+        super().__init__(f"no GPU can be used: NVML: {reason.removeprefix('NVML ')}", remedy)
 
 
 def query_nvml() -> list[Gpu]:

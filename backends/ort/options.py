@@ -48,11 +48,12 @@ class OrtOptions:
     """Options of the runtime ``onnxruntime``.
 
     Attributes:
-    threads: Number of threads of an inference; 0: the cores that this process may use.
-    optimisation: Graph optimisation of an engine; ONNX files are always opened with ``all``.
-    spin: Microseconds that a thread spins for work before it sleeps. 0 (sleep at once) is slower on an idle machine.
-        ONNX Runtime's default of about 1000 takes cores from decoding and encoding, and is several times slower on a
-        busy machine. 100 is 3 % faster than 20 for one INT8 image, and as much slower during video encoding.
+        threads: Number of threads of an inference; 0: the cores that this process may use.
+        optimisation: Graph optimisation of an engine; ONNX files are always opened with ``all``.
+        spin: Microseconds that a thread spins for work before it sleeps. 0 (sleep at once) is slower on an idle
+            machine. ONNX Runtime's default of about 1000 takes cores from decoding and encoding, and is several times
+            slower on a busy machine. 100 is 3 % faster than 20 for one INT8 image, and as much slower during video
+            encoding.
     """
 
     threads: Annotated[int, Range(0, 1024)] = presentation(default=0)

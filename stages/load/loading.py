@@ -40,7 +40,7 @@ def fitted(
     if requested is not None and requested is not model.precision and not _can_become(model, config, context):
         raise HooklineError(
             f"precision={requested.value}, but '{model.path.name}' is {model.precision.value}",
-            "omit precision=, or start from the checkpoint",
+            "omit precision, or start from the checkpoint",
         )
     return fitted_size(model, config.imgsz)
 
@@ -66,7 +66,7 @@ def check_backend(engine: Engine, config: LoadConfig, registry: Parts) -> None:
         raise registry.not_found("runtimes", config.backend)
     raise HooklineError(
         f"backend={config.backend}, but '{engine.path.name}' is an engine of {engine.runtime}",
-        f"omit backend=, or build an engine with +stage=build backend={config.backend}",
+        f"omit backend, or build an engine with +stage=build backend={config.backend}",
     )
 
 

@@ -206,7 +206,7 @@ def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
     ("asked", "message"),
     [
         ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; omit imgsz, or build it again"),
-        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; omit precision="),
+        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; omit precision"),
     ],
 )
 def test_an_engine_keeps_its_size_and_precision(tmp_path: Path, asked: dict[str, Any], message: str) -> None:

@@ -193,7 +193,7 @@ def test_an_engine_that_cannot_be_captured_goes_on_without_graphs(caplog):
 
 
 def test_what_is_no_array_of_a_gpu(device):
-    with pytest.raises(TypeError, match="list is no array of a GPU"):
+    with pytest.raises(TypeError, match="list is not a GPU array"):
         device.adopt([1])
 
 

@@ -76,7 +76,7 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
 
 
 def family(**changes: Any) -> ModelFamily:
-    """Return the descriptor; without ``load`` it has no heavy half."""
+    """Return the descriptor; without ``load`` it has no implementation."""
     given: dict[str, Any] = {
         "name": "grid",
         "summary": "no anchors",

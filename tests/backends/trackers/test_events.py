@@ -24,7 +24,7 @@ def started(folder: Path) -> EventFiles:
     return tracker
 
 
-def test_figures_pictures_and_options(tmp_path: Path) -> None:
+def test_metrics_images_and_options(tmp_path: Path) -> None:
     tracker = started(tmp_path)
     tracker.image("mosaic", write_picture(tmp_path / "a.png", (20, 10)), 0)
     tracker.scalars({"train/box_loss": 0.5}, 1)
@@ -33,8 +33,8 @@ def test_figures_pictures_and_options(tmp_path: Path) -> None:
     tracker.close()
     tracker.close()
     events = recorded(tmp_path)
-    (picture,) = events.Images("mosaic")
-    assert (picture.width, picture.height) == (20, 10)
+    (image,) = events.Images("mosaic")
+    assert (image.width, image.height) == (20, 10)
     assert b"| epochs | 3 |" in events.Tensors("options/text_summary")[0].tensor_proto.string_val[0]
 
 

@@ -1,4 +1,4 @@
-"""Packages and libraries of TensorRT: whole, in part, of two releases, broken."""
+"""Checks of TensorRT installations: complete, partial, of two releases, broken."""
 
 from __future__ import annotations
 

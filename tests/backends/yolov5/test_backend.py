@@ -59,7 +59,7 @@ def test_the_library_below_is_plain_pytorch(repo_root: Path) -> None:
     code = f"import sys; [__import__('backends.yolov5.' + name) for name in {names}]; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=repo_root).split()
     light = ("errors", "masking", "model_limits", "model_facts", "artifacts", "storage.serial", "kinds.training")
-    light += ("options.fields", "options.ranges")
+    light += ("kinds.training_progress", "options.fields", "options.ranges")
     plain = {"core", "core.storage", "core.options", "core.kinds", *(f"core.{name}" for name in light)}
     assert {name for name in loaded if name.partition(".")[0] == "core"} <= plain
 
@@ -128,7 +128,7 @@ def test_there_is_no_decoded_layout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+def test_a_missing_gpu_is_reported(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(HooklineError, match=r"^device=cuda:1.* cannot be used: PyTorch"):
         YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout="heads", device="cuda:1")

@@ -86,7 +86,7 @@ def _grouped(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (_leaky, "has the activation 'LeakyReLU', not SiLU"),
         (_fused, "batch normalisation of .* is already fused"),
@@ -108,11 +108,11 @@ def _grouped(model: Any) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_what_is_not_plain_is_refused(tmp_path: Path, change: Callable[[Any], None], told: str) -> None:
+def test_what_is_not_plain_is_refused(tmp_path: Path, change: Callable[[Any], None], expected: str) -> None:
     write_official(tmp_path / "x.pt", P5, change=change)
     with pytest.raises(CheckpointError) as caught:
         read(tmp_path / "x.pt")
-    assert re.search(told, f"{caught.value.message}; {caught.value.hint}")
+    assert re.search(expected, f"{caught.value.message}; {caught.value.hint}")
 
 
 @pytest.mark.parametrize("model_class", ["models.yolo.SegmentationModel", "ultralytics.nn.tasks.DetectionModel"])
@@ -123,7 +123,7 @@ def test_other_architectures_are_refused_by_name(tmp_path: Path, model_class: st
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ({"model": {"weight": torch.zeros(2)}}, "holds a state dict, not a YOLOv5 model"),
         ({"weight": torch.zeros(2)}, "holds a state dict, not a YOLOv5 model"),
@@ -132,9 +132,9 @@ def test_other_architectures_are_refused_by_name(tmp_path: Path, model_class: st
         ({"model": nn.Conv2d(1, 1, 1)}, "holds a 'torch.nn.modules.conv.Conv2d', not a YOLOv5 detector"),
     ],
 )
-def test_other_contents_are_refused(tmp_path: Path, content: object, told: str) -> None:
+def test_other_contents_are_refused(tmp_path: Path, content: object, expected: str) -> None:
     torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=expected):
         read(tmp_path / "x.pt")
 
 

@@ -1,4 +1,4 @@
-"""The make_trainer of a training: resumption, best and last weights, early stopping, time, and what is told."""
+"""The trainer: resumption, best and last weights, early stopping, time limit, and reports."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_interrupted_training_equals_an_uninterrupted_one(tmp_path, stop_in, 
     assert [epoch.best for epoch in first.epochs + second.epochs] == [True, True, False]
 
 
-def test_a_kill_before_the_state_is_written_loses_no_told_epoch(tmp_path, monkeypatch):
+def test_a_kill_before_the_state_is_written_loses_no_reported_epoch(tmp_path, monkeypatch):
     whole = RecordingListener([0.1, 0.3, 0.2])
     (tmp_path / "whole").mkdir()
     make_trainer(tmp_path / "whole", listener=whole).run()
@@ -188,7 +188,7 @@ def test_a_state_of_another_architecture_is_refused(tmp_path):
         load_state(tmp_path, other.to_dict())
 
 
-def test_a_damaged_state_is_told(tmp_path):
+def test_a_damaged_state_is_refused(tmp_path):
     make_trainer(tmp_path, epochs=1).run()
     content = (tmp_path / STATE).read_bytes()
     (tmp_path / STATE).write_bytes(content[: len(content) // 2])

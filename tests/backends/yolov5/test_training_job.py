@@ -1,4 +1,4 @@
-"""A job as a hyperparameters: the batch that ``auto`` finds, keeps, and shares among processes."""
+"""A job becomes hyperparameters: the batch that ``auto`` finds, keeps, and divides among processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def job(*, images: int = 100, imgsz: int = 64, batch: int | None = None, **optio
     watcher: Any = SimpleNamespace(note=lambda line: None)
     images: Any = range(images)
     return TrainingJob(
-        variant=None, start=None, names=(), pictures=images, options=TrainingOptions(**options), imgsz=imgsz, epochs=1,
+        variant=None, start=None, names=(), images=images, options=TrainingOptions(**options), imgsz=imgsz, epochs=1,
         batch=batch, workers=0, patience=0, hours=None, val_every=1, cache=ImageCache.none, seed=0, device="cpu",
         folder=Path(), resume=False, read=lambda _: np.zeros((1, 1, 3), np.uint8), watcher=watcher,
     )  # fmt: skip
@@ -68,7 +68,7 @@ def batch_of(
         (99999, (GPU, 2), 1024, 48),
     ],
 )
-def test_no_larger_batch_is_looked_for_than_makes_sense(
+def test_no_larger_batch_is_tried_than_makes_sense(
     asked: list[tuple[int, int]], images: int, processes: tuple[torch.device, int], limit: int, batch: int
 ) -> None:
     assert batch_of(job(images=images), *processes) == batch
@@ -87,7 +87,7 @@ def state_of(folder: Path, batch: int) -> TrainingState:
     return load_state(folder, TINY.to_dict())
 
 
-def test_a_training_that_goes_on_keeps_the_batch_it_measured(asked: list[tuple[int, int]], tmp_path: Path) -> None:
+def test_a_resumed_training_keeps_the_measured_batch(asked: list[tuple[int, int]], tmp_path: Path) -> None:
     state = state_of(tmp_path, 6)
     assert batch_of(job(), state=state) == 6
     assert not asked
@@ -96,7 +96,7 @@ def test_a_training_that_goes_on_keeps_the_batch_it_measured(asked: list[tuple[i
         batch_of(job(), world_size=4, state=state)
 
 
-def test_prepare_hands_on_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_prepare_passes_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Prepared(Exception):
         pass
 
@@ -114,7 +114,7 @@ def test_prepare_hands_on_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         assert prepared.value.args == (batch,)
 
 
-def test_a_state_of_another_format_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_state_of_another_format_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     state = state_of(tmp_path, 6)
     monkeypatch.setattr("backends.yolov5.training.state.FORMAT", 1)
     save_state(state, tmp_path)
@@ -133,13 +133,13 @@ def warnings_of(folder: Path, *, images: int, batch: int, epochs: int, **options
     return list(warnings_for(made.loop))
 
 
-def test_a_set_smaller_than_a_batch_is_warned_of(tmp_path: Path) -> None:
+def test_a_warning_for_fewer_images_than_a_batch(tmp_path: Path) -> None:
     (line,) = warnings_of(tmp_path, images=3, batch=8, epochs=1, warmup_epochs=0)
     assert line.startswith("the training split has 3 images, fewer than a batch of 8: an epoch has one batch")
     assert warnings_of(tmp_path, images=8, batch=8, epochs=1, warmup_epochs=0) == []
 
 
-def test_a_training_shorter_than_its_warm_up_is_warned_of(tmp_path: Path) -> None:
+def test_a_warning_for_a_training_shorter_than_its_warm_up(tmp_path: Path) -> None:
     (line,) = warnings_of(tmp_path, images=8, batch=4, epochs=50, warmup_epochs=3.0, lr0=0.01)
     assert "the warm-up takes 100 batches, the training 100 (50 x 2)" in line
     assert "never reaches lr0=0.01; set train.warmup_epochs=0" in line

@@ -1,4 +1,4 @@
-"""A pickle cannot run anything here, and files that are not checkpoints are told apart."""
+"""A pickle cannot run anything here, and other files are recognised."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_damaged_storage(tmp_path: Path) -> None:
         read_pickle(tmp_path / "x.pt")
 
 
-def test_every_cut_of_a_pickle_is_told(tmp_path: Path) -> None:
+def test_every_truncation_of_a_pickle_is_reported(tmp_path: Path) -> None:
     content = pickle.dumps({"a": [1, 2.0, "x"], "b": (None, True)}, protocol=2)
     for end in range(len(content)):
         with pytest.raises(CheckpointError, match="is damaged"):
@@ -211,7 +211,7 @@ def test_every_cut_of_a_pickle_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", "is not a PyTorch checkpoint"),
         (b"<html>not found</html>", "is not a PyTorch checkpoint"),
@@ -219,9 +219,9 @@ def test_every_cut_of_a_pickle_is_told(tmp_path: Path) -> None:
         (pickle.dumps({}, protocol=2), "is a bare pickle"),
     ],
 )
-def test_other_files(tmp_path: Path, content: bytes, told: str) -> None:
+def test_other_files(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=expected):
         read_pickle(tmp_path / "x.pt")
 
 

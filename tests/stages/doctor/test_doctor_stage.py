@@ -90,19 +90,19 @@ def test_auto_reports_its_choice(tmp_path: Path) -> None:
 def test_findings_are_weighed_for_the_target(
     tmp_path: Path, finding: Finding, backend: str, state: State, bad: bool
 ) -> None:
-    report, artifact, _ = run(tmp_path, looking("x", lambda asked: [finding], "chip"), backend=backend)
+    report, artifact, _ = run(tmp_path, looking("x", lambda target: [finding], "chip"), backend=backend)
     assert by_check(report, "x")["state"] == state.value
     assert bool(artifact.problem) is bad  # the backend 'chip' itself cannot be used
 
 
 def test_an_error_that_everything_needs_ends_every_run(tmp_path: Path) -> None:
-    _, artifact, _ = run(tmp_path, looking("disk", lambda asked: [broken("disk", "full", "make room")]))
+    _, artifact, _ = run(tmp_path, looking("disk", lambda target: [broken("disk", "full", "make room")]))
     assert artifact.problem == "backend=plain with processor=cpu cannot work here: disk"
     assert artifact.remedy == "first: make room"
 
 
 def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
-    def look(asked: Target) -> Iterable[Finding]:
+    def look(target: Target) -> Iterable[Finding]:
         yield fine("seen", "before")
         raise ZeroDivisionError("by zero")
 
@@ -115,12 +115,12 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
 
 
 def test_a_finding_without_a_remedy_is_a_fault_of_the_check(tmp_path: Path) -> None:
-    report, _, _ = run(tmp_path, looking("mine", lambda asked: [Finding("x", State.error, "bad")]))
+    report, _, _ = run(tmp_path, looking("mine", lambda target: [Finding("x", State.error, "bad")]))
     assert "has no remedy" in by_check(report, "mine")["found"]
 
 
 def test_a_hanging_check_is_reported(tmp_path: Path) -> None:
-    def look(asked: Target) -> Iterable[Finding]:
+    def look(target: Target) -> Iterable[Finding]:
         time.sleep(60)
         return []
 
@@ -133,7 +133,7 @@ def test_a_hanging_check_is_reported(tmp_path: Path) -> None:
 
 
 def test_checks_run_in_parallel_and_are_reported_in_order(tmp_path: Path) -> None:
-    def slow(asked: Target) -> Iterable[Finding]:
+    def slow(target: Target) -> Iterable[Finding]:
         time.sleep(0.3)
         return [fine("slow", "good")]
 
@@ -227,13 +227,13 @@ def test_a_device_that_fits(tmp_path: Path, device: str, backend: str) -> None:
 
 @pytest.mark.parametrize(("device", "state"), [("cuda:0", "error"), ("cuda", "error"), ("auto", "not applicable")])
 def test_device_cuda_needs_the_checks_of_gpus(tmp_path: Path, device: str, state: str) -> None:
-    gpu = looking("gpu", lambda asked: [absent("gpu", "none", "get one")], "chip", "cuda")
+    gpu = looking("gpu", lambda target: [absent("gpu", "none", "get one")], "chip", "cuda")
     report, _ = on(tmp_path, device, gpu)
     assert by_check(report, "gpu")["state"] == state
 
 
 def test_an_unresolved_processor_has_no_name(tmp_path: Path) -> None:
-    gpu = looking("gpu", lambda asked: [absent("gpu", "none", "get one")], "chip", "cuda")
+    gpu = looking("gpu", lambda target: [absent("gpu", "none", "get one")], "chip", "cuda")
     context, _ = make_context(
         tmp_path,
         runtimes=[runtime("chip", lambda: NO, device="cuda")],
@@ -252,7 +252,7 @@ def test_unknown_names(tmp_path: Path) -> None:
 
 
 def test_report_for_people(tmp_path: Path) -> None:
-    _, artifact, _ = run(tmp_path, looking("x", lambda asked: [doubtful("thing [x]", "old", "do [this]")]))
+    _, artifact, _ = run(tmp_path, looking("x", lambda target: [doubtful("thing [x]", "old", "do [this]")]))
     text = (artifact.path.parent / "report.txt").read_text(encoding="utf-8")
     assert "!  thing [x]" in text
     assert "→  do [this]" in text

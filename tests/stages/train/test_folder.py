@@ -181,10 +181,10 @@ def held_by_another_run(path: Path) -> Iterator[None]:
 
 def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path, notes: list[str]) -> None:
     first, second = folder_in(tmp_path), folder_in(tmp_path, "two")
-    told, found = threading.Event(), []
+    waiting, found = threading.Event(), []
 
     def wait() -> None:
-        with second.lock(lambda line: told.set() if "waiting" in line else None) as waited:
+        with second.lock(lambda line: waiting.set() if "waiting" in line else None) as waited:
             found.append((waited, second.finished))
 
     with first.lock(pytest.fail) as waited:
@@ -192,7 +192,7 @@ def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path
         first.prepare(resume=False, note=notes.append)
         thread = threading.Thread(target=wait)
         thread.start()
-        assert told.wait(10)
+        assert waiting.wait(10)
         assert not found
         leave_epoch(first)
         first.finish()
@@ -225,7 +225,7 @@ def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> N
     folder = TrainingFolder(tmp_path / "run" / "train-2", tmp_path / "cache" / RECORD)
     folder.path.mkdir()
     mark(folder.path, IncompleteWork("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
-    with pytest.raises(HooklineError, match="no training with these options") as told:
+    with pytest.raises(HooklineError, match="no training with these options") as caught:
         folder.prepare(resume=True, note=print)
-    assert f"the one in '{left}' has different ones" in str(told.value)
-    assert f"weights={left / LAST}" in str(told.value)
+    assert f"the one in '{left}' has different ones" in str(caught.value)
+    assert f"weights={left / LAST}" in str(caught.value)

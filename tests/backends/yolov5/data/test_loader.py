@@ -182,13 +182,13 @@ def all_gone(pids, seconds):
     return not any(map(alive, pids))
 
 
-def test_ctrl_c_is_told_once_and_ends_the_workers(repo_root):
+def test_ctrl_c_is_reported_once_and_ends_the_workers(repo_root):
     program, workers = started(repo_root)
     assert len(workers) == 2
     os.killpg(program.pid, signal.SIGINT)
-    _, told = program.communicate(timeout=30)
-    assert told.count("Traceback") == 1
-    assert told.count("KeyboardInterrupt") == 1
+    _, errors = program.communicate(timeout=30)
+    assert errors.count("Traceback") == 1
+    assert errors.count("KeyboardInterrupt") == 1
     assert all_gone(workers, 10)
 
 

@@ -36,8 +36,8 @@ def among(monkeypatch: pytest.MonkeyPatch, *, world: int, local_world_size: int,
     monkeypatch.setattr("torch.distributed.get_rank", lambda: local)
 
 
-def refused(device: torch.device, told: str) -> None:
-    with pytest.raises(TrainingError, match=told), join_processes(device):
+def refused(device: torch.device, expected: str) -> None:
+    with pytest.raises(TrainingError, match=expected), join_processes(device):
         pass
 
 

@@ -1,4 +1,4 @@
-"""What is not finite ends a training before it is written, and memory that does not suffice is told."""
+"""Values that are not finite end a training before it writes, and exhausted memory is reported."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def exhausted(*_):
 
 
 @pytest.mark.parametrize("place", ["_backward", "_step"])
-def test_memory_that_does_not_suffice_is_told(tmp_path, monkeypatch, place):
+def test_exhausted_memory_is_reported(tmp_path, monkeypatch, place):
     done = make_trainer(tmp_path, batch=6)
     monkeypatch.setattr(done.loop, place, exhausted)
     with pytest.raises(TrainingError, match="is too small for a batch of 2 images of 64 pixels") as caught:
@@ -162,7 +162,7 @@ def test_a_smaller_batch_can_be_divided_among_the_processes(batch, world, advice
     assert caught.value.hint.startswith(advice)
 
 
-def test_a_state_without_a_scaler_goes_on_where_one_is_needed(tmp_path):
+def test_a_state_without_a_scaler_resumes_with_one(tmp_path):
     make_trainer(tmp_path, epochs=1).run()
     state = load_state(tmp_path, TINY.to_dict())
     assert state.scaler == {}

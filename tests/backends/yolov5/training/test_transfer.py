@@ -83,7 +83,7 @@ def test_another_number_of_anchors_leaves_the_outputs() -> None:
     assert found.known == 0
 
 
-def test_what_is_left_is_told() -> None:
+def test_tensors_that_do_not_fit_are_reported() -> None:
     state = dict(tiny_weights(nc=3).state)
     state["stem.conv.weight"] = torch.zeros(8, 3, 3, 3)
     del state["stem.bn.bias"]
