@@ -88,7 +88,7 @@ PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     ),
     "trackers": (hookline.TrackerBackend,),
 }
-"""By kind: the protocol of the heavy half, optional protocols, and the types of their arguments."""
+"""By kind: the protocol of the implementation, optional protocols, and the types of their arguments."""
 
 
 def hooks() -> dict[str, Callable[..., Any]]:
@@ -147,7 +147,7 @@ def pages() -> dict[Path, str]:
 
 
 def _described(descriptor: type[Any], protocols: Sequence[type[Any]]) -> str:
-    """Return links to the descriptor that a hook yields, and to the protocols of its heavy half."""
+    """Return links to the descriptor that a hook yields, and to the protocols of its implementation."""
     lines = ["## Descriptor", "", _link(descriptor)]
     if protocols:
         lines += [

@@ -46,10 +46,9 @@ class Driver:
     def jetson(self) -> str:
         """Name of the Jetson board; empty on other machines. A container sees its files, and not its model."""
         model = self.host.text("/proc/device-tree/model")
-        on_board = re.search("jetson|tegra", model, re.IGNORECASE) or any(
-            "tegra" in path.parts for path in self.libraries
-        )
-        return (model or "Jetson") if on_board or any(self.host.path(place).exists() for place in BOARD_FILES) else ""
+        on_board = [self.host.path(place).exists() for place in BOARD_FILES]
+        on_board += ["tegra" in path.parts for path in self.libraries]
+        return (model or "Jetson") if any(on_board) or re.search("jetson|tegra", model, re.IGNORECASE) else ""
 
     @property
     def present(self) -> bool:
@@ -78,9 +77,7 @@ class Driver:
         """How to start this kind of container with GPUs."""
         if self.host.container == APPTAINER:
             return "apptainer run --nv"
-        return (
-            "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the limits of the pod"
-        )
+        return "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
 
 
 def library_version(path: Path) -> str:

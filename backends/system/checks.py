@@ -78,11 +78,7 @@ def video(host: Host | None = None) -> Iterator[Finding]:
 def shared_memory(host: Host | None = None) -> Iterator[Finding]:
     """Check the size of /dev/shm."""
     folder = (host or Host()).path("/dev/shm")  # noqa: S108
-    try:
-        total = shutil.disk_usage(folder).total
-    except OSError as error:
-        yield absent("shared memory", f"no {folder} ({error.strerror})", "mount a tmpfs there, or train.workers=0")
-        return
+    total = shutil.disk_usage(folder).total if folder.is_dir() else 0
     found = f"{size_text(total)} in {folder}"
     if total < SHARED_MEMORY:
         remedy = "docker run --shm-size=4g (or --ipc=host), or train.workers=0"
@@ -91,14 +87,14 @@ def shared_memory(host: Host | None = None) -> Iterator[Finding]:
         yield fine("shared memory", found, bytes=str(total))
 
 
-def disk(asked: Target) -> Iterator[Finding]:
+def disk(target: Target) -> Iterator[Finding]:
     """Check that the store can be written, and the free space."""
-    folder = next(folder for folder in (asked.store, *asked.store.parents) if folder.is_dir())
+    folder = next(folder for folder in (target.store, *target.store.parents) if folder.is_dir())
     if not os.access(folder, os.W_OK):
-        yield broken("disk", f"{folder} is not writable; the store is {asked.store}", "set store=<another folder>")
+        yield broken("disk", f"{folder} is not writable; the store is {target.store}", "set store=<another folder>")
         return
     free = shutil.disk_usage(folder).free
-    found, remedy = f"{size_text(free)} free for the store {asked.store}", "free space, or store=<on another disk>"
+    found, remedy = f"{size_text(free)} free for the store {target.store}", "free space, or store=<on another disk>"
     if free < DISK_WARNING:
         yield (broken if free < DISK_ERROR else doubtful)("disk", found, remedy, bytes=str(free))
     else:

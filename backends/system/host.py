@@ -48,7 +48,7 @@ class Host:
         return found
 
     def packages_like(self, pattern: str) -> list[Distribution]:
-        """Return the distributions whose name matches a regular expression."""
+        """Return the distributions with a name that matches a regular expression."""
         return [package for name, package in sorted(self.packages.items()) if re.fullmatch(pattern, name)]
 
     @property

@@ -62,26 +62,41 @@ def build_engine(job: BuildJob, options: TrtOptions, target: BuildDevice) -> Eng
         HooklineError: Model, sizes or options are not supported here, or the engine does not have the requested
             precision.
     """
-    library, model = target.library, job.model
+    _check_request(job, options, target)
+    profile, contract = read_profile(job.model, job.batch, job.imgsz)
+    spec = _build_spec(job, options, target, profile)
+    job.target.write_bytes(_plan(job, spec, contract, target))
+    return _checked(_artifact(job, options, target, profile, contract), profile, target, job)
+
+
+def _check_request(job: BuildJob, options: TrtOptions, target: BuildDevice) -> None:
+    """Refuse what the library or the GPU cannot build, before any work."""
     if job.calibration is not None:
-        check_calibrators(library)
+        check_calibrators(target.library)
     check_hardware(options.hardware, target.gpu)
-    if options.dla is not None and model.precision is Precision.fp32 and job.calibration is None:
+    if options.dla is not None and job.model.precision is Precision.fp32 and job.calibration is None:
         raise HooklineError("a DLA core supports float16 and int8 only", "set precision=fp16 or precision=int8")
-    profile, contract = read_profile(model, job.batch, job.imgsz)
-    plugins = plugins_in(model.path)
+
+
+def _build_spec(job: BuildJob, options: TrtOptions, target: BuildDevice, profile: SizeProfile | None) -> BuildSpec:
     ahead_of_time = options.plugin is PluginForm.ahead_of_time
     register = opening.register_ahead_of_time if ahead_of_time else opening.register
-    spec = BuildSpec(
-        model=model.path,
+    return BuildSpec(
+        model=job.model.path,
         profile=profile,
         options=options,
-        register=partial(register, library) if plugins else None,
+        register=partial(register, target.library) if plugins_in(job.model.path) else None,
         timing=_timing(options, target, job.cache_dir),
         here=target.device.here,
     )
-    job.target.write_bytes(_plan(job, spec, contract, target))
-    engine = Engine(
+
+
+def _artifact(
+    job: BuildJob, options: TrtOptions, target: BuildDevice, profile: SizeProfile | None, contract: InputContract
+) -> Engine:
+    model = job.model
+    plugins = () if options.plugin is PluginForm.ahead_of_time else plugins_in(model.path)
+    return Engine(
         path=job.target,
         notes=model.notes,
         facts=model.facts,
@@ -91,13 +106,12 @@ def build_engine(job: BuildJob, options: TrtOptions, target: BuildDevice) -> Eng
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
         machine={
-            **machine_facts(library, target.gpu, () if ahead_of_time else plugins),
+            **machine_facts(target.library, target.gpu, plugins),
             "profile": str(profile or ""),
             "model": file_digest(model.path),
         },
         settings=_settings(job, options),
     )
-    return _checked(engine, profile, target, job)
 
 
 def check_hardware(hardware: Hardware, gpu: Gpu) -> None:

@@ -55,7 +55,7 @@ def check_numpy(host: Host) -> Iterator[Finding]:
         return
     found = f"{numpy.version} with TensorRT {packages[0].version}"
     if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
-        yield broken("NumPy", f"{found}, whose bindings misread its arrays", FOR_OLD_BINDINGS)
+        yield broken("NumPy", f"{found}: these bindings misread its arrays", FOR_OLD_BINDINGS)
     elif _release(numpy) >= (2, 4):
         found = f"{found}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)"
         yield doubtful("NumPy", found, "pip install 'numpy<2.4', or TensorRT 11")

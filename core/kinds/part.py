@@ -27,15 +27,15 @@ def no_problems() -> tuple[HooklineError, ...]:
 class Part(Generic[ImplT_co]):
     """Base of all descriptors that the user selects by name.
 
-    A descriptor is light: it is created at each start of hookline and imports nothing heavy. ``load`` returns the heavy
-    half, the object that does the work.
+    A descriptor is light: it is created at each start of hookline and imports nothing heavy. ``load`` returns the
+    implementation, the object that does the work.
 
     Give a function of a descriptor only the parameters that it needs, by the names that are used here.
 
     Attributes:
         name: The name that the user types: letters, digits and underscores, unique among the parts of its kind.
         summary: One line for ``--help`` and ``python -m core.plugins``.
-        load: ``load(options)`` imports the heavy half and returns it. ``options`` is an instance of the class
+        load: ``load(options)`` imports the implementation and returns it. ``options`` is an instance of the class
             ``options``. Called only in a run that uses the part.
         options: Dataclass of the options of the part, set as ``<kinds>.<name>.<field>=``, e.g.
             ``runtimes.mychip.cores=2``. Declare ranges with :mod:`core.options.ranges`; the plan checks them.

@@ -86,7 +86,7 @@ class QuantizeJob:
 
 
 class QuantizerBackend(Protocol):
-    """The heavy half of a quantizer."""
+    """The implementation of a quantizer."""
 
     def quantize(self, job: QuantizeJob) -> None:
         """Write ``job.model`` in ``job.precision`` to ``job.target``.

@@ -17,7 +17,7 @@ from core.artifacts import QuantizedModel
 from core.data.dataset import Sample
 from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
-from core.evaluation.loop import Seen, evaluate_session
+from core.evaluation.loop import EvaluatedImage, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.kinds.context import RunContext
 from core.kinds.head import Head
@@ -168,8 +168,8 @@ def measure_cost(
             advance=progress.advance,
             observe=decodes.observe,
         )
-    truth = ground_truth(samples, labels, evaluation.pictures, names)
-    full = score(truth, results(samples, evaluation.pictures), wanted.classes)
+    truth = ground_truth(samples, labels, evaluation.images, names)
+    full = score(truth, results(samples, evaluation.images), wanted.classes)
     parts = (
         loss(decode, score(truth, results(samples, seen), wanted.classes), full)
         for decode, seen in decodes.seen.items()
@@ -177,7 +177,7 @@ def measure_cost(
     return Cost(
         precision=heads.precision.value,
         runtime=opener(type(heads), "", host),
-        images=len(evaluation.pictures),
+        images=len(evaluation.images),
         threshold=engine.score_threshold,
         conf=wanted.conf,
         map50=full.stats["map50"],
@@ -197,7 +197,7 @@ class Decodes:
     """
 
     def __init__(self, head: Head, processor: ProcessorBackend, wanted: Filter, threshold: float) -> None:
-        self.seen: dict[Decode, list[Seen]] = {decode: [] for decode in PARTS}
+        self.seen: dict[Decode, list[EvaluatedImage]] = {decode: [] for decode in PARTS}
         self._head, self._processor = head, processor
         self._wanted, self._threshold = wanted, threshold
 
@@ -217,7 +217,7 @@ class Decodes:
                 ),
             )
             rows = zip(indices, letterboxes, found, strict=True)
-            seen.extend(Seen(index, place.height, place.width, boxes) for index, place, boxes in rows)
+            seen.extend(EvaluatedImage(index, place.height, place.width, boxes) for index, place, boxes in rows)
 
 
 def loss(decode: Decode, found: Scores, full: Scores) -> Loss:

@@ -70,13 +70,13 @@ def measure(
             context.warn(remark)
         evaluation = work.evaluate(session, wanted, tolerance)
         protocol = protocol_of(config, session, wanted)
-    seen = [split.labels[image.index] for image in evaluation.pictures]
+    seen = [split.labels[image.index] for image in evaluation.images]
     check_objects(seen, split.names, split.classes, config.split, "measure")
     cost = None
     if heads is not None and _decodes(config, session, wanted) and not cost_remark:
         cost, cost_remark = work.decode_cost(heads, session, wanted)
-    truth = ground_truth(split.samples, split.labels, evaluation.pictures, split.names)
-    found = results(split.samples, evaluation.pictures)
+    truth = ground_truth(split.samples, split.labels, evaluation.images, split.names)
+    found = results(split.samples, evaluation.images)
     scores = score(truth, found, split.classes)
     if config.plots:
         work.draw(model, evaluation, scores)
@@ -172,7 +172,7 @@ class Measurement:
             curves=scores.curves,
             samples=self.split.samples,
             labels=self.split.labels,
-            seen=evaluation.pictures,
+            seen=evaluation.images,
             names=self.split.names,
             only=self.split.classes,
             subject=(model.path.name, f"split {self.config.split}"),

@@ -48,7 +48,7 @@ def cost_table(cost: Cost, engine: Scores) -> str:
 def speed_lines(evaluation: Evaluation) -> str:
     """Return milliseconds per image by phase, and images per second of the whole."""
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in evaluation.milliseconds().items())
-    count = len(evaluation.pictures)
+    count = len(evaluation.images)
     rate = count / evaluation.wall if evaluation.wall else 0.0
     return f"ms per image: {phases}\n{counted(count, 'image')} in {evaluation.wall:.1f} s ({rate:.1f} images/s)"
 

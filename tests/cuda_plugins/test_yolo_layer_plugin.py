@@ -1,4 +1,4 @@
-"""The Python plugin, driven as TensorRT drives it: over a fake here, over the real bindings in test_bindings.py."""
+"""The Python plugin, called as TensorRT calls it: over a fake here, over the real bindings in test_bindings.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS_P6 = Settings(64, 4, (*SETTINGS.anchors, 436, 615, 739, 380, 925, 792),
 
 @pytest.fixture
 def trt(monkeypatch):
-    """A module with an empty registry, and shapes that are lists of numbers."""
+    """A module with an empty registry, and with lists of numbers as shapes."""
     if "HOOKLINE_REAL_BINDINGS" in os.environ:
         import tensorrt as module
     else:
@@ -172,7 +172,7 @@ def test_channels_must_fit(trt, creator):
 
 
 def run(trt, plugin, heads, stream=5):
-    """Enqueue over NumPy memory."""
+    """Enqueue on NumPy memory."""
     memory = [cpu.dirty(head.shape, head.dtype) for head in heads]
     for place, head in zip(memory, heads, strict=True):
         place[...] = head
@@ -206,7 +206,7 @@ def assert_decodes(trt, plugin, heads):
 
 @pytest.fixture
 def streams(monkeypatch):
-    """Launches run on the CPU; their streams are noted."""
+    """Run launches on the CPU and record their streams."""
     seen = []
 
     def launch(wanted, stream):

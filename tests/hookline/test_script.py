@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from core.process.installation import NAME
+
 PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 SCRIPT = ("-c", "import sys; sys.path.remove(''); from hookline.script import main; sys.exit(main())")
@@ -169,3 +171,9 @@ def test_plugins_of_the_environment_are_found(
     done = command(*line, before=tmp_path / "lib", HOOKLINE_PLUGINS="mine")
     assert done.returncode == 2
     assert "unknown calibrator 'minne'; did you mean mine" in done.stderr
+
+
+def test_every_package_names_hookline(repo_root: Path) -> None:
+    """The check for overwritten packages relies on it."""
+    for name in PACKAGES:
+        assert NAME in (repo_root / name / "__init__.py").read_text().splitlines()[0]

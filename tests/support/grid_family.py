@@ -76,7 +76,7 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
 
 
 def family(**changes: Any) -> ModelFamily:
-    """Return the descriptor; without ``load`` it has no heavy half."""
+    """The descriptor; it has no implementation unless ``load`` is given."""
     given: dict[str, Any] = {
         "name": "grid",
         "summary": "no anchors",

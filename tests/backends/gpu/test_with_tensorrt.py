@@ -1,4 +1,4 @@
-"""Predict with a session of TensorRT and the processor ``cupy``: one device, two streams, two threads, graphs."""
+"""Predict with a TensorRT session and the processor ``cupy``: one device, two streams, two threads, graphs."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.nvidia.cuda import cuda_versions, cupy, majors, nvrtc
+from backends.nvidia.checks import cuda_versions, cupy, majors, nvrtc
 from backends.system import probing
 from core.kinds.check import Finding, State
 from tests.support.machine_tools import Machine, import_from, library, only, states

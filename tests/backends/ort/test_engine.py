@@ -1,4 +1,4 @@
-"""Engines: built, opened where they fit, refused where they do not."""
+"""ONNX Runtime engines: built, opened if they fit, refused if they do not."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_engine_carries_the_metadata_and_needs_no_function(tmp_path, model):
 
 
 def test_equal_models_give_equal_bytes(tmp_path, model):
-    """Also the nodes that leave blocked layouts, which ONNX Runtime creates in the order of addresses."""
+    """Includes the nodes that leave blocked layouts, which ONNX Runtime adds in a varying order."""
     written = set()
     for number in range(6):
         (tmp_path / str(number)).mkdir()

@@ -1,4 +1,4 @@
-"""What is read from the machine."""
+"""The machine facts of an engine."""
 
 from __future__ import annotations
 

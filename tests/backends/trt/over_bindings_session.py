@@ -1,4 +1,4 @@
-"""What sessions use of TensorRT, looked up in its real bindings (run by test_opening.py)."""
+"""Check sessions against the real bindings (run by test_opening.py)."""
 
 from __future__ import annotations
 

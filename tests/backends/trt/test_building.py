@@ -1,4 +1,4 @@
-"""From an ONNX file to a plan, over a module that records: what TensorRT is told, and what becomes of each refusal."""
+"""Building from an ONNX file to a plan over a recording fake: the calls, and the message of each refusal."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_measurements_are_kept_and_used_again(tmp_path):
         trt = fake_tensorrt()
         build_plan(adopt(trt), recipe(tmp_path, timing=cache_of(tmp_path)))
         assert trt.configs[0].timing is not None
-        # What the file holds is combined with what the build began with: both hold the first measurement.
+        # The file is combined with the cache that the build started with: both contain the first measurement.
         assert cache_of(tmp_path).path.read_bytes().count(MEASURED) >= count
 
 

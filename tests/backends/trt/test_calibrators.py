@@ -1,4 +1,4 @@
-"""TensorRT's own calibrators: what they are fed with, and what is kept; without TensorRT, and over its bindings."""
+"""TensorRT's own calibrators: their batches and caches, without TensorRT and over its bindings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine from a grafted model to its sidecar, over a TensorRT that records."""
+"""A TensorRT engine from a grafted model to its sidecar, over a recording fake."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def layer(name: str, precision: str) -> dict[str, Any]:
 
 
 class Inspected(FakeEngine):
-    """Tells what its layers are."""
+    """Returns its layers."""
 
     layers: tuple[dict[str, Any], ...] = ()
 
@@ -51,7 +51,7 @@ class Inspected(FakeEngine):
 
 
 class Builder(fake.Builder):
-    """Calibrates as TensorRT does: the cache first, else all batches."""
+    """Calibrates as TensorRT does: from the cache, or else from all batches."""
 
     num_DLA_cores = 0
 
@@ -66,7 +66,7 @@ class Builder(fake.Builder):
 
 
 class Bench:
-    """A place whose TensorRT is fake, and what was asked of it."""
+    """A build device with a fake TensorRT, and a record of its calls."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, major: int = 10, *layers: Any) -> None:
         self.trt, self.device = fake.fake_tensorrt(major), EngineShim()

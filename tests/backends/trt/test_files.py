@@ -1,4 +1,4 @@
-"""Files that several programs share: whole, or those of before."""
+"""Cache files that several processes share are replaced atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backends.trt.timing_cache import read_cache, write_whole
 
 
 def test_readers_see_whole_files_whoever_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writers may have one process number: threads of one, or the first processes of two containers."""
+    """Writers may share a process id: threads of a process, or the first processes of two containers."""
     path = tmp_path / "new" / "a.cache"
     contents = [bytes([number]) * 100_000 for number in range(2)]
     write_whole(path, contents[0])

@@ -1,4 +1,4 @@
-"""Precisions of layers out of what the engine inspector tells, in the forms NVIDIA documents for TensorRT 10 and 11."""
+"""Layer precisions from the engine inspector's output, in the documented forms of TensorRT 10 and 11."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine fits which machine, by NVIDIA's rules for plans, and what a refusal says."""
+"""Which engines fit which machine, by NVIDIA's rules for plans, and the message of a refusal."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_an_engine_of_a_calibrator_is_rebuilt_by_it():
 
 @pytest.fixture
 def several(monkeypatch):
-    """Says which GPUs this machine has."""
+    """Return the GPUs of this machine."""
 
     def there(*found: Gpu) -> None:
         def choose(device: str) -> Gpu:

@@ -1,4 +1,4 @@
-"""Opening of plans: what is done in which order, and what each refusal says."""
+"""Opening plans: the order of the steps, and the message of each refusal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTHING = Capabilities(*[False] * 9, (), ())
 
 
 class Fake:
-    """A TensorRT that deserialises b"plan", and remembers what it was asked."""
+    """A TensorRT that deserialises b"plan" and records its calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, says: str = "", starts: bool = True) -> None:
         self.done: list[str] = []

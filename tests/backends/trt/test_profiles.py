@@ -1,4 +1,4 @@
-"""Which sizes an engine takes: ``build.batch`` and ``build.imgsz`` over the axes of the model."""
+"""Optimisation profiles from ``build.batch``, ``build.imgsz`` and the axes of the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model(*dynamic: str, batch: int = 2, height: int = 64, width: int = 96) -> G
 def read_profile(
     given: GraftedModel, batch: object = None, imgsz: object = None
 ) -> tuple[SizeProfile | None, InputContract]:
-    """Sizes as on the command line, read as the stage does."""
+    """Return the profile for sizes from the command line, read as the stage does."""
     stride = given.facts.max_stride
     return profile_of(
         given,

@@ -1,4 +1,4 @@
-"""INT8 of TensorRT's own choice: what a builder is told, with pictures and with the ranges of a table."""
+"""INT8 by TensorRT itself: the calls of a build, with images and with the ranges of a table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Tensor:
 
 @dataclass
 class Network:
-    """One input, and layers with two outputs each."""
+    """A network with one input, and layers with two outputs each."""
 
     tensors: list[Tensor]
     num_inputs: int = 1
@@ -90,7 +90,7 @@ class Config:
 
 
 class Base:
-    """A calibrator's base."""
+    """The base class of a calibrator."""
 
 
 def network(*names: str) -> Network:

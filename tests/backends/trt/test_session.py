@@ -1,4 +1,4 @@
-"""Sessions on engines that compute: any batch, from anywhere, plainly or as graphs, gives what the engine gives."""
+"""Sessions on computing engines: batches of any length and memory, with and without graphs, give equal outputs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def same(found, images):
 
 
 def run_on_device(session, device, images):
-    """Outputs of images that were put on the device."""
+    """Return the outputs for images in device memory."""
     outputs = session.run_device(put(device, images, session.stream))
     return {name: fetch(array, device, session.stream) for name, array in outputs.items()}
 
@@ -183,7 +183,7 @@ def test_leaving_the_session_frees_the_memory_of_the_device(monkeypatch):
 
 
 def held(reference):
-    """Bytes that are still held."""
+    """Return the bytes that are still allocated."""
     array = reference()
     return view(array).size if array else 0
 
@@ -354,7 +354,7 @@ def test_work_that_cannot_be_captured_is_enqueued_plainly(caplog):
 
 @pytest.mark.parametrize(("buffers", "graphs"), [(6, 6), (8, 8), (12, 8)])
 def test_addresses_in_turn_share_the_graphs_there_are(buffers, graphs):
-    """A queue of batches before a slow session: each is in memory of its own, and comes again."""
+    """A queue of batches before a slow session: each has its own memory, and is reused."""
     session, engine, device = opened_session()
     with session:
         places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(buffers)]
@@ -420,5 +420,5 @@ def test_a_context_stays_until_its_work_is_done_where_the_capture_fails():
         place = put(device, pictures(2), session.stream)
         for _ in range(2):
             session.run_device(place)
-        # The work of the second call stood on the new context, and has been waited for before that went.
+        # The work of the second call used the new context, and had to finish before the context was freed.
         assert all(work.__name__ == "<lambda>" for work in device._work[session.stream])

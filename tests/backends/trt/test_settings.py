@@ -1,4 +1,4 @@
-"""Each option of the runtime reaches the configuration, and what a release does not have is refused."""
+"""Each runtime option reaches the builder configuration; unsupported ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of measurements: one a kind of GPU and release, and only a help."""
+"""The timing cache: one file per GPU model and release, and optional."""
 
 from __future__ import annotations
 

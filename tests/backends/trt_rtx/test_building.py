@@ -1,4 +1,4 @@
-"""TensorRT-RTX really parses and builds, on the CPU: in a process of its own, as the stage does."""
+"""TensorRT-RTX parses and builds on the CPU, in a worker process as in the stage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WEIGHTS = {"yolov5n": "yolov5n-v7.0.pt", "yolov5s": "yolov5s-v6.0.pt"}
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, shared_data):
-    """An official network with its ranges, exported once."""
+    """Return an official network with its ranges, exported once."""
 
     @functools.cache
     def export(variant, dynamic):

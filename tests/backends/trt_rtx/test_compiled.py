@@ -1,4 +1,4 @@
-"""What was compiled for a card is kept, and read again where it fits."""
+"""Kernels compiled for a card are kept, and reused if they fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRT = SimpleNamespace(ExecutionContextAllocationStrategy=SimpleNamespace(USER_MA
 
 
 class Cache:
-    """``IRuntimeCache`` whose content is what has been compiled."""
+    """An ``IRuntimeCache`` that contains the compiled kernels."""
 
     def __init__(self):
         self.content = b""
@@ -46,7 +46,7 @@ class Config:
 
 
 class Engine:
-    """``ICudaEngine`` whose contexts compile."""
+    """An ``ICudaEngine`` whose contexts compile."""
 
     def __init__(self):
         self.configs = []
@@ -101,7 +101,7 @@ def test_a_session_takes_its_contexts_from_there_and_keeps_what_it_compiled(grap
 
 
 class Told:
-    """Kernels that tell what is asked of them."""
+    """A kernel cache that records its calls."""
 
     def __init__(self, engine, told):
         self.engine, self.told = engine, told

@@ -1,4 +1,4 @@
-"""Engines of TensorRT-RTX at the door: what fits is handed to the session of TensorRT, the rest is told."""
+"""Opening TensorRT-RTX engines: those that fit become TensorRT sessions, others are refused with the reason."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FakeSession:
 
 @pytest.fixture
 def engine(tmp_path):
-    """An engine for two cards; its plan is nothing that could be opened."""
+    """Return an engine for two cards; its plan cannot be opened."""
     (tmp_path / "tiny.engine").write_bytes(b"plan")
     return Engine(
         path=tmp_path / "tiny.engine",
@@ -60,7 +60,7 @@ def engine(tmp_path):
 
 @pytest.fixture
 def card(monkeypatch):
-    """A machine with an Ampere card, whose sessions are not real; gives them."""
+    """Provide a machine with an Ampere card and fake sessions; return the sessions."""
     made = []
 
     def session(engine, library, device, *, graphs, kernels):
@@ -166,7 +166,7 @@ def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
 
 
 def test_an_engine_that_cannot_be_run_here_is_built_all_the_same(tmp_path, engine, card, monkeypatch):
-    """CuPy runs engines, and building them needs none."""
+    """Engines run through CuPy; building them does not need it."""
 
     def refuse(gpu):
         raise UnavailableError("the CUDA kernels need the package CuPy", "install it")
@@ -178,7 +178,7 @@ def test_an_engine_that_cannot_be_run_here_is_built_all_the_same(tmp_path, engin
 
 
 class Here:
-    """A device to name only."""
+    """A device with a name only."""
 
     def here(self):
         return nullcontext()

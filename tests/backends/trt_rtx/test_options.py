@@ -1,4 +1,4 @@
-"""Options of the runtime ``tensorrt`` on the builder of TensorRT-RTX, which has the same classes, and is there."""
+"""Options of the runtime ``tensorrt`` with the builder of TensorRT-RTX, which has the same classes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model(tmp_path_factory):
 
 
 def built(model, **options: Any) -> str:
-    """The size of the plan, or what was refused; in a process of its own, since the library may crash."""
+    """Return the size of the plan or the refusal, from a child process, because the library may crash."""
     done = subprocess.run(
         [sys.executable, "-c", CODE],
         input=json.dumps([str(model), asdict(TrtOptions(**options))]),

@@ -1,4 +1,4 @@
-"""The process that builds, in the hands of the program that waits for it."""
+"""The worker process, as the waiting program controls it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cards an engine is for."""
+"""The target cards of an engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRT = SimpleNamespace(ComputeCapability=SimpleNamespace(__members__={name: name 
 
 
 class Config:
-    """An ``IBuilderConfig`` that remembers; ``refused`` cards are not taken."""
+    """An ``IBuilderConfig`` that records its calls and refuses the ``refused`` cards."""
 
     def __init__(self, refused=()):
         self.num_compute_capabilities, self.set, self.refused = 0, {}, refused

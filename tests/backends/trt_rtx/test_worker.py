@@ -1,4 +1,4 @@
-"""The worker itself: what it writes, and what it does when nobody listens any more."""
+"""The worker: what it writes, and that it stops when nobody reads its messages."""
 
 from __future__ import annotations
 
