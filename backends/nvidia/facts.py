@@ -90,9 +90,9 @@ def _cached_folders(root: Path) -> tuple[Path, ...]:
     """Return the folders of the 64-bit libcuda in the cache of the loader."""
     try:
         command = [str(root / "sbin" / "ldconfig"), "-p"]
-        text = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=5, check=False).stdout
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     architecture = {"x86_64": "x86-64", "aarch64": "AArch64"}.get(platform.machine(), "")
-    entries = re.findall(r"libcuda\.so\S* \(([^)]*)\) => (/.*)$", text, re.MULTILINE)
+    entries = re.findall(r"libcuda\.so\S* \(([^)]*)\) => (/.*)$", done.stdout, re.MULTILINE)
     return tuple(Path(path).parent for flags, path in entries if architecture in flags)
