@@ -23,8 +23,6 @@ TOO_LONG = frozenset(
         "core/kinds/training.py",
         "core/media/source.py",
         "core/media/video.py",
-        "core/planning/planner.py",
-        "core/planning/resolve.py",
         "cuda_plugins/yolo_layer_plugin.py",
         "hookline/__init__.py",
         "hookline/model.py",

@@ -10,8 +10,8 @@ from core.artifacts import AnyModel, Artifact, Checkpoint, Engine, GraftedModel,
 from core.errors import HooklineError, UnavailableError
 from core.kinds.lookup import HOST
 from core.kinds.runtime import Runtime
+from core.planning.choosing import check_usable, runtime_with
 from core.planning.devices import device_problems, family_problems
-from core.planning.resolve import check_usable, runtime_with
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext

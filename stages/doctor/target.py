@@ -12,8 +12,9 @@ from core.kinds.check import Finding, Target, absent, broken, doubtful, fine
 from core.kinds.part import DevicePart
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
+from core.planning.choosing import best_part
 from core.planning.devices import contradicts
-from core.planning.resolve import AUTO, best_part
+from core.planning.resolve import AUTO
 from core.process.environment import cache_home
 
 if TYPE_CHECKING:

@@ -267,7 +267,7 @@ def test_sweep_goes_on_after_a_failed_job(run: Run, tmp_path: Path) -> None:
         (["+stage=tast"], "unknown stage 'tast'; did you mean taste"),
         (["+stage=[raw,tastes]"], "unknown stage 'tastes'; did you mean taste"),
         (["stage=taste"], "stages are added to a run: 'stage=' needs a plus sign; write +stage=<name>"),
-        (["precision=int8"], "nothing to do; say what with +stage=<name>; possible: "),
+        (["precision=int8"], "nothing to do: no stage is requested; give +stage=<name>; possible: "),
         (["+stage=raw", "precision=int9"], "unknown value of precision 'int9'; did you mean int8?"),
         (["+stage=raw", "raw.word=x"], "unknown option 'raw.word'; did you mean raw.words"),
         (
