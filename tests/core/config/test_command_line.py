@@ -96,7 +96,7 @@ def test_an_existing_path_under_a_sweep(here: Path) -> None:
 def test_the_printed_line_can_be_pasted(here: Path) -> None:
     with pytest.raises(HooklineError) as caught:
         arguments("+stage=train", "trackers.wandb.project=a(b  'c")
-    line = str(caught.value).partition("as text: ")[2]
+    line = str(caught.value).partition("quote text: ")[2]
     assert shell_words(line)[:3] == ["python", "-m", "core.run"]
     assert composed("trackers.wandb.project", *shell_words(line)[3:]) == "a(b  'c"
 
