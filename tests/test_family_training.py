@@ -156,7 +156,7 @@ def test_a_plugin_whose_options_do_not_go_together_is_broken(run: Run, folder: P
     assert last_line(done).startswith("Options(focal=2.0, lr0=0.5)")
     (broken,) = [line for line in done.stderr.splitlines() if "broken plugin" in line]
     assert "(plugin 'clash')" in broken
-    assert "'lr0' of the family 'clash' is float, and that of 'yolov5' is float (above 0)" in broken
+    assert "'lr0' of the family 'clash' is float, but 'yolov5' declares float (above 0)" in broken
     assert f"({folder}/clash.py:11)" in broken
 
 

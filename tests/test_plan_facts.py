@@ -118,7 +118,7 @@ def test_a_size_off_the_stride_is_refused_before_the_weights_are_read(
     problems, _ = said(Program(tmp_path), folder, f"+stage={stage}", *words)
     line = "imgsz=321 is not a multiple of the model's largest stride 32; nearest: 320 or 352"
     if weights.endswith(".onnx") and stage in {"export", "train"}:
-        line = f"stage '{stage}' needs a Checkpoint, and what was given is already an OnnxModel; start from an earlier"
+        line = f"stage '{stage}' needs a Checkpoint, but the given model is already an OnnxModel; give an earlier"
     assert any(problem.startswith(line) for problem in problems), problems
 
 

@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 NAME_BYTES, PATH_BYTES = 255, 4095
-"""What Linux allows for one name and for a path."""
+"""Maximum length of a file name and of a path on Linux."""
 OUTPUTS = frozenset({"hydra.run.dir", "hydra.sweep.dir", "store"})
-"""Options that name a folder which a run may create."""
+"""Options that name a folder which a run can create."""
 
 
 def check_names(key: str, text: str) -> None:
-    """Refuse a path that no file system can hold, and an address for a folder that would be created."""
+    """Refuse a path that is too long for a file system, and an address in place of a folder to create."""
     if key in OUTPUTS and "://" in text and not exists(text):
         raise HooklineError(f"{key}={shown(text)} is an address, not a path", "give a folder on this machine")
     longest = max(len(os.fsencode(part)) for part in text.split("/"))
     size = len(os.fsencode(text))
     if not text.startswith(("[", "{", "'", '"')) and "://" not in text and (longest > NAME_BYTES or size > PATH_BYTES):
         raise HooklineError(
-            f"{key}={shown(text)} is not a path: a name has at most {NAME_BYTES} bytes, a path {PATH_BYTES}",
+            f"{key}={shown(text)} is not a path: file names have at most {NAME_BYTES} bytes, paths {PATH_BYTES}",
             "give an existing path",
         )
 
 
 def depth(text: str) -> int:
-    """Return how deep brackets nest, those in quotes included."""
+    """Return the depth of nested brackets, including brackets in quotes."""
     steps = (1 if sign in "[{(" else -1 for sign in text if sign in "[{()}]")
     return max(accumulate(steps), default=0)
 
 
 def is_text(found: Override, text: str) -> bool:
-    """Return whether the grammar takes a value as it was typed."""
+    """Return whether the grammar reads a value as the same text."""
     if found.is_sweep_override() or "${" in text:
         return False
     value = found.value()
@@ -46,8 +46,8 @@ def is_text(found: Override, text: str) -> bool:
 
 
 def exists(text: str) -> bool:
-    """Return whether a file or folder has exactly this name or, for a glob, its folder without patterns."""
-    path = os.path.expanduser(text)  # noqa: PTH111  Path.expanduser raises where there is no such user
+    """Return whether a file or folder has exactly this path or, for a glob, whether its fixed folder exists."""
+    path = os.path.expanduser(text)  # noqa: PTH111  Path.expanduser raises for an unknown user
     if os.path.lexists(path):
         return True
     parts = path.split("/")

@@ -1,8 +1,8 @@
-"""The arguments of the command line, checked before Hydra reads them: paths are taken as typed, mistakes get one line.
+"""Check the arguments of the command line before Hydra reads them, and quote paths.
 
-Hydra's grammar gives a meaning to ``( ) [ ] { } = # , ' ~ & $``. A path may hold all of them, so an argument that the
-grammar cannot read, or reads as something else than the file that lies there, is quoted. Everything else reaches Hydra
-as it was typed.
+Hydra's grammar gives a meaning to ``( ) [ ] { } = # , ' ~ & $``, and paths can contain all of these. An argument is
+quoted if the grammar cannot read it, or reads another value than the path of an existing file. Hydra gets all other
+arguments unchanged.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 LONGEST_ARGUMENT = 16384
-"""Characters of an argument that Hydra's parser reads; its time grows with the square of the length."""
-DEEPEST = 32
-"""Brackets in brackets in a value; Hydra's parser calls itself for each."""
+"""Maximum length of an argument; the time of Hydra's parser grows with the square of the length."""
+MAX_DEPTH = 32
+"""Maximum depth of nested brackets in a value; Hydra's parser is recursive."""
 PLACES = frozenset({"data", "source", "store", "weights"})
 """Top-level options that name a file or a folder."""
 GROUPS = {"stage": "+stage=[load,export]"}
-"""Config groups, an option of which is chosen by its name, with an example."""
+"""Config groups with an example; an argument chooses a member by name."""
 _NAME = re.compile(r"[\w./-]{1,200}")
-"""What can be the name of a configuration."""
+"""Names of configurations."""
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Arguments as Hydra is to get them.
+    """Arguments for Hydra.
 
     Attributes:
         arguments: Flags and overrides.
-        notes: What was decided where an argument could be read in two ways.
+        notes: One line for each ambiguous argument, with its interpretation.
     """
 
     arguments: tuple[str, ...]
@@ -57,7 +57,7 @@ def prepared(arguments: Sequence[str], registry: Registry) -> CommandLine:
     """Check the arguments and quote the paths among them.
 
     Raises:
-        HooklineError: An unknown flag, an argument that cannot be read, or a stage that is not a name.
+        HooklineError: A flag is unknown, an argument cannot be read, or the name of a stage is not a name.
     """
     flags = read_flags(arguments)
     others = [item for item in arguments if item not in flags.overrides]
@@ -71,7 +71,7 @@ def prepared(arguments: Sequence[str], registry: Registry) -> CommandLine:
 
 
 class _ArgumentReader:
-    """Reads one argument after the other."""
+    """Checks and quotes the arguments one after the other."""
 
     def __init__(self, arguments: tuple[str, ...], *, sweep: bool, registry: Registry) -> None:
         from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -85,7 +85,7 @@ class _ArgumentReader:
         self._chosen: list[Override] = []
 
     def read(self, argument: str) -> str:
-        """Return an argument as Hydra is to get it."""
+        """Return the argument for Hydra."""
         name, equals, text = argument.partition("=")
         key = name.lstrip("+")
         if renamed := renamed_option(key.removeprefix("~")):
@@ -102,12 +102,12 @@ class _ArgumentReader:
         literal = f"{name}={hydra_quoted(text)}"
         if len(argument) > LONGEST_ARGUMENT:
             raise HooklineError(
-                f"the value of {key[:80]} has {len(text)} characters; at most {LONGEST_ARGUMENT} are read",
-                "put a long list into a file",
+                f"the value of {key[:80]} has {len(text)} characters; the maximum is {LONGEST_ARGUMENT}",
+                "write a long list into a file",
             )
-        if depth(text) > DEEPEST:
+        if depth(text) > MAX_DEPTH:
             raise HooklineError(
-                f"the value of {key[:80]} nests more than {DEEPEST} deep", "give a plain value or a list"
+                f"the value of {key[:80]} has more than {MAX_DEPTH} nested brackets", "give a plain value or a list"
             )
         if key in self._paths:
             check_names(key, text)
@@ -134,10 +134,10 @@ class _ArgumentReader:
         return argument
 
     def check_groups(self) -> None:
-        """Refuse stages that are not names; Hydra would fail on them in a way of its own.
+        """Refuse values of config groups that are not names, on which Hydra fails with an unclear message.
 
         Raises:
-            HooklineError: Says what is possible.
+            HooklineError: Gives the possible names.
         """
         for item in self._chosen:
             for value in alternatives(item):
@@ -156,7 +156,7 @@ class _ArgumentReader:
         return HooklineError(f"{group}={shown(name)} does not name a configuration", f"write {group}=<name>")
 
     def _parsed(self, argument: str) -> Override | None:
-        """Return what Hydra's grammar makes of an argument; None where it makes nothing of it."""
+        """Return an argument as Hydra's grammar reads it; None if the grammar cannot read it."""
         from hydra.errors import HydraException
 
         try:
@@ -165,7 +165,7 @@ class _ArgumentReader:
             return None
 
     def _no_value(self, argument: str) -> HooklineError:
-        """Return the error for a word alone, which may be the name of a stage or an option, or a file."""
+        """Return the error for an argument without ``=``, which may be the name of a stage, an option or a file."""
         bare = argument.lstrip("+")
         meant = {name: f"{name}=<value>" for name in self._options} | {
             name: f"+stage={name}" for name in self._registry.all(Stage)
@@ -182,7 +182,7 @@ class _ArgumentReader:
         return HooklineError(f"{shown(argument)} has no '='", hint)
 
     def _unreadable(self, argument: str, literal: str) -> HooklineError:
-        """Return the error for a value that Hydra's grammar cannot read, with the line that it can."""
+        """Return the error for a value that Hydra's grammar cannot read, with a command that it can read."""
         from hydra.errors import HydraException
 
         name, _, text = argument.partition("=")
@@ -193,10 +193,10 @@ class _ArgumentReader:
         if name not in {*self._options, *GROUPS} and not name.startswith(("+", "~", "hydra")):
             return unknown_option(name, self._registry)
         if text.strip("+-").isdecimal():
-            return HooklineError(f"{name}= is a number of {len(text)} digits", "give a smaller one")
+            return HooklineError(f"{name}= is a number of {len(text)} digits", "give a smaller number")
         return HooklineError(
             f"the value of {name}= cannot be read: {shown(text)}",
-            f"quote what is meant as text: {self._line(argument, literal)}",
+            f"quote text: {self._line(argument, literal)}",
         )
 
     def _stray_sweep(self, key: str, name: str, text: str, literal: str) -> HooklineError:
@@ -211,6 +211,6 @@ class _ArgumentReader:
         return HooklineError(f"{name}={shown(text)} has several values, as for a sweep", "; ".join(ways))
 
     def _line(self, argument: str, literal: str) -> str:
-        """Return the whole command with the argument quoted, or that alone where the message would be too long."""
+        """Return the whole command with the argument quoted, or only the argument if the message would be too long."""
         line = command([literal if item == argument else item for item in self._arguments])
         return line if len(line) <= LONGEST_LINE // 2 else shell_word(literal)

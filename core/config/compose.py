@@ -1,7 +1,7 @@
-"""Builds the root of the config from what the plugins registered, and turns it into typed objects.
+"""Register the configuration with Hydra, and convert a composed configuration to typed objects.
 
-Every registered stage has its options in the config, whichever stages are asked for, because the
-plan may add stages. Each stage is also an option of the group ``stage``.
+Every configuration has the options of all registered stages, because the plan can add stages. Each stage is also a
+member of the config group ``stage``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ SCHEMA = "hookline_schema"
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asked for, typed.
+    """The typed request of a user.
 
     Attributes:
-        stages: Names in the order written.
+        stages: Names of the requested stages, in order.
         words: The top-level options.
         configs: Options by stage name.
-        options: Options by kind and name of a part.
-        registry: The parts, without those whose options do not take the values that they follow.
+        options: Options of parts by kind and name.
+        registry: The parts, without those with options that do not accept the values that they follow.
     """
 
     stages: tuple[str, ...]
@@ -55,10 +55,10 @@ class Request:
 
 
 class PluginSearchPath(SearchPathPlugin):
-    """Adds the packages of the ``conf`` hook, so that a plugin needs no ``hydra_plugins`` namespace package.
+    """Adds the packages of the hook ``conf`` to Hydra's search path; plugins need no package ``hydra_plugins``.
 
     Attributes:
-        packages: (plugin, package) of each; of the plugins that were registered last.
+        packages: (plugin, package) pairs of the last registered plugins.
     """
 
     packages: tuple[tuple[str, str], ...] = ()
@@ -70,7 +70,7 @@ class PluginSearchPath(SearchPathPlugin):
 
 
 def register(plugins: Plugins) -> None:
-    """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
+    """Register all stages, parts and YAML packages with Hydra. Call it before ``hydra.main``."""
     register_resolvers(default_release(plugins.registry))
     store = ConfigStore.instance()
     registry = plugins.registry
@@ -82,10 +82,10 @@ def register(plugins: Plugins) -> None:
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:
-    """Return the composed config as typed objects; a ``DictConfig`` never travels further than here.
+    """Return the composed configuration as typed objects. No other code sees the ``DictConfig``.
 
     Raises:
-        HooklineError: An option that nothing reads.
+        HooklineError: An option does not exist.
     """
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
@@ -113,13 +113,13 @@ def typed(config: DictConfig, registry: Registry) -> Request:
 
 
 def _misfit(config: DictConfig, keys: tuple[str, ...], declared: type[DataclassInstance]) -> Fault | None:
-    """Return why an option that follows another one does not take its value; None where each does."""
+    """Return why an option does not accept the value of the option that it follows; None if all do."""
     node = OmegaConf.select(config, ".".join(keys))
     return next(map(Fault, misfits(declared, node, Words)), None) if isinstance(node, DictConfig) else None
 
 
 def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry) -> Iterator[PluginError]:
-    """Yield an error for each model family whose training options cannot be made of the values given."""
+    """Yield an error for each model family with training options that do not accept the given values."""
     given = [family_options_of(config) for config in configs]
     for family in registry.all(ModelFamily).values():
         if family.training is None:
@@ -143,7 +143,7 @@ def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInst
 
 
 def _reject_strangers(config: DictConfig, registry: Registry) -> None:
-    """Refuse what ``+name=`` or ``++name=`` added and nothing reads, e.g. a misspelt option."""
+    """Refuse options that ``+name=`` or ``++name=`` added and that do not exist, e.g. misspelt ones."""
     from core.config.explain import unknown_option
 
     known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
@@ -155,14 +155,14 @@ def _reject_strangers(config: DictConfig, registry: Registry) -> None:
             raise unknown_option(stranger, registry)
     for stage, content in config.stage.items():
         if content:
-            raise HooklineError(f"+stage={stage} takes no options of its own", f"write {stage}.<option>=<value>")
+            raise HooklineError(f"+stage={stage} has no options below it", f"write {stage}.<option>=<value>")
     for stranger in _strangers(HydraConfig.instance().cfg, ""):
         if stranger != "hydra.env":  # Hydra adds it
             raise unknown_option(stranger, registry)
 
 
 def _strangers(node: object, name: str) -> Iterator[str]:
-    """Yield the keys of structured configs in ``node`` that their classes do not declare, dotted."""
+    """Yield the full names of keys in ``node`` that the class of their config does not declare."""
     if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
         return
     kind = OmegaConf.get_type(node)
@@ -176,7 +176,7 @@ def _strangers(node: object, name: str) -> Iterator[str]:
 
 
 def _overridden() -> dict[str, set[str]]:
-    """Return the names of the options that were set by arguments, by what precedes the first dot.
+    """Return the names of the options that arguments set, by the part before the first dot.
 
     ``train={lr0: 0.1}`` sets ``train.lr0``.
     """
@@ -190,7 +190,7 @@ def _overridden() -> dict[str, set[str]]:
 
 
 def _keys(name: str, value: str) -> list[str]:
-    """Return the keys of an argument whose value is a dictionary."""
+    """Return the keys of an argument that has a dictionary as its value."""
     if not value.startswith("{"):
         return []
     content = OverridesParser.create().parse_override(f"{name}={value}").value()

@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's errors in one line, with the nearest names."""
+"""Explain errors of Hydra and OmegaConf in one line, with the nearest names."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from core.plugins.registry import Registry
 
 HELP = "`python -m core.run --help` shows the options"
 LONGEST_HINT = 160
-"""Characters of a hint that lists all options of a part; where it would be longer, it says where they are listed."""
+"""Maximum length of a hint that lists all options of a part; a longer hint refers to their documentation."""
 _VALUE_OF_GROUP = re.compile(r"is not a subclass of (\w+)\. value:")
-"""OmegaConf's message for a value where a class of options belongs."""
+"""OmegaConf's message for a value in place of a group of options."""
 _OPTIONS_OF_WORD = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
-"""OmegaConf's message for options where a value belongs."""
+"""OmegaConf's message for a group of options in place of a value."""
 _NOT_SET = re.compile(r"Could not override '([^']+)'")
-"""Hydra's message for an option that it could not set."""
+"""Hydra's message for an option that it cannot set."""
 _UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
 """OmegaConf's message for a key that a structured config does not have."""
 
 
 @contextmanager
 def explained(registry: Registry) -> Iterator[None]:
-    """Raise the user's mistake behind a configuration error in place of it.
+    """Convert configuration errors in the block to user's mistakes.
 
     Raises:
-        HooklineError: As :func:`explain` gives it; every other exception passes unchanged.
+        HooklineError: The error that :func:`explain` returns; all other exceptions pass unchanged.
     """
     try:
         yield
@@ -48,7 +48,7 @@ def explained(registry: Registry) -> Iterator[None]:
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
-    """The user's mistake behind a configuration error; None where it is not one."""
+    """Return the user's mistake behind a configuration error; None if there is no such mistake."""
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, HooklineError):
@@ -73,7 +73,7 @@ def explain(error: BaseException, registry: Registry) -> HooklineError | None:
 
 
 def _missing_config(error: MissingConfigException, registry: Registry) -> HooklineError:
-    """Return the error for a name that no YAML file and no plugin has."""
+    """Return the error for the name of a configuration that neither a YAML file nor a plugin has."""
     group, _, name = str(error.missing_cfg_file).rpartition("/")
     if renamed := renamed_option(group):
         return renamed
@@ -87,16 +87,16 @@ def _missing_config(error: MissingConfigException, registry: Registry) -> Hookli
 
 
 def _overridden(chain: Iterable[BaseException]) -> str:
-    """Return the option on the command line that Hydra could not set; empty where the error is not of one."""
+    """Return the option on the command line that Hydra could not set; empty for other errors."""
     return next((match.group(1) for link in chain if (match := _NOT_SET.search(str(link)))), "")
 
 
 def _undeclared(error: BaseException, overridden: str, registry: Registry) -> HooklineError | None:
-    """Return the error for an option in a YAML file or a dictionary that the class of its node does not declare.
+    """Return the error for an option in a YAML file or dictionary that does not exist; None for other errors.
 
     Args:
-        error: Names the first key that does not exist.
-        overridden: The whole option, where it stands on the command line.
+        error: The error; it names the first key that does not exist.
+        overridden: The full option, if it is on the command line.
         registry: For the options.
     """
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and error.full_key and _UNDECLARED.search(str(error)):
@@ -109,31 +109,31 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
     text = str(error)
     if name := _overridden([error]):
         if name == "stage":
-            return HooklineError("stages are added to a run: 'stage=' needs a plus sign", "write +stage=<name>")
+            return HooklineError("'stage=' has no plus sign", "write +stage=<name>")
         return unknown_option(name, registry)
     if match := re.search(r"Could not delete (?:from config\. )?'([^']+)'", text):
-        return HooklineError(f"'~{match.group(1)}' removes an option, which is not possible", "leave it out")
+        return HooklineError(f"'~{match.group(1)}' would remove an option, which is not possible", "omit it")
     if match := re.search(r"force-add of config groups is not supported: '\++([^']+)'", text):
         return HooklineError(f"'++{match.group(1)}' has one plus sign too many", f"write +{match.group(1)}")
     if text.startswith("Config group override must be"):
-        return HooklineError("a configuration group takes the name of one of its files", HELP)
+        return HooklineError("the value of a configuration group must be the name of one of its files", HELP)
     if isinstance(error, InterpolationResolutionError):
         missing = re.search(r"Interpolation key '([^']+)' not found", text)
         if missing and (renamed := renamed_option(missing.group(1))):
             return renamed
         return HooklineError(
-            f"{error.full_key or 'an option'} refers to something that cannot be resolved: {text.splitlines()[0]}",
-            "${name} stands for the value of another option; where a '$' is meant, write \\${",
+            f"{error.full_key or 'an option'} has a reference that cannot be resolved: {text.splitlines()[0]}",
+            "${name} is the value of another option; write \\${ for a literal '${'",
         )
     if isinstance(error, OmegaConfBaseException) and (mistake := _word_for_group(error, registry)):
         return mistake
     if isinstance(error, OmegaConfBaseException) and "is not Optional" in text:
-        return HooklineError(f"{error.full_key}=null is not possible", "give a value, or leave the option out")
+        return HooklineError(f"{error.full_key}=null is not possible", "give a value, or omit the option")
     return None
 
 
 def _word_for_group(error: OmegaConfBaseException, registry: Registry) -> HooklineError | None:
-    """Return the error for a value in place of a group of options, or for options of a word; None for other errors."""
+    """Return the error for a value in place of a group, or for a group in place of a value; None for other errors."""
     name = str(error.full_key or "")
     if match := _VALUE_OF_GROUP.search(str(error)):
         group = _groups(registry).get(match.group(1)) or name or match.group(1)
@@ -141,15 +141,15 @@ def _word_for_group(error: OmegaConfBaseException, registry: Registry) -> Hookli
             return renamed
         inside = [option for option in option_names(registry) if option.startswith(f"{group}.")][:3]
         return HooklineError(
-            f"'{group}' is a group of options and takes no value", f"its options: {', '.join(inside)}, ..."
+            f"'{group}' is a group of options and has no value", f"set its options: {', '.join(inside)}, ..."
         )
     if name in {item.name for item in fields(Words)} and _OPTIONS_OF_WORD.search(str(error)):
-        return HooklineError(f"'{name}' takes a value and has no options of its own", f"write {name}=<value>; {HELP}")
+        return HooklineError(f"'{name}' is not a group of options", f"write {name}=<value>; {HELP}")
     return None
 
 
 def _groups(registry: Registry) -> dict[str, str]:
-    """Return the group of options by the name of its class, which is all that OmegaConf says where files are merged."""
+    """Return the groups of options by the name of their class, which OmegaConf's messages about files contain."""
     found = {stage.signature.config.__name__: stage.name for stage in registry.all(Stage).values()}
     for kind, descriptor in PART_KINDS.items():
         named = registry.all(descriptor).items()
@@ -158,14 +158,12 @@ def _groups(registry: Registry) -> dict[str, str]:
 
 
 def unknown_option(name: str, registry: Registry) -> HooklineError:
-    """Return the error for an option that does not exist, with similar options of the same stage or part first.
-
-    An option that was renamed is reported with its new name.
-    """
+    """Return the error for an unknown option, with similar options, or for a renamed option, with its new name."""
     if renamed := renamed_option(name):
         return renamed
     if name.startswith("hydra."):
-        return HooklineError(f"unknown option {shown(name)}", "`python -m core.run --cfg hydra` shows those of Hydra")
+        hint = "`python -m core.run --cfg hydra` shows the options of Hydra"
+        return HooklineError(f"unknown option {shown(name)}", hint)
     if missing := _missing_owner(name, registry):
         return missing
     known = list(option_names(registry))
@@ -177,7 +175,7 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
     listing = f"{question}possible: {', '.join(siblings)}"
     if siblings and head and not stage and len(listing) <= LONGEST_HINT:
         return HooklineError(f"unknown option {shown(name)}", listing)
-    what = f"`+stage={stage} --help` lists those of {stage}" if stage else "docs/configuration.md lists all options"
+    what = f"`+stage={stage} --help` explains those of {stage}" if stage else "docs/configuration.md lists all options"
     return HooklineError(f"unknown option {shown(name)}", question + what)
 
 

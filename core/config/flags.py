@@ -1,4 +1,4 @@
-"""The flags of the command line, read before Hydra reads them: a mistake gets one line instead of a usage."""
+"""Read the flags of the command line before Hydra, so that a mistake gives one line and not a usage text."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FLAGS = (
 
 
 def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the flags as Hydra reads them, with all other arguments in ``overrides``.
+    """Return the flags as Hydra reads them; ``overrides`` has all other arguments.
 
     Raises:
-        HooklineError: An unknown flag, a missing value, or flags that exclude each other.
+        HooklineError: A flag is unknown or has no value, or two flags exclude each other.
     """
     from hydra._internal.utils import get_args_parser
 
@@ -41,21 +41,21 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         if getattr(flags, name) not in (None, False)
     ]
     if len(modes) > 1:
-        raise HooklineError(f"--{modes[0]} and --{modes[1]} exclude each other", "give one of them")
+        raise HooklineError(f"--{modes[0]} and --{modes[1]} exclude each other", "give only one")
     if flags.resolve and not flags.cfg:
-        raise HooklineError("--resolve works only together with --cfg", "write --cfg job --resolve")
+        raise HooklineError("--resolve works only with --cfg", "write --cfg job --resolve")
     if flags.multirun and not (flags.overrides or flags.config_name or flags.config_dir):
-        raise HooklineError("nothing to do", "say what with +stage=<name>; --help lists the stages")
+        raise HooklineError("nothing to do: no stage is requested", "give +stage=<name>; --help lists the stages")
     return flags
 
 
 def _refuse(message: str) -> NoReturn:
-    """Raise what argparse found wrong with a flag of Hydra's, e.g. a missing value."""
+    """Raise the message of argparse about a flag, e.g. a missing value, as a user's mistake."""
     raise HooklineError(message, "options come as name=value; --hydra-help explains the flags")
 
 
 def _unknown_flag(given: str) -> HooklineError:
-    """Return the error for a flag; ``--imgsz=320`` is an option with dashes that do not belong there."""
+    """Return the error for an unknown flag, also for an option with dashes, e.g. ``--imgsz=320``."""
     name, equals, value = given.partition("=")
     bare = name.lstrip("-").replace("-", "_")
     if equals or bare in Words.__dataclass_fields__:

@@ -1,4 +1,4 @@
-"""Values and names that an option cannot have, explained by what it can have."""
+"""Explain wrong values of options by the possible ones, and renamed options by their new names."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NUMBERS: Mapping[type, str] = {int: "a whole number", float: "a number"}
 
 
 def wrong_value(error: OmegaConfBaseException, registry: Registry) -> HooklineError | None:
-    """Return what is wrong with the value of an option, and what is possible.
+    """Return the error for a wrong value of an option, with the possible values.
 
     Args:
-        error: What OmegaConf raised when the value was set.
+        error: The error of OmegaConf when the value was set.
         registry: For the types of the options.
 
     Returns:
-        The mistake; None where the value or the type of the option is not one that can be explained.
+        The mistake; None if the type of the option or the value is not a simple one.
     """
     option, value = re.sub(r"\[\d+\]$", "", str(error.full_key or "")), error.value
     owner, name = _owner(option, registry)
@@ -56,7 +56,7 @@ def _has(hint: object, kind: type) -> bool:
 
 
 def _owner(option: str, registry: Registry) -> tuple[type[DataclassInstance] | None, str]:
-    """The dataclass that declares an option, and the name of its field; None where there is none."""
+    """Return the dataclass that declares an option and the name of the field; None if no dataclass does."""
     head, _, name = option.rpartition(".")
     kind, _, part = head.partition(".")
     owner: type[DataclassInstance] | None = None
@@ -87,10 +87,10 @@ RENAMED: Mapping[str, str] = MappingProxyType(
 
 
 def renamed_option(name: str) -> HooklineError | None:
-    """Return the error for the old name of an option; None for every other name.
+    """Return the error for the old name of a renamed option; None for other names.
 
     Args:
-        name: An option, dotted, without ``+`` or ``~``.
+        name: Full name of the option, without ``+`` or ``~``.
     """
     new = RENAMED.get(name)
     return HooklineError(f"'{name}' is now '{new}'", f"write {new}=<value>") if new else None

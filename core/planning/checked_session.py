@@ -1,7 +1,7 @@
-"""Sessions whose statements and first batch are compared with the model that they were opened from.
+"""Compare the statements and the first batch of a session with its model.
 
-A session from outside can state another model, or give outputs of another shape or type, or NaN, in which no box is
-found. Each of it is refused in one line that names the model and who opened it. Later batches pass unchecked.
+A session of a plugin can describe another model, or return outputs of another shape or type, or NaN. Each of these
+gives one line that names the model and the plugin. Later batches are not checked.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _MEMBERS = ("facts", "contract", "layout", "score_threshold", "run", "__enter__", "__exit__")
 _COMPARED = ("height", "width", *(item.name for item in fields(Preprocessing)))
-"""Values of the contract that the model settles; the batch is the session's own."""
+"""Values of the contract that the model determines; the session determines the batch."""
 _INTEGERS = frozenset({NUM, CLASSES})
-_HINT = "open it with another backend, or report this to whoever ships it"
+_HINT = "open it with another backend, or report this to the author of the plugin"
 
 
 @dataclass(frozen=True)
 class Statements:
-    """What the session of a model must state, as :class:`core.kinds.session.Session` describes it."""
+    """The facts that the session of a model must state, see :class:`core.kinds.session.Session`."""
 
     facts: ModelFacts
     contract: InputContract
@@ -38,15 +38,15 @@ class Statements:
 
 
 def check_statements(session: object, title: str, wanted: Statements) -> None:
-    """Compare what an opened session states with the model that was opened.
+    """Compare the facts that an opened session states with the model.
 
     Args:
-        session: What ``open`` returned.
-        title: The model and who opened it, in messages.
-        wanted: What it must state.
+        session: The result of ``open``.
+        title: The model and the part that opened it, in messages.
+        wanted: The facts that it must state.
 
     Raises:
-        HooklineError: It is no session, or states something else.
+        HooklineError: The value is not a session, or states other facts.
     """
     if missing := [name for name in _MEMBERS if not hasattr(session, name)]:
         raise HooklineError(f"the session of {title} is {shown(session)}, which has no '{missing[0]}'", _HINT)
@@ -64,11 +64,11 @@ def checked(session: Session, title: str, head: Head) -> Session:
 
     Args:
         session: The opened model.
-        title: The model and who opened it, in messages.
-        head: Of the model.
+        title: The model and the part that opened it, in messages.
+        head: Head of the model.
     """
     kind = CheckedDeviceSession if isinstance(session, DeviceSession) else CheckedSession
-    return kind(session, title, head)  # type: ignore[arg-type]  # mypy does not see that the two belong together
+    return kind(session, title, head)  # type: ignore[arg-type]  # mypy does not relate the two types
 
 
 class CheckedSession:
@@ -84,7 +84,7 @@ class CheckedSession:
         """Infer one batch.
 
         Raises:
-            HooklineError: It is the first one, and its outputs are not those of the model.
+            HooklineError: The batch is the first one, and its outputs do not match the model.
         """
         outputs = self._session.run(images)
         self._check_first(outputs, images)
@@ -112,10 +112,10 @@ class CheckedDeviceSession(CheckedSession):
         self._on_device = session
 
     def run_device(self, images: DeviceArray) -> dict[str, DeviceArray]:
-        """Enqueue one batch; the values of the outputs are not there yet, and not checked.
+        """Enqueue one batch. The values of its outputs are not computed yet, so they are not checked.
 
         Raises:
-            HooklineError: It is the first one, and its outputs are not those of the model.
+            HooklineError: The batch is the first one, and its outputs do not match the model.
         """
         outputs = self._on_device.run_device(images)
         self._check_first(outputs, images)
@@ -123,7 +123,7 @@ class CheckedDeviceSession(CheckedSession):
 
 
 def _values(stated: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield each value of facts and contract by itself, so that a message names the one that differs."""
+    """Yield the values of facts and contract one by one, so that a message names the value that differs."""
     for name, value in stated.items():
         if isinstance(value, ModelFacts):
             yield from ((f"facts.{key}", item) for key, item in vars(value).items())
@@ -159,7 +159,7 @@ def _check_type(name: str, kind: np.dtype[np.generic], title: str, head: Head) -
 
 
 def _check_values(outputs: Mapping[str, NDArray[np.number]], title: str, head: Head) -> None:
-    """Refuse NaN and infinity. Of a decoded model, rows without a score hold no box, whatever stands in them."""
+    """Refuse NaN and infinity. In a decoded model, rows without a score have no box and are not checked."""
     import numpy as np
 
     found = dict(outputs)

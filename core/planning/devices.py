@@ -1,4 +1,4 @@
-"""The device that a run asks for: its word, and whether a part can work there. Nothing is started on it."""
+"""Check ``device=`` and whether a part can work on that device, without starting anything on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = "auto, cpu, cuda, cuda:N"
 
 
 def word_problem(device: str) -> HooklineError | None:
-    """What is wrong with the word behind ``device=``, None where it is one of :data:`WORDS`."""
+    """Return the error for an unknown value of ``device=``; None for one of :data:`WORDS`."""
     if re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
         return None
     meant = _meant(device.strip().lower())
@@ -30,9 +30,9 @@ def word_problem(device: str) -> HooklineError | None:
 
 
 def contradicts(part: AnyPart, device: str) -> bool:
-    """Whether a part is for another kind of device than the run.
+    """Return whether a part works on another kind of device than the requested one.
 
-    A processor on the CPU serves sessions on any device, and a part that names no device works on all.
+    A processor on the CPU serves sessions on any device. A part without a device works on all.
     """
     asked = device.partition(":")[0]
     if not isinstance(part, DevicePart) or (isinstance(part, Processor) and part.device == CPU):
@@ -43,13 +43,13 @@ def contradicts(part: AnyPart, device: str) -> bool:
 def device_problems(
     kind: str, part: DevicePart[object], context: RunContext, subject: str = ""
 ) -> Iterator[HooklineError]:
-    """Why a part cannot work on the device of the run.
+    """Yield why a part cannot work on the device of the run.
 
     Args:
-        kind: Of the part, e.g. ``runtimes``.
-        part: Its descriptor. What cannot be used on this machine at all is told elsewhere.
-        context: For the device, and the other parts of the kind.
-        subject: What the part is called in messages; empty: by the option that names it.
+        kind: Kind of the part, e.g. ``runtimes``.
+        part: Its descriptor. A part that is not usable on this machine is reported elsewhere.
+        context: For the device and the other parts of the kind.
+        subject: Name of the part in messages; empty: the option that names it.
     """
     if contradicts(part, context.device):
         noun, parts = KINDS[kind][1], context.registry.all(PART_KINDS[kind])
@@ -57,8 +57,8 @@ def device_problems(
         other = f", or {noun}={' or '.join(others)}" if others and not subject else ""
         yield HooklineError(
             f"{subject or f'{noun}={part.name}'} works with device={part.device} only, "
-            f"and device={context.device} was asked for",
-            f"set device=auto (each part then takes what it can use){other}",
+            f"but device={context.device} is set",
+            f"set device=auto (each part then chooses a device){other}",
         )
         return
     if part.available().usable:
@@ -66,7 +66,7 @@ def device_problems(
 
 
 def family_problems(context: RunContext, name: str = "") -> list[HooklineError]:
-    """Why a model family cannot work on the device of the run; where none is named, why none of them can."""
+    """Return why a model family cannot work on the device of the run; without a name, why no family can."""
     families = context.registry.all(ModelFamily)
     found = [_family_problems(part, context) for key, part in families.items() if name in {"", key}]
     return found[0] if found and all(found) else []
@@ -81,7 +81,7 @@ def _family_problems(family: ModelFamily, context: RunContext) -> list[HooklineE
 
 
 def _meant(word: str) -> str:
-    """Return the nearest device; other programs write ``0`` for ``cuda:0``."""
+    """Return the nearest device. Other programs write ``0`` for ``cuda:0``."""
     if number := re.fullmatch(r"(?:cuda|gpu)?[:\s]*([0-9]+)", word):
         return f"{CUDA}:{number.group(1)}"
     if word.startswith(("gpu", CUDA)):

@@ -1,9 +1,9 @@
-"""The store's key of a step: a digest of everything that its result depends on, and of nothing else.
+"""The key of a step in the store: a digest of everything that its result depends on.
 
-A key holds content, not places: the options of the stage, the content of its inputs, and for the stage and every part
-that shapes the result who ships it, in which version, with which options and which versions of the packages that it
-names (``Stage.packages``, ``Part.packages``). Where a version says nothing, in an editable installation or for a module
-of ``$HOOKLINE_PLUGINS``, the code itself counts. Python and packages that nobody names do not.
+A key depends on content, not on paths: the options of the stage, the content of its inputs, and for the stage and each
+part that affects the result its distribution, version, options and packages (``Stage.packages``, ``Part.packages``).
+For an editable installation and for a module of ``$HOOKLINE_PLUGINS``, it depends on the code. It does not depend on
+Python or on other packages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
     Args:
         step: The step.
         inputs: The artifacts by parameter.
-        context: For versions, options of parts, and the stage's fingerprint.
+        context: For versions, options of parts, and the fingerprint of the stage.
     """
     registry, stage = context.registry, step.stage
     models = {name: model for name, model in inputs.items() if stage.measures and isinstance(model, AnyModel)}
@@ -62,7 +62,7 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
 
 
 def options_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> dict[str, Json]:
-    """Return the options in the key of a step: those of the stage, and those that its model families declare."""
+    """Return the options in the key of a step: those of the stage and those of its model families."""
     return _options(step, _families(step, inputs, context), context)
 
 
@@ -75,10 +75,10 @@ def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -
 
 
 def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object]:
-    """Return what speed and boxes of an opened model depend on besides the model.
+    """Return the facts other than the model that its speed and boxes depend on.
 
-    Machine and device, the runtime that opens it (who ships it, its code, packages and options), and the family that
-    finds boxes in its outputs. A stage that stores measurements needs them in its key (``Stage.measures``).
+    These are the machine and device, the runtime that opens the model (distribution, code, packages and options), and
+    the family that decodes its outputs. The key of a stage that stores measurements has them (``Stage.measures``).
     """
     facts: dict[str, object] = {"host": machine(), "device": context.device}
     family = model.facts.family

@@ -1,9 +1,8 @@
-"""What is known of the artifacts of a plan before they exist, and whether the steps fit together by it.
+"""Facts about the artifacts of a plan before these exist, and whether the steps fit together.
 
-Sidecars, official names and data.yaml files say what a model or a data set is. ``Stage.known`` adds what the options of
-a stage decide; ``Stage.check_inputs`` compares it with the options of the stages that follow. The comparison is made
-with the plan, and again whenever a step has made its artifact: what a ``.pt`` holds is known only then, which is still
-before a training or a build.
+Facts come from sidecars, official names and data.yaml files. ``Stage.known`` adds facts from the options of a stage;
+``Stage.check_inputs`` compares them with the options of later stages. The plan compares once, and the runner after each
+step: the content of a ``.pt`` file, for example, is known only after ``load``, but before a training or a build.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MODELS = get_args(AnyModel)
 
 
 def known_of(artifact: Artifact) -> Known:
-    """Return the facts of an artifact that exists."""
+    """Return the facts about an existing artifact."""
     if isinstance(artifact, Dataset):
         return Known("the data set", artifact.names)
     if not isinstance(artifact, AnyModel):
@@ -43,23 +42,23 @@ def known_of(artifact: Artifact) -> Known:
 
 
 def known_source(step: Step, context: RunContext) -> Known:
-    """Return what is known of the artifact of a step that has no inputs, before the step runs."""
+    """Return the facts about the artifact of a step without inputs, before the step runs."""
     return step.stage.known(step.config, {}, context) if step.stage.known and not step.inputs else Known()
 
 
 def layouts_of(model: Known, context: RunContext) -> tuple[str, ...]:
-    """Return the layouts of a model's family, first the one that all later stages take; empty where it is not known."""
+    """Return the layouts of a model's family, first the one that all later stages take; empty for an unknown family."""
     family = context.registry.all(ModelFamily).get(model.family or "")
     return family.layouts if family else ()
 
 
 def fitting_problems(steps: Sequence[Step], made: Sequence[Artifact], context: RunContext) -> Iterator[HooklineError]:
-    """Yield what the steps that have not run yet will refuse.
+    """Yield the mistakes that the remaining steps would refuse.
 
     Args:
-        steps: Of the plan.
-        made: The artifacts of the steps that have run.
-        context: Of the run.
+        steps: Steps of the plan.
+        made: Artifacts of the finished steps.
+        context: Context of the run.
     """
     known = [known_of(artifact) for artifact in made]
     for step in steps[len(made) :]:
@@ -81,7 +80,7 @@ def refusals(check: Callable[P, object], *arguments: P.args, **named: P.kwargs) 
 
 
 def _result(step: Step, inputs: Mapping[str, Known], steps: Sequence[Step], context: RunContext) -> Known:
-    """What is known of the result of a step; a model that is made of a model keeps its facts."""
+    """Return the facts about the result of a step; a model made from a model keeps the facts."""
     if step.stage.known:
         return step.stage.known(step.config, inputs, context)
     models = [inputs[name] for name, index in step.inputs.items() if issubclass(steps[index].provides, MODELS)]

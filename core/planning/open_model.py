@@ -24,20 +24,20 @@ def open_model(
 ) -> Session:
     """Open a model; use the session in a ``with`` block.
 
-    An engine is opened by the runtime that built it, an ONNX file of any kind by a runtime that opens them
-    (``Runtime.opens_onnx``), a checkpoint by its model family. An engine whose runtime is missing, cannot be used, or
-    does not work on the device of the run is refused before the runtime is loaded.
+    An engine is opened by the runtime that built it, an ONNX file by a runtime that opens ONNX files
+    (``Runtime.opens_onnx``), a checkpoint by its model family. An engine is refused before its runtime is loaded if the
+    runtime is missing, not usable, or does not work on the device of the run.
 
     Args:
         model: The artifact.
-        context: Gives parts and the device.
-        imgsz: Input size of a checkpoint, or of a model whose height and width are dynamic. None: the size of the
-            model; 640 for a checkpoint.
-        layout: Of a checkpoint, None for the first one of its family; the other models have theirs.
+        context: For the parts and the device.
+        imgsz: Input size of a checkpoint, or of a model with dynamic height and width. None: the size of the model; 640
+            for a checkpoint.
+        layout: Layout of a checkpoint; None: the first layout of its family. Other models have a fixed layout.
 
     Raises:
-        HooklineError: The model does not fit this machine or the device, its runtime cannot be used, or it does not
-            take ``imgsz``.
+        HooklineError: The model does not fit the machine or the device, its runtime is not usable, or it does not
+            accept ``imgsz``.
     """
     if isinstance(model, Checkpoint):
         return _open_checkpoint(model, context, imgsz, layout)
@@ -55,19 +55,19 @@ def open_model(
 
 
 def missed_boxes(session: Session, conf: float, name: str = "the model", remedy: str = "set") -> str:
-    """Return a warning that the graph drops boxes which ``conf`` asks for; empty where it drops none of them.
+    """Return a warning that the graph drops boxes with scores above ``conf``; empty if it drops none of them.
 
     Args:
         session: The opened model.
         conf: Minimum score of a box, 0..1.
-        name: What the warning calls the model.
-        remedy: What to do with the option that the warning names.
+        name: Name of the model in the warning.
+        remedy: Verb for the option that the warning names.
     """
     if session.score_threshold <= conf:
         return ""
     return (
-        f"{name} itself drops boxes below its score threshold {session.score_threshold:g}, so that some with a "
-        f"score above conf={conf:g} are missed; to find all, {remedy} graft.score_threshold={conf:g}"
+        f"{name} drops boxes below its score threshold {session.score_threshold:g}, so boxes with a "
+        f"score above conf={conf:g} are missing; to keep them, {remedy} graft.score_threshold={conf:g}"
     )
 
 
@@ -86,23 +86,23 @@ def _open_checkpoint(
 def _checked(
     session: Session, wanted: Statements, model: AnyModel, part: tuple[str, str], context: RunContext
 ) -> Session:
-    """Compare what a session states with its model, print what it says of where it computes, and return it.
+    """Compare the facts that a session states with its model, print where it computes, and return it.
 
     Args:
-        session: What the part opened.
-        wanted: What it must state.
+        session: The opened session.
+        wanted: The facts that it must state.
         model: The artifact.
         part: Kind and name of the part that opened it.
-        context: For the head of the model, and messages.
+        context: For the head of the model and for messages.
 
     Raises:
-        HooklineError: The session is not that of the model.
+        HooklineError: The session states other facts.
     """
     (kind, name), file = part, f"'{model.path.name}'"
     title = f"{file}, opened by the {KINDS[kind][1]} '{name}' of {context.registry.origin(kind, name)},"
     with ExitStack() as stack:
         if hasattr(session, "__exit__"):
-            stack.push(session)  # it is closed where the model is refused
+            stack.push(session)  # closes the session if the model is refused
         check_statements(session, title, wanted)
         head = context.head(wanted.facts, wanted.layout)
         if isinstance(session, CheckingSession):
@@ -114,7 +114,7 @@ def _checked(
 
 
 def _tell(session: ReportingSession, name: str, context: RunContext) -> None:
-    """Print what a session says of where it computes."""
+    """Print where a session computes, and its warning."""
     if session.place:
         context.note(f"{name} runs on {session.place}")
     if session.doubt:

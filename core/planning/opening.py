@@ -1,4 +1,4 @@
-"""Which artifact of a chain a stage opens, which runtime opens it, and why that one cannot on this machine."""
+"""Which artifact of a chain a stage opens, which runtime opens it, and why this is not possible on this machine."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from core.artifacts import AnyModel, Artifact, Checkpoint, Engine, GraftedModel,
 from core.errors import HooklineError, UnavailableError
 from core.kinds.lookup import HOST
 from core.kinds.runtime import Runtime
+from core.planning.choosing import check_usable, runtime_with
 from core.planning.devices import device_problems, family_problems
-from core.planning.resolve import check_usable, runtime_with
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 
 class ModelForm(str, Enum):
-    """Which artifact of the chain is opened: the type of options such as ``predict.model``.
+    """The artifact of the chain that a stage opens: the type of options such as ``predict.model``.
 
-    ``engine``: as it is deployed. ``grafted``: the ONNX file that the engine is built from.
-    ``quantized``: before the graft, with all class scores. ``heads``: as exported, float32.
-    ``checkpoint``: through the model family's own framework.
+    ``engine``: the deployed engine. ``grafted``: the ONNX file from which the engine is built. ``quantized``: the model
+    before the graft, with all class scores. ``heads``: the exported float32 model. ``checkpoint``: the weights in the
+    framework of the model family.
     """
 
     engine = "engine"
@@ -59,13 +59,13 @@ def opener(kind: type[Artifact], engine: str, context: RunContext) -> str:
 
 
 def opening_problems(kind: type[Artifact], engine: str, context: RunContext, what: str = "") -> Iterator[HooklineError]:
-    """Yield why a model cannot be opened on the device of the run, as far as it is known before the run.
+    """Yield why a model cannot be opened on the device of the run, from what is known before the run.
 
     Args:
         kind, engine: As for :func:`opener`.
         context: For the parts and the device.
-        what: Which model it is, in messages; empty for an engine that the runtime of the run builds, whose
-            availability the stage that builds it checks.
+        what: Name of the model in messages; empty for an engine that this run builds, because the stage that builds it
+            checks the runtime.
     """
     try:
         name = opener(kind, engine, context)
@@ -84,10 +84,10 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
 
 
 def _check_builder(runtime: str, what: str, context: RunContext) -> None:
-    """Refuse an engine whose runtime no plugin registered or that cannot be used here.
+    """Refuse an engine of a runtime that no plugin registered or that is not usable on this machine.
 
     Raises:
-        UnavailableError: Says why and what to do.
+        UnavailableError: Gives the reason and the remedy.
     """
     if runtime not in context.registry.all(Runtime):
         raise context.registry.builder_not_found(runtime, what)

@@ -1,4 +1,4 @@
-"""What the plan says about options: values out of range, and options without effect."""
+"""Checks of options in the plan: values out of range, and options without effect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class OptionChecks:
 
     Attributes:
         configs: Options by stage name, of all registered stages.
-        words: The dataclass of the top-level options; None where there are none.
+        words: The top-level options; None if there are none.
     """
 
     configs: Mapping[str, DataclassInstance]
@@ -42,11 +42,11 @@ class OptionChecks:
     def general_problems(
         self, context: RunContext, faults: dict[tuple[str, str], PluginError]
     ) -> Iterator[HooklineError]:
-        """Yield what is wrong with the options that belong to no stage: the top-level ones and those of the parts.
+        """Yield the mistakes in top-level options and in options of parts.
 
         Args:
             context: For the parts and their options.
-            faults: Gets, by kind and name, the errors of plugins whose own checks failed.
+            faults: Gets the errors of plugins with a check that failed, by kind and name of the part.
         """
         for _, problem in range_problems(self.words, ""):
             yield problem
@@ -63,10 +63,9 @@ class OptionChecks:
                 faults[kind, part.name] = error
 
     def stage_problems(self, stage: str, config: DataclassInstance) -> Iterator[HooklineError]:
-        """Yield what is wrong with the options of a stage.
+        """Yield the mistakes in the options of a stage.
 
-        A value that comes from an option which the field follows is reported under the name of that option, once for
-        all stages.
+        A value that comes from a followed option is reported under the name of that option, once for all stages.
         """
         given = family_options_of(config).values
         for name, problem in chain(range_problems(config, f"{stage}."), range_problems(given, f"{stage}.")):
@@ -76,7 +75,7 @@ class OptionChecks:
             yield HooklineError(message, problem.hint)
 
     def _value(self, option: str) -> object:
-        """The value of an option at the top level, or of a stage."""
+        """Return the value of a top-level option or of an option of a stage."""
         stage, _, name = option.rpartition(".")
         return getattr(self.configs.get(stage) if stage else self.words, name, None)
 
@@ -86,20 +85,20 @@ def _parts(registry: Parts) -> Iterator[tuple[str, AnyPart]]:
 
 
 CHOSEN = ("calibrators", "quantizers", "grafts", "runtimes", "trackers")
-"""Kinds of parts of which a run uses those that its stages name; processors can also be chosen while it runs."""
+"""Kinds of parts that a run uses only if its stages name them; it can choose a processor later."""
 INPUTS = ("model", "data", "source", "classes", "single_class")
-"""Top-level options that say what a run works on. The others are often set for all runs, and not reported."""
+"""Top-level options for the input of a run. The others are often set for all runs, so they are not reported."""
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> list[str]:
-    """Return one line for each option that no stage of the plan reads, or that is of a part which none uses.
+    """Return one line for each option without effect: no stage of the plan reads it, or none uses its part.
 
-    An option that a planned stage follows (:func:`core.options.fields.shared`), or that another override refers
-    to, has an effect and is left out.
+    An option that a planned stage follows (:func:`core.options.fields.shared`), or that another override refers to, has
+    an effect.
 
     Args:
-        overrides: As on the command line: ``train.epochs=3``, ``+a.b=1``, ``~a.b``.
+        overrides: Overrides of the command line: ``train.epochs=3``, ``+a.b=1``, ``~a.b``.
         plan: The checked plan.
         registry: For the names of all stages.
     """
@@ -125,14 +124,14 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
 
 
 def _part(option: str) -> tuple[str, str]:
-    """Return kind and name of the part whose option it may be: ``runtimes.tensorrt.int8``."""
+    """Return kind and name of the part in the name of an option, e.g. ``runtimes.tensorrt.int8``; else empty texts."""
     kind, _, rest = option.partition(".")
     name, dot, _ = rest.partition(".")
     return (kind, name) if dot else ("", "")
 
 
 def _used_parts(plan: Plan, registry: Parts) -> set[tuple[str, str]]:
-    """Return kind and name of the parts that the stages of a plan name or may use."""
+    """Return kind and name of the parts that the stages of a plan name or can use."""
     named = {
         (kind, part)
         for step in plan.steps
@@ -141,21 +140,21 @@ def _used_parts(plan: Plan, registry: Parts) -> set[tuple[str, str]]:
     }
     builds = any(issubclass(step.provides, Engine) and named_runtime(step.config) for step in plan.steps)
     compares = any(step.stage.measures for step in plan.steps)  # compare opens a reference, which can be any engine
-    # Models are opened by runtimes that no stage names: given engines by their own, ONNX files by one that opens them.
+    # Runtimes that no stage names open models: given engines by their own, ONNX files by one that opens them.
     runtimes = registry.all(Runtime).items()
     openers = {("runtimes", name) for name, item in runtimes if item.opens_onnx or compares or not builds}
-    # What decode=auto means is settled in the run; a graft that is passed over is reported then.
+    # The run settles decode=auto and reports a graft that it does not use.
     grafts = {("grafts", name) for name in registry.all(Graft) if ("grafts", AUTO) in named}
     return named | openers | grafts
 
 
 def _option(override: str) -> str:
-    """The dotted name of the option, without the signs and the package of Hydra's grammar."""
+    """Return the full name of the option, without the signs and the package of Hydra's grammar."""
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
 def _references(overrides: Sequence[str], plan: Plan, registry: Parts) -> Iterator[str]:
-    """The options that options of planned stages and other overrides refer to."""
+    """Yield the options that options of planned stages and other overrides refer to."""
     for step in plan.steps:
         for _, item in option_fields_of(step.stage.signature.config, registry):
             yield from _REFERENCE.findall(str(item.default))
@@ -168,5 +167,5 @@ def _references(overrides: Sequence[str], plan: Plan, registry: Parts) -> Iterat
 
 
 def _overlap(option: str, other: str) -> bool:
-    """Whether one is the other, or part of it."""
+    """Return whether the options are equal or one contains the other."""
     return f"{option}.".startswith(f"{other}.") or f"{other}.".startswith(f"{option}.")

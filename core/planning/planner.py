@@ -1,15 +1,14 @@
-"""Turns what was asked for into a chain of stages, and checks all of it before anything runs.
+"""Make a chain of stages from the request, and check all of it before anything runs.
 
-The stages asked for run in the order written. Before each, the producers of the artifacts that it
-still lacks are added. A newer artifact replaces the older one of its type and everything that was
-made from it, so a third party's stage between two others is really between them.
+The requested stages run in the given order. Before each, the plan adds stages that make its missing inputs. A newer
+artifact replaces the older one of its type and everything made from that one, so a stage of a plugin between two others
+takes effect on the later one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint
@@ -20,6 +19,7 @@ from core.options.fields import named_parts, shaping_parts
 from core.planning.devices import word_problem
 from core.planning.known import fitting_problems
 from core.planning.option_checks import OptionChecks
+from core.planning.producers import Producers
 from core.planning.resolve import resolve_parts
 from core.planning.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
 from core.plugins.containment import PluginError
@@ -37,23 +37,25 @@ def make_plan(
     """Plan a run.
 
     Args:
-        asked: Stage names in the order written.
+        asked: Names of the requested stages, in order.
         configs: Typed options by stage name, of all registered stages.
-        context: For names, availability and the checks of the stages.
-        words: The top-level options, whose ranges are checked too.
+        context: For the stages and parts, and for their checks.
+        words: The top-level options, for checks of their ranges.
 
     Raises:
-        PlanError: Holds every problem that was found.
+        PlanError: Has all problems.
     """
     if wrong := word_problem(context.device):
-        raise PlanError([wrong])  # every part would find fault with it
+        raise PlanError([wrong])  # every part would report it
     options = OptionChecks(configs, words)
     planner = _Planner(configs, context, options)
     faults: dict[tuple[str, str], PluginError] = {}
     planner.problems.extend(options.general_problems(context, faults))
     if not asked:
         names = ", ".join(stage.name for stage in context.registry.all(Stage).values())
-        planner.problems.append(HooklineError("nothing to do", f"say what with +stage=<name>; possible: {names}"))
+        planner.problems.append(
+            HooklineError("nothing to do: no stage is requested", f"give +stage=<name>; possible: {names}")
+        )
     for name in asked:
         planner.ask(name)
     planner.judge(faults)
@@ -66,7 +68,7 @@ def make_plan(
 
 
 def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Step:
-    """Return the step with the options that depend on its inputs, see ``Stage.settle``."""
+    """Return the step with options that depend on its inputs (``Stage.settle``)."""
     if step.stage.settle is None:
         return step
     config = step.stage.settle(step.config, inputs, context)
@@ -74,7 +76,7 @@ def settled(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> 
 
 
 class _Planner:
-    """Grows the list of steps; problems are collected, not raised."""
+    """Builds the list of steps and collects problems."""
 
     def __init__(self, configs: Mapping[str, DataclassInstance], context: RunContext, options: OptionChecks) -> None:
         self.configs = configs
@@ -84,6 +86,7 @@ class _Planner:
         self.steps: list[Step] = []
         self.problems: list[HooklineError] = []
         self.choices: list[str] = []
+        self._producers = Producers(configs, context)
         self._runtime = engine_runtime(self.registry, configs)
         self._newest: dict[type[Artifact], int] = {}
         self._adding: list[str] = []
@@ -96,7 +99,7 @@ class _Planner:
             self.problems.append(problem)
 
     def judge(self, faults: Mapping[tuple[str, str], PluginError]) -> None:
-        """Refuse parts whose own checks failed where a step uses them, and report the others."""
+        """Report the faults of parts that a step uses as problems, and of other parts as warnings."""
         used = {(kind, name) for step in self.steps for kind, name in named_parts(step.config)}
         for part, fault in faults.items():
             if part in used:
@@ -107,7 +110,9 @@ class _Planner:
     def _add(self, stage: Stage, *, requested: bool) -> int | None:
         if stage.name in self._adding:
             chain = " → ".join([*self._adding, stage.name])
-            self.problems.append(HooklineError(f"the stages need each other: {chain}", "name the one to start with"))
+            self.problems.append(
+                HooklineError(f"the stages need each other: {chain}", "name the first one in +stage=[...]")
+            )
             return None
         given = self.configs[stage.name]
         self._adding.append(stage.name)
@@ -123,7 +128,7 @@ class _Planner:
         runtime = session_runtime(stage, given, known, self.steps, engine=self._runtime, context=self.context)
         config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
         self._check(stage, config)
-        step = Step(stage, config, requested, known, self._provides(stage, config), shaping_parts(config))
+        step = Step(stage, config, requested, known, self._producers.provided(stage, config), shaping_parts(config))
         self.steps.append(step)
         self._replace(step.provides, len(self.steps) - 1)
         return len(self.steps) - 1
@@ -133,11 +138,11 @@ class _Planner:
         if stage.check:
             try:
                 self.problems.extend(stage.check(config, self.context))
-            except HooklineError as problem:  # e.g. of a path that the check could not read
+            except HooklineError as problem:  # e.g. the check could not read a path
                 self.problems.append(problem)
 
     def _bind(self, stage: Stage, config: DataclassInstance, wanted: Input) -> int | None:
-        """The step that makes this input, added where it is missing; None for an optional one left out."""
+        """Return the step that makes this input, added if it is missing; None for an omitted optional input."""
         selected = [kind for kind in stage.selected(config, self.context) if kind in wanted.types]
         if wanted.optional and stage.select and not selected:
             return None
@@ -145,14 +150,14 @@ class _Planner:
         made = [self._newest[kind] for kind in kinds if kind in self._newest]
         if made:
             return max(made)
-        if wanted.optional and not (selected and self._given(kinds[0])):
-            if selected and (given := self._given_instead(kinds[0])):
+        if wanted.optional and not (selected and self._producers.can_start(kinds[0])):
+            if selected and (given := self._producers.given_instead(kinds[0])):
                 self.problems.append(self._too_late(stage, kinds[0], given))
             return None
         return self._produce(stage, kinds[0])
 
     def _ancestor(self, index: int | None, kinds: Collection[type[Artifact]]) -> int | None:
-        """The last step among those that step ``index`` was made from which gives one of ``kinds``; None for none."""
+        """Return the last step among the ancestors of step ``index`` that provides one of ``kinds``; None for none."""
         ancestors: set[int] = set()
         pending = [] if index is None else [index]
         while pending:
@@ -161,16 +166,12 @@ class _Planner:
             ancestors.update(parents)
         return max((step for step in ancestors if self.steps[step].provides in kinds), default=None)
 
-    def _given(self, kind: type[Artifact]) -> bool:
-        """Whether what would make ``kind`` has been given anything to make it from."""
-        return any(self._answer(self._is_given, stage) for stage in self._makers(kind))
-
     def _produce(self, consumer: Stage, kind: type[Artifact]) -> int | None:
-        makers = self._makers(kind)
+        makers = self._producers.makers(kind)
         sources = [stage for stage in makers if len(stage.signature.provides) > 1]
-        makers = sources or makers  # what the user gave comes before what could be made from something else
+        makers = sources or makers  # a model that the user gave comes before one that a stage could make
         shipped = [stage for stage in makers if not self.registry.origin("stages", stage.name).outside]
-        makers = shipped or makers  # a stage of a plugin takes the place of one of these where it is named
+        makers = shipped or makers  # a stage of a plugin is used only if it is named
         if len(makers) == 1:
             self._wanted.append(kind)
             try:
@@ -181,40 +182,15 @@ class _Planner:
             names = ", ".join(stage.name for stage in makers)
             problem = HooklineError(
                 f"stage '{consumer.name}' needs {with_article(kind.__name__)}, and several stages make one: {names}",
-                f"name the one you mean before '{consumer.name}' in +stage=[...]",
+                f"name one of these before '{consumer.name}' in +stage=[...]",
             )
         else:
             problem = self._nothing_makes(consumer, kind)
         self.problems.append(problem)
         return None
 
-    def _makers(self, kind: type[Artifact]) -> list[Stage]:
-        return [
-            stage
-            for stage in self.registry.all(Stage).values()
-            if self._answer(partial(self._can_make, kind=kind), stage)
-        ]
-
-    def _answer(self, question: Callable[[Stage], bool], stage: Stage) -> bool:
-        """Ask about a stage that nobody has named; one whose plugin fails then is left out, and reported."""
-        try:
-            return question(stage)
-        except PluginError as error:
-            self.context.warn(str(error))
-            return False
-
-    def _is_given(self, stage: Stage) -> bool:
-        return stage.given is None or stage.given(self.configs[stage.name])
-
-    def _can_make(self, stage: Stage, kind: type[Artifact]) -> bool:
-        if not stage.automatic or kind not in stage.signature.provides:
-            return False
-        if any(kind in item.types for item in stage.signature.inputs):
-            return False  # it changes one, it does not make the first
-        return len(stage.signature.provides) == 1 or kind is self._provides(stage, self.configs[stage.name])
-
     def _nothing_makes(self, consumer: Stage, kind: type[Artifact]) -> HooklineError:
-        if given := self._given_instead(kind):
+        if given := self._producers.given_instead(kind):
             return self._too_late(consumer, kind, given)
         if kind is Checkpoint:
             return HooklineError(
@@ -224,37 +200,23 @@ class _Planner:
             )
         makers = [stage.name for stage in self.registry.all(Stage).values() if kind in stage.signature.provides]
         return HooklineError(
-            f"stage '{consumer.name}' needs {with_article(kind.__name__)}, and nothing in this plan makes one",
-            f"name a stage that does before it: {', '.join(makers) or 'no loaded plugin has any'}",
+            f"stage '{consumer.name}' needs {with_article(kind.__name__)}, but no stage of this plan makes one",
+            f"name one of these stages before it: {', '.join(makers)}" if makers else "no loaded plugin makes one",
         )
 
     def _too_late(self, consumer: Stage, kind: type[Artifact], given: type[Artifact]) -> HooklineError:
-        """The error for a model that is past what the stage that was asked for starts from."""
+        """Return the error for a given model that is a later form than the requested stage starts from."""
         asked = self._adding[0]
-        needed = [*self._wanted, kind][0]  # by that stage, not by one that the plan adds for it
-        way_out = f", or leave '{asked}' out" if asked == consumer.name else ""
+        needed = [*self._wanted, kind][0]  # the need of that stage, not of one that the plan adds
+        way_out = f", or omit '{asked}'" if asked == consumer.name else ""
         return HooklineError(
             f"stage '{asked}' needs {with_article(needed.__name__)}, "
-            f"and what was given is already {with_article(given.__name__)}",
-            f"start from an earlier form{way_out}",
+            f"but the given model is already {with_article(given.__name__)}",
+            f"give an earlier form with weights={way_out}",
         )
 
-    def _given_instead(self, kind: type[Artifact]) -> type[Artifact] | None:
-        """What a source stage gives with this config, where it could have given ``kind``."""
-        for stage in self.registry.all(Stage).values():
-            provides, config = stage.signature.provides, self.configs[stage.name]
-            if len(provides) > 1 and kind in provides and stage.selected(config, self.context):
-                return self._provides(stage, config)
-        return None
-
-    def _provides(self, stage: Stage, config: DataclassInstance) -> type[Artifact]:
-        provides = stage.signature.provides
-        if len(provides) == 1:
-            return provides[0]
-        return next((kind for kind in stage.selected(config, self.context) if kind in provides), provides[0])
-
     def _replace(self, kind: type[Artifact], index: int) -> None:
-        """Step ``index`` is now the newest of its kind; what came from the former one is out of date."""
+        """Make step ``index`` the newest of its type; results of the former one are out of date."""
         stale = {self._newest[kind]} if kind in self._newest else set()
         for position, step in enumerate(self.steps[:index]):
             if stale & set(step.inputs.values()):

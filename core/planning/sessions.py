@@ -1,4 +1,4 @@
-"""Which steps of a plan open models as sessions, by which runtime, and whether that suits the device of the run."""
+"""Which steps of a plan open models, with which runtime, and whether that runtime works on the device of the run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from core.kinds.lookup import AUTO, HOST, Parts
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Input, Known, Stage
 from core.options.fields import named_runtime, parts_of
+from core.planning.choosing import runtime_with
 from core.planning.known import known_source
 from core.planning.opening import opener, opening_problems
-from core.planning.resolve import runtime_with
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def engine_runtime(registry: Parts, configs: Mapping[str, object]) -> str:
-    """The runtime that engines are built for, ``auto`` where no stage says; a guess for an engine without a sidecar."""
+    """Return the runtime for which stages build engines, ``auto`` if none states one; the guess without a sidecar."""
     builders = (stage for stage in registry.all(Stage).values() if Engine in stage.signature.provides)
     return next(filter(None, (named_runtime(configs[stage.name]) for stage in builders)), AUTO)
 
@@ -29,20 +29,20 @@ def engine_runtime(registry: Parts, configs: Mapping[str, object]) -> str:
 def session_runtime(
     stage: Stage, config: object, inputs: Mapping[str, int], steps: Sequence[Step], *, engine: str, context: RunContext
 ) -> str:
-    """Return the runtime whose session a stage uses; :data:`core.kinds.lookup.HOST` where its images stay on the host.
+    """Return the runtime of the session that a stage opens; :data:`core.kinds.lookup.HOST` if images stay on the host.
 
     Args:
         stage, config: The stage and its options.
-        inputs: Index of the step that makes the artifact, by parameter.
-        steps: Of the plan so far.
-        engine: The runtime of an engine of which neither a step nor its sidecar says one.
+        inputs: Index of the step that makes each input, by parameter.
+        steps: Steps of the plan so far.
+        engine: The runtime of an engine if neither a step nor a sidecar states one.
         context: For the runtimes.
     """
     opened = _opened(stage, config)
     if opened is None:
         return HOST
     if opened.name not in inputs:
-        return engine  # what is missing has been told
+        return engine  # the plan reports the missing input
     index = inputs[opened.name]
     try:
         return opener(steps[index].provides, _made_for(index, steps, context).runtime or engine, context)
@@ -51,7 +51,7 @@ def session_runtime(
 
 
 def opening_choices(steps: Sequence[Step], context: RunContext) -> Iterator[str]:
-    """Yield which runtime opens the ONNX files of a plan."""
+    """Yield a line about the runtime that opens the ONNX files of a plan."""
     opened = ((step, _opened(step.stage, step.config)) for step in steps)
     kinds = (steps[step.inputs[item.name]].provides for step, item in opened if item and item.name in step.inputs)
     if any(issubclass(kind, OnnxModel) for kind in kinds):
@@ -59,13 +59,13 @@ def opening_choices(steps: Sequence[Step], context: RunContext) -> Iterator[str]
 
 
 def placing_problems(steps: Sequence[Step], context: RunContext) -> list[HooklineError]:
-    """What the steps build or open on a device that it is not for, or that is not there."""
-    demands = dict.fromkeys(demand for step in steps for demand in _demands(step, steps, context))  # each asked once
+    """Return the problems of steps that build or open models on an unsupported or missing device."""
+    demands = dict.fromkeys(demand for step in steps for demand in _demands(step, steps, context))  # without repetition
     return [problem for demand in demands for problem in opening_problems(*demand[:2], context, demand[2])]
 
 
 def _demands(step: Step, steps: Sequence[Step], context: RunContext) -> Iterator[tuple[type[Artifact], str, str]]:
-    """Kind, runtime and description of what a step needs the device for, as :func:`opening_problems` takes them."""
+    """Yield type, runtime and description of each model of a step, as arguments of :func:`opening_problems`."""
     built = named_runtime(step.config) if Engine in step.stage.signature.provides else ""
     if (runtime := context.registry.all(Runtime).get(built)) and not runtime.builds_anywhere:
         yield Engine, built, ""
@@ -81,14 +81,14 @@ def _demands(step: Step, steps: Sequence[Step], context: RunContext) -> Iterator
 
 
 def _opened(stage: Stage, config: object) -> Input | None:
-    """The input that a stage opens as a session: the one that can be an engine, where it names a processor."""
+    """Return the input that a stage opens as a session: if the stage has a processor, the one that can be an engine."""
     if "processors" not in {kind for kind, _ in parts_of(config).values()}:
         return None
     return next((item for item in stage.signature.inputs if Engine in item.types), None)
 
 
 def _made_for(index: int, steps: Sequence[Step], context: RunContext) -> Known:
-    """The runtime that a step names, or what its models were made for; with the title of an engine that was given."""
+    """Return the runtime that a step names, or that of its models, with the title of a given engine."""
     step = steps[index]
     if name := named_runtime(step.config):
         return Known(runtime=name)

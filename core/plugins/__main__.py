@@ -1,4 +1,4 @@
-"""``python -m core.plugins``: list the plugins and what each registers."""
+"""``python -m core.plugins``: list the plugins with their parts and hooks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _table(infos: Sequence[PluginInfo]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List the plugins; exit code 1 when one is broken."""
+    """List the plugins; return 1 if one of them is broken, 2 after a user's mistake."""
     given = sys.argv[1:] if arguments is None else arguments
     wrong = [argument for argument in given if argument != "--json"]
     if wrong:
@@ -46,5 +46,5 @@ if __name__ == "__main__":
     from core.process.streams import open_streams
 
     open_streams()
-    end_by_exception(signal.SIGINT)  # tells Ctrl-C from a KeyboardInterrupt that a plugin raises
+    end_by_exception(signal.SIGINT)  # distinguishes Ctrl-C from a KeyboardInterrupt that a plugin raises
     sys.exit(main())

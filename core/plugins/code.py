@@ -1,4 +1,4 @@
-"""The code of a plugin in the store's keys: its package, or the modules of a single-file plugin."""
+"""Digest of the code of a plugin for the keys of the store: its package, or the modules of a single-file plugin."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from core.kinds.lookup import Origin
 
 IMPORTING = frozenset({"__import__", "found_at", "import_module"})
-"""Functions whose first argument names a module: ``import_module("heavy")``, ``found_at("heavy:load")``."""
+"""Functions with the name of a module as first argument: ``import_module("heavy")``, ``found_at("heavy:load")``."""
 OURS = frozenset({"hookline", "core", "conf", "stages", "backends", "cuda_plugins"})
-"""Packages whose version is in every key."""
+"""Packages of hookline. Every key has the version of hookline."""
 ROOT = Path(__file__).resolve().parents[2]
-"""The folder of :data:`OURS`."""
+"""The folder with the packages :data:`OURS`."""
 SOURCE = ".py"
 
 
 def helper_modules(module: Path) -> Iterator[Path]:
     """Yield the files of modules and the folders of packages that a module imports from its own directory.
 
-    Those that they import from there count too. A directory into which distributions are installed has none: its
-    modules belong to others.
+    Modules that these import from the same directory are included. In a directory with installed distributions, e.g.
+    site-packages, modules belong to others, and the result is empty.
 
     Args:
-        module: File of the module.
+        module: The file of the module.
     """
     folder = module.parent
     if _has_distributions(folder):
@@ -59,7 +59,7 @@ def _has_distributions(folder: Path) -> bool:
 
 
 def _module_files(folder: Path, name: str) -> list[Path]:
-    """Return the folder of a package, or the files of a module: its source, or what it was compiled to."""
+    """Return the folder of a package, or the source and compiled files of a module."""
     package = folder / name
     if (package / f"__init__{SOURCE}").is_file():
         return [package]
@@ -67,12 +67,12 @@ def _module_files(folder: Path, name: str) -> list[Path]:
 
 
 def _imported(file: Path) -> list[str]:
-    """Return the top-level names of the modules that a source file imports, each once."""
+    """Return the top-level names of the imports of a source file, without repetition."""
     if file.suffix != SOURCE:  # compiled
         return []
     try:
         tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it fails, too
+    except (OSError, SyntaxError, ValueError, RecursionError):  # the import of the file fails too
         return []
     modules = (name for node in ast.walk(tree) for name in _modules(node))
     return list(dict.fromkeys(name.partition(":")[0].partition(".")[0] for name in modules))
@@ -95,11 +95,11 @@ COMPILED = "__pycache__"
 
 
 def code_digest(package: str, cache_dir: Path | None = None) -> str:
-    """Return the SHA-256 over all files of a package, hexadecimal; empty where it has no files.
+    """Return the SHA-256 over all files of a package, hexadecimal; empty if it has no files.
 
     Args:
-        package: Importable name. Of a single-file module, the file and the modules next to it that it imports.
-        cache_dir: Where the digests of single files are kept between runs.
+        package: Importable name. For a single-file module, the digest includes the modules next to it that it imports.
+        cache_dir: Folder of the cache of digests of single files.
     """
     return files_digest(_files(package), cache_dir)
 
@@ -108,7 +108,7 @@ def code_digest(package: str, cache_dir: Path | None = None) -> str:
 def is_edited_in_place(distribution: str, package: str) -> bool:
     """Return whether the files of an installed distribution can change without a new version.
 
-    True for an editable installation, and for a checkout that is run without being installed.
+    True for an editable installation and for a checkout that is not installed.
 
     Args:
         distribution: Name of the installed distribution.
@@ -118,7 +118,7 @@ def is_edited_in_place(distribution: str, package: str) -> bool:
         installed = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
         return True
-    if installed.read_text("RECORD") is None:  # what a build leaves in a checkout
+    if installed.read_text("RECORD") is None:  # metadata of a build in a checkout
         return True
     try:
         origin = json.loads(installed.read_text("direct_url.json") or "{}")
@@ -144,9 +144,9 @@ def _places(package: str) -> tuple[Path, ...]:
 
 
 def _files(package: str) -> Iterator[tuple[str, Path]]:
-    """Name inside the package, and path, of each file; in an order that does not depend on the file system.
+    """Yield the name inside the package and the path of each file, in an order independent of the file system.
 
-    A module that is no package has the modules next to it that it imports.
+    The files of a single-file module include the modules next to it that it imports.
     """
     for place in _places(package):
         if place.is_file():
@@ -158,7 +158,7 @@ def _files(package: str) -> Iterator[tuple[str, Path]]:
 
 
 def _inside(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
-    """Name below ``root``, and path, of each file in a folder that is not hidden."""
+    """Yield the name below ``root`` and the path of each file in a folder, hidden ones excluded."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(root)
         hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
@@ -167,11 +167,11 @@ def _inside(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
-    """Return who ships a stage or part, and the digest of its code where the version does not stand for it.
+    """Return the distribution of a stage or part, and the digest of its code if its version does not identify the code.
 
     Args:
-        origin: Who registered it.
-        cache_dir: For digests.
+        origin: The plugin that registered it.
+        cache_dir: Folder of the cache of digests.
     """
     edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
     return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""
@@ -180,14 +180,14 @@ def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
 def part_facts(
     kind: str, name: str, context: RunContext, *, versioned: bool = True, measured: bool = False
 ) -> dict[str, object]:
-    """Return what a result depends on that a part shapes: who ships it, its code, its options and packages.
+    """Return the facts about a part that affect a result: distribution, code, options and packages.
 
     Args:
-        kind: Of the part, e.g. ``runtimes``.
-        name: Of the part.
-        context: For the part, its options, and the cache of digests.
-        versioned: Another version of the part's packages gives another result.
-        measured: The result contains times, so that options count which change nothing else, e.g. ``threads``.
+        kind: Kind of the part, e.g. ``runtimes``.
+        name: Name of the part.
+        context: For the part, its options and the cache of digests.
+        versioned: The versions of the part's packages affect the result.
+        measured: The result contains times, which all options affect, also e.g. ``threads``.
     """
     options = encode if measured else keyed_options
     return {

@@ -18,10 +18,10 @@ from core.storage.serial import DataclassInstance
 
 
 def register_resolvers(default: str | None = None) -> None:
-    """Tell OmegaConf about the functions that defaults of options call.
+    """Register the functions that defaults of options call with OmegaConf.
 
     Args:
-        default: The release that is taken where neither ``weights=`` nor ``model=`` is given.
+        default: The official name that replaces missing ``weights=`` and ``model=``.
     """
     OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
     OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
@@ -34,7 +34,7 @@ def composed(registry: Registry) -> DictConfig:
 
 
 def options_at(config: DictConfig, *keys: str) -> Any:  # noqa: ANN401 - what Hydra composed
-    """Return the value of a node, typed; None where there is no such node."""
+    """Return the typed value of a node; None if the node does not exist."""
     value: Any = config
     for key in keys:
         value = value.get(key) if value is not None else None
@@ -42,12 +42,12 @@ def options_at(config: DictConfig, *keys: str) -> Any:  # noqa: ANN401 - what Hy
 
 
 def _otherwise(value: object, default: object) -> object:
-    """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
+    """Return ``value``, or ``default`` if it is null (``shared(..., otherwise=...)``)."""
     return default if value is None else value
 
 
 def options_root(registry: Registry) -> type[DataclassInstance]:
-    """Return the class of the root: the top-level options, one node per stage, one per kind of part with options."""
+    """Return the class of the root of the configuration."""
     families = registry.all(ModelFamily).values()
     configs = {stage.name: options_node(stage.signature.config, families) for stage in registry.all(Stage).values()}
     members: list[tuple[str, type[DataclassInstance], DataclassInstance]] = [
@@ -59,7 +59,7 @@ def options_root(registry: Registry) -> type[DataclassInstance]:
 
 
 def part_node(kind: str, registry: Registry) -> type[DataclassInstance] | None:
-    """Return the class of the node ``<kind>``, one field per part with options; None where no part has any."""
+    """Return the class of the node ``<kind>`` with a field per part; None if no part has options."""
     parts = [part for part in registry.all(PART_KINDS[kind]).values() if part.options is not NoOptions]
     if not parts:
         return None

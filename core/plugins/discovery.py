@@ -43,24 +43,24 @@ BUILTINS: tuple[str, ...] = (
     "backends.gpu.plugin",
     "backends.trackers.plugin",
 )
-"""What the package ships, by module name: the core has no static import of a stage or a backend."""
+"""Modules of the plugins that hookline ships. They are names, because core imports no stage and no backend."""
 
 ENVIRONMENT = "HOOKLINE_PLUGINS"
-"""Colon-separated modules that are plugins without being installed."""
+"""Environment variable with plugin modules that need not be installed, separated by colons."""
 
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """What became of one plugin.
+    """State of one plugin.
 
     Attributes:
-        name: As ``plugins.disable`` takes it.
-        distribution, version: What ships it.
+        name: The name for ``plugins.disable``.
+        distribution, version: The distribution of the plugin.
         state: ``loaded``, ``disabled`` or ``broken``.
         hooks: The hooks that it implements.
         provides: Kind and name of its parts.
         error: Why it is broken.
-        warnings: What is doubtful about it.
+        warnings: Possible mistakes that do not stop it.
     """
 
     name: str
@@ -79,10 +79,10 @@ class Plugins:
 
     Attributes:
         manager: The hooks that pluggy calls.
-        registry: The parts that they registered.
-        infos: What became of each.
-        conf_packages: Plugin and package of the YAML that the ``conf`` hook yields.
-        warnings: One line for whatever is doubtful about them, for the run.
+        registry: The registered stages and parts.
+        infos: The state of each plugin.
+        conf_packages: Plugin and package of the YAML files from the hook ``conf``.
+        warnings: Possible mistakes of plugins, one line each, which every run prints.
     """
 
     manager: Hooks
@@ -94,10 +94,10 @@ class Plugins:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plugin that was found and not loaded yet.
+    """A plugin that was found and is not loaded yet.
 
     Attributes:
-        origin: Who ships it.
+        origin: The plugin with its distribution.
         entry: Its entry point, or the name of its module.
     """
 
@@ -113,7 +113,7 @@ class Candidate:
 
 
 def find_plugins(listed: str) -> Iterable[Candidate]:
-    """Yield the plugins of hookline, of installed distributions, and the modules that ``listed`` names.
+    """Yield the plugins of hookline, those of installed distributions, and the modules in ``listed``.
 
     Args:
         listed: The value of ``$HOOKLINE_PLUGINS``: modules, separated by colons.
@@ -129,7 +129,7 @@ def find_plugins(listed: str) -> Iterable[Candidate]:
 
 
 def _modules(names: Iterable[str]) -> Iterator[Candidate]:
-    """Yield modules as plugins. They have no version: the digest of their code is in its place."""
+    """Yield modules as plugins. They have no version, so the digest of their code takes its place."""
     from core.plugins.code import code_digest
 
     _make_importable()
@@ -138,10 +138,10 @@ def _modules(names: Iterable[str]) -> Iterator[Candidate]:
 
 
 def _make_importable() -> None:
-    """Find modules in the working directory, as ``python -m`` does; the script ``hookline`` would not."""
+    """Add the working directory to ``sys.path``, as ``python -m`` does and the script ``hookline`` does not."""
     if getattr(sys.flags, "safe_path", False):  # python -P, since 3.11
         return
     with suppress(OSError):
         folder = os.getcwd()  # noqa: PTH109
         if not {"", folder} & set(sys.path):
-            sys.path.append(folder)  # last, so that no file of the user hides a library
+            sys.path.append(folder)  # last, so that no file there hides a library

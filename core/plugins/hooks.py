@@ -58,7 +58,7 @@ class Hooks(pluggy.PluginManager):
         """
         if former := next((name for name, item in self._stand_ins.items() if item.plugin is plugin), ""):
             raise Fault(f"it is already loaded as '{former}'")
-        stand_in = ContainedHooks(plugin, origin, lambda line: self.warn(line))  # noqa: PLW0108 - warn may be replaced later
+        stand_in = ContainedHooks(plugin, origin, self._report)
         for name in stand_in.hooks:
             if not hasattr(hookspecs, name):
                 problem = unknown("hook", name, (item for item in vars(hookspecs) if item.startswith(PREFIX)))
@@ -104,6 +104,9 @@ class Hooks(pluggy.PluginManager):
     def wrapping(self, hook: str) -> Iterator[Origin]:
         """Yield the plugins that wrap a hook."""
         return (item.origin for item in self._stand_ins.values() if hook in item.wrappers)
+
+    def _report(self, line: str) -> None:
+        self.warn(line)  # of the current run
 
     @contextmanager
     def reporting(self, warn: Callable[[str], None]) -> Iterator[None]:

@@ -1,6 +1,6 @@
-"""Loads plugins one by one, so that a broken one is named and does not stop the others.
+"""Load plugins one by one, so that a broken plugin is named and the others work.
 
-``python -m core.plugins [--json]`` lists what is loaded, from which distribution, with its hooks.
+``python -m core.plugins [--json]`` lists the plugins with their distributions and hooks.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> P
 
     Args:
         disable: Names of plugins to leave out.
-        modules: In place of the value of ``$HOOKLINE_PLUGINS``.
+        modules: Replaces the value of ``$HOOKLINE_PLUGINS``.
 
     Raises:
-        HooklineError: A disabled name does not exist.
+        HooklineError: No plugin has a name in ``disable``.
     """
     candidates = list(find_plugins(os.environ.get(ENVIRONMENT, "") if modules is None else modules))
     names = [candidate.origin.plugin for candidate in candidates]
@@ -52,15 +52,15 @@ def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> P
 
 
 def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
-    """Register the parts of one plugin, which need not be installed: for tests of plugins.
+    """Register the stages and parts of one plugin that need not be installed. For tests of plugins.
 
     Args:
         plugin: A module, or an object with methods that are hooks.
-        origin: Whose it is. One of another distribution is tried as at start-up.
-        registry: Gets the parts.
+        origin: The distribution of the plugin; a plugin of another distribution than hookline is tried as at start-up.
+        registry: Gets the stages and parts.
 
     Raises:
-        HooklineError: A mistake of the plugin, with hook, file and line.
+        HooklineError: The plugin has a mistake; names hook, file and line.
     """
     from core.plugins.trial import try_parts, try_yaml
 
@@ -79,7 +79,7 @@ def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
 
 
 class _Loading:
-    """Loads plugins one by one; each that fails is removed again, and named."""
+    """Loads plugins one by one; removes and names each that fails."""
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
@@ -88,12 +88,12 @@ class _Loading:
         self._yaml = SharedYaml()
 
     def load(self, candidate: Candidate) -> bool:
-        """Import a plugin and register its hooks; return whether that was possible."""
+        """Import a plugin and register its hooks; return whether this succeeded."""
         origin = candidate.origin
         with self._broken_unless_loaded(candidate):
             if former := self._candidates.get(origin.plugin):
                 raise Fault(
-                    f"a plugin of {former.origin.distribution} {former.origin.version} has the same name",
+                    f"a plugin of {former.origin.distribution} {former.origin.version} already has this name",
                     module_place(origin.module),
                 )
             with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
@@ -107,7 +107,7 @@ class _Loading:
         return False
 
     def register(self, origin: Origin) -> None:
-        """Register the parts and the YAML of a plugin, all or nothing."""
+        """Register the parts and YAML files of a plugin, all or none."""
         candidate, plugins = self._candidates[origin.plugin], self.plugins
         parts: list[_Found] = []
         with self._broken_unless_loaded(candidate, parts):
@@ -130,7 +130,7 @@ class _Loading:
 
     @contextmanager
     def _broken_unless_loaded(self, candidate: Candidate, parts: Sequence[_Found] = ()) -> Iterator[None]:
-        """Mark the plugin as broken where the block raises a mistake of its own."""
+        """Mark the plugin as broken if the block raises a mistake of the plugin."""
         origin, plugins = candidate.origin, self.plugins
         try:
             with contained(origin, ""):
@@ -145,11 +145,11 @@ class _Loading:
 
 @dataclass(frozen=True)
 class _Found:
-    """A part that a plugin yields.
+    """A stage or part that a plugin yields.
 
     Attributes:
-        kind, part: The part.
-        origin: Who ships it; names the plugins whose wrappers changed it.
+        kind, part: Its kind and descriptor.
+        origin: The plugin; names the other plugins with wrappers that changed the part.
         place: File and line of the hook that yields it.
     """
 
@@ -164,7 +164,7 @@ def _info(origin: Origin, state: str, *, error: str = "", warnings: tuple[str, .
 
 
 def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
-    """Return what a plugin yields, checked as a whole before any of it is registered."""
+    """Return the stages and parts that a plugin yields, all checked before any is registered."""
     found: list[_Found] = []
     for kind in KINDS:
         hook = f"{PROJECT}_{kind}"
@@ -181,12 +181,12 @@ def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
 
 
 def _changed(origin: Origin, hook: str, manager: Hooks) -> Origin:
-    """Return the origin of a part that a wrapper made: the key of the store contains who shapes a result."""
+    """Return the origin of a part that a wrapper made; it names the wrappers, because keys contain it."""
     return replace(origin, version=f"{origin.version}, changed by {', '.join(map(str, manager.wrapping(hook)))}")
 
 
 def _packages(manager: Hooks, origin: Origin) -> dict[str, dict[str, Path]]:
-    """Return the YAML files of each package that a plugin yields, by their path in Hydra's search path."""
+    """Return the YAML files of each package that a plugin yields, by their path below Hydra's search path."""
     hook = f"{PROJECT}_conf"
     place = manager.place_of(origin.plugin, hook)
     packages: dict[str, dict[str, Path]] = {}
@@ -201,8 +201,8 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
     for found in parts:
         taken = registry.owner(found.kind, found.part.name)
         if taken or (found.kind, found.part.name) in names:
-            by = f"is that of {taken}" if taken else "is yielded twice"
-            raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: give it another name", found.place)
+            by = f"belongs to {taken}" if taken else "is yielded twice"
+            raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: use another name", found.place)
         names.add((found.kind, found.part.name))
         if isinstance(found.part, ModelFamily):
             _check_releases(found.part, found.place, registry)
@@ -211,11 +211,11 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
 def _check_releases(family: ModelFamily, place: str, registry: Registry) -> None:
     for other in registry.all(ModelFamily).values():
         if shared := sorted(set(other.releases) & set(family.releases)):
-            raise Fault(f"the release {shown(shared[0])} is one of the family '{other.name}'", place)
+            raise Fault(f"the release {shown(shared[0])} belongs to the family '{other.name}'", place)
 
 
 def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry: Registry) -> None:
-    """Try what an outside plugin declares, unless it has passed before in the same state."""
+    """Try what an outside plugin declares, unless it passed in the same state before."""
     from core.plugins.option_nodes import check_options
     from core.plugins.trial_cache import has_passed, remember, state_of
     from core.process.environment import cache_home

@@ -1,4 +1,4 @@
-"""The config nodes of stages and parts; options of model families lie under the stage's name."""
+"""Options of stages and parts: their names, and the dataclasses of their config nodes with the families' options."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class _Option:
     """One option of a config node.
 
     Attributes:
-        hint: Its annotation, with its range.
-        item: The field that declares it.
-        owner: The family whose option it is.
-        differs: Another family has another default.
+        hint: The annotation with the range.
+        item: The field that declares the option.
+        owner: The family that declares it.
+        differs: Two families have different defaults.
     """
 
     hint: Any
@@ -38,12 +38,12 @@ class _Option:
 
 
 def option_names(registry: Registry) -> Iterator[str]:
-    """Return every option that can be set, dotted."""
+    """Return the full names of all options."""
     return (name for name, _ in option_fields(registry))
 
 
 def option_fields(registry: Registry) -> Iterator[tuple[str, Field[object]]]:
-    """Yield every option that can be set, dotted, with the field that declares it."""
+    """Yield the full name of every option with the field that declares it."""
     yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.all(Stage).values():
@@ -75,7 +75,7 @@ def options_node(config: type[DataclassInstance], families: Iterable[ModelFamily
         families: All model families.
 
     Raises:
-        Fault: Two of them declare one name and do not agree, or a family declares what cannot be an option.
+        Fault: Two families declare one name with different types, or a declaration cannot be an option.
     """
     if not place_of(config):
         return config
@@ -84,11 +84,11 @@ def options_node(config: type[DataclassInstance], families: Iterable[ModelFamily
 
 
 def check_options(registry: Registry, parts: Collection[Descriptor]) -> None:
-    """Refuse what a plugin brings where its options and those of the loaded plugins do not go together.
+    """Refuse the parts of a plugin if their options conflict with those of the loaded plugins.
 
     Args:
-        registry: What is loaded.
-        parts: What the plugin brings.
+        registry: The loaded parts.
+        parts: The parts of the plugin.
 
     Raises:
         Fault: As :func:`options_node`.
@@ -106,12 +106,12 @@ def split_options(
 ) -> DataclassInstance:
     """Return a stage's own dataclass from its config node.
 
-    An option of a family counts as given if it was overridden, or if its value is not the default (of a YAML file).
+    An option of a family counts as set if the command line has it, or if its value differs from the default.
 
     Args:
         config: The dataclass of the stage.
-        node: An instance of what :func:`options_node` returned.
-        overridden: Names of the stage's options on the command line.
+        node: An instance of the class from :func:`options_node`.
+        overridden: Names of the options of the stage on the command line.
     """
     place = place_of(config)
     if not place:
@@ -125,7 +125,7 @@ def split_options(
 
 
 def default_of(item: Field[object]) -> object:
-    """Return the default of a field; ``MISSING`` where it has none."""
+    """Return the default of a field; ``MISSING`` if it has none."""
     return item.default_factory() if item.default_factory is not MISSING else item.default
 
 
@@ -154,12 +154,12 @@ def _conflict(name: str, option: _Option, other: _Option | None, own: Collection
     if default_of(option.item) is MISSING:
         return "has no default"
     if other is not None and other.hint != option.hint:
-        return f"is {_text(option.hint)}, and that of '{other.owner}' is {_text(other.hint)}"
+        return f"is {_text(option.hint)}, but '{other.owner}' declares {_text(other.hint)}"
     return ""
 
 
 def _text(hint: object) -> str:
-    """Return an annotation as messages show it, e.g. ``float (0 to 1)``."""
+    """Return an annotation for messages, e.g. ``float (0 to 1)``."""
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     declared = range_of(hint)
     return getattr(plain, "__name__", str(plain)) + (f" ({declared})" if declared else "")
@@ -173,7 +173,7 @@ def _options(declared: type[DataclassInstance], owner: str = "") -> dict[str, _O
 
 
 def _made(name: str, options: Mapping[str, _Option]) -> type[DataclassInstance]:
-    """Return a dataclass with these options; null is the default of one whose default differs between families."""
+    """Return a dataclass with these options. Where the defaults of families differ, its default is null."""
     return make_dataclass(name, [_member(key, option) for key, option in options.items()])
 
 

@@ -1,4 +1,4 @@
-"""Everything that the loaded plugins registered, by kind and name."""
+"""Everything that plugins registered: stages and parts by kind and name, YAML files by path."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ LISTED = "`python -m core.plugins` lists"
 
 
 class Registry:
-    """Parts by kind and name. Names are unique, so the order of registration never matters."""
+    """Stages and parts by kind and name. Names are unique, so the order of registration has no effect."""
 
     def __init__(self) -> None:
         self._parts: dict[str, dict[str, tuple[Descriptor, Origin]]] = {kind: {} for kind in KINDS}
         self.broken: list[str] = []
-        """One line for each plugin that could not be loaded; reported when a name is not found."""
+        """One line for each broken plugin; messages about unknown names contain it."""
         self.disabled: tuple[str, ...] = ()
-        """What ``plugins.disable`` leaves out; reported when the runtime of an engine is not found."""
+        """Names in ``plugins.disable``; messages about missing parts contain them."""
         self._lost: dict[tuple[str, str], str] = {}
 
     def add(self, kind: str, part: object, origin: Origin) -> None:
-        """Register ``part``.
+        """Register a stage or part.
 
         Raises:
             TypeError: As :func:`check_part`.
-            HooklineError: Its name is taken; names both distributions.
+            HooklineError: Another plugin has registered the name; names both distributions.
         """
         checked = check_part(kind, part)
         noun, taken = KINDS[kind][1], self._parts[kind].get(checked.name)
@@ -49,16 +49,16 @@ class Registry:
         self._parts[kind][checked.name] = (checked, origin)
 
     def mark_broken(self, line: str, names: Iterable[tuple[str, str]] = ()) -> None:
-        """Keep why a plugin could not be loaded, and kind and name of the parts that it would have brought."""
+        """Store why a plugin is broken, and kind and name of the parts that it yields."""
         self.broken.append(line)
         self._lost |= dict.fromkeys(names, line)
 
     def origins(self) -> Iterator[Origin]:
-        """Yield who registered each part."""
+        """Yield the origin of each stage and part."""
         return (origin for parts in self._parts.values() for _, origin in parts.values())
 
     def without(self, broken: Iterable[PluginError]) -> Registry:
-        """Return a registry without the parts of plugins that turned out to be broken."""
+        """Return a copy without the parts of plugins that are found to be broken."""
         reasons = {error.origin: str(error) for error in broken}
         copy = Registry()
         copy.broken, copy._lost, copy.disabled = list(self.broken), dict(self._lost), self.disabled
@@ -72,7 +72,7 @@ class Registry:
         return copy
 
     def owner(self, kind: str, name: str) -> Origin | None:
-        """Return who registered a name; None for nobody."""
+        """Return the origin of a part; None if no plugin registered the name."""
         entry = self._parts[kind].get(name)
         return entry[1] if entry else None
 
@@ -80,7 +80,7 @@ class Registry:
         """Return the part of a descriptor class that has a name, e.g. ``get(Runtime, "onnxruntime")``.
 
         Raises:
-            HooklineError: No such name; lists the nearest ones and the plugins that are broken.
+            HooklineError: No part has this name; names the nearest ones and broken plugins.
         """
         part = self._entry(kind.kind, name)[0]
         assert isinstance(part, kind)
@@ -91,15 +91,15 @@ class Registry:
         return {name: part for name, (part, _) in self._parts[kind.kind].items() if isinstance(part, kind)}
 
     def parts(self, kind: str) -> Mapping[str, Descriptor]:
-        """Return all parts of a kind by name; :meth:`all` knows their class."""
+        """Return all parts of a kind by name; :meth:`all` has their class as its type."""
         return {name: part for name, (part, _) in self._parts[kind].items()}
 
     def part(self, kind: str, name: str) -> Descriptor:
-        """Return one part; :meth:`get` knows its class."""
+        """Return one part; :meth:`get` has its class as its type."""
         return self._entry(kind, name)[0]
 
     def origin(self, kind: str, name: str) -> Origin:
-        """Who registered it."""
+        """Return the origin of a part."""
         return self._entry(kind, name)[1]
 
     def _entry(self, kind: str, name: str) -> tuple[Descriptor, Origin]:
@@ -109,22 +109,22 @@ class Registry:
             raise self.not_found(kind, name) from None
 
     def not_found(self, kind: str, name: str) -> HooklineError:
-        """The error for a name that nobody registered; a broken plugin may have wanted to."""
+        """Return the error for a name that no plugin registered; it names a broken plugin that yields the name."""
         if broken := self._broken_owner(kind, name):
             return broken
         automatic = [AUTO] if kind in RANKED else []
         error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if kind == "models":
-            error.hint += "; the file names its family: install the plugin that brings it"
+            error.hint += "; the file states this family: install its plugin"
         error.hint += self._broken_hint()
         return error
 
     def not_installed(self, option: str, kind: str, name: str) -> HooklineError:
-        """Return the error for an option of a part that nobody registered; a broken or disabled plugin may have it.
+        """Return the error for an option of a part that no plugin registered.
 
         Args:
-            option: As it was given, dotted.
-            kind, name: Of the part.
+            option: The full name of the option.
+            kind, name: Kind and name of the part.
         """
         if broken := self._broken_owner(kind, name):
             return broken
@@ -136,45 +136,45 @@ class Registry:
         )
 
     def _broken_owner(self, kind: str, name: str) -> HooklineError | None:
-        """The error for a part whose plugin is broken; None for every other name."""
+        """Return the error for a part of a broken plugin; None for every other name."""
         if line := self._lost.get((kind, name)):
             return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
         return None
 
     def builder_not_found(self, name: str, engine: str) -> UnavailableError:
-        """The error for an engine whose runtime nobody registered; a plugin that is broken or disabled may have it.
+        """Return the error for an engine of a runtime that no plugin registered.
 
         Args:
-            name: Of the runtime.
-            engine: What messages call the engine.
+            name: Name of the runtime.
+            engine: Name of the engine in messages.
         """
         built = f"{engine} was built by the runtime {shown(name)}"
         if line := self._lost.get(("runtimes", name)):
-            return UnavailableError(f"{built}, whose plugin is broken: {line}")
+            return UnavailableError(f"{built}, and the plugin of this runtime is broken: {line}")
         hint = f"install its plugin{self._broken_hint()}{self._disabled_hint()}"
-        return UnavailableError(f"{built}, which no loaded plugin has", hint)
+        return UnavailableError(f"{built}, but no loaded plugin has it", hint)
 
     def _disabled_hint(self) -> str:
-        return f"; plugins.disable=[{','.join(self.disabled)}] may leave it out" if self.disabled else ""
+        return f"; plugins.disable=[{','.join(self.disabled)}] may exclude it" if self.disabled else ""
 
     def _broken_hint(self) -> str:
         if not self.broken:
             return ""
         more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
-        return f"; a broken plugin may have brought it: {self.broken[0]}{more}"
+        return f"; it may belong to a broken plugin: {self.broken[0]}{more}"
 
 
 class SharedYaml:
-    """Which plugin ships which file. Of two files with one path Hydra would silently take the first."""
+    """YAML files by path, with their plugins. Of two files with one path, Hydra would silently take the first."""
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
 
     def check(self, plugin: str, packages: Mapping[str, Mapping[str, Path]]) -> None:
-        """Refuse a file that another plugin ships.
+        """Refuse a file with a path that another plugin has.
 
         Raises:
-            Fault: Names both.
+            Fault: Names both plugins.
         """
         if packages and not self._owners:
             self._owners = dict.fromkeys(yaml_files(OWN_YAML), PROJECT)
@@ -184,7 +184,7 @@ class SharedYaml:
                     raise Fault(f"plugins '{owner}' and '{plugin}' both ship the YAML file '{name}'", f"{file}:1")
 
     def add(self, plugin: str, packages: Mapping[str, Mapping[str, Path]]) -> None:
-        """Keep the files of a plugin."""
+        """Store the files of a plugin."""
         for files in packages.values():
             self._owners |= dict.fromkeys(files, plugin)
 
@@ -193,8 +193,8 @@ def yaml_files(package: object) -> dict[str, Path]:
     """Return the YAML files of an importable package, by their path in it.
 
     Raises:
-        ImportError: It cannot be imported.
-        Fault: It is not the name of a package, or has no folder.
+        ImportError: The package cannot be imported.
+        Fault: The value is not the name of a package, or the package has no folder.
     """
     if not isinstance(package, str):
         raise Fault(f"it must yield names of packages, not {shown(package)}")
@@ -205,18 +205,20 @@ def yaml_files(package: object) -> dict[str, Path]:
 
 
 def check_part(kind: str, part: object) -> Descriptor:
-    """``part``, when it is what the hook of this kind must yield.
+    """Return ``part`` if the hook of this kind may yield it.
 
     Raises:
         TypeError: It is not a descriptor of this kind, its name is not a Python identifier, its options are not a
-            dataclass, or it is a stage whose function is not annotated as it must be.
+            dataclass, or the annotations of a stage's function are wrong.
     """
     expected = KINDS[kind][0]
     if not isinstance(part, expected):
         raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
     name = part.name if isinstance(part.name, str) else shown(part.name)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
-        raise TypeError(f"{shown(name)} cannot name a {KINDS[kind][1]}: it becomes an option and a folder")
+        raise TypeError(
+            f"{shown(name)} cannot name a {KINDS[kind][1]}: use a Python identifier of at most {NAME_LENGTH} letters"
+        )
     options = part.signature.config if isinstance(part, Stage) else part.options
     if not (isinstance(options, type) and is_dataclass(options)):
         raise TypeError(f"the options of the {KINDS[kind][1]} '{name}' must be a dataclass, not {shown(options)}")

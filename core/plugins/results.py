@@ -157,7 +157,7 @@ def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable
 
 
 def _path_problem(stage: Stage, path: object, workdir: Path, inputs: list[Path]) -> str:
-    """Return the fault of a path. A stage without inputs, e.g. ``load``, can return a file of the user."""
+    """Return why the path of a result is wrong. A stage without inputs can return a file of the user."""
     if not isinstance(path, Path):
         return f"with the path {shown(path)}, which is not a Path"
     if not path.is_absolute():

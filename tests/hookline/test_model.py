@@ -175,7 +175,7 @@ def test_a_closed_model_says_so(models: dict[str, hookline.Artifact], image: NDA
         ({"weights": "nowhere.pt"}, "'nowhere.pt' is neither a file nor an official name"),
         (
             {"device": "cuda:9"},
-            "^onnxruntime, which opens 'tiny-fp32.onnx', works with device=cpu only, and device=cuda:9",
+            "^onnxruntime, which opens 'tiny-fp32.onnx', works with device=cpu only, but device=cuda:9",
         ),
         ({"device": "gpu"}, "gpu"),
         ({"imgsz": 96}, "96"),
@@ -213,8 +213,8 @@ def test_an_engine_whose_runtime_cannot_be_used_is_refused(
 def test_an_engine_whose_runtime_no_plugin_has_is_refused(models: dict[str, hookline.Artifact], material: Path) -> None:
     disabled = "plugins.disable=[backends.ort.plugin]"
     told = (
-        "'tiny-fp32.onnx' was built by the runtime 'onnxruntime', which no loaded plugin has; install its plugin; "
-        f"{disabled} may leave it out"
+        "'tiny-fp32.onnx' was built by the runtime 'onnxruntime', but no loaded plugin has it; install its plugin; "
+        f"{disabled} may exclude it"
     )
     with pytest.raises(hookline.HooklineError, match=f"^{re.escape(told)}$"):
         hookline.open(models["engine"], disabled, quiet=True)

@@ -82,7 +82,7 @@ def test_a_plugin_is_loaded_alone() -> None:
 @pytest.mark.parametrize(
     ("plugin", "problem"),
     [
-        (Twice(), "the calibrator 'minmax' is that of hookline"),
+        (Twice(), "the calibrator 'minmax' belongs to hookline"),
         (Wrong(), "hookline_calibrators must yield Calibrator, not str 'minmax'"),
         (Misspelt(), "unknown hook 'hookline_calibraters'; did you mean hookline_calibrators"),
         (Raising(), r"KeyError: 'gone'"),

@@ -199,9 +199,7 @@ def test_a_reference_on_another_device_is_told_before_anything_runs(tmp_path: Pa
     problems = [str(problem) for problem in check(make_config(tmp_path), replace(context, device=device))]
     assert len(problems) == told
     assert all(
-        problem.startswith(
-            "fake, which opens compare.reference, works with device=cpu only, and device=cuda:0 was asked for"
-        )
+        problem.startswith("fake, which opens compare.reference, works with device=cpu only, but device=cuda:0 is set")
         for problem in problems
     )
 
@@ -217,7 +215,7 @@ def test_a_reference_of_a_runtime_that_cannot_be_used_is_told_before_anything_ru
     write_sidecar(complete(replace(fake_engine(tmp_path, "reference"), runtime=runtime)))
     (problem,) = check(make_config(tmp_path), context)
     wanted = {
-        "openvino": "compare.reference was built by the runtime 'openvino', which no loaded plugin has",
+        "openvino": "compare.reference was built by the runtime 'openvino', but no loaded plugin has it",
         "absent": "absent cannot be used here: it is not installed",
     }
     assert str(problem).startswith(wanted[runtime])

@@ -220,7 +220,7 @@ LOADING = [
     # names
     calibrator("name_words", "name='two words', summary='', load=print", "'two words' cannot name a calibrator"),
     calibrator("name_keyword", "name='class', summary='', load=print", "'class' cannot name a calibrator"),
-    calibrator("name_shipped", "name='minmax', summary='', load=print", "the calibrator 'minmax' is that of hookline"),
+    calibrator("name_shipped", "name='minmax', summary='', load=print", "the calibrator 'minmax' belongs to hookline"),
     calibrator("name_null", "name='null', summary='', load=print", "does not read 'null' as a name"),
     calibrator("name_type", "name=3, summary='', load=print", "name"),
     Faulty(
@@ -331,7 +331,7 @@ LOADING = [
         "part_taken_release",
         "@hookimpl\ndef hookline_models():\n    yield ModelFamily(name='NAME', summary='', load=print, head=print,\n"
         "        releases={'yolov5s': Release(url='', size=1, sha256='')})\n",
-        "the release 'yolov5s' is one of the family 'yolov5'",
+        "the release 'yolov5s' belongs to the family 'yolov5'",
     ),
     Faulty(
         "part_descriptor",

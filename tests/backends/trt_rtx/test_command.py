@@ -52,7 +52,7 @@ def test_engine_with_sidecar_then_from_the_store(run):
     [
         ("auto", "tensorrt_rtx cannot open engines: no GPU can be used"),
         ("cuda:0", "tensorrt_rtx cannot open engines: no GPU can be used"),
-        ("cpu", "backend=tensorrt_rtx works with device=cuda only, and device=cpu was asked for"),
+        ("cpu", "backend=tensorrt_rtx works with device=cuda only, but device=cpu is set"),
     ],
 )
 def test_opening_without_a_card_is_refused_before_anything_runs(run, monkeypatch, device, message):

@@ -96,7 +96,7 @@ def test_an_existing_path_under_a_sweep(here: Path) -> None:
 def test_the_printed_line_can_be_pasted(here: Path) -> None:
     with pytest.raises(HooklineError) as caught:
         arguments("+stage=train", "trackers.wandb.project=a(b  'c")
-    line = str(caught.value).partition("as text: ")[2]
+    line = str(caught.value).partition("quote text: ")[2]
     assert shell_words(line)[:3] == ["python", "-m", "core.run"]
     assert composed("trackers.wandb.project", *shell_words(line)[3:]) == "a(b  'c"
 
@@ -123,8 +123,8 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["laod"], "did you mean +stage=load?"),
         (["=5"], "no name before the '='"),
         (["a b=5"], "'a b' is not the name of an option"),
-        (["source=" + "a" * 300], "a name has at most 255 bytes"),
-        (["weights=" + "a/" * 3000], "a path 4095"),
+        (["source=" + "a" * 300], "file names have at most 255 bytes"),
+        (["weights=" + "a/" * 3000], "paths 4095"),
         (["hydra.run.dir=~nosuchuser/x"], "no user named 'nosuchuser'"),
         (["hydra.run.dir=s3://u:secret@bucket/runs"], "hydra.run.dir='s3://u:***@bucket/runs' is an address"),
         (["+stage=" + "a" * 300], "unknown stage 'aaa"),
@@ -133,12 +133,12 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["--imgsz=320"], "options have no dashes: imgsz=320"),
         (["--cfg"], "argument --cfg/-c"),
         (["--cfg", "job", "-m"], "exclude each other"),
-        (["--resolve"], "--resolve works only together with --cfg"),
+        (["--resolve"], "--resolve works only with --cfg"),
         (["--experimental-rerun", "x"], "is not supported"),
         (["-m"], "nothing to do"),
         (["seed=" + "9" * 5000], "a number of 5000 digits"),
-        (["classes=" + "[" * 200 + "]" * 200], "nests more than"),
-        (["classes=[" + "a," * LONGEST_ARGUMENT + "a]"], "put a long list into a file"),
+        (["classes=" + "[" * 200 + "]" * 200], "nested brackets"),
+        (["classes=[" + "a," * LONGEST_ARGUMENT + "a]"], "write a long list into a file"),
     ],
 )
 def test_mistakes(here: Path, given: list[str], said: str) -> None:

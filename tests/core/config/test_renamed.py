@@ -53,9 +53,12 @@ def test_in_a_yaml_file(given: dict[str, object]) -> None:
     ("given", "told"),
     [
         ({"graft": "onnx"}, "'graft' is now 'decode'"),
-        ({"predict": 4}, "'predict' is a group of options and takes no value; its options: predict."),
-        ({"grafts": {"yolo_layer": 3}}, "'grafts.yolo_layer' is a group of options and takes no value; its options: "),
-        ({"backend": {"name": "x"}}, "'backend' takes a value and has no options of its own; write backend=<value>"),
+        ({"predict": 4}, "'predict' is a group of options and has no value; set its options: predict."),
+        (
+            {"grafts": {"yolo_layer": 3}},
+            "'grafts.yolo_layer' is a group of options and has no value; set its",
+        ),
+        ({"backend": {"name": "x"}}, "'backend' is not a group of options; write backend=<value>"),
     ],
 )
 def test_a_word_is_no_group_and_a_group_no_word(given: dict[str, object], told: str) -> None:

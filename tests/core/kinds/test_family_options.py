@@ -140,7 +140,7 @@ def test_a_default_that_differs_is_null_and_stands_for_that_of_the_family() -> N
 @pytest.mark.parametrize(
     ("training", "why"),
     [
-        (WithOtherRange, r"'lr0' of the family 'odd' is float, and that of 'first' is float \(above 0\)"),
+        (WithOtherRange, r"'lr0' of the family 'odd' is float, but 'first' declares float \(above 0\)"),
         (WithOptionOfTheStage, "'epochs' of the family 'odd' is an option of the stage"),
         (WithoutDefault, "'gamma' of the family 'odd' has no default"),
         (NoDataclass, "training of the family 'odd' is not a dataclass"),

@@ -14,10 +14,10 @@ from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import InputContract, ModelFacts, Preprocessing
+from core.planning.choosing import runtime_with
 from core.planning.keys import measuring_facts
 from core.planning.open_model import open_model
 from core.planning.opening import ARTIFACTS, ModelForm, opening_problems
-from core.planning.resolve import runtime_with
 from tests.support import grid_family
 from tests.support.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts
 from tests.support.stage_tools import make_context
@@ -79,9 +79,13 @@ def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
     ("changes", "device", "told"),
     [
         ({"available": lambda: Availability(False, "no driver")}, "auto", "fake cannot be used here: no driver"),
-        ({}, "cuda:0", "fake, which opens 'fake.engine', works with device=cpu only, and device=cuda:0 was asked for"),
+        ({}, "cuda:0", "fake, which opens 'fake.engine', works with device=cpu only, but device=cuda:0 is set"),
         ({"check_device": lambda: [HooklineError("no core is free")]}, "cpu", "no core is free"),
-        ({"name": "other"}, "auto", "'fake.engine' was built by the runtime 'fake', which no loaded plugin has"),
+        (
+            {"name": "other"},
+            "auto",
+            "'fake.engine' was built by the runtime 'fake', but no loaded plugin has it",
+        ),
     ],
 )
 def test_an_engine_is_refused_before_its_runtime_is_loaded(

@@ -87,7 +87,7 @@ def test_training_is_never_added_unasked(tmp_path: Path) -> None:
 
 
 def test_nothing_asked_lists_the_stages(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match=r"say what with \+stage=<name>; possible: weights, train"):
+    with pytest.raises(PlanError, match=r"give \+stage=<name>; possible: weights, train"):
         make_plan([], toys.configs(), toys.context(tmp_path))
 
 
@@ -113,7 +113,7 @@ def test_what_the_user_gave_comes_before_what_could_be_made(tmp_path: Path) -> N
     onnx = make_plan(["build"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
     assert [step.stage.name for step in onnx.steps] == ["weights", "quantize", "build"]
     with pytest.raises(
-        PlanError, match=r"needs a Checkpoint, and what was given is already an OnnxModel; .*'export' out"
+        PlanError, match=r"needs a Checkpoint, but the given model is already an OnnxModel; .*omit 'export'"
     ):
         make_plan(["export"], toys.configs(weights=toys.Plain("x.onnx")), toys.context(tmp_path, parts))
     checkpoint = make_plan(["build"], toys.configs(), toys.context(tmp_path, parts))
@@ -127,9 +127,9 @@ def fuse(config: toys.Plain, context: RunContext, model: OnnxModel) -> Metrics:
 @pytest.mark.parametrize(
     ("asked", "given", "told"),
     [
-        (["fuse"], QuantizedModel, "'fuse' needs an OnnxModel, and what was given is already a QuantizedModel"),
-        (["build"], Engine, "'build' needs a QuantizedModel, and what was given is already an Engine"),
-        (["export", "fuse"], Engine, "'export' needs a Checkpoint, and what was given is already an Engine"),
+        (["fuse"], QuantizedModel, "'fuse' needs an OnnxModel, but the given model is already a QuantizedModel"),
+        (["build"], Engine, "'build' needs a QuantizedModel, but the given model is already an Engine"),
+        (["export", "fuse"], Engine, "'export' needs a Checkpoint, but the given model is already an Engine"),
     ],
 )
 def test_a_model_that_is_past_what_is_needed_is_refused_for_the_stage_that_was_asked_for(
@@ -146,8 +146,8 @@ def test_a_model_that_is_past_what_is_needed_is_refused_for_the_stage_that_was_a
     with pytest.raises(PlanError) as caught:
         make_plan(asked, toys.configs(fuse=toys.Plain()), toys.context(tmp_path, toys.registry(*stages)))
     problems = [str(problem) for problem in caught.value.problems]
-    way_out = ", or leave 'export' out" if asked[0] == "export" else ""
-    assert problems == [f"stage {told}; start from an earlier form{way_out}"]
+    way_out = ", or omit 'export'" if asked[0] == "export" else ""
+    assert problems == [f"stage {told}; give an earlier form with weights={way_out}"]
 
 
 def first(config: toys.Plain, context: RunContext, model: OnnxModel) -> Checkpoint:

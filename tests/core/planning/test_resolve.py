@@ -136,7 +136,7 @@ def evaluate(config: EvaluateOptions, context: RunContext, model: Engine) -> Met
 
 NO_GPU = "no GPU for cuda:7"
 GPUS = "possible: cuda:0, cuda:1"
-HINT = "set device=auto (each part then takes what it can use), or processor=opencv"
+HINT = "set device=auto (each part then chooses a device), or processor=opencv"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, u
         (
             "cupy",
             "cpu",
-            [f"processor=cupy works with device=cuda only, and device=cpu was asked for; {HINT}"],
+            [f"processor=cupy works with device=cuda only, but device=cpu is set; {HINT}"],
         ),
     ],
 )
@@ -209,5 +209,5 @@ def test_a_part_must_state_the_fact_that_a_stage_needs(tmp_path: Path, backend: 
     assert (problems, choices) == ([], [f"records activations: onnxruntime ({why})"])
     resolve_parts(CalibrateOptions("tensorrt"), machine, problems, choices)
     assert [str(problem) for problem in problems] == [
-        "'tensorrt' is no backend that records activations; possible: auto, onnxruntime"
+        "the backend 'tensorrt' is not one that records activations; possible: auto, onnxruntime"
     ]

@@ -144,13 +144,8 @@ def test_what_goes_together(tmp_path: Path, asked: list[str], device: str, backe
     planned(tmp_path, asked, device, backend, model)
 
 
-ON_CPU = (
-    "works with device=cpu only, and device=cuda:0 was asked for; "
-    "set device=auto (each part then takes what it can use)"
-)
-ON_GPU = (
-    "works with device=cuda only, and device=cpu was asked for; set device=auto (each part then takes what it can use)"
-)
+ON_CPU = "works with device=cpu only, but device=cuda:0 is set; set device=auto (each part then chooses a device)"
+ON_GPU = "works with device=cuda only, but device=cpu is set; set device=auto (each part then chooses a device)"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +227,7 @@ def plan_given(machine: RunContext, asked: list[str]) -> Plan:
     return make_plan(asked, {**plain, "build": Build("auto"), "look": Look()}, machine)
 
 
-MISSING = "'x.npu' was built by the runtime 'npu', which no loaded plugin has; install its plugin"
+MISSING = "'x.npu' was built by the runtime 'npu', but no loaded plugin has it; install its plugin"
 
 
 @pytest.mark.parametrize(
@@ -273,12 +268,12 @@ def test_the_processor_is_beside_the_session_of_an_engine_that_was_given(tmp_pat
 @pytest.mark.parametrize(
     ("broken", "disabled", "told"),
     [
-        ((), ("npu",), f"{MISSING}; plugins.disable=[npu] may leave it out"),
-        ((("x 1: no module", ()),), (), f"{MISSING}; a broken plugin may have brought it: x 1: no module"),
+        ((), ("npu",), f"{MISSING}; plugins.disable=[npu] may exclude it"),
+        ((("x 1: no module", ()),), (), f"{MISSING}; it may belong to a broken plugin: x 1: no module"),
         (
             (("x 1: bad part", (("runtimes", "npu"),)),),
             ("other",),
-            "'x.npu' was built by the runtime 'npu', whose plugin is broken: x 1: bad part",
+            "'x.npu' was built by the runtime 'npu', and the plugin of this runtime is broken: x 1: bad part",
         ),
     ],
 )

@@ -158,7 +158,7 @@ def test_two_distributions_with_one_plugin_name(command: Command, tmp_path: Path
     infos = [item for item in json.loads(command("core.plugins", "--json").stdout) if item["name"] == "same"]
     assert sorted(item["state"] for item in infos) == ["broken", "loaded"]
     (first, second) = sorted(infos, key=lambda item: str(item["state"]), reverse=True)
-    assert f"a plugin of {first['distribution']} 1 has the same name" in second["error"]
+    assert f"a plugin of {first['distribution']} 1 already has this name" in second["error"]
     assert f"{second['distribution']}.py:1" in second["error"]
 
 

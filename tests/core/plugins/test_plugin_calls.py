@@ -20,7 +20,7 @@ from core.config.explain import unknown_option
 from core.errors import HooklineError
 from core.kinds.lookup import Origin
 from core.model_facts import InputContract
-from core.planning.resolve import best_part
+from core.planning.choosing import best_part
 from core.plugins import containment, trial
 from core.plugins.containment import PluginError, contained
 from core.plugins.discovery import PluginInfo, Plugins
@@ -143,7 +143,7 @@ def test_the_order_of_registration_does_not_decide_which_part_is_taken(load: Loa
 def test_of_two_outside_plugins_with_one_part_the_later_is_broken(load: Load) -> None:
     plugins = load(one=CALIBRATOR.format("mine"), two=CALIBRATOR.format("mine"))
     assert info(plugins, "one").state == "loaded"
-    assert "the calibrator 'mine' is that of $HOOKLINE_PLUGINS" in info(plugins, "two").error
+    assert "the calibrator 'mine' belongs to $HOOKLINE_PLUGINS" in info(plugins, "two").error
     assert "(plugin 'one')" in info(plugins, "two").error
 
 
@@ -181,9 +181,9 @@ def test_the_message_for_an_option_of_a_part_says_whether_its_plugin_is_missing_
     text = str(unknown_option("calibrators.minimax.x", registry))
     assert text.startswith(
         "unknown option 'calibrators.minimax.x': no installed calibrator is named 'minimax'; did you mean minmax?"
-        " installed: entropy, minmax, percentile; a broken plugin may have brought it: "
+        " installed: entropy, minmax, percentile; it may belong to a broken plugin: "
     )
-    assert text.endswith("; plugins.disable=[other] may leave it out")
+    assert text.endswith("; plugins.disable=[other] may exclude it")
 
 
 def test_an_unmarked_hook_is_warned_of(load: Load) -> None:

@@ -130,7 +130,7 @@ def test_a_shipped_name_is_never_taken_over(tmp_path: Path, monkeypatch: pytest.
     plugins = load_plugins()
     info = next(info for info in plugins.infos if info.name == "single")
     assert info.state == "broken"
-    assert "the calibrator 'minmax' is that of hookline" in info.error
+    assert "the calibrator 'minmax' belongs to hookline" in info.error
     assert plugins.registry.origin("calibrators", "minmax").distribution == "hookline"
 
 

@@ -127,7 +127,7 @@ def test_a_model_that_drops_boxes_itself_is_told(tmp_path: Path) -> None:
     parts, _, _ = fake_parts([detections()])
     context, memory = make_context(tmp_path, **parts)
     predict(config(str(path), conf=0.1), fake_engine(tmp_path, score_threshold=0.25), context)
-    assert "to find all, set graft.score_threshold=0.1" in memory.warnings[0]
+    assert "to keep them, set graft.score_threshold=0.1" in memory.warnings[0]
 
 
 def test_a_broken_picture_among_many_is_named_and_counted(tmp_path: Path) -> None:
