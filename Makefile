@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 TESTS ?= tests
 
-.PHONY: demo test lint types imports pytest attack docs clean
+.PHONY: demo test test-long lint types imports pytest attack dist docs clean
 
 demo: $(VENV)/.installed
 	$(PY) examples/demo.py
@@ -28,6 +28,13 @@ pytest: $(VENV)/.installed
 
 attack: $(VENV)/.installed
 	$(PY) -m tests.attack
+
+dist: $(VENV)/.installed
+	$(PY) -m tests.release dist
+
+# Hours: the release in empty environments, all hostile inputs, and the tests with every other Python that is installed.
+test-long: dist attack
+	$(PY) -m tests.release interpreters
 
 docs: $(VENV)/.installed
 	$(PY) docs/generate.py

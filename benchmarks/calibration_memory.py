@@ -19,8 +19,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from core.execution.summary import versions
 from core.process.resources import machine
+from core.process.versions import versions
 
 if TYPE_CHECKING:
     from core.inference.detector import PreparedBatch

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.execution.summary import versions
 from core.process.resources import machine
+from core.process.versions import versions
 
 PATHS: Mapping[str, tuple[str, ...]] = {
     "classic": ("evaluate.model=heads", "export.layout=classic"),

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.evaluate import SHOWN, evaluate
-from core.execution.summary import versions
 from core.process.resources import machine
+from core.process.versions import versions
 
 
 def main() -> None:

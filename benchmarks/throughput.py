@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.execution.summary import versions
 from core.process.resources import machine
+from core.process.versions import versions
 
 PHASES = ("ms_decode", "ms_prepare", "ms_inference", "ms_detect", "ms_draw", "ms_encode")
 

@@ -1,8 +1,8 @@
 """``python -m core.run +stage=...``: the command line (console script ``hookline``).
 
 Results are printed on standard output, everything else on standard error; with ``--json`` standard output has one line
-per run, the summary. Exit codes: 0 done, 1 a bug (with a traceback), 2 a user's mistake (one line), 130 ended by
-Ctrl-C, 143 by a signal.
+per run, the summary. Exit codes: 0 success, 1 a bug (with a traceback), 2 a user's mistake (one line), 130 ended by
+Ctrl-C, 143 ended by another signal.
 """
 
 from __future__ import annotations
@@ -12,41 +12,39 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below prints no traceback
 
-import os
 import sys
+
+from core.process.installation import unsupported_system
+
+if __name__ == "__main__" and (problem := unsupported_system()):
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(2)
+
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.errors import HooklineError
-from core.execution.job import (
-    INTERRUPTED,
-    TERMINATED,
-    USER_ERROR,
-    ReportedError,
-    disabled_plugins,
-    job,
-    outcome,
-    plugins_without,
-)
-from core.execution.run_directory import remember_directories
+from core.execution.outcome import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, outcome
+from core.execution.setup import disabled_plugins, plugins_without
 from core.files.paths import check_working_directory
 from core.files.quoting import command
 from core.plugins.discovery import BUILTINS, Plugins
-from core.process.environment import RANKS, keep_caches_here, set_libraries
+from core.process.environment import RANKS, set_cache_folders, set_libraries
 from core.process.installation import overwritten_file, replaced_package
 from core.process.signals import Terminated, end_by_exception
 from core.process.streams import open_streams, text_stream
 from core.storage.serial import json_text
 from core.version import __version__
 
-_LEAVES_NOTHING = ["hydra.output_subdir=null", "hydra.run.dir=."]
-"""How Hydra leaves no directory behind in the processes that follow the first."""
+_NO_RUN_DIRECTORY = ["hydra.output_subdir=null", "hydra.run.dir=."]
+"""Overrides of non-zero ranks: Hydra makes no directory."""
 
 set_libraries()
 
 
 def main() -> int:
-    """Run the command line in ``sys.argv``; return the exit code."""
+    """Run the command line in ``sys.argv`` and return the exit code."""
     open_streams()
     if "--json" not in sys.argv[1:]:
         return _main()
@@ -59,7 +57,7 @@ def _main() -> int:
     arguments = sys.argv[1:]
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
-        keep_caches_here()
+        set_cache_folders()
         plugins = _plugins(arguments)
         if not arguments or {"-h", "--help"} & set(arguments):
             from core.config.usage import usage
@@ -83,7 +81,7 @@ def _main() -> int:
 
 
 def _plugins(arguments: Sequence[str]) -> Plugins:
-    """Load the plugins; say so where the installation is why ours are broken."""
+    """Load the plugins; raise an error if another distribution has damaged this installation."""
     if problem := replaced_package():
         raise HooklineError(problem)
     plugins = plugins_without(disabled_plugins(arguments))
@@ -108,14 +106,16 @@ def _through_hydra(plugins: Plugins) -> int:
 
     from core.config.compose import register
     from core.config.explain import explained
+    from core.execution.job import job
+    from core.execution.run_directory import remember_directories
     from core.files.regular_file import disk_errors
     from core.masking import masked_yaml
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come through; they are reported here, in one line
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes exceptions on; this module reports them in one line
     register(plugins)
     outcome.clear()
     if not RANKS.leader:
-        sys.argv += _LEAVES_NOTHING
+        sys.argv += _NO_RUN_DIRECTORY
     with explained(plugins.registry):
         try:
             with disk_errors(), remember_directories(), masked_yaml():
@@ -127,9 +127,9 @@ def _through_hydra(plugins: Plugins) -> int:
 
 @contextmanager
 def _summaries_on_stdout() -> Iterator[None]:
-    """Send everything that is printed to standard error, and to standard output one line per run: its summary."""
+    """Print one line per run to standard output, its summary, and everything else to standard error."""
     stdout = os.dup(1)
-    os.dup2(2, 1)  # libraries and other processes write to the descriptor
+    os.dup2(2, 1)  # libraries and subprocesses write to the descriptor itself
     try:
         yield
     finally:

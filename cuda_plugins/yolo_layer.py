@@ -177,11 +177,11 @@ def yolo_layer_launch(
         block=(THREADS, 1, 1),
         argument=argument,
     )
-    place(launch, [head.address for head in heads], outputs)
+    set_addresses(launch, [head.address for head in heads], outputs)
     return launch
 
 
-def place(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
+def set_addresses(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
     """Point a launch at other data of the same shapes, in place; one that is under way keeps its own.
 
     Args:

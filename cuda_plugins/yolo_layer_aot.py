@@ -25,7 +25,8 @@ from cuda_plugins import nvrtc as sources
 from cuda_plugins.signature import NAMESPACE, OPERATOR
 from cuda_plugins.tensorrt_types import SymInt, TensorDesc, reported
 from cuda_plugins.yolo_layer import BLOCKS, CELLS_A_PART, MAX_PARTS, SOURCE, THREADS
-from cuda_plugins.yolo_layer_plugin import check_channels, output_types, registered_form
+from cuda_plugins.yolo_layer_callbacks import check_channels, output_types
+from cuda_plugins.yolo_layer_plugin import registered_form
 from cuda_plugins.yolo_layer_settings import TYPES, Settings, from_arrays
 
 if TYPE_CHECKING:

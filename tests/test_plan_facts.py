@@ -71,7 +71,7 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=train", "data={}/same/data.yaml", KNOWN, "imgsz=100"], "largest stride 32"),
         (["+stage=predict", KNOWN, "predict.model=checkpoint", "imgsz=100"], "largest stride 32"),
         (["+stage=predict", KNOWN, "classes=[class9]"], "unknown class 'class9'; did you mean class0"),
-        (["+stage=predict", KNOWN, "classes=[3]"], "there is no class 3; classes have the numbers 0 to 2"),
+        (["+stage=predict", KNOWN, "classes=[3]"], "class 3 does not exist; class ids are 0 to 2"),
         (["+stage=predict", "weights=yolov5s", "classes=persn"], "unknown class 'persn'; did you mean person"),
         (["+stage=train", "data={}/same/data.yaml", KNOWN, "classes=[cat]"], "unknown class 'cat'"),
         (["+stage=evaluate", "data={}/same/data.yaml", KNOWN, "classes=[cat]"], "unknown class 'cat'"),
@@ -209,7 +209,7 @@ def engine(tmp_path: Path) -> Path:
     [
         ("auto", []),
         ("onnxruntime", []),
-        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; leave backend out, or build an engine"]),
+        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; omit backend=, or build an engine"]),
         ("onxn", ["unknown backend 'onxn'; did you mean onnxruntime?"]),
     ],
 )

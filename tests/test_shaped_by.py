@@ -262,6 +262,7 @@ def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monke
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
     assert len(list(helper_modules(tmp_path / "mine.py"))) == 3
+    assert all((codes.ROOT / name).is_dir() for name in codes.OURS)
     monkeypatch.setattr("core.plugins.code.ROOT", tmp_path)
     assert list(helper_modules(tmp_path / "mine.py")) == [tmp_path / "helper"]
 
@@ -306,4 +307,4 @@ def test_every_stored_stage_of_ours_names_what_shapes_it() -> None:
     """Those without packages work with nothing but our own code."""
     silent = {stage.name for stage in plugins().registry.all(Stage).values() if stage.stored and not stage.packages}
     assert silent == {"load", "quantize", "graft", "build"}  # their parts name them
-    assert isinstance(next(plugins().registry.all(Stage).values()), Stage)
+    assert isinstance(next(iter(plugins().registry.all(Stage).values())), Stage)

@@ -101,7 +101,7 @@ def test_a_reused_training_gets_the_charts_that_it_lacks(run: Run, folder: Path,
     assert not list((folder / "bare" / "train").glob("*_curve.png"))
     done = run(*words, "hydra.run.dir=drawn")
     assert done.returncode == 0, done.stderr
-    assert "train: draws the charts that the stored training lacks" in done.stderr
+    assert "train: drawing the missing charts of the stored training" in done.stderr
     assert "epoch 1/1" not in done.stderr
     assert {"PR_curve.png", "results.png", "val_predictions_1.jpg"} <= {
         item.name for item in (folder / "drawn" / "train").iterdir()
@@ -138,7 +138,7 @@ def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, re
     wanted = ["resume=true", "hydra.run.dir=killed2"]
     done = command(folder, repo_root, *words, *wanted, HOOKLINE_HOME=str(home))
     assert done.returncode == 0, done.stderr
-    assert "resumes after epoch" in done.stderr
+    assert "resuming after epoch" in done.stderr
     assert curve(folder / "killed2" / "train") == curve(whole)
     for name in ("best.safetensors", "last.safetensors"):
         assert (folder / "killed2" / "train" / name).read_bytes() == (whole / name).read_bytes()
@@ -161,8 +161,8 @@ def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path, repo_roo
     ]
     told = [run.communicate(timeout=240)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], told
-    assert sum("another run trains the same; waiting for it" in text for text in told) == 1
-    assert sum("takes the result of the run that trained the same" in text for text in told) == 1
+    assert sum("another run is training with the same options; waiting for it" in text for text in told) == 1
+    assert sum("using the result of the run with the same options" in text for text in told) == 1
     assert sum("1/3 " in text for text in told) == 1
     for name in ("best.safetensors", "last.safetensors"):
         for run in ("a", "b"):
@@ -232,7 +232,7 @@ def test_what_stops_one_process_alone_is_reported_with_its_rank(folder: Path, re
     words = ["-m", "core.run", "+stage=alone", "hydra.run.dir=two_alone"]
     settings = {"HOOKLINE_HOME": str(folder / "alone_home"), "HOOKLINE_PLUGINS": "alone"}
     done = command(folder, repo_root, *torchrun, *words, **settings)
-    assert "error: its GPU is gone (in process 1)" in done.stderr.splitlines(), done.stderr
+    assert "error: its GPU is gone (rank 1)" in done.stderr.splitlines(), done.stderr
 
 
 def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
@@ -251,7 +251,7 @@ def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["weights=null"], "nothing to train: neither a network nor weights"),
+        (["weights=null"], "neither model= nor weights= is given"),
         (["weights=null", "model=yolov5q"], "unknown model 'yolov5q'"),
         (["weights=null", "model=yolov5n", "train.epochs=0"], "train.epochs=0 is out of range"),
         (["weights=null", "model=yolov5n", "train.mosaic=2"], "train.mosaic=2.0 is out of range"),

@@ -40,7 +40,7 @@ def probe_gpu(here: Host | None = None) -> Availability | None:
 
 def check_device(device: str) -> Iterable[HooklineError]:
     """A GPU that is not there. NVML is asked; nothing is started on any GPU."""
-    from backends.nvidia.devices import choose
+    from backends.nvidia.gpu import choose
 
     try:
         choose(device)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import Device, fetch
-from backends.gpu.numbering import chosen_number
 from backends.gpu.suppression import Suppressor
 from backends.gpu.uploads import ImageUploads
+from backends.nvidia.gpu import chosen_number
 from core.detections import Detections, Filter, Letterbox
 from core.kinds.head import Head
 from core.kinds.session import DeviceArray, DeviceSession

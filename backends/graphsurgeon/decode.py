@@ -17,6 +17,7 @@ from backends.graphsurgeon.dense_decode import DENSE
 from cuda_plugins import signature
 
 # n: cells that are kept, of all pictures of the batch; tensors named *_<level> are those of one level.
+# ArgMax and not TopK: ONNX Runtime 1.23, the last one for Python 3.10, dies of a division by zero in TopK of no rows.
 FUNCTION = Template(
     """
 <domain: "$domain", opset_import: ["" : $opset]>
@@ -68,7 +69,8 @@ $body
 
     columns = Concat <axis = 0> (box_parts, classes)
     centre_part, size_part, objectness, class_scores = Split <axis = 1> (rows, columns)
-    best_score, best_class = TopK <axis = 1, largest = 1, sorted = 1> (class_scores, at_1)
+    best_class = ArgMax <axis = 1, keepdims = 1> (class_scores)
+    best_score = GatherElements <axis = 1> (class_scores, best_class)
     score = Mul (objectness, best_score)
     centre_doubled = Mul (centre_part, two)
     centre_shifted = Sub (centre_doubled, half)

@@ -25,10 +25,11 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
 from core.options.words import Words
+from core.plugins.config_root import options_at, options_root, register_resolvers
 from core.plugins.containment import Fault, PluginError, source_place
 from core.plugins.discovery import Plugins
-from core.plugins.option_nodes import options_at, options_root, register_resolvers, split_options
-from core.plugins.registry import Registry
+from core.plugins.option_nodes import split_options
+from core.plugins.registry import Registry, default_release
 from core.storage.serial import DataclassInstance
 
 SCHEMA = "hookline_schema"
@@ -70,7 +71,7 @@ class PluginSearchPath(SearchPathPlugin):
 
 def register(plugins: Plugins) -> None:
     """Tell Hydra about every stage, part and YAML package. Call it before ``hydra.main``."""
-    register_resolvers(_default_release(plugins.registry))
+    register_resolvers(default_release(plugins.registry))
     store = ConfigStore.instance()
     registry = plugins.registry
     store.store(name=SCHEMA, node=options_root(registry))
@@ -78,22 +79,6 @@ def register(plugins: Plugins) -> None:
         store.store(group="stage", name=name, node={name: {}})
     PluginSearchPath.packages = tuple(plugins.conf_packages)
     HydraPlugins.instance().register(PluginSearchPath)
-
-
-def _default_release(registry: Registry) -> str | None:
-    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)
-
-
-def followed(default: object, given: Mapping[str, str | None], registry: Registry) -> object:
-    """Return the value of an option that follows a top-level one.
-
-    Args:
-        default: Of the option, as :func:`core.options.fields.shared` makes it.
-        given: The top-level options that are set.
-        registry: For the release that ``weights`` is by default.
-    """
-    register_resolvers(_default_release(registry))
-    return OmegaConf.create({**vars(Words()), **given, "value": default})["value"]
 
 
 def typed(config: DictConfig, registry: Registry) -> Request:

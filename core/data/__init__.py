@@ -1,1 +1,1 @@
-"""Data sets in YOLO layout."""
+"""Data sets in YOLO layout: data.yaml, images, label files, class ids."""

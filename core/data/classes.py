@@ -1,4 +1,4 @@
-"""What ``classes=`` means, and whether a model and a data set speak of the same classes."""
+"""Class ids of the option ``classes=``, and the comparison of a model's class names with those of a data set."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from core.errors import HooklineError, nearest, shown
 
-DIGITS = 9
-"""Of the largest class number."""
+MAX_DIGITS = 9
+"""Maximum number of digits of a class id."""
 
 
 def class_ids(classes: object, names: Sequence[str]) -> tuple[int, ...]:
-    """Return the class ids that an option like ``classes=`` means, sorted; empty for all classes.
+    """Return the class ids of an option like ``classes=``, sorted; empty for all classes.
 
     Args:
         classes: None for all, a name, an id, or a list of them. A number is an id unless a class has that name.
         names: Class names of the model.
 
     Raises:
-        HooklineError: No such class; names the nearest ones.
+        HooklineError: A class does not exist; the message lists the nearest names.
     """
     if classes is None:
         return ()
@@ -28,45 +28,45 @@ def class_ids(classes: object, names: Sequence[str]) -> tuple[int, ...]:
 
 def _class_id(item: object, names: Sequence[str]) -> int:
     if not isinstance(item, (str, int, float)):
-        raise HooklineError(f"classes={shown(item)} is not a class", f"give names or numbers: {_nouns(names)}")
-    text = item if isinstance(item, str) else shown(item)  # 10,000 digits are no text
+        raise HooklineError(f"classes={shown(item)} is not a class", f"give names or ids: {_nouns(names)}")
+    text = item if isinstance(item, str) else shown(item)  # str() refuses an integer of 10,000 digits
     if text in names:
         return names.index(text)
-    if text.isdecimal() and len(text) <= DIGITS and int(text) < len(names):
+    if text.isdecimal() and len(text) <= MAX_DIGITS and int(text) < len(names):
         return int(text)
     if text.lstrip("-").isdecimal():
-        number = text if len(text) <= DIGITS else shown(item)
+        number = text if len(text) <= MAX_DIGITS else shown(item)
         last = len(names) - 1
         raise HooklineError(
-            f"there is no class {number}", f"classes have the numbers 0 to {last}" if last else "the only one is 0"
+            f"class {number} does not exist", f"class ids are 0 to {last}" if last else "the only class id is 0"
         )
     close = nearest(text, names)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
-    raise HooklineError(f"unknown class {shown(text)}", f"{meant}possible: {_nouns(names)}, or their numbers")
+    raise HooklineError(f"unknown class {shown(text)}", f"{meant}possible: {_nouns(names)}, or their ids")
 
 
 def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
     """Compare a model's class names with those of a data set.
 
     Returns:
-        A warning where the same number of classes has other names, empty if all agree.
+        A warning if the numbers of classes agree but names differ; empty if all agree.
 
     Raises:
         HooklineError: The numbers of classes differ.
     """
     if len(model) != len(data):
-        single = "; single_class=true measures a model that was trained so" if len(model) == 1 else ""
+        single = "; single_class=true measures a model that was trained with it" if len(model) == 1 else ""
         raise HooklineError(
             f"the model has {_nouns(model)}, the data set {_nouns(data)}",
-            f"give data= and weights= that belong together, or train on this data set first{single}",
+            f"give matching data= and weights=, or train on this data set first{single}",
         )
-    other = [index for index, (one, two) in enumerate(zip(model, data, strict=True)) if one != two]
-    if not other:
+    different = [index for index, (one, two) in enumerate(zip(model, data, strict=True)) if one != two]
+    if not different:
         return ""
-    first = other[0]
+    first = different[0]
     return (
-        f"{len(other)} of {len(model)} class names differ between model and data set, first class {first}: "
-        f"'{model[first]}' and '{data[first]}'; taken to be the same by number"
+        f"{len(different)} of {len(model)} class names differ between model and data set, first class {first}: "
+        f"'{model[first]}' and '{data[first]}'; classes are matched by id"
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading data.yaml: class names, and where the pictures of each split are (docs/contracts.md, "Data set")."""
+"""Reading of data.yaml: class names, and the images of each split (docs/contracts.md, "Data set")."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from core.media.matching import nearest_names
 from core.model_limits import MAX_CLASSES, MAX_NAMES_LENGTH, name_problem
 
 SPLITS = ("train", "val", "test")
-SHOWN = 200
-"""Characters of a path that a message repeats."""
+MAX_SHOWN = 200
+"""Maximum number of characters of a path in a message."""
 _Mapping: TypeAlias = YamlFile[dict[Scalar, Value]]
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a data.yaml says.
+    """The content of a data.yaml.
 
     Attributes:
         path: The data.yaml itself, absolute.
-        root: The folder that the splits are relative to, absolute.
+        root: The folder to which the splits are relative, absolute.
         names: Class names, index = class id.
-        splits: Per split the folders and .txt lists of pictures, absolute and existing.
-        notes: What was read with goodwill, for the user to see.
+        splits: Per split the folders and .txt lists of images, absolute and existing.
+        notes: One line per path that was corrected, for the user.
     """
 
     path: Path
@@ -42,11 +42,11 @@ class DataSpec:
 
 
 def read_data_yaml(path: Path | str) -> DataSpec:
-    """Read and check a data.yaml; pictures and labels are not looked at.
+    """Read and check a data.yaml. Images and label files are not opened.
 
     Raises:
-        HooklineError: The file is not there or not a data.yaml, names and nc disagree, or a split
-            points at nothing.
+        HooklineError: The file is missing or not a data.yaml, ``names`` and ``nc`` disagree, or the path of a split
+            does not exist.
     """
     file = _load(_absolute(user_path(path)))
     notes: list[str] = []
@@ -59,7 +59,7 @@ def read_data_yaml(path: Path | str) -> DataSpec:
     }
     if not splits:
         raise HooklineError(
-            f"'{file.path}' names no images", "it needs 'train:' and 'val:', each a folder or a .txt list"
+            f"'{file.path}' has no 'train:', 'val:' or 'test:'", "each takes a folder or a .txt list of images"
         )
     return DataSpec(file.path, root, names, splits, tuple(notes))
 
@@ -68,7 +68,7 @@ def _load(file: Path) -> _Mapping:
     try:
         found = read_yaml(file)
     except FileNotFoundError:
-        raise HooklineError(f"no data set file '{file}'", nearest_names(file)) from None
+        raise HooklineError(f"the data set file '{file}' does not exist", nearest_names(file)) from None
     except OSError as error:
         inside = file / "data.yaml"
         meant = f"did you mean '{inside}'? " if is_file(inside) else ""
@@ -86,25 +86,26 @@ def _names(file: _Mapping) -> tuple[str, ...]:
         names = _in_order(file, names)
     if not isinstance(names, list) or not names:
         raise HooklineError(
-            f"{file.place('names')} has no class names", "it needs 'names:', a list or a mapping from 0 upwards"
+            f"{file.place('names')} has no class names",
+            "it needs 'names:', a list or a mapping with the keys 0, 1, 2, ...",
         )
     if len(names) > MAX_CLASSES:
         raise HooklineError(
             f"{file.place('names')} has {len(names):,} class names",
-            f"the limit is {MAX_CLASSES:,}: merge or drop classes",
+            f"the maximum is {MAX_CLASSES:,}: merge or remove classes",
         )
     for index, name in enumerate(names):
         _check_name(file, index, name)
     if (length := sum(len(str(name)) for name in names)) > MAX_NAMES_LENGTH:
         raise HooklineError(
-            f"{file.place('names')} has class names of {length:,} characters together",
-            f"the limit is {MAX_NAMES_LENGTH:,}: shorten them",
+            f"{file.place('names')} has class names with {length:,} characters in total",
+            f"the maximum is {MAX_NAMES_LENGTH:,}: shorten them",
         )
     count = file.content.get("nc", len(names))
     if count != len(names):
         raise HooklineError(
-            f"{file.place('nc')} says nc: {_plain(count)} but names {counted(len(names), 'class')}",
-            "make them agree or drop nc",
+            f"{file.place('nc')} has nc: {_plain(count)} but names {counted(len(names), 'class')}",
+            "correct one of them, or remove nc",
         )
     return tuple(str(name) for name in names)
 
@@ -112,7 +113,8 @@ def _names(file: _Mapping) -> tuple[str, ...]:
 def _check_name(file: _Mapping, index: int, name: Value) -> None:
     if isinstance(name, bool) or not isinstance(name, str | int | float):
         raise HooklineError(
-            f"class {index} in {file.place('names', index)} is {shown(name)} to YAML", "put its name in quotes"
+            f"class {index} in {file.place('names', index)} is {shown(name)} in YAML, not a string",
+            "put the name in quotes",
         )
     if problem := name_problem(str(name)):
         raise HooklineError(
@@ -121,12 +123,12 @@ def _check_name(file: _Mapping, index: int, name: Value) -> None:
 
 
 def _in_order(file: _Mapping, names: Mapping[Scalar, Value]) -> list[Value]:
-    """The values of ``{0: a, 1: b, ...}`` by key; keys may be quoted numbers."""
+    """Return the values of ``{0: a, 1: b, ...}`` in the order of the keys, which may be quoted numbers."""
     by_id = {_class_number(key): name for key, name in names.items()}
     if set(by_id) != set(range(len(names))):
         raise HooklineError(
             f"the keys of 'names' in {file.place('names')} are {shown(list(names))}",
-            f"{len(names)} classes are numbered 0 to {len(names) - 1}",
+            f"{counted(len(names), 'class')} need the keys 0 to {len(names) - 1}",
         )
     return [by_id[index] for index in range(len(names))]
 
@@ -138,22 +140,22 @@ def _class_number(key: Scalar) -> int | None:
 
 
 def _root(file: _Mapping, notes: list[str]) -> Path:
-    """The folder that ``path:`` means: relative to the yaml, else to the working directory."""
+    """Return the folder of ``path:``: relative to the data.yaml, else to the working directory."""
     entry = file.content.get("path")
     if entry is None:
         return file.path.parent
     if isinstance(entry, bool) or not isinstance(entry, str | int):
         raise HooklineError(f"'path: {_plain(entry)}' in {file.place('path')} is not a path", "give a folder")
     given = path_of(str(entry))
-    beside, here = _absolute(file.path.parent / given), _absolute(given)
-    if is_folder(beside):
-        return beside
+    next_to_file, here = _absolute(file.path.parent / given), _absolute(given)
+    if is_folder(next_to_file):
+        return next_to_file
     if is_folder(here):
-        notes.append(f"'path: {entry}' of '{file.path}' was found from the working directory: '{here}'")
+        notes.append(f"'path: {entry}' in '{file.path}' is relative to the working directory: '{here}'")
         return here
     raise HooklineError(
-        f"'path: {_plain(entry)}' of {file.place('path')} is not a folder",
-        f"looked for '{_plain(str(beside))}'; a relative path starts at the folder of the data.yaml",
+        f"'path: {_plain(entry)}' in {file.place('path')} is not a folder",
+        f"looked for '{_plain(str(next_to_file))}'; a relative path starts at the folder of the data.yaml",
     )
 
 
@@ -167,36 +169,36 @@ def _entry(file: _Mapping, split: str, index: int, entry: Value) -> str:
     if not isinstance(entry, str):
         raise HooklineError(
             f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
-            "give a folder, a .txt list, or a list",
+            "give a folder, a .txt list, or a YAML list of them",
         )
     return entry
 
 
 def _place(file: _Mapping, root: Path, split: str, entry: str, notes: list[str]) -> Path:
-    """The folder or list that one entry of a split means."""
+    """Return the folder or .txt list of one entry of a split."""
     place = _absolute(root / path_of(entry))
-    if _holds_pictures(place):
+    if _lists_images(place):
         return place
-    # Exports of some labelling tools say ../train/images for a folder beside the data.yaml.
-    if entry.startswith("../") and _holds_pictures(beside := _absolute(root / path_of(entry[3:]))):
-        notes.append(f"'{split}: {entry}' of '{file.path}' was read as '{entry[3:]}'")
-        return beside
-    what = "is neither a folder nor a .txt list" if exists(place) else "is not there"
+    # Some labelling tools write ../train/images for a folder next to the data.yaml.
+    if entry.startswith("../") and _lists_images(corrected := _absolute(root / path_of(entry[3:]))):
+        notes.append(f"'{split}: {entry}' in '{file.path}' was read as '{entry[3:]}'")
+        return corrected
+    what = "is neither a folder nor a .txt list" if exists(place) else "does not exist"
     raise HooklineError(
         f"'{split}: {_plain(entry)}' in {file.place(split)} {what}",
-        f"looked for '{_plain(str(place))}'; correct it, or take '{split}:' out",
+        f"looked for '{_plain(str(place))}'; correct it, or remove '{split}:'",
     )
 
 
-def _holds_pictures(place: Path) -> bool:
+def _lists_images(place: Path) -> bool:
     return is_folder(place) or (place.suffix == ".txt" and is_file(place))
 
 
 def _plain(value: object) -> str:
-    """A value as it may stand in the file; shortened, so that the place in the file stays in the message."""
-    return value if isinstance(value, str) and len(value) <= SHOWN else shown(value)
+    """Return a value as the file has it; a long one is shortened to keep the line number in the message."""
+    return value if isinstance(value, str) and len(value) <= MAX_SHOWN else shown(value)
 
 
 def _absolute(path: Path) -> Path:
-    """Without ``..`` but with symbolic links as they are: labels are found by the names on the way."""
+    """Remove ``..`` but do not resolve symbolic links: the path of a label file follows from the names of folders."""
     return Path(os.path.abspath(path))

@@ -1,4 +1,4 @@
-"""The pictures and labels of a data set: listing them, and reading them back from a Dataset artifact."""
+"""The images and label files of a data set, from its data.yaml or from a Dataset artifact."""
 
 from __future__ import annotations
 
@@ -13,24 +13,9 @@ from core.artifacts import Dataset
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.errors import HooklineError, shown, unknown
 from core.files.regular_file import is_file, is_folder
+from core.media.listing import IMAGE_SUFFIXES, is_image, list_entries
 from core.media.matching import files_below
-from core.media.source import PICTURES, is_image, list_entries
 from core.storage.digest import digest_each, text_digest
-from core.storage.serial import json_text
-
-__all__ = [
-    "DataSpec",
-    "Sample",
-    "content_digest",
-    "label_path",
-    "list_problems",
-    "list_samples",
-    "load_split",
-    "pictures_below",
-    "read_data_yaml",
-    "sample_names",
-    "write_listing",
-]
 
 
 @dataclass(frozen=True)
@@ -38,20 +23,20 @@ class Sample:
     """An image and its label file.
 
     Attributes:
-        picture: The image file.
+        image: The image file.
         label: The label file; None for a background image.
     """
 
-    picture: Path
+    image: Path
     label: Path | None
 
 
-def label_path(picture: Path) -> Path:
-    """Where the labels of ``picture`` belong: the last ``images`` folder in its path becomes ``labels``.
+def label_path(image: Path) -> Path:
+    """Return the path of the label file of ``image``: its last ``images`` folder becomes ``labels``.
 
-    Without such a folder the labels lie beside the picture.
+    Without such a folder the label file is next to the image.
     """
-    parts = list(picture.parts)
+    parts = list(image.parts)
     for index in reversed(range(len(parts) - 1)):
         if parts[index] == "images":
             parts[index] = "labels"
@@ -60,65 +45,67 @@ def label_path(picture: Path) -> Path:
 
 
 def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
-    """The pictures of a split, each once, folders sorted by name and lists in their own order.
+    """Return the images of a split, each once: folders sorted by name, .txt lists in their own order.
 
     Raises:
-        HooklineError: The split is not in the data.yaml, has no pictures, or lists one that is not there.
+        HooklineError: The data.yaml does not have the split, the split has no images, or it lists a missing image.
     """
     if split not in spec.splits:
         raise unknown("split", split, spec.splits)
-    pictures = dict.fromkeys(picture for place in spec.splits[split] for picture in _pictures(place, spec.root))
-    if not pictures:
+    images = dict.fromkeys(image for place in spec.splits[split] for image in _images(place, spec.root))
+    if not images:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
-        raise HooklineError(f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(PICTURES)}")
-    labels = ((picture, label_path(picture)) for picture in pictures)
-    # A broken link, or what else is there and no file, is a label that cannot be read: the picture is no background.
-    return tuple(Sample(picture, label if os.path.lexists(label) else None) for picture, label in labels)
+        raise HooklineError(
+            f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}"
+        )
+    labels = ((image, label_path(image)) for image in images)
+    # A broken link or a folder of this name is an unreadable label file, which is reported: not a background image.
+    return tuple(Sample(image, label if os.path.lexists(label) else None) for image, label in labels)
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """All pictures below a folder, through linked folders too, each folder once, sorted; hidden ones are left out."""
+def images_below(folder: Path) -> list[Path]:
+    """Return all images below a folder, sorted; links to folders are followed, hidden files are skipped."""
     return sorted(path for path in files_below(folder) if is_image(path))
 
 
-def _pictures(place: Path, root: Path) -> Iterator[Path]:
+def _images(place: Path, root: Path) -> Iterator[Path]:
     if is_folder(place):
-        yield from pictures_below(place)
+        yield from images_below(place)
     else:
         yield from _listed(place, root)
 
 
 def _listed(listing: Path, root: Path) -> Iterator[Path]:
-    """The pictures of a .txt list: absolute, or relative to the list, the data set or the working directory."""
+    """Yield the images of a .txt list: absolute, or relative to the list, the data set or the working directory."""
     folders = [str(folder) for folder in (listing.parent, root, Path.cwd())]
     for number, text in _entries(listing):
         places = (os.path.join(folder, text) for folder in folders)  # noqa: PTH118  ten times as fast, for millions
         found = next((place for place in places if is_file(place)), None)
         if found is None:
             raise HooklineError(
-                f"'{text}' (line {number} of '{listing}') is not there",
-                "a line is absolute or relative to the list, to 'path:', or to the working directory",
+                f"'{text}' (line {number} of '{listing}') does not exist",
+                "a line is an absolute path, or relative to the list, to 'path:' or to the working directory",
             )
         yield Path(os.path.abspath(found))
 
 
 def _entries(listing: Path) -> Iterator[tuple[int, str]]:
-    """Yield line number and text of each entry of a list, which names an image file.
+    """Yield the line number and the text of each entry of a .txt list.
 
     Raises:
-        HooklineError: The list cannot be read, or names a file that is not an image by its suffix.
+        HooklineError: The list cannot be read, or an entry does not have the suffix of an image.
     """
     for number, text in list_entries(listing):
         if not is_image(text):
             raise HooklineError(
-                f"line {number} of '{listing}' is not the name of an image: {shown(text)}",
-                f"suffixes of images: {' '.join(PICTURES)}",
+                f"line {number} of '{listing}' is not the path of an image: {shown(text)}",
+                f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}",
             )
         yield number, text
 
 
 def list_problems(spec: DataSpec) -> Iterator[HooklineError]:
-    """Yield what is wrong with the .txt lists of a data set. The images are not looked up."""
+    """Yield the errors in the .txt lists of a data set. Images are not opened."""
     for place in dict.fromkeys(place for places in spec.splits.values() for place in places):
         try:
             if not is_folder(place):
@@ -128,31 +115,31 @@ def list_problems(spec: DataSpec) -> Iterator[HooklineError]:
 
 
 def sample_names(samples: Sequence[Sample]) -> list[str]:
-    """Return a unique name of each image of a split: its path below the deepest folder that holds all of them.
+    """Return a unique name per image of a split: its path below the deepest common folder.
 
-    The names are the same wherever the data set lies, so that results may contain them.
+    The names do not depend on the location of the data set, so results may contain them.
     """
     if not samples:
         return []
-    root = os.path.commonpath([sample.picture.parent for sample in samples])
-    return [sample.picture.relative_to(root).as_posix() for sample in samples]
+    root = os.path.commonpath([sample.image.parent for sample in samples])
+    return [sample.image.relative_to(root).as_posix() for sample in samples]
 
 
 def content_digest(names: Sequence[str], splits: Mapping[str, Sequence[Sample]], cache_dir: Path | None = None) -> str:
-    """Return the SHA-256 of what a data set contains; unreadable files count as such.
+    """Return the SHA-256 of the content of a data set.
 
-    It covers the class names, and per split the names and bytes of images and labels in their order. It does not depend
-    on where the data set lies, nor on who made the listing.
+    It covers the class names, and per split the names and bytes of images and label files in order; an unreadable file
+    has an empty digest. It does not depend on the location of the data set or on the format of its listing.
 
     Args:
         names: Class names, index = class id.
         splits: Images and labels per split.
-        cache_dir: Where the digests of single files are remembered.
+        cache_dir: Folder of the cache with the digests of single files; None reads every file.
     """
     entries: list[tuple[str, Path]] = []
     for split, samples in splits.items():
         for name, sample in zip(sample_names(samples), samples, strict=True):
-            entries.append((f"{split}/{name}", sample.picture))
+            entries.append((f"{split}/{name}", sample.image))
             if sample.label:
                 entries.append((f"{split}/{name}/labels", sample.label))
     contents = digest_each((file for _, file in entries), cache_dir)
@@ -160,29 +147,8 @@ def content_digest(names: Sequence[str], splits: Mapping[str, Sequence[Sample]],
     return text_digest(json.dumps(lines, ensure_ascii=False))
 
 
-def write_listing(
-    target: Path, names: Sequence[str], splits: Mapping[str, Sequence[Sample]], digest: str, origin: Path
-) -> None:
-    """Write the main file of a :class:`~core.artifacts.Dataset`.
-
-    Files below the folder of ``target`` are written relative to it: they move with the artifact.
-    ``digest`` is the :func:`content_digest`, so that the file changes when any image or label does.
-    """
-    inside = f"{target.parent}{os.sep}"
-    rows = {
-        split: [[_written(item.picture, inside), _written(item.label, inside)] for item in samples]
-        for split, samples in splits.items()
-    }
-    content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
-    target.write_text(json_text(content) + "\n", encoding="utf-8")
-
-
-def _written(path: Path | None, inside: str) -> str | None:
-    return None if path is None else str(path).removeprefix(inside)
-
-
 def load_split(dataset: Dataset, split: str) -> list[Sample]:
-    """Return the images of one split of a data set, in stable order; paths are absolute where ``dataset.path`` is.
+    """Return the images of one split of a data set, in stable order; paths are absolute if ``dataset.path`` is.
 
     Args:
         dataset: The artifact.
@@ -196,21 +162,21 @@ def load_split(dataset: Dataset, split: str) -> list[Sample]:
     try:
         rows = json.loads(dataset.path.read_text(encoding="utf-8"))["splits"][split]
         folder = dataset.path.parent
-        return [Sample(folder / picture, folder / label if label else None) for picture, label in rows]
+        return [Sample(folder / image, folder / label if label else None) for image, label in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HooklineError(
-            f"'{dataset.path}' is not a listing of a data set ({error})",
+            f"'{dataset.path}' is not the listing of a data set ({error})",
             "make one with +stage=dataset data=<data.yaml>",
         ) from error
 
 
 def split_problems(data: str, split: str, option: str) -> Iterator[HooklineError]:
-    """What a plan can say about a split before any work: the data.yaml does not have it.
+    """Yield the error of a split that the data.yaml does not have, for the check of a plan.
 
     Args:
-        data: Path of the data.yaml; what is wrong with that is the ``dataset`` stage's to say.
+        data: Path of the data.yaml. The stage ``dataset`` reports an unreadable one.
         split: Name of the split.
-        option: Which option named it.
+        option: The option that names the split.
     """
     try:
         splits = read_data_yaml(data).splits

@@ -1,37 +1,39 @@
-"""Writing a data set in YOLO layout: label files, a data.yaml that works from any directory, and the listing."""
+"""Writing a data set in YOLO layout: label files, data.yaml and the listing, the main file of a Dataset artifact."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.artifacts import Dataset
-from core.data.dataset import Sample, content_digest, write_listing
+from core.data.dataset import Sample, content_digest
+from core.storage.serial import json_text
 
 DATA_YAML = "data.yaml"
 LISTING = "dataset.json"
 CHARTS = ("class_balance.png", "box_shapes.png", "box_centres.png")
-"""Label statistics that may lie beside the listing: objects by class, box sizes and aspect ratios, box centres."""
+"""Charts that may be next to the listing: objects per class, box sizes and aspect ratios, box centres."""
 
 Row = tuple[int, float, float, float, float]
-"""Class, centre x, centre y, width, height; the box in fractions 0..1 of the picture."""
+"""Class, centre x, centre y, width, height; the box in fractions 0..1 of the image."""
 
 
 def write_labels(file: Path, rows: Iterable[Row]) -> None:
-    """Write one label file, six decimals: a hundredth of a pixel in a picture of 10,000."""
+    """Write one label file with six decimals: 0.01 pixels in an image of 10,000 pixels."""
     lines = (f"{number} {' '.join(f'{value:.6f}' for value in box)}\n" for number, *box in rows)
     file.write_text("".join(lines), encoding="utf-8")
 
 
 def write_dataset(folder: Path, names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> Dataset:
-    """Finish a data set whose pictures and labels have been written below ``folder``.
+    """Write ``data.yaml`` and the listing of a data set whose images and label files are below ``folder``.
 
-    Writes ``data.yaml`` and the listing. Neither holds the place of ``folder``, so that it can be moved and copied.
+    Neither file contains the path of ``folder``, so the data set can be moved and copied.
 
     Args:
         folder: Holds ``images/<split>/`` and ``labels/<split>/``.
         names: Class names, index = class id.
-        splits: The pictures of each split, with absolute paths.
+        splits: The images of each split, with absolute paths.
     """
     (folder / DATA_YAML).write_text(_data_yaml(names, splits), encoding="utf-8")
     digest = content_digest(names, splits)
@@ -47,3 +49,30 @@ def _data_yaml(names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> 
     content = {**places, "nc": len(names), "names": dict(enumerate(names))}
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     return text
+
+
+def write_listing(
+    target: Path, names: Sequence[str], splits: Mapping[str, Sequence[Sample]], digest: str, origin: Path
+) -> None:
+    """Write the main file of a :class:`~core.artifacts.Dataset`.
+
+    Files below the folder of ``target`` are written as relative paths and move with the artifact.
+
+    Args:
+        target: The file to write.
+        names: Class names, index = class id.
+        splits: Images and label files per split.
+        digest: The :func:`~core.data.dataset.content_digest`; the listing changes with every image and label file.
+        origin: The data.yaml.
+    """
+    inside = f"{target.parent}{os.sep}"
+    rows = {
+        split: [[_written(item.image, inside), _written(item.label, inside)] for item in samples]
+        for split, samples in splits.items()
+    }
+    content = {"data": str(origin), "digest": digest, "names": list(names), "splits": rows}
+    target.write_text(json_text(content) + "\n", encoding="utf-8")
+
+
+def _written(path: Path | None, inside: str) -> str | None:
+    return None if path is None else str(path).removeprefix(inside)

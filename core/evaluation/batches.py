@@ -1,4 +1,4 @@
-"""Batches of an evaluation: their images and their input size."""
+"""Group the images of a split into batches and choose the input size of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EvaluationBatch:
 
     Attributes:
         indices: Positions in the samples.
-        contract: Input of the model, with the height and width of this batch.
+        contract: Input contract of the model with the height and width of this batch.
     """
 
     indices: tuple[int, ...]
@@ -34,7 +34,7 @@ class EvaluationBatch:
 
 
 def plain_batches(count: int, batch: int, contract: InputContract) -> list[EvaluationBatch]:
-    """Return batches of ``count`` images in their order, all with the size of the contract."""
+    """Group ``count`` images in order; all batches have the size of the contract."""
     return [
         EvaluationBatch(tuple(range(start, min(start + batch, count))), contract) for start in range(0, count, batch)
     ]
@@ -43,15 +43,15 @@ def plain_batches(count: int, batch: int, contract: InputContract) -> list[Evalu
 def rectangular_batches(
     sizes: Sequence[Size], batch: int, contract: InputContract, stride: int
 ) -> list[EvaluationBatch]:
-    """Return batches of images sorted by aspect ratio, each with the smallest size that holds its images and a border.
+    """Group images by aspect ratio; each batch has the smallest shape for its images plus a border.
 
-    A side is ceil(pixels / stride + 0.5) * stride, where pixels is the largest side of the images of the batch, scaled
-    to fit the size of the contract. The border is half a stride or more.
+    A side is ceil(pixels / stride + 0.5) * stride, where pixels is the largest such side in the batch after each image
+    is scaled to fit the contract's size. The border is at least half a stride.
 
     Args:
         sizes: Height and width of each image.
         batch: Images per batch.
-        contract: Size to fit images into; height and width must be dynamic.
+        contract: Size that images are scaled to fit; height and width must be dynamic.
         stride: Largest stride of the model.
 
     Raises:
@@ -60,20 +60,20 @@ def rectangular_batches(
     _check_dynamic(contract)
     order = sorted(range(len(sizes)), key=lambda index: sizes[index][0] / sizes[index][1])
     groups = (tuple(order[start : start + batch]) for start in range(0, len(order), batch))
-    return [EvaluationBatch(group, _enclosing([sizes[index] for index in group], contract, stride)) for group in groups]
+    return [EvaluationBatch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
 
 
 def _check_dynamic(contract: InputContract) -> None:
-    """Refuse a model with a fixed input size."""
+    """Raise an error for a model with a fixed input size."""
     if not {"height", "width"} <= set(contract.dynamic):
         raise HooklineError(
-            f"evaluate.rectangular=true needs a model with dynamic height and width, and this model takes "
-            f"{contract.height}x{contract.width} only",
+            f"evaluate.rectangular=true needs dynamic height and width, but the input size of this model is "
+            f"{contract.height}x{contract.width}",
             "export it with export.dynamic=[height,width], or set evaluate.model=checkpoint",
         )
 
 
-def _enclosing(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
+def _holding(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
     scaled = [_fitted(size, contract) for size in sizes]
     height, width = (_side(max(sides), stride) for sides in zip(*scaled, strict=True))
     return replace(contract, height=height, width=width)
@@ -89,13 +89,13 @@ def _side(pixels: float, stride: int) -> int:
 
 
 def read_sizes(samples: Sequence[Sample], max_pixels: int = MAX_PIXELS) -> list[Size]:
-    """Read height and width of each image from its header; images that cannot be read count as square."""
+    """Return height and width of each image, read from its header; unreadable images count as square."""
     with ThreadPoolExecutor(max(1, usable_cores())) as pool:
         return list(pool.map(partial(_size, max_pixels), samples))
 
 
 def _size(max_pixels: int, sample: Sample) -> Size:
     try:
-        return picture_size(sample.picture, max_pixels)
+        return picture_size(sample.image, max_pixels)
     except UnreadableError:
-        return SQUARE  # reported when the evaluation reads it
+        return SQUARE  # the evaluation reports it when it reads the image

@@ -146,7 +146,7 @@ def _read(
 ) -> Generator[ImageBatch, None, None]:
     """Yield each batch with those of its images that can be read."""
     batch_of = {index: number for number, batch in enumerate(batches) for index in batch.indices}
-    paths = [(index, str(samples[index].picture), samples[index].picture) for index in batch_of]
+    paths = [(index, str(samples[index].image), samples[index].image) for index in batch_of]
     frames = clock.each("read", read_images(paths, tolerance, threads=reading_threads()))
     with closing(frames):
         for number, group in groupby(frames, key=lambda frame: batch_of[frame.index]):

@@ -1,1 +1,1 @@
-"""Runs of a plan: the runner, its files, and what is reported."""
+"""Execution of a plan: the runner, the files of a run, and its output."""

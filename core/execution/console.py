@@ -1,6 +1,6 @@
-"""What a person sees: results on standard output; progress, notes, warnings and errors on standard error.
+"""Output to the user: results on standard output; progress, notes, warnings and errors on standard error.
 
-On a terminal rich draws the progress; elsewhere plain lines are written, a few per minute.
+On a terminal, rich draws progress bars. Otherwise progress is printed as lines, at most one every five seconds.
 """
 
 from __future__ import annotations
@@ -23,19 +23,23 @@ if TYPE_CHECKING:
     from core.reporting import Progress
 
 log = logging.getLogger("hookline")
-log.addHandler(logging.NullHandler())  # without a log file, logging would print to standard error by itself
+log.addHandler(logging.NullHandler())  # without a handler, logging would print to standard error
 
 PLAIN_INTERVAL = 5.0
-"""Seconds between two plain progress lines."""
+"""Minimum number of seconds between two progress lines."""
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
-
-
 _STREAMS: ContextVar[tuple[TextIO, TextIO] | None] = ContextVar("streams", default=None)
+"""Streams of :func:`printing_to`: those for messages and for results."""
 
 
 @contextmanager
 def printing_to(stream: TextIO, results: TextIO) -> Iterator[None]:
-    """Let consoles that are made in the block print there instead of on standard error and standard output."""
+    """Redirect consoles that are created in the block.
+
+    Args:
+        stream: In place of standard error.
+        results: In place of standard output.
+    """
     former = _STREAMS.set((stream, results))
     try:
         yield
@@ -44,35 +48,35 @@ def printing_to(stream: TextIO, results: TextIO) -> Iterator[None]:
 
 
 class ProgressWatcher(Protocol):
-    """Follows progress and figures for other programs, see :class:`core.execution.status.StatusWriter`."""
+    """Receives progress and figures, e.g. :class:`core.execution.status.StatusWriter`."""
 
     def progress(self, title: str, total: int | None, unit: str) -> Progress:
-        """Begin a piece of work that counts its steps."""
+        """Return the progress of a new task."""
         ...
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Keep the newest figures of the stage that runs."""
+        """Record the newest figures of the running stage."""
         ...
 
 
 class Console:
-    """Implements :class:`core.reporting.Reporter`; remembers the warnings.
+    """The :class:`core.reporting.Reporter` of a run; keeps the warnings.
 
     Args:
-        stream: Gets progress, notes, warnings and errors; None for standard error, or what :func:`printing_to` says.
-        results: Gets the results; None for standard output, or what :func:`printing_to` says.
+        stream: Gets progress, notes, warnings and errors; None for standard error or the one of :func:`printing_to`.
+        results: Gets the results; None for standard output or the one of :func:`printing_to`.
     """
 
     def __init__(self, stream: TextIO | None = None, results: TextIO | None = None) -> None:
-        usual = _STREAMS.get() or (sys.stderr, sys.stdout)
-        self.stream = stream or usual[0]
-        self.results = results or usual[1]
+        default = _STREAMS.get() or (sys.stderr, sys.stdout)
+        self.stream = stream or default[0]
+        self.results = results or default[1]
         self.warnings: list[str] = []
         self.watcher: ProgressWatcher | None = None
         self._live: RichProgress | None = None
 
     def result(self, message: str) -> None:
-        """Print a result: one line, or a table, which may be coloured."""
+        """Print a result: one line or a table, possibly coloured."""
         self._print(message, self.results)
 
     def note(self, message: str) -> None:
@@ -80,27 +84,27 @@ class Console:
         self._print(message, self.stream)
 
     def warn(self, message: str) -> None:
-        """Print one line that must not be missed, once."""
+        """Print a warning, once per message."""
         if message not in self.warnings:
             self.warnings.append(message)
             log.warning(message)
             self._write(_coloured(f"warning: {message}", "33", self.stream), self.stream)
 
     def error(self, message: str) -> None:
-        """Print one line: why the run ends."""
+        """Print the error that ends the run."""
         log.error(message)
         self._write(_coloured(f"error: {message}", "31", self.stream), self.stream)
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Pass figures to programs that follow the run."""
+        """Pass figures to the watcher."""
         if self.watcher:
             self.watcher.figures(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
-        """Show progress while the block runs; one within another is shown below it."""
+        """Show progress while the block runs; a nested one is shown below."""
         with self._drawn(title, total, unit) as drawn:
-            yield _Both(drawn, self.watcher.progress(title, total, unit)) if self.watcher else drawn
+            yield _WatchedProgress(drawn, self.watcher.progress(title, total, unit)) if self.watcher else drawn
 
     @contextmanager
     def _drawn(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
@@ -109,12 +113,12 @@ class Console:
             yield plain
             plain.close()
         elif self._live is not None:
-            yield _RichLine(self._live, title, total, unit)
+            yield _RichBar(self._live, title, total, unit)
         else:
-            with _rich() as live:
+            with _rich_display() as live:
                 self._live = live
                 try:
-                    yield _RichLine(live, title, total, unit)
+                    yield _RichBar(live, title, total, unit)
                 finally:
                     self._live = None
 
@@ -127,20 +131,20 @@ class Console:
         if self._live is not None and stream.isatty():
             from rich.text import Text
 
-            self._live.console.print(Text.from_ansi(text), soft_wrap=True)  # above the bars, which stay whole
+            self._live.console.print(Text.from_ansi(text), soft_wrap=True)  # above the progress bars
         else:
             print(text, file=stream, flush=True)
 
 
 class SilentConsole(Console):
-    """The console of a process that follows another one, which speaks for both, but for what ends this one."""
+    """Console of a non-zero rank: prints only the error that ends its process."""
 
     def error(self, message: str) -> None:
-        """Print one line: why this process ends."""
+        """Print the error that ends this process."""
         print(f"error: {message}", file=self.stream, flush=True)
 
     def _write(self, text: str, stream: TextIO) -> None:
-        """Nothing; the first process has printed ``text``."""
+        """Discard ``text``, which the leader prints."""
 
     @contextmanager
     def _drawn(self, title: str, total: int | None, unit: str) -> Iterator[Progress]:
@@ -148,7 +152,7 @@ class SilentConsole(Console):
 
 
 class PlainProgress:
-    """Progress as lines, at most one every :data:`PLAIN_INTERVAL` seconds."""
+    """Progress as printed lines, at most one every :data:`PLAIN_INTERVAL` seconds."""
 
     def __init__(self, write: Callable[[str], None], title: str, total: int | None, unit: str) -> None:
         self._write = write
@@ -163,14 +167,14 @@ class PlainProgress:
         self._note = note or self._note
         if time.monotonic() - self._last >= PLAIN_INTERVAL:
             self._last = time.monotonic()
-            self._line()
+            self._print_line()
 
     def close(self) -> None:
-        """Write the last line, where there was anything to count and it is not there yet."""
+        """Print the last line if there were steps that have not been printed."""
         if self._done and self._printed != self._done:
-            self._line()
+            self._print_line()
 
-    def _line(self) -> None:
+    def _print_line(self) -> None:
         self._printed = self._done
         seconds = max(time.monotonic() - self._start, 1e-9)
         of = f"/{self._total}" if self._total else ""
@@ -179,19 +183,19 @@ class PlainProgress:
         self._write(f"  {self._title}: {self._done}{of}{rate}{note}")
 
 
-class _Both:
-    """Progress that is drawn and followed."""
+class _WatchedProgress:
+    """Progress that is drawn and passed to the watcher."""
 
-    def __init__(self, drawn: Progress, followed: Progress) -> None:
-        self._drawn, self._followed = drawn, followed
+    def __init__(self, drawn: Progress, watched: Progress) -> None:
+        self._drawn, self._watched = drawn, watched
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._drawn.advance(steps, note)
-        self._followed.advance(steps, note)
+        self._watched.advance(steps, note)
 
 
-class _RichLine:
-    """One bar among those of a live display. Its last state goes into the log when it ends."""
+class _RichBar:
+    """One progress bar of a live display."""
 
     def __init__(self, progress: RichProgress, title: str, total: int | None, unit: str) -> None:
         self._progress = progress
@@ -208,8 +212,8 @@ def _coloured(text: str, colour: str, stream: TextIO) -> str:
 
 
 @contextmanager
-def _rich() -> Iterator[RichProgress]:
-    """A live display whose lines are as wide as the terminal at most: titles and remarks are shortened."""
+def _rich_display() -> Iterator[RichProgress]:
+    """Yield a live display of progress bars; long titles and notes are cut to the width of the terminal."""
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress

@@ -1,4 +1,4 @@
-"""Runs started by a function call, in a process of somebody else: a script, a notebook, a test."""
+"""Runs that a function call starts, in the process of a script, a notebook or a test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from core.errors import HooklineError, shown
 from core.execution.console import Console, log, printing_to
-from core.execution.job import carry_out, disabled_plugins, new_summary, plugins_without, run_context, store_root
+from core.execution.job import carry_out, new_summary
+from core.execution.setup import disabled_plugins, plugins_without, run_context, store_root, warn_of_plugins
 from core.kinds.lifecycle import Summary
-from core.process.environment import RANKS, keep_caches_here, set_libraries
+from core.process.environment import RANKS, set_cache_folders, set_libraries
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,11 +36,11 @@ _RUN_DIR = "hydra.run.dir"
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        summary: What summary.json says: stages, figures, warnings, versions.
-        artifacts: The artifact of each stage of the plan by the stage's name, those that the plan added too;
+        summary: The content of summary.json: stages, figures, warnings, versions.
+        artifacts: The artifact of each stage of the plan by the name of the stage, also of stages that the plan added;
             ``path`` is its file.
     """
 
@@ -55,31 +56,31 @@ class RunResult:
         return f"<hookline.RunResult {self.summary.status}: {' → '.join(self.artifacts)}; '{self.folder}'>"
 
 
-class _Silence(io.TextIOBase, TextIO):
-    """A stream that drops what is written."""
+class _NullStream(io.TextIOBase, TextIO):
+    """A stream that discards its input."""
 
     def write(self, text: str, /) -> int:
-        """Write nothing."""
+        """Discard ``text``."""
         return len(text)
 
 
 class CallConsole(Console):
-    """The console of a function call: an error is raised by the function and not printed."""
+    """Console of a function call: the function raises an error instead of printing it."""
 
     def error(self, message: str) -> None:
-        """Log why the run ends."""
+        """Write the error of a run to its log."""
         log.error(message)
 
 
 def run_in_process(overrides: Sequence[str], *, quiet: bool = False) -> RunResult:
-    """Run what ``overrides`` say as the command line does.
+    """Run ``overrides`` as the command line does.
 
     Args:
         overrides: Arguments of the command line without flags, e.g. ``["+stage=build", "precision=int8"]``.
         quiet: Print nothing.
 
     Raises:
-        HooklineError: The run could not do what was asked.
+        HooklineError: The run failed.
     """
     from core.execution.run_directory import remember_directories
     from core.files.regular_file import disk_errors
@@ -92,17 +93,18 @@ def run_in_process(overrides: Sequence[str], *, quiet: bool = False) -> RunResul
             return RunResult(summary, carry_out(config, summary, plugins, console))
 
 
-def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[list[Artifact], Request, RunContext]:
-    """Make what ``overrides`` ask for without a run: in the store, with no run's directory and no lifecycle hooks.
+def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[list[Artifact], Request, RunContext]:
+    """Run the stages of ``overrides`` in the store, without a run's directory and without lifecycle hooks.
 
     Args:
-        overrides, quiet: As for :func:`run_in_process`.
+        overrides: As for :func:`run_in_process`.
+        quiet: Print nothing.
 
     Returns:
         The artifact of each step of the plan, the typed request, and a context that outlives the call.
 
     Raises:
-        HooklineError: It could not be made.
+        HooklineError: A stage failed.
     """
     from core.config.compose import typed
     from core.execution.runner import make_steps
@@ -112,8 +114,7 @@ def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
 
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
         request = typed(config, plugins.registry)
-        for line in (*(f"broken plugin: {line}" for line in request.registry.broken), *plugins.warnings):
-            console.warn(line)
+        warn_of_plugins(plugins, request, console)
         context = run_context(request, run_dir=Path.cwd(), reporter=console)
         plan = make_plan(request.stages, request.configs, context, request.words)
         for line in unused_options(overrides, plan, request.registry):
@@ -123,13 +124,13 @@ def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
 
 @contextmanager
 def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictConfig, Plugins]]:
-    """Compose the configuration as the command line does. Hydra's state is that of the caller again after the block.
+    """Compose the configuration as the command line does; restore the caller's state of Hydra after the block.
 
     Yields:
-        The configuration, and the plugins that shaped it.
+        The configuration, and the plugins that extend it.
 
     Raises:
-        HooklineError: An argument cannot be read, or does not belong into a function call.
+        HooklineError: An argument cannot be parsed, or is not allowed in a function call.
     """
     from core.config.compose import register
     from core.config.explain import explained
@@ -137,7 +138,7 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
     for item in overrides:
         if not isinstance(item, str):
             raise HooklineError(f"an argument is a string, not {shown(item)}", "give each as 'name=value'")
-    keep_caches_here()
+    set_cache_folders()
     set_libraries()
     plugins = plugins_without(disabled_plugins(overrides))
     arguments = _prepared(overrides, plugins.registry, console)
@@ -153,7 +154,7 @@ def _prepared(overrides: Sequence[str], registry: Registry, console: Console) ->
     for item in overrides:
         name = item.partition("=")[0].lstrip("+~")
         if item.startswith("-"):
-            raise HooklineError(f"{shown(item)} is a flag of the command line", "give stages and options alone")
+            raise HooklineError(f"{shown(item)} is a flag of the command line", "give stages and options only")
         if name.startswith("hydra") and name != _RUN_DIR:
             raise HooklineError(f"{shown(name)} has no effect in a function call", f"possible: {_RUN_DIR}=<folder>")
     check_working_directory()
@@ -164,7 +165,7 @@ def _prepared(overrides: Sequence[str], registry: Registry, console: Console) ->
 
 
 def _composed(arguments: Sequence[str]) -> DictConfig:
-    """Compose as ``hydra.main`` does, and let Hydra know which run this is."""
+    """Compose as ``hydra.main`` does, and set the run in Hydra's configuration."""
     from hydra import compose, initialize_config_module
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict, read_write
@@ -183,7 +184,7 @@ def _composed(arguments: Sequence[str]) -> DictConfig:
 
 @contextmanager
 def _hydra_restored() -> Iterator[None]:
-    """Give Hydra a state of its own in the block: a notebook or an application may use Hydra itself."""
+    """Restore Hydra's global state after the block, for notebooks and applications that use Hydra themselves."""
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
@@ -192,7 +193,7 @@ def _hydra_restored() -> Iterator[None]:
 
     from core.config.compose import PluginSearchPath
 
-    HydraPlugins.instance()  # imports Hydra's own plugins, which fill the configuration store
+    HydraPlugins.instance()  # imports Hydra's plugins, which add to the configuration store
     application, settings, nodes, base = (
         GlobalHydra.instance(), HydraConfig.instance(), ConfigStore.instance(), VersionBase.instance(),
     )  # fmt: skip
@@ -202,19 +203,19 @@ def _hydra_restored() -> Iterator[None]:
     try:
         yield
     finally:
-        GlobalHydra.set_instance(application)  # Hydra puts another one in its place
+        GlobalHydra.set_instance(application)  # Hydra replaces the instance
         application.hydra, settings.cfg, nodes.repo, base.version_base = former
         PluginSearchPath.packages = packages
 
 
 def _copied(repo: dict[str, object]) -> dict[str, object]:
-    """Copy the folders of a configuration store; its nodes are never changed."""
+    """Copy the groups of a configuration store; its nodes are never changed."""
     return {name: _copied(item) if isinstance(item, dict) else item for name, item in repo.items()}
 
 
 @contextmanager
 def _console(*, quiet: bool) -> Iterator[CallConsole]:
-    """Print results on standard error as well: the results of a function are what it returns."""
-    stream = _Silence() if quiet else sys.stderr
+    """Yield a console that prints results on standard error too: a function returns its results."""
+    stream = _NullStream() if quiet else sys.stderr
     with printing_to(stream, stream):
         yield CallConsole()

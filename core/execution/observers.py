@@ -1,4 +1,4 @@
-"""The lifecycle hooks of a run, and the plugin that prints its progress."""
+"""The calls of the lifecycle hooks, and the plugin that prints the plan, the stages and the end of a run."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class Observers:
     """The lifecycle hooks of all plugins.
 
     Args:
-        hooks: Holds the plugins.
-        warn: Gets one line for each plugin that fails: its name, the hook and why.
+        hooks: The plugins.
+        warn: Gets one line per plugin that fails: its name, the hook and the error.
     """
 
     def __init__(self, hooks: Hooks, warn: Callable[[str], None]) -> None:
         self._hooks = hooks
         self._warn = warn
 
-    def tell(self, event: str, **arguments: object) -> None:
-        """Call ``hookline_<event>`` of every plugin, last registered first, each with the arguments that it takes."""
+    def notify(self, event: str, **arguments: object) -> None:
+        """Call ``hookline_<event>`` of every plugin, last registered first, with the arguments that each takes."""
         with self._hooks.reporting(self._warn):
             getattr(self._hooks.hook, f"{PROJECT}_{event}")(**arguments)
 
 
 @hookimpl
 def hookline_before_run(plan: Plan) -> None:
-    """Print the chain before anything runs; the stages that were asked for stand in brackets."""
+    """Print the plan, with the requested stages in brackets."""
     console = Console()
     console.note(f"plan: {plan}")
     for choice in plan.choices:
@@ -41,17 +41,17 @@ def hookline_before_run(plan: Plan) -> None:
 
 @hookimpl
 def hookline_before_stage(step: Step) -> None:
-    """Name the stage that begins."""
-    log.info("%s begins", step.stage.name)
+    """Log the start of a stage."""
+    log.info("%s starts", step.stage.name)
 
 
 @hookimpl
 def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
-    """Print one line: the stage's time or "reused", and its result; of a stage that was asked for also the report."""
+    """Print one line with time or "reused" and the result, after the report of a requested stage."""
     console = Console()
     took = "reused" if reused else f"{seconds:.1f} s"
     line = f"{step.stage.name:<10} {took:>8}"
-    if not step.asked:
+    if not step.requested:
         console.note(f"{line}  {artifact.path.name}")
         return
     for text in (*artifact.report, f"{line}  {artifact.path}"):
@@ -60,13 +60,13 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
 
 @hookimpl
 def hookline_stage_failed(step: Step, error: BaseException) -> None:
-    """Name the stage in which it happened."""
+    """Print the stage that failed."""
     ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     Console().note(f"{step.stage.name:<10} {ended:>8}")
 
 
 @hookimpl
 def hookline_after_run(summary: Summary) -> None:
-    """Print where the results lie."""
+    """Print the time and the directory of the results."""
     if summary.status == "finished":
         Console().note(f"finished in {summary.seconds:.1f} s; results in {summary.path.parent}")

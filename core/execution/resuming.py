@@ -1,4 +1,4 @@
-"""The command that resumes a run, and what ``resume=true`` can mean."""
+"""The printed command that resumes a run, and the check of ``resume=true`` before a run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from core.kinds.lifecycle import Plan, Step
 
 
-def resumption(overrides: Sequence[str], step: Step, run_dir: Path, retry: Sequence[str] = ()) -> str:
-    """The command that resumes a run, or repeats it where there is nothing to resume.
+def resume_command(overrides: Sequence[str], step: Step, run_dir: Path, retry: Sequence[str] = ()) -> str:
+    """Return the command that resumes a run, or repeats it if the stage keeps no state.
 
     Args:
-        overrides: What was given on the command line.
-        step: The step in which the run is, or ended.
-        run_dir: The run's directory, where an incremental stage continues.
-        retry: Options that must be set for it to succeed.
+        overrides: The arguments of the command line.
+        step: The step that runs or failed.
+        run_dir: The run's directory, in which an incremental stage resumes.
+        retry: Options that the command needs to succeed.
     """
     changed = {"resume", *(item.partition("=")[0] for item in retry)}
     words = [item for item in overrides if item.partition("=")[0] not in changed]
@@ -33,18 +33,18 @@ def resumption(overrides: Sequence[str], step: Step, run_dir: Path, retry: Seque
     return command([*words, *retry, "resume=true"])
 
 
-def way_on(
+def command_after(
     overrides: Sequence[str], error: BaseException, step: Step | None, run_dir: Path, *, kept: bool = False
 ) -> str:
-    """The command that continues after ``error``; empty where it would only fail again, or start from the beginning.
+    """Return the command that continues after ``error``, or an empty string if it would fail again.
 
     Args:
-        overrides: What was given on the command line.
+        overrides: The arguments of the command line.
         error: Why the run ended.
-        step: The step in which it ended.
+        step: The step that failed; None before the first step.
         run_dir: The run's directory.
-        kept: The step had finished something, which is kept. A stage that is not stored continues with the next item;
-            another one would meet the same error again.
+        kept: The step has kept results. A stage that is not stored resumes with the next item; another stage would
+            raise the same error again.
     """
     retry = error.retry if isinstance(error, HooklineError) else ()
     outside = isinstance(error, KeyboardInterrupt | OSError) or isinstance(error.__cause__, OSError)
@@ -54,25 +54,29 @@ def way_on(
     if stage.resumes(step.config):
         state = not stage.incremental or latest(run_dir, stage.name) is not None
         if state and (outside or retry or (kept and not stage.stored)):
-            return resumption(overrides, step, run_dir, retry)
+            return resume_command(overrides, step, run_dir, retry)
     changed = {item.partition("=")[0] for item in retry} | ({"resume"} if stage.incremental else set())
     words = [item for item in overrides if item.partition("=")[0] not in changed]
     return command([*words, *retry]) if outside or retry else ""
 
 
 def _quoted(path: Path) -> str:
-    """A path as Hydra's grammar takes it, relative to the working directory where it lies below."""
+    """Return a path in Hydra's grammar, relative to the working directory if it is below it."""
     here = Path.cwd()
     return hydra_quoted(str(path.relative_to(here) if here in path.parents else path))
 
 
 def check_resumable(plan: Plan, run_dir: Path, note: Callable[[str], None]) -> None:
-    """Refuse ``resume=true`` where there is nothing to resume, as far as it is known before the run."""
+    """Refuse ``resume=true`` if the run's directory has nothing to resume.
+
+    Raises:
+        HooklineError: All stages that can be resumed need incomplete results in ``run_dir``, and there are none.
+    """
     stages = [step.stage for step in plan.steps if step.stage.resumes(step.config)]
     if not stages:
-        note("resume=true has no effect: no stage of this plan keeps a state; finished stages come from the store")
+        note("resume=true has no effect: no stage of this plan can be resumed; finished stages come from the store")
     elif all(stage.incremental and not stage.stored and latest(run_dir, stage.name) is None for stage in stages):
         raise HooklineError(
-            f"resume=true, but '{run_dir}' holds no incomplete results of '{stages[0].name}'",
-            "name the directory of the interrupted run with hydra.run.dir=<directory>, or leave resume=true out",
+            f"resume=true, but '{run_dir}' has no incomplete results of '{stages[0].name}'",
+            "give the directory of the interrupted run with hydra.run.dir=<directory>, or remove resume=true",
         )

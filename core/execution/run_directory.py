@@ -1,4 +1,4 @@
-"""The directory of one run: held by one process at a time, and cleared of what a killed run left unfinished."""
+"""The directory of one run: its lock, the disk space it reserves, and the removal of unfinished files."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from core.files.paths import TEMPORARY_NAME, output_path
 LOCK = ".hookline.lock"
 RESERVE = ".hookline.reserve"
 RESERVE_BYTES = 256 << 10
-"""Room that a run sets aside, so that a full disk leaves enough for summary.json."""
+"""Disk space that a run reserves, so that summary.json can be written on a full disk."""
 UNFINISHED = ".unfinished-"
-"""In the names of the hidden directories in which results are made before they come into place as a whole."""
+"""Part of the names of hidden directories, which are renamed when their results are complete."""
 LEFTOVER = re.compile(rf"\.\w+(-\d+)?{re.escape(UNFINISHED)}[0-9a-f]{{16}}")
-NOTES = ("config", "hydra", "overrides")
-"""Files in ``.hydra``, without their suffix."""
+HYDRA_FILES = ("config", "hydra", "overrides")
+"""Names of the files in ``.hydra``, without their suffix."""
 HIDDEN = frozenset({LOCK, RESERVE, ".hydra"})
-"""What a run's directory holds before the run has made anything."""
+"""Names in a run's directory before the run has written results."""
 _made: set[str] = set()
+"""Directories that :func:`remember_directories` has seen being made."""
 
 
 @contextmanager
 def run_directory(run_dir: Path) -> Iterator[None]:
-    """Hold ``run_dir`` for this process while the block runs.
+    """Lock ``run_dir`` for this process while the block runs.
 
-    Unfinished directories and temporary files of a killed run are removed; what had come into place stays.
+    Unfinished directories and temporary files of a killed run are removed; complete results stay.
 
     Raises:
-        HooklineError: Another run works in the directory.
+        HooklineError: Another run uses the directory.
     """
     lock = FileLock(output_path(run_dir, LOCK))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise HooklineError(
-            f"another run is working in '{run_dir}'", "wait for its end, or choose another directory: hydra.run.dir="
+            f"another run is using '{run_dir}'", "wait until it ends, or choose another directory with hydra.run.dir="
         ) from error
     try:
         sweep(run_dir)
@@ -55,26 +56,26 @@ def run_directory(run_dir: Path) -> Iterator[None]:
 
 
 def free_reserve(run_dir: Path) -> None:
-    """Give back the room that was set aside: the run is about to write its last files."""
-    with suppress(OSError):  # a folder of the user's has the name
+    """Release the reserved disk space, before the run writes its last files."""
+    with suppress(OSError):  # the user has a folder of this name
         (run_dir / RESERVE).unlink(missing_ok=True)
 
 
 def unfinished(target: Path) -> Path:
-    """Return a hidden directory next to ``target`` in which it is made."""
+    """Return the path of a hidden directory next to ``target``, in which the result is written."""
     return target.with_name(f".{target.name}{UNFINISHED}{secrets.token_hex(8)}")
 
 
 def is_new(run_dir: Path) -> bool:
-    """Return whether the directory holds nothing that a run has made."""
+    """Return whether the directory has no results of a run."""
     return {item.name for item in run_dir.iterdir()} <= HIDDEN
 
 
 @contextmanager
 def remember_directories() -> Iterator[None]:
-    """Remember which directories are made in the block: no other one is ever removed by :func:`remove`.
+    """Record the directories that are made in the block; :func:`remove` removes no others.
 
-    Hydra makes the directory of a run, and the folders above it, before the run begins.
+    Hydra makes the directory of a run and its parents before the run begins.
     """
     make = os.mkdir
 
@@ -86,7 +87,7 @@ def remember_directories() -> Iterator[None]:
             make(path, mode, dir_fd=dir_fd)
         except FileNotFoundError as error:
             if os.path.isdir(os.path.dirname(name)):  # noqa: PTH112, PTH120  e.g. in /proc
-                raise HooklineError(f"no folder can be made at '{os.fsdecode(path)}'", "choose another one") from error
+                raise HooklineError(f"cannot create the folder '{os.fsdecode(path)}'", "choose another one") from error
             raise
         _made.add(name)
 
@@ -98,16 +99,16 @@ def remember_directories() -> Iterator[None]:
 
 
 def remove(run_dir: Path) -> None:
-    """Remove the directories that were made for a run that made nothing, and its own notes in them.
+    """Remove the directories that were made for a run without results, and the files of Hydra in them.
 
-    A directory that was there before stays, with everything that is not of this run.
+    Directories that existed before, and files of others, stay.
     """
-    notes = run_dir / ".hydra"
+    hydra_folder = run_dir / ".hydra"
     with suppress(OSError):  # one of them is not empty
-        if str(notes) in _made:
-            for name in NOTES:
-                (notes / f"{name}.yaml").unlink(missing_ok=True)
-            notes.rmdir()
+        if str(hydra_folder) in _made:
+            for name in HYDRA_FILES:
+                (hydra_folder / f"{name}.yaml").unlink(missing_ok=True)
+            hydra_folder.rmdir()
         if str(run_dir) in _made:
             free_reserve(run_dir)
             (run_dir / LOCK).unlink(missing_ok=True)
@@ -118,7 +119,12 @@ def remove(run_dir: Path) -> None:
 
 
 def sweep(folder: Path, *, below: bool = False) -> None:
-    """Remove what a killed run left unfinished in ``folder``, and in all folders ``below`` it."""
+    """Remove unfinished directories and temporary files of a killed run from ``folder``.
+
+    Args:
+        folder: The folder.
+        below: Search its subfolders too.
+    """
     for left in folder.rglob("*") if below else folder.iterdir():
         if LEFTOVER.fullmatch(left.name) and left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
@@ -127,7 +133,7 @@ def sweep(folder: Path, *, below: bool = False) -> None:
 
 
 def _reserve(run_dir: Path) -> None:
-    """Set the room aside where the file system can; without it only the summary of a full disk is at stake."""
+    """Reserve disk space if the file system supports it; without it, a full disk may prevent summary.json."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     with suppress(OSError):
         handle = os.open(run_dir / RESERVE, flags, 0o644)

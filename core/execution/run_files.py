@@ -1,4 +1,4 @@
-"""Files that a run keeps of itself: the configuration as Hydra writes it, and the log."""
+"""Files about a run: the configuration in ``.hydra/``, and ``run.log``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from core.execution.run_directory import NOTES
+from core.execution.run_directory import HYDRA_FILES
 from core.files.paths import output_path, write_file
 from core.masking import MaskedFormatter, masked
 
@@ -17,23 +17,22 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def keep_config(config: DictConfig, run_dir: Path) -> None:
-    """Write ``.hydra/`` as Hydra does. Hydra itself would write it before the directory is held."""
+def write_config(config: DictConfig, run_dir: Path) -> None:
+    """Write ``.hydra/`` as Hydra does, which would write it before the directory is locked."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
     settings: object = HydraConfig.instance().cfg
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)
-    for name, content in zip(NOTES, (config, settings, HydraConfig.get().overrides.task), strict=True):
+    for name, content in zip(HYDRA_FILES, (config, settings, HydraConfig.get().overrides.task), strict=True):
         write_file(folder / f"{name}.yaml", masked(OmegaConf.to_yaml(content)).encode("utf-8", "surrogateescape"))
 
 
 class RunLog:
-    """``run.log``: what a run prints and what libraries warn of, with times and levels, and the tracebacks of errors.
+    """``run.log``: the output of a run and the warnings of libraries, with times and levels, and tracebacks of errors.
 
-    Use it in a ``with`` block. Records are collected until :meth:`open` names the file: a run whose plan is refused
-    leaves none.
+    Use it in a ``with`` block. Records are buffered until :meth:`open` is called, so a refused plan writes no log.
     """
 
     def __init__(self) -> None:
@@ -41,31 +40,31 @@ class RunLog:
         self._handler: logging.Handler = MemoryHandler(capacity=1 << 20, flushLevel=logging.CRITICAL + 1)
 
     def open(self, file: Path) -> None:
-        """Append what was collected to ``file``, and everything that follows."""
+        """Append the buffered records and all later ones to ``file``."""
         if not isinstance(self._handler, MemoryHandler):
             return
-        collected, self._handler = self._handler, logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
+        buffered, self._handler = self._handler, logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
         self._handler.setFormatter(MaskedFormatter("%(asctime)s %(levelname)s %(message)s"))
-        for record in collected.buffer:
+        for record in buffered.buffer:
             self._handler.handle(record)
-        self._log.removeHandler(collected)
+        self._log.removeHandler(buffered)
         self._log.addHandler(self._handler)
 
     def error(self, error: BaseException) -> None:
-        """Log a bug with its traceback, which Python prints."""
+        """Log the traceback of a bug. Python prints it."""
         self._log.error("%s", "".join(traceback.format_exception(error)).rstrip())
 
     def cause(self, error: BaseException) -> None:
-        """Log the traceback behind an error that was reported in one line: its reader may need it."""
+        """Log the traceback of the cause of an error that was reported in one line."""
         if error.__cause__ is not None:
             self._log.debug("%s", "".join(traceback.format_exception(error.__cause__)).rstrip())
 
     def __enter__(self) -> RunLog:
         self._state = logging.raiseExceptions, self._log.level, self._log.propagate, self._log.disabled
-        logging.raiseExceptions = False  # what needed a full disk reports it, not the log too
+        logging.raiseExceptions = False  # the run reports a full disk; the log does not
         self._log.setLevel(logging.DEBUG)
         self._log.propagate = False
-        self._log.disabled = False  # Hydra's logging settings disable the loggers that were there before
+        self._log.disabled = False  # Hydra's logging settings disable existing loggers
         self._log.addHandler(self._handler)
         warnings.showwarning = self._show_warning
         return self

@@ -1,22 +1,21 @@
-"""Runs a plan: takes results from the store where they are, makes the others, and tells observers."""
+"""Execution of a plan: reuse stored results, run the other stages, and call the lifecycle hooks."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from core.artifacts import Artifact, Diagnosis, Provenance
-from core.errors import HooklineError, PlanError, reason_of
+from core.errors import HooklineError, PlanError
 from core.execution.observers import Observers
-from core.execution.participants import parts_of_artifact
-from core.execution.run_directory import free_reserve, sweep, unfinished
-from core.files.paths import free_path, write_file
+from core.execution.result_folders import complete_folder, expose, make_in_place, make_visible
+from core.execution.used_plugins import parts_of_artifact
+from core.files.paths import free_path
 from core.files.regular_file import disk_errors
 from core.kinds.context import RunContext
 from core.kinds.lifecycle import Plan, Step
@@ -25,11 +24,11 @@ from core.planning.known import fitting_problems
 from core.planning.planner import settled
 from core.plugins.results import call_stage, check_result, failures_named
 from core.process.environment import RANKS
-from core.storage.incomplete import MARKER, IncompleteWork, interrupted, mark, same_work, unmark
-from core.storage.sidecar import read_sidecar, sidecar_path
-from core.storage.store import Store, complete
+from core.storage.incomplete import IncompleteWork, same_work
+from core.storage.store import Store
 
-_HEAD_START = 2.0
+HEAD_START_SECONDS = 2.0
+"""Seconds that a non-zero rank waits, so that the leader takes the lock of a result first."""
 
 
 def run_plan(
@@ -41,74 +40,89 @@ def run_plan(
     reuse: bool = True,
     resume: bool = False,
 ) -> list[Artifact]:
-    """Run every step and put what was asked for into the run's directory.
+    """Run every step and copy the results of the requested stages into the run's directory.
 
     Args:
         plan: A checked plan.
-        context: The run's context; each step gets it with a ``workdir`` of its own.
-        store: Where results are kept.
-        observers: Are told of every stage.
-        reuse: Take stored results; False makes everything anew.
+        context: Context of the run; each step gets a copy with its own ``workdir``.
+        store: The store of results.
+        observers: The lifecycle hooks.
+        reuse: Reuse stored results; False runs every stage.
         resume: Continue the incomplete results of incremental stages in the run's directory.
 
     Returns:
         The artifact of each step.
 
     Raises:
-        HooklineError: A stage could not do what was asked, the disk is full, or a diagnosis ends the run.
+        HooklineError: A stage failed, the disk is full, or a diagnosis ends the run.
         PlanError: An artifact does not fit the options of a later stage.
     """
     made: list[Artifact] = []
     for step in plan.steps:
-        observers.tell("before_stage", step=step)
-        start, kept = time.perf_counter(), list[Artifact]()
-        try:
-            with _failures_named(step, made, context), disk_errors():
-                artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
-                if step.asked and step.stage.stored:
-                    artifact = _expose(artifact, step.stage.name, context.run_dir, store)
-        except BaseException as error:
-            observers.tell("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
-            raise
+        artifact = _run_observed(step, made, context, store, observers, reuse=reuse, resume=resume)
         made.append(artifact)
-        for note in artifact.notes:  # also of what came from the store: it is as true as on the first day
-            context.warn(note)
-        if reused and step.stage.measures:
-            context.note(_measured_before(step, artifact))
-        seconds = time.perf_counter() - start
-        observers.tell("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
         if isinstance(artifact, Diagnosis) and artifact.problem:
-            raise HooklineError(artifact.problem, artifact.remedy)  # told after the report has come into place
+            raise HooklineError(artifact.problem, artifact.remedy)  # after the report has been copied
         if problems := list(fitting_problems(plan.steps, made, context)):
             raise PlanError(problems)
     return made
 
 
+def _run_observed(
+    step: Step,
+    made: list[Artifact],
+    context: RunContext,
+    store: Store,
+    observers: Observers,
+    *,
+    reuse: bool,
+    resume: bool,
+) -> Artifact:
+    """Run one step, call its lifecycle hooks, and print the notes of its artifact."""
+    observers.notify("before_stage", step=step)
+    start, kept = time.perf_counter(), list[Artifact]()
+    try:
+        with _failures_named(step, made, context), disk_errors():
+            artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
+            if step.requested and step.stage.stored:
+                artifact = expose(artifact, step.stage.name, context.run_dir, store)
+    except BaseException as error:
+        observers.notify("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
+        raise
+    for note in artifact.notes:  # notes of reused results still apply
+        context.warn(note)
+    if reused and step.stage.measures:
+        context.note(_measured_before(step, artifact))
+    seconds = time.perf_counter() - start
+    observers.notify("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
+    return artifact
+
+
 def _failures_named(step: Step, made: list[Artifact], context: RunContext) -> AbstractContextManager[None]:
-    """Name the outside plugin whose code fails in a step."""
+    """Add the name of an outside plugin to the errors of its code in a step."""
     name = step.stage.name
     author = context.registry.origin("stages", name)
     return failures_named(f"stage '{name}'", context, lambda: _used_parts(step, made), author)
 
 
 def _used_parts(step: Step, made: list[Artifact]) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of the parts that a step uses: those of its options, and of the models that it gets."""
+    """Yield kind and name of the parts that a step uses: those of its options and of its input models."""
     yield from step.parts
     for index in step.inputs.values():
         yield from parts_of_artifact(made[index])
 
 
 def _measured_before(step: Step, artifact: Artifact) -> str:
-    """One line about times that come from the store."""
+    """Return the note about times that come from the store."""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(artifact.path.stat().st_mtime))
     return f"{step.stage.name}: reused; times were measured by an earlier run, {when} (reuse=false measures again)"
 
 
 def make_steps(plan: Plan, context: RunContext, store: Store, *, reuse: bool = True) -> list[Artifact]:
-    """Make the artifact of each step in the store, without a directory of a run and without lifecycle hooks.
+    """Make the artifact of each step in the store, without a run's directory and without lifecycle hooks.
 
     Raises:
-        HooklineError: A stage could not do what was asked.
+        HooklineError: A stage failed.
     """
     made: list[Artifact] = []
     for step in plan.steps:
@@ -121,11 +135,11 @@ def make_steps(plan: Plan, context: RunContext, store: Store, *, reuse: bool = T
 
 
 def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
-    """Carry out the collective stages of a plan in a process of rank 1 or more.
+    """Run the collective stages of a plan in a non-zero rank.
 
-    It takes everything else from the store, to which the first process writes, and prints nothing.
+    Results of the other stages come from the store, to which the leader writes. Nothing is printed.
     """
-    time.sleep(_HEAD_START)  # so that the first process is the one that works, and this one waits for it
+    time.sleep(HEAD_START_SECONDS)
     last = max((index for index, step in enumerate(plan.steps) if step.stage.collective), default=-1)
     made: list[Artifact] = []
     for step in plan.steps[: last + 1]:
@@ -135,56 +149,66 @@ def follow_plan(plan: Plan, context: RunContext, store: Store) -> None:
 def _run_step(
     step: Step, made: list[Artifact], context: RunContext, store: Store, *, reuse: bool, resume: bool
 ) -> tuple[Artifact, bool]:
+    """Run one step or reuse its stored result.
+
+    Returns:
+        The artifact, and whether it was reused.
+    """
     inputs = {name: made[index] for name, index in step.inputs.items()}
     step = settled(step, inputs, context)
-    key = key_of(step, inputs, context)
-    stage = step.stage
+    stage, key = step.stage, key_of(step, inputs, context)
+    make = _maker(step, inputs, context, key)
+    if stage.collective and not RANKS.leader:
+        found = store.find(stage.name, key) if reuse else None
+        with tempfile.TemporaryDirectory() as folder:
+            return found or make(Path(folder)), False
+    resume = bool(getattr(step.config, "resume", resume))  # the stage's own option overrides the top-level one
     work = IncompleteWork(stage.name, key, options_of(step, inputs, context))
+    if not stage.stored:
+        if stage.incremental:
+            return make_in_place(make, step, work, context, resume=resume), False
+        return make_visible(make, free_path(context.run_dir, stage.name)), False
+
+    def waiting() -> None:
+        context.note(f"{stage.name}: another run is making the same result; waiting for it")
+
+    with store.lock(stage.name, key, waiting):
+        found = store.find(stage.name, key) if reuse else None
+        if found is not None:
+            if stage.incremental and (folder_of_killed_run := same_work(context.run_dir, work)):
+                complete_folder(folder_of_killed_run, found)
+            return _supplemented(step, found, inputs, replace(context, requested=step.requested), store), True
+        if stage.incremental:
+            return make_in_place(make, step, work, context, resume=resume, store=store), False
+        return store.write(stage.name, key, make), False
+
+
+def _maker(step: Step, inputs: Mapping[str, Artifact], context: RunContext, key: str) -> Callable[[Path], Artifact]:
+    """Return the function that runs a stage in a directory and returns its checked artifact."""
+    stage, origin = step.stage, context.registry.origin("stages", step.stage.name)
     provenance = Provenance(
         stage=stage.name,
-        distribution=str(context.registry.origin("stages", stage.name)),
+        distribution=str(origin),
         key=key,
         inputs={name: artifact.sha256 for name, artifact in inputs.items()},
     )
 
     def make(workdir: Path) -> Artifact:
-        left_out = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
-        place = replace(context, workdir=workdir, asked=step.asked)
-        arguments = {"config": step.config, "context": place, **inputs, **left_out}
+        omitted = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
+        own_context = replace(context, workdir=workdir, requested=step.requested)
+        arguments = {"config": step.config, "context": own_context, **inputs, **omitted}
         returned = call_stage(stage, arguments, step.parts, context.registry)
-        origin = context.registry.origin("stages", stage.name)
         written = workdir if RANKS.leader or not stage.collective else None
         artifact = check_result(stage, origin, returned, written, inputs.values())
         return replace(artifact, provenance=provenance, notes=_notes(artifact, inputs.values()))
 
-    if stage.collective and not RANKS.leader:
-        found = store.find(stage.name, key) if reuse else None
-        with tempfile.TemporaryDirectory() as folder:
-            return found or make(Path(folder)), False
-    resume = bool(getattr(step.config, "resume", resume))  # follows the top-level option until it is set itself
-    if not stage.stored:
-        if stage.incremental:
-            return _make_in_place(make, step, work, context, resume=resume), False
-        return _make_visible(make, free_path(context.run_dir, stage.name)), False
-
-    def waiting() -> None:
-        context.note(f"{stage.name}: another run is making the same; waiting for it")
-
-    with store.lock(stage.name, key, waiting):
-        found = store.find(stage.name, key) if reuse else None
-        if found is not None:
-            if stage.incremental and (left := same_work(context.run_dir, work)):
-                _settle(left, found)
-            return _supplemented(step, found, inputs, replace(context, asked=step.asked), store), True
-        if stage.incremental:
-            return _make_in_place(make, step, work, context, resume=resume, store=store), False
-        return store.write(stage.name, key, make), False
+    return make
 
 
 def _supplemented(
     step: Step, found: Artifact, inputs: Mapping[str, Artifact], context: RunContext, store: Store
 ) -> Artifact:
-    """Add to a stored result what it lacks of what the options ask for."""
+    """Add files to a stored result that the options request and that it does not have yet."""
     stage, provenance = step.stage, found.provenance
     add = stage.supplement(step.config, found, inputs, context) if stage.supplement and provenance else None
     if add is None or provenance is None:
@@ -198,132 +222,7 @@ def _supplemented(
     return store.write(stage.name, provenance.key, copy)
 
 
-def _make_visible(make: Callable[[Path], Artifact], target: Path) -> Artifact:
-    """Run ``make`` for a stage that is not stored; ``target`` is there when it has finished."""
-    with _comes_whole(target) as workdir:
-        artifact = complete(make(workdir))
-    if workdir not in artifact.path.parents:
-        return artifact
-    return replace(artifact, path=target / artifact.path.relative_to(workdir))
-
-
-def _make_in_place(
-    make: Callable[[Path], Artifact],
-    step: Step,
-    work: IncompleteWork,
-    context: RunContext,
-    *,
-    resume: bool,
-    store: Store | None = None,
-) -> Artifact:
-    """Run ``make`` for an incremental stage, in its visible directory; what it has written stays when it fails.
-
-    Args:
-        make: Runs the stage.
-        step, work: What is made.
-        context: For the run's directory.
-        resume: Continue in the directory of the interrupted stage, where the run's directory has one.
-        store: Takes a copy of the result; None for a stage that is not stored.
-    """
-    stage = step.stage
-    find = interrupted if store is None else same_work  # a stored stage may have its state in another directory
-    former = find(context.run_dir, work) if resume and stage.resumes(step.config) else None
-    folder = former or free_path(context.run_dir, stage.name)
-    if former is None:
-        folder.mkdir(parents=True)
-        mark(folder, work)
-    else:
-        sweep(folder, below=True)
-    try:
-        artifact = complete(make(folder))
-        if store is not None:
-            _settle(folder, _store_copy(artifact, folder, store, work))
-    except BaseException as error:
-        free_reserve(context.run_dir)
-        if all(item.name == MARKER for item in folder.iterdir()):
-            shutil.rmtree(folder, ignore_errors=True)
-        elif context.kept or former is None:
-            with suppress(OSError):  # it is marked already; what is missing is why
-                mark(folder, work, reason_of(error), _values(context.kept))
-        raise
-    unmark(folder)
-    return artifact
-
-
-def _store_copy(artifact: Artifact, folder: Path, store: Store, work: IncompleteWork) -> Artifact:
-    """Put a copy of what lies in ``folder`` into the store, without hidden files, which the stage resumes from."""
-
-    def copy(workdir: Path) -> Artifact:
-        for item in folder.iterdir():
-            if item.is_dir():
-                shutil.copytree(item, workdir / item.name, symlinks=True)
-            elif item.name != MARKER and not item.name.startswith("."):
-                shutil.copy2(item, workdir / item.name)
-        return replace(artifact, path=workdir / artifact.path.relative_to(folder))
-
-    return store.write(work.stage, work.key, copy)
-
-
-def _settle(folder: Path, stored: Artifact) -> None:
-    """Give a visible directory that holds the files of ``stored`` the form of a result: a sidecar, no state, no marker.
-
-    A run that was killed after the store had its copy leaves the directory without that form.
-    """
-    sidecar = read_sidecar(stored.path)
-    if sidecar is None or any(replace(sidecar, artifact=replace(stored, path=folder / stored.path.name)).damaged()):
-        return
-    write_file(sidecar_path(folder / stored.path.name), sidecar_path(stored.path).read_bytes())
-    for item in folder.glob(".*"):
-        if item.is_file():
-            item.unlink()
-    unmark(folder)
-
-
-def _values(kept: list[Artifact]) -> Mapping[str, float]:
-    values = getattr(kept[0], "values", None) if kept else None
-    return values if isinstance(values, Mapping) else {}
-
-
-@contextmanager
-def _comes_whole(target: Path) -> Iterator[Path]:
-    """A hidden directory next to ``target`` that takes its place when the block has finished."""
-    workdir = unfinished(target)
-    workdir.mkdir(parents=True)
-    try:
-        yield workdir
-        os.replace(workdir, target)
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)
-
-
-def _expose(artifact: Artifact, stage: str, run_dir: Path, store: Store) -> Artifact:
-    """Copy a stored artifact into the run's directory, where the user may do with it as they like.
-
-    A run that is repeated in its directory finds the copy there and makes no second one.
-    """
-    if store.root not in artifact.path.parents:
-        return artifact
-    former = run_dir / stage / artifact.path.name
-    if _is_copy(former, artifact):
-        return replace(artifact, path=former)
-    target = free_path(run_dir, stage)
-    with _comes_whole(target) as workdir:
-        shutil.copytree(artifact.path.parent, workdir, dirs_exist_ok=True)
-    return replace(artifact, path=target / artifact.path.name)
-
-
-def _is_copy(file: Path, artifact: Artifact) -> bool:
-    """Whether ``file`` and what lies with it are an unchanged copy of a stored artifact."""
-    try:
-        sidecar = read_sidecar(file)
-    except HooklineError:
-        return False
-    return (
-        sidecar is not None and replace(sidecar.artifact, path=artifact.path) == artifact and not any(sidecar.damaged())
-    )
-
-
 def _notes(artifact: Artifact, inputs: Iterable[Artifact]) -> tuple[str, ...]:
-    """Remarks travel on: what was remarked on an input holds for what was made from it."""
+    """Return the notes of an artifact, after those of its inputs, which apply to it too."""
     inherited = [note for given in inputs for note in given.notes]
     return tuple(dict.fromkeys([*inherited, *artifact.notes]))

@@ -1,4 +1,4 @@
-"""``status.json``: how far a run is, for other programs. It is replaced as a whole while the run goes."""
+"""``status.json``: the progress of a run, for other programs. The file is replaced atomically while the run works."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from core.reporting import Progress
 
 INTERVAL = 1.0
-"""Seconds between two writes of progress; a change of stage or state is written at once."""
+"""Minimum number of seconds between two writes of progress; a change of stage or state is written at once."""
 
 
 @dataclass
 class Advance:
-    """The piece of work that counted its steps last.
+    """Progress of the task that advanced last.
 
     Attributes:
-        title: What is done, e.g. ``epoch 3/100``.
-        done: Finished steps.
-        total: All steps; None where it is not known.
-        unit: Of the steps, e.g. ``images``.
-        rate: Steps per second since it began.
-        note: The newest remark, e.g. the losses.
+        title: Name of the task, e.g. ``epoch 3/100``.
+        done: Number of finished steps.
+        total: Number of all steps; None if it is unknown.
+        unit: Unit of the steps, e.g. ``images``.
+        rate: Steps per second since the start of the task.
+        note: The newest note, e.g. the losses.
     """
 
     title: str
@@ -52,18 +52,18 @@ class Status:
     """The content of status.json. Times are ISO 8601 in UTC.
 
     Attributes:
-        state: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``: its
-            process ``pid`` on ``host`` is gone.
-        pid: The process of the run.
-        host: Name of its machine.
-        started: When the run started.
-        updated: When the file was written.
-        stage: The stage that runs, or the last one that ran.
+        state: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``, and
+            no process ``pid`` exists on ``host``.
+        pid: Process id of the run.
+        host: Host name of its machine.
+        started: Time of the start of the run.
+        updated: Time of the last write of this file.
+        stage: The running stage, or the last one that ran.
         step: Its number in the plan, from 1.
         steps: Number of stages in the plan.
-        progress: The work that counted its steps last; null where nothing is counted.
-        figures: The newest figures by stage: of the last epoch while a training runs, the metrics of finished stages.
-        code: What ended the run, as in summary.json; empty while it runs and where it finished.
+        progress: The task that advanced last; null if the stage reports no progress.
+        figures: The newest figures by stage: those of the last epoch during a training, the metrics of finished stages.
+        code: What ended the run, as in summary.json; empty while it runs and if it finished.
         error: Why the run ended, one line.
     """
 
@@ -82,7 +82,7 @@ class Status:
 
 
 class StatusWriter:
-    """Writes the status of one run: a lifecycle plugin that also receives progress and figures.
+    """Lifecycle plugin that writes status.json and receives progress and figures.
 
     Args:
         run_dir: The run's directory.
@@ -101,13 +101,13 @@ class StatusWriter:
 
     @hookimpl
     def hookline_before_stage(self, step: Step) -> None:
-        """Name the stage that begins."""
+        """Write the name of the stage that starts."""
         self.status.stage, self.status.step, self.status.progress = step.stage.name, self.status.step + 1, None
         self._write()
 
     @hookimpl
     def hookline_after_stage(self, step: Step, artifact: Artifact) -> None:
-        """Keep the metrics of a stage that finished."""
+        """Record the metrics of a finished stage."""
         values = getattr(artifact, "values", None)
         if isinstance(values, Mapping):
             self.status.figures[step.stage.name] = values
@@ -115,40 +115,40 @@ class StatusWriter:
 
     @hookimpl
     def hookline_after_run(self, summary: Summary) -> None:
-        """Say how the run ended."""
+        """Write how the run ended."""
         self.status.state, self.status.code, self.status.error = summary.status, summary.code, summary.error
         if summary.status == "finished":
             self.status.progress = None
         self._write()
 
     def progress(self, title: str, total: int | None, unit: str) -> Progress:
-        """Begin a piece of work that counts its steps."""
-        return _Followed(Advance(title.strip(), total=total, unit=unit), self.show)
+        """Return the progress of a new task."""
+        return _TaskProgress(Advance(title.strip(), total=total, unit=unit), self.show)
 
     def show(self, advance: Advance) -> None:
-        """Write how far a piece of work is, unless progress was written a moment ago."""
+        """Record the progress of a task and write it, at most once per :data:`INTERVAL`."""
         self.status.progress = advance
-        self._write_seldom()
+        self._write_limited()
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Keep the newest figures of the stage that runs."""
+        """Record the newest figures of the running stage."""
         self.status.figures[self.status.stage] = values
-        self._write_seldom()
+        self._write_limited()
 
-    def _write_seldom(self) -> None:
+    def _write_limited(self) -> None:
         if time.monotonic() - self._written >= INTERVAL:
             self._write()
 
     def _write(self) -> None:
-        """Write the file. A full disk ends no run here: the run's own files report it."""
+        """Write the file. Ignore a full disk: the writes of the run's results report it."""
         self._written = time.monotonic()
         self.status.updated = _now()
         with suppress(OSError):
             write_file(self._file, (masked(json_text(asdict(self.status), 1)) + "\n").encode())
 
 
-class _Followed:
-    """Counts the steps of one piece of work."""
+class _TaskProgress:
+    """Counts the steps of one task."""
 
     def __init__(self, state: Advance, show: Callable[[Advance], None]) -> None:
         self._state, self._show = state, show

@@ -1,1 +1,1 @@
-"""Pinned downloads."""
+"""Downloads of files with a known SHA-256."""

@@ -1,7 +1,6 @@
-"""Small real inputs by name: a street video and two photos, for the demo and as default calibration data.
+"""Sample files by name: a street video and two photos, for the demo and as default calibration data.
 
-They belong to other projects; they are fetched into the cache when they are wanted and are no part
-of the package.
+They belong to other projects. They are downloaded into the cache on first use and are not part of the package.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ ASSETS: Mapping[str, Release] = MappingProxyType(
 
 
 def asset_path(name: str, cache_dir: Path) -> Path:
-    """Where the asset lies, or will lie.
+    """Return the path of an asset in the cache, downloaded or not.
 
     Raises:
-        HooklineError: No such asset.
+        HooklineError: The asset does not exist.
     """
     release = _release(name)
     suffix = PurePosixPath(release.wheel[1]).suffix if release.wheel else PurePosixPath(release.url).suffix
@@ -59,10 +58,10 @@ def asset_path(name: str, cache_dir: Path) -> Path:
 
 
 def asset(name: str, cache_dir: Path, reporter: Reporter) -> Path:
-    """The asset in the cache, fetched where it is not there yet.
+    """Return the path of an asset in the cache; download it if it is missing.
 
     Raises:
-        HooklineError: No such asset, or it cannot be fetched; says where to put it by hand.
+        HooklineError: The asset does not exist or cannot be downloaded; the hint names the path for a manual download.
     """
     return fetch(name, _release(name), asset_path(name, cache_dir), reporter).path
 

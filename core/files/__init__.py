@@ -1,1 +1,1 @@
-"""Files of users and of runs: paths, regular files, YAML, ONNX."""
+"""Files of users and of runs: paths, regular files, YAML, ONNX, and quoting for shells."""

@@ -1,7 +1,7 @@
-"""Reads ONNX files of users: whole, in bounded time and memory, and without the other files that they may name.
+"""Reading of ONNX files in bounded time and memory; external data is refused.
 
-A small file can describe unlimited work: tensors that claim more than the file holds, functions that call one another,
-loops, shapes of any size. All of it is refused here, before ONNX Runtime, GraphSurgeon or NumPy read the graph.
+A small file can describe unlimited work: tensors that are larger than the file, functions that call each other, loops,
+shapes of any size. They are refused here, before ONNX Runtime, GraphSurgeon or NumPy read the graph.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_BYTES = (1 << 31) - 1
-"""Bytes of a file: what protobuf reads."""
+"""Maximum number of bytes of a file, the limit of protobuf."""
 MAX_NODES = 50_000
-"""Nodes of a graph, its subgraphs and its functions, counted as often as they are used; detectors have about 1,000."""
+"""Maximum number of nodes; those of a function count at each call. Detectors have about 1,000."""
 MAX_NESTING = 8
-"""Functions that call functions; the decode of hookline is 1 deep."""
+"""Maximum depth of nested functions and subgraphs; the decode function of hookline has depth 1."""
 MAX_ELEMENTS = 1 << 31
-"""Elements of a tensor whose shape is known before the run: 8 GiB of float32."""
+"""Maximum number of elements of a tensor with a known shape: 8 GiB of float32."""
 REPEATING = frozenset({"Loop", "Scan", "SequenceMap"})
-"""Operators that may run for ever. No export of a detector here has one."""
-SMALL = 1024
-"""Bytes of an initializer that can be a shape."""
+"""Operators that may run forever; exported detectors do not contain them."""
+MAX_SHAPE_BYTES = 1024
+"""Maximum number of bytes of an initializer that can be a shape."""
 PACKED = ("INT4", "INT2", "FLOAT4E2M1")
-"""Ends of the names of types of which several elements lie in one byte."""
+"""Suffixes of the names of data types with several elements per byte."""
 _HINT = "export it again"
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file within the limits of SECURITY.md; the nodes are in an order in which they can be computed.
+    """Read an ONNX file within the limits of SECURITY.md, with its nodes in topological order.
 
     Args:
         path: The file.
 
     Raises:
-        HooklineError: The file is missing, truncated, not an ONNX model, names other files, or exceeds a limit.
+        HooklineError: The file is missing, truncated, not an ONNX model, has external data, or exceeds a limit.
     """
     model = _parse(path)
     try:
         _check_tensors(model)
         _check_nodes(model)
-        if stuck := sort_nodes(model.graph):
-            raise _GraphError(f"cannot be computed: node '{stuck.name}' ({stuck.op_type}) needs its own result")
+        if cycle := sort_nodes(model.graph):
+            raise _GraphError(f"has a cycle: node '{cycle.name}' ({cycle.op_type}) depends on its own output")
         _check_shapes(model)
     except _GraphError as error:
         raise HooklineError(f"'{path}' {error}", error.hint) from error
@@ -58,10 +58,10 @@ def read_onnx(path: Path) -> onnx.ModelProto:
 
 
 def check_onnx(model: onnx.ModelProto, path: Path) -> None:
-    """Refuse a graph that is not valid by the ONNX standard.
+    """Refuse a graph that is invalid by the ONNX standard.
 
     Raises:
-        HooklineError: Repeats what the checker of ONNX says.
+        HooklineError: The ONNX checker refuses the graph; the message contains its reason.
     """
     from onnx import checker
 
@@ -72,27 +72,27 @@ def check_onnx(model: onnx.ModelProto, path: Path) -> None:
 
 
 def infer_shapes(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """Return the model with the types and shapes of its inner tensors, as far as they follow from the graph.
+    """Return the model with the inferred types and shapes of its inner tensors.
 
     Raises:
-        HooklineError: The graph contradicts itself.
+        HooklineError: Shapes or types in the graph contradict each other.
     """
     from onnx import shape_inference
 
     try:
         return shape_inference.infer_shapes(model)
     except shape_inference.InferenceError as error:
-        raise HooklineError(f"'{path}' contradicts itself ({one_line(str(error))})", _HINT) from error
+        raise HooklineError(f"'{path}' has contradictory shapes or types ({one_line(str(error))})", _HINT) from error
 
 
 def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """Return the inputs that a caller gives; before IR version 4, weights are listed as inputs too."""
+    """Return the inputs without the weights, which IR versions before 4 list as inputs too."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [item for item in model.graph.input if item.name not in weights]
 
 
 class _GraphError(Exception):
-    """What is wrong with a graph; the text continues a sentence that begins with the file."""
+    """An invalid graph; the text continues a sentence that begins with the file."""
 
     def __init__(self, text: str, hint: str = _HINT) -> None:
         super().__init__(text)
@@ -108,24 +108,24 @@ def _parse(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise HooklineError(f"cannot read '{path}' ({error.strerror})", "give an ONNX file of a detector") from error
     except DecodeError as error:
-        raise HooklineError(f"'{path}' is damaged or no ONNX model", _HINT) from error
+        raise HooklineError(f"'{path}' is damaged or not an ONNX model", _HINT) from error
     if not model.graph.output:
-        raise HooklineError(f"'{path}' is damaged or no ONNX model (it has no outputs)", _HINT)
+        raise HooklineError(f"'{path}' is damaged or not an ONNX model (it has no outputs)", _HINT)
     return model
 
 
 def _check_tensors(model: onnx.ModelProto) -> None:
-    """Refuse weights that lie in other files, and those that claim more than the file holds."""
+    """Refuse external data, and tensors with more elements than data."""
     for tensor in all_tensors(model):
         if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
-            raise _GraphError("keeps its weights in other files", "save it as one file")
+            raise _GraphError("has weights in other files", "save it as one file, without external data")
         if not _holds_its_elements(tensor):
             sides = shown(list(tensor.dims[:8]))
             raise _GraphError(f"is damaged: tensor '{tensor.name}' of shape {sides} has too little or too much data")
 
 
 def _holds_its_elements(tensor: onnx.TensorProto) -> bool:
-    """Return whether the data are as many as the shape says, for types that take whole bytes."""
+    """Return whether the size of the data matches the shape; for packed types, whether it can."""
     from onnx import helper
 
     elements = _elements(tensor.dims)
@@ -145,7 +145,7 @@ def _holds_its_elements(tensor: onnx.TensorProto) -> bool:
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Yield the initializers and the constants of a model, those of its subgraphs and functions too."""
+    """Yield the initializers and constants of a model, including those of subgraphs and functions."""
     graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
     while graphs or nodes:
         if graphs:
@@ -166,12 +166,12 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def _elements(dims: Sequence[int]) -> int | None:
-    """Return the number of elements of a shape, None where a side is negative."""
+    """Return the number of elements of a shape; None if a dimension is negative."""
     return None if any(side < 0 for side in dims) else math.prod(dims)
 
 
 def _check_nodes(model: onnx.ModelProto) -> None:
-    """Count the nodes as if every function were written out where it is called."""
+    """Refuse a graph with too many nodes, with functions inlined at each call."""
     functions = {(function.domain, function.name): function for function in model.functions}
     sizes: dict[tuple[str, str], int] = {}
     total = _size(model.graph.node, functions, sizes, 0)
@@ -195,9 +195,7 @@ def _size(
         if name in functions and name not in sizes:
             sizes[name] = _size(functions[name].node, functions, sizes, depth + 1)
         if name not in functions and node.op_type in REPEATING:
-            raise _GraphError(
-                f"has the operator {node.op_type}, which may repeat without end", "give an export of a detector"
-            )
+            raise _GraphError(f"has the operator {node.op_type}, which may run forever", "give an export of a detector")
         total += sizes.get(name, 1)
         for graph in subgraphs(node):
             total += _size(graph.node, functions, sizes, depth + 1)
@@ -205,7 +203,7 @@ def _size(
 
 
 def _check_shapes(model: onnx.ModelProto) -> None:
-    """Refuse a tensor that is known to be too large before anything is computed."""
+    """Refuse a tensor with a known shape that is too large."""
     for value in _inferred(model):
         dims = value.type.tensor_type.shape.dim
         elements = _elements([dim.dim_value if dim.HasField("dim_value") else 1 for dim in dims])
@@ -218,7 +216,7 @@ def _check_shapes(model: onnx.ModelProto) -> None:
 
 
 def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """Return all tensors of the graph with what ONNX knows of their shapes."""
+    """Return all tensors of the graph with their inferred shapes."""
     from onnx import shape_inference
 
     graph = model.graph
@@ -228,7 +226,7 @@ def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy in which large weights are inputs: shapes do not depend on their values."""
+    """Return a copy with large weights as inputs, because shapes do not depend on their values."""
     from onnx import helper
 
     copy = type(model)(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
@@ -237,7 +235,7 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         getattr(copy.graph, field).extend(getattr(model.graph, field))
     given = {value.name for value in model.graph.input}
     for tensor in model.graph.initializer:
-        if tensor.ByteSize() < SMALL:
+        if tensor.ByteSize() < MAX_SHAPE_BYTES:
             copy.graph.initializer.append(tensor)
         elif tensor.name not in given:
             copy.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))

@@ -1,4 +1,4 @@
-"""The order of the nodes of an ONNX graph. Some exporters write nodes before those whose results they take."""
+"""Topological order of the nodes of an ONNX graph, which some exporters do not write."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def sort_nodes(graph: GraphProto) -> NodeProto | None:
-    """Put each node after those whose results it takes, otherwise in the order of the file.
+    """Sort the nodes topologically, otherwise in the order of the file.
 
     Returns:
-        A node that needs its own result, and nothing is changed; None where there is none.
+        None, or a node of a cycle; then the graph is unchanged.
     """
     nodes = list(graph.node)
     makers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    needed = [{makers[name] for name in _taken(node) if name in makers} for node in nodes]
+    needed = [{makers[name] for name in _inputs(node) if name in makers} for node in nodes]
     if all(not before or max(before) < index for index, before in enumerate(needed)):
         return None
     order = _order(needed)
@@ -40,26 +40,26 @@ def sort_nodes(graph: GraphProto) -> NodeProto | None:
 
 
 def _order(needed: list[set[int]]) -> list[int]:
-    """Return the indices in an order in which they can be computed, without those of a cycle and what follows it."""
+    """Return the indices in topological order, without those of a cycle and its successors."""
     followers: dict[int, list[int]] = {}
     for index, before in enumerate(needed):
         for other in before:
             followers.setdefault(other, []).append(index)
-    left = [len(before) for before in needed]
-    ready, order = deque(index for index, count in enumerate(left) if not count), []
+    missing = [len(before) for before in needed]
+    ready, order = deque(index for index, count in enumerate(missing) if not count), []
     while ready:
         index = ready.popleft()
         order.append(index)
         for follower in followers.get(index, ()):
-            left[follower] -= 1
-            if not left[follower]:
+            missing[follower] -= 1
+            if not missing[follower]:
                 ready.append(follower)
     return order
 
 
-def _taken(node: NodeProto) -> Iterator[str]:
-    """Yield the names of the tensors that a node takes, and its subgraphs from outside."""
+def _inputs(node: NodeProto) -> Iterator[str]:
+    """Yield the names of the input tensors of a node and of the nodes in its subgraphs."""
     yield from node.input
     for graph in subgraphs(node):
         for inner in graph.node:
-            yield from _taken(inner)
+            yield from _inputs(inner)

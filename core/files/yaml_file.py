@@ -1,9 +1,9 @@
-"""YAML files of users: read with bounds, and with the line of every key for messages.
+"""Reading of YAML files within limits, with the line numbers of keys for messages.
 
-Values are built from PyYAML's events and not by its loader: that recurses as deep as the file nests, and its scalars
-raise any error. A file is refused, with line and column, when it has more bytes, nodes or levels than the limits below;
-what an alias stands for counts each time it is used. Text, numbers, true, false, null, lists and mappings are all that
-there is: a date is text as it is written, and no tag makes an object.
+Values are built from PyYAML's events, because its loader recurses as deep as the file is nested, and its scalars raise
+arbitrary errors. A file that exceeds a limit on bytes, nodes or levels is refused with line and column; the nodes of an
+alias count at each use. Values are text, numbers, true, false, null, lists and mappings: a date is text, and tags do
+not construct objects.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 32
 MAX_NODES = 250_000
-LOCATED = 2
-"""Levels whose keys and items have a line."""
+LOCATED_LEVELS = 2
+"""Number of levels with line numbers of keys and items."""
 Value: TypeAlias = Scalar | list["Value"] | dict[Scalar, "Value"]
-"""What a YAML file can hold."""
+"""A value in a YAML file."""
 ValueT = TypeVar("ValueT")
 
 
@@ -44,12 +44,12 @@ _NO_KEY: Final = _NoKey.no_key
 
 @dataclass(frozen=True)
 class YamlFile(Generic[ValueT]):
-    """What a YAML file holds.
+    """The content of a YAML file.
 
     Attributes:
         path: The file.
         content: Its value.
-        lines: Line of each key or item, from 1, by the keys that lead to it: ``("names", 3)``.
+        lines: Line number from 1 of each key or item by its path of keys, e.g. ``("names", 3)``.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class YamlFile(Generic[ValueT]):
     lines: Mapping[tuple[Scalar, ...], int]
 
     def place(self, *keys: Scalar) -> str:
-        """Return the file and the line of a key, for messages."""
+        """Return the file and the line number of a key, for messages."""
         line = next((self.lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
         return f"'{self.path}'" + (f" (line {line})" if line else "")
 
@@ -66,8 +66,8 @@ def read_yaml(path: Path) -> YamlFile[Value]:
     """Read a YAML file.
 
     Raises:
-        OSError: It is missing, may not be read, is not a regular file or has too many bytes.
-        HooklineError: It is not valid YAML or exceeds a limit; says at which line and column.
+        OSError: The file is missing, unreadable, not a regular file, or too large.
+        HooklineError: It is not valid YAML or exceeds a limit; the message has line and column.
     """
     import yaml
 
@@ -75,7 +75,7 @@ def read_yaml(path: Path) -> YamlFile[Value]:
         text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HooklineError(
-            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "give a YAML file, saved as UTF-8"
+            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "save it as UTF-8"
         ) from error
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     builder = _Builder(path)
@@ -91,7 +91,7 @@ def read_yaml(path: Path) -> YamlFile[Value]:
 
 @dataclass
 class _OpenList:
-    """A list whose end has not come yet."""
+    """A list before its end event."""
 
     anchor: str | None
     begun: int
@@ -100,7 +100,7 @@ class _OpenList:
 
 @dataclass
 class _OpenMapping:
-    """A mapping whose end has not come yet."""
+    """A mapping before its end event."""
 
     anchor: str | None
     begun: int
@@ -110,7 +110,7 @@ class _OpenMapping:
 
 
 class _Builder:
-    """Takes events and builds the value."""
+    """Builds the value from events."""
 
     def __init__(self, path: Path) -> None:
         self.content: Value = None
@@ -122,16 +122,16 @@ class _Builder:
         self._scalars = Scalars()
 
     def take(self, event: Event) -> None:
-        """Take the next event."""
+        """Process the next event."""
         import yaml
 
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                self.refuse("a second document begins", event.start_mark)
+                self.refuse("it has more than one document", event.start_mark)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                self.refuse(f"the alias {shown(event.anchor)} stands for nothing that is complete", event.start_mark)
+                self.refuse(f"the alias {shown(event.anchor)} has no complete anchor", event.start_mark)
             known, nodes = self._anchors[event.anchor]
             self._count(nodes, event.start_mark)
             self._put(known, event.start_mark)
@@ -150,9 +150,9 @@ class _Builder:
             self._end(event)
 
     def refuse(self, problem: str, mark: Mark) -> NoReturn:
-        """Raise the error for what is wrong at a place of the file."""
+        """Raise the error for a problem at a mark in the file."""
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", "correct it there")
+        raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", "correct the file")
 
     def _begin(self, event: CollectionStartEvent) -> None:
         import yaml
@@ -162,7 +162,7 @@ class _Builder:
             self.refuse(f"the tag {shown(event.tag)} is not supported", event.start_mark)
         self._count(1, event.start_mark)
         if len(self._open) >= MAX_DEPTH:
-            self.refuse(f"it nests deeper than {MAX_DEPTH} levels", event.start_mark)
+            self.refuse(f"it is nested deeper than {MAX_DEPTH} levels", event.start_mark)
         if self._open and isinstance(into := self._open[-1], _OpenMapping) and into.key is _NO_KEY:
             self.refuse("a key is a list or a mapping", event.start_mark)
         kind = _OpenMapping if mapping else _OpenList
@@ -180,7 +180,7 @@ class _Builder:
         self._put(closed.value, event.start_mark)
 
     def _put(self, value: Value | Merge, mark: Mark) -> None:
-        """Add a complete value to what is open."""
+        """Add a complete value to the innermost open list or mapping."""
         if not self._open:
             self.content = _text(value)
             return
@@ -204,11 +204,11 @@ class _Builder:
             self.refuse(f"the key {shown(key)} occurs twice", mark)
         into.key = key
         if key is not MERGE:
-            into.value[key] = None  # so that a second one is found, also while the value is being built
+            into.value[key] = None  # finds a repeated key even inside its own value
             self._note_line(mark, key)
 
     def _bases(self, value: Value | Merge, mark: Mark) -> list[dict[Scalar, Value]]:
-        """The mappings that ``<<`` names."""
+        """Return the mappings of the key ``<<``."""
         given = value if isinstance(value, list) else [value]
         bases = [base for base in given if isinstance(base, dict)]
         if len(bases) < len(given):
@@ -216,24 +216,24 @@ class _Builder:
         return bases
 
     def _note_line(self, mark: Mark, *last: Scalar) -> None:
-        """Note the line of a key or item near the root."""
+        """Record the line number of a key or item in the first levels."""
         keys = (*map(_key_now, self._open[:-1]), *last)
-        if mark and 0 < len(keys) <= LOCATED:
+        if mark and 0 < len(keys) <= LOCATED_LEVELS:
             self.lines.setdefault(keys, mark.line + 1)
 
     def _count(self, nodes: int, mark: Mark) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            self.refuse(f"it has more than {MAX_NODES:,} values, where those of aliases count each time", mark)
+            self.refuse(f"it has more than {MAX_NODES:,} values; those of an alias count at each use", mark)
 
 
 def _key_now(outer: _OpenList | _OpenMapping) -> Scalar:
-    """Return the key or the number of the item that is being built."""
+    """Return the key or the index of the value that is being built."""
     if isinstance(outer, _OpenList):
         return len(outer.value)
     return "<<" if isinstance(outer.key, Merge | _NoKey) else outer.key
 
 
 def _text(value: Value | Merge) -> Value:
-    """``<<`` is text wherever it is not a key."""
+    """Return ``<<`` as text, which it is outside of keys."""
     return "<<" if value is MERGE else value

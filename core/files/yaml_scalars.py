@@ -1,4 +1,4 @@
-"""The scalars of a YAML file: text, numbers, true, false and null, by the rules of YAML 1.1 as PyYAML has them."""
+"""The scalars of a YAML file: text, numbers, true, false and null, by PyYAML's rules of YAML 1.1."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from yaml import ScalarEvent, ScalarNode
 
 MAX_TEXT = 1 << 16
-"""Characters of one text."""
+"""Maximum number of characters of a string."""
 MAX_NUMBER = 100
-"""Characters of one number."""
+"""Maximum number of characters of a number."""
 TAG = "tag:yaml.org,2002:"
 KINDS = ("str", "null", "bool", "int", "float")
 Scalar: TypeAlias = str | int | float | None
-"""The value of a scalar; a key of a mapping is one too."""
+"""The value of a scalar or a key."""
 
 
 class Merge(Enum):
@@ -32,11 +32,11 @@ MERGE: Final = Merge.merge
 
 
 class ScalarError(ValueError):
-    """A scalar that is too long or not of the type that its tag says."""
+    """A scalar that is too long or does not match its tag."""
 
 
 class Scalars:
-    """Converts scalars."""
+    """Converts scalar events to values."""
 
     def __init__(self) -> None:
         from yaml.constructor import SafeConstructor
@@ -48,14 +48,14 @@ class Scalars:
     def value(self, event: ScalarEvent) -> Scalar | Merge:
         """Return the value of a ``yaml.ScalarEvent``.
 
-        A date, and what else has no type here, is text as it is written.
+        Values of other types, dates for example, are text.
 
         Raises:
-            ScalarError: It is too long, its tag is not supported, or it does not fit its tag.
+            ScalarError: It is too long, its tag is not supported, or it does not match its tag.
         """
         text: str = event.value
         if len(text) > MAX_TEXT:
-            raise ScalarError(f"a text has more than {MAX_TEXT:,} characters")
+            raise ScalarError(f"a string has more than {MAX_TEXT:,} characters")
         kind = self._kind(text, event.tag, plain=event.implicit[0])
         if kind == "null":
             return None
@@ -90,5 +90,5 @@ class Scalars:
             if kind == "int":
                 return self._constructor.construct_yaml_int(node)
             return self._constructor.construct_yaml_float(node)
-        except ValueError as error:  # 0b_ has the form of a number and no digit
+        except ValueError as error:  # 0b_ matches the pattern of a number but has no digits
             raise ScalarError(f"{shown(text)} is not a number") from error

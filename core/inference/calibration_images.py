@@ -60,7 +60,7 @@ def choose_source(
     if options.source:
         return list_source(options.source), ()
     if dataset is not None:
-        images = [sample.picture for sample in load_split(dataset, options.split)]
+        images = [sample.image for sample in load_split(dataset, options.split)]
         return image_source(images, f"split '{options.split}' of the data set"), ()
     note = f"calibrated on the default street video, because no images were given; {ADVICE}"
     context.note("calibrate: no images were given; using the default street video")

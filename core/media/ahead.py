@@ -1,4 +1,4 @@
-"""Work done ahead in threads, handed over in order."""
+"""Prefetch items in a thread, in order."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Ahead(Generic[ItemT]):
 
 
 def left() -> bool:
-    """Return whether this thread works ahead of a block that has been left; what waits for items must then give up."""
+    """Return whether this thread prefetches for a block that has been left; code that waits must then stop."""
     stopped: threading.Event | None = getattr(_here, "stopped", None)
     return stopped is not None and stopped.is_set()
 
@@ -75,8 +75,8 @@ def left() -> bool:
 def ahead(items: Iterable[ItemT], depth: int = 4) -> Iterator[Iterator[ItemT]]:
     """Iterate over ``items`` in a thread that is up to ``depth`` items ahead of the block.
 
-    The order is kept; an exception in ``items`` is raised where the item would have come; leaving
-    the block, also by an exception, ends the thread::
+    The order is kept. An exception in ``items`` is raised in place of the item. Leaving the block, also by an
+    exception, ends the thread::
 
         with ahead(read_frames(source, tolerance)) as frames:
             for frame in frames: ...
@@ -116,9 +116,10 @@ POLL_SECONDS = 0.1
 
 
 class Ending:
-    """Says that a thread has ended its work.
+    """Signals that a thread has finished; waiting for it can be interrupted and repeated.
 
-    ``Thread.join`` that is interrupted takes the thread for ended from then on; an Event can be left half-waited for.
+    After an interrupted ``Thread.join`` Python regards the thread as ended, and an interrupted ``Event.wait`` can leave
+    its lock in an undefined state.
     """
 
     def __init__(self) -> None:
@@ -126,7 +127,7 @@ class Ending:
         self._signal: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def set(self) -> None:
-        """The work is ended."""
+        """Signal the end."""
         self._ended = True
         self._signal.put(None)
 
@@ -141,7 +142,7 @@ class Ending:
 
 
 class Handover(Generic[ItemT]):
-    """Items from one thread to another, in order, ``depth`` of them waiting at most."""
+    """A queue between two threads that holds up to ``depth`` items."""
 
     def __init__(self, depth: int) -> None:
         self._items: queue.SimpleQueue[ItemT] = queue.SimpleQueue()
@@ -150,7 +151,7 @@ class Handover(Generic[ItemT]):
             self._free.put(None)
 
     def put(self, item: ItemT, timeout: float | None = None) -> bool:
-        """Hand over an item; wait while there is no free place. Return False after ``timeout`` seconds."""
+        """Add an item, waiting while the queue is full. Return False after ``timeout`` seconds."""
         try:
             self._free.get(timeout=timeout)
         except queue.Empty:
@@ -159,11 +160,11 @@ class Handover(Generic[ItemT]):
         return True
 
     def put_last(self, item: ItemT) -> None:
-        """Hand over an item at once, whether there is a free place or not."""
+        """Add an item at once, even if the queue is full."""
         self._items.put(item)
 
     def get(self) -> ItemT:
-        """Wait for the next item."""
+        """Wait for the next item and return it."""
         item = self._items.get()
         self._free.put(None)
         return item

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import AnyModel, Artifact
 from core.kinds.family_options import keyed_with_families
+from core.model_facts import DECODED
 from core.options.fields import unversioned_parts
-from core.planning.opening import measuring_facts
+from core.planning.opening import opener
 from core.plugins.code import author, part_facts
+from core.process.resources import machine
 from core.process.versions import installed
 from core.storage.serial import Json, digest
 from core.storage.store import identity
@@ -70,3 +72,19 @@ def _options(step: Step, families: Sequence[str], context: RunContext) -> dict[s
 
 def _families(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> Sequence[str]:
     return tuple(step.stage.families(step.config, inputs, context)) if step.stage.families else ()
+
+
+def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object]:
+    """Return what speed and boxes of an opened model depend on besides the model.
+
+    Machine and device, the runtime that opens it (who ships it, its code, packages and options), and the family that
+    finds boxes in its outputs. A stage that stores measurements needs them in its key (``Stage.measures``).
+    """
+    facts: dict[str, object] = {"host": machine(), "device": context.device}
+    family = model.facts.family
+    if getattr(model, "layout", None) != DECODED and family in context.registry.parts("models"):
+        facts["family"] = author(context.registry.origin("models", family), context.cache_dir)
+    if name := opener(type(model), getattr(model, "runtime", ""), context):
+        facts |= {"runtime": name, "machine": context.runtime(name).machine(context.device)}
+        facts |= part_facts("runtimes", name, context, measured=True)
+    return facts

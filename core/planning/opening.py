@@ -1,26 +1,20 @@
-"""One way to open whatever can be asked for boxes: for predict, evaluate and compare; and who opens what."""
+"""Which artifact of a chain a stage opens, which runtime opens it, and why that one cannot on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from core.artifacts import AnyModel, Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, QuantizedModel
 from core.errors import HooklineError, UnavailableError
-from core.kinds.context import RunContext
 from core.kinds.lookup import HOST
 from core.kinds.runtime import Runtime
-from core.kinds.session import CheckingSession, ReportingSession, Session
-from core.kinds.table import KINDS
-from core.model_facts import DECODED
-from core.options.sizes import fitted_size, size_to_use
-from core.planning.checked_session import Statements, check_statements, checked
 from core.planning.devices import device_problems, family_problems
 from core.planning.resolve import check_usable, runtime_with
-from core.plugins.code import author, part_facts
-from core.process.resources import machine
-from core.storage.sidecar import verify_file
+
+if TYPE_CHECKING:
+    from core.kinds.context import RunContext
 
 
 class ModelForm(str, Enum):
@@ -49,11 +43,11 @@ ARTIFACTS: dict[ModelForm, type[AnyModel]] = {
 
 
 def opener(kind: type[Artifact], engine: str, context: RunContext) -> str:
-    """Return the runtime with which :func:`open_model` opens an artifact, or :data:`core.kinds.lookup.HOST`.
+    """Return the runtime that opens an artifact, or :data:`core.kinds.lookup.HOST` if its model family opens it.
 
     Args:
-        kind: Its type.
-        engine: The runtime that engines are of.
+        kind: Type of the artifact.
+        engine: The runtime that built it, for an engine.
         context: For the runtimes and ``backend``.
 
     Raises:
@@ -89,78 +83,6 @@ def opening_problems(kind: type[Artifact], engine: str, context: RunContext, wha
         yield from device_problems("runtimes", runtime, context, f"{name}, which opens {what}," if what else "")
 
 
-def open_model(
-    model: AnyModel,
-    context: RunContext,
-    *,
-    imgsz: int | Sequence[int] | None = None,
-    layout: str | None = None,
-) -> Session:
-    """Open a model; use the session in a ``with`` block.
-
-    An engine is opened by the runtime that built it, an ONNX file of any kind by a runtime that opens them
-    (``Runtime.opens_onnx``), a checkpoint by its model family. An engine whose runtime is missing, cannot be used, or
-    does not work on the device of the run is refused before the runtime is loaded.
-
-    Args:
-        model: The artifact.
-        context: Gives parts and the device.
-        imgsz: Input size of a checkpoint, or of a model whose height and width are dynamic. None: the size of the
-            model; 640 for a checkpoint.
-        layout: Of a checkpoint, None for the first one of its family; the other models have theirs.
-
-    Raises:
-        HooklineError: The model does not fit this machine or the device, its runtime cannot be used, or it does not
-            take ``imgsz``.
-    """
-    if isinstance(model, Checkpoint):
-        return _open_checkpoint(model, context, imgsz, layout)
-    name = opener(type(model), getattr(model, "runtime", ""), context)
-    if isinstance(model, Engine):
-        for problem in opening_problems(Engine, name, context, f"'{model.path.name}'"):
-            raise problem
-    else:
-        verify_file(model)
-    fitted = fitted_size(model, imgsz)
-    session = context.runtime(name).open(fitted, device=context.device)
-    threshold = getattr(model, "score_threshold", 0.0)
-    wanted = Statements(fitted.facts, fitted.contract, fitted.layout, threshold)
-    return _checked(session, wanted, model, ("runtimes", name), context)
-
-
-def missed_boxes(session: Session, conf: float, name: str = "the model", remedy: str = "set") -> str:
-    """Return a warning that the graph drops boxes which ``conf`` asks for; empty where it drops none of them.
-
-    Args:
-        session: The opened model.
-        conf: Minimum score of a box, 0..1.
-        name: What the warning calls the model.
-        remedy: What to do with the option that the warning names.
-    """
-    if session.score_threshold <= conf:
-        return ""
-    return (
-        f"{name} itself drops boxes below its score threshold {session.score_threshold:g}, so that some with a "
-        f"score above conf={conf:g} are missed; to find all, {remedy} graft.score_threshold={conf:g}"
-    )
-
-
-def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object]:
-    """Return what speed and boxes of an opened model depend on besides the model.
-
-    Machine and device, the runtime that opens it (who ships it, its code, packages and options), and the family that
-    finds boxes in its outputs. A stage that stores measurements needs them in its key (``Stage.measures``).
-    """
-    facts: dict[str, object] = {"host": machine(), "device": context.device}
-    family = model.facts.family
-    if getattr(model, "layout", None) != DECODED and family in context.registry.parts("models"):
-        facts["family"] = author(context.registry.origin("models", family), context.cache_dir)
-    if name := opener(type(model), getattr(model, "runtime", ""), context):
-        facts |= {"runtime": name, "machine": context.runtime(name).machine(context.device)}
-        facts |= part_facts("runtimes", name, context, measured=True)
-    return facts
-
-
 def _check_builder(runtime: str, what: str, context: RunContext) -> None:
     """Refuse an engine whose runtime no plugin registered or that cannot be used here.
 
@@ -170,53 +92,3 @@ def _check_builder(runtime: str, what: str, context: RunContext) -> None:
     if runtime not in context.registry.all(Runtime):
         raise context.registry.builder_not_found(runtime, what)
     check_usable("runtimes", runtime, context)
-
-
-def _open_checkpoint(
-    model: Checkpoint, context: RunContext, imgsz: int | Sequence[int] | None, layout: str | None
-) -> Session:
-    verify_file(model)
-    height, width = size_to_use(imgsz, model.facts.max_stride)
-    family = context.family(model.facts.family)
-    contract = family.preprocessing.contract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
-    layout = layout or family.layouts[0]
-    session = context.model(family.name).open(model, contract, layout=layout, device=context.device)
-    return _checked(session, Statements(model.facts, contract, layout), model, ("models", family.name), context)
-
-
-def _checked(
-    session: Session, wanted: Statements, model: AnyModel, part: tuple[str, str], context: RunContext
-) -> Session:
-    """Compare what a session states with its model, print what it says of where it computes, and return it.
-
-    Args:
-        session: What the part opened.
-        wanted: What it must state.
-        model: The artifact.
-        part: Kind and name of the part that opened it.
-        context: For the head of the model, and messages.
-
-    Raises:
-        HooklineError: The session is not that of the model.
-    """
-    (kind, name), file = part, f"'{model.path.name}'"
-    title = f"{file}, opened by the {KINDS[kind][1]} '{name}' of {context.registry.origin(kind, name)},"
-    with ExitStack() as stack:
-        if hasattr(session, "__exit__"):
-            stack.push(session)  # it is closed where the model is refused
-        check_statements(session, title, wanted)
-        head = context.head(wanted.facts, wanted.layout)
-        if isinstance(session, CheckingSession):
-            session.expect(head)
-        stack.pop_all()
-    if isinstance(session, ReportingSession):
-        _tell(session, file, context)
-    return checked(session, title, head)
-
-
-def _tell(session: ReportingSession, name: str, context: RunContext) -> None:
-    """Print what a session says of where it computes."""
-    if session.place:
-        context.note(f"{name} runs on {session.place}")
-    if session.doubt:
-        context.warn(session.doubt)

@@ -25,7 +25,7 @@ IMPORTING = frozenset({"__import__", "found_at", "import_module"})
 """Functions whose first argument names a module: ``import_module("heavy")``, ``found_at("heavy:load")``."""
 OURS = frozenset({"hookline", "core", "conf", "stages", "backends", "cuda_plugins"})
 """Packages whose version is in every key."""
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """The folder of :data:`OURS`."""
 SOURCE = ".py"
 

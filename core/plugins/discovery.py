@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.kinds.lookup import PROJECT, Origin
-from core.plugins.code import code_digest
 from core.plugins.hooks import Hooks
 from core.plugins.registry import Registry
 from core.version import __version__
@@ -126,11 +125,17 @@ def find_plugins(listed: str) -> Iterable[Candidate]:
         distribution = entry.dist
         name, version = (distribution.name, distribution.version) if distribution else ("unknown", "0")
         yield Candidate(Origin(entry.name, name, version, entry.value.partition(":")[0].strip()), entry)
-    modules = list(filter(None, listed.split(":")))
-    if modules:
-        _make_importable()
-    for module in modules:  # without a version: it is another one whenever its code changes
-        yield Candidate(Origin(module, f"${ENVIRONMENT}", code_digest(module.partition(".")[0])[:12], module), module)
+    if modules := list(filter(None, listed.split(":"))):
+        yield from _modules(modules)
+
+
+def _modules(names: Iterable[str]) -> Iterator[Candidate]:
+    """Yield modules as plugins. They have no version: the digest of their code is in its place."""
+    from core.plugins.code import code_digest
+
+    _make_importable()
+    for name in names:
+        yield Candidate(Origin(name, f"${ENVIRONMENT}", code_digest(name.partition(".")[0])[:12], name), name)
 
 
 def _make_importable() -> None:

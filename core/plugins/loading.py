@@ -20,11 +20,8 @@ from core.kinds.table import KINDS, Descriptor
 from core.plugins.conf_packages import SharedYaml, yaml_files
 from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
-from core.plugins.guarded_parts import guarded
 from core.plugins.hooks import Hooks
-from core.plugins.option_nodes import check_options
 from core.plugins.registry import LISTED, Registry, check_part
-from core.plugins.trial_cache import has_passed, remember, state_of
 
 
 def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:
@@ -120,8 +117,6 @@ class _Loading:
                 packages = _packages(plugins.manager, origin)
             self._yaml.check(origin.plugin, packages)
             _check_free(parts, plugins.registry)
-            with contained(origin, ""):
-                check_options(plugins.registry, [found.part for found in parts])
             if origin.outside:
                 _try(origin, parts, [file for files in packages.values() for file in files.values()], plugins.registry)
             self._yaml.add(origin.plugin, packages)
@@ -179,6 +174,8 @@ def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
             with contained(origin, hook, place):
                 part = check_part(kind, value)
                 if origin.outside:
+                    from core.plugins.guarded_parts import guarded
+
                     part = guarded(part, origin)
             found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, place))
     return found
@@ -219,9 +216,13 @@ def _check_releases(family: ModelFamily, place: str, registry: Registry) -> None
 
 
 def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry: Registry) -> None:
-    """Try what a plugin declares, unless it has passed before in the same state."""
+    """Try what an outside plugin declares, unless it has passed before in the same state."""
+    from core.plugins.option_nodes import check_options
+    from core.plugins.trial_cache import has_passed, remember, state_of
     from core.process.environment import cache_home
 
+    with contained(origin, ""):
+        check_options(registry, [found.part for found in parts])
     cache, state = cache_home(), state_of(origin, [*map(str, yaml), *_option_files(parts)])
     if has_passed(cache, origin, state):
         return

@@ -6,15 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
-
 from core.kinds.family_options import DIFFERS, FamilyOptions, own_fields, place_of
 from core.kinds.model import ModelFamily
-from core.kinds.part import NoOptions
 from core.kinds.stage import Stage
-from core.kinds.table import PART_KINDS
 from core.options.ranges import range_of
-from core.options.words import Words
 from core.plugins.containment import Fault, source_place
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
@@ -157,52 +152,3 @@ def _member(name: str, option: _Option) -> tuple[str, object, object]:
     if item.default_factory is not MISSING:
         return name, option.hint, field(default_factory=item.default_factory, metadata=metadata)
     return name, option.hint, field(default=item.default, metadata=metadata)
-
-
-def register_resolvers(default: str | None = None) -> None:
-    """Tell OmegaConf about the functions that defaults of options call.
-
-    Args:
-        default: The release that is taken where neither ``weights=`` nor ``model=`` is given.
-    """
-    OmegaConf.register_new_resolver("official", lambda model: model or default, replace=True)
-    OmegaConf.register_new_resolver("otherwise", _otherwise, replace=True)
-
-
-def composed(registry: Registry) -> DictConfig:
-    """Return the options of all stages and parts with their defaults, as the root of a run."""
-    root: DictConfig = OmegaConf.structured(options_root(registry))
-    return root
-
-
-def options_at(config: DictConfig, *keys: str) -> Any:  # noqa: ANN401 - what Hydra composed
-    """Return the value of a node, typed; None where there is no such node."""
-    value: Any = config
-    for key in keys:
-        value = value.get(key) if value is not None else None
-    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-
-
-def _otherwise(value: object, default: object) -> object:
-    """Return ``value``, or ``default`` where it is null (``shared(..., otherwise=...)``)."""
-    return default if value is None else value
-
-
-def options_root(registry: Registry) -> type[DataclassInstance]:
-    """Return the class of the root: the top-level options, one node per stage, one per kind of part with options."""
-    families = registry.all(ModelFamily).values()
-    configs = {stage.name: options_node(stage.signature.config, families) for stage in registry.all(Stage).values()}
-    members: list[tuple[str, type[DataclassInstance], DataclassInstance]] = [
-        (name, config, field(default_factory=config)) for name, config in configs.items()
-    ]
-    nodes = {kind: part_node(kind, registry) for kind in PART_KINDS}
-    members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
-    return make_dataclass("Config", members, bases=(Words,))
-
-
-def part_node(kind: str, registry: Registry) -> type[DataclassInstance] | None:
-    """Return the class of the node ``<kind>``, one field per part with options; None where no part has any."""
-    parts = [part for part in registry.all(PART_KINDS[kind]).values() if part.options is not NoOptions]
-    if not parts:
-        return None
-    return make_dataclass(kind, [(part.name, part.options, field(default_factory=part.options)) for part in parts])

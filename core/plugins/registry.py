@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, UnavailableError, shown, unknown
 from core.kinds.lookup import AUTO, DescribedT, Origin
+from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, RANKED, Descriptor
 
@@ -181,3 +182,8 @@ def check_part(kind: str, part: object) -> Descriptor:
     if not (isinstance(options, type) and is_dataclass(options)):
         raise TypeError(f"the options of the {KINDS[kind][1]} '{name}' must be a dataclass, not {shown(options)}")
     return part
+
+
+def default_release(registry: Registry) -> str | None:
+    """Return the official name that is the default of ``weights=``; None where no model family states one."""
+    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)

@@ -34,9 +34,10 @@ from core.model_facts import DECODED, Preprocessing
 from core.options.following import annotation, misfits, unknown_words
 from core.options.ranges import range_problems, ranges_of
 from core.options.words import Words
+from core.plugins.config_root import composed, options_at, register_resolvers
 from core.plugins.containment import Fault, place_in, source_place
 from core.plugins.option_list import option_names
-from core.plugins.option_nodes import composed, options_at, options_node, register_resolvers
+from core.plugins.option_nodes import options_node
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance, DecodeError, decode, encode
 from core.storage.validation import LAYOUT, validate

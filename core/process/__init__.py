@@ -1,1 +1,1 @@
-"""The process: signals, standard streams, cores, memory, ranks."""
+"""The process: signals, standard streams, CPU cores, memory, ranks, installed packages."""

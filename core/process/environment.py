@@ -1,4 +1,4 @@
-"""Environment variables: the cache folder, settings of libraries, ranks of torchrun."""
+"""Environment variables: the cache folder, settings of libraries, and the ranks of torchrun."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from core.files.paths import user_path
 
 _SETTINGS = {
-    # CUDA reads these when it starts, in whichever library that is. cuda:N is the GPU that nvidia-smi calls N.
+    # CUDA reads both at its initialisation. With PCI_BUS_ID, cuda:N is the GPU with index N in nvidia-smi.
     "CUDA_MODULE_LOADING": "LAZY",
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     # Without it, ONNX Runtime writes a device id to ~/.cache/Microsoft and reports usage.
@@ -19,25 +19,25 @@ _CACHES = {"MPLCONFIGDIR": "matplotlib", "CUPY_CACHE_DIR": "cupy", "TORCHINDUCTO
 
 
 def set_libraries() -> None:
-    """Set what CUDA and ONNX Runtime read when they start."""
+    """Set the environment variables that CUDA and ONNX Runtime read at their initialisation, unless they are set."""
     for variable, value in _SETTINGS.items():
         os.environ.setdefault(variable, value)
 
 
-def keep_caches_here() -> None:
-    """Keep the caches of libraries in the cache folder of hookline."""
+def set_cache_folders() -> None:
+    """Set the cache folders of libraries to subfolders of hookline's cache folder, unless they are set."""
     for variable, folder in _CACHES.items():
         os.environ.setdefault(variable, str(cache_home() / folder))
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """A process among those that train together.
+    """Rank of a process in a distributed training.
 
     Attributes:
-        rank: Its number, 0 for the leader, which alone speaks and writes results.
-        world: Number of processes.
-        local: Its number on this machine.
+        rank: Global rank. Only the leader, rank 0, prints and writes results.
+        world: World size: the number of processes.
+        local: Local rank on this machine.
     """
 
     rank: int = 0
@@ -46,12 +46,12 @@ class Ranks:
 
     @property
     def leader(self) -> bool:
-        """Whether this process is the first one."""
+        """Whether this process has rank 0."""
         return self.rank == 0
 
 
 def ranks_of(environment: dict[str, str]) -> Ranks:
-    """What torchrun's RANK, WORLD_SIZE and LOCAL_RANK say; one process where they are not set."""
+    """Return the ranks in torchrun's RANK, WORLD_SIZE and LOCAL_RANK; those of a single process if they are not set."""
     try:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         rank, world, local = (int(environment[name]) for name in names)
@@ -66,7 +66,7 @@ RANKS = ranks_of(dict(os.environ))
 def cache_home() -> Path:
     """Return ``$HOOKLINE_HOME``, else ``$XDG_CACHE_HOME/hookline``, else ``~/.cache/hookline``.
 
-    A relative ``$XDG_CACHE_HOME`` is ignored, as the XDG specification says.
+    A relative ``$XDG_CACHE_HOME`` is ignored, as the XDG specification requires.
     """
     if home := os.environ.get("HOOKLINE_HOME"):
         return user_path(home).resolve()

@@ -1,4 +1,4 @@
-"""CPU cores that this process may use, and its peak resident memory."""
+"""CPU cores that this process can use, its peak resident memory, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_cores(topology: Path = TOPOLOGY, cgroup: Path = CGROUP) -> int:
-    """Physical cores that affinity and the container's CPU quota leave; 0 where the system does not tell."""
+    """Return the number of physical cores within the CPU affinity and the container's quota; 0 if unknown."""
     if not hasattr(os, "sched_getaffinity"):
         return 0
     cores = {_siblings(topology, cpu) for cpu in os.sched_getaffinity(0)}
@@ -19,7 +19,7 @@ def usable_cores(topology: Path = TOPOLOGY, cgroup: Path = CGROUP) -> int:
 
 
 def _siblings(topology: Path, cpu: int) -> str:
-    """The hardware threads of the core that ``cpu`` belongs to, as the kernel writes them."""
+    """Return the hardware threads of the core of ``cpu``, as the kernel writes them."""
     try:
         return (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text(encoding="utf-8").strip()
     except OSError:
@@ -27,7 +27,7 @@ def _siblings(topology: Path, cpu: int) -> str:
 
 
 def _quota(cgroup: Path) -> list[int]:
-    """The CPU quota of a container, rounded up to whole cores; empty where there is none."""
+    """Return the CPU quota of a container, rounded up to whole cores; empty without a quota."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
             quota, period = " ".join((cgroup / name).read_text(encoding="utf-8") for name in names).split()
@@ -42,7 +42,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def reset_peak() -> bool:
-    """Start a new measurement; False where only the peak since the start of the process is known."""
+    """Start a new measurement; return False if only the peak since the start of the process is available."""
     try:
         _CLEAR.write_text("5", encoding="utf-8")  # Linux: resets VmHWM to the current size
     except OSError:
@@ -51,7 +51,7 @@ def reset_peak() -> bool:
 
 
 def peak() -> int:
-    """Highest resident size since :func:`reset_peak`, bytes; 0 where the system does not tell."""
+    """Return the peak resident memory since :func:`reset_peak` in bytes; 0 if unknown."""
     try:
         for line in _STATUS.read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
@@ -62,7 +62,7 @@ def peak() -> int:
 
 
 def machine() -> dict[str, str]:
-    """Operating system, processor, usable cores."""
+    """Return operating system, processor and number of usable cores."""
     return {"system": platform.platform(), "processor": _processor(), "cores": str(usable_cores() or os.cpu_count())}
 
 

@@ -1,8 +1,8 @@
-"""Signals that ask a process to end: they become exceptions, so that finished work is kept.
+"""Signals that end a process: they become exceptions, so that finished work is kept.
 
-A signal that comes while a library is imported, or in a callback whose exceptions Python drops, such as that of a weak
-reference, is sent again a little later. A library may turn the exception into an error of its own:
-:func:`interruption_first` then says what it really was.
+A signal that arrives during an import, or in a callback whose exceptions Python ignores (of a weak reference, for
+example), is sent again after a moment. A library may replace the exception by its own error;
+:func:`interruption_first` then raises the interruption.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-AGAIN_SECONDS = 0.05
-"""After which a signal at a bad moment is sent again."""
-LONGEST_IMPORT = 10.0
-"""Seconds for which a signal waits for the end of an import: the code of a plugin can hang there."""
+RESEND_SECONDS = 0.05
+"""Seconds after which a deferred signal is sent again."""
+MAX_IMPORT_SECONDS = 10.0
+"""Maximum number of seconds that a signal waits for the end of an import, in which a plugin can hang."""
 _received: list[KeyboardInterrupt] = []
 _deferred: dict[int, float] = {}
-"""When a signal came that waits for the end of an import."""
+"""Time of the first arrival of each signal that waits for the end of an import."""
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end: as Ctrl-C, but by a signal. The text says so."""
+    """A signal other than SIGINT ends the process; the text names it."""
 
 
 def end_by_exception(*signals: signal.Signals) -> None:
-    """Turn signals that ask this process to end into :class:`Terminated`, so that finished work is kept.
+    """Raise :class:`Terminated` or, for SIGINT, KeyboardInterrupt when one of ``signals`` arrives.
 
-    A signal that is ignored stays ignored (``nohup``). A forked process ends as it would have.
+    An ignored signal stays ignored (``nohup``). A forked process ends by the signal itself.
     """
     process = os.getpid()
 
@@ -42,8 +42,8 @@ def end_by_exception(*signals: signal.Signals) -> None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         first = _deferred.setdefault(number, time.monotonic())
-        if _importing(frame) and time.monotonic() - first < LONGEST_IMPORT:
-            _send_again(number)  # extension modules do not survive an exception while they are loaded
+        if _importing(frame) and time.monotonic() - first < MAX_IMPORT_SECONDS:
+            _send_again(number)  # an exception while an extension module is loaded can crash the process
             return
         del _deferred[number]
         name = signal.Signals(number).name
@@ -54,24 +54,24 @@ def end_by_exception(*signals: signal.Signals) -> None:
     for number in signals:
         if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
             signal.signal(number, end)
-    sys.unraisablehook = _again(sys.unraisablehook)
+    sys.unraisablehook = _resending(sys.unraisablehook)
 
 
-def _again(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], object]:
-    """Send a signal again whose exception was dropped; everything else is reported as before."""
+def _resending(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], object]:
+    """Return a hook that sends a signal again if Python has ignored its exception, and reports all other errors."""
 
-    def hook(dropped: sys.UnraisableHookArgs) -> object:
-        if isinstance(dropped.exc_value, KeyboardInterrupt) and dropped.exc_value in _received:
-            _received.remove(dropped.exc_value)
-            _send_again(signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT)
+    def hook(ignored: sys.UnraisableHookArgs) -> object:
+        if isinstance(ignored.exc_value, KeyboardInterrupt) and ignored.exc_value in _received:
+            _received.remove(ignored.exc_value)
+            _send_again(signal.SIGTERM if isinstance(ignored.exc_value, Terminated) else signal.SIGINT)
             return None
-        return report(dropped)
+        return report(ignored)
 
     return hook
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether an import is under way."""
+    """Return whether ``frame`` runs inside an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -80,32 +80,32 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _send_again(number: int) -> None:
-    again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
-    again.daemon = True
-    again.start()
+    timer = threading.Timer(RESEND_SECONDS, _thread.interrupt_main, (number,))
+    timer.daemon = True
+    timer.start()
 
 
 def received() -> tuple[KeyboardInterrupt, ...]:
-    """Return the interruptions that signals have caused in this process so far."""
+    """Return the interruptions that signals have raised in this process so far."""
     return tuple(_received)
 
 
 def interruption_behind(error: BaseException, before: Sequence[KeyboardInterrupt]) -> KeyboardInterrupt | None:
-    """Return the interruption by a signal that an error stands for; None for a KeyboardInterrupt that code raised.
+    """Return the interruption that caused ``error``; None for an error, or a KeyboardInterrupt, that code raised.
 
     Args:
-        error: What was raised.
-        before: :func:`received` before the code ran that raised it.
+        error: The exception.
+        before: The result of :func:`received` before the code ran.
     """
     if new := [item for item in _received if item not in before]:
         return new[-1]
-    by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # it raises what nobody records
+    by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # the default handler does not record
     return error if isinstance(error, KeyboardInterrupt) and by_python else None
 
 
 @contextmanager
 def interruption_first() -> Iterator[None]:
-    """Raise the interruption in place of an error that came after it."""
+    """Replace an error in the block by the interruption that preceded it."""
     before = len(_received)
     try:
         yield

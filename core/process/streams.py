@@ -1,4 +1,4 @@
-"""Standard output and standard error: no character, no reader that has gone and no closed descriptor ends a run."""
+"""Standard streams that never raise an error: for any character, closed descriptor or disconnected reader."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class _Descriptor(io.FileIO):
-    """A descriptor that becomes the null device at its first error: a run continues without a reader."""
+    """A descriptor that becomes the null device at its first error, so that a run continues without a reader."""
 
     def write(self, content: ReadableBuffer, /) -> int:
-        """Write, or forget ``content`` where it cannot be written."""
+        """Write ``content``; discard it if it cannot be written."""
         try:
             return super().write(content)
         except OSError as error:
@@ -33,7 +33,7 @@ class _Descriptor(io.FileIO):
 
 
 class _Stream(io.TextIOWrapper):
-    """Text without passwords."""
+    """A text stream that masks passwords."""
 
     def write(self, text: str, /) -> int:
         """Write ``text`` with passwords masked."""
@@ -42,17 +42,17 @@ class _Stream(io.TextIOWrapper):
 
 
 def open_streams() -> None:
-    """Replace ``sys.stdout`` and ``sys.stderr`` by streams that raise nothing.
+    """Replace ``sys.stdout`` and ``sys.stderr`` by streams that raise no errors.
 
-    What cannot be encoded is escaped. Where the reader of a pipe has gone, or the file is on a full disk, the rest is
-    dropped. A descriptor that the caller closed becomes the null device: the next file would take its number.
-    Standard error is a duplicate of descriptor 2, which image libraries write to and which is watched while they work.
+    Characters that cannot be encoded are escaped. Output to a closed pipe or a full disk is discarded. A descriptor
+    that the caller has closed becomes the null device; otherwise the next opened file would get its number. Standard
+    error is a duplicate of descriptor 2, because the output of image libraries to descriptor 2 is captured.
     """
     for descriptor in (STDIN, STDOUT, STDERR):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
     encoding = sys.stdout.encoding if sys.stdout else "utf-8"
     sys.stdout = text_stream(STDOUT, encoding)
     private = private_stderr()
@@ -61,12 +61,12 @@ def open_streams() -> None:
 
 
 def text_stream(descriptor: int, encoding: str) -> TextIO:
-    """Return a text stream on a descriptor that raises nothing and prints no password."""
+    """Return a text stream on a descriptor that raises no errors and masks passwords."""
     writer = io.BufferedWriter(_Descriptor(descriptor, "w", closefd=False))
     return _Stream(writer, encoding=encoding, errors="backslashreplace", line_buffering=True)
 
 
 def _report(descriptor: int, error: OSError) -> None:
-    """Say on standard error why standard output ends; a reader that has gone asked for no more."""
+    """Print a warning that standard output has failed, unless the reader has closed the pipe."""
     if descriptor == STDOUT and error.errno != errno.EPIPE:
-        print(f"warning: standard output cannot be written ({error.strerror})", file=sys.stderr)
+        print(f"warning: cannot write to standard output ({error.strerror})", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Versions of installed packages: for ``summary.json``, and for the store's keys of the results that they shape."""
+"""Versions of installed packages, for ``summary.json`` and for the keys of the store."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tensorrt-rtx": ("tensorrt-rtx-cu13",),
     }
 )
-"""Packages that are distributed under several names."""
+"""Names of distributions per package that has several."""
 
 REPORTED = (
     "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "tensorrt-rtx", "cupy", "opencv", "av",
     "numpy", "hydra-core", "pluggy", "pycocotools",
 )  # fmt: skip
+"""Packages in ``summary.json``."""
 
 _VERSION = re.compile(r"^Version: (\S+)$", re.MULTILINE)
-"""The line of a METADATA file; it comes before the description."""
+"""The version in a METADATA file."""
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of hookline, Python and the packages it works with, as far as they are installed."""
+    """Return the versions of hookline, Python and the installed packages that hookline uses."""
     return {"hookline": __version__, "python": platform.python_version(), **installed(REPORTED)}
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
-    """Return version by distribution of those packages that are installed.
+    """Return version by distribution of the installed ones of ``packages``.
 
     Args:
-        packages: Names of distributions, or of :data:`DISTRIBUTIONS`.
+        packages: Names of distributions, or keys of :data:`DISTRIBUTIONS`.
     """
     names = (name for package in packages for name in DISTRIBUTIONS.get(package, (package,)))
     return {name: version for name in names if (version := _version(name))}
@@ -57,5 +58,5 @@ def _version(distribution: str) -> str:
         found = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
         return ""
-    stated = _VERSION.search(found.read_text("METADATA") or "")  # found.version parses all of it, description included
+    stated = _VERSION.search(found.read_text("METADATA") or "")  # found.version parses the whole file
     return stated[1] if stated else found.version

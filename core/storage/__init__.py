@@ -1,1 +1,1 @@
-"""Serialisation, digests, sidecars and the content-addressed store."""
+"""Stored results: digests, JSON, sidecars, metadata, the store, incomplete results."""

@@ -4,49 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from core.files.regular_file import open_regular
+
+if TYPE_CHECKING:
+    import sqlite3
 
 CACHE_NAME = "digests.sqlite"
 COLUMNS = "path BLOB, state TEXT, sha256 TEXT"
 CHUNK = 1 << 20
 SETTLED_NS = 2_000_000_000
-"""A file that changed less than this long ago can change again without a new time stamp (2 s on FAT)."""
+"""Age in nanoseconds below which a file can change again without a new time stamp (2 s on FAT)."""
 
 
 def text_digest(text: str) -> str:
-    """Return the SHA-256 of ``text`` in UTF-8, hexadecimal; bytes of file names that are not UTF-8 count as they are.
+    """Return the SHA-256 of ``text`` in UTF-8 as hexadecimal text, whatever the locale.
 
-    The encoding of the locale would make the digest depend on it, and an ASCII one has none for class names.
+    File names that are not UTF-8 count with their bytes.
     """
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def file_digest(path: Path, cache_dir: Path | None = None) -> str:
-    """Return the SHA-256 of the content of a file, hexadecimal.
+    """Return the SHA-256 of the content of a file as hexadecimal text.
 
     Args:
         path: The file.
-        cache_dir: ``context.cache_dir``: digests of unchanged files come from the cache there. None: always read.
+        cache_dir: Folder of the cache with the digests of unchanged files, ``context.cache_dir``; None reads the file.
     """
     with _cache(cache_dir) as cache:
         return _digest(path, cache)
 
 
 def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = None) -> str:
-    """SHA-256 over names and contents, in the order given: it does not depend on where the files lie.
+    """Return the SHA-256 over names and contents in the given order; it does not depend on the folders.
 
-    Files that cannot be read count as such.
+    An unreadable file has an empty digest.
 
     Args:
-        files: Name that counts, and path, of each file.
-        cache_dir: Where the digests of single files are remembered.
+        files: Name and path of each file; the name is hashed.
+        cache_dir: Folder of the cache with the digests of unchanged files; None reads every file.
     """
     total = hashlib.sha256()
     with _cache(cache_dir) as cache:
@@ -56,21 +58,21 @@ def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = Non
 
 
 def digest_each(files: Iterable[Path], cache_dir: Path | None = None) -> Iterator[str]:
-    """SHA-256 of each file's content, hexadecimal, in order; empty where a file cannot be read."""
+    """Yield the SHA-256 of each file as hexadecimal text, in order; an empty text for an unreadable file."""
     with _cache(cache_dir) as cache:
         for path in files:
             yield _digest_if_readable(path, cache)
 
 
 class _DigestCache:
-    """The table of digests; without a connection it finds nothing and keeps nothing."""
+    """The table of digests. Without a connection it is empty and discards new digests."""
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self._connection = connection
         self._new: list[tuple[bytes, str, str]] = []
 
     def look_up(self, path: bytes, state: str) -> str:
-        """Return the digest of the file in this state, or an empty text."""
+        """Return the digest of a file in this state, or an empty text."""
         import sqlite3
 
         query = "SELECT sha256 FROM digests WHERE path=? AND state=?"
@@ -81,7 +83,7 @@ class _DigestCache:
         return str(row[0]) if row else ""
 
     def remember(self, path: bytes, state: str, digest: str) -> None:
-        """Keep a digest until :meth:`close` writes it."""
+        """Add a digest, which :meth:`close` writes."""
         self._new.append((path, state, digest))
 
     def close(self) -> None:
@@ -93,7 +95,7 @@ class _DigestCache:
 
 
 def _digest_if_readable(path: Path, cache: _DigestCache) -> str:
-    """The digest, empty where the file cannot be read."""
+    """Return the digest of a file; an empty text if it is unreadable."""
     try:
         return _digest(path, cache)
     except OSError:
@@ -108,14 +110,14 @@ def _digest(path: Path, cache: _DigestCache) -> str:
         now, before = time.time_ns(), os.fstat(file.fileno())
         digest = _read(file)
         after = os.fstat(file.fileno())
-    # Only a file that was settled before it was read shows by its state that it did not change meanwhile.
+    # A file that changed just before it was read could change during the read without a new state.
     if now - max(before.st_mtime_ns, before.st_ctime_ns) > SETTLED_NS and _state(before) == _state(after):
         cache.remember(name, _state(before), digest)
     return digest
 
 
 def _state(status: os.stat_result) -> str:
-    """Return what changes whenever the content does. As text: SQLite's integers are too small for some inodes."""
+    """Return a text that changes with the content; SQLite's integers are too small for some inodes."""
     numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return " ".join(map(str, numbers))
 
@@ -139,22 +141,24 @@ def _cache(cache_dir: Path | None) -> Iterator[_DigestCache]:
             cache.close()
 
 
-WAIT = 30.0
-"""Seconds to wait for another process that writes."""
+LOCK_SECONDS = 30.0
+"""Maximum number of seconds to wait for the lock of another process."""
 
 
 def open_cache(file: Path, table: str, columns: str, key: str) -> sqlite3.Connection | None:
-    """Open a file with one table; one that is damaged, or has other columns, is begun anew.
+    """Open a SQLite file with one table; replace a file that is damaged or has other columns.
 
     Args:
-        file: Its folder is made where it is missing.
+        file: The file; its folder is made if it is missing.
         table: Name of the table.
         columns: ``name TYPE, name TYPE``.
         key: The columns of the primary key.
 
     Returns:
-        The connection, to be closed; None where the file can be neither opened nor made.
+        The connection, which the caller closes; None if the file can be neither opened nor made.
     """
+    import sqlite3
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -169,11 +173,13 @@ def open_cache(file: Path, table: str, columns: str, key: str) -> sqlite3.Connec
 
 
 def _opened(file: Path, table: str, columns: str, key: str) -> sqlite3.Connection:
+    import sqlite3
+
     names = ", ".join(column.split()[0] for column in columns.split(","))
-    connection = sqlite3.connect(file, timeout=WAIT)
+    connection = sqlite3.connect(file, timeout=LOCK_SECONDS)
     try:
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}, PRIMARY KEY ({key}))")
-        with closing(connection.execute(f"SELECT {names} FROM {table} LIMIT 1")) as rows:  # noqa: S608 - no user's words
+        with closing(connection.execute(f"SELECT {names} FROM {table} LIMIT 1")) as rows:  # noqa: S608 - constants only
             rows.fetchone()
     except BaseException:
         connection.close()
@@ -182,5 +188,7 @@ def _opened(file: Path, table: str, columns: str, key: str) -> sqlite3.Connectio
 
 
 def _in_use(error: sqlite3.DatabaseError) -> bool:
-    """The file may be good: another process holds it, or the disk does not let it be read or written now."""
+    """Return whether the file may be intact: another process has locked it, or the disk fails."""
+    import sqlite3
+
     return isinstance(error, sqlite3.OperationalError) and not str(error).startswith("no such column")

@@ -1,4 +1,4 @@
-"""Results of a stage that did not finish: how they are marked, and how a run finds them again."""
+"""Incomplete results of a stage: their marker, and the search for them in a run's directory."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from core.files.paths import write_file
 from core.storage.serial import Json
 
 MARKER = "incomplete.json"
-"""In the directory of a stage's results as long as they are not complete."""
+"""File in the directory of a stage's results until they are complete."""
 
 
 @dataclass(frozen=True)
 class IncompleteWork:
-    """What a stage does, as far as two runs of it can be compared.
+    """Identity of the results of a stage, to compare two runs.
 
     Attributes:
-        stage: Its name.
-        key: Digest of all that shapes the results, as for the store.
-        options: The options among that, as JSON values.
+        stage: Name of the stage.
+        key: The key of the store: digest of everything that affects the results.
+        options: The options in the key, as JSON values.
     """
 
     stage: str
@@ -36,28 +36,28 @@ def mark(folder: Path, work: IncompleteWork, reason: str = "", values: Mapping[s
 
     Args:
         folder: The stage's directory.
-        work: What is done there.
+        work: Identity of the results.
         reason: Why the stage failed; empty while it runs, and after it was killed.
-        values: Counts of what is finished.
+        values: Counts of the finished results.
     """
     content = {**asdict(work), "reason": reason, "values": dict(values or {})}
     write_file(folder / MARKER, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def unmark(folder: Path) -> None:
-    """Say that the results in ``folder`` are complete."""
+    """Mark the results in ``folder`` as complete."""
     (folder / MARKER).unlink(missing_ok=True)
 
 
 def latest(run_dir: Path, stage: str) -> Path | None:
-    """Return the directory in ``run_dir`` with the latest incomplete results of a stage, None where there is none."""
+    """Return the directory in ``run_dir`` with the latest incomplete results of a stage; None without any."""
     folders = [run_dir / stage, *run_dir.glob(f"{stage}-*")]
     markers = [folder / MARKER for folder in folders if (folder / MARKER).is_file() and not folder.is_symlink()]
     return max(markers, key=lambda marker: marker.stat().st_mtime_ns).parent if markers else None
 
 
 def interrupted(run_dir: Path, work: IncompleteWork) -> Path | None:
-    """Return the directory with the latest incomplete results of ``work``, None where there is none.
+    """Return the directory with the latest incomplete results of ``work``; None without any.
 
     Raises:
         HooklineError: They were made with other options, weights or versions.
@@ -69,19 +69,19 @@ def interrupted(run_dir: Path, work: IncompleteWork) -> Path | None:
     if former.get("key") != work.key:
         raise HooklineError(
             f"the incomplete results in '{folder}' were made with {_difference(former.get('options'), work)}",
-            "resume with what that run had, or leave resume=true out to start again",
+            "resume with the options of that run, or remove resume=true to start again",
         )
     return folder
 
 
 def same_work(run_dir: Path, work: IncompleteWork) -> Path | None:
-    """Return the directory with the latest incomplete results in ``run_dir``, if they are those of ``work``."""
+    """Return the directory with the latest incomplete results of the stage, if their key is that of ``work``."""
     folder = latest(run_dir, work.stage)
     return folder if folder is not None and _read(folder / MARKER).get("key") == work.key else None
 
 
 def _difference(former: Json, work: IncompleteWork) -> str:
-    """Which options differ, as far as the marker says."""
+    """Return the differing options in the marker as text."""
     if isinstance(former, dict):
         names = [name for name, value in work.options.items() if former.get(name, value) != value]
         if names:

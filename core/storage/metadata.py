@@ -1,7 +1,7 @@
-"""The metadata of an ONNX file: ``stride`` and ``names`` as the ecosystem writes them, and ours as JSON.
+"""The metadata of an ONNX file: ``stride`` and ``names`` in their common form, and ``hookline`` as JSON.
 
-``stride`` is the largest stride as text; ``names`` a list or a dict as Python or JSON writes it;
-``hookline`` holds facts, input contract and layout, so that a file speaks for itself without a sidecar.
+``stride`` is the maximum stride as text, ``names`` a list or a dict in Python or JSON notation. ``hookline`` has the
+facts, the input contract and the layout, so that a file needs no sidecar.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ from dataclasses import dataclass
 from core.errors import HooklineError, shown
 from core.model_facts import InputContract, ModelFacts
 from core.model_limits import MAX_METADATA, MAX_SIDE
-from core.storage import validation as schema
 from core.storage.serial import DecodeError, decode, encode, parse
-from core.storage.validation import validate
+from core.storage.validation import SCHEMA, SCHEMA_KEY, upgraded, validate
 
 KEY = "hookline"
 MAX_NAMES_TEXT = 1_000_000
-"""Characters of the names as others write them; Python's reader takes up to 300 bytes for each."""
+"""Maximum number of characters of ``names``; ``ast.literal_eval`` needs up to 300 bytes per character."""
 MAX_NUMBER = 20
-"""Characters of a number."""
+"""Maximum number of characters of a number."""
 
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What an ONNX file of ours says about itself, or a family about a file that it recognises.
+    """Facts, input contract and layout: from the metadata of an ONNX file, or from the family that recognises it.
 
     Attributes:
-        facts: What the model is.
-        contract: Its input.
-        layout: Which of the family's layouts its outputs have.
+        facts: Facts about the model.
+        contract: Its input contract.
+        layout: The layout of its outputs, one of the family's layouts.
     """
 
     facts: ModelFacts
@@ -43,15 +42,15 @@ class ModelMetadata:
 
 @dataclass(frozen=True)
 class OnnxSignature:
-    """What can be seen of an ONNX file from outside; a model family recognises its own by it.
+    """Input, outputs and metadata of an ONNX file, by which a model family recognises its models.
 
     Attributes:
         name: The name of the file without its suffix.
-        contract: Its input: the name, and sizes; 640 where height or width is open. How an image becomes the input is
-            that of the family that is asked, as no file says it.
-        outputs: Shape by name, in order, for an input of the height and width of ``contract``; a text where an axis is
-            open or does not follow from the graph.
-        metadata: Of the file, e.g. ``names`` and ``stride``.
+        contract: Name and size of the input, 640 for a dynamic height or width. The preprocessing is that of the
+            family, because ONNX files do not contain it.
+        outputs: Shape by name, in order, for the height and width in ``contract``; a text for a dynamic or unknown
+            axis.
+        metadata: Metadata of the file, e.g. ``names`` and ``stride``.
     """
 
     name: str
@@ -61,20 +60,20 @@ class OnnxSignature:
 
 
 def to_properties(metadata: ModelMetadata) -> dict[str, str]:
-    """As key and value of ``metadata_props``."""
+    """Return the metadata as keys and values of ``metadata_props``."""
     facts = metadata.facts
     return {
         "stride": str(facts.max_stride),
         "names": str(dict(enumerate(facts.names))),
-        KEY: json.dumps({schema.KEY: schema.SCHEMA, **encode(metadata)}, sort_keys=True),
+        KEY: json.dumps({SCHEMA_KEY: SCHEMA, **encode(metadata)}, sort_keys=True),
     }
 
 
 def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
-    """The inverse; None where the file is not one of ours.
+    """Return the metadata in ``metadata_props``; None for a file of another exporter.
 
     Raises:
-        HooklineError: The text under ``hookline`` is damaged, or a newer hookline wrote it.
+        HooklineError: The value of ``hookline`` is damaged, or a newer version wrote it.
     """
     if KEY not in properties:
         return None
@@ -85,7 +84,7 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
         content = parse(text)
         if not isinstance(content, dict):
             raise DecodeError("", f"expected an object, got {type(content).__name__}")
-        metadata = decode(ModelMetadata, schema.current(content, "the ONNX file"))
+        metadata = decode(ModelMetadata, upgraded(content, "the ONNX file"))
         validate(metadata)
     except DecodeError as error:
         raise HooklineError(f"the metadata '{KEY}' of the model is damaged ({error})", "export it again") from error
@@ -93,13 +92,13 @@ def from_properties(properties: Mapping[str, str]) -> ModelMetadata | None:
 
 
 def parse_stride(text: str) -> int:
-    """Return the largest stride from its text, e.g. of the metadata ``stride`` of an ONNX file.
+    """Return the maximum stride from its text, e.g. from the metadata ``stride`` of an ONNX file.
 
     Args:
         text: A number.
 
     Raises:
-        DecodeError: No whole number above 0.
+        DecodeError: The text is not a whole number above 0.
     """
     try:
         number = float(text[:MAX_NUMBER])
@@ -113,13 +112,13 @@ def parse_stride(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Return class names from the text of a list, or of a dict whose keys are 0, 1, 2, ...
 
-    A name that is a number becomes its text. Nothing in the text is evaluated.
+    A name that is a number becomes text. No expression in the text is evaluated.
 
     Args:
-        text: E.g. of the metadata ``names`` of an ONNX file.
+        text: The names, e.g. from the metadata ``names`` of an ONNX file.
 
     Raises:
-        DecodeError: Neither, or more than a model can have.
+        DecodeError: The text is neither a list nor a dict of names, or too long.
     """
     if len(text) > MAX_NAMES_TEXT:
         raise DecodeError("names", f"{len(text):,} characters, more than {MAX_NAMES_TEXT:,}")
@@ -127,7 +126,7 @@ def parse_names(text: str) -> tuple[str, ...]:
     if isinstance(value, dict):
         by_id = {_class_id(key): name for key, name in value.items()}
         if sorted(by_id) != list(range(len(value))):
-            raise DecodeError("names", f"the keys are not 0, 1, 2, ...: {shown(text)}")
+            raise DecodeError("names", f"expected the keys 0, 1, 2, ..., got {shown(text)}")
         value = [by_id[index] for index in range(len(by_id))]
     if not isinstance(value, list | tuple) or not value or not all(_is_name(name) for name in value):
         raise DecodeError("names", f"expected a list or dict of names, got {shown(text)}")
@@ -139,13 +138,13 @@ def _is_name(value: object) -> bool:
 
 
 def _class_id(key: object) -> int:
-    """Return the number of a class; -1 where the key is none."""
+    """Return a class id; -1 for a key that is not a class id."""
     text = str(key) if isinstance(key, str | int) and not isinstance(key, bool) else ""
     return int(text) if len(text) <= MAX_NUMBER and text.isascii() and text.isdecimal() else -1
 
 
 def _literal(text: str) -> object:
-    """Return the value of a text in JSON or in Python's notation, which exporters write."""
+    """Return the value of a text in JSON or Python notation."""
     try:
         return parse(text)
     except DecodeError:

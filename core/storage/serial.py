@@ -1,4 +1,4 @@
-"""Dataclasses to JSON values and back, both driven by their annotations."""
+"""Conversion of dataclasses to JSON values and back, by their annotations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import types
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -17,11 +18,11 @@ from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, TypeVa
 
 from core.errors import shown
 
-SHOWN = 40
-"""Characters of a key that a message repeats."""
+MAX_SHOWN = 40
+"""Maximum number of characters of a key in a message."""
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
-"""A value that JSON has. Fields of dataclasses that :func:`decode` reads are annotated ``object`` instead."""
+"""A JSON value. Fields for :func:`decode` are annotated ``object`` instead."""
 
 HintT = TypeVar("HintT")
 
@@ -33,7 +34,7 @@ class DataclassInstance(Protocol):
 
 
 class DecodeError(ValueError):
-    """A value does not have the type or range that its place asks for; the message begins with the dotted place."""
+    """A value has the wrong type or range; the message begins with its dotted path."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}" if place else problem)
@@ -49,7 +50,7 @@ def encode(value: object) -> Json:
     A whole number in a field annotated ``float`` becomes a float, so that equal dataclasses give equal text.
 
     Raises:
-        TypeError: Something that has no JSON form.
+        TypeError: A value has no JSON form.
     """
     if isinstance(value, Enum):
         member: object = value.value
@@ -69,9 +70,9 @@ def encode(value: object) -> Json:
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """Return the JSON text of a JSON value, readable, and valid UTF-8 whatever it contains.
+    """Return a JSON value as text that can be encoded as UTF-8.
 
-    A name of a file that is not UTF-8 is escaped; ``json.loads`` gives it back.
+    Bytes of file names that are not UTF-8 are escaped; ``json.loads`` restores them.
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     try:
@@ -85,10 +86,10 @@ def parse(text: str | bytes) -> Json:
     """Return the value of a JSON text.
 
     Raises:
-        DecodeError: No JSON, a number that JSON does not have, a key that occurs twice, or nested too deeply.
+        DecodeError: The text is not JSON, has NaN or Infinity, repeats a key, or is nested too deeply.
     """
     try:
-        value: Json = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+        value: Json = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except DecodeError:
         raise
     except (ValueError, RecursionError) as error:
@@ -101,22 +102,22 @@ def decode(hint: type[HintT], value: object, place: str = "") -> HintT: ...
 @overload
 def decode(hint: object, value: object, place: str = "") -> object: ...
 def decode(hint: object, value: object, place: str = "") -> object:
-    """Return the value of type ``hint`` that :func:`encode` made ``value`` from.
+    """Return the value of type ``hint`` for a JSON value, the inverse of :func:`encode`.
 
     Args:
-        hint: str, int, float, bool, object, an Enum, a Literal of texts, Path, a dataclass, or a tuple, list, Mapping
-            or union of such.
-        value: As :func:`parse` gives it; ``object`` takes it as it is.
-        place: Where it was found, for messages.
+        hint: str, int, float, bool, object, an Enum, a Literal of strings, Path, a dataclass, or a tuple, list, Mapping
+            or union of such types.
+        value: The JSON value; ``object`` accepts any.
+        place: Its dotted path, for messages.
 
     Raises:
-        DecodeError: A value of another type, a number that is not finite, or a key that is missing or unknown.
+        DecodeError: A value has another type, a number is not finite, or a key is missing or unknown.
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {typing.Union, types.UnionType}:
         return _one_of(arguments, value, place)
     if origin is Literal:
-        return value if type(value) is str and value in arguments else _no_choice(place, arguments, value)
+        return value if type(value) is str and value in arguments else _unlisted(place, arguments, value)
     if origin is tuple:
         return _tuple(arguments, value, place)
     if origin is list:
@@ -129,7 +130,7 @@ def decode(hint: object, value: object, place: str = "") -> object:
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256, hexadecimal, of the canonical JSON of ``value``."""
+    """Return the SHA-256 of the canonical JSON of ``value`` as hexadecimal text."""
     text = json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -140,7 +141,7 @@ def _hints(kind: type[DataclassInstance]) -> Mapping[str, object]:
 
 
 def _with_floats(hint: object, value: object) -> object:
-    """Return ``value`` with each whole number a float where ``hint`` asks for one."""
+    """Return ``value`` with whole numbers converted to float where ``hint`` is float."""
     arguments = typing.get_args(hint)
     if isinstance(value, int) and not isinstance(value, bool | Enum):
         return float(value) if hint is float or (float in arguments and int not in arguments) else value
@@ -152,7 +153,7 @@ def _with_floats(hint: object, value: object) -> object:
 
 
 def _paired(hints: tuple[object, ...], items: Iterable[object]) -> Iterable[tuple[object, object]]:
-    """Return the items of a tuple, each with its annotation."""
+    """Return pairs of annotation and item of a tuple."""
     if len(hints) == 2 and hints[1] is Ellipsis:
         return ((hints[0], item) for item in items)
     return zip(hints, items, strict=True)
@@ -163,10 +164,8 @@ def _one_of(hints: tuple[object, ...], value: object, place: str) -> object:
         return None
     members = [hint for hint in hints if hint is not type(None)]
     for hint in members[:-1]:
-        try:
+        with suppress(DecodeError):
             return decode(hint, value, place)
-        except DecodeError:
-            continue
     return decode(members[-1], value, place)
 
 
@@ -195,17 +194,15 @@ def _plain(hint: object, value: object, place: str) -> object:
     if hint is bool:
         return value if isinstance(value, bool) else _wrong(place, "true or false", value)
     if hint is int:
-        return (
-            value if isinstance(value, int) and not isinstance(value, bool) else _wrong(place, "a whole number", value)
-        )
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return value if whole else _wrong(place, "a whole number", value)
     if hint is float:
         return _float(value, place)
     if hint is str:
-        return value if isinstance(value, str) else _wrong(place, "a text", value)
+        return value if isinstance(value, str) else _wrong(place, "a string", value)
     if isinstance(hint, type) and issubclass(hint, Enum):
         possible = [member.value for member in hint]
-        known = type(value) is str and value in possible
-        return hint(value) if known else _no_choice(place, possible, value)
+        return hint(value) if type(value) is str and value in possible else _unlisted(place, possible, value)
     if isinstance(hint, type) and issubclass(hint, Path):
         return hint(value) if isinstance(value, str) and value and "\0" not in value else _wrong(place, "a path", value)
     raise TypeError(f"a value annotated {hint} cannot be decoded")
@@ -229,7 +226,7 @@ def _object(value: object, place: str) -> dict[str, object]:
     return value if isinstance(value, dict) else _wrong(place, "an object", value)
 
 
-def _no_choice(place: str, possible: Iterable[object], value: object) -> NoReturn:
+def _unlisted(place: str, possible: Iterable[object], value: object) -> NoReturn:
     _wrong(place, f"one of {', '.join(map(str, possible))}", value)
 
 
@@ -238,16 +235,16 @@ def _wrong(place: str, expected: str, value: object) -> NoReturn:
 
 
 def _below(place: str, key: str) -> str:
-    return f"{place}.{key[:SHOWN]}" if place else key[:SHOWN]
+    return f"{place}.{key[:MAX_SHOWN]}" if place else key[:MAX_SHOWN]
 
 
-def _once_each(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
         repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise DecodeError(repeated[:SHOWN], "occurs twice")
+        raise DecodeError(repeated[:MAX_SHOWN], "occurs twice")
     return found
 
 
-def _no_number(text: str) -> NoReturn:
+def _refuse_constant(text: str) -> NoReturn:
     raise DecodeError("", f"{text} is not a JSON number")

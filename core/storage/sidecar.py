@@ -1,4 +1,4 @@
-"""The sidecar ``<file>.json`` of an artifact: what the file is, and the digests of all that was written with it."""
+"""The sidecar ``<file>.json`` of an artifact: its type and fields, and the digests of all its files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path, PurePosixPath
 from core.artifacts import AnyModel, Artifact, Checkpoint, Engine, OnnxModel
 from core.errors import HooklineError, shown
 from core.files.regular_file import is_file, read_regular
-from core.storage import validation as schema
 from core.storage.digest import file_digest
 from core.storage.serial import DecodeError, Json, decode, digest, encode, parse
-from core.storage.validation import validate
+from core.storage.validation import SCHEMA, SCHEMA_KEY, upgraded, validate
 
 SIDECAR = ".json"
 DIGEST = "sidecar_sha256"
 """Key of the digest. No artifact has a field of this name."""
-LARGEST = 16_000_000
-"""Bytes of the sidecar of a model."""
+MAX_BYTES = 16_000_000
+"""Maximum number of bytes of the sidecar of a model."""
+_DAMAGED = "restore it, or make the artifact again"
 _EDITED = (
-    "restore it, or make the model again: docs/architecture.md ('The store') lists the options for what a sidecar says"
+    "restore it, or make the model again; docs/architecture.md ('The store') lists the options that set these values"
 )
 
 
@@ -30,15 +30,15 @@ class Sidecar:
     """The content of a sidecar.
 
     Attributes:
-        artifact: The artifact, at the place where its file lies now.
-        others: SHA-256 of the other files that were written with it, by the path relative to its folder.
+        artifact: The artifact, with the current path of its file.
+        others: SHA-256 of its other files by their path relative to its folder.
     """
 
     artifact: Artifact
     others: Mapping[str, str]
 
     def damaged(self) -> Iterator[Path]:
-        """Yield each file, the main one first, that is missing or has another content than was written."""
+        """Yield each file that is missing or has changed since it was written, the main file first."""
         file = self.artifact.path
         for path, content in [
             (file, self.artifact.sha256),
@@ -54,10 +54,10 @@ def sidecar_path(file: Path) -> Path:
 
 
 def write_sidecar(artifact: Artifact) -> Path:
-    """Write ``<file>.json`` next to the artifact's file; it names the file without its folder."""
+    """Write ``<file>.json`` next to the artifact's file; it has the name of the file without its folder."""
     content: dict[str, Json] = {
         "artifact": type(artifact).__name__,
-        schema.KEY: schema.SCHEMA,
+        SCHEMA_KEY: SCHEMA,
         **encode(artifact),
         "path": artifact.path.name,
     }
@@ -70,27 +70,27 @@ def write_sidecar(artifact: Artifact) -> Path:
 
 
 def sidecar_digest(content: Mapping[str, Json]) -> str:
-    """Return the digest of the content of a sidecar, over all keys but :data:`DIGEST`."""
+    """Return the digest of the content of a sidecar without its key :data:`DIGEST`."""
     return digest({key: value for key, value in content.items() if key != DIGEST})
 
 
 def read_artifact(file: Path) -> Artifact | None:
-    """Return the artifact whose main file is ``file``, from the sidecar next to it; None where there is none.
+    """Return the artifact with the main file ``file``, from its sidecar; None without a sidecar.
 
     Raises:
-        HooklineError: The sidecar was edited, a newer hookline wrote it, or it is damaged, too large, or describes no
-            artifact.
+        HooklineError: The sidecar was edited, a newer version wrote it, or it is damaged, too large, or does not
+            describe an artifact.
     """
-    sidecar = read_sidecar(file, LARGEST)
+    sidecar = read_sidecar(file, MAX_BYTES)
     return sidecar.artifact if sidecar else None
 
 
-def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
-    """Read the sidecar next to ``file``; None where there is none.
+def read_sidecar(file: Path, max_bytes: int | None = None) -> Sidecar | None:
+    """Read the sidecar of ``file``; return None if it does not exist.
 
     Args:
         file: The main file.
-        largest: Refuse a sidecar of more bytes; None reads any, as that of a large data set in the store.
+        max_bytes: Maximum size of the sidecar; None for no limit, because that of a data set in the store can be large.
 
     Raises:
         HooklineError: As for :func:`read_artifact`.
@@ -99,29 +99,27 @@ def read_sidecar(file: Path, largest: int | None = None) -> Sidecar | None:
     if not is_file(path):
         return None
     try:
-        content = parse(read_regular(path, largest))
+        content = parse(read_regular(path, max_bytes))
         if not isinstance(content, dict):
             raise DecodeError("", f"expected an object, got {type(content).__name__}")
         if content.get(DIGEST) != sidecar_digest(content):
-            raise HooklineError(f"'{path}' was changed after it was written, or comes from an older hookline", _EDITED)
+            raise HooklineError(f"'{path}' was changed after it was written, or an older hookline wrote it", _EDITED)
         return _decoded(content, file)
     except (DecodeError, RecursionError) as error:
-        raise HooklineError(
-            f"'{path}' does not describe an artifact ({error})", "restore it, or build again"
-        ) from error
+        raise HooklineError(f"'{path}' does not describe an artifact ({error})", _DAMAGED) from error
     except OSError as error:
-        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "restore it, or build again") from error
+        raise HooklineError(f"cannot read '{path}' ({error.strerror})", _DAMAGED) from error
 
 
 def read_model(file: Path) -> Artifact | None:
-    """As :func:`read_artifact`, after a check that the files are those that were written.
+    """Return the artifact as :func:`read_artifact` does, after a check of its files.
 
-    The files next to a checkpoint are reports, which may be edited; those next to another model may only be missing.
+    The other files of a checkpoint are reports, which may be edited; those of another model may only be missing.
 
     Raises:
-        HooklineError: As for :func:`read_artifact`, or a file has another content.
+        HooklineError: As for :func:`read_artifact`, or a file has changed.
     """
-    sidecar = read_sidecar(file, LARGEST)
+    sidecar = read_sidecar(file, MAX_BYTES)
     if sidecar is None:
         return None
     for path in sidecar.damaged():
@@ -131,10 +129,10 @@ def read_model(file: Path) -> Artifact | None:
 
 
 def verify_file(model: AnyModel) -> None:
-    """Check the file of a model that is to be opened; one that was never stored has no digest to compare with.
+    """Check the file of a model before it is opened; a model that was never stored has no digest.
 
     Raises:
-        HooklineError: It is missing, or not the file that was written.
+        HooklineError: The file is missing or has changed.
     """
     if not model.sha256:
         return
@@ -147,7 +145,7 @@ def verify_file(model: AnyModel) -> None:
 def _changed(path: Path) -> HooklineError:
     return HooklineError(
         f"'{path}' is not the file that was written: its sha256 differs from the sidecar's",
-        "restore it, or make it again (with reuse=false)",
+        "restore it, or make it again with reuse=false",
     )
 
 
@@ -162,7 +160,7 @@ def _decoded(content: Mapping[str, Json], file: Path) -> Sidecar:
             raise DecodeError("files", f"expected paths below the folder of the sidecar, got {shown(listed)}")
     own = {"artifact", "files", DIGEST}
     facts = {key: value for key, value in content.items() if key not in own}
-    artifact = decode(kinds[name], schema.current(facts, f"'{sidecar_path(file)}'"))
+    artifact = decode(kinds[name], upgraded(facts, f"'{sidecar_path(file)}'"))
     validate(artifact)
     if not artifact.sha256:
         raise DecodeError("sha256", "missing")
@@ -181,17 +179,17 @@ def _artifact_types() -> dict[str, type[Artifact]]:
 
 
 def check_engine_file(model: OnnxModel | Engine, runtime: str) -> Engine:
-    """Refuse what is no engine of ``runtime``, or no longer the file that was built: a plan can run any code.
+    """Refuse a model that is not an unchanged engine of ``runtime``, because an engine can run any code.
 
     Args:
-        model: What the runtime was asked to open.
-        runtime: Its name.
+        model: The model to open.
+        runtime: Name of the runtime.
 
     Returns:
         The engine.
 
     Raises:
-        HooklineError: Says which, and what to do.
+        HooklineError: The model is not an engine, belongs to another runtime, or its file has changed.
     """
     if not isinstance(model, Engine):
         raise HooklineError(f"{runtime} opens engines only, not '{model.path.name}'", "build one with +stage=build")

@@ -1,8 +1,8 @@
-"""The content-addressed store: results of stages, reused by every run that would make the same.
+"""The content-addressed store of stage results, shared by all runs.
 
-``<root>/<stage>/<key>/`` holds the files of one artifact and a sidecar ``<main file>.json``. An
-entry is written in a directory of its own and comes into place with one rename, so that it is
-there whole or not at all. One lock a key makes a second run wait instead of working twice.
+``<root>/<stage>/<key>/`` has the files of one artifact and a sidecar ``<main file>.json``. An entry is written in a
+temporary directory and moved into place with one rename, so it is complete or missing. With one lock per key, a second
+run waits for the result of the first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from core.storage.serial import digest
 from core.storage.sidecar import SIDECAR, read_sidecar, write_sidecar
 
 WORKDIR = re.compile(r"[0-9a-f]{32}(\.former)?")
-"""Names in ``unfinished`` that the store makes."""
+"""Pattern of the names that the store makes in ``unfinished``."""
 
 
 class Store:
@@ -44,11 +44,11 @@ class Store:
             self._locks.mkdir(exist_ok=True)
         except OSError as error:
             raise HooklineError(
-                f"the store '{root}' cannot be written ({error.strerror})", "put it elsewhere with store=<folder>"
+                f"cannot write to the store '{root}' ({error.strerror})", "choose another folder with store=<folder>"
             ) from error
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The stored artifact; None where there is none, or where one of its files is damaged."""
+        """Return the stored artifact; None if it is missing or one of its files is damaged."""
         for path in sorted(self._entry(stage, key).glob(f"*{SIDECAR}")):
             file = path.with_name(path.name.removesuffix(SIDECAR))
             try:
@@ -60,9 +60,9 @@ class Store:
         return None
 
     def write(self, stage: str, key: str, make: Callable[[Path], Artifact]) -> Artifact:
-        """Run ``make`` in an empty directory and take in what it gives, in place of what was there.
+        """Run ``make`` in an empty directory and store its artifact; replace an existing entry.
 
-        An artifact whose file lies elsewhere (a file of the user's) is completed but not stored.
+        An artifact with a file outside of that directory, e.g. a file of the user, is returned but not stored.
         """
         with self._workdir() as workdir:
             artifact = complete(make(workdir))
@@ -81,7 +81,7 @@ class Store:
 
     @contextmanager
     def lock(self, stage: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the lock of one key; ``waiting`` is called once if another run holds it."""
+        """Hold the lock of one key; call ``waiting`` once if another run holds it."""
         lock = FileLock(output_path(self._locks, f"{stage}-{key}.lock"))
         try:
             lock.acquire(timeout=0)
@@ -95,7 +95,7 @@ class Store:
 
     @contextmanager
     def _workdir(self) -> Iterator[Path]:
-        """An empty directory. It is locked while it is worked in, which tells it from one that a killed run left."""
+        """Yield an empty directory. Its lock distinguishes it from the directory of a killed run."""
         self._sweep()
         workdir = self._unfinished / uuid.uuid4().hex
         lock = FileLock(self._locks / f"{workdir.name}.work")
@@ -111,7 +111,7 @@ class Store:
             Path(lock.lock_file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what killed runs left behind; files and folders that the store did not make stay."""
+        """Remove the directories of killed runs; other files and folders stay."""
         for left in self._unfinished.iterdir():
             if not WORKDIR.fullmatch(left.name):
                 continue
@@ -125,12 +125,16 @@ class Store:
 
 
 def complete(artifact: Artifact) -> Artifact:
-    """The artifact with the sha256 of its main file."""
+    """Return the artifact with the SHA-256 of its main file.
+
+    Raises:
+        FileNotFoundError: The main file does not exist.
+    """
     if not artifact.path.is_file():
         raise FileNotFoundError(f"a stage returned {type(artifact).__name__} but did not write '{artifact.path}'")
     return replace(artifact, sha256=file_digest(artifact.path))
 
 
 def identity(artifact: Artifact) -> str:
-    """What a later stage's key takes from this input: content and facts, not place or origin."""
+    """Return the digest of an artifact for the keys of later stages: content and facts, not path or provenance."""
     return digest({"artifact": type(artifact).__name__, **named(artifact)})

@@ -1,4 +1,4 @@
-"""The schema version of stored facts, and range checks of artifacts that were read from a file."""
+"""Checks of artifacts that are read from a file: the schema version of their facts, and the ranges of values."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from core.model_limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE, name_probl
 from core.storage.serial import DataclassInstance, DecodeError, Json
 
 SCHEMA = 2
-"""What this version writes."""
-KEY = "schema"
-"""Where the number stands. Files without it have schema 1."""
+"""Schema version that this version of hookline writes."""
+SCHEMA_KEY = "schema"
+"""Key of the schema version. Files without it have schema 1."""
 _FIRST_FAMILY = "yolov5"
-"""The only family that files of schema 1 can be of; they leave it out of files of other exporters."""
+"""The only model family of files with schema 1, which omit it for models of other exporters."""
 _YOLOV5_INPUT = {"padding": "centre", "offset": 0.0}
-"""How files of schema 1 put an image into the input, without saying so."""
+"""Preprocessing of files with schema 1, which do not contain these keys."""
 
 Content = dict[str, Json]
 
 
-def current(content: Mapping[str, Json], title: str) -> Content:
-    """Return the content of a file in the schema of this version, without the number.
+def upgraded(content: Mapping[str, Json], title: str) -> Content:
+    """Return the content of a file in the current schema, without the key of the schema version.
 
     Args:
         content: The object in the file.
-        title: What messages call the file.
+        title: Name of the file in messages.
 
     Raises:
-        DecodeError: The number is none.
-        HooklineError: A newer hookline wrote the file.
+        DecodeError: The schema version is not a whole number above 0.
+        HooklineError: A newer version of hookline wrote the file.
     """
     found = dict(content)
-    schema = found.pop(KEY, 1)
+    schema = found.pop(SCHEMA_KEY, 1)
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise DecodeError(KEY, f"expected a whole number above 0, got {shown(schema)}")
+        raise DecodeError(SCHEMA_KEY, f"expected a whole number above 0, got {shown(schema)}")
     if schema > SCHEMA:
         raise HooklineError(
             f"{title} was written by a newer hookline (schema {shown(schema)}; this version reads up to {SCHEMA})",
@@ -53,7 +53,7 @@ def current(content: Mapping[str, Json], title: str) -> Content:
 
 
 def _name_the_head(content: Content) -> Content:
-    """Schema 1 to 2: ``facts.anchors`` becomes ``facts.head``, which belongs to the model family."""
+    """Upgrade schema 1 to 2: ``facts.anchors`` becomes ``facts.head``, which the model family defines."""
     facts = content.get("facts")
     if not isinstance(facts, dict):
         return content
@@ -67,7 +67,7 @@ def _name_the_head(content: Content) -> Content:
 
 
 def _complete_the_contract(content: Content) -> Content:
-    """Schema 1 to 2: ``contract.padding`` and ``contract.offset``, which were those of YOLOv5."""
+    """Upgrade schema 1 to 2: add ``contract.padding`` and ``contract.offset`` with the values of YOLOv5."""
     contract = content.get("contract")
     if not isinstance(contract, dict):
         return content
@@ -81,21 +81,21 @@ def _to_schema_2(content: Content) -> Content:
 
 
 _UPGRADES: tuple[Callable[[Content], Content], ...] = (_to_schema_2,)
-"""From schema 1 to 2, 2 to 3, ..."""
+"""Upgrades from schema 1 to 2, 2 to 3, ..."""
 
 
-LARGEST_INPUT = 1 << 27
-"""Pixels of a batch, e.g. 128 images of 1024x1024. They take 1.6 GB as float32, first features up to 11 GB."""
+MAX_INPUT_PIXELS = 1 << 27
+"""Maximum number of pixels of a batch, e.g. 128 images of 1024x1024: 1.6 GB as float32, first features 11 GB."""
 AXES = ("batch", "height", "width")
-LARGEST_VALUE = 1e30
-"""Of the input of a network: float32 holds it, and sums of it."""
+MAX_VALUE = 1e30
+"""Maximum of scale and offset; sums of such values fit into float32."""
 MAX_HEAD_DEPTH = 8
-"""Objects and lists in one another in ``ModelFacts.head``."""
+"""Maximum depth of nested objects and lists in ``ModelFacts.head``."""
 LAYOUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}|")
 
 Problem = tuple[str, str]
-"""The field, and what it should be."""
+"""A field and its expected value."""
 
 
 @runtime_checkable
@@ -107,14 +107,14 @@ class _Modelled(Protocol):
 
 
 def validate(value: DataclassInstance, place: str = "") -> None:
-    """Check every number and name in a decoded dataclass.
+    """Check the numbers and names in a decoded dataclass.
 
     Args:
         value: The dataclass, e.g. an artifact.
-        place: Where it was found, for messages.
+        place: Its dotted path, for messages.
 
     Raises:
-        DecodeError: Names the first field that is out of range.
+        DecodeError: A field is out of range; the message names the first one.
     """
     prefix = f"{place}." if place else ""
     for kind, problems in _CHECKS.items():
@@ -161,7 +161,7 @@ def _facts(facts: ModelFacts) -> Iterator[Problem]:
 
 
 def _is_json(value: object, depth: int = 0) -> bool:
-    """Return whether a value is made of JSON values only, finite and in bounded depth; the family judges the rest."""
+    """Return whether a value consists of finite JSON values in bounded depth; the family checks the rest."""
     if isinstance(value, Mapping | list | tuple):
         items = value.values() if isinstance(value, Mapping) else value
         return depth < MAX_HEAD_DEPTH and all(_is_json(item, depth + 1) for item in items)
@@ -172,8 +172,8 @@ def _contract(contract: InputContract) -> Iterator[Problem]:
     for axis in AXES:
         if not 1 <= getattr(contract, axis) <= MAX_SIDE:
             yield axis, f"a whole number from 1 to {MAX_SIDE}"
-    if (pixels := contract.batch * contract.height * contract.width) > LARGEST_INPUT:
-        yield "batch", f"a batch of at most {LARGEST_INPUT:,} pixels, not {pixels:,}"
+    if (pixels := contract.batch * contract.height * contract.width) > MAX_INPUT_PIXELS:
+        yield "batch", f"a batch of at most {MAX_INPUT_PIXELS:,} pixels, not {pixels:,}"
     if not set(contract.dynamic) <= set(AXES) or len(set(contract.dynamic)) != len(contract.dynamic):
         yield "dynamic", f"some of {', '.join(AXES)}, each once"
     if not contract.name:
@@ -187,10 +187,10 @@ def _preprocessing(values: Preprocessing) -> Iterator[Problem]:
         yield "pad_value", "a whole number from 0 to 255"
     if values.channels not in get_args(Channels):
         yield "channels", f"one of {', '.join(get_args(Channels))}"
-    if not 0 < values.scale <= LARGEST_VALUE:
-        yield "scale", f"a number above 0, up to {LARGEST_VALUE:g}"
-    if not abs(values.offset) <= LARGEST_VALUE:
-        yield "offset", f"a number from -{LARGEST_VALUE:g} to {LARGEST_VALUE:g}"
+    if not 0 < values.scale <= MAX_VALUE:
+        yield "scale", f"a number above 0, up to {MAX_VALUE:g}"
+    if not abs(values.offset) <= MAX_VALUE:
+        yield "offset", f"a number from -{MAX_VALUE:g} to {MAX_VALUE:g}"
 
 
 def _names(names: Iterable[str]) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
     """Return digests of the images and of the reference, and what the speed of the reference depends on."""
-    from core.planning.opening import measuring_facts
+    from core.planning.keys import measuring_facts
     from core.storage.digest import file_digest
     from core.storage.store import identity
     from stages.compare.measure import read_reference

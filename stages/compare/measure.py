@@ -24,7 +24,7 @@ from core.media.matching import nearest_names
 from core.media.reader import files_read, frame_count, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.storage.serial import json_text
 from core.storage.sidecar import read_model
 from core.tables import describe

@@ -1,8 +1,8 @@
-"""What was asked for, with ``auto`` resolved, and whether the registered parts can be used here."""
+"""Resolve what the user asked for, and examine the registered runtimes and processors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from core.kinds.check import Finding, Target, absent, broken, doubtful, fine
 from core.kinds.part import DevicePart
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
-from core.planning.devices import contradicts
+from core.planning.devices import device_problems
 from core.planning.resolve import AUTO, best_part
 from core.process.environment import cache_home
 
@@ -20,54 +20,44 @@ if TYPE_CHECKING:
     from core.kinds.context import RunContext
     from stages.doctor.config import DoctorConfig
 
-_WORDS = {"runtimes": "backend", "processors": "processor"}
-_KINDS: Mapping[str, type[DevicePart[object]]] = {"runtimes": Runtime, "processors": Processor}
+_KINDS: Mapping[str, tuple[type[DevicePart[object]], str]] = {
+    "runtimes": (Runtime, "backend"),
+    "processors": (Processor, "processor"),
+}
 
 
-def what_is_asked(config: DoctorConfig, context: RunContext) -> tuple[Target, list[Examined]]:
-    """What the machine is looked at for, and what came of each ``auto``."""
-    names: dict[str, str] = {}
-    examined = []
-    for kind, name in (("runtimes", config.backend), ("processors", config.processor)):
-        names[kind] = name
-        if name == AUTO:
-            names[kind], finding = _resolved(kind, context, names["runtimes"])
-            examined.append(Examined(_WORDS[kind], frozenset(), (finding,)))
+@dataclass(frozen=True)
+class Examined:
+    """Findings of one check, and the parts that need what it examined."""
+
+    check: str
+    needed_by: frozenset[str]
+    findings: tuple[Finding, ...]
+
+
+def resolve_target(config: DoctorConfig, context: RunContext) -> tuple[Target, list[Examined]]:
+    """Return the target, and the choice for each ``auto``."""
+    names, examined = {"runtimes": config.backend, "processors": config.processor}, []
+    for kind, (_, word) in _KINDS.items():
+        if names[kind] == AUTO:
+            names[kind], finding = _best(kind, f"{word}={AUTO}", context, names["runtimes"])
+            examined.append(Examined(word, frozenset(), (finding,)))
     store = user_path(config.store).resolve() if config.store else cache_home() / "store"
     return Target(names["runtimes"], names["processors"], context.device, store), examined
 
 
-def examine_parts(context: RunContext) -> list[Examined]:
-    """Whether each registered runtime and processor can be used here."""
-    return [
-        Examined(_WORDS[kind], frozenset({part.name}), (_availability(_WORDS[kind], part),))
-        for kind, descriptor in _KINDS.items()
-        for part in context.registry.all(descriptor).values()
-    ]
+def examine_parts(asked: Target, context: RunContext) -> Iterator[Examined]:
+    """Yield whether the parts that were asked for work on the device, and whether each part can be used here."""
+    for kind, name in (("runtimes", asked.backend), ("processors", asked.processor)):
+        if name:
+            findings = _on_device(kind, context.registry.get(_KINDS[kind][0], name), context)
+            yield Examined("device", frozenset(), tuple(findings))
+    for descriptor, word in _KINDS.values():
+        for part in context.registry.all(descriptor).values():
+            yield Examined(word, frozenset({part.name}), (_availability(word, part),))
 
 
-def examine_device(asked: Target, context: RunContext) -> list[Examined]:
-    """Where the runtime or the processor do not work on the device that was asked for; on ``auto`` all do."""
-    named = (("runtimes", asked.backend), ("processors", asked.processor))
-    parts = {kind: context.registry.get(_KINDS[kind], name) for kind, name in named if name}
-    findings = [
-        _contradiction(kind, part, asked.device) for kind, part in parts.items() if contradicts(part, asked.device)
-    ]
-    return [Examined("device", frozenset(), tuple(findings))] if findings else []
-
-
-def _contradiction(kind: str, part: DevicePart[object], device: str) -> Finding:
-    """What works on another kind of device is refused; some runtimes build all the same."""
-    word = _WORDS[kind]
-    found = f"device={device}, and {word}={part.name} works with device={part.device} only"
-    remedy = f"device=auto, or another {word}"
-    if isinstance(part, Runtime) and part.builds_anywhere:
-        return doubtful("device", f"{found}: engines are built here and cannot be run", remedy)
-    return broken("device", found, remedy)
-
-
-def _resolved(kind: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
-    subject = f"{_WORDS[kind]}={AUTO}"
+def _best(kind: str, subject: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
     try:
         name, _ = best_part(kind, context, runtime)
     except HooklineError as error:
@@ -75,21 +65,21 @@ def _resolved(kind: str, context: RunContext, runtime: str) -> tuple[str, Findin
     return name, fine(subject, f"takes {name}", name=name)
 
 
+def _on_device(kind: str, part: DevicePart[object], context: RunContext) -> Iterator[Finding]:
+    for problem in device_problems(kind, part, context):
+        remedy = problem.hint or f"device=auto, or another {_KINDS[kind][1]}"
+        if isinstance(part, Runtime) and part.builds_anywhere:
+            yield doubtful("device", f"{problem.message}: engines can be built here, but not run", remedy)
+        else:
+            yield broken("device", problem.message, remedy)
+
+
 def _availability(word: str, part: DevicePart[object]) -> Finding:
     subject = f"{word} {part.name}"
     try:
         state = part.available()
     except Exception as error:
-        return broken(subject, f"asking it failed: {type(error).__name__}: {error}", "reinstall what it is made for")
+        return broken(subject, f"its check failed: {type(error).__name__}: {error}", f"reinstall {part.name}")
     if state.usable:
         return fine(subject, state.reason)
     return absent(subject, state.reason, state.hint or f"{word}={AUTO} takes one that can be used here")
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What one check found, and which parts need what it looked at."""
-
-    check: str
-    needed_by: frozenset[str]
-    findings: tuple[Finding, ...]

@@ -27,7 +27,8 @@ from core.kinds.session import Session
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
-from core.planning.opening import open_model, opener
+from core.planning.open_model import open_model
+from core.planning.opening import opener
 from core.planning.resolve import best_part
 from core.reporting import ignore
 from stages.evaluate.config import DecodeCost, EvaluateConfig

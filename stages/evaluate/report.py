@@ -103,7 +103,7 @@ class Faults:
 
 def faults_of(tolerance: Tolerance, samples: Sequence[Sample]) -> Faults:
     """Return the images that could not be read or were damaged."""
-    names = {str(sample.picture): name for sample, name in zip(samples, sample_names(samples), strict=True)}
+    names = {str(sample.image): name for sample, name in zip(samples, sample_names(samples), strict=True)}
     return Faults(
         [replace(item, name=names[item.name]) for item in tolerance.unreadable],
         {names[path]: reason for path, reason in tolerance.damaged.items()},

@@ -18,7 +18,7 @@ from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
-from core.planning.opening import missed_boxes, open_model
+from core.planning.open_model import missed_boxes, open_model
 from stages.predict.config import PredictConfig
 from stages.predict.pipeline import detect_frames
 from stages.predict.records import BOXES

@@ -100,7 +100,7 @@ def test_one_creator_of_our_name(trt):
     names = [field.name for field in creator.field_names]
     assert names == ["max_stride", "num_classes", "anchors", "prenms_score_threshold"]
     assert yolo_layer_plugin.registered_form(trt) == "ahead of time"
-    with pytest.raises(HooklineError, match="ahead-of-time form of hookline::YoloLayer_TRT is registered already"):
+    with pytest.raises(HooklineError, match="ahead-of-time form of hookline::YoloLayer_TRT is already registered"):
         yolo_layer_plugin.register(trt)
 
 

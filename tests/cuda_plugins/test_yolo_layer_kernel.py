@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from cuda_plugins.yolo_layer import Decoded, LevelInput, cells, place, yolo_layer, yolo_layer_launch
+from cuda_plugins.yolo_layer import Decoded, LevelInput, cells, set_addresses, yolo_layer, yolo_layer_launch
 from tests.cuda_plugins import cpu
 from tests.cuda_plugins.devices import Cpu
 
@@ -174,7 +174,7 @@ def launch_of(heads, **options):
 
 def test_boxes_that_are_not_aligned_are_refused():
     with pytest.raises(HooklineError, match=r"0x108; .*16 bytes"):
-        place(launch_of([LevelInput(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
+        set_addresses(launch_of([LevelInput(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import CalibrationTable, Dataset, OnnxModel
 from core.calibration import Ranges, read_tensorrt_cache
-from core.data.dataset import Sample, write_listing
+from core.data.dataset import Sample
+from core.data.writing import write_listing
 from core.errors import HooklineError
 from core.media.reader import sample_frames
 from core.media.source import list_source
@@ -161,11 +162,11 @@ def test_a_cache_without_a_tensor_of_the_model_is_refused(context, model, tmp_pa
 @pytest.mark.parametrize(
     ("scales", "message"),
     [
-        ([], "holds no scale above 0"),
-        ([("p3", 0.0)], "holds no scale above 0"),
-        ([("p3", math.nan)], "line 2 of the calibration cache gives 'p3' the scale nan"),
-        ([("p3", 0.1), ("p4", math.inf)], "line 3 of the calibration cache gives 'p4' the scale inf"),
-        ([("p3", -0.1)], "line 2 of the calibration cache gives 'p3' the scale -0.1"),
+        ([], "has no scale above 0"),
+        ([("p3", 0.0)], "has no scale above 0"),
+        ([("p3", math.nan)], "line 2 of the calibration cache has the scale nan for 'p3'"),
+        ([("p3", 0.1), ("p4", math.inf)], "line 3 of the calibration cache has the scale inf for 'p4'"),
+        ([("p3", -0.1)], "line 2 of the calibration cache has the scale -0.1 for 'p3'"),
         ([("p3", "3c0a1")], "line 2 of the calibration cache is 'p3: 3c0a1'"),
         ([("p3", "x" * 999)], r"line 2 of the calibration cache is 'p3: x{30,}\.\.\.x+'"),
     ],

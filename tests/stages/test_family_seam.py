@@ -21,7 +21,7 @@ from core.kinds.context import RunContext
 from core.kinds.model import ModelFamily
 from core.media.tolerance import MAX_PIXELS
 from core.model_facts import InputContract, Preprocessing
-from core.planning.opening import open_model
+from core.planning.open_model import open_model
 from core.storage.metadata import ModelMetadata, OnnxSignature
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete
@@ -202,8 +202,11 @@ def _off(model: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_rename, r"the exported file has the outputs \['p3', 's16'\], the head of its family says \['s8', 's16'\]"),
-        (_off, "does not give what PyTorch gives: largest difference outputs "),
+        (
+            _rename,
+            r"the exported file has the outputs \['p3', 's16'\], the head of its family states \['s8', 's16'\]",
+        ),
+        (_off, "outputs of the exported ONNX file differ from PyTorch: maximum difference outputs "),
     ],
 )
 def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, told: str) -> None:

@@ -20,7 +20,8 @@ from backends.cv.processor import OpenCvProcessor
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import fetch, view
 from backends.gpu.processor import CupyProcessor
-from backends.nvidia.devices import Gpu, ordinal
+from backends.nvidia.gpu import ordinal
+from backends.nvidia.nvml import Gpu
 from backends.trt.memory import CupyEngineDevice
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError

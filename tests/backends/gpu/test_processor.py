@@ -14,12 +14,12 @@ import pytest
 
 from backends.cv import plugin as opencv_plugin
 from backends.cv.processor import OpenCvProcessor
-from backends.gpu import numbering, plugin
+from backends.gpu import plugin
 from backends.gpu.device import fetch
 from backends.gpu.processor import CupyProcessor, SessionProcessor
 from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.nvidia import driver
+from backends.nvidia import driver, gpu
 from core.detections import Filter
 from core.errors import HooklineError
 from core.kinds.check import broken
@@ -306,11 +306,11 @@ def test_the_descriptor_is_light(repo_root):
 def test_for_a_session_on_the_host_it_works_on_the_gpu_of_the_run(monkeypatch, word):
     """CUDA's number of that GPU, which has been named to CUDA before CuPy starts it."""
     chosen, opened, done = {"auto": "the freest", "cuda:1": "the second"}, [], []
-    monkeypatch.setattr(numbering, "choose", chosen.get)
-    monkeypatch.setattr(numbering, "prepare_environment", lambda gpu: done.append(f"{gpu} named"))
+    monkeypatch.setattr(gpu, "choose", chosen.get)
+    monkeypatch.setattr(gpu, "prepare_environment", lambda gpu: done.append(f"{gpu} named"))
     cupy = SimpleNamespace(cuda=SimpleNamespace(runtime="runtime"))
     monkeypatch.setattr(loading, "import_cupy", lambda: done.append("CuPy started") or cupy)
-    monkeypatch.setattr(numbering, "ordinal", lambda gpu, runtime: {"the freest": 3, "the second": 0}[gpu])
+    monkeypatch.setattr(gpu, "ordinal", lambda gpu, runtime: {"the freest": 3, "the second": 0}[gpu])
     processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number)).on_device(word)
     assert opened == []
     processor.prepare([make_picture()], CONTRACT)

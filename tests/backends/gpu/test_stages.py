@@ -87,7 +87,7 @@ def test_evaluate(tmp_path):
     samples = []
     for number, picture in enumerate(islice(pictures(9), 5)):
         samples.append(Sample(tmp_path / f"{number}.png", None))
-        cv2.imwrite(str(samples[-1].picture), picture)
+        cv2.imwrite(str(samples[-1].image), picture)
     session, every = StrictSession(), []
     for one, processor in ((session, CupyProcessor(lambda number: session.memory)), (HostSession(), OpenCvProcessor())):
         result = evaluate_session(

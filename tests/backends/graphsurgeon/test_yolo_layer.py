@@ -169,5 +169,5 @@ def test_refuses_what_has_no_heads(tmp_path):
 def test_refuses_a_damaged_file(tmp_path, kept):
     model = write_heads(tmp_path / "heads.onnx")
     model.path.write_bytes(model.path.read_bytes()[:kept])
-    with pytest.raises(HooklineError, match="damaged or no ONNX model"):
+    with pytest.raises(HooklineError, match="damaged or not an ONNX model"):
         YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "x.onnx", score_threshold=0.25)

@@ -11,8 +11,7 @@ import pytest
 
 from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.ort.canonical import REORDER
-from backends.ort.engine import build_engine
+from backends.ort.engine import REORDER, build_engine
 from backends.ort.machine import this_machine
 from backends.ort.options import Optimisation, OrtOptions
 from backends.ort.plugin import load
@@ -141,5 +140,5 @@ def test_dynamic_model_warms_up_at_its_nominal_size(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
 def test_full_disk(model):
-    with pytest.raises(HooklineError, match="is the disk full"):
+    with pytest.raises(HooklineError, match="check the free disk space"):
         build_engine(build_job(model, Path("/dev/full")), OPTIONS)

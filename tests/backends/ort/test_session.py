@@ -69,7 +69,7 @@ def test_dynamic_size(tmp_path, runtime):
 def test_wrong_shape_is_told(tmp_path, runtime, shape):
     with (
         runtime.open(write_heads(tmp_path / "heads.onnx"), device="cpu") as session,
-        pytest.raises(HooklineError, match=r"does not fit the model; it takes \[any, 3, 64, 96\]"),
+        pytest.raises(HooklineError, match=r"does not fit the model; it accepts \[any, 3, 64, 96\]"),
     ):
         session.run(np.zeros(shape, np.float32))
 
@@ -142,7 +142,7 @@ def test_a_decode_that_does_not_fit_the_facts(tmp_path, runtime):
     fewer = replace(model, facts=replace(model.facts, names=model.facts.names[:1]))
     with (
         runtime.open(grafted(fewer, tmp_path / "d.onnx"), device="cpu") as session,
-        pytest.raises(HooklineError, match=r"'d.onnx' gives a box of class 3, of 1"),
+        pytest.raises(HooklineError, match=r"'d.onnx' outputs a box with class id 3, and has 1 class"),
     ):
         session.run(images(model, 1))
     with runtime.open(fewer, device="cpu") as session:
@@ -208,5 +208,5 @@ def test_inputs_of_other_types_are_named(tmp_path, runtime):
     _cast(graph, graph.graph.input[0], first=True)
     graph.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
     onnx.save(graph, model.path)
-    with pytest.raises(HooklineError, match=r"input 'images' of 'heads.onnx' is a tensor\(uint8\)"):
+    with pytest.raises(HooklineError, match=r"input 'images' of 'heads.onnx' is tensor\(uint8\)"):
         runtime.open(model, device="cpu")

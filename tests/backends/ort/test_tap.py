@@ -75,12 +75,12 @@ def test_a_model_in_float16_has_nothing_to_show(tmp_path, runtime):
     model = write_heads(tmp_path / "heads.onnx")
     whole = convert_float_to_float16(onnx.load(model.path), keep_io_types=False, op_block_list=[])
     onnx.save(whole, model.path)
-    with pytest.raises(HooklineError, match=r"'heads\.onnx' computes nothing in float32 .*; export it in float32"):
+    with pytest.raises(HooklineError, match=r"'heads\.onnx' has no float32 activations .*; export it in float32"):
         runtime.record_activations(model)
 
 
 def test_damaged_file(tmp_path, runtime):
     model = write_heads(tmp_path / "heads.onnx")
     model.path.write_bytes(model.path.read_bytes()[:500])
-    with pytest.raises(HooklineError, match="damaged or no ONNX model"):
+    with pytest.raises(HooklineError, match="damaged or not an ONNX model"):
         runtime.record_activations(model)

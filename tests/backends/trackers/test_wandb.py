@@ -26,7 +26,7 @@ def record(folder: Path, epoch: int, mode: str = "offline") -> None:
     tracker = WandbRun(mode=mode, project="hookline", entity=None)
     tracker.start(RunInfo("run", folder, {"epochs": 3, "weights": folder}))
     tracker.scalars({"train/box_loss": 0.5}, epoch)
-    tracker.picture("mosaic", write_picture(folder / "a.png"), 0)
+    tracker.image("mosaic", write_picture(folder / "a.png"), 0)
     tracker.close()
 
 

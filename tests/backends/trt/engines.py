@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from backends.trt.capabilities import Capabilities
-from backends.trt.execution import Opened
 from backends.trt.library import Library
 from backends.trt.logger import Journal
+from backends.trt.opened_engine import OpenedEngine
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
 from core.model_facts import DECODED, InputContract, ModelFacts, Precision
@@ -240,4 +240,4 @@ def session_on(
 ) -> tuple[TrtSession, FakeEngine]:
     """A session and its engine on a device that has ``begin`` and ``is_capturing`` too."""
     engine = FakeEngine(device, **changes)
-    return TrtSession(Opened(LIBRARY, object(), engine, kernels(engine)), about(), device, graphs=graphs), engine
+    return TrtSession(OpenedEngine(LIBRARY, object(), engine, kernels(engine)), about(), device, graphs=graphs), engine

@@ -120,6 +120,8 @@ def test_the_names_of_what_the_monitor_overrides() -> None:
 
 
 def test_a_library_that_makes_no_builder() -> None:
-    with pytest.raises(HooklineError, match=rf"TensorRT {trt.__version__} makes no builder: .*; \+stage=doctor looks"):
+    with pytest.raises(
+        HooklineError, match=rf"TensorRT {trt.__version__} cannot create a builder: .*; check driver and GPU"
+    ):
         make_builder(library.load("tensorrt"))
     assert threading.active_count() == 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import tensorrt as trt
 
-from backends.trt.execution import TYPES
 from backends.trt.library import adopt
+from backends.trt.opened_engine import TYPES
 from backends.trt.opening import _runtime, register_ahead_of_time
 from core.errors import HooklineError
 from tests.backends.trt.engines import FakeContext, FakeEngine

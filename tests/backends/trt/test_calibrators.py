@@ -52,7 +52,7 @@ def test_memory_lives_as_long_as_the_feeder():
 
 @pytest.mark.parametrize(("sizes", "found"), [((), 0), ((3,), 3)])
 def test_not_one_full_batch(sizes, found):
-    with pytest.raises(HooklineError, match=rf"the calibration has {found} images?, a batch holds 4; give more"):
+    with pytest.raises(HooklineError, match=rf"the calibration has {found} images?, but a batch needs 4; provide more"):
         Feeder(batches(*sizes), 4, ShimDevice()).next()
 
 

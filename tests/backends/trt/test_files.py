@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.timing_cache import read_known, write_whole
+from backends.trt.timing_cache import read_cache, write_whole
 
 
 def test_readers_see_whole_files_whoever_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,5 +45,5 @@ def test_nothing_unfinished_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
-    assert read_known(tmp_path / "absent") == b""
-    assert read_known(tmp_path) == b""
+    assert read_cache(tmp_path / "absent") == b""
+    assert read_cache(tmp_path) == b""

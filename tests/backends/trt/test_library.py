@@ -12,7 +12,7 @@ import pytest
 
 from backends.trt import library
 from backends.trt.capabilities import read_capabilities
-from backends.trt.logger import KEPT, Journal, make_logger, plain
+from backends.trt.logger import KEPT_MESSAGES, Journal, make_logger, plain
 from backends.trt.monitor import BuildProgress, cancellable
 from core.errors import UnavailableError
 from tests.backends.trt.fake_tensorrt import fake_tensorrt
@@ -45,7 +45,9 @@ def test_kernels_are_loaded_when_they_are_used(monkeypatch):
 
 def test_a_module_that_is_not_there(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(UnavailableError, match=r"TensorRT cannot be loaded: .*\+stage=doctor .*install tensorrt-cu13"):
+    with pytest.raises(
+        UnavailableError, match=r"TensorRT cannot be loaded: .*see \+stage=doctor; pip install tensorrt-cu13"
+    ):
         library.load()
 
 
@@ -118,8 +120,8 @@ def journal(*messages: tuple[int, str]) -> Journal:
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
-        ((), "it does not say why"),
-        (((3, "news"),), "it does not say why"),
+        ((), "it logged no reason"),
+        (((3, "news"),), "it logged no reason"),
         (((2, "odd"), (2, "odder")), "odder"),
         (((1, "a"),), "a"),
         (((1, "a"), (1, "a")), "a"),
@@ -133,14 +135,14 @@ def test_reasons(messages, reason):
 def test_a_reason_is_of_what_was_done_last():
     made = journal((1, "of the build before"))
     begun = made.count
-    assert made.reason(begun) == "it does not say why"
+    assert made.reason(begun) == "it logged no reason"
     made.add(1, "of this build")
     assert made.reason(begun) == "of this build"
 
 
 def test_the_newest_messages_are_kept():
-    made = journal(*((1, str(number)) for number in range(KEPT + 5)))
-    assert made.count == KEPT + 5
+    made = journal(*((1, str(number)) for number in range(KEPT_MESSAGES + 5)))
+    assert made.count == KEPT_MESSAGES + 5
     assert made.since(0)[0] == "5"
 
 

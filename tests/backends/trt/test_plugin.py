@@ -60,7 +60,7 @@ def test_a_gpu_that_is_not_there_is_a_problem_of_the_plan(monkeypatch, tmp_path)
         if device == "cuda:7":
             raise missing
 
-    monkeypatch.setattr("backends.nvidia.devices.choose", choose)
+    monkeypatch.setattr("backends.nvidia.gpu.choose", choose)
     (runtime,) = hookline_runtimes()
     assert list(runtime.check_device("cuda:7")) == [missing]
     assert list(runtime.check_device("auto")) == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backends.gpu.device import fetch, view
-from backends.trt.execution import IDLE
+from backends.trt.execution import UNUSED_BATCHES
 from core.errors import HooklineError
 from core.kinds.session import DeviceSession, ReportingSession
 from cuda_plugins import tensorrt_types as callbacks
@@ -104,7 +104,7 @@ def test_half_images():
         images = pictures(3, dtype=np.float16)
         same(session.run(images.astype(np.float32)), images)
         same(run_on_device(session, device, images), images)
-        with pytest.raises(ValueError, match="takes float16, the array is float32"):
+        with pytest.raises(ValueError, match="accepts float16, the array is float32"):
             session.run_device(put(device, images.astype(np.float32), session.stream))
 
 
@@ -241,7 +241,10 @@ def test_another_context_runs_beside_in_another_thread():
 @pytest.mark.parametrize(
     ("shape", "told"),
     [
-        ((2, 3, 8, 17), r"\[2, 3, 8, 17\] does not fit the engine, which takes \[any, 3, 8, 8\] to \[any, 3, 16, 16\]"),
+        (
+            (2, 3, 8, 17),
+            r"8, 17\] does not fit the engine, which accepts \[any, 3, 8, 8\] to \[any, 3, 16, 16\]",
+        ),
         ((2, 3, 4, 8), "does not fit"),
         ((2, 4, 8, 8), "does not fit"),
         ((0, 3, 8, 8), "does not fit"),
@@ -264,12 +267,12 @@ def test_a_static_engine():
     with session:
         images = pictures(5)
         same(session.run(images), images)
-        with pytest.raises(HooklineError, match=r"takes \[any, 3, 8, 8\];"):
+        with pytest.raises(HooklineError, match=r"accepts \[any, 3, 8, 8\];"):
             session.run(pictures(2, 16, 16))
 
 
 def test_no_room_for_a_context():
-    with pytest.raises(HooklineError, match="cannot make room to run the engine: out of memory; end what else"):
+    with pytest.raises(HooklineError, match="not enough GPU memory to run the engine: out of memory; end other"):
         opened_session(room=False)
 
 
@@ -298,7 +301,7 @@ def test_shapes_that_the_bindings_refuse():
     engine.contexts[0].infer_shapes = infer_shapes
     with (
         session,
-        pytest.raises(HooklineError, match=r"the input shape \[2, 3, 8, 8\] alone \(shape inference failed\)"),
+        pytest.raises(HooklineError, match=r"from the input shape \[2, 3, 8, 8\] \(shape inference failed\)"),
     ):
         session.run(pictures(2))
 
@@ -346,7 +349,7 @@ def test_work_that_cannot_be_captured_is_enqueued_plainly(caplog):
     assert len(engine.contexts) == 2
     told = [record.getMessage() for record in caplog.records if "CUDA graph" in record.getMessage()]
     assert len(told) == 1
-    assert "captured as a CUDA graph, kernels are launched one by one: TensorRT refuses the work: operation" in told[0]
+    assert "captured as a CUDA graph; kernels are launched one by one: TensorRT refuses the work: operation" in told[0]
 
 
 @pytest.mark.parametrize(("buffers", "graphs"), [(6, 6), (8, 8), (12, 8)])
@@ -371,7 +374,7 @@ def test_graphs_of_addresses_that_come_no_more_give_way():
     with session:
         for first in (0, 8):
             places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(first, first + 8)]
-            for turn in range(8 * (2 + IDLE // 8)):
+            for turn in range(8 * (2 + UNUSED_BATCHES // 8)):
                 session.run_device(places[turn % 8])
         assert [graph.freed for graph in device.graphs] == [True] * 8 + [False] * 8
 
@@ -408,7 +411,7 @@ def test_no_room_for_the_context_of_a_graph_is_no_end(caplog):
             same(session.run(images), images)
             engine.room = False
     assert device.graphs == []
-    assert "kernels are launched one by one: TensorRT cannot make room" in caplog.text
+    assert "kernels are launched one by one: there is not enough GPU memory" in caplog.text
 
 
 def test_a_context_stays_until_its_work_is_done_where_the_capture_fails():

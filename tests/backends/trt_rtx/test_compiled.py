@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.trt_rtx.opening import CompiledKernels
+from backends.trt_rtx.opening import RtxKernelCache
 from tests.backends.trt.engines import EngineShim, session_on
 
 TRT = SimpleNamespace(ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"))
@@ -62,11 +62,11 @@ class Engine:
 
 def test_kernels_are_kept_from_program_to_program(tmp_path):
     path = tmp_path / "new" / "a.cache"
-    first = CompiledKernels(TRT, Engine(), path)
+    first = RtxKernelCache(TRT, Engine(), path)
     assert first.new_context().strategy == "user's"
     first.keep()
     assert path.read_bytes() == b"of this card"
-    second = CompiledKernels(TRT, Engine(), path)
+    second = RtxKernelCache(TRT, Engine(), path)
     second.new_context()
     second.keep()
     assert path.read_bytes() == b"of this card and more"
@@ -76,7 +76,7 @@ def test_kernels_are_kept_from_program_to_program(tmp_path):
 def test_what_is_damaged_or_of_another_card_is_begun_anew(tmp_path):
     path = tmp_path / "a.cache"
     path.write_bytes(b"of another card")
-    kernels = CompiledKernels(TRT, Engine(), path)
+    kernels = RtxKernelCache(TRT, Engine(), path)
     kernels.new_context()
     kernels.keep()
     assert path.read_bytes() == b"of this card"
@@ -84,10 +84,10 @@ def test_what_is_damaged_or_of_another_card_is_begun_anew(tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_nothing_else(tmp_path, caplog):
     (tmp_path / "file").touch()
-    kernels = CompiledKernels(TRT, Engine(), tmp_path / "file" / "a.cache")
+    kernels = RtxKernelCache(TRT, Engine(), tmp_path / "file" / "a.cache")
     kernels.new_context()
     kernels.keep()
-    assert "cannot be kept" in caplog.text
+    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("graphs", [True, False])

@@ -27,7 +27,7 @@ from core.storage.serial import decode
 
 model, options = json.load(sys.stdin)
 try:
-    print(len(build_plan(load("tensorrt_rtx"), Recipe(Path(model), options=decode(TrtOptions, options)))))
+    print(len(build_plan(load("tensorrt_rtx"), BuildSpec(Path(model), options=decode(TrtOptions, options)))))
 except HooklineError as error:
     print(error)
 """
@@ -61,8 +61,8 @@ def test_options_that_it_takes(model, options):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"version_compatible": True}, "has no runtimes.tensorrt.version_compatible; leave it out"),
-        ({"dla": 0}, "has no runtimes.tensorrt.dla; leave it out"),
+        ({"version_compatible": True}, "does not support runtimes.tensorrt.version_compatible; remove"),
+        ({"dla": 0}, "does not support runtimes.tensorrt.dla; remove"),
         ({"tactic_sources": ["CUBLAS"]}, "'CUBLAS'"),
     ],
 )

@@ -170,7 +170,7 @@ def test_foreign_safetensors(tmp_path: Path) -> None:
 def test_truncated(tmp_path: Path, keep: int) -> None:
     save(tiny_weights(), tmp_path / "whole")
     (tmp_path / "x.safetensors").write_bytes((tmp_path / "whole").read_bytes()[:keep])
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         load(tmp_path / "x.safetensors")
 
 

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from backends.nvidia import devices as nvml
-from backends.nvidia.devices import Gpu
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.nvml import Gpu
 from backends.yolov5 import devices as torch_devices
-from backends.yolov5 import plugin
-from backends.yolov5 import training_job as trainer
-from backends.yolov5.devices import Chosen, choose_device
+from backends.yolov5 import plugin, training_job
+from backends.yolov5.devices import TorchDevice, choose_device
 from core.errors import HooklineError, UnavailableError
 from core.kinds.check import broken
 from core.process.environment import Ranks
@@ -57,8 +56,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
         def properties(index: int) -> Any:
             return SimpleNamespace(uuid=order[index].uuid.partition("-")[2].lower(), name=order[index].name)
 
-        monkeypatch.setattr(nvml, "choose", choose)
-        monkeypatch.setattr(nvml, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
+        monkeypatch.setattr(nvidia_gpu, "choose", choose)
+        monkeypatch.setattr(nvidia_gpu, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
         monkeypatch.setattr(torch.cuda, "is_available", is_available)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(order))
         monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
@@ -74,7 +73,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
 def test_one_gpu_however_pytorch_counts(make: Make, order: tuple[Gpu, ...], word: str, gpu: Gpu) -> None:
     done = make(order)
     index = order.index(gpu)
-    assert choose_device(word) == Chosen(torch.device("cuda", index), f"cuda:{index} ({gpu.name})")
+    assert choose_device(word) == TorchDevice(torch.device("cuda", index), f"cuda:{index} ({gpu.name})")
     assert done == [f"{gpu.name} named", "PyTorch asked"]
 
 
@@ -97,7 +96,7 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 ) -> None:
     make((FIRST,))
     instance = Gpu("MIG-1", "NVIDIA A100 MIG 3g.20gb", "8.0", 20, 20, "580.95.05")
-    monkeypatch.setattr(nvml, "choose", lambda word: instance)
+    monkeypatch.setattr(nvidia_gpu, "choose", lambda word: instance)
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
         assert choose_device("cuda:3").device == torch.device("cuda", 0)
@@ -118,20 +117,20 @@ def test_a_gpu_that_is_not_there(make: Make, by_nvml: bool) -> None:
 def test_each_process_of_a_training_takes_its_own(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     done = make()
     monkeypatch.setattr(torch_devices, "RANKS", Ranks(0, 2, 0))
-    assert choose_device("auto") == choose_device("cuda") == Chosen(torch.device("cuda"))
+    assert choose_device("auto") == choose_device("cuda") == TorchDevice(torch.device("cuda"))
     assert set(done) == {"PyTorch asked"}, "a GPU that is named to CUDA would be the only one"
 
 
 def test_the_cpu_asks_nobody(make: Make) -> None:
     done = make()
-    assert choose_device("cpu") == Chosen(torch.device("cpu"))
+    assert choose_device("cpu") == TorchDevice(torch.device("cpu"))
     assert done == []
 
 
 @pytest.mark.parametrize(
     ("cuda", "why"),
     [
-        ("13.0", f"PyTorch {torch.__version__} for CUDA 13.0 finds no GPU by driver 580.95.05; update the driver"),
+        ("13.0", f"PyTorch {torch.__version__} for CUDA 13.0 finds no GPU with driver 580.95.05; update the driver"),
         (None, f"PyTorch {torch.__version__} is built without CUDA; install PyTorch for CUDA"),
     ],
 )
@@ -140,10 +139,10 @@ def test_a_gpu_that_pytorch_cannot_use_is_told(make: Make, cuda: str | None, why
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chosen = choose_device("auto")
-    assert (chosen.device, chosen.place) == (torch.device("cpu"), "")
-    assert chosen.doubt.startswith(f"NVIDIA L40 is there, and the CPU computes: {why}")
-    assert "device=cpu says that it is meant" in chosen.doubt
-    assert "\n" not in chosen.doubt
+    assert (chosen.device, chosen.description) == (torch.device("cpu"), "")
+    assert chosen.warning.startswith(f"NVIDIA L40 is present but PyTorch cannot use it: {why}")
+    assert "Set device=cpu to silence this" in chosen.warning
+    assert "\n" not in chosen.warning
     with pytest.raises(
         UnavailableError, match=r"^device=cuda:1 \(NVIDIA L40\) cannot be used: PyTorch .*; set device=cpu"
     ):
@@ -152,33 +151,33 @@ def test_a_gpu_that_pytorch_cannot_use_is_told(make: Make, cuda: str | None, why
 
 def test_without_a_gpu_the_cpu_is_taken_without_a_word(make: Make) -> None:
     make((), by_nvml=False)
-    assert choose_device("auto") == Chosen(torch.device("cpu"))
+    assert choose_device("auto") == TorchDevice(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
     ("chosen", "notes", "warned"),
     [
-        (Chosen(torch.device("cpu"), "cuda:1 (NVIDIA L40)"), ["training on cuda:1 (NVIDIA L40)"], []),
-        (Chosen(torch.device("cpu"), doubt="the driver is old"), [], ["the driver is old"]),
-        (Chosen(torch.device("cpu")), [], []),
+        (TorchDevice(torch.device("cpu"), "cuda:1 (NVIDIA L40)"), ["training on cuda:1 (NVIDIA L40)"], []),
+        (TorchDevice(torch.device("cpu"), warning="the driver is old"), [], ["the driver is old"]),
+        (TorchDevice(torch.device("cpu")), [], []),
     ],
 )
 def test_a_training_tells_where_it_is(
-    monkeypatch: pytest.MonkeyPatch, chosen: Chosen, notes: list[str], warned: list[str]
+    monkeypatch: pytest.MonkeyPatch, chosen: TorchDevice, notes: list[str], warned: list[str]
 ) -> None:
     class Begun(Exception):
         pass
 
-    def processes(device: torch.device) -> Any:
+    def join_processes(device: torch.device) -> Any:
         raise Begun
 
     told: dict[str, list[str]] = {"note": [], "warn": []}
     watcher = SimpleNamespace(note=told["note"].append, warn=told["warn"].append)
-    monkeypatch.setattr(trainer, "choose_device", lambda word: chosen)
-    monkeypatch.setattr(trainer, "processes", processes)
+    monkeypatch.setattr(training_job, "choose_device", lambda word: chosen)
+    monkeypatch.setattr(training_job, "join_processes", join_processes)
     job: Any = SimpleNamespace(device="auto", watcher=watcher)
     with pytest.raises(Begun):
-        trainer.train(job)
+        training_job.train(job)
     assert told == {"note": notes, "warn": warned}
 
 

@@ -125,7 +125,7 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["a b=5"], "'a b' is not the name of an option"),
         (["source=" + "a" * 300], "a name has at most 255 bytes"),
         (["weights=" + "a/" * 3000], "a path 4095"),
-        (["hydra.run.dir=~nosuchuser/x"], "there is no user 'nosuchuser'"),
+        (["hydra.run.dir=~nosuchuser/x"], "no user named 'nosuchuser'"),
         (["hydra.run.dir=s3://u:secret@bucket/runs"], "hydra.run.dir='s3://u:***@bucket/runs' is an address"),
         (["+stage=" + "a" * 300], "unknown stage 'aaa"),
         (["--foo"], "unknown flag '--foo'"),

@@ -30,13 +30,13 @@ def test_class_ids(classes: Any, ids: tuple[int, ...]) -> None:
     ("classes", "message"),
     [
         ("persom", r"unknown class 'persom'; did you mean person\? possible: 3 classes \(person, traffic light, 7\)"),
-        (3, "there is no class 3; classes have the numbers 0 to 2"),
-        ([0, -1], "there is no class -1"),
+        (3, "class 3 does not exist; class ids are 0 to 2"),
+        ([0, -1], "class -1 does not exist"),
         (True, "unknown class 'True'"),
         (0.5, "unknown class '0.5'"),
         ([10**5000], "unknown class '<integer of 16610 bits>'"),
-        (["9" * 5000], "there is no class '99999"),
-        ([[0]], r"classes=\[0\] is not a class; give names or numbers"),
+        (["9" * 5000], "class '99999.* does not exist"),
+        ([[0]], r"classes=\[0\] is not a class; give names or ids"),
         ({"a": 1}, r"classes=\{'a': 1\} is not a class"),
     ],
 )

@@ -35,14 +35,14 @@ def test_numbers_as_names_are_text(tmp_path: Path) -> None:
     [
         (
             "val: images/val\nnames: {0: a, 2: b}",
-            "the keys of 'names' .* are \\[0, 2\\]; 2 classes are numbered 0 to 1",
+            "the keys of 'names' .* are \\[0, 2\\]; 2 classes need the keys 0 to 1",
         ),
-        ("val: images/val\nnames: [a, b]\nnc: 3", "says nc: 3 but names 2 classes"),
-        ("val: images/val\nnames: [a, no]", "class 1 .* is False to YAML; put its name in quotes"),
+        ("val: images/val\nnames: [a, b]\nnc: 3", "has nc: 3 but names 2 classes"),
+        ("val: images/val\nnames: [a, no]", "class 1 .* is False in YAML, not a string; put the name in quotes"),
         ("val: images/val\nnames: []", "has no class names"),
         ("val: images/val\nnc: 2", "has no class names"),
-        ("names: [a]", "names no images"),
-        ("val: images/vla\nnames: [a]", "'val: images/vla' .* is not there; looked for '.*images/vla'"),
+        ("names: [a]", "has no 'train:', 'val:' or 'test:'"),
+        ("val: images/vla\nnames: [a]", "'val: images/vla' .* does not exist; looked for '.*images/vla'"),
         ("val: data.yaml\nnames: [a]", "is neither a folder nor a .txt list"),
         ("val: {a: b}\nnames: [a]", "is not a path"),
         ("path: nowhere\nval: images/val\nnames: [a]", "'path: nowhere' .* is not a folder; looked for '.*nowhere'"),
@@ -60,7 +60,7 @@ def test_errors(tmp_path: Path, text: str, message: str) -> None:
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, "")
-    with pytest.raises(HooklineError, match=r"no data set file '.*dta.yaml'; did you mean data.yaml"):
+    with pytest.raises(HooklineError, match=r"the data set file '.*dta.yaml' does not exist; did you mean data.yaml"):
         read_data_yaml(tmp_path / "dta.yaml")
 
 
@@ -71,21 +71,21 @@ def test_binary_file(tmp_path: Path) -> None:
         read_data_yaml(file)
 
 
-def test_path_from_the_working_directory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_relative_to_the_working_directory_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here" / "set" / "images").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     spec = read_data_yaml(write(tmp_path, "path: set\nval: images\nnames: [a]"))
     assert spec.root == tmp_path / "here" / "set"
-    assert "found from the working directory" in spec.notes[0]
+    assert "is relative to the working directory" in spec.notes[0]
 
 
-def test_parent_prefix_of_labelling_tools_is_told(tmp_path: Path) -> None:
+def test_parent_prefix_of_labelling_tools_is_noted(tmp_path: Path) -> None:
     spec = read_data_yaml(write(tmp_path, "val: ../images/val\nnames: [a]"))
     assert spec.splits["val"] == (tmp_path / "images" / "val",)
     assert "was read as 'images/val'" in spec.notes[0]
 
 
-def test_several_places(tmp_path: Path) -> None:
+def test_several_folders_per_split(tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("")
     spec = read_data_yaml(write(tmp_path, "val: [images/val, more.txt]\ntrain: images\nnames: [a]"))
     assert spec.splits["val"] == (tmp_path / "images" / "val", tmp_path / "more.txt")

@@ -17,15 +17,15 @@ from core.data.dataset import (
     list_samples,
     load_split,
     sample_names,
-    write_listing,
 )
+from core.data.writing import write_listing
 from core.errors import HooklineError
 from core.labels import RowProblem, check_labels, load_labels
 from tests.support.dataset_tools import write_dataset, write_picture
 
 
 @pytest.mark.parametrize(
-    ("picture", "label"),
+    ("image", "label"),
     [
         ("/set/images/val/a.jpg", "/set/labels/val/a.txt"),
         ("/images/set/images/a.b.png", "/images/set/labels/a.b.txt"),
@@ -33,17 +33,17 @@ from tests.support.dataset_tools import write_dataset, write_picture
         ("/set/val/images", "/set/val/images.txt"),
     ],
 )
-def test_label_path(picture: str, label: str) -> None:
-    assert label_path(Path(picture)) == Path(label)
+def test_label_path(image: str, label: str) -> None:
+    assert label_path(Path(image)) == Path(label)
 
 
-def test_folder_is_sorted_deep_and_without_other_files(tmp_path: Path) -> None:
+def test_folder_is_listed_recursively_sorted_and_without_other_files(tmp_path: Path) -> None:
     file = write_dataset(tmp_path, {"val": {"b": [(0, 0.5, 0.5, 0.2, 0.2)], "a": []}})
     write_picture(tmp_path / "images" / "val" / "deep" / "C.PNG")
     write_picture(tmp_path / "images" / "val" / ".hidden.png")
     (tmp_path / "images" / "val" / "notes.txt").write_text("")
     samples = list_samples(read_data_yaml(file), "val")
-    assert [sample.picture.name for sample in samples] == ["a.png", "b.png", "C.PNG"]
+    assert [sample.image.name for sample in samples] == ["a.png", "b.png", "C.PNG"]
     assert [sample.label is not None for sample in samples] == [True, True, False]
 
 
@@ -63,7 +63,7 @@ def test_list_keeps_its_order_and_drops_repeats(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text(f"./images/val/c.png\n\nimages/val/a.png\n{tmp_path}/images/val/c.png\n")
     (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [a]")
     samples = list_samples(read_data_yaml(tmp_path / "data.yaml"), "val")
-    assert [sample.picture.stem for sample in samples] == ["c", "a"]
+    assert [sample.image.stem for sample in samples] == ["c", "a"]
 
 
 def test_a_list_names_images_only(tmp_path: Path) -> None:
@@ -73,15 +73,15 @@ def test_a_list_names_images_only(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [a]")
     spec = read_data_yaml(tmp_path / "data.yaml")
     assert ["line 2 of" in str(problem) for problem in list_problems(spec)] == [True]
-    with pytest.raises(HooklineError, match=r"line 2 of '.*val.txt' is not the name of an image: 'clip.mp4'"):
+    with pytest.raises(HooklineError, match=r"line 2 of '.*val.txt' is not the path of an image: 'clip.mp4'"):
         list_samples(spec, "val")
 
 
-def test_list_with_a_missing_picture_names_the_line(tmp_path: Path) -> None:
+def test_list_with_a_missing_image_names_the_line(tmp_path: Path) -> None:
     write_dataset(tmp_path, {"val": {"a": []}})
     (tmp_path / "val.txt").write_text("images/val/a.png\nimages/val/z.png\n")
     (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [a]")
-    with pytest.raises(HooklineError, match=r"'images/val/z.png' \(line 2 of '.*val.txt'\) is not there"):
+    with pytest.raises(HooklineError, match=r"'images/val/z.png' \(line 2 of '.*val.txt'\) does not exist"):
         list_samples(read_data_yaml(tmp_path / "data.yaml"), "val")
 
 
@@ -95,7 +95,7 @@ def test_empty_and_unknown_split(tmp_path: Path) -> None:
         list_samples(spec, "vall")
 
 
-def test_listing_comes_back(tmp_path: Path) -> None:
+def test_listing_round_trip(tmp_path: Path) -> None:
     samples = [Sample(tmp_path / "é.png", tmp_path / "é.txt"), Sample(tmp_path / "b.png", None)]
     target = tmp_path / "dataset.json"
     write_listing(target, ["a"], {"val": samples}, "digest", tmp_path / "data.yaml")
@@ -105,7 +105,7 @@ def test_listing_comes_back(tmp_path: Path) -> None:
         load_split(dataset, "train")
 
 
-def test_pictures_inside_the_artifact_move_with_it(tmp_path: Path) -> None:
+def test_images_inside_the_artifact_move_with_it(tmp_path: Path) -> None:
     made, moved = tmp_path / "made", tmp_path / "moved"
     made.mkdir()
     outside = Sample(tmp_path / "other" / "b.png", None)
@@ -120,7 +120,7 @@ def test_pictures_inside_the_artifact_move_with_it(tmp_path: Path) -> None:
 def test_damaged_listing(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{")
     dataset = Dataset(path=tmp_path / "dataset.json", digest="0", names=("a",), splits={"val": 2})
-    with pytest.raises(HooklineError, match="is not a listing of a data set"):
+    with pytest.raises(HooklineError, match="is not the listing of a data set"):
         load_split(dataset, "val")
 
 
@@ -168,7 +168,7 @@ def test_background(tmp_path: Path, text: str | None) -> None:
         ("0 .5 .5 .1", "has 4 values: '0 .5 .5 .1'"),
         ("0 .1 .1 .2 .2 .3 .3", r"has 7 values \(a polygon\?\)"),
         ("0 .5 .5 .1 .1 0 .5 .5 .1 .1", "has 10 values"),
-        ("0 .5 .5 .1 x", "is not numbers"),
+        ("0 .5 .5 .1 x", "has a value that is not a number"),
         ("2 .5 .5 .1 .1", r"has class 2, but the data set has 2 classes \(0 to 1\)"),
         ("-1 .5 .5 .1 .1", "has class -1"),
         ("0.5 .5 .5 .1 .1", "has class 0.5"),
@@ -253,16 +253,16 @@ def test_the_content_of_a_data_set(tmp_path: Path, change: Callable[[Path], None
 
 @pytest.mark.parametrize("name", ["b.gif", "b", "b.txt", "x" * 5000])
 def test_a_list_that_names_no_image(tmp_path: Path, name: str) -> None:
-    """Whatever a later stage would refuse is found with the data set."""
+    """The check of the data set finds what a later stage would refuse."""
     write_picture(tmp_path / "a.jfif.png").rename(tmp_path / "a.jfif")
     (tmp_path / "list.txt").write_text(f"a.jfif\n\n{name}\n")
     (tmp_path / "data.yaml").write_text("train: list.txt\nval: list.txt\nnames: [a]")
     spec = read_data_yaml(tmp_path / "data.yaml")
     (problem,) = list_problems(spec)
     assert "line 3 of " in str(problem)
-    assert "is not the name of an image" in str(problem)
+    assert "is not the path of an image" in str(problem)
     with pytest.raises(HooklineError, match="line 3 of "):
         list_samples(spec, "train")
     (tmp_path / "list.txt").write_text("a.jfif\n")
     assert list(list_problems(spec)) == []
-    assert [sample.picture.name for sample in list_samples(spec, "train")] == ["a.jfif"]
+    assert [sample.image.name for sample in list_samples(spec, "train")] == ["a.jfif"]

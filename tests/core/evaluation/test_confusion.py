@@ -41,9 +41,7 @@ def matrix_of(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], 
         ([], [], [[0, 0, 0], [0, 0, 0], [0, 0, 0]]),
     ],
 )
-def test_one_picture(
-    objects: list[tuple[float, ...]], found: list[tuple[float, ...]], expected: list[list[int]]
-) -> None:
+def test_one_image(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], expected: list[list[int]]) -> None:
     assert matrix_of(objects, found) == expected
 
 

@@ -47,7 +47,7 @@ def test_every_picture_in_order(tmp_path: Path, batch: int) -> None:
 
 def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, 21)
-    samples[3].picture.write_text("no picture")
+    samples[3].image.write_text("no picture")
     warnings: list[str] = []
     tolerance = Tolerance(len(samples), warnings.append)
     processor = FakeProcessor({"fake": [detections()] * 20})
@@ -60,7 +60,7 @@ def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     (sample,) = make_samples(tmp_path, 1)
-    sample.picture.write_text("no picture")
+    sample.image.write_text("no picture")
     session = FakeSession(fake_engine(tmp_path))
     with pytest.raises(HooklineError, match="1 of 1 file cannot be read"):
         evaluate_session(
@@ -70,21 +70,21 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 
 def test_a_damaged_picture_is_used_and_named(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, 3)
-    samples[1].picture.write_bytes(half_a_jpeg())
+    samples[1].image.write_bytes(half_a_jpeg())
     warnings: list[str] = []
     tolerance = Tolerance(3, warnings.append)
     processor = FakeProcessor({"fake": [detections()] * 3})
     session = FakeSession(fake_engine(tmp_path))
     result = evaluate_session(session, samples, processor, Filter(), tolerance, head=head_for(session))
     assert len(result.pictures) == 3
-    assert list(tolerance.damaged) == [str(samples[1].picture)]
+    assert list(tolerance.damaged) == [str(samples[1].image)]
     assert len(warnings) == 1
 
 
 def test_too_many_unreadable_pictures(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, 10)
     for sample in samples[3:5]:
-        sample.picture.write_text("no picture")
+        sample.image.write_text("no picture")
     processor = FakeProcessor({"fake": [detections()] * 10})
     session, tolerance = FakeSession(fake_engine(tmp_path)), Tolerance(10, lambda _: None)
     with pytest.raises(HooklineError, match="2 of 10 files cannot be read"):
@@ -139,7 +139,7 @@ def test_the_next_images_are_prepared_while_the_model_infers(tmp_path: Path) -> 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_several_reading_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     samples = make_samples(tmp_path, 30)
-    samples[3].picture.write_text("no image")
+    samples[3].image.write_text("no image")
     results = []
     for threads in (1, 4):
         monkeypatch.setattr("core.evaluation.loop.reading_threads", lambda threads=threads: threads)

@@ -21,7 +21,7 @@ SIZE = 200
 
 
 def make_case(objects: list[list[tuple[float, ...]]], found: list[list[tuple[float, ...]]], classes: int = 2) -> Any:
-    """COCO forms of pixel rows: objects x1, y1, x2, y2, class and found x1, y1, x2, y2, score, class a picture."""
+    """COCO JSON of rows per image: objects x1, y1, x2, y2, class and boxes x1, y1, x2, y2, score, class."""
     samples = [Sample(Path(f"{index}.png"), None) for index in range(len(objects))]
     labels = []
     for rows in objects:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from core.artifacts import Artifact
 from core.errors import HooklineError, UnavailableError
-from core.execution.resuming import resumption, way_on
+from core.execution.resuming import command_after, resume_command
 from core.kinds.lifecycle import Step
 from core.kinds.stage import Stage
 from core.storage.incomplete import MARKER
@@ -22,12 +22,12 @@ def run(config: object) -> Artifact: ...
 
 
 STAGE = Stage(name="predict", summary="", run=run, stored=False, incremental=True, resumable=lambda config: config != 0)
-STEP = Step(STAGE, config=1, asked=True, inputs={}, provides=Artifact, parts=())
+STEP = Step(STAGE, config=1, requested=True, inputs={}, provides=Artifact, parts=())
 NAMES = ("plain", "a b", "a'b", "a\\b", "a\\", "a\\'", "\\\\'", "$x", "${x}", "\\${x}", "a=b", "[a]", "{a}", "é", "\n")
 
 
 def directory_in(command: str) -> str:
-    """What a shell and Hydra make of the directory in the printed command."""
+    """Return the directory in the printed command as a shell and Hydra read it."""
     words = shell_words(command)
     (word,) = [word for word in words if word.startswith("hydra.run.dir=")]
     config = OmegaConf.create({"directory": None})
@@ -38,11 +38,11 @@ def directory_in(command: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_printed_command_names_the_directory_of_the_run(name: str) -> None:
     path = Path("/runs") / name
-    assert directory_in(resumption(["+stage=predict", "hydra.run.dir=old"], STEP, path)) == str(path)
+    assert directory_in(resume_command(["+stage=predict", "hydra.run.dir=old"], STEP, path)) == str(path)
 
 
-def test_what_cannot_be_resumed_is_repeated() -> None:
-    command = resumption(["+stage=predict", "hydra.run.dir=old"], replace(STEP, config=0), Path("/runs/new"))
+def test_a_stage_without_state_is_repeated() -> None:
+    command = resume_command(["+stage=predict", "hydra.run.dir=old"], replace(STEP, config=0), Path("/runs/new"))
     assert command == "python -m core.run +stage=predict hydra.run.dir=old"
 
 
@@ -51,7 +51,7 @@ def test_the_printed_command_names_any_directory() -> None:
     for _ in range(200):
         name = file_name(chance)
         path = Path("/runs") / (name + chance.choice(("", "\\", "'", "\\'")))
-        assert directory_in(resumption([], STEP, path)) == str(path)
+        assert directory_in(resume_command([], STEP, path)) == str(path)
 
 
 ASKED, STOP, SKIP, HERE = "+stage=predict", "predict.on_error=stop", "predict.on_error=skip", "hydra.run.dir=<run>"
@@ -76,17 +76,17 @@ FULL.__cause__ = OSError(28, "No space left on device")
         (ZeroDivisionError(), True, False, []),
     ],
 )
-def test_a_way_on_is_named_where_there_is_one(
+def test_the_command_after_an_error(
     tmp_path: Path, error: BaseException, *, state: bool, kept: bool, expected: list[str]
 ) -> None:
     if state:
         (tmp_path / "predict").mkdir()
         (tmp_path / "predict" / MARKER).touch()
-    line = way_on([ASKED, STOP, "imgsz=64"], error, STEP, tmp_path, kept=kept)
+    line = command_after([ASKED, STOP, "imgsz=64"], error, STEP, tmp_path, kept=kept)
     words = [word.replace(str(tmp_path), "<run>") for word in shell_words(line)[3:]] if line else []
     assert words == expected
 
 
 @pytest.mark.parametrize(("error", "expected"), [(KeyboardInterrupt(), True), (HooklineError("wrong"), False)])
 def test_before_the_first_stage(tmp_path: Path, error: BaseException, *, expected: bool) -> None:
-    assert bool(way_on(["+stage=predict"], error, None, tmp_path)) == expected
+    assert bool(command_after(["+stage=predict"], error, None, tmp_path)) == expected

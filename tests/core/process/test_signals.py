@@ -1,4 +1,4 @@
-"""What becomes of signals at bad moments; each in a process of its own."""
+"""Signals that arrive at a bad moment, each in a new process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(code: str, repo_root: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_in_a_callback_that_drops_exceptions_comes_again(repo_root: Path, name: str) -> None:
+def test_a_signal_in_a_callback_that_ignores_exceptions_is_sent_again(repo_root: Path, name: str) -> None:
     code = f"""
 class Thing: ...
 thing = Thing()
@@ -42,7 +42,7 @@ except KeyboardInterrupt as error:
     assert run(code, repo_root) == {"SIGINT": "KeyboardInterrupt", "SIGTERM": "Terminated"}[name]
 
 
-def test_another_exception_that_is_dropped_is_reported_as_before(repo_root: Path) -> None:
+def test_another_ignored_exception_is_reported(repo_root: Path) -> None:
     code = "class Thing:\n    def __del__(self): raise ValueError('mine')\nThing()\n"
     done = subprocess.run(
         [sys.executable, "-c", BEGIN + code], cwd=repo_root, capture_output=True, text=True, check=True
@@ -57,22 +57,22 @@ def test_an_ignored_signal_stays_ignored(repo_root: Path) -> None:
     assert run(code, repo_root) == "on"
 
 
-def test_a_forked_process_ends_as_it_would_have(repo_root: Path) -> None:
+def test_a_forked_process_ends_by_the_signal(repo_root: Path) -> None:
     code = """
-ready, said = os.pipe()
+reader, writer = os.pipe()
 child = os.fork()
 if not child:
-    os.write(said, b"1")  # a signal that comes before Python has set up the child is lost
+    os.write(writer, b"1")  # a signal that comes before Python has set up the child is lost
     time.sleep(10)
     os._exit(9)
-os.read(ready, 1)
+os.read(reader, 1)
 os.kill(child, signal.SIGTERM)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert run(code, repo_root) == "-15"
 
 
-def test_an_error_after_a_signal_is_the_signal(repo_root: Path) -> None:
+def test_an_error_after_a_signal_becomes_the_interruption(repo_root: Path) -> None:
     code = """
 try:
     with interruption_first():

@@ -1,4 +1,4 @@
-"""Standard streams: no environment ends a run, and nothing that was finished is lost with its reader."""
+"""Standard streams raise no errors, and an unusable environment is reported in one line."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def shell(script: str, tmp_path: Path, repo_root: Path, **environment: str) -> s
 
 
 @pytest.mark.parametrize("module", ["core.run --help", "core.plugins", "core.plugins --json", "core.run --cfg job"])
-def test_a_reader_that_has_gone_is_no_error(tmp_path: Path, repo_root: Path, module: str) -> None:
+def test_a_closed_pipe_is_no_error(tmp_path: Path, repo_root: Path, module: str) -> None:
     result = shell(f"$python -m {module} | head -1", tmp_path, repo_root)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.count("\n") == 1
 
 
-def test_work_goes_on_without_a_reader(tmp_path: Path, repo_root: Path) -> None:
+def test_work_continues_without_a_reader(tmp_path: Path, repo_root: Path) -> None:
     code = f"{HEAD}[print('x' * 5000, file=s) for s in (sys.stdout, sys.stderr) for _ in range(99)]; open('done', 'w')"
     for pipe in (f'$python -c "{code}" | true', f'$python -c "{code}" 2>&1 >/dev/null | true'):
         assert "Traceback" not in shell(pipe, tmp_path, repo_root).stderr
         (tmp_path / "done").unlink()
 
 
-def test_a_full_disk_is_said_on_the_other_stream(tmp_path: Path, repo_root: Path) -> None:
+def test_a_full_disk_is_reported_on_standard_error(tmp_path: Path, repo_root: Path) -> None:
     result = shell(f"$python -c \"{HEAD}print(1); print(2); open('done', 'w')\" > /dev/full", tmp_path, repo_root)
-    assert result.stderr == "warning: standard output cannot be written (No space left on device)\n"
+    assert result.stderr == "warning: cannot write to standard output (No space left on device)\n"
     assert (tmp_path / "done").exists()
 
 
@@ -63,23 +63,23 @@ def test_both_streams_mask_passwords(tmp_path: Path, repo_root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
-        ("mkdir x; cd x; rmdir ../x; $python -m core.run +stage=load", "the working directory cannot be used"),
+        ("mkdir x; cd x; rmdir ../x; $python -m core.run +stage=load", "cannot use the working directory"),
         ("mkdir 'a${b}'; cd 'a${b}'; $python -m core.run +stage=load", "has '${' in its path"),
-        ("HOOKLINE_HOME='~nosuchuser' $python -m core.run +stage=load", "there is no user 'nosuchuser'"),
-        ("touch f; HOOKLINE_HOME=f $python -m core.run +stage=toy", "f/store' cannot be written"),
-        ("$python -m core.run +stage=predict source='~nosuchuser/x'", "there is no user 'nosuchuser'"),
-        ("$python -m core.run +stage=load weights='~nosuchuser/x'", "there is no user 'nosuchuser'"),
-        ("$python -m core.run +stage=load store='~nosuchuser'", "there is no user 'nosuchuser'"),
-        ("$python -m core.run +stage=dataset data='~nosuchuser/x'", "there is no user 'nosuchuser'"),
+        ("HOOKLINE_HOME='~nosuchuser' $python -m core.run +stage=load", "no user named 'nosuchuser'"),
+        ("touch f; HOOKLINE_HOME=f $python -m core.run +stage=toy", "cannot write to the store '"),
+        ("$python -m core.run +stage=predict source='~nosuchuser/x'", "no user named 'nosuchuser'"),
+        ("$python -m core.run +stage=load weights='~nosuchuser/x'", "no user named 'nosuchuser'"),
+        ("$python -m core.run +stage=load store='~nosuchuser'", "no user named 'nosuchuser'"),
+        ("$python -m core.run +stage=dataset data='~nosuchuser/x'", "no user named 'nosuchuser'"),
     ],
 )
-def test_an_environment_that_cannot_is_one_line(tmp_path: Path, repo_root: Path, script: str, said: str) -> None:
+def test_an_unusable_environment_is_one_line(tmp_path: Path, repo_root: Path, script: str, message: str) -> None:
     result = shell(script, tmp_path, repo_root)
     assert result.returncode == 2, result.stderr
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert said in line
+    assert message in line
     assert "Traceback" not in result.stderr
 
 

@@ -35,5 +35,5 @@ def test_results_of_other_options_are_not_continued(tmp_path: Path, content: str
 def test_the_options_that_differ_are_named(tmp_path: Path) -> None:
     (tmp_path / "predict").mkdir()
     mark(tmp_path / "predict", WORK)
-    with pytest.raises(HooklineError, match=r"made with predict\.conf=0\.25, not null; resume with what that run had"):
+    with pytest.raises(HooklineError, match=r"predict\.conf=0\.25, not null; resume with the options of that run"):
         interrupted(tmp_path, replace(WORK, key="other", options={"conf": None, "draw": True, "new": 1}))

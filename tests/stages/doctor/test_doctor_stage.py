@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from backends.system.native import LIMIT
+from backends.system.probing import LIMIT
+from core.errors import HooklineError
 from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
 from core.kinds.part import Availability
 from core.kinds.processor import Processor
@@ -116,7 +117,7 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
 
 def test_a_finding_without_a_remedy_is_the_checks_fault(tmp_path: Path) -> None:
     report, _, _ = run(tmp_path, looking("mine", lambda asked: [Finding("x", State.error, "bad")]))
-    assert "does not say what to do" in by_check(report, "mine")["found"]
+    assert "has no remedy" in by_check(report, "mine")["found"]
 
 
 def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
@@ -185,9 +186,9 @@ def on(folder: Path, device: str, *checks: Check, **words: Any) -> tuple[dict[st
     ("device", "words", "state", "said"),
     [
         ("cpu", {"backend": "chip"}, "error", "backend=chip works with device=cuda only"),
-        ("cpu", {"backend": "ahead"}, "warning", "built here and cannot be run"),
+        ("cpu", {"backend": "ahead"}, "warning", "engines can be built here, but not run"),
         ("cpu", {"processor": "fast"}, "error", "processor=fast works with device=cuda only"),
-        ("cuda:1", {}, "error", "device=cuda:1, and backend=plain works with device=cpu only"),
+        ("cuda:1", {}, "error", "backend=plain works with device=cpu only, and device=cuda:1 was asked for"),
     ],
 )
 def test_a_device_on_which_what_is_asked_does_not_work(
@@ -198,6 +199,23 @@ def test_a_device_on_which_what_is_asked_does_not_work(
     assert found["state"] == state
     assert said in found["found"]
     assert ("device" in artifact.problem) is (state == "error")
+
+
+@pytest.mark.parametrize(
+    ("builds_anywhere", "state", "said"),
+    [(False, "error", "there is no GPU 7"), (True, "warning", "GPU 7: engines can be built here, but not run")],
+)
+def test_a_gpu_that_is_missing(tmp_path: Path, builds_anywhere: bool, state: str, said: str) -> None:
+    missing = HooklineError("there is no GPU 7", "possible: auto")
+    words = {"device": "cuda", "builds_anywhere": builds_anywhere, "check_device": lambda device: [missing]}
+    context, _ = make_context(
+        tmp_path, runtimes=[runtime("chip", lambda: YES, **words)], processors=[processor("fast", device="cuda")]
+    )
+    artifact = doctor(DoctorConfig("chip", "fast", None), replace(context, device="cuda:7"))
+    report = json.loads(artifact.path.read_text(encoding="utf-8"))
+    found = next(item for item in report["findings"] if item["subject"] == "device")
+    assert (found["state"], found["remedy"]) == (state, "possible: auto")
+    assert said in found["found"]
 
 
 @pytest.mark.parametrize(
@@ -261,6 +279,11 @@ def test_every_shipped_check_is_light_and_explained() -> None:
     known |= {"cuda"}
     assert {name: item.needed_by - known for name, item in checks.items() if item.needed_by - known} == {}
     assert [name for name, item in checks.items() if len(item.summary) < 20] == []
+
+
+def test_every_shipped_check_loads() -> None:
+    for item in load_plugins().registry.parts("checks").values():
+        assert callable(item.load({}))
 
 
 @pytest.mark.parametrize("package", ["nvidia", "system"])

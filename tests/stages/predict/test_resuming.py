@@ -199,7 +199,7 @@ def test_results_in_the_folder_of_the_source_are_not_part_of_it(tmp_path: Path) 
     source = list_source(str(tmp_path / "in"))
     assert source.without(tmp_path / "in" / "outputs").names == ("a.png",)
     assert source.without(tmp_path / "elsewhere") is source
-    with pytest.raises(HooklineError, match="holds results of this run only"):
+    with pytest.raises(HooklineError, match="contains only results of this run"):
         source.without(tmp_path / "in")
 
 

@@ -89,7 +89,7 @@ def test_what_is_left_is_told() -> None:
     del state["stem.bn.bias"]
     found = transfer(state, network(3))
     assert found.left == (("stem.conv.weight", (8, 3, 3, 3), (8, 3, 6, 6)), ("stem.bn.bias", None, (8,)))
-    assert found.line().endswith("left: stem.conv.weight (8x3x3x3, not 8x3x6x6), stem.bn.bias (not there)")
+    assert found.line().endswith("not transferred: stem.conv.weight (8x3x3x3, not 8x3x6x6), stem.bn.bias (missing)")
 
 
 def test_half_precision_weights_become_float32() -> None:
