@@ -16,11 +16,12 @@ from core.artifacts import Diagnosis
 from core.errors import HooklineError
 from core.files.paths import user_path
 from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
+from core.kinds.lookup import AUTO
 from core.kinds.part import DevicePart
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
+from core.planning.choosing import best_part
 from core.planning.devices import device_problems
-from core.planning.resolve import AUTO, best_part
 from core.process.environment import cache_home
 from stages.doctor.report import Examined, counts, rendered, weigh, write_report
 
