@@ -176,9 +176,7 @@ def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path)
     done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("plan:") == 1
-    assert (
-        "training in 2 processes, 2 of them on this machine, with gloo: batch 8, 4 images per process" in done.stderr
-    )
+    assert "training in 2 processes, 2 of them on this machine, with gloo: batch 8, 4 images per process" in done.stderr
     assert len(results(folder / "two" / "train")) == 1
     assert not list(folder.glob(".hydra"))
 

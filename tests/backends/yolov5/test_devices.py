@@ -109,9 +109,7 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 @pytest.mark.parametrize("by_nvml", [True, False])
 def test_a_missing_gpu(make: Make, by_nvml: bool) -> None:
     make(by_nvml=by_nvml)
-    expected = (
-        r"^there is no GPU 3 for device=cuda:3: PyTorch sees 2; possible: auto, cuda:0 \(NVIDIA T4\), cuda:1 \("
-    )
+    expected = r"^there is no GPU 3 for device=cuda:3: PyTorch sees 2; possible: auto, cuda:0 \(NVIDIA T4\), cuda:1 \("
     with pytest.raises(UnavailableError, match=expected):
         choose_device("cuda:3")
 
