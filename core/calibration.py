@@ -22,7 +22,7 @@ MAX_BYTES = 16_000_000
 """Maximum size of a table or cache in bytes. For a network with 300 tensors, a table has 60 kB and a cache 10 kB."""
 MAX_MAGNITUDE = 1e30
 """Maximum magnitude of a range; larger ones overflow float32. Activations of a trained network are below 1e4."""
-MAX_PICTURES = 1_000_000_000
+MAX_IMAGES = 1_000_000_000
 """Maximum number of images in a table."""
 _OWN_HEADER = re.compile(r"hookline-\S+ model=([0-9a-f]{64})")
 
@@ -124,8 +124,8 @@ def read_bounded(path: Path) -> bytes:
 
 
 def _check(ranges: Ranges) -> None:
-    if not 0 <= ranges.pictures <= MAX_PICTURES:
-        raise DecodeError("pictures", f"expected a number from 0 to {MAX_PICTURES:,}, got {shown(ranges.pictures)}")
+    if not 0 <= ranges.pictures <= MAX_IMAGES:
+        raise DecodeError("pictures", f"expected a number from 0 to {MAX_IMAGES:,}, got {shown(ranges.pictures)}")
     for name, found in ranges.tensors.items():
         place = f"tensors.{name[:MAX_SHOWN]}"
         if not is_tensor_name(name):

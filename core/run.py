@@ -25,9 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.errors import HooklineError
-from core.execution.job import job
 from core.execution.outcome import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, outcome
-from core.execution.run_directory import remember_directories
 from core.execution.setup import disabled_plugins, plugins_without
 from core.files.paths import check_working_directory
 from core.files.quoting import command
@@ -108,6 +106,8 @@ def _through_hydra(plugins: Plugins) -> int:
 
     from core.config.compose import register
     from core.config.explain import explained
+    from core.execution.job import job
+    from core.execution.run_directory import remember_directories
     from core.files.regular_file import disk_errors
     from core.masking import masked_yaml
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from core.artifacts import AnyModel, Artifact
 from core.errors import HooklineError, PlanError, with_article
-from core.execution.in_process import made_in_process
+from core.execution.in_process import make_in_process
 from core.kinds.lookup import AUTO
 from core.kinds.processor import for_session
 from core.options.fields import shared
@@ -54,7 +54,7 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     """
     words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights, "device": device}
     words |= {"imgsz": imgsz, "backend": backend, "processor": processor, "store": store}
-    made, request, context = made_in_process(["+stage=load", *arguments(words), *overrides], quiet=quiet)
+    made, request, context = make_in_process(["+stage=load", *arguments(words), *overrides], quiet=quiet)
     model = made[-1]
     if not isinstance(model, AnyModel):
         raise HooklineError(

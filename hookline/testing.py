@@ -120,7 +120,7 @@ def context(
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> RunContext:
-    """Return a context in which the function of a stage or the heavy half of a part can be called directly.
+    """Return a context in which the function of a stage or the implementation of a part can be called directly.
 
     Args:
         folder: Folder for ``workdir``, ``run_dir`` and ``cache_dir``.

@@ -1,4 +1,4 @@
-"""The documentation says what the code does."""
+"""The documentation agrees with the code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support import grid_family
 
 @pytest.fixture(scope="module")
 def generate(repo_root: Path) -> ModuleType:
-    """docs/generate.py as a module."""
+    """The module docs/generate.py."""
     spec = importlib.util.spec_from_file_location("generate", repo_root / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None

@@ -230,7 +230,7 @@ def test_what_stops_one_process_alone_is_reported_with_its_rank(folder: Path, re
     words = ["-m", "core.run", "+stage=alone", "hydra.run.dir=two_alone"]
     settings = {"HOOKLINE_HOME": str(folder / "alone_home"), "HOOKLINE_PLUGINS": "alone"}
     done = command(folder, repo_root, *torchrun, *words, **settings)
-    assert "error: its GPU is gone (in process 1)" in done.stderr.splitlines(), done.stderr
+    assert "error: its GPU is gone (rank 1)" in done.stderr.splitlines(), done.stderr
 
 
 def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:

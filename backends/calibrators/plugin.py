@@ -57,14 +57,14 @@ def check_entropy(options: EntropyOptions) -> Iterable[HooklineError]:
 
 
 def load_minmax() -> MinMaxObserver:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.calibrators.methods import MinMaxObserver
 
     return MinMaxObserver()
 
 
 def load_percentile(options: PercentileOptions) -> HistogramObserver:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.calibrators.histogram import HistogramObserver
     from backends.calibrators.methods import percentile_range
 
@@ -72,7 +72,7 @@ def load_percentile(options: PercentileOptions) -> HistogramObserver:
 
 
 def load_entropy(options: EntropyOptions) -> HistogramObserver:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.calibrators.histogram import HistogramObserver
     from backends.calibrators.methods import entropy_range
 

@@ -1,17 +1,16 @@
-"""Check NVIDIA's driver: kernel module, library and device files, in a container, under WSL and on a Jetson."""
+"""Check NVIDIA's driver: kernel module and library, in a container, under WSL and on a Jetson."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from backends.nvidia.facts import Driver, library_version
 from backends.nvidia.gpu import VISIBLE
 from backends.system.host import Host
 from backends.system.probing import remedy_for, run_probe
-from core.kinds.check import Finding, absent, broken, doubtful, fine
+from core.kinds.check import Finding, absent, broken, fine
 
-SUBJECT, FILES = "NVIDIA driver", "device files"
+SUBJECT, HIDDEN = "NVIDIA driver", "visible GPUs"
 INSTALL = "install NVIDIA's driver (on Ubuntu: sudo ubuntu-drivers install), then restart"
 ON_WINDOWS = "install NVIDIA's driver for Windows, then in Windows: wsl --update, wsl --shutdown, and start WSL again"
 UNSET = f"unset {VISIBLE}, or name GPUs as nvidia-smi -L lists them"
@@ -24,12 +23,9 @@ print(json.dumps([status, version.value]))
 
 
 def driver(host: Host | None = None) -> Iterator[Finding]:
-    """Check that both halves of the driver are present and match, its CUDA version, and the device files."""
+    """Check that both halves of the driver are present and match, and its CUDA version."""
     found = Driver(host or Host())
-    problem = _problem(found)
-    yield problem or _version(found)
-    if not problem and not found.jetson:
-        yield _device_files(found)
+    yield _problem(found) or _version(found)
 
 
 def driver_problem(host: Host | None = None) -> Finding | None:
@@ -44,7 +40,7 @@ def all_hidden(host: Host) -> Finding | None:
     first = (value or "").split(",")[0].strip()
     if value is None or (first and not first.startswith("-")):
         return None
-    return broken("visible GPUs", f"{VISIBLE}='{value}' hides every GPU", UNSET)
+    return broken(HIDDEN, f"{VISIBLE}='{value}' hides every GPU", UNSET)
 
 
 def driver_cuda(found: Driver) -> tuple[tuple[int, int], str]:
@@ -60,8 +56,14 @@ def driver_cuda(found: Driver) -> tuple[tuple[int, int], str]:
 def _problem(found: Driver) -> Finding | None:
     if not found.present:
         return _no_driver(found)
+    name = found.jetson or f"kernel module {found.module}"
+    if not found.own_libraries and found.in_container:
+        how = "docker run --runtime nvidia" if found.jetson else found.with_gpus
+        remedy = f"{how}; NVIDIA_DRIVER_CAPABILITIES needs compute,utility"
+        return broken(SUBJECT, f"the host has {name}, and the container has no libcuda.so.1", remedy)
     if not found.own_libraries:
-        return _no_library(found)
+        package = "nvidia-jetpack" if found.jetson else f"libnvidia-compute-{found.module.split('.')[0]}"
+        return broken(SUBJECT, f"{name} without its library libcuda.so.1", f"sudo apt-get install {package}")
     if not found.module and not found.host.wsl and not found.jetson:
         remedy = "sudo modprobe nvidia; after a kernel update reinstall it; Secure Boot needs signed modules"
         if found.in_container:
@@ -80,26 +82,13 @@ def _no_driver(found: Driver) -> Finding:
     return absent(SUBJECT, "this machine has no NVIDIA GPU and no driver", remedy)
 
 
-def _no_library(found: Driver) -> Finding:
-    name = found.jetson or f"kernel module {found.module}"
-    if found.in_container:
-        how = "docker run --runtime nvidia" if found.jetson else found.with_gpus
-        remedy = f"{how}; NVIDIA_DRIVER_CAPABILITIES needs compute,utility"
-        return broken(SUBJECT, f"the host has {name}, and the container has no libcuda.so.1", remedy)
-    package = "nvidia-jetpack" if found.jetson else f"libnvidia-compute-{found.module.split('.')[0]}"
-    return broken(SUBJECT, f"{name} without its library libcuda.so.1", f"sudo apt-get install {package}")
-
-
 def _mismatch(found: Driver) -> Finding | None:
     """Return what an update leaves until a restart, or a driver for Linux inside WSL."""
-    path = found.libraries[0]
-    version = library_version(path)
+    path, version = found.libraries[0], library_version(found.libraries[0])
     if found.host.wsl and version:
-        remedy = (
-            "inside WSL: sudo apt-get purge 'nvidia-driver-*' 'libnvidia-compute-*'; then in Windows: wsl --shutdown"
-        )
+        remedy = "in WSL: sudo apt-get purge 'nvidia-driver-*' 'libnvidia-compute-*'; then in Windows: wsl --shutdown"
         return broken(SUBJECT, f"{path} of a driver for Linux hides the driver of Windows", remedy)
-    # forward compatibility is newer than the module; in containers it may replace the library, which is still there
+    # CUDA's forward compatibility is newer than the module; in containers it may precede the library of the module
     compatible = path not in found.own_libraries or path.with_name(f"libcuda.so.{found.module}").exists()
     if not version or not found.module or version == found.module or compatible:
         return None
@@ -115,30 +104,6 @@ def _version(found: Driver) -> Finding:
         remedy = ON_WINDOWS if found.host.wsl else "reinstall the driver; check nvidia-smi"
         return broken(SUBJECT, f"{path} does not report its version: {error}", remedy_for(error, remedy))
     name = found.module or library_version(path) or found.jetson or "the driver of Windows"
-    parts = [name, f"supports CUDA up to {cuda[0]}.{cuda[1]}", str(path)]
-    if found.jetson and found.jetson != name:
-        parts.insert(1, found.jetson)
-    if found.module and library_version(path) not in {"", found.module}:
-        parts.append(f"forward compatibility over kernel module {found.module}")
-    return fine(SUBJECT, ", ".join(parts), version=name, cuda=f"{cuda[0]}.{cuda[1]}", library=str(path))
-
-
-def _device_files(found: Driver) -> Finding:
-    """Check the files through which every program reaches the GPUs."""
-    host, places = found.host, ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0"]
-    if found.host.wsl:
-        places = ["/dev/dxg"]
-    elif numbered := sorted(host.path("/dev").glob("nvidia[0-9]*")):
-        places[2:] = [f"/dev/{path.name}" for path in numbered]
-    missing = [place for place in places if not host.path(place).exists()]
-    refused = [place for place in places if not os.access(host.path(place), os.R_OK | os.W_OK)]
-    if missing and found.in_container:
-        remedy = f"{found.with_gpus}; if they were there before, restart the container"
-        return broken(FILES, f"missing: {', '.join(missing)}", remedy)
-    if missing:
-        remedy = ON_WINDOWS if found.host.wsl else "sudo nvidia-modprobe -c 0 -u, which CUDA runs itself if it can"
-        return doubtful(FILES, f"missing: {', '.join(missing)}", remedy)
-    if refused:
-        remedy = "sudo usermod -aG video,render $USER and log in again; in a container: --group-add video"
-        return broken(FILES, f"no permission to read and write {', '.join(refused)}", remedy)
-    return fine(FILES, ", ".join(places))
+    board = f", {found.jetson}" if found.jetson not in {"", name} else ""
+    text = f"{name}{board}, supports CUDA up to {cuda[0]}.{cuda[1]}, {path}"
+    return fine(SUBJECT, text, version=name, cuda=f"{cuda[0]}.{cuda[1]}", library=str(path))

@@ -11,16 +11,10 @@ from pathlib import Path
 
 from backends.system.host import APPTAINER, WSL, Host
 
-FOLDERS = (
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib/wsl/lib",
-    "/usr/lib/aarch64-linux-gnu/tegra",
-    "/usr/lib/aarch64-linux-gnu/nvidia",
-)
+ARM = "/usr/lib/aarch64-linux-gnu"
+FOLDERS = ("/usr/lib/x86_64-linux-gnu", ARM, "/usr/lib64", "/usr/lib/wsl/lib", f"{ARM}/tegra", f"{ARM}/nvidia")
 """Where drivers install ``libcuda.so``, searched after LD_LIBRARY_PATH and the cache of the loader."""
-BOARD_FILES = ("/dev/nvgpu", "/dev/nvhost-gpu")
+BOARD_FILES = ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
 
 
 @dataclass(frozen=True)
@@ -52,9 +46,9 @@ class Driver:
     def jetson(self) -> str:
         """Name of the Jetson board; empty on other machines. A container sees its files, and not its model."""
         model = self.host.text("/proc/device-tree/model")
-        on_board = re.search(r"jetson|tegra", model, re.IGNORECASE) or self.host.path("/etc/nv_tegra_release").exists()
-        on_board = on_board or any(self.host.path(place).exists() for place in BOARD_FILES)
-        return (model or "Jetson") if on_board or any("tegra" in path.parts for path in self.libraries) else ""
+        on_board = [self.host.path(place).exists() for place in BOARD_FILES]
+        on_board += ["tegra" in path.parts for path in self.libraries]
+        return (model or "Jetson") if any(on_board) or re.search("jetson|tegra", model, re.IGNORECASE) else ""
 
     @property
     def present(self) -> bool:
@@ -69,11 +63,9 @@ class Driver:
     @property
     def on_pci(self) -> bool:
         """Whether an NVIDIA GPU is on the PCI bus."""
-        devices = [path.name for path in self.host.path("/sys/bus/pci/devices").glob("*")]
-        facts = (
-            (self.host.text(f"/sys/bus/pci/devices/{name}/{fact}") for fact in ("vendor", "class")) for name in devices
-        )
-        return any(vendor == "0x10de" and kind.startswith(("0x0300", "0x0302")) for vendor, kind in facts)
+        devices = [f"/sys/bus/pci/devices/{path.name}" for path in self.host.path("/sys/bus/pci/devices").glob("*")]
+        nvidia = [device for device in devices if self.host.text(f"{device}/vendor") == "0x10de"]
+        return any(self.host.text(f"{device}/class").startswith(("0x0300", "0x0302")) for device in nvidia)
 
     @property
     def in_container(self) -> bool:
@@ -85,9 +77,7 @@ class Driver:
         """How to start this kind of container with GPUs."""
         if self.host.container == APPTAINER:
             return "apptainer run --nv"
-        return (
-            "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the limits of the pod"
-        )
+        return "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
 
 
 def library_version(path: Path) -> str:

@@ -35,7 +35,9 @@ def choose(device: str) -> Gpu:
         HooklineError: There is no such GPU.
     """
     if device == "cpu":
-        raise HooklineError("device=cpu was asked for, and this runs on NVIDIA GPUs only", "set device=auto or cuda:0")
+        raise HooklineError(
+            "device=cpu cannot be used: this part runs on NVIDIA GPUs only", "set device=auto or cuda:0"
+        )
     if device in {"auto", "cuda"}:
         found = gpus()
         freest = max(found, key=lambda gpu: gpu.free)
@@ -119,7 +121,7 @@ def prepare_environment(gpu: Gpu) -> None:
 
 
 def _cuda_started() -> bool:
-    """Return whether CUDA runs in this process, which then reads the environment no more. Does not start it."""
+    """Return whether CUDA has started in this process; from then on it ignores changes of the environment."""
     try:
         driver = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD)
     except OSError:
@@ -160,11 +162,14 @@ def ordinal(gpu: Gpu, runtime: ModuleType) -> int:
     numbers = [number for number in range(count) if is_uuid(gpu.uuid, runtime.getDeviceProperties(number)["uuid"])]
     if len(numbers) == 1:
         return numbers[0]
-    if count == 1 and _is_only_choice(gpu):
+    # some drivers and boards have another UUID in CUDA; the single device is this GPU where there is no other
+    if count == 1 and (os.environ.get(VISIBLE) == gpu.uuid or [item.uuid for item in installed_gpus()] == [gpu.uuid]):
         return 0
-    problem = f"cannot be told from {len(numbers) - 1} other(s) by CuPy" if numbers else f"is not among CUDA's {count}"
+    problem = f"is not among CUDA's {count}"
+    if numbers:
+        problem = f"cannot be distinguished from {len(numbers) - 1} other(s) by CuPy"
     remedy = f"set {VISIBLE} to its UUID" + ("" if gpu.mig_enabled else ", or CUDA_DEVICE_ORDER=PCI_BUS_ID")
-    raise UnavailableError(f"{gpu.name} ({gpu.uuid}) {problem}", f"{remedy}, and start anew")
+    raise UnavailableError(f"{gpu.name} ({gpu.uuid}) {problem}", f"{remedy}, and start again")
 
 
 def is_uuid(uuid: str, content: bytes) -> bool:
@@ -172,13 +177,3 @@ def is_uuid(uuid: str, content: bytes) -> bool:
     read = content[:16].partition(b"\0")[0].hex()
     known = re.sub("^(GPU|MIG)-", "", uuid).replace("-", "").lower()
     return known == read or known.startswith(f"{read}00")
-
-
-def _is_only_choice(gpu: Gpu) -> bool:
-    """Return whether the single device of CUDA must be this GPU although its UUID differs, as with some drivers."""
-    if os.environ.get(VISIBLE) == gpu.uuid:
-        return True
-    try:
-        return [item.uuid for item in installed_gpus()] == [gpu.uuid]
-    except UnavailableError:
-        return False

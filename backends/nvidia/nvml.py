@@ -48,7 +48,7 @@ class NvmlError(UnavailableError):
     def __init__(self, reason: str, code: int) -> None:
         self.found, self.code = f"Failed to initialize NVML: {reason}", code
         remedy = "install NVIDIA's driver, or start the container with --gpus all; see +stage=doctor"
-        super().__init__(f"no GPU can be used: {self.found}", remedy)
+        super().__init__(f"no GPU can be used: NVML: {reason.removeprefix('NVML ')}", remedy)
 
 
 def query_nvml() -> list[Gpu]:
@@ -95,7 +95,7 @@ def _query_gpu(nvml: ModuleType, index: int, driver: str) -> list[Gpu]:
 
 
 def _describe(nvml: ModuleType, handle: object, driver: str) -> Gpu:
-    memory = _optional(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)  # integrated GPUs have none of their own
+    memory = _optional(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)  # integrated GPUs use host memory
     capability = _optional(nvml, (), nvml.nvmlDeviceGetCudaComputeCapability, handle)
     uuid, name = _optional(nvml, "", nvml.nvmlDeviceGetUUID, handle), nvml.nvmlDeviceGetName(handle)
     total, free = (memory.total, memory.free) if memory else (0, 0)

@@ -44,11 +44,11 @@ class Host:
         """Installed distributions by normalized name; of two with one name, the one that Python imports."""
         found: dict[str, Distribution] = {}
         for distribution in distributions(path=[str(folder) for folder in self.site]):
-            found.setdefault(re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "").lower(), distribution)
+            found.setdefault(normalized(distribution.metadata["Name"] or ""), distribution)
         return found
 
     def packages_like(self, pattern: str) -> list[Distribution]:
-        """Return the distributions whose name matches a regular expression."""
+        """Return the distributions with a name that matches a regular expression."""
         return [package for name, package in sorted(self.packages.items()) if re.fullmatch(pattern, name)]
 
     @property
@@ -69,6 +69,11 @@ class Host:
             WSL: self.wsl,
         }
         return next((name for name, present in kinds.items() if present), "")
+
+
+def normalized(name: str) -> str:
+    """Return the name of a distribution in lower case with hyphens."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def with_versions(packages: Iterable[Distribution]) -> str:

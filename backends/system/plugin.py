@@ -10,11 +10,10 @@ from core.plugins.hookspecs import hookimpl
 TIME_LIMIT = 90.0
 """Seconds for a check, longer than those of the subprocess that it may start."""
 _CHECKS = {
-    "system": "operating system, C library, container",
-    "python": "the interpreter against the range of the package",
-    "packages": "the packages that hookline needs, against their ranges",
+    "system": "operating system, kernel, C library, container",
+    "packages": "Python and the packages that hookline needs, against their ranges",
     "opencv": "one OpenCV package, which can be imported",
-    "video": "PyAV: decoders of common streams, the encoder libx264",
+    "video": "PyAV, which reads and writes video, can be imported",
     "shared_memory": "shared memory, for the worker processes that load images for training",
     "disk": "free space on the disk of the store",
 }

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.metadata import Distribution
 from typing import Any
+
+from backends.system.host import with_versions
+from core.kinds.check import Finding, absent, broken, fine
 
 LIMIT = 60.0
 """Seconds for a subprocess. The first import from a network disk takes long."""
@@ -44,3 +50,21 @@ def run_probe(code: str, *arguments: str) -> tuple[Any, str]:
 def remedy_for(error: str, otherwise: str) -> str:
     """Return the remedy for an error: ``otherwise``, or to run it again where the subprocess was only too slow."""
     return RETRY if _TIMEOUT in error else otherwise
+
+
+def examine_package(subject: str, module: str, packages: Sequence[Distribution], install: str) -> Finding:
+    """Check that one of the packages that include a module is installed, and import it."""
+    shown = with_versions(packages)
+    if not packages:
+        return absent(subject, "not installed", install)
+    if len(packages) > 1:
+        remedy = f"pip uninstall -y {' '.join(package.name for package in packages)} && {install}"
+        return broken(subject, f"{len(packages)} packages write the folder {module}: {shown}", remedy)
+    path, error = run_probe(f"import {module}, json; print(json.dumps({module}.__file__))")
+    if error:
+        library = re.search(r"(lib[\w.+-]+\.so[.\d]*): cannot open", error)
+        remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
+        if library:
+            remedy = f"install what includes {library.group(1)} (libGL.so.1: apt-get install libgl1), or {remedy}"
+        return broken(subject, f"{shown} cannot be imported: {error}", remedy)
+    return fine(subject, f"{shown} at {path}", version=packages[0].version, path=path)

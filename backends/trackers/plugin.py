@@ -62,21 +62,21 @@ def _installed(package: str) -> Availability:
 
 
 def load_csv() -> ResultsFile:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trackers.results import ResultsFile
 
     return ResultsFile()
 
 
 def load_tensorboard() -> EventFiles:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trackers.events import EventFiles
 
     return EventFiles()
 
 
 def load_wandb(options: WandbOptions) -> WandbRun:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trackers.wandb_run import WandbRun
 
     return WandbRun(mode=options.mode.value, project=options.project, entity=options.entity)

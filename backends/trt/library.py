@@ -26,7 +26,6 @@ TENSORRT = Product(
     packages=r"tensorrt(-cu\d\d)?(-bindings|-libs)?",
     install="tensorrt-cu13",
     library="nvinfer",
-    older=" (tensorrt-cu12 for CUDA 12)",
 )
 
 
@@ -56,7 +55,7 @@ def check_numpy(host: Host) -> Iterator[Finding]:
         return
     found = f"{numpy.version} with TensorRT {packages[0].version}"
     if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
-        yield broken("NumPy", f"{found}, whose bindings misread its arrays", FOR_OLD_BINDINGS)
+        yield broken("NumPy", f"{found}: these bindings misread its arrays", FOR_OLD_BINDINGS)
     elif _release(numpy) >= (2, 4):
         found = f"{found}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)"
         yield doubtful("NumPy", found, "pip install 'numpy<2.4', or TensorRT 11")
@@ -67,7 +66,7 @@ def _release(package: Distribution) -> tuple[int, ...]:
 
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
-NEEDED = (
+REQUIRED = (
     "IProgressMonitor",
     "EngineInspector",
     "OnnxParser",
@@ -133,7 +132,7 @@ def adopt(trt: ModuleType, title: str = "TensorRT") -> Library:
         UnavailableError: It is too old, for hookline or for the installed NumPy.
     """
     version = str(getattr(trt, "__version__", "of an unknown version"))
-    if missing := [name for name in NEEDED if not _has(trt, name)]:
+    if missing := [name for name in REQUIRED if not _has(trt, name)]:
         raise UnavailableError(
             f"{title} {version} is too old: it has no {missing[0]}",
             "pip install -U tensorrt-cu13 (tensorrt-cu12 for CUDA 12)",

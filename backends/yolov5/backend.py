@@ -1,4 +1,4 @@
-"""The heavy half of the family: reading, export, training and sessions of YOLOv5 in PyTorch."""
+"""The implementation of the family: reading, export, training and sessions of YOLOv5 in PyTorch."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ RELEASES = {
 
 
 def load() -> YOLOv5Backend:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.yolov5.backend import YOLOv5Backend
 
     return YOLOv5Backend()

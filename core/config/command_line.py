@@ -7,14 +7,13 @@ as it was typed.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from core.config.argument_values import OUTPUTS, alternatives, check_names, depth, exists, is_text
 from core.config.explain import unknown_option
 from core.config.flags import read_flags
 from core.config.wrong_values import renamed_option
@@ -23,7 +22,7 @@ from core.files.paths import user_path
 from core.files.quoting import command, hydra_quoted, shell_word
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS
-from core.plugins.option_list import option_fields
+from core.plugins.option_nodes import option_fields
 from core.plugins.registry import Registry
 
 if TYPE_CHECKING:
@@ -33,12 +32,8 @@ LONGEST_ARGUMENT = 16384
 """Characters of an argument that Hydra's parser reads; its time grows with the square of the length."""
 DEEPEST = 32
 """Brackets in brackets in a value; Hydra's parser calls itself for each."""
-NAME_BYTES, PATH_BYTES = 255, 4095
-"""What Linux allows for one name and for a path."""
 PLACES = frozenset({"data", "source", "store", "weights"})
 """Top-level options that name a file or a folder."""
-OUTPUTS = frozenset({"hydra.run.dir", "hydra.sweep.dir", "store"})
-"""Options that name a folder which a run may create."""
 GROUPS = {"stage": "+stage=[load,export]"}
 """Config groups, an option of which is chosen by its name, with an example."""
 _NAME = re.compile(r"[\w./-]{1,200}")
@@ -110,25 +105,25 @@ class _ArgumentReader:
                 f"the value of {key[:80]} has {len(text)} characters; at most {LONGEST_ARGUMENT} are read",
                 "put a long list into a file",
             )
-        if _depth(text) > DEEPEST:
+        if depth(text) > DEEPEST:
             raise HooklineError(
                 f"the value of {key[:80]} nests more than {DEEPEST} deep", "give a plain value or a list"
             )
         if key in self._paths:
-            _check_names(key, text)
+            check_names(key, text)
         found = self._parsed(argument)
         if found is None:
-            if key in self._paths or ("/" in text and _exists(text)):
+            if key in self._paths or ("/" in text and exists(text)):
                 return literal
             raise self._unreadable(argument, literal)
         if found.is_add() and key not in self._options and key.rpartition(".")[0] in self._nodes:
             raise unknown_option(key, self._registry)
         if key in GROUPS or "/" in key:
             self._chosen.append(found)
-        if _is_text(found, text):
+        if is_text(found, text):
             return argument
         sweeps = found.is_sweep_override()
-        if (key in self._paths or "/" in text) and _exists(text):
+        if (key in self._paths or "/" in text) and exists(text):
             if sweeps and self._sweep:
                 self.notes.append(f"'{text}' exists and is read as one path, not as a sweep")
             return literal
@@ -145,7 +140,7 @@ class _ArgumentReader:
             HooklineError: Says what is possible.
         """
         for item in self._chosen:
-            for value in _alternatives(item):
+            for value in alternatives(item):
                 names = value if isinstance(value, list) else [value]
                 for name in names:
                     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -219,50 +214,3 @@ class _ArgumentReader:
         """Return the whole command with the argument quoted, or that alone where the message would be too long."""
         line = command([literal if item == argument else item for item in self._arguments])
         return line if len(line) <= LONGEST_LINE // 2 else shell_word(literal)
-
-
-def _check_names(key: str, text: str) -> None:
-    """Refuse a path that no file system can hold, and an address for a folder that would be created."""
-    if key in OUTPUTS and "://" in text and not _exists(text):
-        raise HooklineError(f"{key}={shown(text)} is an address, not a path", "give a folder on this machine")
-    longest = max(len(os.fsencode(part)) for part in text.split("/"))
-    size = len(os.fsencode(text))
-    if not text.startswith(("[", "{", "'", '"')) and "://" not in text and (longest > NAME_BYTES or size > PATH_BYTES):
-        raise HooklineError(
-            f"{key}={shown(text)} is not a path: a name has at most {NAME_BYTES} bytes, a path {PATH_BYTES}",
-            "give an existing path",
-        )
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets nest, those in quotes included."""
-    steps = (1 if sign in "[{(" else -1 for sign in text if sign in "[{()}]")
-    return max(accumulate(steps), default=0)
-
-
-def _is_text(found: Override, text: str) -> bool:
-    """Return whether the grammar takes a value as it was typed."""
-    if found.is_sweep_override() or "${" in text:
-        return False
-    value = found.value()
-    return isinstance(value, str | int | float) and not isinstance(value, bool) and str(value) == text
-
-
-def _exists(text: str) -> bool:
-    """Return whether a file or folder has exactly this name or, for a glob, its folder without patterns."""
-    path = os.path.expanduser(text)  # noqa: PTH111  Path.expanduser raises where there is no such user
-    if os.path.lexists(path):
-        return True
-    parts = path.split("/")
-    magic = next((index for index, part in enumerate(parts) if glob.has_magic(part)), 0)
-    return magic > 0 and os.path.isdir("/".join(parts[:magic]) or "/")  # noqa: PTH112
-
-
-def _alternatives(item: Override) -> list[object]:
-    """Return the value of an option, or the values of a sweep."""
-    if not item.is_sweep_override():
-        return [item.value()]
-    if not item.is_discrete_sweep() or (item.value_type and "GLOB" in item.value_type.name):
-        return []
-    values = list(item.sweep_iterator())
-    return [getattr(value, "text", value) for value in values]

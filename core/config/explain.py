@@ -15,7 +15,7 @@ from core.errors import HooklineError, nearest, shown, unknown
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.words import Words
-from core.plugins.option_list import option_names
+from core.plugins.option_nodes import option_names
 from core.plugins.registry import Registry
 
 HELP = "`python -m core.run --help` shows the options"

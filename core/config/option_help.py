@@ -16,7 +16,7 @@ from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
 from core.options.words import Words
-from core.plugins.option_list import option_fields
+from core.plugins.option_nodes import option_fields
 from core.plugins.registry import Registry, default_release
 from core.storage.serial import DataclassInstance
 

@@ -60,7 +60,7 @@ def rectangular_batches(
     _check_dynamic(contract)
     order = sorted(range(len(sizes)), key=lambda index: sizes[index][0] / sizes[index][1])
     groups = (tuple(order[start : start + batch]) for start in range(0, len(order), batch))
-    return [EvaluationBatch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
+    return [EvaluationBatch(group, _enclosing([sizes[index] for index in group], contract, stride)) for group in groups]
 
 
 def _check_dynamic(contract: InputContract) -> None:
@@ -73,7 +73,7 @@ def _check_dynamic(contract: InputContract) -> None:
         )
 
 
-def _holding(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
+def _enclosing(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
     scaled = [_fitted(size, contract) for size in sizes]
     height, width = (_side(max(sides), stride) for sides in zip(*scaled, strict=True))
     return replace(contract, height=height, width=width)

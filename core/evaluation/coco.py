@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from core.data.dataset import Sample, sample_names
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels, image_ids
 
 BOX_DIGITS = 3
@@ -70,7 +70,7 @@ class CocoTruth(TypedDict):
 
 
 def ground_truth(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[EvaluatedImage], names: Sequence[str]
 ) -> CocoTruth:
     """Return the labels of the evaluated images; boxes and areas in pixels of the original image."""
     ids = image_ids([sample.image for sample in samples])
@@ -91,7 +91,7 @@ def ground_truth(
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def _objects(labels: Labels, image: Seen, image_id: int) -> list[CocoLabel]:
+def _objects(labels: Labels, image: EvaluatedImage, image_id: int) -> list[CocoLabel]:
     rows: list[CocoLabel] = []
     for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
         width, height = w * image.width, h * image.height
@@ -100,7 +100,7 @@ def _objects(labels: Labels, image: Seen, image_id: int) -> list[CocoLabel]:
     return rows
 
 
-def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[CocoResult]:
+def results(samples: Sequence[Sample], seen: Sequence[EvaluatedImage]) -> list[CocoResult]:
     """Return COCO results, one per box, best first within an image; rounding here lets the file give equal scores."""
     ids = image_ids([sample.image for sample in samples])
     return [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
 
 CONF, IOU = 0.25, 0.45
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 def confusion_matrix(
     labels: Sequence[Labels],
-    seen: Sequence[Seen],
+    seen: Sequence[EvaluatedImage],
     classes: int,
     *,
     only: Sequence[int] = (),
@@ -58,7 +58,7 @@ def _wanted(classes: NDArray[np.int32], only: Sequence[int]) -> NDArray[np.bool_
     return np.isin(classes, only) if len(only) else np.ones(len(classes), np.bool_)
 
 
-def _corners(boxes: Floats, image: Seen) -> Floats:
+def _corners(boxes: Floats, image: EvaluatedImage) -> Floats:
     """Convert normalized centre and size to corners in pixels."""
     half = boxes[:, 2:] / 2
     scale = np.array([image.width, image.height] * 2, np.float64)

@@ -15,7 +15,7 @@ from core.drawing.tiles import Tiles, label_boxes, write_jpeg
 from core.evaluation.charts import draw_confusion, draw_curves
 from core.evaluation.confusion import CONF, IOU, confusion_matrix
 from core.evaluation.curves import Curves
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
 from core.media.picture import UnreadableError, read_picture
 
@@ -26,7 +26,11 @@ TILES = Tiles(side=400, gap=10, caption=14)
 
 
 def draw_pages(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str], folder: Path
+    samples: Sequence[Sample],
+    labels: Sequence[Labels],
+    seen: Sequence[EvaluatedImage],
+    names: Sequence[str],
+    folder: Path,
 ) -> list[Path]:
     """Write ``val_predictions_1.jpg`` and so on: up to 16 images at equal intervals in ``seen``.
 
@@ -50,7 +54,7 @@ def draw_pages(
 
 
 def _pair(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: Seen, names: Sequence[str]
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: EvaluatedImage, names: Sequence[str]
 ) -> NDArray[np.uint8] | None:
     """Return an image with its labels and with its predictions, side by side; None if it can no longer be read."""
     path = samples[seen.index].image
@@ -75,7 +79,7 @@ def draw_evaluation(
     curves: Curves,
     samples: Sequence[Sample],
     labels: Sequence[Labels],
-    seen: Sequence[Seen],
+    seen: Sequence[EvaluatedImage],
     names: Sequence[str],
     only: Sequence[int] = (),
     subject: Sequence[str] = (),
@@ -86,7 +90,7 @@ def draw_evaluation(
         folder: Output folder.
         curves: Curves of the scores (:attr:`core.evaluation.scores.Scores.curves`).
         samples, labels: All samples of the split and their labels.
-        seen: The evaluated images (:attr:`core.evaluation.loop.Evaluation.pictures`).
+        seen: The evaluated images (:attr:`core.evaluation.loop.Evaluation.images`).
         names: Class names.
         only: Count only these class ids; empty for all.
         subject: Model and split, for the header of each chart.

@@ -24,19 +24,19 @@ from core.media.reader import read_images
 from core.media.tolerance import Tolerance
 
 Observer = Callable[[Sequence[int], Mapping[str, NDArray[np.number]], Sequence[Letterbox]], None]
-"""Takes the positions of a batch's images in the samples, the outputs of the session, and where each image was placed.
+"""Called with the positions of a batch's images in the samples, the outputs of the session, and the letterboxes.
 
-The outputs are on the device of the session, and valid only during the call.
+The outputs are on the device of the session and only valid during the call.
 """
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image that went through the model.
+class EvaluatedImage:
+    """An evaluated image.
 
     Attributes:
         index: Position in the samples.
-        height, width: Of the original image, pixels.
+        height, width: Size of the original image in pixels.
         found: Boxes in pixels of the original image.
     """
 
@@ -48,27 +48,27 @@ class Seen:
 
 @dataclass
 class Evaluation:
-    """What :func:`evaluate_session` found.
+    """Result of :func:`evaluate_session`.
 
     Attributes:
-        pictures: In the order of the samples, without those that could not be read.
+        images: The evaluated images in the order of the samples, without unreadable ones.
         clock: Seconds by phase. Reading and preparing overlap the other phases; the phase ``read`` is the time of
             waiting for the next image.
         wall: Seconds from the first image to the last.
     """
 
-    pictures: list[Seen] = field(default_factory=list)
+    images: list[EvaluatedImage] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     wall: float = 0.0
 
     def add(self, batch: DetectedBatch) -> None:
         """Add the images of a batch."""
         for frame, found in zip(batch.frames, batch.found, strict=True):
-            self.pictures.append(Seen(frame.index, frame.picture.shape[0], frame.picture.shape[1], found))
+            self.images.append(EvaluatedImage(frame.index, frame.picture.shape[0], frame.picture.shape[1], found))
 
     def milliseconds(self) -> dict[str, float]:
         """Return milliseconds per image by phase."""
-        count = max(len(self.pictures), 1)
+        count = max(len(self.images), 1)
         return {phase: 1000 * self.clock.seconds.get(phase, 0.0) / count for phase in PHASES}
 
 
@@ -91,20 +91,20 @@ def evaluate_session(
 
     Args:
         session: The opened model.
-        samples: The images; read and prepared in a thread ahead of the inference.
-        processor: Makes network input of images, and boxes of outputs.
-        wanted: Which boxes are kept.
-        tolerance: Records images that cannot be read.
-        head: Of the model.
+        samples: The images; a thread reads and prepares them ahead of the inference.
+        processor: Converts images to network input, and outputs to boxes.
+        wanted: Selects the boxes to keep.
+        tolerance: Collects unreadable and damaged images.
+        head: Head of the model.
         batch: Images per inference.
-        rectangular: Sort images by aspect ratio; each batch has the smallest shape that holds its images.
-        sizes: Height and width of each image, where known; rectangular batches read them otherwise.
-        upscale: Enlarge images that are smaller than the network's input.
+        rectangular: Sort images by aspect ratio and give each batch the smallest shape that contains its images.
+        sizes: Height and width of each image; None reads them if ``rectangular`` needs them.
+        upscale: Enlarge images that are smaller than the network input.
         advance: Called with the number of images after each batch.
-        observe: Called with the raw outputs of each batch. Its time is part of ``wall`` and of no phase.
+        observe: Called with the raw outputs of each batch. Its time is part of ``wall`` but of no phase.
 
     Raises:
-        HooklineError: Rectangular batches for a model of one size, or too many or all images cannot be read.
+        HooklineError: Rectangular batches for a model with a fixed input size, or too many unreadable images.
     """
     result, contract = Evaluation(), session.contract
     detector = Detector(
@@ -129,12 +129,12 @@ def evaluate_session(
                 advance(len(item.frames))
     result.wall = time.perf_counter() - start
     tolerance.conclude()
-    result.pictures.sort(key=lambda seen: seen.index)
+    result.images.sort(key=lambda seen: seen.index)
     return result
 
 
 def _warm_up(detector: Detector, batch: EvaluationBatch) -> None:
-    """Run the first inference, which allocates memory, outside the time that is measured."""
+    """Run the first inference, which allocates memory, before the measured time."""
     contract = detector.session.contract
     count = 1 if "batch" in contract.dynamic else contract.batch
     black = Frame(0, "", None, 0, np.zeros((batch.contract.height, batch.contract.width, 3), np.uint8))
@@ -144,7 +144,7 @@ def _warm_up(detector: Detector, batch: EvaluationBatch) -> None:
 def _read(
     samples: Sequence[Sample], batches: Sequence[EvaluationBatch], tolerance: Tolerance, clock: Clock
 ) -> Generator[ImageBatch, None, None]:
-    """Yield each batch with those of its images that can be read."""
+    """Yield each batch with its readable images."""
     batch_of = {index: number for number, batch in enumerate(batches) for index in batch.indices}
     paths = [(index, str(samples[index].image), samples[index].image) for index in batch_of]
     frames = clock.each("read", read_images(paths, tolerance, threads=reading_threads()))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from core.artifacts import AnyModel, Artifact, Engine
 from core.kinds.lookup import Origin
 from core.options.fields import named_parts
-from core.plugins.hooks import REGISTRATION, Hooks
+from core.plugins.contained_hooks import REGISTRATION
+from core.plugins.hooks import Hooks
 from core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The pictures of a calibration: where they come from, and how they become batches for the network.
+"""The images of a calibration: their source, and their batches for the network.
 
-The stages ``calibrate`` and ``build`` feed the same pictures by this, the one to the float model, the other to a
-runtime that calibrates by itself.
+The stage ``calibrate`` feeds them to the float model, and ``build`` feeds the same images to a runtime that calibrates
+by itself.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ ADVICE = "give images of your own task: calibrate.source=<folder, glob, .txt lis
 DEPTH = 2
 """Number of prepared batches that wait: the model with all its activations is much slower than preparing."""
 SMALL = 32
-"""Number of images below which a calibration is warned of; ``calibrate.pictures`` is 200."""
+"""Number of images below which a note warns; the default of ``calibrate.pictures`` is 200."""
 
 
-class PictureOptions(Protocol):
-    """Options of a stage that say which pictures are taken.
+class CalibrationImageOptions(Protocol):
+    """Options of a stage that choose the images.
 
     Attributes:
-        source: Pictures or video; None for the data set.
+        source: Images or video; None for the data set.
         data: Path of the data.yaml.
-        split: Of the data set.
-        pictures: At most this many.
+        split: Split of the data set.
+        pictures: Maximum number of images.
         processor: Letterbox and normalisation.
     """
 
@@ -54,40 +54,40 @@ class PictureOptions(Protocol):
 
 
 def choose_source(
-    options: PictureOptions, dataset: Dataset | None, context: RunContext
+    options: CalibrationImageOptions, dataset: Dataset | None, context: RunContext
 ) -> tuple[Source, tuple[str, ...]]:
-    """The source, and notes that must travel with what is made of it."""
+    """Return the source of the images, and notes for the results that are made of it."""
     if options.source:
         return list_source(options.source), ()
     if dataset is not None:
         images = [sample.image for sample in load_split(dataset, options.split)]
         return image_source(images, f"split '{options.split}' of the data set"), ()
-    note = f"calibrated on the default street video, since no images were given; {ADVICE}"
-    context.note("calibrate: no images were given, taking the default street video")
+    note = f"calibrated on the default street video, because no images were given; {ADVICE}"
+    context.note("calibrate: no images were given; using the default street video")
     return list_source(str(asset(DEFAULT, context.cache_dir, context.reporter))), (note,)
 
 
 def small_note(count: int) -> tuple[str, ...]:
-    """Return a note on a calibration with few images, where ``count`` are."""
+    """Return a note if the number of images, ``count``, is small."""
     if count >= SMALL:
         return ()
     note = (
-        f"calibrated on {counted(count, 'image')}: ranges of fewer than {SMALL} often cut activations of other "
-        "images, which costs accuracy in int8; give more images of your own task (200 are taken by default)"
+        f"calibrated on {counted(count, 'image')}: ranges of fewer than {SMALL} images often cut activations of other "
+        "images, which costs accuracy in int8; give more images of your own task (200 are used by default)"
     )
     return (note,)
 
 
-def source_digest(options: PictureOptions, context: RunContext) -> dict[str, str]:
-    """Return what a key needs to know of the images: their content, or which split of the data set that is an input."""
+def source_digest(options: CalibrationImageOptions, context: RunContext) -> dict[str, str]:
+    """Return what identifies the images in a key: their content, or the split of the data set, which is an input."""
     if options.source:
         return {"source": list_source(options.source).digest(context.cache_dir)}
     split = {"split": options.split}
     return split if options.data else split | {"source": ASSETS[DEFAULT].sha256}
 
 
-def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineError]:
-    """What is wrong with the source or the split, ``word`` being the stage that names them."""
+def source_problems(options: CalibrationImageOptions, word: str) -> Iterator[HooklineError]:
+    """Yield the problems of the source and the split; ``word`` is the name of the stage in its options."""
     if options.data and not options.source:
         yield from split_problems(options.data, options.split, f"{word}.split")
     if not options.source:
@@ -105,7 +105,7 @@ def source_problems(options: PictureOptions, word: str) -> Iterator[HooklineErro
 
 @contextmanager
 def prepared_batches(
-    options: PictureOptions, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
+    options: CalibrationImageOptions, contract: InputContract, source: Source, tolerance: Tolerance, context: RunContext
 ) -> Iterator[Iterator[PreparedBatch]]:
     """Read and letterbox the images of a calibration ahead of the block, in batches of the contract.
 
@@ -125,5 +125,5 @@ def prepared_batches(
 
 
 def preprocessing_digest(contract: InputContract, processor: str) -> str:
-    """Digest of all that turns a picture into the network's input."""
+    """Return a digest of everything that turns an image into the network's input."""
     return text_digest(json.dumps({"contract": asdict(contract), "processor": processor}, sort_keys=True))

@@ -35,7 +35,7 @@ It bounds the memory, also that of a GPU, where every prepared batch occupies de
 current inference, the one that was just prepared and the one that was just used, at most 7 batches of one frame exist,
 or 4 of four or more frames. A TensorRT session keeps CUDA graphs for 8 addresses.
 """
-MAX_READERS = 4
+MIN_READERS, MAX_READERS = 2, 4
 
 
 def batches_ahead(size: int) -> int:
@@ -44,8 +44,11 @@ def batches_ahead(size: int) -> int:
 
 
 def reading_threads() -> int:
-    """Return how many threads decode image files: half of the cores, since the network needs them too."""
-    return max(1, min(MAX_READERS, usable_cores() // 2))
+    """Return how many threads decode image files: half of the cores, since the network needs them too.
+
+    With two or more, the next images are decoded while a batch is prepared.
+    """
+    return max(MIN_READERS, min(MAX_READERS, usable_cores() // 2))
 
 
 class Clock:

@@ -108,7 +108,7 @@ class BuildJob:
         batch: Images per inference, from ``build.batch``; None for that of the model. Set only for a runtime with
             ``Runtime.shapes``. Sizes other than those of the model are possible only for an axis in
             ``model.contract.dynamic``; otherwise raise a ``HooklineError`` that names ``export.dynamic``. The contract
-            of the engine has the ``opt`` sizes, and its ``dynamic`` lists the axes whose span is not ``fixed``.
+            of the engine has the ``opt`` sizes, and its ``dynamic`` lists the axes with a span that is not ``fixed``.
         imgsz: Height and width, from ``build.imgsz``, multiples of the largest stride of the model; None for those of
             the model. Otherwise as ``batch``.
         warmup: Number of warm-up runs of the finished engine; may be 0.

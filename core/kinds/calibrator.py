@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RangeObserver(Protocol):
-    """The heavy half of a calibrator: it observes every batch of every tensor once, in constant memory."""
+    """The implementation of a calibrator: it observes every batch of every tensor once, in constant memory."""
 
     def observe(self, name: str, values: NDArray[np.float32]) -> None:
         """Observe one batch of one tensor. Called from several threads, but never concurrently for the same name.

@@ -118,7 +118,7 @@ class Target:
 
 
 CheckFunction = Callable[..., Iterable[Finding]]
-"""``check(asked)`` yields findings about one aspect of the machine. The argument, a :class:`Target`, is optional.
+"""``check(target)`` yields findings about one aspect of the machine. The argument, a :class:`Target`, is optional.
 
 It must not create a CUDA context or load a foreign library in this process. It may be called in a thread.
 """

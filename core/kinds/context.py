@@ -43,8 +43,8 @@ class RunContext:
     """What a stage gets in addition to its options and inputs.
 
     The methods ``model``, ``calibrator``, ``quantizer``, ``graft``, ``runtime``, ``processor`` and ``check`` load the
-    heavy half of a part with the options of the user; each call returns a new one. They raise :class:`HooklineError`
-    for a name that is not registered.
+    implementation of a part with the options of the user; each call returns a new one. They raise
+    :class:`HooklineError` for a name that is not registered.
 
     Attributes:
         workdir: Empty directory of this stage. Write the file of the artifact here. All other files that it contains
@@ -62,7 +62,7 @@ class RunContext:
         reporter: Prints notes, warnings and progress; the methods of the same names call it.
         requested: The stage was named in ``+stage=``. A stage that the plan added should print warnings only.
         kept: The artifact that remains if the stage fails; set by :meth:`keep`.
-        loaded: Kind and name of each part whose heavy half was loaded in this run.
+        loaded: Kind and name of each part that was loaded in this run.
     """
 
     workdir: Path
@@ -101,7 +101,7 @@ class RunContext:
         return head_of(facts, layout, self.registry)
 
     def model(self, name: str) -> ModelBackend:
-        """Return the heavy half of a model family."""
+        """Return the implementation of a model family."""
         return self._load(ModelFamily, name)
 
     def calibrator(self, name: str) -> RangeObserver:
@@ -109,32 +109,32 @@ class RunContext:
         return self._load(Calibrator, name)
 
     def quantizer(self, name: str) -> QuantizerBackend:
-        """Return the heavy half of a quantizer."""
+        """Return the implementation of a quantizer."""
         return self._load(Quantizer, name)
 
     def graft(self, name: str) -> GraftBackend:
-        """Return the heavy half of a graft."""
+        """Return the implementation of a graft."""
         return self._load(Graft, name)
 
     def runtime(self, name: str) -> RuntimeBackend:
-        """Return the heavy half of a runtime."""
+        """Return the implementation of a runtime."""
         return self._load(Runtime, name)
 
     def recording_runtime(self, name: str) -> RecordingRuntime:
-        """Return the heavy half of a runtime that records activations (``Runtime.records_activations``)."""
+        """Return the implementation of a runtime that records activations (``Runtime.records_activations``)."""
         backend = self.runtime(name)
         if not isinstance(backend, RecordingRuntime):
             raise TypeError(f"the runtime '{name}' has records_activations=True and no method 'record_activations'")
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:
-        """Return the heavy half of a processor, on the device of the run if it supports several devices."""
+        """Return the implementation of a processor, on the device of the run if it supports several devices."""
         backend = self._load(Processor, name)
         return backend.on_device(self.device) if isinstance(backend, PlacedProcessor) else backend
 
     def check(self, name: str) -> CheckFunction:
         """Return the function of a check, which takes :class:`~core.kinds.check.Target`."""
-        return taking(("asked",), self._load(Check, name), f"the check '{name}'")
+        return taking(("target",), self._load(Check, name), f"the check '{name}'")
 
     def trackers(self, names: object, run: RunInfo) -> Trackers:
         """Start trackers for a training. Use them in a ``with`` block, or close them.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class GraftBackend(Protocol):
-    """The heavy half of a graft."""
+    """The implementation of a graft."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
         """Append the decode to a model and write the result, with the outputs of ``DecodedHead``, to ``target``.

@@ -66,7 +66,7 @@ class Origin:
 
     @property
     def code(self) -> str:
-        """The package whose files affect results: that of the stage or backend, or all of a third-party package."""
+        """The package with the code of the plugin: that of the stage or backend, or all of a third-party package."""
         return self.package if self.outside else self.module.removesuffix(".plugin")
 
     @property

@@ -1,4 +1,4 @@
-"""Model families: the descriptor and the protocol of its heavy half."""
+"""Model families: the descriptor and the protocol of its implementation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Release:
 
 
 class ModelBackend(Protocol):
-    """The heavy half of a model family."""
+    """The implementation of a model family."""
 
     def read(self, path: Path, target: Path) -> Checkpoint:
         """Read a checkpoint of any supported format safely and write it to ``target`` in hookline's format.

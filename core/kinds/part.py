@@ -27,20 +27,23 @@ def no_problems() -> tuple[HooklineError, ...]:
 class Part(Generic[ImplT_co]):
     """Base of all descriptors that the user selects by name.
 
+    A descriptor is light: it is created at each start of hookline and imports nothing heavy. ``load`` returns the
+    implementation, the object that does the work.
+
     Give a function of a descriptor only the parameters that it needs, by the names that are used here.
 
     Attributes:
         name: The name that the user types: letters, digits and underscores, unique among the parts of its kind.
         summary: One line for ``--help`` and ``python -m core.plugins``.
-        load: ``load(options)`` imports the heavy half and returns it. ``options`` is an instance of the class
+        load: ``load(options)`` imports the implementation and returns it. ``options`` is an instance of the class
             ``options``. Called only in a run that uses the part.
         options: Dataclass of the options of the part, set as ``<kinds>.<name>.<field>=``, e.g.
             ``runtimes.mychip.cores=2``. Declare ranges with :mod:`core.options.ranges`; the plan checks them.
         check_options: ``check_options(options)`` yields problems with combinations of options; each value is in its
             range already. It must accept the defaults.
-        packages: Python distributions whose version changes what the part produces, by their names on the package
-            index. ``cupy``, ``onnxruntime``, ``opencv``, ``tensorrt`` and ``tensorrt-rtx`` cover all distributions of
-            that package. They are part of the store key of every stage whose result the part affects, together with the
+        packages: Python distributions that affect the results of the part, by their names on the package index.
+            ``cupy``, ``onnxruntime``, ``opencv``, ``tensorrt`` and ``tensorrt-rtx`` cover all distributions of that
+            package. Their versions are part of the store key of every stage that the part affects, together with the
             name and the options of the part and the version of the plugin.
     """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ProcessorBackend(Protocol):
-    """The heavy half of a processor: it turns images into network input, and raw outputs into boxes."""
+    """The implementation of a processor: it turns images into network input, and raw outputs into boxes."""
 
     def prepare(
         self,
@@ -68,7 +68,7 @@ class ProcessorBackend(Protocol):
 
 @runtime_checkable
 class DeviceProcessor(ProcessorBackend, Protocol):
-    """The heavy half of a processor that can work in the device memory of a session; optional."""
+    """The implementation of a processor that can work in the device memory of a session; optional."""
 
     def for_session(self, session: DeviceSession) -> ProcessorBackend:
         """Return a processor for one session, on its device.
@@ -85,7 +85,7 @@ class DeviceProcessor(ProcessorBackend, Protocol):
 
 @runtime_checkable
 class PlacedProcessor(ProcessorBackend, Protocol):
-    """The heavy half of a processor that can use a device also for a session in host memory; optional."""
+    """The implementation of a processor that can use a device also for a session in host memory; optional."""
 
     def on_device(self, device: str) -> ProcessorBackend:
         """Return the processor for a device. Called before the processor is used; must start nothing on the device.

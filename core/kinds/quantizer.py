@@ -34,7 +34,7 @@ class QdqStyle:
         float_stem: Leave the first convolution, and everything before it, in float.
         float_channels: With ``float_stem``, also leave the convolutions after the stem in float, up to the first one
             with more output channels than this; if there is none, only the stem.
-        pointwise: Write a 1x1 convolution as ``com.microsoft.MatMulIntegerToFloat``, whose output stays float.
+        pointwise: Write a 1x1 convolution as ``com.microsoft.MatMulIntegerToFloat``, with a float output.
         copied_pixels: Write 2x nearest-neighbour upsampling of integers as copies; static sizes only.
         channels_last: Quantise in NHWC if the data comes from NHWC or from a float convolution. Needs ``fused_silu``.
         half: Use float16 for the float part between the inputs and outputs of the model; otherwise float32. Needs
@@ -86,12 +86,12 @@ class QuantizeJob:
 
 
 class QuantizerBackend(Protocol):
-    """The heavy half of a quantizer."""
+    """The implementation of a quantizer."""
 
     def quantize(self, job: QuantizeJob) -> None:
         """Write ``job.model`` in ``job.precision`` to ``job.target``.
 
-        The stage refuses a file whose inputs, outputs or metadata differ from those of the model. If the precision
+        The stage refuses a file with other inputs, outputs or metadata than the model. If the precision
         changes, it also refuses a file without Q/DQ nodes and int8 tensors (int8) or without float16 tensors (fp16).
 
         Args:

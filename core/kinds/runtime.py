@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ActivationRecorder(Protocol):
-    """A float32 model whose activations can be observed, for calibration.
+    """A float32 model that exposes its activations, for calibration.
 
     Attributes:
         tensors: Names of the tensors that ``run`` yields: the input, and every float32 tensor of the ONNX graph that
@@ -43,7 +43,7 @@ class ActivationRecorder(Protocol):
 
 
 class RuntimeBackend(Protocol):
-    """The heavy half of a runtime."""
+    """The implementation of a runtime."""
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """Return the facts of this machine that an engine for ``device`` depends on: versions, processor or GPU.
@@ -89,7 +89,7 @@ class RuntimeBackend(Protocol):
 
 @runtime_checkable
 class RecordingRuntime(RuntimeBackend, Protocol):
-    """The heavy half of a runtime that records activations (``Runtime.records_activations``); optional."""
+    """The implementation of a runtime that records activations (``Runtime.records_activations``); optional."""
 
     def record_activations(self, model: OnnxModel) -> ActivationRecorder:
         """Open an exported float32 model so that all float activations can be observed.
@@ -123,12 +123,12 @@ class Runtime(DevicePart[RuntimeBackend]):
             in a CUDA graph. Grafts then keep one row per cell and fill rows without a box with zeros.
         opens_onnx: ``open`` accepts ONNX models: exported, quantised and grafted ones. The runtime that opens them is
             that of ``backend=``, or else the available one with the highest rank.
-        records_activations: The heavy half is a :class:`RecordingRuntime`. Calibrate chooses one in the same way.
+        records_activations: The implementation is a :class:`RecordingRuntime`. Calibrate chooses one in the same way.
         operators: Non-standard ONNX operators that it implements, e.g. ``YoloLayer_TRT``.
         functions: It runs model-local ONNX functions.
         engine_suffix: File suffix of its engines, and of ``BuildJob.target``, e.g. ``.engine``.
-        other_suffixes: Further file suffixes of its engines. A file with one of them is reported as an engine whose
-            sidecar is missing.
+        other_suffixes: Further file suffixes of its engines. A file with one of them and without a sidecar is reported
+            as an engine with a missing sidecar.
         shapes: It supports ``build.batch`` and ``build.imgsz``, numbers or ranges. Otherwise the plan refuses them.
         calibrates: ``calibrates(options)`` returns the ``CalibrationInput`` that it needs to quantise a float32 model
             itself for ``precision=int8``: ``none``, ``images`` or ``table``. With ``images`` or ``table``, the stage

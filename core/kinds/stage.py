@@ -66,8 +66,8 @@ class Stage:
             inherits the facts of that model.
         check_inputs: ``check_inputs(config, inputs, context)`` yields conflicts between the options and the known facts
             of the inputs. Called with the plan, and again when an input has been made.
-        packages: Python distributions whose version changes the result, as for a part. Part of the store key, together
-            with the packages of the parts.
+        packages: Python distributions that affect the result, as for a part. Their versions are part of the store key,
+            together with those of the parts.
         families: ``families(config, inputs, context)`` returns the names of the model families that affect the result:
             use ``families_of_inputs``, ``all_families``, or a function of your own. Their versions and options are part
             of the store key.
@@ -190,9 +190,9 @@ class Known:
         title: Its name in messages.
         names: Class names.
         max_stride: Largest stride of the network; height and width of the input are multiples of it.
-        precision, layout: Of a model other than a checkpoint.
-        runtime: The runtime that a model was quantised for.
-        family: The model family.
+        precision, layout: Precision and layout of an ONNX model or an engine.
+        runtime: Name of the runtime that the model was quantised for.
+        family: Name of the model family.
     """
 
     title: str = ""

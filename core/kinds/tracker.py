@@ -120,7 +120,7 @@ def _always() -> Availability:
 
 
 class TrackerBackend(Protocol):
-    """The heavy half of a tracker: it records one training. Called from one thread.
+    """The implementation of a tracker: it records one training. Called from one thread.
 
     An exception in ``start`` ends the run before the training. A later exception is a warning, and the training
     continues without the tracker.

@@ -91,10 +91,10 @@ def ahead(items: Iterable[ItemT], depth: int = 4) -> Iterator[Iterator[ItemT]]:
 
 
 def in_order(work: Callable[[ItemT], ResultT], items: Iterable[ItemT], threads: int) -> Generator[ResultT, None, None]:
-    """Yield ``work(item)`` for each item, in order, computed by ``threads`` threads at a time.
+    """Yield ``work(item)`` for each item, in order, computed by ``threads`` threads; with one, in the caller's thread.
 
-    At most two results per thread exist that were not yielded yet. An exception of ``work`` is raised where its result
-    would have come. Closing the generator waits for the calls in progress only. One thread: the caller's.
+    At most two results per thread wait to be yielded. An exception of ``work`` is raised in place of its result.
+    Closing the generator waits only for calls in progress.
     """
     if threads == 1:
         yield from map(work, items)
@@ -132,9 +132,9 @@ class Ending:
         self._signal.put(None)
 
     def wait(self, thread: threading.Thread) -> None:
-        """Wait until the work of ``thread`` is ended; after an interruption, waiting again is right.
+        """Wait until ``thread`` has finished its work. After an interruption, call it again.
 
-        Where the start of the thread was interrupted, it may never run: the wait is for a thread that has begun.
+        Return at once if the thread has not begun, because a thread whose start was interrupted may never run.
         """
         while not self._ended and thread.ident is not None:
             with suppress(queue.Empty):

@@ -150,16 +150,16 @@ def _sampled(total: int, count: int, seed: int) -> list[int]:
 def read_images(
     images: Sequence[tuple[int, str, Path]], tolerance: Tolerance, *, readable: bool = False, threads: int = 1
 ) -> Generator[Frame, None, None]:
-    """Yield the image files that can be read, in order.
+    """Yield the readable image files in order.
 
     Args:
-        images: Index, name and path of each.
-        tolerance: Collects what cannot be read or is damaged.
-        readable: Whether another image of the source was read.
-        threads: Number of threads that decode.
+        images: Index, name and path of each image.
+        tolerance: Collects unreadable and damaged images.
+        readable: Whether an earlier run could read another image of the source.
+        threads: Number of decoding threads.
 
     Raises:
-        HooklineError: None of them can be read, or too many cannot.
+        HooklineError: No image can be read, or too many cannot be read.
     """
     decode = partial(_decoded, tolerance.max_pixels)
     with closing(in_order(decode, (path for _, _, path in images), threads)) as results:
@@ -167,10 +167,10 @@ def read_images(
             if isinstance(result, UnreadableError):
                 tolerance.skip(Unreadable(name, str(result)))
                 continue
-            readable, (picture, damage) = True, result
+            readable, (image, damage) = True, result
             if damage:
                 tolerance.damage(name, damage)
-            yield Frame(index, name, path, 0, picture, damaged=damage)
+            yield Frame(index, name, path, 0, image, damaged=damage)
     if images and not readable:
         raise tolerance.exceeded(len(images))
 

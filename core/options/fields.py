@@ -24,7 +24,7 @@ def shared(
     place: bool = False,
     fingerprinted: bool = False,
 ) -> Any:  # noqa: ANN401 - the field has the type that its annotation states
-    """Return a field whose default is the value of a top-level option.
+    """Return a field that follows a top-level option: its default is the value of that option.
 
     ``conf: float | None = shared("conf")`` in the options of the stage ``blur`` has the value of ``conf=``, unless
     ``blur.conf=`` is set. docs/configuration.md lists the possible options under "Top level".
@@ -73,7 +73,7 @@ def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -
         default: Name of the part, or ``auto`` for a runtime or a processor.
         kind: ``models``, ``calibrators``, ``quantizers``, ``grafts``, ``runtimes``, ``processors`` or ``trackers``.
         fact: A field of the descriptor that must be true, e.g. ``records_activations`` of a runtime.
-        versioned: Whether the packages of the part affect the result. False e.g. for a runtime whose outputs do not
+        versioned: Whether the packages of the part affect the result. False e.g. for a runtime if the result does not
             depend on its version.
     """
     return field(default=default, metadata={"kind": kind, "fact": fact, "versioned": versioned})
@@ -166,7 +166,7 @@ def shaping_parts(config: object) -> tuple[tuple[str, str], ...]:
 
 
 def unversioned_parts(config: object) -> frozenset[tuple[str, str]]:
-    """Return (kind, name) of the parts whose packages do not affect the result."""
+    """Return (kind, name) of the parts with packages that do not affect the result."""
     if not is_dataclass(config):
         return frozenset()
     named = parts_of(config)

@@ -34,7 +34,7 @@ def unknown_words(
 
 
 def misfits(options: type[DataclassInstance], node: DictConfig, words: type[DataclassInstance]) -> Iterator[str]:
-    """Yield a line for each option whose annotation does not accept the value of the option that it follows.
+    """Yield a line for each option with an annotation that does not accept the value of the option that it follows.
 
     Args:
         options: The dataclass of options.

@@ -12,7 +12,7 @@ from core.errors import HooklineError, shown
 from core.options.ranges import Range
 
 DEFAULT = 640
-"""Input size of a model without a size of its own if ``imgsz`` is null."""
+"""Input size of a checkpoint if ``imgsz`` is null."""
 
 SIDE = Range(1, 65536, whole=True)
 """Range of height and width of the input in pixels."""
@@ -21,7 +21,7 @@ ModelT = TypeVar("ModelT", bound=OnnxModel | Engine)
 
 
 def size_to_use(imgsz: int | Sequence[int] | None, max_stride: int) -> tuple[int, int]:
-    """Return height and width for a model without a size of its own; see :func:`network_size`."""
+    """Return height and width of the input of a checkpoint; see :func:`network_size`."""
     return network_size(DEFAULT if imgsz is None else imgsz, max_stride)
 
 

@@ -1,7 +1,6 @@
-"""Calls code of a plugin: what it raises, prints or never returns from is its own, and carries its name.
+"""Call code of a plugin so that each failure names the plugin and ends only the runs that need it.
 
-Everything that a plugin brings is called through :func:`contained`, so that no failure of it ends in a traceback that
-names nobody, and none ends a run that does not need the plugin.
+All code of plugins is called in :func:`contained`.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from core.plugins.output import output_of
 from core.process.signals import interruption_behind, received
 
 LIMIT = 10.0
-"""Seconds after which a function that is to be cheap, e.g. ``available()``, counts as hanging."""
+"""Time limit in seconds of a function that must be fast, e.g. ``available()``."""
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals by which a user ends a run."""
+"""Signals that end a run."""
 _OURS = frozenset({"core", "pluggy", "importlib", "contextlib"})
 ResultT = TypeVar("ResultT")
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
 
-class Fault(Exception):  # noqa: N818 - not raised beyond a call that is contained
-    """Something that a plugin declares or returns is wrong.
+class Fault(Exception):  # noqa: N818 - never leaves a contained call
+    """A mistake in something that a plugin declares or returns.
 
     Args:
-        reason: What is wrong, and what is right.
-        place: File and line to look at; empty where the traceback has them.
+        reason: The mistake, and what is correct.
+        place: File and line of the mistake; empty if the traceback has them.
     """
 
     def __init__(self, reason: str, place: str = "") -> None:
@@ -49,10 +48,10 @@ class PluginError(HooklineError):
     """Code of a plugin failed. The message names plugin, distribution, version, file and line.
 
     Args:
-        origin: Whose code it is.
-        doing: What it was called for, e.g. ``hookline_stages``; empty where the reason says it.
-        error: What it raised.
-        place: File and line where the traceback has none of the plugin.
+        origin: The plugin.
+        doing: The call that failed, e.g. ``hookline_stages``; empty if the reason names it.
+        error: The exception.
+        place: File and line, if the traceback has no line of the plugin.
     """
 
     def __init__(self, origin: Origin, doing: str, error: BaseException, place: str = "") -> None:
@@ -66,18 +65,18 @@ class PluginError(HooklineError):
 
 @contextmanager
 def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
-    """Contain what code of a plugin raises and prints.
+    """Convert exceptions of plugin code to a :class:`PluginError` and print its output with the plugin's name.
 
-    Ctrl-C and signals of the user pass; a KeyboardInterrupt or SystemExit that the code itself raises does not.
+    Ctrl-C and signals of the user pass. A KeyboardInterrupt or SystemExit that the code itself raises does not pass.
 
     Args:
-        origin: Whose code it is. That of hookline itself may print.
-        doing: What it is called for.
-        place: Where the code is, for an error whose traceback does not say.
+        origin: The plugin. The output of a plugin of hookline is printed unchanged.
+        doing: The call, in messages.
+        place: File and line of the code, for an error without them in its traceback.
 
     Raises:
-        PluginError: In place of what the code raised.
-        HooklineError: As the code raised it: a user's mistake that it reports.
+        PluginError: The code raised an exception.
+        HooklineError: The code reported a user's mistake; the exception passes unchanged.
     """
     before = received()
     try:
@@ -92,15 +91,15 @@ def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
 
 
 def contained_outside(origin: Origin, doing: str) -> AbstractContextManager[None]:
-    """As :func:`contained` for code of an outside plugin; a bug of hookline itself keeps its traceback."""
+    """Return :func:`contained` for an outside plugin; exceptions in code of hookline keep their traceback."""
     return contained(origin, doing) if origin.outside else nullcontext()
 
 
 def within_limit(function: Callable[[], ResultT]) -> ResultT:
-    """Return what ``function`` returns; it runs in a thread that is abandoned after :data:`LIMIT` seconds.
+    """Call a function in a thread and return its result. The thread is abandoned after :data:`LIMIT` seconds.
 
     Raises:
-        Fault: It did not return in time.
+        Fault: The function did not return in time.
     """
     results: list[ResultT] = []
     errors: list[BaseException] = []
@@ -123,13 +122,13 @@ def within_limit(function: Callable[[], ResultT]) -> ResultT:
 
 @contextmanager
 def unchanged_surroundings(module: str) -> Iterator[None]:
-    """Put back what the rest of the process relies on: working directory, loaded modules, signal handlers.
+    """Restore the working directory, loaded modules and signal handlers after the block.
 
     Args:
-        module: Whose code the block runs.
+        module: The module that the block runs.
 
     Raises:
-        Fault: The block changed one of them.
+        Fault: The block changed one of these.
     """
     folder, modules = _working_directory(), dict(sys.modules)
     handlers = {number: signal.getsignal(number) for number in HANDLED}
@@ -138,11 +137,11 @@ def unchanged_surroundings(module: str) -> Iterator[None]:
     finally:
         changes = [*_restored_folder(folder), *_restored_modules(modules), *_restored_handlers(handlers)]
     if changes:
-        raise Fault(f"loading it {' and '.join(changes)}; this was undone", module_place(module))
+        raise Fault(f"loading it {' and '.join(changes)}; the change was undone", module_place(module))
 
 
 def source_place(item: object) -> str:
-    """Return file and line where a function or class is defined; empty where that is not known."""
+    """Return file and line of the definition of a function or class; empty if they are unknown."""
     with suppress(TypeError, OSError):
         item = inspect.unwrap(item) if callable(item) else item
         code = getattr(item, "__code__", None)
@@ -155,7 +154,7 @@ def source_place(item: object) -> str:
 
 
 def module_place(name: str) -> str:
-    """Return file and first line of a module, or of the package that it is in; empty where there is none."""
+    """Return file and first line of a module, or of its top-level package; empty if it has no file."""
     module = sys.modules.get(name)
     with suppress(ImportError, ValueError):
         spec = module.__spec__ if module else importlib.util.find_spec(name.partition(".")[0])
@@ -164,12 +163,12 @@ def module_place(name: str) -> str:
 
 
 def place_in(error: BaseException, origin: Origin, place: str = "") -> str:
-    """Return file and line where an error arose.
+    """Return file and line where an error occurred.
 
     Args:
-        error: What was raised.
-        origin: Whose code it is: the innermost line of its package, of the error or of what caused it, comes first.
-        place: What comes next; then the innermost line outside of hookline.
+        error: The exception.
+        origin: The plugin. The result is the innermost line of its package in the traceback of the error or its causes.
+        place: The result if the tracebacks have no such line; if empty, the innermost line outside hookline.
     """
     if isinstance(error, Fault) and error.place:
         return error.place
@@ -188,7 +187,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _lines(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Yield top-level package and ``file:line`` of each call, outermost first."""
+    """Yield the top-level package and ``file:line`` of each call in a traceback, outermost first."""
     for frame, line in traceback.walk_tb(error.__traceback__):
         if not frame.f_code.co_filename.startswith("<frozen importlib"):
             package = str(frame.f_globals.get("__name__")).partition(".")[0]
@@ -196,7 +195,7 @@ def _lines(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def blamed(error: BaseException, registry: Parts) -> Origin | None:
-    """Return the outside plugin in whose code, innermost first, an error arose; None for none."""
+    """Return the outside plugin with the innermost call in the traceback of an error; None if there is none."""
     owners = {origin.package: origin for origin in registry.origins() if origin.outside}
     return next((owners[name] for name, _ in reversed(list(_lines(error))) if name in owners), None)
 
@@ -208,7 +207,7 @@ def _typed_reason(error: BaseException) -> str:
 
 def _working_directory() -> str:
     try:
-        return os.getcwd()  # noqa: PTH109 - the text, to compare and to go back to
+        return os.getcwd()  # noqa: PTH109 - compared and restored as text
     except OSError:
         return ""
 
@@ -223,7 +222,7 @@ def _restored_modules(modules: Mapping[str, ModuleType]) -> Iterator[str]:
     changed = [name for name, module in modules.items() if sys.modules.get(name) is not module]
     if changed:
         sys.modules.update({name: modules[name] for name in changed})
-        yield f"removed or replaced modules of others ({', '.join(changed[:3])})"
+        yield f"removed or replaced other modules ({', '.join(changed[:3])})"
 
 
 def _restored_handlers(handlers: Mapping[signal.Signals, Handler]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Descriptors of outside plugins: a function that fails is reported with its plugin, and what it returns is checked."""
+"""Descriptors of outside plugins with contained functions: failures name the plugin, and results are checked."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from core.storage.metadata import ModelMetadata
 P = ParamSpec("P")
 DescriptorT = TypeVar("DescriptorT", bound=Descriptor)
 LIMITED = frozenset({"available", "check_device"})
-"""Functions that are cheap, and are asked also where another part is used: they must return in time."""
+"""Functions that runs call even if they use another part; they must return within a time limit."""
 RUNNER = "run"
-"""The function of a stage: the runner names the stage, and its annotations are the contract."""
+"""The function of a stage. It stays as it is: the planner reads its annotations, and the runner contains it."""
 
 
 def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
-    """Return a descriptor whose functions are contained, each with a check of what it returns."""
+    """Return a descriptor with contained functions; the result of each is checked."""
     functions = {item.name: getattr(part, item.name) for item in fields(part) if item.name != RUNNER}
     defaults = {item.name: item.default for item in fields(part)}
     changes = {
@@ -37,7 +37,7 @@ def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
         for name, function in functions.items()
         if callable(function) and not isinstance(function, type) and inspect.unwrap(function) is not defaults[name]
     }
-    return replace(part, **changes)  # type: ignore[arg-type]  # each in place of a function
+    return replace(part, **changes)  # type: ignore[arg-type]  # each value replaces a function
 
 
 def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origin) -> Callable[P, object]:
@@ -58,7 +58,7 @@ def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origi
 
 def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:
     if not isinstance(value, kind):
-        raise Fault(f"must return {expected}, and returned {shown(value)}", place)
+        raise Fault(f"must return {expected}, not {shown(value)}", place)
     return value
 
 
@@ -67,9 +67,9 @@ def _availability(value: object, place: str) -> object:
 
 
 def _problems(value: object, place: str) -> object:
-    """Problems are listed here: a generator would run outside of the call that is contained."""
+    """Check problems. The list is made here, because a generator would run outside the contained call."""
     if not isinstance(value, Iterable):
-        raise Fault(f"must yield problems (HooklineError), and returned {shown(value)}", place)
+        raise Fault(f"must yield problems (HooklineError), not {shown(value)}", place)
     listed = list(value)
     for problem in listed:
         _expect(problem, HooklineError, "problems (HooklineError)", place)
@@ -82,13 +82,13 @@ def _truth(value: object, place: str) -> object:
 
 def _kinds(value: object, place: str) -> object:
     if not isinstance(value, Collection) or not all(isinstance(x, type) and issubclass(x, Artifact) for x in value):
-        raise Fault(f"must return artifact types, and returned {shown(value)}", place)
+        raise Fault(f"must return artifact types, not {shown(value)}", place)
     return value
 
 
 def _facts(value: object, place: str) -> object:
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for item in value.items() for text in item):
-        raise Fault(f"must return texts by name, and returned {shown(value)}", place)
+        raise Fault(f"must return a mapping of texts, not {shown(value)}", place)
     return value
 
 
@@ -106,12 +106,12 @@ def _operators(value: object, place: str) -> object:
 
 def _names(value: object, place: str) -> object:
     if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
-        raise Fault(f"must return names, and returned {shown(value)}", place)
+        raise Fault(f"must return names, not {shown(value)}", place)
     return value
 
 
 def _iterated_names(value: object, place: str) -> object:
-    """Names are listed here: a generator would run outside of the call that is contained."""
+    """Check names. The list is made here, because a generator would run outside the contained call."""
     return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
 
 
@@ -121,7 +121,7 @@ def _metadata(value: object, place: str) -> object:
 
 def _something(value: object, place: str) -> object:
     if value is None:
-        raise Fault("must return the object that does the work, and returned None", place)
+        raise Fault("must return an object, not None", place)
     return value
 
 
@@ -146,4 +146,4 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "head": _something,
     "recognise": _metadata,
 }
-"""What the functions of a descriptor must return, by the name of the field."""
+"""Check of the result of each function of a descriptor, by the name of the field."""

@@ -1,8 +1,8 @@
-"""The hooks of hookline: all there is to implement. One page each in docs/hooks/.
+"""The hook specifications of hookline, with one page each in docs/hooks/.
 
-A plugin is a module (or object) with functions of these names, marked with :data:`hookimpl`, and
-named by an entry point in the group ``hookline``. A function may take any subset of a hook's
-arguments. Registration hooks yield values with unique names; lifecycle hooks observe.
+A plugin is a module or an object with functions of these names, marked with :data:`hookimpl`. An entry point in the
+group ``hookline`` names it. A function may declare any subset of the arguments of its hook. Registration hooks yield
+descriptors with unique names; lifecycle hooks observe a run.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Decorator that marks a function of a plugin as the implementation of the hook of its name.
+"""Decorator for a function of a plugin that implements the hook of the same name.
 
-A function may take any subset of the hook's arguments. ``@hookimpl(tryfirst=True)``, ``trylast=True`` and
-``wrapper=True`` mean what they mean in pluggy. A function ``hookline_*`` without the decorator is never called; each
-run warns of it.
+The function may declare any subset of the arguments of the hook. ``@hookimpl(tryfirst=True)``, ``trylast=True`` and
+``wrapper=True`` have the meaning that they have in pluggy. A function ``hookline_*`` without the decorator is not
+called; each run prints a warning.
 """
 
 
 @hookspec
 def hookline_stages() -> Iterable[Stage]:  # type: ignore[empty-body]
-    """Yield stages; each is chosen by ``+stage=<name>`` and has its options under ``<name>.*``.
+    """Yield stages. The user runs a stage with ``+stage=<name>`` and sets its options with ``<name>.<option>=``.
 
     Example::
 
@@ -51,7 +51,7 @@ def hookline_stages() -> Iterable[Stage]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
-    """Yield model families; ``weights=`` takes a file that one of them reads, or one of their releases.
+    """Yield model families. ``weights=`` accepts a file that a family can read, or the name of one of its releases.
 
     Example::
 
@@ -63,7 +63,7 @@ def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
-    """Yield calibration methods; chosen by ``calibrator=<name>``.
+    """Yield calibration methods. The user selects one with ``calibrator=<name>``.
 
     Example::
 
@@ -75,7 +75,7 @@ def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
-    """Yield ways to quantise a model; chosen by ``quantizer=<name>``.
+    """Yield quantizers. The user selects one with ``quantizer=<name>``.
 
     Example::
 
@@ -87,7 +87,7 @@ def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
-    """Yield ways to end a model in boxes; chosen by ``decode=<name>``.
+    """Yield grafts, which append the decode to a model. The user selects one with ``decode=<name>``.
 
     Example::
 
@@ -99,7 +99,7 @@ def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
-    """Yield inference engines; chosen by ``backend=<name>``.
+    """Yield inference runtimes. The user selects one with ``backend=<name>``.
 
     Example::
 
@@ -120,7 +120,7 @@ def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
-    """Yield pre- and post-processors; chosen by ``processor=<name>``.
+    """Yield pre- and post-processors. The user selects one with ``processor=<name>``.
 
     Example::
 
@@ -132,7 +132,7 @@ def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
-    """Yield recorders of a training's losses, scores and images; chosen by ``tracker=[<name>, ...]``.
+    """Yield experiment trackers. The user selects them with ``tracker=[<name>, ...]``.
 
     Example::
 
@@ -144,7 +144,7 @@ def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_checks() -> Iterable[Check]:  # type: ignore[empty-body]
-    """Yield looks at the machine; ``+stage=doctor`` takes them all.
+    """Yield checks of this machine. ``+stage=doctor`` runs all of them.
 
     Example::
 
@@ -161,7 +161,7 @@ def hookline_checks() -> Iterable[Check]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_conf() -> Iterable[str]:  # type: ignore[empty-body]
-    """Yield importable packages that hold YAML for Hydra's search path, e.g. ``stage/preset.yaml``.
+    """Yield names of packages with YAML files for the search path of Hydra, e.g. ``stage/preset.yaml``.
 
     Example::
 
@@ -173,7 +173,7 @@ def hookline_conf() -> Iterable[str]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_before_run(plan: Plan) -> None:
-    """Called once, when the plan has been checked and before the first stage.
+    """Called once, after the plan has been checked and before the first stage.
 
     Example::
 
@@ -185,7 +185,7 @@ def hookline_before_run(plan: Plan) -> None:
 
 @hookspec
 def hookline_before_stage(step: Step) -> None:
-    """Called before each stage, also when its result will come from the store.
+    """Called before each stage, also if its result is reused from the store.
 
     Example::
 
@@ -197,7 +197,7 @@ def hookline_before_stage(step: Step) -> None:
 
 @hookspec
 def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
-    """Called when a stage has given its artifact; ``reused`` says that it came from the store.
+    """Called after each stage with its artifact. ``reused``: the artifact comes from the store.
 
     Example::
 
@@ -209,7 +209,7 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
 
 @hookspec
 def hookline_stage_failed(step: Step, error: BaseException, kept: Artifact | None) -> None:
-    """Called when a stage raised; the run ends with the same error afterwards. ``kept`` is what it has finished.
+    """Called after a stage has failed, before the run ends with the error. ``kept`` is its finished part, or None.
 
     Example::
 
@@ -221,7 +221,7 @@ def hookline_stage_failed(step: Step, error: BaseException, kept: Artifact | Non
 
 @hookspec
 def hookline_after_run(summary: Summary) -> None:
-    """Called once at the end, also of a failed run, with what summary.json says.
+    """Called once at the end of each run, also of a failed one, with the content of summary.json.
 
     Example::
 

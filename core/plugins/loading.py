@@ -17,11 +17,10 @@ from core.kinds.lookup import PROJECT, Origin
 from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, Descriptor
-from core.plugins.conf_packages import SharedYaml, yaml_files
 from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
 from core.plugins.hooks import Hooks
-from core.plugins.registry import LISTED, Registry, check_part
+from core.plugins.registry import LISTED, Registry, SharedYaml, check_part, yaml_files
 
 
 def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
-from core.kinds.family_options import DIFFERS, FamilyOptions, own_fields, place_of
+from core.kinds.family_options import DIFFERS, FamilyOptions, option_fields_of, own_fields, place_of
 from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
+from core.kinds.table import PART_KINDS
 from core.options.ranges import range_of
+from core.options.words import PluginOptions, Words
 from core.plugins.containment import Fault, source_place
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
@@ -33,6 +35,36 @@ class _Option:
     item: Field[object]
     owner: str = ""
     differs: bool = False
+
+
+def option_names(registry: Registry) -> Iterator[str]:
+    """Return every option that can be set, dotted."""
+    return (name for name, _ in option_fields(registry))
+
+
+def option_fields(registry: Registry) -> Iterator[tuple[str, Field[object]]]:
+    """Yield every option that can be set, dotted, with the field that declares it."""
+    yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
+    yield from _dotted("plugins", PluginOptions)
+    for stage in registry.all(Stage).values():
+        for _, item in option_fields_of(stage.signature.config, registry):
+            yield from _dotted_field(stage.name, item)
+    for kind, descriptor in PART_KINDS.items():
+        for name, part in registry.all(descriptor).items():
+            yield from _dotted(f"{kind}.{name}", part.options)
+
+
+def _dotted(prefix: str, config: type[DataclassInstance]) -> Iterator[tuple[str, Field[object]]]:
+    for item in fields(config):
+        yield from _dotted_field(prefix, item)
+
+
+def _dotted_field(prefix: str, item: Field[object]) -> Iterator[tuple[str, Field[object]]]:
+    value = item.default_factory() if callable(item.default_factory) else item.default
+    if is_dataclass(value) and not isinstance(value, type):
+        yield from _dotted(f"{prefix}.{item.name}", type(value))
+    else:
+        yield f"{prefix}.{item.name}", item
 
 
 def options_node(config: type[DataclassInstance], families: Iterable[ModelFamily]) -> type[DataclassInstance]:

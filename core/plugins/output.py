@@ -1,4 +1,4 @@
-"""What code of a plugin prints: standard output is for results, so it goes to standard error with the plugin's name."""
+"""Print the output of plugin code on standard error with the plugin's name; standard output is for results."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 STDOUT, STDERR = 1, 2
 LONGEST_LINE = 8192
-"""Bytes after which a line without an end is printed."""
-KEPT = 65536
-"""Bytes that are repeated of what one call writes to the descriptors; what follows is dropped."""
+"""Maximum length of a printed line in bytes; a longer line is split."""
+MAX_COLLECTED = 65536
+"""Maximum number of printed bytes that one call writes to the descriptors; further bytes are dropped."""
 log = logging.getLogger("hookline")
 
 
 class _PrefixedLines(io.RawIOBase):
-    """Prints each complete line on a stream, and in run.log, after the plugin's name.
+    """Prints each complete line with the plugin's name to a stream and to run.log.
 
-    It stays usable after the call, because a plugin can keep it, e.g. in a handler of ``logging``.
+    It remains usable after the call, because a plugin can keep it, e.g. in a handler of ``logging``.
     """
 
     def __init__(self, plugin: str, target: TextIO) -> None:
@@ -35,7 +35,7 @@ class _PrefixedLines(io.RawIOBase):
         self.plugin = plugin
         self.target = target
         self.held: list[bytes] | None = None
-        """Lines that wait until the descriptors are as before; None: each is printed at once."""
+        """Lines to print after the descriptors are restored; None: each line is printed at once."""
         self._rest = b""
 
     def writable(self) -> bool:
@@ -55,7 +55,7 @@ class _PrefixedLines(io.RawIOBase):
         return len(data)
 
     def finish(self) -> None:
-        """Print a line that has no end, and what was held."""
+        """Print the held lines and the incomplete last line."""
         held, self.held = [*(self.held or ()), self._rest], None
         self._rest = b""
         for line in held:
@@ -74,7 +74,7 @@ class _PrefixedLines(io.RawIOBase):
 
 
 class _NamedStream(io.TextIOWrapper):
-    """Takes the place of ``sys.stdout`` and ``sys.stderr`` while code of a plugin runs."""
+    """Replaces ``sys.stdout`` and ``sys.stderr`` during a call of plugin code."""
 
     def __init__(self, plugin: str, target: TextIO) -> None:
         self.lines: _PrefixedLines = _PrefixedLines(
@@ -89,7 +89,7 @@ class _NamedStream(io.TextIOWrapper):
 
 @contextmanager
 def output_of(plugin: str) -> Iterator[None]:
-    """Name everything that the block prints or writes to the descriptors 1 and 2. For short calls."""
+    """Print the output of the block, descriptors 1 and 2 included, with the plugin's name. For short calls."""
     if not _can_redirect():
         yield
         return
@@ -101,7 +101,7 @@ def output_of(plugin: str) -> Iterator[None]:
 
 @contextmanager
 def results_kept_apart(plugin: str) -> Iterator[None]:
-    """Print on standard error, with the plugin's name, what the block prints on standard output. For long work."""
+    """Redirect standard output of the block to standard error, with the plugin's name. For long calls."""
     if not _can_redirect():
         yield
         return
@@ -110,7 +110,7 @@ def results_kept_apart(plugin: str) -> Iterator[None]:
 
 
 def _can_redirect() -> bool:
-    """Streams and descriptors belong to the whole process: the main thread alone changes them, where there are any."""
+    """Return whether this is the main thread, which alone may redirect streams, and the streams exist."""
     return threading.current_thread() is threading.main_thread() and None not in {sys.stdout, sys.stderr}
 
 
@@ -129,14 +129,14 @@ def _replaced(stdout: _NamedStream, stderr: _NamedStream | None) -> Iterator[Non
 
 @contextmanager
 def _descriptors(stream: _NamedStream) -> Iterator[None]:
-    """Collect what is written to the descriptors, by libraries and other processes, and print it afterwards."""
+    """Collect the bytes that libraries and subprocesses write to the descriptors, and print them at the end."""
     with os.fdopen(os.memfd_create("plugin-output"), "w+b", buffering=0) as memory:
         try:
             with _redirected(STDOUT, memory.fileno()), _redirected(STDERR, memory.fileno()):
                 yield
         finally:
             memory.seek(0)
-            stream.buffer.write(memory.read(KEPT))
+            stream.buffer.write(memory.read(MAX_COLLECTED))
             stream.flush()
 
 

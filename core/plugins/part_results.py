@@ -1,7 +1,4 @@
-"""What a part wrote or returned, checked before it enters the store: a fault carries the name of the part's plugin.
-
-Without this check the next stage, or the next run, meets the fault, and nothing names the plugin that made it.
-"""
+"""Check the files and engines that parts make before they enter the store, so that a fault names the part's plugin."""
 
 from __future__ import annotations
 
@@ -33,15 +30,15 @@ _QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeL
 
 @contextmanager
 def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
-    """Report a fault in the block as one of the part's plugin.
+    """Convert a fault in the block to an error that names the plugin of a part.
 
     Args:
-        kind: Of the part, e.g. ``runtimes``.
-        name: Of the part.
-        registry: Says who ships it.
+        kind: Kind of the part, e.g. ``runtimes``.
+        name: Name of the part.
+        registry: For the plugin of the part.
 
     Raises:
-        PluginError: In place of a :class:`Fault`.
+        PluginError: The block raised a :class:`Fault`.
     """
     try:
         yield
@@ -51,28 +48,28 @@ def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
 
 
 def check_written(target: Path) -> None:
-    """Refuse a target that is no regular file.
+    """Refuse a target that is not a regular file.
 
     Raises:
-        Fault: It is missing, a link or a folder.
+        Fault: The target is missing, a link or a folder.
     """
     try:
         regular = stat.S_ISREG(target.lstat().st_mode)
     except FileNotFoundError:
         raise Fault(f"did not write '{target.name}'") from None
     if not regular:
-        raise Fault(f"must write '{target.name}' as a file, and made a link or a folder")
+        raise Fault(f"must write '{target.name}' as a regular file, not as a link or a folder")
 
 
 def read_written(target: Path, *, standard: bool = False) -> onnx.ModelProto:
     """Return the ONNX model that a part wrote.
 
     Args:
-        target: Its file.
-        standard: Refuse operators that are in no ONNX standard.
+        target: The file.
+        standard: Refuse operators outside the ONNX standard.
 
     Raises:
-        Fault: There is none, or it is not valid.
+        Fault: The file is missing or not a valid model.
     """
     check_written(target)
     try:
@@ -85,32 +82,32 @@ def read_written(target: Path, *, standard: bool = False) -> onnx.ModelProto:
 
 
 def check_model(target: Path, source: OnnxModel, precision: Precision) -> None:
-    """Refuse a model that is not the source in another precision.
+    """Refuse a quantized model that differs from its source in more than the precision.
 
     Args:
         target: The file that a quantizer wrote.
-        source: The model that it was made from.
-        precision: The precision that was asked for.
+        source: The model that it quantized.
+        precision: The requested precision.
 
     Raises:
-        Fault: It is missing or not valid, has other inputs, outputs or metadata, or nothing in it has the precision.
+        Fault: The file is missing or not valid, has other inputs, outputs or metadata, or no tensor of the precision.
     """
     made, former = read_written(target, standard=True), read_onnx(source.path)
     _check_values("inputs", graph_inputs(made), graph_inputs(former))
     _check_values("outputs", made.graph.output, former.graph.output)
     _check_metadata(made, former)
     if source.precision is not precision and _count(made, precision) <= _count(former, precision):
-        raise Fault(f"must give precision={precision.value}, and wrote a model without {_EVIDENCE[precision]}")
+        raise Fault(f"must give precision={precision.value}, but wrote a model without {_EVIDENCE[precision]}")
 
 
 def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
     """Return the engine that a runtime built.
 
     Raises:
-        Fault: It is no engine, lies elsewhere, or is not that of the model.
+        Fault: The value is not an engine, has another path, or describes another model.
     """
     if not isinstance(engine, Engine):
-        raise Fault(f"build must return an Engine, and returned {shown(engine)}")
+        raise Fault(f"build must return an Engine, not {shown(engine)}")
     model = job.model
     wanted = {
         "path": job.target,
@@ -121,30 +118,30 @@ def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
         "score_threshold": model.score_threshold,
     }
     if not isinstance(engine.machine, Mapping):
-        raise Fault(f"build must return an Engine whose machine holds texts by name, and it is {shown(engine.machine)}")
+        raise Fault(f"build must return an Engine with a mapping of texts as machine, not {shown(engine.machine)}")
     for name, value in wanted.items():
         found = getattr(engine, name)
         if found != value:
-            raise Fault(f"build must return an Engine with {name}={_text(value)}, and returned {_text(found)}")
+            raise Fault(f"build must return an Engine with {name}={_text(value)}, not {_text(found)}")
     check_written(job.target)
     return engine
 
 
 def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
-    """Refuse an engine that states another machine than the one in its key.
+    """Refuse an engine that states another machine than its key.
 
     Args:
-        engine: As the runtime returned it.
-        here: What ``machine`` of the runtime returned, less what its engines do not depend on.
+        engine: The engine that the runtime returned.
+        here: Facts from ``machine`` of the runtime, without those that its engines do not depend on.
 
     Raises:
-        Fault: A fact is missing or another one.
+        Fault: A fact is missing or differs.
     """
     for name, value in here.items():
         if name not in engine.machine:
-            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine has no '{name}'")
+            raise Fault(f"machine states {name}={shown(value)}, but Engine.machine has no '{name}'")
         if engine.machine[name] != value:
-            raise Fault(f"machine states {name}={shown(value)}, and Engine.machine {shown(engine.machine[name])}")
+            raise Fault(f"machine states {name}={shown(value)}, but Engine.machine {shown(engine.machine[name])}")
 
 
 def _text(value: object) -> str:
@@ -154,17 +151,17 @@ def _text(value: object) -> str:
 def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], former: Sequence[onnx.ValueInfoProto]) -> None:
     if len(made) != len(former) or not all(map(_fits, made, former)):
         wanted, found = (shown([_described(item) for item in items]) for items in (former, made))
-        raise Fault(f"must keep the {what} {wanted}, and wrote {found}")
+        raise Fault(f"must keep the {what} {wanted}, but wrote {found}")
 
 
 def _fits(made: onnx.ValueInfoProto, former: onnx.ValueInfoProto) -> bool:
-    """Return whether name, type and shape are the same; an axis that one of them leaves open is any."""
+    """Return whether name, type and shape are equal; a dynamic axis equals any axis."""
     one, other = made.type.tensor_type, former.type.tensor_type
     if (made.name, one.elem_type) != (former.name, other.elem_type):
         return False
     if not (one.HasField("shape") and other.HasField("shape")):
         return True
-    sides = [[dim.dim_value for dim in kind.shape.dim] for kind in (one, other)]  # 0 where open
+    sides = [[dim.dim_value for dim in kind.shape.dim] for kind in (one, other)]  # 0: a dynamic axis
     return len(sides[0]) == len(sides[1]) and all(0 in pair or len(set(pair)) == 1 for pair in zip(*sides, strict=True))
 
 
@@ -182,11 +179,11 @@ def _check_metadata(made: onnx.ModelProto, former: onnx.ModelProto) -> None:
     for item in former.metadata_props:
         if found.get(item.key) != item.value:
             how = "changed" if item.key in found else "dropped"
-            raise Fault(f"must keep the metadata of the model, and {how} '{item.key}'")
+            raise Fault(f"must keep the metadata of the model, but {how} '{item.key}'")
 
 
 def _count(model: onnx.ModelProto, precision: Precision) -> int:
-    """Return how many tensors of a model are of a precision; for int8, also how many nodes quantise."""
+    """Return the number of tensors of a precision; for int8, plus the number of nodes that quantize."""
     from onnx import TensorProto
 
     types = {

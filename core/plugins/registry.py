@@ -5,20 +5,19 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING
+from importlib import resources
+from pathlib import Path
 
 from core.errors import HooklineError, UnavailableError, shown, unknown
-from core.kinds.lookup import AUTO, DescribedT, Origin
+from core.kinds.lookup import AUTO, PROJECT, DescribedT, Origin
 from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, RANKED, Descriptor
-
-if TYPE_CHECKING:
-    from core.plugins.containment import PluginError
+from core.plugins.containment import Fault, PluginError
 
 NAME_LENGTH = 64
-
-
+OWN_YAML = "conf"
+"""The package of YAML files that hookline ships."""
 LISTED = "`python -m core.plugins` lists"
 
 
@@ -163,6 +162,46 @@ class Registry:
             return ""
         more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
         return f"; a broken plugin may have brought it: {self.broken[0]}{more}"
+
+
+class SharedYaml:
+    """Which plugin ships which file. Of two files with one path Hydra would silently take the first."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def check(self, plugin: str, packages: Mapping[str, Mapping[str, Path]]) -> None:
+        """Refuse a file that another plugin ships.
+
+        Raises:
+            Fault: Names both.
+        """
+        if packages and not self._owners:
+            self._owners = dict.fromkeys(yaml_files(OWN_YAML), PROJECT)
+        for files in packages.values():
+            for name, file in files.items():
+                if owner := self._owners.get(name):
+                    raise Fault(f"plugins '{owner}' and '{plugin}' both ship the YAML file '{name}'", f"{file}:1")
+
+    def add(self, plugin: str, packages: Mapping[str, Mapping[str, Path]]) -> None:
+        """Keep the files of a plugin."""
+        for files in packages.values():
+            self._owners |= dict.fromkeys(files, plugin)
+
+
+def yaml_files(package: object) -> dict[str, Path]:
+    """Return the YAML files of an importable package, by their path in it.
+
+    Raises:
+        ImportError: It cannot be imported.
+        Fault: It is not the name of a package, or has no folder.
+    """
+    if not isinstance(package, str):
+        raise Fault(f"it must yield names of packages, not {shown(package)}")
+    folder = Path(str(resources.files(package)))
+    if not folder.is_dir():
+        raise Fault(f"{shown(package)} is not a package with a folder: it needs an __init__.py")
+    return {str(file.relative_to(folder)): file for file in sorted(folder.rglob("*.yaml"))}
 
 
 def check_part(kind: str, part: object) -> Descriptor:

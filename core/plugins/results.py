@@ -1,4 +1,4 @@
-"""What a stage returned: the runner checks it before it enters the store, where every later run would meet it."""
+"""Call stages, check their results before these enter the store, and name the plugin that fails."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def call_stage(
 
     Args:
         stage: The stage.
-        arguments: Of its function.
+        arguments: Arguments of its function by name.
         parts: Kind and name of the parts that it uses.
-        registry: Says who ships what.
+        registry: For the plugins of the stage and the parts.
 
     Raises:
-        HooklineError: It raised SystemExit or KeyboardInterrupt by itself. Names stage and distribution.
+        HooklineError: The function itself raised SystemExit or KeyboardInterrupt. Names stage and distribution.
     """
     origins = [registry.origin("stages", stage.name), *(registry.origin(kind, name) for kind, name in parts)]
     outside = next((origin for origin in origins if origin.outside), None)
@@ -45,12 +45,12 @@ def call_stage(
 
 @contextmanager
 def ends_refused(what: str, author: Origin, registry: Parts) -> Iterator[None]:
-    """Raise a HooklineError in place of a SystemExit or KeyboardInterrupt that code of a plugin raises by itself.
+    """Convert a SystemExit or KeyboardInterrupt that code of a plugin itself raises to a HooklineError.
 
     Args:
-        what: What the block runs, in messages.
-        author: Who is named where the traceback has no outside plugin.
-        registry: Says who ships what.
+        what: The work of the block, in messages.
+        author: The plugin to name if the traceback has no outside plugin.
+        registry: For the outside plugins.
 
     Raises:
         HooklineError: Names ``what`` and the distribution.
@@ -71,22 +71,22 @@ def ends_refused(what: str, author: Origin, registry: Parts) -> Iterator[None]:
 def check_result(
     stage: Stage, origin: Origin, made: object, workdir: Path | None, inputs: Iterable[Artifact]
 ) -> Artifact:
-    """Return what a stage returned, once it is known that the store can keep it and give it back.
+    """Return the result of a stage if the store can keep it.
 
     Args:
         stage: The stage.
-        origin: Who ships it.
-        made: What its function returned.
-        workdir: Where it was to write; None in a process of torchrun after the first, which alone writes.
+        origin: The plugin of the stage.
+        made: The result of its function.
+        workdir: The folder for its files; None in a process of non-zero rank, which writes no files.
         inputs: Its input artifacts.
 
     Raises:
-        HooklineError: It is no artifact of a declared type, its file is missing or lies elsewhere, or a value in it is
-            not JSON. Names stage and distribution.
+        HooklineError: The result is not an artifact of a declared type, its file is missing or in another folder, or a
+            value is not JSON. Names stage and distribution.
     """
     if not isinstance(made, Artifact) or type(made) not in stage.signature.provides:
         declared = " or ".join(kind.__name__ for kind in stage.signature.provides)
-        raise _wrong_result(stage, origin, f"{shown(made)}, and its function declares {declared}")
+        raise _wrong_result(stage, origin, f"{shown(made)}, but its function declares {declared}")
     given = [artifact.path for artifact in inputs]
     if workdir is not None and (problem := _path_problem(stage, made.path, workdir, given)):
         raise _wrong_result(stage, origin, f"a {type(made).__name__} {problem}")
@@ -103,12 +103,12 @@ def check_result(
 def failures_named(
     what: str, context: RunContext, parts: Callable[[], Iterable[tuple[str, str]]], author: Origin | None = None
 ) -> Iterator[None]:
-    """Warn of the outside plugin whose code fails with a bug in the block; the exception passes.
+    """Warn of the outside plugin that caused an exception in the block; the exception passes.
 
     Args:
-        what: What the block runs, in messages.
+        what: The work of the block, in messages.
         context: Gets the warning.
-        parts, author: As for :func:`failure_line`; ``parts`` is called where something failed.
+        parts, author: As for :func:`failure_line`; ``parts`` is called only after a failure.
     """
     try:
         yield
@@ -125,15 +125,15 @@ def failure_line(
     parts: Iterable[tuple[str, str]] = (),
     author: Origin | None = None,
 ) -> str:
-    """Return one line that names the outside plugin whose code failed with a bug; empty where there is none.
+    """Return one line that names the outside plugin that caused an exception; empty if no plugin did.
 
     Args:
-        what: What failed, e.g. ``stage 'build'``.
-        error: What it raised.
-        registry: Says who ships what.
-        parts: Kind and name of the parts that it used. Where the error arose in code of hookline, what one of them
-            returned can be the cause.
-        author: Who ships it; named where the traceback has no outside plugin.
+        what: The work that failed, e.g. ``stage 'build'``.
+        error: The exception.
+        registry: For the outside plugins.
+        parts: Kind and name of the parts that were used. If the error occurred in code of hookline, a result of such a
+            part can be the cause.
+        author: The plugin to name if the traceback has no outside plugin.
     """
     if isinstance(error, HooklineError | KeyboardInterrupt):
         return ""
@@ -147,26 +147,26 @@ def failure_line(
 
 
 def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable[tuple[str, str]]) -> str:
-    """Return one line that names the outside parts that were used; empty where there are none."""
+    """Return one line that names the outside parts that were used; empty if there are none."""
     used = {(kind, name): registry.origin(kind, name) for kind, name in parts if name in registry.parts(kind)}
     outside = {part: origin for part, origin in used.items() if origin.outside}
     if not outside:
         return ""
     listed = ", ".join(f"{KINDS[kind][1]} '{name}' of {origin}" for (kind, name), origin in outside.items())
-    return f"{what} failed ({type(error).__name__}: {reason_of(error)}) with what it got from {listed}"
+    return f"{what} failed ({type(error).__name__}: {reason_of(error)}); it used {listed}"
 
 
 def _path_problem(stage: Stage, path: object, workdir: Path, inputs: list[Path]) -> str:
-    """What is wrong with the file. A stage without inputs, as ``load``, may give a file of the user."""
+    """Return the fault of a path. A stage without inputs, e.g. ``load``, can return a file of the user."""
     if not isinstance(path, Path):
-        return f"whose path is {shown(path)}, not a Path"
+        return f"with the path {shown(path)}, which is not a Path"
     if not path.is_absolute():
-        return f"whose path {shown(str(path))} is not absolute"
+        return f"with the relative path {shown(str(path))}: give an absolute one"
     if not path.is_file():
-        return f"whose file '{path}' it has not written"
+        return f"without its file: '{path}' does not exist"
     inside = workdir.resolve() in path.resolve().parents
     if not inside and stage.signature.inputs and path not in inputs:
-        return f"whose file '{path}' does not lie in context.workdir"
+        return f"with the file '{path}' outside context.workdir"
     return ""
 
 
@@ -175,4 +175,4 @@ def _wrong_result(stage: Stage, origin: Origin, problem: str) -> HooklineError:
 
 
 def _way_out(origin: Origin) -> str:
-    return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "report it: this is a bug"
+    return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "this is a bug: please report it"

@@ -1,20 +1,14 @@
-"""The trial of an outside plugin: all that it declares is used once, so that what is wrong fails here.
+"""Try everything that an outside plugin declares, so that a mistake marks the plugin as broken before a run.
 
-A run composes the options of every plugin, reads its YAML and may ask every part whether it can be used.
-What would fail there marks the plugin as broken before, and the others are used without it.
+Every run composes the options of all plugins, reads their YAML files and can ask each part whether it is usable.
 """
 
 from __future__ import annotations
 
-import builtins
-import math
 import re
-import sys
-import types
-import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 
 import yaml
@@ -31,42 +25,42 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, RANKED, Descriptor
 from core.kinds.tracker import Tracker
 from core.model_facts import DECODED, Preprocessing
-from core.options.following import annotation, misfits, unknown_words
+from core.options.following import misfits, unknown_words
 from core.options.ranges import range_problems, ranges_of
 from core.options.words import Words
 from core.plugins.config_root import composed, options_at, register_resolvers
 from core.plugins.containment import Fault, place_in, source_place
-from core.plugins.option_list import option_names
-from core.plugins.option_nodes import options_node
+from core.plugins.option_nodes import option_names, options_node
 from core.plugins.registry import Registry
+from core.plugins.trial_fields import check_fields
 from core.storage.serial import DataclassInstance, DecodeError, decode, encode
 from core.storage.validation import LAYOUT, validate
 
 READ_OTHERWISE = frozenset({"null", "true", "false", "nan", "inf"})
-"""Names that Hydra's grammar does not read as text."""
+"""Names that Hydra's grammar reads as other values than text."""
 STORE_FOLDERS = frozenset({"locks", "unfinished"})
 """Folders of the store next to those of the stages."""
 TRAINING = "training options"
-"""Key of the node in which the training options of a family are tried; no stage has this name."""
+"""Key of the node for the training options of a family; no stage can have this name."""
 DEVICES = (AUTO, "cpu", "cuda")
 
 
 def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, registry: Registry) -> None:
-    """Try what a plugin yields.
+    """Try the stages and parts that a plugin yields.
 
     Args:
-        origin: The plugin.
-        registry: The parts of those before it, whose options it may follow.
         parts: Kind, descriptor, and the place of the hook that yields it.
+        origin: The plugin.
+        registry: The parts of the plugins before it, which have options that its options can follow.
 
     Raises:
-        Fault: Names the first thing that is wrong, with its place.
+        Fault: Names the first mistake and its place.
     """
     scratch = registry.without(())
     for kind, part, place in parts:
         with _placed(f"{KINDS[kind][1]} '{part.name}'", place, origin):
             _try_name(kind, part.name)
-            _try_fields(part)
+            check_fields(part)
             if isinstance(part, ModelFamily):
                 _try_preprocessing(part.preprocessing)
                 _try_outputs(part)
@@ -74,7 +68,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             options = _options_of(part)
             node = options_node(options, scratch.all(ModelFamily).values())
             _try_declaration(options, node)
-            node()  # as the root of every config is made, with placeholders for what follows another option
+            node()  # every run makes it with placeholders in the options that follow another option
         if isinstance(part, ModelFamily) and part.training is not None:
             with _placed_training(part, part.training, origin):
                 _try_declaration(part.training, part.training)
@@ -99,7 +93,7 @@ def try_yaml(files: Iterable[Path]) -> None:
     """Read the YAML files of a plugin.
 
     Raises:
-        Fault: One of them cannot be read.
+        Fault: A file cannot be read.
     """
     for file in files:
         try:
@@ -113,7 +107,7 @@ def try_yaml(files: Iterable[Path]) -> None:
 
 @contextmanager
 def _placed(what: str, place: str, origin: Origin) -> Iterator[None]:
-    """Say which declaration fails, and where it stands."""
+    """Add the name and the place of a declaration to a mistake in it."""
     try:
         yield
     except Fault as fault:
@@ -134,20 +128,13 @@ def _try_name(kind: str, name: str) -> None:
     else:
         taken = {*Words.__dataclass_fields__, *KINDS, "hydra", *STORE_FOLDERS}
     if name in taken:
-        raise Fault(f"{shown(name)} has another meaning: rename it")
+        raise Fault(f"the name {shown(name)} is reserved: use another name")
     if name.lower() in READ_OTHERWISE or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise Fault(f"the command line does not read {shown(name)} as a name: use letters, digits and underscores")
 
 
-def _try_fields(part: Descriptor) -> None:
-    for item in fields(part):
-        value, hint = getattr(part, item.name), _hint(item, type(part))
-        if not _fits(value, hint):
-            raise Fault(f"{item.name} must be {annotation(item)}, and is {shown(value)}")
-
-
 def _try_preprocessing(values: Preprocessing) -> None:
-    """Check the values that export is to write into models, as those of a file are checked."""
+    """Check the values that export writes into models by the rules for files."""
     place = "preprocessing"
     try:
         validate(decode(Preprocessing, encode(values), place), place)
@@ -156,53 +143,14 @@ def _try_preprocessing(values: Preprocessing) -> None:
 
 
 def _try_outputs(family: ModelFamily) -> None:
-    """Check the layouts, of which the first is used unasked, and the release that is."""
+    """Check the layouts, of which the first is the default, and the default release."""
     if not family.layouts:
-        raise Fault("layouts is empty: name what export.layout can be, the default first")
+        raise Fault("layouts is empty: give the values of export.layout, the default first")
     for layout in family.layouts:
         if layout == DECODED or not LAYOUT.fullmatch(layout):
             raise Fault(f"{shown(layout)} cannot name a layout: use letters, digits and underscores, not '{DECODED}'")
     if family.default and family.default not in family.releases:
-        raise Fault(f"default is {shown(family.default)}, which releases does not hold")
-
-
-class _ModuleNames(dict[str, object]):
-    """The names of a module; one that exists for type checkers only stands for anything."""
-
-    def __missing__(self, name: str) -> object:
-        return getattr(builtins, name, object)
-
-
-def _hint(item: Field[object], owner: type[object]) -> object:
-    """Return the annotation of a field of one of our descriptors, or of a class that is made from one."""
-    home = next(base for base in owner.__mro__ if item.name in vars(base).get("__annotations__", {}))
-    if not isinstance(item.type, str):
-        return item.type
-    return eval(item.type, {}, _ModuleNames(vars(sys.modules[home.__module__])))  # noqa: S307 - an annotation of a class
-
-
-def _fits(value: object, hint: object) -> bool:
-    """Return whether a value has the type of a simple annotation; what is not simple fits."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {typing.Union, types.UnionType}:
-        return any(_fits(value, member) for member in arguments)
-    if hint is None or hint is type(None):
-        return value is None
-    if Callable in {hint, origin}:
-        return callable(value)
-    if origin is type:
-        return isinstance(value, type)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, Mapping) and all(
-            _fits(key, arguments[0]) and _fits(item, arguments[1]) for key, item in value.items()
-        )
-    if isinstance(origin, type) and issubclass(origin, Collection):
-        return isinstance(value, origin) and all(_fits(item, arguments[0]) for item in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return not isinstance(hint, type) or isinstance(value, hint)
+        raise Fault(f"the default {shown(family.default)} is not one of the releases")
 
 
 def _options_of(part: Descriptor) -> type[DataclassInstance]:
@@ -215,7 +163,7 @@ def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> 
 
 
 def _try_declaration(options: type[DataclassInstance], node: type[DataclassInstance]) -> None:
-    """Make the options, as the dataclass of their config node, without those that they follow."""
+    """Check a dataclass of options and make its config node, without the options that it follows."""
     if not is_dataclass(options):
         raise Fault(f"{shown(options.__name__)} is not a dataclass")
     for item in fields(options):
@@ -223,7 +171,9 @@ def _try_declaration(options: type[DataclassInstance], node: type[DataclassInsta
             raise Fault(f"'{item.name}' has no default")
         kind = item.metadata.get("kind")
         if kind and kind not in PART_KINDS:
-            raise Fault(f"'{item.name}' names parts of the kind {shown(kind)}; possible: {', '.join(PART_KINDS)}")
+            raise Fault(
+                f"'{item.name}' names parts of the unknown kind {shown(kind)}; possible: {', '.join(PART_KINDS)}"
+            )
     ranges_of(options)
     OmegaConf.structured(node)
 
@@ -237,7 +187,7 @@ def _placed_training(
 def _try_values(
     config: DictConfig, keys: Sequence[str], options: type[DataclassInstance], others: Sequence[str]
 ) -> None:
-    """Make the options as a run does, whose defaults must be in range."""
+    """Make the options as a run does; the defaults must be in range."""
     node = OmegaConf.select(config, ".".join(keys))
     wrong = [*unknown_words(options, Words, others)]
     if isinstance(node, DictConfig) and not wrong:  # a part without options has none
@@ -249,7 +199,7 @@ def _try_values(
 
 
 def _try_functions(part: Part[object]) -> None:
-    """Call what every run may call. These functions are contained already, and say what is wrong themselves."""
+    """Call the functions that any run can call. They are contained, and raise the mistakes themselves."""
     if isinstance(part, DevicePart | Tracker):
         part.available()
     if isinstance(part, DevicePart | ModelFamily):

@@ -1,6 +1,6 @@
-"""Which plugins have passed their trial: by distribution, version, and state of all their files.
+"""Cache of the plugins that passed their trial, by distribution, version and state of all their files.
 
-Only what passed is remembered. A broken plugin is tried again each time, since its fault may lie in the machine.
+A broken plugin is tried again at each start, because the cause can be the machine.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from core.version import __version__
 
 FOLDER = "plugins"
 SUFFIXES = (".py", ".yaml", ".yml")
-MANY_FILES = 5000
-"""Files of a package that are looked at. A larger one is tried each time."""
+MAX_FILES = 5000
+"""Maximum number of files of a cached plugin; one with more files is tried at each start."""
 
 
 def state_of(origin: Origin, files: Iterable[str]) -> str:
-    """Return everything that the outcome of a trial depends on; empty where the plugin cannot be observed.
+    """Return everything that the result of a trial depends on; empty if the files of the plugin are unknown.
 
     Args:
         origin: The plugin.
-        files: Files outside of its package, e.g. of options that another package declares.
+        files: Files outside its package, e.g. a module of another package that declares options.
     """
     lines = [
         f"{origin} {origin.module}",
         f"hookline {__version__} Python {sys.version}",
         *_lines(_python_files(Path(__file__).parents[1])),
     ]
-    own = list(islice(_own_files(origin.package), MANY_FILES + 1))
-    if not own or len(own) > MANY_FILES:
+    own = list(islice(_own_files(origin.package), MAX_FILES + 1))
+    if not own or len(own) > MAX_FILES:
         return ""
     return "\n".join([*lines, *_lines(own), *_lines(sorted(set(files)))])
 
 
 def has_passed(folder: Path, origin: Origin, state: str) -> bool:
-    """Return whether a plugin in this state has passed its trial."""
+    """Return whether a plugin passed its trial in this state."""
     with suppress(OSError):
         return bool(state) and _file(folder, origin).read_bytes() == state.encode("utf-8", "surrogateescape")
     return False
 
 
 def remember(folder: Path, origin: Origin, state: str) -> None:
-    """Remember that a plugin in this state has passed. Where nothing can be written, it is tried again."""
+    """Store that a plugin passed its trial in this state. If the folder is read-only, nothing is stored."""
     if not state:
         return
     file = _file(folder, origin)
@@ -68,7 +68,7 @@ def _file(folder: Path, origin: Origin) -> Path:
 
 
 def _own_files(package: str) -> Iterator[str]:
-    """The Python and YAML files of a top-level package, or the module that it is."""
+    """Yield the Python and YAML files of a top-level package, or the file of a module."""
     module = sys.modules.get(package)
     folders = list(getattr(module, "__path__", ()))
     for folder in folders:
@@ -85,7 +85,7 @@ def _python_files(folder: Path) -> Iterator[str]:
 
 
 def _lines(files: Iterable[str]) -> Iterator[str]:
-    """A program can restore size and modification time of a file; it cannot set the change time."""
+    """Yield the state of each file. It has the change time, which a program cannot set, unlike size and mtime."""
     for file in files:
         try:
             status = Path(file).stat()

@@ -6,6 +6,7 @@ belong to another distribution.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import platform
 import sys
@@ -50,8 +51,6 @@ def overwritten_file() -> str:
 
     It is slower than :func:`replaced_package`; call it only if a package of hookline cannot be imported.
     """
-    import importlib.metadata
-
     for file in _changed_files():
         for other in importlib.metadata.distributions():
             if other.name != NAME and any(str(item) == file for item in other.files or ()):
@@ -74,16 +73,12 @@ def _names_hookline(file: Path) -> bool:
 
 
 def _owners(name: str) -> str:
-    import importlib.metadata
-
     others = set(importlib.metadata.packages_distributions().get(name, ())) - {NAME}
     return f" ({', '.join(sorted(others))})" if others else ""
 
 
 def _changed_files() -> Iterator[str]:
     """Yield the files that do not have their installed size; none for an editable installation."""
-    import importlib.metadata
-
     try:
         files = importlib.metadata.distribution(NAME).files or []
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Streams pictures through the float model and every activation into the observer; keeps nothing."""
+"""Run images through the float model and pass every activation to the observer; no activation is kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 
-def observe_pictures(
+def observe_images(
     config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
 ) -> CalibrationTable:
     """Calibrate on the source that the config names.
@@ -100,7 +100,7 @@ def _drain(waiting: deque[tuple[str, Floats]], observer: RangeObserver) -> None:
 
 
 def padded(images: Floats, contract: InputContract) -> Floats:
-    """A batch of the static size, filled up with zeros; as it is where the batch is dynamic."""
+    """Return the batch, filled up with zeros to the batch size of the model unless that is dynamic."""
     missing = contract.batch - len(images)
     if "batch" in contract.dynamic or missing <= 0:
         return images
@@ -108,11 +108,11 @@ def padded(images: Floats, contract: InputContract) -> Floats:
 
 
 def skipped_note(tolerance: Tolerance) -> tuple[str, ...]:
-    """Return notes on files that could not be read, and on damaged frames, where there are any."""
+    """Return notes on files that could not be read, and on damaged images and frames."""
     unreadable = len(tolerance.unreadable)
     notes = [f"{unreadable} of {tolerance.total} calibration files could not be read"] if unreadable else []
     if images := len(tolerance.damaged) if not tolerance.damaged_frames else 0:
-        notes.append(f"{images} of {tolerance.total} calibration files are damaged, and were used")
+        notes.append(f"{images} of {tolerance.total} calibration files are damaged and were used")
     if tolerance.damaged_frames:
         notes.append(f"damaged frames of the video are left out ({tolerance.damaged_frames} found)")
     return tuple(notes)

@@ -33,11 +33,11 @@ from stages.compare.config import CONF, IOU, CompareConfig
 
 
 def read_reference(reference: str | None) -> AnyModel:
-    """Read what ``compare.reference=`` names: a file that this program wrote, by the sidecar beside it.
+    """Read the model that ``compare.reference=`` names, from its file and the sidecar next to it.
 
     Raises:
-        HooklineError: Nothing is named, there is no such file or no sidecar, it is no
-            model, or one of its files was changed.
+        HooklineError: No reference is given, the file or its sidecar is missing, it is not a model, or one of its files
+            was changed.
     """
     if not reference:
         raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
@@ -67,23 +67,23 @@ def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
 Outputs = Mapping[str, NDArray[np.number]]
 
 PAUSE = 0.02
-"""Seconds before each inference: the threads of the other session first stop waiting for work in a loop."""
+"""Seconds of pause before each inference: by then the threads of the other session have stopped spinning."""
 
 
 @dataclass
 class Duel:
-    """Two sessions that run in turn; the order changes each time: A B, B A, A B, ...
+    """Two sessions that run in turn, in alternating order: A B, B A, A B, ...
 
     Attributes:
-        sessions: The two.
-        seconds: Time of every inference of each.
+        sessions: The sessions.
+        seconds: Time of every inference of each session.
     """
 
     sessions: tuple[Session, Session]
     seconds: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
     def run(self, images: tuple[NDArray[np.float32], NDArray[np.float32]]) -> tuple[Outputs, Outputs]:
-        """Time one inference of each; what they give."""
+        """Time one inference of each session; return the outputs."""
         outputs: dict[int, Outputs] = {}
         turn = (0, 1) if len(self.seconds[0]) % 2 == 0 else (1, 0)
         for side in turn:
@@ -94,7 +94,7 @@ class Duel:
         return outputs[0], outputs[1]
 
     def values(self) -> dict[str, float]:
-        """Median and 95th percentile in milliseconds of each, and the ratio of the medians."""
+        """Return median and 95th percentile in milliseconds of each session, and the ratio of the medians."""
         (median, p95), (reference, reference_p95) = map(_summary, self.seconds)
         return {
             "median_ms": median,
@@ -136,10 +136,10 @@ class Bench:
 
 
 def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
-    """Run both models over the pictures and write comparison.json.
+    """Run both models on the images and write comparison.json.
 
     Raises:
-        HooklineError: The reference is no model of this program, has other classes, or nothing can be read.
+        HooklineError: The reference is not a model of hookline, has other classes, or no image can be read.
     """
     reference = read_reference(config.reference)
     check_classes(engine.facts.names, reference.facts.names)
@@ -179,7 +179,7 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 
 def _thresholds(first: Session, second: Session, conf: float) -> tuple[str, ...]:
-    """Boxes under a model's own threshold are missing from it whatever ``conf`` is."""
+    """Return a note if the models drop boxes below different thresholds, whatever ``conf`` is."""
     one, two = (max(session.score_threshold, conf) for session in (first, second))
     if one == two:
         return ()

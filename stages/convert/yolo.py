@@ -68,9 +68,8 @@ def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into:
     if len(listing) == len(places):
         return
     labelled = {item.image for item in into.items}
-    elsewhere = (
-        places[0] if len(places) == 1 else None
-    )  # with several places, images in convert.pictures belong to none
+    # With several places, images in convert.pictures belong to none of them.
+    elsewhere = places[0] if len(places) == 1 else None
     for image in images.files:
         place = next((place for place in places if place.folder in image.parents), elsewhere)
         if image not in labelled and place not in listing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +17,6 @@ from core.kinds.check import Finding, State, Target
 from core.process.resources import machine
 from core.process.versions import versions
 from core.storage.serial import json_text
-from stages.doctor.target import Examined
 
 JSON, TEXT = "report.json", "report.txt"
 _MARKS = {
@@ -26,6 +25,15 @@ _MARKS = {
     State.error: ("✗", "red"),
     State.absent: ("–", "dim"),
 }
+
+
+@dataclass(frozen=True)
+class Examined:
+    """Findings of one check, and the parts that need what it examined."""
+
+    check: str
+    needed_by: frozenset[str]
+    findings: tuple[Finding, ...]
 
 
 def weigh(examined: Examined, asked: Target) -> Examined:

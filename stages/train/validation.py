@@ -79,7 +79,7 @@ class Validation:
             curves=found.curves,
             samples=self._samples,
             labels=self._labels,
-            seen=evaluation.pictures,
+            seen=evaluation.images,
             names=self._names,
             subject=(f"best weights of {variant}", "validation split"),
         )
@@ -103,8 +103,8 @@ class Validation:
                 advance=progress.advance,
                 observe=means.observe if means else None,
             )
-        truth = ground_truth(self._samples, self._labels, evaluation.pictures, self._names)
-        return evaluation, score(truth, results(self._samples, evaluation.pictures), ())
+        truth = ground_truth(self._samples, self._labels, evaluation.images, self._names)
+        return evaluation, score(truth, results(self._samples, evaluation.images), ())
 
 
 class MeanLosses:

@@ -1,4 +1,4 @@
-"""Passwords in addresses are in nothing that a run prints or writes."""
+"""A run neither prints nor writes passwords in URLs."""
 
 from __future__ import annotations
 

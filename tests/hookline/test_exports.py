@@ -1,4 +1,4 @@
-"""The names of the package hookline: each resolves, type checkers see them, and importing them loads nothing heavy."""
+"""The public names of hookline can be imported, are visible to type checkers, and load nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import hookline
 
 USE_ONNX = {"read_onnx"}
-"""Names that are of no use without a library."""
+"""Names that need a heavy library."""
 HEAVY = ("av", "cupy", "cv2", "hydra", "matplotlib", "numpy", "omegaconf", "onnx", "onnxruntime", "torch")
 
 

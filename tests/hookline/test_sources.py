@@ -1,4 +1,4 @@
-"""hookline.frames: every kind of source, read as the stages read it."""
+"""hookline.frames reads every kind of source like the stages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.media_tools import level_picture, write_levels, write_picture
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two images, one of them in a subfolder, a list of one, a video of five frames."""
+    """Two images, one of them in a subfolder, a list with one image, and a video with five frames."""
     folder = tmp_path_factory.mktemp("sources")
     write_pictures(folder / "images", ["b.png", "a/1.png"])
     (folder / "list.txt").write_text("images/b.png\n", encoding="utf-8")

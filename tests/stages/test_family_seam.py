@@ -39,7 +39,7 @@ from tests.support.stage_tools import load_config, make_context
 
 
 class Backend:
-    """The heavy half of the family: exports the file that always gives the same objects."""
+    """The implementation of the family: exports the file that always gives the same objects."""
 
     def __init__(self, change: Any = lambda model: None) -> None:
         self.change = change

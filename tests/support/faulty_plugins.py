@@ -1,4 +1,4 @@
-"""Plugins with one fault each, as data. ``# HERE`` marks the line that the message must name."""
+"""Plugins with one fault each. ``# HERE`` marks the line that the message must name."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Faulty:
         name: Its module.
         body: Its code, after :data:`HEAD`.
         reason: Part of the message.
-        needs: The command line of a run that needs it; empty where none can.
+        needs: The command line of a run that needs it; empty if none can.
         files: Other files, by path.
-        state: ``broken``, or ``loaded`` where only the use shows the fault.
+        state: ``broken``, or ``loaded`` if the fault appears at its use.
         head: Whether :data:`HEAD` precedes the body.
     """
 
@@ -63,7 +63,7 @@ class Faulty:
 
     @property
     def place(self) -> str:
-        """``file:line`` of the mark, where the body has one."""
+        """``file:line`` of the mark, or the file without a mark."""
         for file, text in {f"{self.name}.py": self.text, **self.files}.items():
             for number, line in enumerate(text.splitlines(), 1):
                 if "# HERE" in line:
@@ -176,7 +176,7 @@ LOADING = [
         "    size: int = shared('backend')\n",
         "follows 'backend', which is 'auto': write `size: str = shared('backend')` (",
     ),
-    options("opt_kind", "    part: str = chosen('x', kind='runtime')\n", "names parts of the kind 'runtime'"),
+    options("opt_kind", "    part: str = chosen('x', kind='runtime')\n", "names parts of the unknown kind 'runtime'"),
     options(
         "opt_refuses", "    size: int = 1\n    def __post_init__(self):\n        raise ValueError('no')  # HERE\n", "no"
     ),
@@ -233,19 +233,19 @@ LOADING = [
     Faulty(
         "name_word",
         "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", "weights"),
-        "another meaning",
+        "is reserved",
     ),
     Faulty(
         "name_kind",
         "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", "runtimes"),
-        "another meaning",
+        "is reserved",
     ),
     Faulty(
         "name_store",
         "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", "locks"),
-        "another meaning",
+        "is reserved",
     ),
-    runtime("name_auto", "", "another meaning", "name='auto'"),
+    runtime("name_auto", "", "is reserved", "name='auto'"),
     # hooks
     hooks(
         "hook_misspelt",
@@ -274,7 +274,7 @@ LOADING = [
         "@hookimpl\ndef hookline_stages():\n    yield Calibrator(name='a', summary='', load=print)\n",
         "must yield Stage, not Calibrator",
     ),
-    hooks("hook_returns", "@hookimpl\ndef hookline_stages():\n    pass\n", "must yield its values, and returned None"),
+    hooks("hook_returns", "@hookimpl\ndef hookline_stages():\n    pass\n", "must yield its values, not return None"),
     hooks("hook_exits", "@hookimpl\ndef hookline_stages():\n    raise SystemExit(0)  # HERE\n", "SystemExit: 0"),
     hooks(
         "hook_interrupts",
@@ -296,7 +296,7 @@ LOADING = [
     runtime(
         "part_available_none",
         "def gone():  # HERE\n    pass",
-        "must return an Availability, and returned None",
+        "must return an Availability, not None",
         "available=gone",
     ),
     runtime(
@@ -305,7 +305,7 @@ LOADING = [
     runtime(
         "part_check_options",
         "def gone(options):\n    yield 'bad'",
-        "must return problems (HooklineError), and returned 'bad'",
+        "must return problems (HooklineError), not 'bad'",
         "check_options=gone",
     ),
     runtime(
@@ -372,18 +372,18 @@ LOADING = [
         "preprocessing=Preprocessing(pad_value='grey')",
         "preprocessing.pad_value: expected a whole number",
     ),
-    family("part_preprocessing", "preprocessing={'scale': 1.0}", "preprocessing must be Preprocessing, and is"),
+    family("part_preprocessing", "preprocessing={'scale': 1.0}", "preprocessing must be Preprocessing, not"),
     family("part_no_layout", "layouts=()", "layouts is empty"),
     family("part_layout", "layouts=('heads', 'a b')", "'a b' cannot name a layout"),
     family("part_decoded", "layouts=('decoded',)", "'decoded' cannot name a layout"),
-    family("part_default", "default='nano'", "default is 'nano', which releases does not hold"),
+    family("part_default", "default='nano'", "the default 'nano' is not one of the releases"),
     # import
     Faulty("import_gone", "import a_module_that_is_not_there  # HERE\n", "ModuleNotFoundError"),
     Faulty("import_syntax", "def hookline_stages(:  # HERE\n", "SyntaxError", head=False),
     Faulty("import_raises", "raise RuntimeError('at import')  # HERE\n", "RuntimeError: at import"),
     Faulty("import_exits", "import sys\nsys.exit('bye')  # HERE\n", "SystemExit: bye"),
     Faulty("import_interrupts", "raise KeyboardInterrupt  # HERE\n", "KeyboardInterrupt"),
-    Faulty("import_modules", "import sys\ndel sys.modules['json']\n", "removed or replaced modules of others (json)"),
+    Faulty("import_modules", "import sys\ndel sys.modules['json']\n", "removed or replaced other modules (json)"),
     Faulty("import_folder", "import os\nos.chdir('/')\n", "changed the working directory"),
     Faulty(
         "import_signals",
@@ -394,16 +394,16 @@ LOADING = [
 """Faults that show when the plugins are loaded."""
 
 RUNNING = [
-    returning("gives_none", "None", "returned None, and its function declares Metrics"),
-    returning("gives_other", "'result.txt'", "returned 'result.txt', and its function declares Metrics"),
+    returning("gives_none", "None", "returned None, but its function declares Metrics"),
+    returning("gives_other", "'result.txt'", "returned 'result.txt', but its function declares Metrics"),
     returning(
         "gives_type",
         "__import__('core.artifacts').artifacts.Comparison(path=target, values={})",
         "its function declares Metrics",
     ),
     returning("gives_text", "Metrics(path=str(target), values={})", "not a Path"),
-    returning("gives_relative", "Metrics(path=Path('result.txt'), values={})", "is not absolute"),
-    returning("gives_absent", "Metrics(path=target.with_name('other'), values={})", "it has not written"),
+    returning("gives_relative", "Metrics(path=Path('result.txt'), values={})", "relative path"),
+    returning("gives_absent", "Metrics(path=target.with_name('other'), values={})", "does not exist"),
     returning("gives_nan", "Metrics(path=target, values={'map': float('nan')})", "NaN is not a JSON number"),
     returning("gives_object", "Metrics(path=target, values={'map': object()})", "has no JSON form"),
     returning("gives_notes", "Metrics(path=target, values={}, notes=(1,))", "notes[0]: expected a string, got 1"),

@@ -1,4 +1,4 @@
-"""Predict and evaluate over a session on a device: pictures go to it once, and only boxes come back."""
+"""Predict and evaluate with a session on a device: images are uploaded once, and only boxes are downloaded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WANTED = Filter(conf=0.1)
 
 
 def infer(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Boxes and scores that depend on the pixels."""
+    """Return boxes and scores that depend on the pixels."""
     batch = len(images)
     means = images.reshape(batch, 3, 4, -1).mean(3).transpose(0, 2, 1).reshape(batch, 12)
     corners = np.stack([means[:, :6], means[:, 6:]], 2) * 40
@@ -43,7 +43,7 @@ def infer(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class StrictSession(FakeSession):
-    """Takes images from the device only."""
+    """A session that accepts device arrays only."""
 
     def __init__(self) -> None:
         super().__init__(ShimDevice(), FACTS, infer)
@@ -55,7 +55,7 @@ class StrictSession(FakeSession):
 
 
 class HostSession(FakeSession):
-    """The same on the host."""
+    """The same session on the host."""
 
     def __init__(self) -> None:
         super().__init__(ShimDevice(), FACTS, infer)

@@ -1,4 +1,4 @@
-"""Predict with a session of TensorRT and the processor ``cupy``: one device, two streams, two threads, graphs."""
+"""Predict with a TensorRT session and the processor ``cupy``: one device, two streams, two threads, graphs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.processor import CupyProcessor
-from backends.trt.execution import Opened
+from backends.trt.opened_engine import OpenedEngine
 from backends.trt.session import TrtSession
 from core.detections import Filter
 from core.inference.detector import Detector
@@ -66,7 +66,7 @@ class DecodingEngine(FakeEngine):
 def opened(kind: str, **options: Any) -> tuple[TrtSession, DecodingEngine]:
     engine = DecodingEngine(EngineShim(), kind=kind)
     facts = replace(about(), contract=InputContract(1, 32, 64, dynamic=("batch",)), score_threshold=0.0)
-    return TrtSession(Opened(LIBRARY, object(), engine), facts, engine.device, **options), engine
+    return TrtSession(OpenedEngine(LIBRARY, object(), engine), facts, engine.device, **options), engine
 
 
 def predicted(session: TrtSession, processor: Any, batch: int) -> list[Any]:

@@ -19,7 +19,7 @@ class Card:
     Attributes:
         total, free: MiB.
         mig: Its instances; None where MIG is off.
-        handle, memory, told: NVML error for the device, for its memory, for its UUID and capability; 0: none.
+        handle, memory, facts: NVML error for the device, for its memory, for its UUID and capability; 0: none.
     """
 
     uuid: str = UUIDS[0]
@@ -30,7 +30,7 @@ class Card:
     mig: tuple[Card, ...] | None = None
     handle: int = 0
     memory: int = 0
-    told: int = 0
+    facts: int = 0
 
 
 SMALL = Card("MIG-5a1b", "NVIDIA A100 MIG 1g.5gb", "8.0", 4864, 4800)
@@ -41,7 +41,7 @@ PLAIN = Card(UUIDS[1], "NVIDIA L40", free=22000)
 SOURCE = """
 #include <string.h>
 struct card { const char *name, *uuid; int major, minor; unsigned long long total, free;
-              int handle, memory, told, mig; };
+              int handle, memory, facts, mig; };
 static const struct card CARDS[] = { %(cards)s };
 static const struct card INSTANCES[][8] = { %(instances)s };
 static const struct card *of(void *handle) {
@@ -57,10 +57,10 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) {
 int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *memory) {
   memory[0] = of(handle)->total << 20; memory[1] = of(handle)->free << 20; return of(handle)->memory; }
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
-  *major = of(handle)->major; *minor = of(handle)->minor; return of(handle)->told; }
+  *major = of(handle)->major; *minor = of(handle)->minor; return of(handle)->facts; }
 int nvmlDeviceGetName(void *handle, char *text, unsigned n) { strncpy(text, of(handle)->name, n); return 0; }
 int nvmlDeviceGetUUID(void *handle, char *text, unsigned n) {
-  strncpy(text, of(handle)->uuid, n); return of(handle)->told; }
+  strncpy(text, of(handle)->uuid, n); return of(handle)->facts; }
 int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
   *current = *pending = of(handle)->mig >= 0; return 0; }
 int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) { *count = 7; return 0; }
@@ -94,5 +94,5 @@ def install_nvml(machine: Machine, *cards: Card, init: int = 0, driver: str = "5
 def _struct(card: Card) -> str:
     major, minor = card.capability.split(".")
     count = -1 if card.mig is None else len(card.mig)
-    errors = f"{card.handle}, {card.memory}, {card.told}, {count}"
+    errors = f"{card.handle}, {card.memory}, {card.facts}, {count}"
     return f'{{ "{card.name}", "{card.uuid}", {major}, {minor}, {card.total}, {card.free}, {errors} }}'

@@ -65,7 +65,7 @@ def test_a_missing_number() -> None:
 
 
 def test_the_cpu_is_refused() -> None:
-    with pytest.raises(HooklineError, match="device=cpu was asked for"):
+    with pytest.raises(HooklineError, match="device=cpu cannot be used"):
         choose("cpu")
 
 
@@ -201,12 +201,12 @@ def test_whether_cuda_has_started_is_read_from_the_loaded_library(
 @pytest.mark.parametrize(("code", "reason"), [(999, "Unknown Error"), (18, "RM has detected an NVML.RM")])
 def test_nvml_fails(machine: Machine, code: int, reason: str) -> None:
     install_nvml(machine, init=code)
-    with pytest.raises(UnavailableError, match=rf"no GPU can be used: Failed to initialize NVML: {reason}.*=doctor"):
+    with pytest.raises(UnavailableError, match=rf"no GPU can be used: NVML: {reason}.*=doctor"):
         choose("auto")
 
 
 def test_no_driver() -> None:
-    with pytest.raises(UnavailableError, match=r"no GPU can be used: .*NVML Shared Library Not Found.*stage=doctor"):
+    with pytest.raises(UnavailableError, match=r"no GPU can be used: NVML: Shared Library Not Found.*stage=doctor"):
         choose("auto")
 
 
@@ -302,7 +302,9 @@ def test_cuda_does_not_see_it() -> None:
 
 def test_gpus_that_cupy_cannot_distinguish() -> None:
     twins = [f"GPU-1100{number}222-aaaa-bbbb-cccc-123456789abc" for number in (1, 2)]
-    with pytest.raises(UnavailableError, match=r"cannot be told from 1 other\(s\) by CuPy; set CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(
+        UnavailableError, match=r"cannot be distinguished from 1 other\(s\) by CuPy; set CUDA_VISIBLE_DEVICES"
+    ):
         ordinal(numbered(twins[0]), cuda(*twins))
 
 

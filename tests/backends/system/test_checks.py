@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends.system import checks, probing
-from backends.system.checks import disk, opencv, packages, python, shared_memory, system, video
+from backends.system.checks import disk, opencv, packages, shared_memory, system, video
 from core.kinds.check import State
 from tests.support.machine_tools import Machine, asked, import_from, only, states
 
@@ -28,21 +28,9 @@ def test_system(machine: Machine) -> None:
     assert finding.found.endswith("no container")
 
 
-@pytest.mark.parametrize(
-    ("name", "glibc", "state"),
-    [
-        ("Linux", "2.31", State.ok),
-        ("Linux", "2.17", State.warning),
-        ("Linux", "", State.warning),
-        ("Darwin", "", State.warning),
-    ],
-)
-def test_systems_that_wheels_are_not_made_for(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str, glibc: str, state: State
-) -> None:
-    monkeypatch.setattr(checks.platform, "system", lambda: name)
-    monkeypatch.setattr(checks.platform, "libc_ver", lambda: ("glibc", glibc))
-    assert only(system(machine.here())).state is state
+def test_other_systems_are_not_tested(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.platform, "system", lambda: "Darwin")
+    assert only(system(machine.here())).state is State.warning
 
 
 @pytest.mark.parametrize(
@@ -68,7 +56,7 @@ def test_containers(machine: Machine, place: str, text: str, environment: dict[s
 @pytest.mark.parametrize(("wanted", "state"), [(">=3.10", State.ok), ("<3.9", State.warning)])
 def test_python_against_the_range(machine: Machine, wanted: str, state: State) -> None:
     machine.install("hookline", "1.0", f"Requires-Python: {wanted}")
-    assert only(python(machine.here())).state is state
+    assert states(packages(machine.here())) == {"Python": state}
 
 
 def test_dependencies(machine: Machine) -> None:
@@ -81,9 +69,14 @@ def test_dependencies(machine: Machine) -> None:
     machine.install("numpy", "2.4.6")
     machine.install("onnx", "1.15.0")
     found = list(packages(machine.here()))
-    assert states(found) == {"package onnx": State.error, "package PyYAML": State.error, "packages": State.ok}
-    assert found[0].remedy == "pip install 'onnx>=1.16'"
-    assert found[2].found == "1 of 3 are within their ranges: numpy 2.4.6"
+    assert states(found) == {
+        "Python": State.ok,
+        "package onnx": State.error,
+        "package PyYAML": State.error,
+        "packages": State.ok,
+    }
+    assert found[1].remedy == "pip install 'onnx>=1.16'"
+    assert found[3].found == "1 of 3 are within their ranges: numpy 2.4.6"
 
 
 def test_dependencies_of_a_checkout_that_is_not_installed(machine: Machine) -> None:
@@ -107,7 +100,7 @@ def test_two_opencv_packages(machine: Machine) -> None:
         ("import os; os.abort()", State.error, "--force-reinstall opencv-python"),
     ],
 )
-def test_opencv_is_imported_in_another_process(
+def test_opencv_is_imported_in_a_subprocess(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, code: str, state: State, said: str
 ) -> None:
     import_from(machine, monkeypatch)
@@ -118,19 +111,16 @@ def test_opencv_is_imported_in_another_process(
     assert said in finding.remedy
 
 
-@pytest.mark.parametrize(
-    ("codecs", "state"),
-    [("h264 hevc mjpeg av1 vp9 libx264", State.ok), ("h264 hevc mjpeg av1 vp9", State.warning), ("", State.warning)],
-)
-def test_video(machine: Machine, monkeypatch: pytest.MonkeyPatch, codecs: str, state: State) -> None:
+def test_video(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     import_from(machine, monkeypatch)
-    assert list(video(machine.here())) == []
+    assert only(video(machine.here())).state is State.absent
     machine.install("av", "18.1.0")
-    machine.module("av", f"__version__ = '18.1.0'\ncodecs_available = set({codecs.split()!r})")
-    assert only(video(machine.here())).state is state
+    machine.module("av", "")
+    finding = only(video(machine.here()))
+    assert (finding.state, finding.facts["version"]) == (State.ok, "18.1.0")
 
 
-def test_an_import_that_takes_long_is_not_called_broken(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_import_has_another_remedy(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     import_from(machine, monkeypatch)
     monkeypatch.setattr(probing, "LIMIT", 0.5)
     for name, module in (("opencv-python", "cv2"), ("av", "av")):
@@ -149,6 +139,7 @@ def test_broken_pyav(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("total", "state"), [(64 * 2**20, State.warning), (8 * 2**30, State.ok)])
 def test_shared_memory(machine: Machine, monkeypatch: pytest.MonkeyPatch, total: int, state: State) -> None:
+    machine.write("/dev/shm/x")
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: Usage(total, 0, total))
     finding = only(shared_memory(machine.here()))
     assert finding.state is state
@@ -156,7 +147,7 @@ def test_shared_memory(machine: Machine, monkeypatch: pytest.MonkeyPatch, total:
 
 
 def test_no_shared_memory(machine: Machine) -> None:
-    assert only(shared_memory(machine.here())).state is State.absent
+    assert only(shared_memory(machine.here())).state is State.warning
 
 
 @pytest.mark.parametrize(("free", "state"), [(100 * 2**20, State.error), (2 * 2**30, State.warning), (2**40, State.ok)])
@@ -165,7 +156,7 @@ def test_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch, free: int, stat
     assert only(disk(asked(machine.root))).state is state
 
 
-def test_store_that_cannot_be_written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_that_is_not_writable(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.os, "access", lambda path, mode: mode != os.W_OK)
     finding = only(disk(asked(machine.root)))
     assert finding.state is State.error

@@ -1,4 +1,4 @@
-"""Packages and libraries of TensorRT: whole, in part, of two releases, broken."""
+"""Checks of TensorRT installations: complete, partial, of two releases, broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from backends.system import probing
 from backends.system.host import Host
-from backends.trt.library import TENSORRT, tensorrt
+from backends.trt.library import tensorrt
 from backends.trt.library_checks import examine_resources
 from backends.trt_rtx.plugin import tensorrt_rtx
 from core.kinds.check import Finding, State
@@ -84,7 +84,7 @@ def test_module_that_is_slow_to_import(machine: Machine, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "version"), [("tensorrt-cu13-libs", "11.4.0.106"), ("tensorrt-cu12-libs", "10.16.1.11")]
 )
-def test_packages_that_do_not_belong_together(machine: Machine, name: str, version: str) -> None:
+def test_packages_of_different_releases(machine: Machine, name: str, version: str) -> None:
     machine.install("tensorrt-cu13", "10.16.1.11")
     machine.install(name, version)
     finding = only(look(machine))
@@ -127,21 +127,21 @@ def test_builder_resource_is_missing(machine: Machine, monkeypatch: pytest.Monke
 def test_builder_resource_of_the_gpu(machine: Machine, capability: str, names: str, state: State) -> None:
     for name in names.split():
         machine.write(f"libnvinfer_builder_resource_{name}.so.10.16.1")
-    finding = examine_resources(TENSORRT, [], machine.root, capability)
+    finding = examine_resources(machine.root, capability, "reinstall")
     states([finding])
     assert finding.state is state
 
 
 @pytest.mark.parametrize(
-    ("trt", "numpy", "told"),
+    ("trt", "numpy", "expected"),
     [("10.16.1.11", "2.4.6", True), ("10.16.1.11", "2.3.1", False), ("11.4.0.106", "2.4.6", False)],
 )
-def test_numpy_beside_tensorrt_10(machine: Machine, trt: str, numpy: str, told: bool) -> None:
+def test_numpy_with_tensorrt_10(machine: Machine, trt: str, numpy: str, expected: bool) -> None:
     packages(machine, trt)
     machine.install("numpy", numpy)
     warned = [item for item in look(machine) if item.subject == "NumPy"]
-    assert bool(warned) is told
-    assert not told or "numpy<2.4" in only(warned).remedy
+    assert bool(warned) is expected
+    assert not expected or "numpy<2.4" in only(warned).remedy
 
 
 @pytest.mark.parametrize(
@@ -156,12 +156,12 @@ def test_numpy_beside_tensorrt_10(machine: Machine, trt: str, numpy: str, told: 
 def test_bindings_that_misread_numpy_2(machine: Machine, trt: str, numpy: str, state: State | None) -> None:
     packages(machine, trt)
     machine.install("numpy", numpy)
-    told = [item for item in look(machine) if item.subject == "NumPy"]
-    assert [item.state for item in told] == [state] * (state is not None)
-    assert all("10.16 or later" in item.remedy and "numpy<2'" in item.remedy for item in told)
+    found = [item for item in look(machine) if item.subject == "NumPy"]
+    assert [item.state for item in found] == [state] * (state is not None)
+    assert all("10.16 or later" in item.remedy and "numpy<2'" in item.remedy for item in found)
 
 
-def test_rtx_that_is_not_there(machine: Machine) -> None:
+def test_missing_rtx(machine: Machine) -> None:
     assert only(tensorrt_rtx(machine.here())).state is State.absent
 
 

@@ -1,4 +1,4 @@
-"""Which engine fits which machine, by NVIDIA's rules for plans, and what a refusal says."""
+"""Which engines fit which machine, by NVIDIA's rules for plans, and the message of a refusal."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_fits(engine, machine):
         (
             built(),
             here(replace(L4, uuid="MIG-1", total=5 << 30)),
-            "GPU NVIDIA L4 (here NVIDIA L4, instance of MIG of 5120 MiB)",
+            "GPU NVIDIA L4 (here NVIDIA L4, MIG instance of 5120 MiB)",
         ),
         (
             built(LARGE),
@@ -158,8 +158,8 @@ def test_refused(engine, machine, differences):
 @pytest.mark.parametrize(
     ("engine", "machine", "advice"),
     [
-        (built(), here(L40S), "runtimes.tensorrt.hardware=same_compute_capability fits every GPU of 8.9"),
-        (built(), here(A10), "runtimes.tensorrt.hardware=ampere_plus fits GPUs of 8.0 and later"),
+        (built(), here(L40S), "runtimes.tensorrt.hardware=same_compute_capability fits all GPUs of 8.9"),
+        (built(), here(A10), "runtimes.tensorrt.hardware=ampere_plus fits GPUs of compute capability 8.0 and later"),
         (built(T4), here(A10), ""),
         (built(), here(version="11.4.0.106"), "runtimes.tensorrt.version_compatible=true fits later releases too"),
         (built(), here(version="10.9.0.34"), ""),
@@ -177,7 +177,7 @@ def test_an_engine_of_a_calibrator_is_rebuilt_by_it():
 
 @pytest.fixture
 def several(monkeypatch):
-    """Says which GPUs this machine has."""
+    """Return the GPUs of this machine."""
 
     def there(*found: Gpu) -> None:
         def choose(device: str) -> Gpu:

@@ -1,4 +1,4 @@
-"""The runtime as the stages see it: what is asked before CUDA starts, and with what engines are opened."""
+"""The runtime for the stages: what happens before CUDA starts, and how engines are opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The PyTorch device of ``device=``, with simulated GPUs and drivers."""
+"""Choose a PyTorch device, with simulated GPUs and drivers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Make = Callable[..., list[str]]
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     """A machine with two GPUs in NVML's order, the second of them freer, as PyTorch counts them.
 
-    The list records which GPU was prepared for CUDA and when PyTorch was queried.
+    The list records in order what was named to CUDA, and when PyTorch was queried.
     """
 
     def machine(
@@ -49,7 +49,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
             return BOTH[int(number)] if number else SECOND
 
         def is_available() -> bool:
-            done.append("PyTorch asked")
+            done.append("PyTorch queried")
             warnings.warn("CUDA initialization: several\nlines", stacklevel=1)
             return bool(order)
 
@@ -74,16 +74,16 @@ def test_one_gpu_however_pytorch_counts(make: Make, order: tuple[Gpu, ...], word
     done = make(order)
     index = order.index(gpu)
     assert choose_device(word) == TorchDevice(torch.device("cuda", index), f"cuda:{index} ({gpu.name})")
-    assert done == [f"{gpu.name} named", "PyTorch asked"]
+    assert done == [f"{gpu.name} named", "PyTorch queried"]
 
 
-def test_without_nvml_the_index_is_that_of_pytorch(make: Make) -> None:
+def test_without_nvml_pytorch_counts(make: Make) -> None:
     make(by_nvml=False)
     assert choose_device("auto").device == torch.device("cuda", 0)
     assert choose_device("cuda:1").device == torch.device("cuda", 1)
 
 
-def test_without_uuids_the_index_is_that_of_pytorch(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uuids_pytorch_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make()
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace())
     assert choose_device("auto").device == torch.device("cuda", 0)
@@ -109,19 +109,21 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 @pytest.mark.parametrize("by_nvml", [True, False])
 def test_a_missing_gpu(make: Make, by_nvml: bool) -> None:
     make(by_nvml=by_nvml)
-    expected = r"^there is no GPU 3 for device=cuda:3: PyTorch sees 2; possible: auto, cuda:0 \(NVIDIA T4\), cuda:1 \("
-    with pytest.raises(UnavailableError, match=expected):
+    message = (
+        r"^there is no GPU 3 for device=cuda:3: PyTorch sees 2; possible: auto, cuda:0 \(NVIDIA T4\), cuda:1 \(NVI"
+    )
+    with pytest.raises(UnavailableError, match=message):
         choose_device("cuda:3")
 
 
-def test_each_process_of_a_training_takes_its_own(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_rank_takes_its_own_gpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     done = make()
     monkeypatch.setattr(torch_devices, "RANKS", Ranks(0, 2, 0))
     assert choose_device("auto") == choose_device("cuda") == TorchDevice(torch.device("cuda"))
-    assert set(done) == {"PyTorch asked"}, "a GPU that is named to CUDA would be the only one"
+    assert set(done) == {"PyTorch queried"}, "a GPU that is named to CUDA would be the only one"
 
 
-def test_the_cpu_asks_nobody(make: Make) -> None:
+def test_the_cpu_needs_no_query(make: Make) -> None:
     done = make()
     assert choose_device("cpu") == TorchDevice(torch.device("cpu"))
     assert done == []
@@ -134,7 +136,7 @@ def test_the_cpu_asks_nobody(make: Make) -> None:
         (None, f"PyTorch {torch.__version__} is built without CUDA; install PyTorch for CUDA"),
     ],
 )
-def test_a_warning_for_a_gpu_that_pytorch_cannot_use(make: Make, cuda: str | None, why: str) -> None:
+def test_a_gpu_that_pytorch_cannot_use_is_reported(make: Make, cuda: str | None, why: str) -> None:
     make((), cuda=cuda)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -149,7 +151,7 @@ def test_a_warning_for_a_gpu_that_pytorch_cannot_use(make: Make, cuda: str | Non
         choose_device("cuda:1")
 
 
-def test_without_a_gpu_the_cpu_is_used_without_a_warning(make: Make) -> None:
+def test_without_a_gpu_the_cpu_is_taken_silently(make: Make) -> None:
     make((), by_nvml=False)
     assert choose_device("auto") == TorchDevice(torch.device("cpu"))
 
@@ -162,7 +164,7 @@ def test_without_a_gpu_the_cpu_is_used_without_a_warning(make: Make) -> None:
         (TorchDevice(torch.device("cpu")), [], []),
     ],
 )
-def test_a_training_reports_its_device(
+def test_training_reports_its_device(
     monkeypatch: pytest.MonkeyPatch, chosen: TorchDevice, notes: list[str], warned: list[str]
 ) -> None:
     class Begun(Exception):
@@ -171,14 +173,14 @@ def test_a_training_reports_its_device(
     def join_processes(device: torch.device) -> Any:
         raise Begun
 
-    lines: dict[str, list[str]] = {"note": [], "warn": []}
-    watcher = SimpleNamespace(note=lines["note"].append, warn=lines["warn"].append)
+    messages: dict[str, list[str]] = {"note": [], "warn": []}
+    watcher = SimpleNamespace(note=messages["note"].append, warn=messages["warn"].append)
     monkeypatch.setattr(training_job, "choose_device", lambda word: chosen)
     monkeypatch.setattr(training_job, "join_processes", join_processes)
     job: Any = SimpleNamespace(device="auto", watcher=watcher)
     with pytest.raises(Begun):
         training_job.train(job)
-    assert lines == {"note": notes, "warn": warned}
+    assert messages == {"note": notes, "warn": warned}
 
 
 @pytest.fixture
@@ -187,35 +189,35 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     return lambda problem: monkeypatch.setattr("backends.nvidia.driver.driver_problem", lambda here=None: problem)
 
 
-def problems_of(word: str) -> list[str]:
+def problems(word: str) -> list[str]:
     (family,) = plugin.hookline_models()
     return [str(problem) for problem in family.check_device(word)]
 
 
-def test_the_plan_refuses_a_missing_gpu(make: Make, driver: Callable[[Any], None]) -> None:
+def test_the_plan_reports_a_missing_gpu(make: Make, driver: Callable[[Any], None]) -> None:
     make()
     driver(None)
-    assert problems_of("cuda:5") == ["there is no GPU 5"]
-    assert problems_of("cuda:1") == problems_of("auto") == problems_of("cpu") == []
+    assert problems("cuda:5") == ["there is no GPU 5"]
+    assert problems("cuda:1") == problems("auto") == problems("cpu") == []
 
 
-def test_the_plan_refuses_a_missing_driver(make: Make, driver: Callable[[Any], None]) -> None:
+def test_the_plan_reports_a_missing_driver(make: Make, driver: Callable[[Any], None]) -> None:
     make()
     driver(broken("NVIDIA driver", "no kernel module is loaded", "sudo modprobe nvidia"))
     said = "device=cuda:0 cannot be used: no kernel module is loaded; set device=cpu, or sudo modprobe nvidia"
-    assert problems_of("cuda:0") == [said]
-    assert problems_of("auto") == []
+    assert problems("cuda:0") == [said]
+    assert problems("auto") == []
 
 
-def test_what_nvml_does_not_know_is_left_to_pytorch(
+def test_without_nvml_the_plan_leaves_the_gpu_to_pytorch(
     make: Make, driver: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(by_nvml=False)
     driver(None)
-    assert problems_of("cuda:0") == []
+    assert problems("cuda:0") == []
     driver(broken("NVIDIA driver", "there is none", "install it"))
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.9.0+rocm6.4")
-    assert problems_of("cuda:0") == [], "PyTorch for AMD calls its GPUs cuda"
+    assert problems("cuda:0") == [], "PyTorch for AMD calls its GPUs cuda"
 
 
 def test_the_check_of_the_plan_is_light(repo_root: Path) -> None:

@@ -20,7 +20,7 @@ from core.errors import LONGEST_LINE, HooklineError
 from core.execution.console import Console
 from core.kinds.context import RunContext
 from core.planning.planner import make_plan
-from core.plugins.option_list import option_fields
+from core.plugins.option_nodes import option_fields
 from tests.support.runs import plugins
 
 VALUES = (

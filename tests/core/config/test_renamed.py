@@ -12,7 +12,7 @@ from core.config.command_line import prepared
 from core.config.explain import explain, unknown_option
 from core.config.wrong_values import RENAMED
 from core.errors import HooklineError
-from core.plugins.option_list import option_names
+from core.plugins.option_nodes import option_names
 from tests.support.runs import plugins
 
 OLD, NEW = "build.former", "build.warmup"

@@ -253,7 +253,7 @@ def test_the_content_of_a_data_set(tmp_path: Path, change: Callable[[Path], None
 
 @pytest.mark.parametrize("name", ["b.gif", "b", "b.txt", "x" * 5000])
 def test_a_list_that_names_no_image(tmp_path: Path, name: str) -> None:
-    """Whatever a later stage would refuse is found with the data set."""
+    """The check of the data set finds what a later stage would refuse."""
     write_picture(tmp_path / "a.jfif.png").rename(tmp_path / "a.jfif")
     (tmp_path / "list.txt").write_text(f"a.jfif\n\n{name}\n")
     (tmp_path / "data.yaml").write_text("train: list.txt\nval: list.txt\nnames: [a]")

@@ -15,7 +15,7 @@ from tests.support.media_tools import level_picture
 NAMES = ("person", "行人", "Größe")
 
 
-def test_boxes_and_labels_mark_pixels_and_the_picture_stays() -> None:
+def test_boxes_and_labels_mark_pixels_and_the_image_stays() -> None:
     picture = level_picture(90, 200, 300)
     drawn = Painter(NAMES).draw(picture, detections([50, 60, 150, 160, 0.9, 0]))
     assert (picture == 90).all()
@@ -41,7 +41,7 @@ def test_the_first_boxes_get_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert changed[100, 200:240].all()
 
 
-def test_line_width_is_obeyed_and_follows_the_picture() -> None:
+def test_line_width_is_obeyed_and_follows_the_image() -> None:
     def width(picture: np.ndarray, line: int | None) -> int:
         height, length = picture.shape[:2]
         box = [0.25 * length, 0.25 * height, 0.75 * length, 0.75 * height, 0.9, 0]
@@ -53,13 +53,13 @@ def test_line_width_is_obeyed_and_follows_the_picture() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (9, 9), (3000, 4000)])
-def test_any_size_of_picture_can_be_drawn_into(size: tuple[int, int]) -> None:
+def test_any_size_of_image_can_be_drawn_into(size: tuple[int, int]) -> None:
     height, width = size
     boxes = detections([0, 0, width, height, 0.9, 0], [0, 0, 0, 0, 0.1, 1])
     assert Painter(NAMES).draw(level_picture(0, *size), boxes).shape == (*size, 3)
 
 
-def test_nothing_found_gives_the_picture() -> None:
+def test_nothing_found_gives_the_image() -> None:
     picture = level_picture(7)
     np.testing.assert_array_equal(Painter(NAMES).draw(picture, detections()), picture)
 
@@ -96,7 +96,7 @@ def test_labels_make_room_for_one_another() -> None:
 
 @pytest.mark.parametrize("box", [(0, 0, 50, 50), (380, 0, 399, 399), (0, 390, 399, 399), (-5, -5, 500, 500)])
 @pytest.mark.parametrize("count", [1, 9, 40])
-def test_labels_stay_inside_the_picture(box: tuple[int, int, int, int], count: int) -> None:
+def test_labels_stay_inside_the_image(box: tuple[int, int, int, int], count: int) -> None:
     for place in place_labels([box] * count, [(60, 16)] * count, (400, 400), 2):
         assert place
         left, top, right, bottom = place
@@ -139,7 +139,7 @@ SIZES = [(480, 640), (100, 100), (64, 400), (400, 64), (12, 12), (40, 25)]
 )
 @pytest.mark.parametrize("opencv", [4, 5])
 def test_no_label_is_cut(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], name: str, opencv: int) -> None:
-    """Every label is as wide as its text, whole, and inside the picture."""
+    """Each label has the width of its text and is completely inside the image."""
     if opencv == 4:
         monkeypatch.delattr(cv2, "FontFace", raising=False)
     written: list[tuple[str, tuple[int, int, int, int]]] = []
@@ -189,7 +189,7 @@ def test_names_alone_take_less_room() -> None:
 UNDRAWABLE = "caf\udce9\x00\x1b\n\ud83d"
 
 
-def test_what_cannot_be_drawn_is_replaced() -> None:
+def test_undrawable_characters_are_replaced() -> None:
     assert drawable(UNDRAWABLE) == "caf?????"
     assert drawable("Größe 行人") == "Größe 行人"
 

@@ -16,7 +16,7 @@ NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zero
 
 
 @pytest.mark.parametrize(("size", "drawn"), [((200, 400), (50, 100)), ((50, 25), (100, 50)), ((10, 10), (40, 40))])
-def test_a_tile_is_as_high_as_its_picture(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+def test_a_tile_is_as_high_as_its_image(size: tuple[int, int], drawn: tuple[int, int]) -> None:
     tile = TILES.tile(np.zeros((*size, 3), np.uint8), NONE, Painter(["a"]), "")
     black = np.argwhere((tile == 0).all(axis=2))
     assert tuple(black.max(0) - black.min(0) + 1) == drawn

@@ -1,4 +1,4 @@
-"""Charts of an evaluation: all can be read whatever the classes are called, and say what they show."""
+"""Charts of an evaluation: readable for any class names, with a header."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_curves_can_be_read(count: int, length: int, script: str) -> None:
         assert_readable(figure)
 
 
-def test_the_header_states_what_was_measured_and_how() -> None:
+def test_the_header_states_data_and_thresholds() -> None:
     figure = confusion_figure(matrix_of(3), range(3), "abc", FACTS)
     header = " · ".join(text.get_text() for text in figure.texts)
     assert all(fact in header for fact in FACTS)
@@ -121,7 +121,7 @@ def test_files(tmp_path: Path) -> None:
         assert (picture < 250).any()
 
 
-def test_what_no_font_has_is_a_question_mark_and_the_number_says_which_class() -> None:
+def test_missing_glyphs_become_question_marks_with_the_class_number() -> None:
     unassigned = "\U000e0fff"
     found = class_lettering([4, 5], [f"a{unassigned}", "é"])
     assert found.labels == ("4: a?", "é")

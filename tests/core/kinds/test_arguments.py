@@ -1,4 +1,4 @@
-"""The functions of a descriptor have parameters for the arguments that they need."""
+"""Functions of a descriptor declare only the parameters that they need."""
 
 from __future__ import annotations
 

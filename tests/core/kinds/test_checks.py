@@ -1,4 +1,4 @@
-"""Findings say what to do; checks are loaded when they are needed."""
+"""Findings need a remedy; the functions of checks are imported on first use."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def test_the_four_kinds_of_finding() -> None:
     assert found[0].facts == {"version": "1"}
 
 
-def look(asked: Target) -> list[Finding]:
-    return [fine("backend", asked.backend)]
+def look(target: Target) -> list[Finding]:
+    return [fine("backend", target.backend)]
 
 
 def test_a_check_is_imported_when_it_is_loaded(tmp_path: object) -> None:

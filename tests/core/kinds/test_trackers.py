@@ -22,7 +22,7 @@ from tests.support.stage_tools import Memory, make_context
 
 @dataclass
 class Recorder:
-    """Remembers what it was told; raises at the method ``breaks``."""
+    """A tracker that records its calls and raises in the method ``breaks``."""
 
     breaks: str = ""
     error: Exception = field(default_factory=lambda: OSError(28, "No space left on device"))

@@ -27,7 +27,7 @@ FAST = Waits(silent=0.4, first=0.6, delay=0.02, longest=0.1)
 
 
 class Sender:
-    """Plays one script per connection: a number is so many frames, text a break, seconds are silence."""
+    """Plays one script per connection: int is a number of frames, str an interruption, float seconds of silence."""
 
     def __init__(self, *scripts: list[object]) -> None:
         self.scripts, self.opened, self.closed = list(scripts), 0, 0

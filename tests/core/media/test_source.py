@@ -31,7 +31,7 @@ def test_a_linked_folder_is_followed_once(folder: Path) -> None:
     assert list_source(str(folder)).names == ("a.jpg", "b.png", "link/z.jpg", "sub/a.jpg")
 
 
-def test_a_picture_is_named_by_its_file(folder: Path) -> None:
+def test_a_image_is_named_by_its_file(folder: Path) -> None:
     assert list_source(str(folder / "sub" / "a.jpg")).names == ("a.jpg",)
 
 
@@ -115,7 +115,7 @@ def test_streams(text: str, live: bool) -> None:
         ("http://host/a.jpg", "is an image on a server; download it"),
     ],
 )
-def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) -> None:
+def test_mistakes_are_reported_in_one_line(folder: Path, text: str, message: str) -> None:
     (folder / "empty").mkdir()
     (folder / "empty.txt").write_text("\n# nothing\n")
     (folder / "bad.txt").write_text("a.jpg\nc.png\n")
@@ -124,7 +124,7 @@ def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) ->
     assert "\n" not in str(raised.value)
 
 
-def test_pictures_and_video_do_not_mix(folder: Path) -> None:
+def test_images_and_video_do_not_mix(folder: Path) -> None:
     write_levels(folder / "x.avi", 1)
     with pytest.raises(HooklineError, match=r"3 images and 1 video \(x.avi\);"):
         list_source(str(folder))
@@ -168,6 +168,6 @@ def test_the_documentation_lists_every_suffix(repo_root: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "image"), [("a.JFIF", True), ("a.jpe", True), ("a.gif", False), ("a", False)])
-def test_what_counts_as_an_image(name: str, image: bool) -> None:
+def test_suffixes_of_images(name: str, image: bool) -> None:
     assert is_image(name) is image
     assert is_image(Path("folder.jpg") / name) is image

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(20)
 
 
 def write_video(path: Path, sizes: list[tuple[int, int]], frames: int = 5) -> Path:
-    """An MPEG transport stream whose frames change their size, or any other container with one size."""
+    """An MPEG transport stream with frames of several sizes, or another container with one size."""
     form = "mpegts" if path.suffix == ".ts" else None
     parts = []
     for number, (width, height) in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""Ranges as they are declared and as they are printed."""
+"""Declaration and text of ranges."""
 
 from __future__ import annotations
 

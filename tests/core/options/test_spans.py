@@ -36,4 +36,4 @@ def test_no_size():
     with pytest.raises(HooklineError, match=r"build\.imgsz=330: .*stride 32; nearest: 320 or 352"):
         read_size(330, 32)
     with pytest.raises(HooklineError, match="is not in order"):
-        read_size({"min": [320, 640], "opt": [640, 320], "max": 640}, 32)  # wider than the usual one
+        read_size({"min": [320, 640], "opt": [640, 320], "max": 640}, 32)  # wider than opt

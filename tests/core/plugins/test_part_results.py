@@ -98,17 +98,17 @@ def _shrink_input(model: onnx.ModelProto) -> None:
     ("write", "told"),
     [
         (lambda _model, _target: None, r"did not write 'made\.onnx'"),
-        (lambda _model, target: target.mkdir(), r"must write .* and made a link or a folder"),
-        (lambda model, target: target.symlink_to(model.path), r"must write .* and made a link or a folder"),
+        (lambda _model, target: target.mkdir(), r"must write .* not as a link or a folder"),
+        (lambda model, target: target.symlink_to(model.path), r"must write .* not as a link or a folder"),
         (lambda _model, target: target.write_bytes(b""), r"wrote an unusable file: 'made\.onnx' is damaged"),
         (lambda _model, target: target.write_bytes(b"\x00no model" * 99), "wrote an unusable file"),
         (_changed(_cut_a_wire), "wrote an unusable file: .*nothing_gives_this"),
-        (_changed(_drop_output), r"must keep the outputs \['s8 FLOAT \[1, 6, 8, 12\]', 's16 .*\], and wrote \['s8 "),
-        (_changed(_shrink_input), r"must keep the inputs .*\[1, 3, 64, 96\]'\], and wrote .*\[1, 3, 32, 96\]'\]"),
-        (_changed(_halve_output), r"must keep the outputs \['s8 FLOAT .*, and wrote \['s8 FLOAT16 "),
-        (_changed(_drop_metadata), r"must keep the metadata of the model, and dropped 'stride'"),
-        (_changed(_rename_classes), r"must keep the metadata of the model, and changed 'names'"),
-        (_copy, "must give precision=int8, and wrote a model without Q/DQ pairs and int8 tensors"),
+        (_changed(_drop_output), r"must keep the outputs \['s8 FLOAT \[1, 6, 8, 12\]', 's16 .*\], but wrote \['s8 "),
+        (_changed(_shrink_input), r"must keep the inputs .*\[1, 3, 64, 96\]'\], but wrote .*\[1, 3, 32, 96\]'\]"),
+        (_changed(_halve_output), r"must keep the outputs \['s8 FLOAT .*, but wrote \['s8 FLOAT16 "),
+        (_changed(_drop_metadata), r"must keep the metadata of the model, but dropped 'stride'"),
+        (_changed(_rename_classes), r"must keep the metadata of the model, but changed 'names'"),
+        (_copy, "must give precision=int8, but wrote a model without Q/DQ pairs and int8 tensors"),
     ],
 )
 def test_a_model_that_a_quantizer_wrote(tmp_path: Path, write: Callable[[OnnxModel, Path], object], told: str) -> None:
@@ -134,7 +134,7 @@ def test_a_copy_of_a_model_that_has_the_precision_passes(tmp_path: Path) -> None
     model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
     _copy(model, target)
     check_model(target, replace(model, precision=Precision.int8), Precision.int8)
-    with pytest.raises(Fault, match="must give precision=fp16, and wrote a model without float16 tensors"):
+    with pytest.raises(Fault, match="must give precision=fp16, but wrote a model without float16 tensors"):
         check_model(target, model, Precision.fp16)
 
 
@@ -175,16 +175,16 @@ def _engine(job: BuildJob) -> Engine:
 @pytest.mark.parametrize(
     ("returned", "told"),
     [
-        (lambda _job: None, "build must return an Engine, and returned None"),
-        (lambda job: job.model, "build must return an Engine, and returned <GraftedModel>"),
+        (lambda _job: None, "build must return an Engine, not None"),
+        (lambda job: job.model, "build must return an Engine, not <GraftedModel>"),
         (lambda job: replace(_engine(job), path=job.model.path), "with path="),
-        (lambda job: replace(_engine(job), runtime="other"), "with runtime='fake', and returned 'other'"),
+        (lambda job: replace(_engine(job), runtime="other"), "with runtime='fake', not 'other'"),
         (lambda job: replace(_engine(job), precision=Precision.fp32), "with precision="),
-        (lambda job: replace(_engine(job), layout="grid"), "with layout='decoded', and returned 'grid'"),
+        (lambda job: replace(_engine(job), layout="grid"), "with layout='decoded', not 'grid'"),
         (lambda job: replace(_engine(job), score_threshold=0.9), "with score_threshold="),
         (
             lambda job: replace(_engine(job), machine=None),
-            "an Engine whose machine holds texts by name, and it is None",
+            "an Engine with a mapping of texts as machine, not None",
         ),
         (lambda job: replace(_engine(job), facts=replace(job.model.facts, names=("cat", "dog"))), "with facts="),
     ],
@@ -212,8 +212,8 @@ def test_an_engine_without_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stated", "told"),
     [
-        ({}, "machine states chip='a', and Engine.machine has no 'chip'"),
-        ({"chip": "b"}, "machine states chip='a', and Engine.machine 'b'"),
+        ({}, "machine states chip='a', but Engine.machine has no 'chip'"),
+        ({"chip": "b"}, "machine states chip='a', but Engine.machine 'b'"),
         ({"chip": "a", "more": "c"}, ""),
     ],
 )
@@ -233,7 +233,5 @@ def test_an_error_in_our_code_names_the_outside_parts_in_use() -> None:
     registry.add("runtimes", fake_runtime(), Origin("odd", "hookline-odd", "3", "hookline_odd"))
     used = [("runtimes", "fake"), ("grafts", "auto")]
     line = failure_line("stage 'predict'", KeyError("p3"), registry, used)
-    assert line == (
-        "stage 'predict' failed (KeyError: 'p3') with what it got from backend 'fake' of hookline-odd 3 (plugin 'odd')"
-    )
+    assert line == ("stage 'predict' failed (KeyError: 'p3'); it used backend 'fake' of hookline-odd 3 (plugin 'odd')")
     assert failure_line("stage 'predict'", KeyError("p3"), registry) == ""

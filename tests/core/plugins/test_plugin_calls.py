@@ -115,15 +115,15 @@ def test_a_wrapper_of_a_registration_hook_sees_the_parts_of_each_plugin(load: Lo
     [
         ("    raise KeyError('before')\n    yield\n", "KeyError: 'before'"),
         ("    yield\n    raise KeyError('after')\n", "KeyError: 'after'"),
-        ("    yield\n    return None\n", "a wrapper must leave the list of results, and left None"),
-        ("    yield\n    yield\n", "a wrapper yields once"),
+        ("    yield\n    return None\n", "the wrapper must return the list of results, not None"),
+        ("    yield\n    yield\n", "a wrapper must yield once"),
         ("    return []\n    yield\n", "StopIteration"),
     ],
 )
 @pytest.mark.parametrize("way", ["wrapper", "hookwrapper"])
 def test_a_wrapper_that_fails_changes_nothing_and_is_named(load: Load, body: str, reason: str, way: str) -> None:
     if way == "hookwrapper" and "None" in reason:
-        body, reason = "    outcome = yield\n    outcome.force_result(3)\n", "and left 3"
+        body, reason = "    outcome = yield\n    outcome.force_result(3)\n", "not 3"
     plugins = load(wrap=f"@hookimpl({way}=True)\ndef hookline_calibrators():\n{body}", mine=CALIBRATOR.format("mine"))
     assert {"mine", "minmax"} <= set(plugins.registry.parts("calibrators"))
     assert plugins.registry.broken == []
@@ -190,7 +190,7 @@ def test_an_unmarked_hook_is_warned_of(load: Load) -> None:
     plugins = load(mine="def hookline_stages():\n    yield 1\ndef helper(): ...\n")
     (line,) = plugins.warnings
     assert "plugin 'mine'" in line
-    assert re.search(r"'hookline_stages' is not marked with @hookimpl and is never called \(.*mine\.py:6\)", line)
+    assert re.search(r"'hookline_stages' is not marked with @hookimpl and is never called \(.*mine\.py:8\)", line)
     assert info(plugins, "mine").state == "loaded"
     assert len(info(plugins, "mine").warnings) == 1
 
@@ -264,7 +264,7 @@ def test_a_plugin_that_hides_ctrl_c_does_not(repo_root: Path) -> None:
 
 HANGING = """
 import os, signal, sys, threading
-from core import signals
+from core.process import signals
 signals.MAX_IMPORT_SECONDS = 0.5
 signals.end_by_exception(signal.SIGINT)
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()

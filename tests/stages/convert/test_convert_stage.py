@@ -51,7 +51,7 @@ def test_names_choose_order_rename_and_merge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", list(Link))
-def test_pictures_are_copied_or_linked(tmp_path: Path, link: Link) -> None:
+def test_images_are_copied_or_linked(tmp_path: Path, link: Link) -> None:
     source = source_of(tmp_path)
     before = contents(tmp_path / "set")
     dataset, _ = run(tmp_path, source=source, link=link)
@@ -76,7 +76,7 @@ def test_hard_links_across_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         run(tmp_path, source=source_of(tmp_path), link=Link.hardlink)
 
 
-def test_unreadable_pictures(tmp_path: Path) -> None:
+def test_unreadable_images(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     (source / "bad.jpg").write_bytes(b"no picture")
@@ -90,7 +90,7 @@ def test_unreadable_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", range(1, 9))
-def test_boxes_turn_as_pictures_do(tmp_path: Path, tag: int) -> None:
+def test_boxes_turn_as_images_do(tmp_path: Path, tag: int) -> None:
     """A white rectangle is drawn, the file is tagged, and the box is where the reader shows it."""
     stored = np.zeros((40, 80, 3), np.uint8)
     stored[8:16, 40:72] = 255
@@ -107,7 +107,7 @@ def test_boxes_turn_as_pictures_do(tmp_path: Path, tag: int) -> None:
     assert np.allclose(np.array(corners) * [width, height, width, height], expected, atol=1.01)
 
 
-def test_annotations_made_on_the_stored_picture_are_turned(tmp_path: Path) -> None:
+def test_annotations_made_on_the_stored_image_are_turned(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     encoded = (source / "a.jpg").read_bytes()
@@ -167,7 +167,7 @@ def test_sizes(shares: dict[str, float], total: int, expected: list[int]) -> Non
     assert list(sizes(shares, total).values()) == expected
 
 
-def test_too_few_pictures(tmp_path: Path) -> None:
+def test_too_few_images(tmp_path: Path) -> None:
     split = {"train": 0.8, "val": 0.2}
     with pytest.raises(HooklineError, match="too few images \\(1\\): the split 'val' would be empty; give more"):
         run(tmp_path, source=source_of(tmp_path, 1), split=split)
@@ -232,8 +232,8 @@ def test_one_of_several_sources_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["set", "set/a.xml", "set/b.json"])
-def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """By a patch, as for root there is no such file."""
+def test_unreadable_sources_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Patched, because root can read all files."""
     pictures(tmp_path / "set", "a.jpg")
     (tmp_path / "set" / "a.xml").write_text("<annotation/>")
     if name.endswith("json"):
@@ -253,7 +253,7 @@ def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytes
         run(tmp_path, source=str(tmp_path / "set"))
 
 
-def test_check_accepts_what_works(tmp_path: Path) -> None:
+def test_check_accepts_valid_options(tmp_path: Path) -> None:
     config = ConvertConfig(
         source=source_of(tmp_path),
         split={"train": 0.7, "val": 0.2, "test": 0.1},

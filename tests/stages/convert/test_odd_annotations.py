@@ -1,4 +1,4 @@
-"""Annotations with absurd values: the stage writes a data set that can be read, or says in one line what is wrong."""
+"""Annotations with absurd values: the stage writes a valid data set or reports the error in one line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def answered(folder: Path, source: Path) -> bool:
-    """Whether it was converted; what was written can be read."""
+    """Return whether it was converted, to a readable data set."""
     try:
         dataset, _ = run(folder, source=str(source), missing=Missing.skip)
     except HooklineError as error:

@@ -29,7 +29,7 @@ def write(folder: Path, **texts: str) -> Path:
     return folder
 
 
-def test_beside_the_pictures_with_the_quirks_of_files(tmp_path: Path) -> None:
+def test_annotations_next_to_images_with_unusual_files(tmp_path: Path) -> None:
     """Names with folders of another machine, spaces, no or another suffix; size missing or zero; floats."""
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b b.PNG", "c.jpg", "d.jpg", "é.jpg")
@@ -84,7 +84,7 @@ def test_same_names_in_two_folders(tmp_path: Path) -> None:
     }
 
 
-def test_flags_are_kept_and_told(tmp_path: Path) -> None:
+def test_flagged_boxes_are_kept_and_reported(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     flags = "<truncated>1</truncated><difficult>1</difficult><pose>Left</pose>"
@@ -97,7 +97,7 @@ def test_flags_are_kept_and_told(tmp_path: Path) -> None:
     assert memory.warnings == ["objects without a box, dropped: 1"]
 
 
-def test_a_resized_picture_keeps_its_boxes_in_place(tmp_path: Path) -> None:
+def test_a_resized_image_keeps_its_boxes_in_place(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     size = "<size><width>640</width><height>480</height></size>"

@@ -11,7 +11,7 @@ from tests.support.dataset_tools import write_dataset
 
 
 def labelimg(folder: Path, **texts: str) -> Path:
-    """labelImg's layout: pictures, their texts and classes.txt in one folder."""
+    """The layout of labelImg: images, label files and classes.txt in one folder."""
     pictures(folder, *(f"{stem}.jpg" for stem in texts))
     for stem, text in texts.items():
         (folder / f"{stem}.txt").write_text(text)
@@ -37,7 +37,7 @@ def test_labelimg_folder(tmp_path: Path) -> None:
     assert memory.warnings == []
 
 
-def test_labels_and_pictures_in_two_folders(tmp_path: Path) -> None:
+def test_labels_and_images_in_two_folders(tmp_path: Path) -> None:
     source, photos = tmp_path / "texts", tmp_path / "photos"
     pictures(photos, "train/1.jpg", "val/1.jpg")
     for split, row in (("train", "0 .5 .5 .5 .5"), ("val", "0 .5 .5 .25 .25")):
@@ -68,9 +68,7 @@ def test_one_folder_for_two_splits(tmp_path: Path) -> None:
     row = (1, 0.5, 0.5, 0.5, 0.5)
     file = write_dataset(tmp_path / "set", {"train": {"a": [row], "b": [row]}})
     file.write_text(file.read_text() + "val: images/train\n")
-    with pytest.raises(
-        HooklineError, match=r"a.png' is in the splits 'train' and 'val'; make new splits, e.g. convert"
-    ):
+    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; make new splits, e.g."):
         run(tmp_path, source=str(file))
     dataset, _ = run(tmp_path, source=str(file), split={"train": 0.5, "val": 0.5})
     assert dataset.splits == {"train": 1, "val": 1}
@@ -96,7 +94,7 @@ def test_label_studio_export(tmp_path: Path) -> None:
     assert memory.warnings == ["polygons replaced by their bounding boxes: 1"]
 
 
-def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path) -> None:
+def test_label_studio_export_without_images_finds_the_originals(tmp_path: Path) -> None:
     source, photos = tmp_path / "export", tmp_path / "photos"
     pictures(photos, "street.jpg", "park 1.jpg")
     (source / "labels").mkdir(parents=True)
@@ -172,22 +170,23 @@ def test_folders_below_with_other_classes(tmp_path: Path) -> None:
     assert found == {"a.jpg": ["dog"], "b.jpg": ["person"]}
 
 
-def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
+def test_missing_images_stop_or_are_skipped(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
     for number in range(7):
         (source / f"gone{number}.txt").write_text("0 .5 .5 .5 .5")
     with pytest.raises(HooklineError) as error:
         run(tmp_path, source=str(source))
     assert str(error.value) == (
-        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', 'gone4.txt' and "
-        "2 more; give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
+        "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
+        "'gone4.txt' and 2 more; give their folder with convert.pictures=<folder>, "
+        "or skip them with convert.missing=skip"
     )
     dataset, memory = run(tmp_path, source=str(source), missing="skip")
     assert sum(dataset.splits.values()) == 2
     assert memory.warnings[0].startswith("skipped 7 annotated images")
 
 
-def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
+def test_two_images_fit_one_label(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5")
     pictures(source, "a.png")
     with pytest.raises(HooklineError, match=r"'a' in '.*a.txt' may be '.*a.jpg' or '.*a.png'; rename one"):
@@ -196,7 +195,7 @@ def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by_split", [True, False])
 def test_several_folders_of_labels(tmp_path: Path, by_split: bool) -> None:
-    """A picture that has no label in one folder may have one in another, and is background only without any."""
+    """An image without a label in one folder may have one in another; it is background only without any."""
     one = labelimg(tmp_path / "one", a="1 .5 .5 .5 .5")
     other = labelimg(tmp_path / "other", b="0 .5 .5 .5 .5")
     pictures(other, "background.png")
@@ -211,7 +210,7 @@ def test_several_folders_of_labels(tmp_path: Path, by_split: bool) -> None:
         assert list(labels_of(dataset)) == ["train/a.jpg", "val/b.jpg", "val/background.png"]
 
 
-def test_pictures_beside_those_of_a_data_yaml_are_not_added(tmp_path: Path) -> None:
+def test_images_not_in_a_data_yaml_are_not_added(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [(1, 0.5, 0.5, 0.5, 0.5)]}})
     pictures(tmp_path / "set", "preview.jpg")
     pictures(tmp_path / "photos", "other.jpg")
@@ -219,7 +218,7 @@ def test_pictures_beside_those_of_a_data_yaml_are_not_added(tmp_path: Path) -> N
     assert list(labels_of(dataset)) == ["train/a.png"]
 
 
-def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_image_is_reported(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
     (source / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(HooklineError, match=r"1 annotated image missing or unreadable: '.*a.jpg \("):

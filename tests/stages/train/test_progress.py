@@ -13,7 +13,7 @@ import pytest
 from core.data.dataset import Sample
 from core.detections import Letterbox
 from core.evaluation.coco import ground_truth
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.evaluation.scores import score
 from core.kinds.training import Trained
 from core.kinds.training_progress import EpochResult, EpochScores
@@ -88,7 +88,7 @@ def test_losses_are_means_over_the_images() -> None:
 def scores_of_one_class() -> Any:
     samples = [Sample(Path("1.png"), None)]
     labels = [Labels(np.array([1]), np.array([[0.5, 0.5, 0.5, 0.5]]))]
-    seen = [Seen(0, 100, 100, detections((25, 25, 75, 75, 0.9, 1)))]
+    seen = [EvaluatedImage(0, 100, 100, detections((25, 25, 75, 75, 0.9, 1)))]
     truth = ground_truth(samples, labels, seen, ("cat", "dog"))
     box = {"image_id": 1, "category_id": 1, "bbox": [25, 25, 50, 50], "score": 0.9}
     return score(truth, [box])

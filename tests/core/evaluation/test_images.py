@@ -8,7 +8,7 @@ import pytest
 from core.data.dataset import Sample
 from core.evaluation.curves import CONFIDENCES, Curves
 from core.evaluation.images import draw_evaluation, draw_pages
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.evaluation.scores import Scores, score
 from core.labels import Labels
 from core.media.picture import read_picture
@@ -51,7 +51,8 @@ def test_pages(tmp_path: Path, count: int, pages: int) -> None:
     ]
     labels = [Labels(np.array([1], np.int32), np.array([[0.5, 0.5, 0.4, 0.4]]))] * count
     seen = [
-        Seen(index, 40, 60 + index, detections((0, 0, 30, 30, 0.9, 0), (5, 5, 9, 9, 0.1, 1))) for index in range(count)
+        EvaluatedImage(index, 40, 60 + index, detections((0, 0, 30, 30, 0.9, 0), (5, 5, 9, 9, 0.1, 1)))
+        for index in range(count)
     ]
     paths = draw_pages(samples, labels, seen, ("a", "b"), tmp_path)
     assert [path.name for path in paths] == [f"val_predictions_{number}.jpg" for number in range(1, pages + 1)]
@@ -61,16 +62,16 @@ def test_pages(tmp_path: Path, count: int, pages: int) -> None:
         assert height > 160
 
 
-def test_a_picture_that_has_gone_is_left_out(tmp_path: Path) -> None:
+def test_a_deleted_image_is_skipped(tmp_path: Path) -> None:
     samples = [Sample(tmp_path / "gone.png", None)]
-    seen = [Seen(0, 40, 60, detections())]
+    seen = [EvaluatedImage(0, 40, 60, detections())]
     assert draw_pages(samples, [Labels(np.zeros(0, np.int32), np.zeros((0, 4)))], seen, ("a",), tmp_path) == []
 
 
 def test_everything(tmp_path: Path) -> None:
     sample = Sample(write_picture(tmp_path / "a.png", (200, 200)), None)
     label = Labels(np.array([2], np.int32), np.array([[0.5, 0.5, 0.4, 0.4]]))
-    seen = [Seen(0, 200, 200, detections((60, 60, 140, 140, 0.9, 2)))]
+    seen = [EvaluatedImage(0, 200, 200, detections((60, 60, 140, 140, 0.9, 2)))]
     paths = draw_evaluation(
         tmp_path,
         curves=scores_of().curves,

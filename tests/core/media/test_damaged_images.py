@@ -19,7 +19,7 @@ from core.media.source import list_source
 from core.media.tolerance import Tolerance
 from tests.support.media_tools import make_picture
 
-PICTURE = cv2.GaussianBlur(make_picture(120, 160), (9, 9), 0)
+IMAGE = cv2.GaussianBlur(make_picture(120, 160), (9, 9), 0)
 SILENT_TIFF = int(cv2.__version__.split(".")[0]) < 5
 """OpenCV 4 does not report the errors of libtiff."""
 END = {".jpg": b"\xff\xd9", ".png": b"\0\0\0\0IEND\xaeB`\x82"}
@@ -27,7 +27,7 @@ OPTIONS = {".webp": [cv2.IMWRITE_WEBP_QUALITY, 101]}
 
 
 def encoded(suffix: str) -> bytes:
-    return bytes(cv2.imencode(suffix, PICTURE, OPTIONS.get(suffix, []))[1])
+    return bytes(cv2.imencode(suffix, IMAGE, OPTIONS.get(suffix, []))[1])
 
 
 def halved(suffix: str) -> bytes:
@@ -44,7 +44,7 @@ def zeroed(suffix: str) -> bytes:
 
 
 def tiff(content: bytes) -> bytes:
-    """A TIFF of one deflated strip, whose bytes are ``content``."""
+    """A TIFF with one deflated strip of the bytes ``content``."""
     entries = [(256, 3, 16), (257, 3, 16), (258, 3, 8), (259, 3, 8), (262, 3, 1), (273, 4, 8), (278, 3, 16)]
     entries += [(279, 4, len(content)), (33000, 3, 1)]  # the last is a tag of nobody
     offset = 8 + len(content) + len(content) % 2
@@ -63,7 +63,7 @@ OPENCV_EXCEPTION = (
 STRIP = zlib.compress(bytes(range(256)))
 
 
-def test_good_pictures_are_not_damaged() -> None:
+def test_good_images_are_not_damaged() -> None:
     for suffix in (".jpg", ".png", ".webp", ".tif", ".bmp", ".ppm"):
         assert decode_checked(encoded(suffix))[1] == ""
 
@@ -80,14 +80,14 @@ def test_good_pictures_are_not_damaged() -> None:
     ],
     ids=["half a JPEG", "zeros in a JPEG", "strip of a TIFF"],
 )
-def test_what_decodes_all_the_same_is_damaged(content: bytes, reason: str) -> None:
+def test_damaged_images_that_decode_are_flagged(content: bytes, reason: str) -> None:
     picture, damage = decode_checked(content)
     assert picture.dtype == np.uint8
     assert damage.startswith(reason)
 
 
 @pytest.mark.parametrize("content", [halved(".png"), zeroed(".png"), halved(".webp"), halved(".tif"), halved(".bmp")])
-def test_what_does_not_decode_is_unreadable_with_the_reason_of_the_library(content: bytes, capfd) -> None:
+def test_undecodable_images_are_unreadable_with_the_decoders_reason(content: bytes, capfd) -> None:
     with pytest.raises(UnreadableError, match="not an image, or damaged"):
         decode_checked(content)
     assert capfd.readouterr().err == ""
@@ -100,7 +100,7 @@ def test_a_wrong_checksum_in_a_png_is_named() -> None:
         decode_checked(bytes(content))
 
 
-def test_an_unknown_tag_is_no_damage(capfd) -> None:
+def test_an_unknown_tag_is_not_damage(capfd) -> None:
     assert decode_checked(tiff(STRIP))[1] == ""
     assert capfd.readouterr().err == ""
 
