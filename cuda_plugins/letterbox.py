@@ -154,7 +154,7 @@ def letterbox_launches(
         half: float16 instead of float32.
 
     Raises:
-    HooklineError: An image has no pixels, or border, scale or offset are out of range.
+        HooklineError: An image has no pixels, or border, scale or offset are out of range.
     """
     if not 0 <= border <= 255 or not (scale >= 0 and math.isfinite(scale) and math.isfinite(offset)):
         raise HooklineError(

@@ -35,7 +35,7 @@ def library(major: str = "") -> ctypes.CDLL:
     """Load NVRTC: as the linker finds it, or from the package ``nvidia-cuda-nvrtc``.
 
     Args:
-    major: CUDA major version, for example ``12``; empty: the newest. Drivers cannot read PTX of a newer version.
+        major: CUDA major version, for example ``12``; empty: the newest. Drivers cannot read PTX of a newer version.
 
     Raises:
         UnavailableError: NVRTC is not installed.

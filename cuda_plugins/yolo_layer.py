@@ -33,7 +33,7 @@ def yolo_layer(
         remaining rows are zero.
 
     Raises:
-    HooklineError: The channels of a head do not match anchors and classes.
+        HooklineError: The channels of a head do not match anchors and classes.
     """
     pairs = np.asarray(anchors, np.float32).reshape(len(heads), -1, 2)
     levels = [_planes(head, len(pair), num_classes) for head, pair in zip(heads, pairs, strict=True)]

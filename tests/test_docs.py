@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 from core.kinds.lookup import Origin
 from core.kinds.table import KINDS
 from core.options.ranges import PositiveFloat
+from tests.structure import modules_of
 from tests.support import grid_family
 
 
@@ -74,6 +76,19 @@ def test_training_options_stand_under_their_family(generate: ModuleType) -> None
 def test_every_option_is_explained(generate: ModuleType) -> None:
     text = generate.configuration(generate.load_plugins().registry)
     assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+def test_sections_of_docstrings_are_indented() -> None:
+    """An entry at the level of its title is missing from ``--help`` and from the generated pages."""
+    flat = re.compile(r"^(Attributes|Args|Raises|Returns|Yields):\n\S", re.MULTILINE)
+    documented = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = {
+        f"{module.path}:{node.lineno}"
+        for module in modules_of()
+        for node in ast.walk(module.tree)
+        if isinstance(node, documented) and flat.search(ast.get_docstring(node) or "")
+    }
+    assert found == set()
 
 
 def test_documents_that_the_code_names_exist(repo_root: Path) -> None:

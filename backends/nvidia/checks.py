@@ -19,7 +19,6 @@ from core.kinds.check import Finding, State, absent, broken, doubtful, fine
 
 CAPABILITY = (7, 5)
 """Minimum compute capability of TensorRT 10 and of the kernels."""
-FREE_MEMORY = 2**30
 _REMEDIES = {
     4: "sudo usermod -aG video,render $USER and log in again; check the permissions of /dev/nvidia*",
     9: f"sudo modprobe nvidia, or {INSTALL}",
@@ -36,6 +35,7 @@ _REMEDIES_IN_CONTAINERS = {
     " CDI, native.cgroupdriver=cgroupfs, or --device=/dev/nvidia0 --device=/dev/nvidiactl --device=/dev/nvidia-uvm",
 }
 _TENSORRT = r"tensorrt-(?:rtx-|lean-|dispatch-)?cu(\d\d)(?:-libs|-bindings)?"
+_CUPY = "pip install 'cupy-cuda{}x[ctk]'"
 _TORCH = "PyTorch as https://pytorch.org/get-started says"
 _NVRTC = """
 import ctypes, json
@@ -135,7 +135,7 @@ def majors(host: Host | None = None) -> Iterator[Finding]:
         found = f"the driver supports CUDA up to {supported[0]}.{supported[1]}; {found}"
         yield broken("CUDA of the driver", found, remedy, **versions)
     elif others:
-        remedy = f"install {' and '.join(others)} for CUDA {target} ({_install_cupy(target)}, {_TORCH})"
+        remedy = f"install {' and '.join(others)} for CUDA {target} ({_CUPY.format(target)}, {_TORCH})"
         yield doubtful("CUDA majors", f"they differ: {found}", remedy, **versions)
     else:
         yield fine("CUDA majors", found, **versions)
@@ -145,24 +145,24 @@ def nvrtc(host: Host | None = None) -> Iterator[Finding]:
     """Compile a kernel with the NVRTC that CuPy finds, and look for the headers of CUDA."""
     wanted = cuda_versions(host or Host()).get("CuPy")
     if wanted is None:
-        yield absent("NVRTC", "CuPy, which compiles its kernels with it, is not installed", _install_cupy("13"))
+        yield absent("NVRTC", "CuPy, which compiles its kernels with it, is not installed", _CUPY.format("13"))
         return
     answer, error = run_probe(_NVRTC)
     if error:
-        remedy = f"{_install_cupy(wanted)}, or export CUDA_PATH=<toolkit>"
+        remedy = f"{_CUPY.format(wanted)}, or export CUDA_PATH=<toolkit>"
         yield broken("NVRTC", f"CuPy compiles its kernels with it: {error}", remedy_for(error, remedy))
         return
     path, major, minor, status, headers = answer
     found = f"{major}.{minor} at {path}"
     if status:
-        yield broken("NVRTC", f"{found} does not compile: error {status}", f"{_install_cupy(wanted)} --force-reinstall")
+        yield broken("NVRTC", f"{found} does not compile: error {status}", f"{_CUPY.format(wanted)} --force-reinstall")
     elif str(major) != wanted:
-        remedy = f"uninstall the package that includes it, or {_install_cupy(major)} instead"
+        remedy = f"uninstall the package that includes it, or {_CUPY.format(major)} instead"
         yield doubtful("NVRTC", f"CuPy is for CUDA {wanted} and finds {found} first", remedy)
     else:
         yield fine("NVRTC", found, version=f"{major}.{minor}", path=path)
     if headers is None:
-        yield broken("CUDA headers", "no cuda_runtime.h, without which CuPy compiles no kernel", _install_cupy(wanted))
+        yield broken("CUDA headers", "no cuda_runtime.h, without which CuPy compiles no kernel", _CUPY.format(wanted))
 
 
 def cupy(host: Host | None = None) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def cupy(host: Host | None = None) -> Iterator[Finding]:
     host = host or Host()
     versions = cuda_versions(host)
     others = [versions[name] for name in ("TensorRT", "TensorRT-RTX", "torch") if name in versions]
-    install = _install_cupy(others[0].split(".")[0] if others else "13")
+    install = _CUPY.format(others[0].split(".")[0] if others else "13")
     yield examine_package("CuPy", "cupy", host.packages_like(r"cupy(-cuda\d+x|-rocm[-\d]+)?"), install)
 
 
@@ -188,10 +188,6 @@ def cuda_versions(host: Host) -> dict[str, str]:
         elif version := re.fullmatch(_TENSORRT, name):
             found["TensorRT-RTX" if "-rtx-" in name else "TensorRT"] = version.group(1)
     return found
-
-
-def _install_cupy(major: str | int) -> str:
-    return f"pip install 'cupy-cuda{major}x[ctk]'"
 
 
 def _nvml_failed(driver: Driver, error: NvmlError) -> Finding:
@@ -218,7 +214,7 @@ def _gpu(gpu: Gpu) -> Finding:
         return broken(subject, found, remedy, **facts)
     if gpu.capability and tuple(map(int, gpu.capability.split("."))) < CAPABILITY:
         return broken(subject, found, "device=cpu, or a GPU of compute capability 7.5 or newer", **facts)
-    if gpu.total and gpu.free < FREE_MEMORY:
+    if gpu.total and gpu.free < 2**30:
         remedy = "end other programs on it (nvidia-smi lists them), or device=cuda:N of another"
         return doubtful(subject, found, remedy, **facts)
     return fine(subject, found, **facts)

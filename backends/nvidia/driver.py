@@ -54,8 +54,13 @@ def driver_cuda(found: Driver) -> tuple[tuple[int, int], str]:
 
 
 def _problem(found: Driver) -> Finding | None:
+    if not found.present and found.on_pci:
+        remedy = f"on the host: {INSTALL}; then {found.with_gpus}" if found.in_container else INSTALL
+        return broken(SUBJECT, "an NVIDIA GPU is on the PCI bus, and no driver is loaded", remedy)
     if not found.present:
-        return _no_driver(found)
+        remedy = ON_WINDOWS if found.host.wsl else f"on a machine with an NVIDIA GPU {INSTALL}"
+        remedy = found.with_gpus if found.in_container else remedy
+        return absent(SUBJECT, "there is no NVIDIA GPU and no driver here", remedy)
     name = found.jetson or f"kernel module {found.module}"
     if not found.own_libraries and found.in_container:
         how = "docker run --runtime nvidia" if found.jetson else found.with_gpus
@@ -70,16 +75,6 @@ def _problem(found: Driver) -> Finding | None:
             remedy = "on the host: check nvidia-smi, and restart it; then restart the container"
         return broken(SUBJECT, f"{found.own_libraries[0]} is there, and no kernel module is loaded", remedy)
     return _mismatch(found)
-
-
-def _no_driver(found: Driver) -> Finding:
-    if found.on_pci:
-        remedy = f"on the host: {INSTALL}; then {found.with_gpus}" if found.in_container else INSTALL
-        return broken(SUBJECT, "an NVIDIA GPU is on the PCI bus, and no driver is loaded", remedy)
-    if found.in_container:
-        return absent(SUBJECT, "this container has no NVIDIA GPU and no driver", found.with_gpus)
-    remedy = ON_WINDOWS if found.host.wsl else f"on a machine with an NVIDIA GPU {INSTALL}"
-    return absent(SUBJECT, "this machine has no NVIDIA GPU and no driver", remedy)
 
 
 def _mismatch(found: Driver) -> Finding | None:

@@ -14,7 +14,6 @@ from backends.system.host import APPTAINER, WSL, Host
 ARM = "/usr/lib/aarch64-linux-gnu"
 FOLDERS = ("/usr/lib/x86_64-linux-gnu", ARM, "/usr/lib64", "/usr/lib/wsl/lib", f"{ARM}/tegra", f"{ARM}/nvidia")
 """Where drivers install ``libcuda.so``, searched after LD_LIBRARY_PATH and the cache of the loader."""
-BOARD_FILES = ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class Driver:
     def jetson(self) -> str:
         """Name of the Jetson board; empty on other machines. A container sees its files, and not its model."""
         model = self.host.text("/proc/device-tree/model")
-        on_board = [self.host.path(place).exists() for place in BOARD_FILES]
-        on_board += ["tegra" in path.parts for path in self.libraries]
+        files = ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
+        on_board = [*map(Path.exists, map(self.host.path, files)), *("tegra" in path.parts for path in self.libraries)]
         return (model or "Jetson") if any(on_board) or re.search("jetson|tegra", model, re.IGNORECASE) else ""
 
     @property
@@ -63,9 +62,9 @@ class Driver:
     @property
     def on_pci(self) -> bool:
         """Whether an NVIDIA GPU is on the PCI bus."""
-        devices = [f"/sys/bus/pci/devices/{path.name}" for path in self.host.path("/sys/bus/pci/devices").glob("*")]
-        nvidia = [device for device in devices if self.host.text(f"{device}/vendor") == "0x10de"]
-        return any(self.host.text(f"{device}/class").startswith(("0x0300", "0x0302")) for device in nvidia)
+        vendors = self.host.path("/sys/bus/pci/devices").glob("*/vendor")
+        kinds = [path.with_name("class").read_text() for path in vendors if path.read_text().strip() == "0x10de"]
+        return any(kind.startswith(("0x0300", "0x0302")) for kind in kinds)  # displays and 3D controllers
 
     @property
     def in_container(self) -> bool:
@@ -91,9 +90,9 @@ def _cached_folders(root: Path) -> tuple[Path, ...]:
     """Return the folders of the 64-bit libcuda in the cache of the loader."""
     try:
         command = [str(root / "sbin" / "ldconfig"), "-p"]
-        text = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=5, check=False).stdout
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     architecture = {"x86_64": "x86-64", "aarch64": "AArch64"}.get(platform.machine(), "")
-    entries = re.findall(r"libcuda\.so\S* \(([^)]*)\) => (/.*)$", text, re.MULTILINE)
+    entries = re.findall(r"libcuda\.so\S* \(([^)]*)\) => (/.*)$", done.stdout, re.MULTILINE)
     return tuple(Path(path).parent for flags, path in entries if architecture in flags)

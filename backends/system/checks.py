@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from backends.system.host import Host, normalized, with_versions
+from backends.system.host import Host, with_versions
 from backends.system.probing import examine_package
 from core.kinds.check import Finding, Target, absent, broken, doubtful, fine
 
@@ -37,6 +37,7 @@ def packages(host: Host | None = None) -> Iterator[Finding]:
     """Check Python and the packages that hookline needs against their ranges."""
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
 
     host = host or Host()
     own = host.packages.get("hookline")
@@ -53,7 +54,7 @@ def packages(host: Host | None = None) -> Iterator[Finding]:
     wanted = [item for item in requirements if item.marker is None or item.marker.evaluate({"extra": ""})]
     good = []
     for item in wanted:
-        package = host.packages.get(normalized(item.name))
+        package = host.packages.get(canonicalize_name(item.name))
         if package and item.specifier.contains(package.version, prereleases=True):
             good.append(package)
         else:

@@ -42,9 +42,11 @@ class Host:
     @cached_property
     def packages(self) -> Mapping[str, Distribution]:
         """Installed distributions by normalized name; of two with one name, the one that Python imports."""
+        from packaging.utils import canonicalize_name
+
         found: dict[str, Distribution] = {}
         for distribution in distributions(path=[str(folder) for folder in self.site]):
-            found.setdefault(normalized(distribution.metadata["Name"] or ""), distribution)
+            found.setdefault(canonicalize_name(distribution.metadata["Name"] or ""), distribution)
         return found
 
     def packages_like(self, pattern: str) -> list[Distribution]:
@@ -69,11 +71,6 @@ class Host:
             WSL: self.wsl,
         }
         return next((name for name, present in kinds.items() if present), "")
-
-
-def normalized(name: str) -> str:
-    """Return the name of a distribution in lower case with hyphens."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def with_versions(packages: Iterable[Distribution]) -> str:

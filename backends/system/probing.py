@@ -22,11 +22,7 @@ _TIMEOUT = "no answer within"
 
 
 def run_probe(code: str, *arguments: str) -> tuple[Any, str]:
-    """Run Python code with the search path of this process.
-
-    Args:
-        code: Prints JSON on its last line.
-        arguments: ``sys.argv[1:]``.
+    """Run Python code, which prints JSON on its last line, with the search path of this process.
 
     Returns:
         The JSON value and an empty text, or None and the error in one line.

@@ -40,10 +40,10 @@ class EngineLayer:
     """A layer of an engine.
 
     Attributes:
-    name: TensorRT's name: the names of the fused operators.
-    kind: TensorRT's layer type, for example ``CaskConvolution``.
-    precision: The type it computes in: ``int8``, ``fp8``, ``bf16``, ``fp16``, ``fp32`` or ``unknown``.
-    heavy: Whether it is a convolution or matrix product, which take most of the time.
+        name: TensorRT's name: the names of the fused operators.
+        kind: TensorRT's layer type, for example ``CaskConvolution``.
+        precision: The type it computes in: ``int8``, ``fp8``, ``bf16``, ``fp16``, ``fp32`` or ``unknown``.
+        heavy: Whether it is a convolution or matrix product, which take most of the time.
     """
 
     name: str

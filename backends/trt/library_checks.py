@@ -42,13 +42,7 @@ class Product:
 
 
 def examine_library(product: Product, host: Host, capabilities: Sequence[str] = ()) -> Iterator[Finding]:
-    """Check that the packages are of one release, and import the module.
-
-    Args:
-        product: TensorRT or TensorRT-RTX.
-        host: The host.
-        capabilities: Compute capabilities for which TensorRT needs a builder resource; ``""`` where they are unknown.
-    """
+    """Check that the packages are of one release, import the module, and check the builder resources for GPUs."""
     packages = host.packages_like(product.packages)
     shown = with_versions(packages)
     if not packages:

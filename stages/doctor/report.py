@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from core.errors import counted
 from core.kinds.check import Finding, State, Target
@@ -18,7 +19,6 @@ from core.process.resources import machine
 from core.process.versions import versions
 from core.storage.serial import json_text
 
-JSON, TEXT = "report.json", "report.txt"
 _MARKS = {
     State.ok: ("✓", "green"),
     State.warning: ("!", "yellow"),
@@ -53,11 +53,6 @@ def counts(examined: Iterable[Examined]) -> dict[str, int]:
     return {state.name: counter[state] for state in State}
 
 
-def errors(examined: Iterable[Examined]) -> list[Finding]:
-    """Return the findings that keep the target from working."""
-    return [finding for item in examined for finding in item.findings if finding.state is State.error]
-
-
 def rendered(examined: Sequence[Examined], width: int, *, coloured: bool) -> str:
     """Return the table and a line of counts, at most ``width`` columns wide."""
     stream = io.StringIO()
@@ -79,11 +74,8 @@ def _table(examined: Sequence[Examined]) -> Table:
         row_style = style if finding.state is State.absent else ""
         table.add_row(f"[{style}]{mark}[/]", escape(finding.subject), escape(finding.found), style=row_style)
         if finding.state is not State.ok:
-            remedy = Table.grid(padding=(0, 1))
-            remedy.add_column(width=1)
-            remedy.add_column(overflow="fold")
-            remedy.add_row("→", f"[{row_style or 'bold'}]{escape(finding.remedy)}[/]")
-            table.add_row("", "", remedy, style=row_style)
+            remedy = f"[{row_style or 'bold'}]{escape(finding.remedy)}[/]"
+            table.add_row("", Text("→", justify="right"), remedy, style=row_style)
     return table
 
 
@@ -111,6 +103,7 @@ def write_report(examined: Sequence[Examined], asked: Target, folder: Path, tabl
         "machine": machine(),
         "versions": versions(),
     }
-    (folder / TEXT).write_text(f"hookline {versions()['hookline']}\n\n{table}\n", encoding="utf-8")
-    (folder / JSON).write_text(json_text(content, 1) + "\n", encoding="utf-8")
-    return folder / JSON
+    (folder / "report.txt").write_text(f"hookline {versions()['hookline']}\n\n{table}\n", encoding="utf-8")
+    path = folder / "report.json"
+    path.write_text(json_text(content, 1) + "\n", encoding="utf-8")
+    return path

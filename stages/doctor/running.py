@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from core.artifacts import Diagnosis
 from core.errors import HooklineError
 from core.files.paths import user_path
-from core.kinds.check import Check, Finding, Target, absent, broken, doubtful, fine
+from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
 from core.kinds.part import DevicePart
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.planning.devices import device_problems
 from core.planning.resolve import AUTO, best_part
 from core.process.environment import cache_home
-from stages.doctor.report import Examined, counts, errors, rendered, weigh, write_report
+from stages.doctor.report import Examined, counts, rendered, weigh, write_report
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -32,6 +32,7 @@ _KINDS: Mapping[str, tuple[type[DevicePart[object]], str]] = {
     "runtimes": (Runtime, "backend"),
     "processors": (Processor, "processor"),
 }
+_HANGS = "run it again; if it hangs again, look for NVRM or Xid lines in dmesg, and restart the machine"
 WIDTH, MAX_WIDTH = 100, 140
 """Columns of report.txt and of a table that is not printed on a terminal, and the maximum on a terminal."""
 
@@ -43,7 +44,8 @@ def diagnose(config: DoctorConfig, context: RunContext) -> Diagnosis:
     columns = min(shutil.get_terminal_size((WIDTH, 24)).columns, MAX_WIDTH)
     table = rendered(examined, columns, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     path = write_report(examined, asked, context.workdir, rendered(examined, WIDTH, coloured=False))
-    problem, remedy = _verdict(asked, errors(examined))
+    errors = [finding for item in examined for finding in item.findings if finding.state is State.error]
+    problem, remedy = _verdict(asked, errors)
     values = {name: float(count) for name, count in counts(examined).items()}
     return Diagnosis(path=path, values=values, problem=problem, remedy=remedy, report=(table,))
 
@@ -115,7 +117,8 @@ def run_checks(asked: Target, context: RunContext) -> list[Examined]:
     examined = []
     for check, thread in running:
         thread.join(max(0.0, start + check.limit - time.monotonic()))
-        examined.append(Examined(check.name, check.needed_by, results.get(check.name, (_hanging(check),))))
+        late = broken(check.name, f"the check did not end within {check.limit:g} s: {check.summary}", _HANGS)
+        examined.append(Examined(check.name, check.needed_by, results.get(check.name, (late,))))
     return examined
 
 
@@ -129,11 +132,6 @@ def _run(check: Check, asked: Target, context: RunContext) -> tuple[Finding, ...
         found = f"the check itself failed: {type(error).__name__}: {error} ({place})"
         remedy = f"report it to {origin.distribution} {origin.version}; plugins.disable=[{origin.plugin}] leaves it out"
         return (doubtful(check.name, found, remedy),)
-
-
-def _hanging(check: Check) -> Finding:
-    remedy = "run it again; if it hangs again, look for NVRM or Xid lines in dmesg, and restart the machine"
-    return broken(check.name, f"the check did not end within {check.limit:g} s: {check.summary}", remedy)
 
 
 def _verdict(asked: Target, found: Sequence[Finding]) -> tuple[str, str]:

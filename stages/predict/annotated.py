@@ -14,6 +14,9 @@ from core.media.frame import Frame
 from stages.predict.result_names import ResultNames
 from stages.predict.video_writer import VideoOptions, VideoWriter
 
+ENCODERS = {".jfif": ".jpg"}
+"""Suffixes that OpenCV reads and does not encode -> the suffix of the same format."""
+
 
 class ImageFiles:
     """Annotated images under their names in the source, in the same format."""
@@ -25,7 +28,8 @@ class ImageFiles:
         """Write an image."""
         path = output_below(self._folder, self._names.image(frame))
         path.parent.mkdir(parents=True, exist_ok=True)
-        good, content = cv2.imencode(path.suffix, image)
+        encoder = ENCODERS.get(path.suffix.lower(), path.suffix)
+        good, content = cv2.imencode(encoder, image)
         if not good:
             raise ValueError(f"OpenCV cannot encode '{path.suffix}'")
         write_file(path, content.tobytes())

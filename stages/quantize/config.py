@@ -19,10 +19,10 @@ class QuantizeConfig:
     """Options of the stage.
 
     Attributes:
-    precision: ``fp32`` keeps the model, ``fp16`` keeps float32 inputs and outputs, ``int8`` needs a calibration. If
-        the runtime quantises itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
-    backend: The runtime that sets the quantisation rules.
-    quantizer: The quantizer that converts the model.
+        precision: ``fp32`` keeps the model, ``fp16`` keeps float32 inputs and outputs, ``int8`` needs a calibration. If
+            the runtime quantises itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
+        backend: The runtime that sets the quantisation rules.
+        quantizer: The quantizer that converts the model.
     """
 
     precision: Precision = shared("precision", otherwise=Precision.fp32)

@@ -110,7 +110,7 @@ def test_no_warp_relies_on_another_being_ahead(rows):
 
 
 @pytest.mark.parametrize("classes", [(0,), (1, 2), (31, 32, 63, 64), (79,), (2047,), tuple(range(2048))])
-def test_only_classes_that_are_asked_for(device, classes):
+def test_only_requested_classes(device, classes):
     rows = random_rows(500, classes=80)
     rows[2][0, ::7] = 2047
     rows[2][0, ::31] = (-1, 2048, 5000) * 5 + (-1, 2048)
@@ -150,14 +150,14 @@ def test_boxes_without_an_area_and_with_coordinates_that_are_no_numbers(device):
         assert_equals_twin(device, (boxes, scores, classes))
 
 
-def test_each_picture_goes_back_to_its_own_pixels(device):
+def test_each_image_has_its_own_transform(device):
     rows = random_rows(100, batch=3)
     origins = [ORIGIN, ImageTransform(1.7, 0, 11, 40, 300), ImageTransform(0.001, 8, 0, 1e5, 1e5)]
     assert_equals_twin(device, rows, origins=origins)
 
 
 @pytest.mark.parametrize("batch", [64, 65, 130])
-def test_a_batch_of_more_pictures_than_one_launch_holds(device, batch):
+def test_a_batch_larger_than_one_launch(device, batch):
     origins = [replace(ORIGIN, left=number) for number in range(batch)]
     assert_equals_twin(device, random_rows(20, batch=batch), replace(WANTED, max_det=5), origins, threads=64)
 

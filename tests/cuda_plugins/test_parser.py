@@ -24,7 +24,7 @@ def shown(repo_root: Path, *without: str) -> list[str]:
     return done.stdout.splitlines() or [done.stderr]
 
 
-def test_the_parser_finds_the_plugin_and_gives_it_the_attributes(repo_root):
+def test_the_parser_finds_the_plugin_and_passes_the_attributes(repo_root):
     assert shown(repo_root) == ["registered: python", f"made with: {SETTINGS}"]
 
 

@@ -20,8 +20,8 @@ def random_heads(levels, classes, batch, height=2, width=3):
 
 def restated(heads, max_stride, classes, anchors, threshold):
     """docs/contracts.md, Decode, as simple loops over the cells of one image; rows of (box, score, class)."""
-    pictures = []
-    for picture in range(len(heads[0])):
+    images = []
+    for image in range(len(heads[0])):
         rows = []
         for level, head in enumerate(heads):
             _, _, height, width = head.shape
@@ -31,7 +31,7 @@ def restated(heads, max_stride, classes, anchors, threshold):
                 aw, ah = anchors[level * 6 + a * 2 : level * 6 + a * 2 + 2]
                 for gy in range(height):
                     for gx in range(width):
-                        value = [float(head[picture, a * (5 + classes) + k, gy, gx]) for k in range(5 + classes)]
+                        value = [float(head[image, a * (5 + classes) + k, gy, gx]) for k in range(5 + classes)]
                         if value[4] < threshold:
                             continue
                         x, y = (2 * value[0] - 0.5 + gx) * stride_x, (2 * value[1] - 0.5 + gy) * stride_y
@@ -39,8 +39,8 @@ def restated(heads, max_stride, classes, anchors, threshold):
                         best = max(value[5:])
                         box = [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
                         rows.append((box, value[4] * best, value[5:].index(best)))
-        pictures.append(rows)
-    return pictures
+        images.append(rows)
+    return images
 
 
 @pytest.mark.parametrize("levels", [3, 4])
@@ -51,13 +51,13 @@ def test_twin_is_the_contract(levels, classes, threshold):
     anchors = ANCHORS[: 6 * levels]
     outputs = yolo_layer(heads, max_stride=32, num_classes=classes, anchors=anchors, threshold=threshold)
     assert tuple(outputs) == OUTPUTS
-    for picture, rows in enumerate(restated(heads, 32, classes, anchors, threshold)):
+    for image, rows in enumerate(restated(heads, 32, classes, anchors, threshold)):
         count = len(rows)
-        assert outputs[NUM][picture, 0] == count
-        np.testing.assert_allclose(outputs[BOXES][picture, :count], [row[0] for row in rows], atol=1e-4)
-        np.testing.assert_allclose(outputs[SCORES][picture, :count], [row[1] for row in rows], atol=1e-7)
-        assert outputs[CLASSES][picture, :count].tolist() == [row[2] for row in rows]
-        assert not any(outputs[name][picture, count:].any() for name in (BOXES, SCORES, CLASSES))
+        assert outputs[NUM][image, 0] == count
+        np.testing.assert_allclose(outputs[BOXES][image, :count], [row[0] for row in rows], atol=1e-4)
+        np.testing.assert_allclose(outputs[SCORES][image, :count], [row[1] for row in rows], atol=1e-7)
+        assert outputs[CLASSES][image, :count].tolist() == [row[2] for row in rows]
+        assert not any(outputs[name][image, count:].any() for name in (BOXES, SCORES, CLASSES))
 
 
 def test_shapes_and_types():

@@ -75,7 +75,7 @@ def test_registers_once(trt, creator):
     assert names == ["max_stride", "num_classes", "anchors", "prenms_score_threshold"]
 
 
-def test_a_refusal_of_the_registry_is_told(trt, monkeypatch):
+def test_a_refusal_of_the_registry_is_reported(trt, monkeypatch):
     monkeypatch.setattr(Registry, "register_creator", lambda *_: False)
     with pytest.raises(HooklineError, match="refuses the plugin hookline::YoloLayer_TRT"):
         yolo_layer_plugin.register(trt)

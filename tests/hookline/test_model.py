@@ -287,7 +287,7 @@ class Half:
     def on_device(self, device):
         {opening}
         return self
-    def prepare(self, images, contract):
+    def prepare(self, images, contract, *, upscale=True, fit=None):
         {calling}
     def detect(self, outputs, head, letterboxes, wanted): ...
 def usable():

@@ -1,4 +1,4 @@
-"""A runtime that quantises by itself: what its options call for, and the images that it gets."""
+"""A runtime that quantises itself: the calibration that its options request, and the images that it gets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.stage_tools import make_context
 
 @dataclass
 class Calibrating:
-    """A runtime that keeps the batches it is fed with."""
+    """A runtime that keeps its calibration batches."""
 
     fed: list[np.ndarray] = field(default_factory=list)
     feeds: list[CalibrationFeed | None] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Calibrating:
 
 @dataclass
 class Options:
-    """Of the runtime: what it needs."""
+    """Options of the runtime: the calibration that it needs."""
 
     needs: CalibrationInput = CalibrationInput.images
 
@@ -105,7 +105,7 @@ def context(tmp_path, runtime, quantizer) -> RunContext:
 
 
 def needing(context: RunContext, needs: CalibrationInput) -> RunContext:
-    """The same context with other options of the runtime."""
+    """Return the context with other options of the runtime."""
     return replace(context, options=lambda _kind, _name: Options(needs))
 
 

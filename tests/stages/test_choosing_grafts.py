@@ -1,4 +1,4 @@
-"""``decode=``: the graft that serves the family and that the runtime can run."""
+"""The graft for ``decode=``: it supports the model family, and the runtime can run it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.stage_tools import make_context
 
 
 class Appending:
-    """A graft that only names outputs and remembers which head it was given."""
+    """A graft that writes outputs only, and records its head."""
 
     def __init__(self, outputs: Sequence[str] = OUTPUTS) -> None:
         self.outputs = outputs
@@ -64,7 +64,7 @@ def make_runtime(name: str, **changes: Any) -> Runtime:
 
 @dataclass
 class ShapeOptions:
-    """Options that decide whether a file needs an operator of the runtime."""
+    """Options that decide whether a file needs a custom operator of the runtime."""
 
     bare: bool = False
 
@@ -123,7 +123,7 @@ def test_what_is_refused(tmp_path: Path, decode: str, runtime: Runtime, family: 
 
 
 def test_what_a_graft_needs_depends_on_its_options(tmp_path: Path) -> None:
-    """The same graft is taken, passed over and refused, by an option of its own."""
+    """The same graft is chosen, skipped and refused, depending on one of its options."""
     given = with_grafts(tmp_path, FUNCTION, PLAIN)
     assert choose("auto", FAMILY, WITH_FUNCTIONS, given).name == "function"
     bare = replace(given, options=lambda kind, name: ShapeOptions(bare=True))
@@ -183,7 +183,7 @@ def test_the_plan_refuses_what_it_can_know(tmp_path: Path) -> None:
 
 
 def test_the_key_holds_the_graft_that_auto_means(tmp_path: Path) -> None:
-    """Another graft for the same words makes another result."""
+    """Another graft for the same command line changes the key of the result."""
     (stage,) = hookline_stages()
     step = Step(stage, GraftConfig("auto"), True, {}, GraftedModel, (("grafts", "auto"),))
     keys = []

@@ -1,4 +1,4 @@
-"""The stages graft and build, through their parts as the plugins register them."""
+"""The stages graft and build, with the parts that the plugins register."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MEAN = Preprocessing(padding="top_left", pad_value=0, channels="bgr", scale=1 / 
 @dataclass(frozen=True)
 class Case:
     contract: InputContract
-    picture: np.ndarray
+    source_image: np.ndarray
     upscale: bool
     fit: tuple[int, int] | None
 
@@ -46,33 +46,33 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
             offset=float(rng.choice([0.0, -1.0, -2.1179, rng.uniform(-300, 300)])),
         ).contract(batch=1, height=height, width=width)
         sides = np.ceil(np.exp(rng.uniform(0, np.log(300), 2))).astype(int)
-        picture = rng.integers(0, 256, (*sides, 3), np.uint8)
+        source_image = rng.integers(0, 256, (*sides, 3), np.uint8)
         fit = (int(rng.integers(1, height + 1)), int(rng.integers(1, width + 1))) if rng.random() < 0.4 else None
-        yield Case(contract, picture, bool(rng.random() < 0.7), fit)
+        yield Case(contract, source_image, bool(rng.random() < 0.7), fit)
 
 
 def by_formula(case: Case) -> np.ndarray:
     """Resize, put into a canvas with the border level, then convert every value of the canvas (docs/contracts.md)."""
-    contract, picture = case.contract, case.picture
+    contract, source_image = case.contract, case.source_image
     rows, columns = case.fit or (contract.height, contract.width)
-    ratio = min(rows / picture.shape[0], columns / picture.shape[1])
+    ratio = min(rows / source_image.shape[0], columns / source_image.shape[1])
     ratio = ratio if case.upscale else min(ratio, 1.0)
-    height, width = (max(1, round(side * ratio)) for side in picture.shape[:2])
+    height, width = (max(1, round(side * ratio)) for side in source_image.shape[:2])
     top, left = {
         "centre": (round((contract.height - height) / 2 - 0.1), round((contract.width - width) / 2 - 0.1)),
         "top_left": (0, 0),
     }[contract.padding]
     canvas = np.full((contract.height, contract.width, 3), contract.pad_value, np.uint8)
-    canvas[top : top + height, left : left + width] = cv2.resize(picture, (width, height))
+    canvas[top : top + height, left : left + width] = cv2.resize(source_image, (width, height))
     ordered = canvas[:, :, ::-1] if contract.channels == "rgb" else canvas
     return (ordered.transpose(2, 0, 1).astype(np.float64) * contract.scale + contract.offset).astype(np.float32)
 
 
 def by_twin(case: Case) -> np.ndarray:
     contract = case.contract
-    place = placement(*case.picture.shape[:2], contract, upscale=case.upscale, fit=case.fit)
+    place = placement(*case.source_image.shape[:2], contract, upscale=case.upscale, fit=case.fit)
     (image,) = twin.letterbox(
-        [case.picture],
+        [case.source_image],
         [twin.LetterboxPlacement(*resized_size(place), place.top, place.left)],
         height=contract.height,
         width=contract.width,
@@ -87,7 +87,7 @@ def by_twin(case: Case) -> np.ndarray:
 def test_opencv_and_twin_equal_the_formula() -> None:
     for case in random_cases(300, seed=1):
         expected = by_formula(case)
-        (image,), _ = letterbox([case.picture], case.contract, upscale=case.upscale, fit=case.fit)
+        (image,), _ = letterbox([case.source_image], case.contract, upscale=case.upscale, fit=case.fit)
         np.testing.assert_array_equal(image, expected, err_msg=str(case.contract))
         np.testing.assert_array_equal(by_twin(case), expected, err_msg=str(case.contract))
 
@@ -98,12 +98,12 @@ def test_the_kernel_equals_the_formula(dtype: str) -> None:
     session = FakeSession(device, FACTS, lambda images: {}, layout=DECODED, input_dtype=dtype)
     processor = for_session(CupyProcessor(lambda number: device), session)
     for case in random_cases(40, seed=2):
-        images, _ = processor.prepare([case.picture], case.contract, upscale=case.upscale, fit=case.fit)
+        images, _ = processor.prepare([case.source_image], case.contract, upscale=case.upscale, fit=case.fit)
         np.testing.assert_array_equal(fetch(images, device, session.stream)[0], by_formula(case).astype(dtype))
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-def test_a_box_lies_where_the_letterbox_put_it(padding: Any) -> None:
+def test_a_box_is_where_the_letterbox_put_it(padding: Any) -> None:
     """Find a white rectangle in the network input; its box maps to the rectangle in the image."""
     rng = np.random.default_rng(3)
     processor = OpenCvProcessor()
@@ -112,9 +112,9 @@ def test_a_box_lies_where_the_letterbox_put_it(padding: Any) -> None:
         height, width = (int(side) for side in rng.integers(60, 400, 2))
         left, top = int(rng.integers(width // 2)), int(rng.integers(height // 2))
         right, bottom = int(rng.integers(left + 20, width + 1)), int(rng.integers(top + 20, height + 1))
-        picture = np.zeros((height, width, 3), np.uint8)
-        picture[top:bottom, left:right] = 255
-        images, placed = processor.prepare([picture], contract)
+        source_image = np.zeros((height, width, 3), np.uint8)
+        source_image[top:bottom, left:right] = 255
+        images, placed = processor.prepare([source_image], contract)
         ys, xs = np.nonzero(images[0, 0] >= 128)
         box = np.float32([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
         (found,) = processor.detect(decoded(box), DecodedHead(FACTS), placed, Filter())

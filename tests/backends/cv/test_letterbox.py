@@ -14,14 +14,14 @@ from tests.support.media_tools import make_picture
 CONTRACT = InputContract(batch=1, height=96, width=160)
 
 
-def plain(picture: np.ndarray, contract: InputContract, upscale: bool = True) -> np.ndarray:
+def plain(source_image: np.ndarray, contract: InputContract, upscale: bool = True) -> np.ndarray:
     """The formula of docs/contracts.md, implemented without regard to speed."""
-    height, width = picture.shape[:2]
+    height, width = source_image.shape[:2]
     ratio = min(contract.height / height, contract.width / width)
     if not upscale:
         ratio = min(ratio, 1.0)
     new_width, new_height = max(1, round(width * ratio)), max(1, round(height * ratio))
-    resized = cv2.resize(picture, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(source_image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
     canvas = np.full((contract.height, contract.width, 3), contract.pad_value, np.uint8)
     top, left = round((contract.height - new_height) / 2 - 0.1), round((contract.width - new_width) / 2 - 0.1)
     canvas[top : top + new_height, left : left + new_width] = resized
@@ -33,26 +33,26 @@ def plain(picture: np.ndarray, contract: InputContract, upscale: bool = True) ->
 )
 @pytest.mark.parametrize("upscale", [True, False])
 def test_equals_the_formula_bit_for_bit(size: tuple[int, int], upscale: bool) -> None:
-    picture = make_picture(*size)
-    images, _ = letterbox([picture], CONTRACT, upscale=upscale)
+    source_image = make_picture(*size)
+    images, _ = letterbox([source_image], CONTRACT, upscale=upscale)
     assert (images.dtype, images.shape) == (np.float32, (1, 3, 96, 160))
-    np.testing.assert_array_equal(images[0], plain(picture, CONTRACT, upscale))
+    np.testing.assert_array_equal(images[0], plain(source_image, CONTRACT, upscale))
 
 
 def test_sizes_may_differ_within_a_batch() -> None:
-    pictures = [make_picture(48, 80), make_picture(100, 31, seed=1)]
-    images, placed = letterbox(pictures, CONTRACT)
-    for image, picture in zip(images, pictures, strict=True):
-        np.testing.assert_array_equal(image, plain(picture, CONTRACT))
+    source_images = [make_picture(48, 80), make_picture(100, 31, seed=1)]
+    images, placed = letterbox(source_images, CONTRACT)
+    for image, source_image in zip(images, source_images, strict=True):
+        np.testing.assert_array_equal(image, plain(source_image, CONTRACT))
     assert [(place.height, place.width) for place in placed] == [(48, 80), (100, 31)]
 
 
 def test_border_channels_and_factor_come_from_the_contract() -> None:
     contract = replace(CONTRACT, pad_value=7, channels="bgr", scale=0.5)
-    picture = make_picture(96, 100)
-    images, (place,) = letterbox([picture], contract)
+    source_image = make_picture(96, 100)
+    images, (place,) = letterbox([source_image], contract)
     inside = images[0, :, :, place.left : place.left + 100]
-    np.testing.assert_array_equal(inside, picture.transpose(2, 0, 1) * np.float32(0.5))
+    np.testing.assert_array_equal(inside, source_image.transpose(2, 0, 1) * np.float32(0.5))
     assert (images[0, :, :, : place.left] == 3.5).all()
     assert (images[0, :, :, place.left + 100 :] == 3.5).all()
 
@@ -63,11 +63,13 @@ def test_the_larger_border_is_right_and_below() -> None:
 
 
 def test_a_view_is_read_correctly() -> None:
-    picture = make_picture(96, 320)[:, ::2]
-    np.testing.assert_array_equal(letterbox([picture], CONTRACT)[0][0], plain(np.ascontiguousarray(picture), CONTRACT))
+    source_image = make_picture(96, 320)[:, ::2]
+    np.testing.assert_array_equal(
+        letterbox([source_image], CONTRACT)[0][0], plain(np.ascontiguousarray(source_image), CONTRACT)
+    )
 
 
-def test_a_picture_without_pixels_is_refused() -> None:
+def test_an_image_without_pixels_is_refused() -> None:
     with pytest.raises(HooklineError, match="an image of 5x0 pixels"):
         letterbox([np.zeros((0, 5, 3), np.uint8)], CONTRACT)
 

@@ -43,7 +43,7 @@ def test_boxes_go_there_and_back(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(found.boxes[0], box, rtol=1e-5, atol=1e-4)
 
 
-def test_boxes_are_clipped_to_the_picture_and_sorted() -> None:
+def test_boxes_are_clipped_to_the_image_and_sorted() -> None:
     processor = OPENCV.load(NoOptions())
     _, placed = processor.prepare([make_picture(96, 160)], InputContract(1, 96, 160))
     (found,) = processor.detect(
@@ -56,7 +56,7 @@ def test_boxes_are_clipped_to_the_picture_and_sorted() -> None:
     assert found.scores.tolist() == pytest.approx([0.8, 0.5])
 
 
-def test_each_picture_of_a_batch_has_its_own_boxes() -> None:
+def test_each_image_of_a_batch_has_its_own_boxes() -> None:
     processor = OPENCV.load(NoOptions())
     session: Any = SimpleNamespace(layout="heads", facts=FACTS)
     _, placed = processor.prepare([make_picture(64, 96)] * 2, InputContract(2, 64, 96))
@@ -104,5 +104,5 @@ def test_outputs_that_are_no_boxes(row: list[float]) -> None:
     head = bind(facts, "classic")
     outputs = {"output0": np.array([[row] * 300], np.float32)}
     place = Letterbox(ratio=1.0, left=0, top=0, height=64, width=64)
-    with pytest.raises(HooklineError, match=r"the model .x. gives a (score|box)"):
+    with pytest.raises(HooklineError, match=r"the model .x. outputs a (score|box)"):
         OpenCvProcessor().detect(outputs, head, [place], Filter())

@@ -83,8 +83,8 @@ def assert_detects_as_opencv(device: Any, outputs: dict[str, Any], layout: str, 
     session = session_of(device, outputs, layout)
     processor = paired(device, session)
     batch = len(next(iter(outputs.values())))
-    pictures = [make_picture(50 + 10 * number, 120 - 7 * number) for number in range(batch)]
-    _, placed = processor.prepare(pictures, CONTRACT)
+    source_images = [make_picture(50 + 10 * number, 120 - 7 * number) for number in range(batch)]
+    _, placed = processor.prepare(source_images, CONTRACT)
     arrays = {name: put(device, value, session.stream) for name, value in outputs.items()}
     found = processor.detect(arrays, head_for(session), placed, wanted)
     expected = HOST.detect(outputs, head_for(session), placed, wanted)
@@ -96,9 +96,9 @@ def assert_detects_as_opencv(device: Any, outputs: dict[str, Any], layout: str, 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_images_are_those_of_opencv(device, size, dtype):
     session = session_of(device, {}, input_dtype=dtype)
-    pictures = [make_picture(*size, seed=number) for number in range(3)]
-    images, placed = paired(device, session).prepare(pictures, CONTRACT)
-    expected, expected_placed = HOST.prepare(pictures, CONTRACT)
+    source_images = [make_picture(*size, seed=number) for number in range(3)]
+    images, placed = paired(device, session).prepare(source_images, CONTRACT)
+    expected, expected_placed = HOST.prepare(source_images, CONTRACT)
     np.testing.assert_array_equal(fetch(images, device, session.stream), expected.astype(dtype))
     assert placed == expected_placed
 
@@ -117,12 +117,12 @@ def test_batches_of_any_size_one_after_another(device):
     session = session_of(device, {})
     processor = paired(device, session)
     batches = [[make_picture(20 + 9 * i, 90 - 7 * i, seed=i) for i in range(count)] for count in (1, 7, 2, 5)]
-    prepared = [processor.prepare(pictures, CONTRACT)[0] for pictures in batches]
-    for images, pictures in zip(prepared, batches, strict=True):
-        np.testing.assert_array_equal(fetch(images, device, session.stream), HOST.prepare(pictures, CONTRACT)[0])
+    prepared = [processor.prepare(source_images, CONTRACT)[0] for source_images in batches]
+    for images, source_images in zip(prepared, batches, strict=True):
+        np.testing.assert_array_equal(fetch(images, device, session.stream), HOST.prepare(source_images, CONTRACT)[0])
 
 
-def test_a_picture_that_is_a_part_of_another_and_changes_afterwards(device):
+def test_an_image_that_is_a_view_and_changes_afterwards(device):
     whole = make_picture(80, 100)
     part = whole[5:70:2, 90:10:-1]
     expected, _ = HOST.prepare([np.ascontiguousarray(part)] * 3, CONTRACT)
@@ -141,7 +141,7 @@ def test_the_contract_is_kept(device, contract):
     )
 
 
-def test_a_picture_without_pixels_is_told(device):
+def test_an_image_without_pixels_is_refused(device):
     with pytest.raises(HooklineError, match="an image of 0x5 pixels"):
         paired(device, session_of(device, {})).prepare([np.zeros((5, 0, 3), np.uint8)], CONTRACT)
 
@@ -172,7 +172,7 @@ def test_boxes_of_heads_are_those_of_opencv(device, wanted, dtype):
     assert_detects_as_opencv(device, heads, "heads", wanted)
 
 
-def test_without_a_threshold_heads_give_boxes_without_a_score_too(device):
+def test_without_a_threshold_boxes_with_a_score_of_zero_stay(device):
     heads = {name: np.where(head < 0.9, np.float32(0), head) for name, head in make_heads().items()}
     assert_detects_as_opencv(device, heads, "heads", Filter(conf=0.0, max_det=500))
 
@@ -198,7 +198,7 @@ def test_nothing_found(device):
     assert found.boxes.shape == (0, 4)
 
 
-def test_results_stay_when_the_next_picture_comes(device):
+def test_results_stay_valid_after_the_next_image(device):
     session = session_of(device, {})
     processor = paired(device, session)
     _, placed = processor.prepare([make_picture()], CONTRACT)
@@ -223,10 +223,10 @@ def test_a_session_on_the_host_gets_arrays_of_numpy(device):
     processor = CupyProcessor(lambda number: device, number=lambda word: 0)
     session: Any = type("HostSession", (), {"layout": DECODED, "facts": FACTS})()
     assert for_session(processor, session) is processor
-    pictures = [make_picture(33, 200), make_picture(5, 4)]
-    images, placed = processor.prepare(pictures, CONTRACT)
+    source_images = [make_picture(33, 200), make_picture(5, 4)]
+    images, placed = processor.prepare(source_images, CONTRACT)
     assert isinstance(images, np.ndarray)
-    np.testing.assert_array_equal(images, HOST.prepare(pictures, CONTRACT)[0])
+    np.testing.assert_array_equal(images, HOST.prepare(source_images, CONTRACT)[0])
     outputs = random_decoded(2)
     assert_same(
         processor.detect(outputs, head_for(session), placed, Filter()),
@@ -279,15 +279,15 @@ def test_the_protocols_tell_who_can_work_on_a_device():
     assert for_session(HOST, session) is HOST
 
 
-def test_real_photographs_and_weights_give_the_boxes_of_opencv(device, tmp_path, shared_data):
+def test_real_photographs_and_weights_agree_with_opencv(device, tmp_path, shared_data):
     model = cut_at_the_heads(shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx", tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.001)
     session = FakeSession(device, model.facts, lambda images: run_onnx(tmp_path / "d.onnx", images))
     processor = paired(device, session)
     for path in sorted((shared_data / "photos").glob("*.jpg")):
-        pictures = [cv2.imread(str(path))]
-        images, placed = processor.prepare(pictures, session.contract)
-        expected, _ = HOST.prepare(pictures, session.contract)
+        source_images = [cv2.imread(str(path))]
+        images, placed = processor.prepare(source_images, session.contract)
+        expected, _ = HOST.prepare(source_images, session.contract)
         np.testing.assert_array_equal(fetch(images, device, session.stream), expected)
         outputs, host_outputs = session.run(images), session.run(expected)
         for wanted in (Filter(), Filter(conf=0.001, iou=0.6)):
@@ -328,7 +328,7 @@ def test_a_session_on_a_gpu_is_followed_whatever_the_run_says():
     assert opened == [5]
 
 
-def test_the_run_tells_its_device(tmp_path):
+def test_the_run_reports_its_device(tmp_path):
     """Only processors with ``on_device`` get the device; others have ``prepare`` and ``detect`` only."""
     (cupy,) = plugin.hookline_processors()
     (opencv,) = opencv_plugin.hookline_processors()
@@ -339,7 +339,7 @@ def test_the_run_tells_its_device(tmp_path):
     assert isinstance(replace(context, device="cuda:3").processor("opencv"), OpenCvProcessor)
 
 
-def test_what_is_missing_is_told(monkeypatch):
+def test_missing_fields_are_named(monkeypatch):
     there: list[str] = []
     monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda name: object() if name in there else None)
     monkeypatch.setattr("ctypes.CDLL", lambda name, *_, **__: pytest.fail(f"{name} was loaded"))

@@ -62,12 +62,14 @@ class HostSession(FakeSession):
         self.contract = InputContract(1, 32, 64, dynamic=("batch",))
 
 
-def pictures(count: int) -> list[np.ndarray]:
+def source_images(count: int) -> list[np.ndarray]:
     return [make_picture(20 + 5 * number, 70 - 3 * number, seed=number) for number in range(count)]
 
 
 def predicted(session: FakeSession, processor: Any, batch: int) -> list[Any]:
-    frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
+    frames = iter(
+        [Frame(number, f"{number}", None, 0, source_image) for number, source_image in enumerate(source_images(9))]
+    )
     detector = Detector(session, for_session(processor, session), head_for(session), WANTED)
     batches = batches_of(frames, batch, session.contract)
     with detected(batches, detector, Clock(), depth=batches_ahead(batch)) as found:
@@ -85,15 +87,15 @@ def test_predict(batch):
 
 def test_evaluate(tmp_path):
     samples = []
-    for number, picture in enumerate(islice(pictures(9), 5)):
+    for number, source_image in enumerate(islice(source_images(9), 5)):
         samples.append(Sample(tmp_path / f"{number}.png", None))
-        cv2.imwrite(str(samples[-1].image), picture)
+        cv2.imwrite(str(samples[-1].image), source_image)
     session, every = StrictSession(), []
     for one, processor in ((session, CupyProcessor(lambda number: session.memory)), (HostSession(), OpenCvProcessor())):
         result = evaluate_session(
             one, samples, processor, WANTED, Tolerance(5, print), head=head_for(one), batch=2, upscale=False
         )
-        every.append([seen.found.boxes.tolist() for seen in result.pictures])
+        every.append([seen.found.boxes.tolist() for seen in result.images])
     assert every[0] == every[1]
     assert any(every[0])
     kernels = [name for name, _ in session.memory.launched]

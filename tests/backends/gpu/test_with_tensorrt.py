@@ -21,7 +21,7 @@ from core.kinds.session import DeviceSession
 from core.media.frame import Frame
 from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from tests.backends.gpu.test_stages import infer, pictures
+from tests.backends.gpu.test_stages import infer, source_images
 from tests.backends.trt.engines import LIBRARY, TYPES, EngineShim, FakeContext, FakeEngine, about, memory
 from tests.support.head_tools import head_for
 
@@ -70,7 +70,9 @@ def opened(kind: str, **options: Any) -> tuple[TrtSession, DecodingEngine]:
 
 
 def predicted(session: TrtSession, processor: Any, batch: int) -> list[Any]:
-    frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
+    frames = iter(
+        [Frame(number, f"{number}", None, 0, source_image) for number, source_image in enumerate(source_images(9))]
+    )
     detector = Detector(session, for_session(processor, session), head_for(session), Filter(conf=0.1))
     batches = batches_of(frames, batch, session.contract)
     with session, detected(batches, detector, Clock(), depth=batches_ahead(batch)) as found:

@@ -84,7 +84,7 @@ def test_no_size_depends_on_the_data(tmp_path, fixed_sizes, there):
 
 
 @pytest.mark.parametrize("threshold", [0.001, 0.25])
-def test_real_weights_give_the_rows_of_the_other_form(tmp_path, shared_data, threshold):
+def test_real_weights_have_the_same_rows_in_both_forms(tmp_path, shared_data, threshold):
     source = shared_data / "weights" / "yolov5n-v7.0-640-op13.onnx"
     model = cut_at_the_heads(source, tmp_path / "heads.onnx")
     picture = cv2.resize(cv2.imread(str(shared_data / "photos" / "bus.jpg")), (640, 640))

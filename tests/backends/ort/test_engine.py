@@ -41,7 +41,7 @@ def build(model, tmp_path, **options):
 
 
 @pytest.mark.parametrize("optimisation", list(Optimisation))
-def test_engine_gives_what_the_model_gives(tmp_path, model, optimisation):
+def test_the_engine_equals_the_model(tmp_path, model, optimisation):
     engine = build(model, tmp_path, optimisation=optimisation)
     feed = images(model, 1)
     with load(OPTIONS).open(engine, device="cpu") as session, load(OPTIONS).open(model, device="cpu") as reference:

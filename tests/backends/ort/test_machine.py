@@ -33,7 +33,7 @@ def test_without_cpuinfo_the_processor_is_named(tmp_path):
     }
 
 
-def test_an_optimisation_that_nobody_knows():
+def test_an_unknown_optimisation():
     engine = replace(ENGINE, machine={"optimisation": "most"})
     with pytest.raises(HooklineError, match="has the optimisation 'most', which is not one of all, extended, none"):
         check_machine(engine, this_machine())

@@ -29,7 +29,7 @@ def runtime():
     return load(OrtOptions(threads=1))
 
 
-def test_session_tells_what_the_artifact_says(tmp_path, runtime):
+def test_session_has_the_facts_of_the_artifact(tmp_path, runtime):
     model = write_heads(tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.4)
     with runtime.open(model, device="cpu") as heads:
@@ -41,7 +41,7 @@ def test_session_tells_what_the_artifact_says(tmp_path, runtime):
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
 @pytest.mark.parametrize("decoded", [False, True])
-def test_static_batch_takes_any_number_of_pictures(tmp_path, runtime, count, decoded):
+def test_a_static_batch_accepts_any_number_of_images(tmp_path, runtime, count, decoded):
     static, single = write_heads(tmp_path / "four.onnx", batch=4), write_heads(tmp_path / "one.onnx")
     if decoded:
         for model in (static, single):
@@ -66,7 +66,7 @@ def test_dynamic_size(tmp_path, runtime):
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 64, 64), (1, 1, 64, 96), (0, 3, 64, 96), (3, 64, 96)])
-def test_wrong_shape_is_told(tmp_path, runtime, shape):
+def test_a_wrong_shape_is_refused(tmp_path, runtime, shape):
     with (
         runtime.open(write_heads(tmp_path / "heads.onnx"), device="cpu") as session,
         pytest.raises(HooklineError, match=r"does not fit the model; it accepts \[any, 3, 64, 96\]"),

@@ -96,10 +96,10 @@ def memory(address: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 def expected(images: np.ndarray) -> dict[str, np.ndarray]:
     """Return the expected outputs: per image a count, and rows of its means."""
-    pictures = images.astype(np.float32)
-    means = pictures.mean((1, 3))
+    values = images.astype(np.float32)
+    means = values.mean((1, 3))
     return {
-        "count": (pictures[:, 0, 0, :1] * 1000).astype(np.int32),
+        "count": (values[:, 0, 0, :1] * 1000).astype(np.int32),
         "boxes": np.repeat(means[:, :, None], 4, 2).astype(np.float32),
     }
 

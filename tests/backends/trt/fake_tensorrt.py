@@ -71,7 +71,7 @@ class Builder:
         return 0
 
     def create_network(self, flags: int = 0) -> INetworkDefinition:
-        self.trt.told.append(f"network {flags}")
+        self.trt.calls.append(f"network {flags}")
         return INetworkDefinition(self.trt)
 
     def create_builder_config(self) -> IBuilderConfig:
@@ -87,7 +87,7 @@ class Builder:
         assert network.num_outputs
         assert config.progress_monitor.begun
         script, monitor = self.trt.script, config.progress_monitor
-        self.trt.told.append("build")
+        self.trt.calls.append("build")
         monitor.phase_start(BUILDING, None, script.steps)
         for step in range(script.steps):
             script.at_step(step)
@@ -119,7 +119,7 @@ class OnnxParser:
 
     def parse(self, model: bytes) -> bool:
         script = self.network.trt.script
-        self.network.trt.told.append(f"parse {model.decode()}")
+        self.network.trt.calls.append(f"parse {model.decode()}")
         if script.errors or not model:
             say(self.logger, script)
             return False
@@ -303,9 +303,9 @@ ONLY_10 = {
 
 
 def fake_tensorrt(major: int = 10, **script: Any) -> Any:
-    """The module ``tensorrt`` of a major release; ``told`` and ``configs`` record its calls."""
+    """The module ``tensorrt`` of a major release; ``calls`` and ``configs`` record its calls."""
     trt: Any = ModuleType("tensorrt")
-    trt.script, trt.told, trt.configs = Script(**script), [], []
+    trt.script, trt.calls, trt.configs = Script(**script), [], []
     for name, members in COMMON.items():
         setattr(trt, name, enum.IntEnum(name, members | (ONLY_10.get(name, {}) if major == 10 else {})))
     for kind in (

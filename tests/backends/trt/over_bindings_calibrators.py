@@ -86,8 +86,8 @@ def test_the_algorithm_is_that_of_the_base(path: Path, method: str, algorithm: s
 @only_10
 @pytest.mark.parametrize("method", BASES)
 def test_a_calibration_as_tensorrt_runs_it(path: Path, method: str) -> None:
-    failure, told = Failure(), list[int]()
-    feeder = Feeder(batches(2, 2, 1), 2, ShimDevice(), told.append)
+    failure, counts = Failure(), list[int]()
+    feeder = Feeder(batches(2, 2, 1), 2, ShimDevice(), counts.append)
     made = make_calibrator(trt, method, feeder, CalibrationCache(path), failure)
     native = Native(made)
     assert native.call("get_batch_size", ctypes.c_int32) == 2
@@ -100,15 +100,15 @@ def test_a_calibration_as_tensorrt_runs_it(path: Path, method: str) -> None:
     native.keep(CACHE)
     failure.reraise()
     assert path.read_bytes() == CACHE
-    assert told == [2, 2]
+    assert counts == [2, 2]
 
 
 @only_10
-def test_a_second_build_reads_the_cache_and_no_pictures(path: Path) -> None:
+def test_a_second_build_reads_the_cache_and_no_images(path: Path) -> None:
     CalibrationCache(path).write(CACHE)
 
     def unread() -> Iterator[NDArray[np.float32]]:
-        raise AssertionError("pictures were read")
+        raise AssertionError("images were read")
         yield
 
     feeder = Feeder(unread(), 2, ShimDevice())
@@ -120,7 +120,7 @@ def test_a_second_build_reads_the_cache_and_no_pictures(path: Path) -> None:
 def test_what_a_callback_raises_reaches_no_c_code_and_is_kept(path: Path) -> None:
     def broken() -> Iterator[NDArray[np.float32]]:
         yield np.zeros((2, 3, 4, 4), np.float32)
-        raise HooklineError("a picture cannot be read")
+        raise HooklineError("an image cannot be read")
 
     failure = Failure()
     made = make_calibrator(trt, "entropy", Feeder(broken(), 2, ShimDevice()), CalibrationCache(path), failure)
@@ -129,7 +129,7 @@ def test_what_a_callback_raises_reaches_no_c_code_and_is_kept(path: Path) -> Non
     assert native.batch() is None
     native.keep(CACHE)
     assert not path.exists()
-    with pytest.raises(HooklineError, match="a picture cannot be read"):
+    with pytest.raises(HooklineError, match="an image cannot be read"):
         failure.reraise()
 
 

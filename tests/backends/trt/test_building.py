@@ -35,9 +35,9 @@ def recipe(folder: Path, **options: Any) -> BuildSpec:
 @pytest.mark.parametrize("major", [10, 11])
 def test_a_build_step_by_step(tmp_path, major):
     trt = fake_tensorrt(major)
-    made = recipe(tmp_path, profile=PROFILE, register=lambda: trt.told.append("register"))
+    made = recipe(tmp_path, profile=PROFILE, register=lambda: trt.calls.append("register"))
     assert build_plan(adopt(trt), made) == b"a plan"
-    assert trt.told == ["register", f"network {STRONGLY_TYPED}", "parse graph", "build"]
+    assert trt.calls == ["register", f"network {STRONGLY_TYPED}", "parse graph", "build"]
     (config,) = trt.configs
     (profile,) = config.profiles
     assert profile.shapes == {"images": (PROFILE.min, PROFILE.opt, PROFILE.max)}
@@ -53,14 +53,14 @@ def test_a_static_model_has_no_profile(tmp_path):
 def test_precisions_of_its_own_choice(tmp_path):
     trt = fake_tensorrt(10)
     build_plan(adopt(trt), recipe(tmp_path, weak=True))
-    assert trt.told[0] == "network 0"
+    assert trt.calls[0] == "network 0"
 
 
 def test_every_network_is_strongly_typed_where_the_flag_is_gone(tmp_path):
     trt = fake_tensorrt(11)
     trt.NetworkDefinitionCreationFlag = object()
     build_plan(adopt(trt), recipe(tmp_path))
-    assert trt.told[0] == "network 0"
+    assert trt.calls[0] == "network 0"
 
 
 def test_last_changes_see_network_and_configuration(tmp_path):
@@ -184,7 +184,7 @@ class Line:
         self.notes.append(note)
 
 
-def test_progress_is_told(tmp_path):
+def test_progress_is_reported(tmp_path):
     line = Line()
     build_plan(adopt(fake_tensorrt(steps=2)), recipe(tmp_path), BuildProgress(partial(line.advance, 0)))
     assert line.notes == ["Building engine 0/2", "Building engine 1/2", "Building engine 2/2"]

@@ -26,7 +26,7 @@ def test_over_the_bindings(bindings: Bindings) -> None:
     bindings.pytest("-W", "ignore", "tests/backends/trt/over_bindings_calibrators.py")
 
 
-def test_batches_come_to_one_place_and_are_there_when_it_is_told():
+def test_batches_reuse_one_address_and_are_uploaded_when_it_is_returned():
     feeder = Feeder(batches(2, 2, 2), 2, ShimDevice())
     addresses = set()
     for number in range(3):

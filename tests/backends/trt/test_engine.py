@@ -83,7 +83,7 @@ class Bench:
         self.trt.LayerInformationFormat = SimpleNamespace(JSON="json")
         if major == 10:
             self.trt.IInt8MinMaxCalibrator = type("IInt8MinMaxCalibrator", (fake.ILogger,), {})
-        monkeypatch.setattr(opening, "register", lambda library: self.trt.told.append("register"))
+        monkeypatch.setattr(opening, "register", lambda library: self.trt.calls.append("register"))
         self.place = BuildDevice(adopt(self.trt), L4, self.device)
 
     def builder(self, logger: Any) -> Builder:
@@ -93,7 +93,7 @@ class Bench:
 
     @staticmethod
     def parse(parser: Any, model: bytes) -> bool:
-        parser.network.trt.told.append("parse")
+        parser.network.trt.calls.append("parse")
         parser.network._outputs = 4
         return bool(model)
 
@@ -103,7 +103,7 @@ class Bench:
 
     def deserialise(self, plan: bytes) -> FakeEngine:
         assert plan == b"a plan"
-        self.trt.told.append("deserialise")
+        self.trt.calls.append("deserialise")
         return self.engine
 
     def job(self, model: GraftedModel, **changes: Any) -> BuildJob:
@@ -128,13 +128,13 @@ def feed(*counts: int, fails: bool = False) -> CalibrationFeed:
         if fails:
             raise HooklineError("'5.png' is no picture", "repair it")
 
-    return CalibrationFeed("digest of the pictures", None, batches)
+    return CalibrationFeed("digest of the images", None, batches)
 
 
 def test_from_model_to_sidecar(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"), layer("p3", "FP32"), layer("b1", "FP16"))
     engine = bench.build(model_of(tmp_path), warmup=2)
-    assert bench.trt.told == ["register", "network 2", "parse", "build", "register", "deserialise"]
+    assert bench.trt.calls == ["register", "network 2", "parse", "build", "register", "deserialise"]
     assert engine.path.read_bytes() == b"a plan"
     assert (engine.runtime, engine.precision, engine.score_threshold) == ("tensorrt", Precision.fp16, 0.25)
     assert engine.notes == ("of the model",)
@@ -153,9 +153,9 @@ def test_from_model_to_sidecar(tmp_path, monkeypatch):
 
 def test_the_plugin_in_the_engine_is_needed_nowhere_else(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"))
-    monkeypatch.setattr(opening, "register_ahead_of_time", lambda library: bench.trt.told.append("ahead of time"))
+    monkeypatch.setattr(opening, "register_ahead_of_time", lambda library: bench.trt.calls.append("ahead of time"))
     engine = bench.build(model_of(tmp_path), options=TrtOptions(plugin=PluginForm.ahead_of_time))
-    assert bench.trt.told == ["ahead of time", "network 2", "parse", "build", "deserialise"]
+    assert bench.trt.calls == ["ahead of time", "network 2", "parse", "build", "deserialise"]
     assert engine.machine["plugins"] == ""
     assert engine.settings["plugin"] == "ahead_of_time"
 
@@ -166,7 +166,7 @@ def test_no_timing_cache_where_none_is_wanted(tmp_path, monkeypatch):
     assert not (tmp_path / "cache" / "tensorrt").exists()
 
 
-def test_an_engine_that_is_not_what_was_asked_for(tmp_path, monkeypatch):
+def test_an_engine_without_the_requested_precision(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP32"))
     with pytest.raises(HooklineError, match="does not run in fp16"):
         bench.build(model_of(tmp_path))
@@ -176,7 +176,7 @@ def test_sizes_that_the_model_does_not_leave_open(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch)
     with pytest.raises(HooklineError, match=r"export\.dynamic=\[batch\]"):
         bench.build(model_of(tmp_path), batch={"min": 1, "opt": 4, "max": 8})
-    assert bench.trt.told == []
+    assert bench.trt.calls == []
 
 
 def test_a_dla_core_that_is_not_there(tmp_path, monkeypatch):
@@ -193,7 +193,7 @@ def test_a_dla_core_does_not_compute_in_float32(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP32"))
     with pytest.raises(HooklineError, match="a DLA core supports float16 and int8 only; set precision=fp16"):
         bench.build(model_of(tmp_path, Precision.fp32), options=TrtOptions(dla=0))
-    assert bench.trt.told == []
+    assert bench.trt.calls == []
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_engines_for_a_group_of_gpus_that_this_one_is_not_of(tmp_path, monkeypat
         HooklineError, match=f"hardware={hardware.value} needs compute capability .* the an older one here has"
     ):
         build_engine(job, options, older)
-    assert bench.trt.told == []
+    assert bench.trt.calls == []
     build_engine(job, options, bench.place)
 
 
-def test_calibration_by_tensorrt_and_a_second_build_without_pictures(tmp_path, monkeypatch):
+def test_calibration_by_tensorrt_and_a_second_build_without_images(tmp_path, monkeypatch):
     model = model_of(tmp_path, Precision.fp32)
     bench = Bench(tmp_path, monkeypatch, 10, layer("stem", "Int8"))
     engine = bench.build(model, calibration=feed(1, 1, 1))
@@ -219,13 +219,13 @@ def test_calibration_by_tensorrt_and_a_second_build_without_pictures(tmp_path, m
     assert [float(images.mean()) for images in bench.trt.fed] == [0.0, 1.0, 2.0]
     flags = bench.trt.BuilderFlag
     assert bench.trt.configs[0].flags == {flags.INT8: True, flags.FP16: True}
-    assert "network 0" in bench.trt.told  # TensorRT chooses the precisions
+    assert "network 0" in bench.trt.calls  # TensorRT chooses the precisions
     again = Bench(tmp_path, monkeypatch, 10, layer("stem", "Int8"))
     again.build(model, calibration=feed(fails=True))
     assert again.trt.fed == []
 
 
-def test_other_pictures_are_calibrated_anew(tmp_path, monkeypatch):
+def test_other_images_are_calibrated_again(tmp_path, monkeypatch):
     model = model_of(tmp_path, Precision.fp32)
     for digest in ("one", "other"):
         bench = Bench(tmp_path, monkeypatch, 10, layer("stem", "Int8"))

@@ -11,7 +11,7 @@ import pytest
 from backends.trt.timing_cache import read_cache, write_whole
 
 
-def test_readers_see_whole_files_whoever_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readers_see_complete_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers may share a process id: threads of a process, or the first processes of two containers."""
     path = tmp_path / "new" / "a.cache"
     contents = [bytes([number]) * 100_000 for number in range(2)]

@@ -49,7 +49,7 @@ def layer(
     }
 
 
-def told(major: int, *layers: Any) -> str:
+def description(major: int, *layers: Any) -> str:
     tensors = {"Bindings": ["images", "boxes"]} if major == 10 else {"I/O Tensors": [{"Name": "images"}]}
     return json.dumps({"Layers": list(layers), **tensors})
 
@@ -62,7 +62,9 @@ def convolutions(*precisions: str) -> tuple[EngineLayer, ...]:
 @pytest.mark.parametrize("context", [True, False])
 @pytest.mark.parametrize("precision", SHORT)
 def test_precision_of_a_layer(major, context, precision):
-    (found,) = read_layers(told(major, layer(major, "CaskConvolution", (precision,), "fp32", "conv", context=context)))
+    (found,) = read_layers(
+        description(major, layer(major, "CaskConvolution", (precision,), "fp32", "conv", context=context))
+    )
     assert found == EngineLayer("conv", "CaskConvolution", precision, heavy=True)
 
 
@@ -82,12 +84,12 @@ def test_precision_of_a_layer(major, context, precision):
 @pytest.mark.parametrize("key", ["Format/Datatype", "DataType", "Datatype"])
 def test_words_of_types(key, text, precision):
     entry = {"Name": "a", "LayerType": "kgen", "Inputs": [{"Name": "x", key: text}]}
-    assert read_layers(told(10, entry))[0].precision == precision
+    assert read_layers(description(10, entry))[0].precision == precision
 
 
 @pytest.mark.parametrize("inputs", [("int8", "fp16"), ("fp16", "int8")])
 def test_a_sum_in_higher_precision_does_not_hide_int8(inputs):
-    assert read_layers(told(10, layer(10, "CaskConvolution", inputs, "fp16")))[0].precision == "int8"
+    assert read_layers(description(10, layer(10, "CaskConvolution", inputs, "fp16")))[0].precision == "int8"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_sum_in_higher_precision_does_not_hide_int8(inputs):
     ],
 )
 def test_where_inputs_tell_nothing(entry, precision):
-    assert read_layers(told(10, {"Name": "a", "LayerType": "conv", **entry}))[0].precision == precision
+    assert read_layers(description(10, {"Name": "a", "LayerType": "conv", **entry}))[0].precision == precision
 
 
 @pytest.mark.parametrize(
@@ -119,12 +121,14 @@ def test_where_inputs_tell_nothing(entry, precision):
     ],
 )
 def test_where_the_work_is(entry, heavy):
-    assert read_layers(told(10, entry))[0].heavy is heavy
+    assert read_layers(description(10, entry))[0].heavy is heavy
 
 
 def test_layers_that_only_move_data_are_left_out():
     kinds = ["Reformat", "NoOp", "Constant", "Shuffle", "signal", "CaskPooling"]
-    assert [found.kind for found in read_layers(told(11, *({"LayerType": kind} for kind in kinds)))] == ["CaskPooling"]
+    assert [found.kind for found in read_layers(description(11, *({"LayerType": kind} for kind in kinds)))] == [
+        "CaskPooling"
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"Layers": null}'])
@@ -134,7 +138,7 @@ def test_what_is_no_description(text):
 
 
 @pytest.mark.parametrize(("wanted", "precisions"), [("int8", ["fp16", "fp32"]), ("fp16", ["fp32"] * 2)])
-def test_an_engine_that_is_not_what_was_asked_for(wanted, precisions):
+def test_an_engine_without_the_requested_precision(wanted, precisions):
     words = rf"the engine does not run in {wanted}: all of its 2 computing layers run in {', '.join(set(precisions))}"
     if wanted == "int8":
         words = r"the engine does not run in int8: all of its 2 computing layers run in fp16, fp32; see docs/tensorrt"
@@ -153,11 +157,11 @@ def test_a_plugin_in_int8_makes_no_int8_engine():
 def test_names_alone_cannot_tell(wanted, layers):
     words = rf"cannot check that the engine runs in {wanted}: .* built with ProfilingVerbosity.DETAILED"
     with pytest.raises(HooklineError, match=words):
-        check_precisions(read_layers(told(10, *layers)), Precision(wanted))
+        check_precisions(read_layers(description(10, *layers)), Precision(wanted))
 
 
 def test_float32_needs_no_proof():
-    found = check_precisions(read_layers(told(11, "stem/Conv")), Precision.fp32)
+    found = check_precisions(read_layers(description(11, "stem/Conv")), Precision.fp32)
     assert (found.higher, found.warning) == ((), "")
     assert check_precisions(convolutions("fp32", "fp32"), Precision.fp32).warning == ""
 
@@ -175,13 +179,13 @@ def test_a_line_names_a_few():
 
 
 @pytest.mark.parametrize(("higher", "doubt"), [(2, False), (3, True)])
-def test_few_layers_in_what_was_asked_for_are_doubted(higher, doubt):
+def test_few_layers_in_the_requested_precision_are_warned_about(higher, doubt):
     found = check_precisions(convolutions("int8", "int8", *["fp16"] * higher), Precision.int8)
     words = "only 2 of 5 convolutions run in int8; in higher precision: conv2, conv3, conv4"
     assert found.warning == (words if doubt else "")
 
 
-def test_lower_than_asked_for_is_as_good():
+def test_lower_than_the_requested_precision_is_accepted():
     assert check_precisions(convolutions("int8", "fp16"), Precision.fp16).higher == ()
 
 
@@ -205,7 +209,7 @@ class Context:
 
 
 def opened(context: Context | None = None) -> tuple[OpenedEngine, SimpleNamespace]:
-    inspector = SimpleNamespace(execution_context=None, get_engine_information=lambda form: f"told in {form}")
+    inspector = SimpleNamespace(execution_context=None, get_engine_information=lambda form: f"described in {form}")
     engine = SimpleNamespace(create_engine_inspector=lambda: inspector)
     trt = SimpleNamespace(
         LayerInformationFormat=SimpleNamespace(JSON="JSON"),
@@ -226,14 +230,14 @@ def opened(context: Context | None = None) -> tuple[OpenedEngine, SimpleNamespac
 def test_free_sizes_are_settled_for_the_inspection():
     context = Context(takes=True)
     found, inspector = opened(context)
-    assert inspect(found, PROFILE) == "told in JSON"
+    assert inspect(found, PROFILE) == "described in JSON"
     assert inspector.execution_context is context
     assert context.shapes == {"images": PROFILE.opt}
 
 
 def test_a_static_engine_needs_no_context():
     found, inspector = opened()
-    assert inspect(found, None) == "told in JSON"
+    assert inspect(found, None) == "described in JSON"
     assert inspector.execution_context is None
 
 

@@ -39,9 +39,9 @@ def here(gpu: Gpu = L4, version: str = "10.16.1.11") -> dict[str, str]:
 
 
 def refusal(engine: Engine, here: dict[str, str]) -> HooklineError:
-    with pytest.raises(HooklineError) as told:
+    with pytest.raises(HooklineError) as error:
         check_fits(engine, here)
-    return told.value
+    return error.value
 
 
 def test_the_key_of_the_store_names_no_single_card(monkeypatch):
@@ -56,7 +56,7 @@ def test_the_key_of_the_store_names_no_single_card(monkeypatch):
     assert here(replace(L4, uuid="GPU-9", driver="550.1", free=1)) == here()
 
 
-def test_the_sidecar_tells_more():
+def test_the_sidecar_has_more_facts():
     facts = machine_facts(library(), L4, ["YoloLayer_TRT", "Other"])
     more = {
         "system": platform.platform(terse=True),
@@ -76,7 +76,7 @@ def test_the_sidecar_tells_more():
         (["tensorrt"], ""),
     ],
 )
-def test_the_package_tells_its_cuda(monkeypatch, installed, cuda):
+def test_the_package_name_gives_its_cuda(monkeypatch, installed, cuda):
     def version(name: str) -> str:
         if name not in installed:
             raise PackageNotFoundError(name)
@@ -149,10 +149,10 @@ def test_fits(engine, machine):
     ],
 )
 def test_refused(engine, machine, differences):
-    told = refusal(engine, machine)
-    assert told.message.startswith(f"engine 'a.engine' was built for another machine: {differences}")
-    assert told.hint.startswith("rebuild it here with +stage=build weights=<the same> backend=tensorrt precision=fp16")
-    assert "\n" not in str(told)
+    error = refusal(engine, machine)
+    assert error.message.startswith(f"engine 'a.engine' was built for another machine: {differences}")
+    assert error.hint.startswith("rebuild it here with +stage=build weights=<the same> backend=tensorrt precision=fp16")
+    assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -165,14 +165,14 @@ def test_refused(engine, machine, differences):
         (built(), here(version="10.9.0.34"), ""),
     ],
 )
-def test_a_refusal_tells_what_would_have_fitted(engine, machine, advice):
+def test_a_refusal_names_the_options_that_would_have_fitted(engine, machine, advice):
     _, _, found = refusal(engine, machine).hint.partition("; ")
     assert found == advice
 
 
 def test_an_engine_of_a_calibrator_is_rebuilt_by_it():
-    told = refusal(built(int8="calibrator entropy"), here(A10))
-    assert "precision=fp16 runtimes.tensorrt.int8=calibrator runtimes.tensorrt.method=entropy" in told.hint
+    error = refusal(built(int8="calibrator entropy"), here(A10))
+    assert "precision=fp16 runtimes.tensorrt.int8=calibrator runtimes.tensorrt.method=entropy" in error.hint
 
 
 @pytest.fixture

@@ -78,15 +78,15 @@ def test_host_code_runs_only_where_the_engine_was_built_with_it(monkeypatch, eng
 
 
 @pytest.mark.parametrize(
-    ("says", "told"),
+    ("says", "message"),
     [
         ("magicTag is wrong", r"cannot be opened: magicTag is wrong; build it again: \+stage=build"),
         ("Requested amount of GPU memory could not be allocated", "not enough memory.*device=cuda:N"),
         ("Cannot find plugin YoloLayer_TRT", r"needs a plugin that is not registered \(YoloLayer_TRT\)"),
     ],
 )
-def test_a_plan_that_is_refused(monkeypatch, engine, says, told):
-    with pytest.raises(HooklineError, match=told):
+def test_a_plan_that_is_refused(monkeypatch, engine, says, message):
+    with pytest.raises(HooklineError, match=message):
         Fake(monkeypatch, says=says).open(engine)
 
 
@@ -97,8 +97,8 @@ def test_a_truncated_plan(monkeypatch, engine):
 
 
 def test_tensorrt_that_does_not_start(monkeypatch, engine):
-    told = r"does not start: pybind11::init\(\): factory function returned nullptr; .* \+stage=doctor"
-    with pytest.raises(HooklineError, match=told):
+    message = r"does not start: pybind11::init\(\): factory function returned nullptr; .* \+stage=doctor"
+    with pytest.raises(HooklineError, match=message):
         Fake(monkeypatch, starts=False).open(engine)
 
 

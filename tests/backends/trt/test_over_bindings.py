@@ -16,7 +16,7 @@ def test_building(bindings: Bindings) -> None:
     bindings.pytest("-W", "ignore", "tests/backends/trt/over_bindings_building.py")
 
 
-def test_an_older_release_lacks_only_what_is_asked_for(older_bindings: Bindings) -> None:
+def test_an_older_release_lacks_only_optional_names(older_bindings: Bindings) -> None:
     """TensorRT 10.3 has no ahead-of-time plugins, and no engines for all GPUs of one compute capability."""
     files = [f"tests/backends/trt/over_bindings_{name}.py" for name in ("names", "inspection", "session", "building")]
     newer = ["HardwareCompatibilityLevel", "test_capabilities", "put_into_the_engine", "set_device_memory-"]
@@ -29,7 +29,7 @@ def test_an_older_release_registers_the_plugin_once(older_bindings: Bindings) ->
 
 
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="needs NumPy 2")
-def test_an_older_release_is_refused_beside_a_numpy_that_it_misreads(older_bindings: Bindings) -> None:
+def test_an_older_release_is_refused_with_a_numpy_that_it_misreads(older_bindings: Bindings) -> None:
     """Its bindings would read anchors as their first number, repeated."""
     code = (
         "import tensorrt\n"

@@ -94,7 +94,7 @@ def test_options_of_a_build(tmp_path):
 
 
 @pytest.mark.parametrize(("calibrators", "problems"), [(True, 0), (False, 1)])
-def test_calibrators_are_asked_for_before_anything_runs(monkeypatch, tmp_path, calibrators, problems):
+def test_calibrators_are_checked_before_anything_runs(monkeypatch, tmp_path, calibrators, problems):
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
     release = SimpleNamespace(
         title="TensorRT",
@@ -103,9 +103,9 @@ def test_calibrators_are_asked_for_before_anything_runs(monkeypatch, tmp_path, c
     )
     monkeypatch.setattr(library, "load", lambda: release)
     config = BuildConfig(backend="tensorrt", precision=Precision.int8, source=None, data=None, pictures=10)
-    told = list(check(config, context_with_runtime(tmp_path, CALIBRATED)))
-    assert len(told) == problems
-    assert all("has no calibrators" in str(problem) for problem in told)
+    message = list(check(config, context_with_runtime(tmp_path, CALIBRATED)))
+    assert len(message) == problems
+    assert all("has no calibrators" in str(problem) for problem in message)
 
 
 def test_a_library_that_cannot_be_loaded_is_a_problem_of_the_plan(monkeypatch):

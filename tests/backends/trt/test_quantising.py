@@ -134,7 +134,7 @@ def test_refused_where_tensorrt_cannot():
         check_calibrators(library("11.4.0.106", calibrators=False))
 
 
-def test_with_pictures_the_builder_gets_flags_calibrator_and_the_usual_size(tmp_path):
+def test_with_images_the_builder_gets_flags_calibrator_and_the_optimum_size(tmp_path):
     net, config, work = network("images", "a", "b"), Config(), quantising(tmp_path)
     work.prepare(net, config)
     assert config.flags == ["INT8", "FP16"]
@@ -172,7 +172,7 @@ def test_a_cache_is_for_one_model_algorithm_data_size_and_release(tmp_path, chan
     assert quantising(tmp_path).cache != quantising(tmp_path, **change).cache
 
 
-def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
+def test_a_table_sets_ranges_and_needs_no_calibrator(tmp_path):
     table(images=1.0, a=2.5).write(tmp_path / "table.json")
     net, config = network("images", "a", "b"), Config()
     feed = CalibrationFeed("", tmp_path / "table.json", None)

@@ -19,7 +19,7 @@ from tests.backends.gpu.devices import put
 from tests.backends.trt.engines import LIBRARY, EngineShim, expected, memory, opened_session
 
 
-def pictures(count, height=8, width=8, seed=0, dtype=np.float32):
+def random_images(count, height=8, width=8, seed=0, dtype=np.float32):
     return np.random.default_rng(seed).random((count, 3, height, width)).astype(dtype)
 
 
@@ -40,7 +40,7 @@ def test_any_batch_of_the_host(count, graphs):
     session, engine, device = opened_session(graphs=graphs)
     with session:
         for seed in range(4):
-            images = pictures(count, seed=seed)
+            images = random_images(count, seed=seed)
             same(session.run(images), images)
     pieces = -(-count // 4)
     assert engine.runs == 4 * pieces if not graphs else engine.runs < 4 * pieces + 3
@@ -53,7 +53,7 @@ def test_any_batch_of_the_device(count, graphs):
     session, _, device = opened_session(graphs=graphs)
     with session:
         for seed in range(4):
-            images = pictures(count, seed=seed)
+            images = random_images(count, seed=seed)
             same(run_on_device(session, device, images), images)
 
 
@@ -61,14 +61,14 @@ def test_any_batch_of_the_device(count, graphs):
 def test_what_the_profile_holds_is_not_copied(count, copies):
     session, _, device = opened_session()
     with session:
-        session.run_device(put(device, pictures(count), session.stream))
+        session.run_device(put(device, random_images(count), session.stream))
     assert device.copies == copies  # of five: the second piece is filled up, two outputs of two pieces gathered
 
 
 def test_run_takes_arrays_of_the_device_and_waits():
     session, _, device = opened_session()
     with session:
-        images = pictures(3)
+        images = random_images(3)
         outputs = session.run(put(device, images, session.stream))
         abouts = {name: view(array) for name, array in outputs.items()}
         same({name: memory(about.address, about.shape, about.dtype) for name, about in abouts.items()}, images)
@@ -79,7 +79,7 @@ def test_run_takes_arrays_of_the_device_and_waits():
 
 def test_arrays_that_speak_dlpack_alone():
     session, _, device = opened_session()
-    images = pictures(2)
+    images = random_images(2)
     with session:
         jax = SimpleNamespace(array=put(device, images, session.stream), __dlpack__=lambda: "capsule")
         outputs = session.run(jax)
@@ -91,7 +91,7 @@ def test_arrays_that_speak_dlpack_alone():
 def test_an_engine_without_scratch_memory():
     session, engine, _ = opened_session(device_memory_size_v2=0)
     with session:
-        images = pictures(2)
+        images = random_images(2)
         same(session.run(images), images)
         assert engine.contexts[0].scratch is not None
         assert engine.contexts[0].scratch.size >= 1
@@ -101,7 +101,7 @@ def test_half_images():
     session, _, device = opened_session(kind="HALF")
     with session:
         assert session.input_dtype == "float16"
-        images = pictures(3, dtype=np.float16)
+        images = random_images(3, dtype=np.float16)
         same(session.run(images.astype(np.float32)), images)
         same(run_on_device(session, device, images), images)
         with pytest.raises(ValueError, match="accepts float16, the array is float32"):
@@ -111,9 +111,9 @@ def test_half_images():
 def test_the_second_time_is_captured_and_the_third_is_a_graph():
     session, engine, device = opened_session()
     with session:
-        place = put(device, pictures(2), session.stream)
+        place = put(device, random_images(2), session.stream)
         for number, seed in enumerate((1, 2, 3, 4)):
-            images = pictures(2, seed=seed)
+            images = random_images(2, seed=seed)
             device.upload(images.reshape(-1).view(np.uint8), view(place).address, session.stream)
             outputs = session.run_device(place)
             same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
@@ -126,7 +126,7 @@ def test_an_address_that_never_comes_again_is_never_captured():
     session, _, device = opened_session()
     with session:
         for seed in range(5):
-            images = pictures(2, seed=seed)
+            images = random_images(2, seed=seed)
             same(run_on_device(session, device, images), images)
     assert device.graphs == []
 
@@ -134,10 +134,10 @@ def test_an_address_that_never_comes_again_is_never_captured():
 def test_addresses_take_turns():
     session, engine, device = opened_session()
     with session:
-        places = [put(device, pictures(2), session.stream) for _ in range(6)]
+        places = [put(device, random_images(2), session.stream) for _ in range(6)]
         for seed, some in enumerate((2, 2, 2, 6, 6, 2, 2)):
             for number, place in enumerate(places[:some]):
-                images = pictures(2, seed=10 * seed + number)
+                images = random_images(2, seed=10 * seed + number)
                 device.upload(images.reshape(-1).view(np.uint8), view(place).address, session.stream)
                 outputs = session.run_device(place)
                 same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, images)
@@ -150,8 +150,8 @@ def test_contexts_are_kept_as_long_as_their_graphs():
     session, engine, _ = opened_session()
     with session:
         for _ in range(3):
-            session.run(pictures(2))
-            session.run(pictures(2, 16, 16))
+            session.run(random_images(2))
+            session.run(random_images(2, 16, 16))
         kept = [weakref.ref(context) for context in engine.contexts]
         engine.contexts.clear()
         gc.collect()
@@ -174,8 +174,8 @@ def test_leaving_the_session_frees_the_memory_of_the_device(monkeypatch):
     session, _, device = opened_session()
     with session:
         for count in (1, 3, 5):
-            session.run(pictures(count))
-            session.run_device(put(device, pictures(count), session.stream))
+            session.run(random_images(count))
+            session.run_device(put(device, random_images(count), session.stream))
         gc.collect()
         assert sum(held(reference) for reference in made) > 1000
     gc.collect()
@@ -194,7 +194,7 @@ def test_shapes_take_turns():
     with session:
         for seed, some in enumerate((3, 3, 3, 6, 3, 3, 3)):
             for height, width in sizes[:some]:
-                images = pictures(3, height, width, seed)
+                images = random_images(3, height, width, seed)
                 same(session.run(images), images)
     assert device.graph_launches > 3  # before and after the six, which drop what was kept
     assert all(graph.freed for graph in device.graphs)
@@ -202,13 +202,13 @@ def test_shapes_take_turns():
 
 def test_a_graph_goes_with_the_outputs_that_it_writes():
     session, _, device = opened_session()
-    first, second = pictures(2), pictures(2, seed=1)
+    first, second = random_images(2), random_images(2, seed=1)
     with session:
         place, other = (put(device, images, session.stream) for images in (first, second))
         for _ in range(3):
             session.run_device(place)
         for side in (9, 10, 11, 12):
-            session.run(pictures(2, side, side))
+            session.run(random_images(2, side, side))
         session.run_device(other)
         outputs = session.run_device(place)
         same({name: fetch(array, device, session.stream) for name, array in outputs.items()}, first)
@@ -218,14 +218,14 @@ def test_a_graph_goes_with_the_outputs_that_it_writes():
 def test_results_lie_in_memory_that_is_used_again():
     session, _, _ = opened_session()
     with session:
-        first = session.run(pictures(2))["boxes"]
-        second = session.run(pictures(2, seed=1))["boxes"]
+        first = session.run(random_images(2))["boxes"]
+        second = session.run(random_images(2, seed=1))["boxes"]
         assert np.shares_memory(first, second)
 
 
-def test_another_context_runs_beside_in_another_thread():
+def test_another_context_runs_in_another_thread():
     session, engine, _ = opened_session()
-    first, second = pictures(2), pictures(4, seed=1)
+    first, second = random_images(2), random_images(4, seed=1)
     with session, session.another() as other:
         assert session.stream != other.stream
         session.run(first)
@@ -239,7 +239,7 @@ def test_another_context_runs_beside_in_another_thread():
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"),
+    ("shape", "message"),
     [
         (
             (2, 3, 8, 17),
@@ -251,11 +251,11 @@ def test_another_context_runs_beside_in_another_thread():
         ((3, 8, 8), r"build.imgsz=\{min"),
     ],
 )
-def test_a_size_that_the_profile_does_not_hold(shape, told):
+def test_a_size_that_the_profile_does_not_hold(shape, message):
     session, _, device = opened_session()
     images = np.zeros(shape, np.float32)
     with session:
-        with pytest.raises(HooklineError, match=told):
+        with pytest.raises(HooklineError, match=message):
             session.run(images)
         if images.size:
             with pytest.raises(HooklineError, match="does not fit"):
@@ -265,10 +265,10 @@ def test_a_size_that_the_profile_does_not_hold(shape, told):
 def test_a_static_engine():
     session, _, _ = opened_session(static=True, profile=((2, 3, 8, 8),) * 3)
     with session:
-        images = pictures(5)
+        images = random_images(5)
         same(session.run(images), images)
         with pytest.raises(HooklineError, match=r"accepts \[any, 3, 8, 8\];"):
-            session.run(pictures(2, 16, 16))
+            session.run(random_images(2, 16, 16))
 
 
 def test_no_room_for_a_context():
@@ -279,17 +279,17 @@ def test_no_room_for_a_context():
 def test_tensorrt_refuses():
     session, _, _ = opened_session(works=False)
     with session, pytest.raises(HooklineError, match="TensorRT refuses the work: the cause"):
-        session.run(pictures(2))
+        session.run(random_images(2))
 
 
 def test_an_older_error_does_not_explain_a_new_one():
     session, engine, _ = opened_session()
     with session:
-        session.run(pictures(2))
+        session.run(random_images(2))
         LIBRARY.journal.add(1, "long ago")
         engine.works = False
         with pytest.raises(HooklineError, match="TensorRT refuses the work: the cause; "):
-            session.run(pictures(3))
+            session.run(random_images(3))
 
 
 def test_shapes_that_the_bindings_refuse():
@@ -303,7 +303,7 @@ def test_shapes_that_the_bindings_refuse():
         session,
         pytest.raises(HooklineError, match=r"from the input shape \[2, 3, 8, 8\] \(shape inference failed\)"),
     ):
-        session.run(pictures(2))
+        session.run(random_images(2))
 
 
 def test_the_error_of_a_plugin_is_the_cause():
@@ -322,10 +322,10 @@ def test_the_error_of_a_plugin_is_the_cause():
 
     engine.contexts[0].execute_async_v3 = run
     with session, pytest.raises(ZeroDivisionError, match="in the plugin"):
-        session.run(pictures(2))
+        session.run(random_images(2))
 
 
-def test_an_error_that_tensorrt_did_not_mind_is_nobodys():
+def test_an_error_that_tensorrt_ignored_is_not_reported():
     session, _, _ = opened_session()
 
     @callbacks.reported
@@ -335,7 +335,7 @@ def test_an_error_that_tensorrt_did_not_mind_is_nobodys():
     with pytest.raises(ZeroDivisionError):
         supports_format_combination()
     with session:
-        images = pictures(2)
+        images = random_images(2)
         same(session.run(images), images)
 
 
@@ -343,13 +343,15 @@ def test_work_that_cannot_be_captured_is_enqueued_plainly(caplog):
     session, engine, device = opened_session(capturable=False)
     with session:
         for seed in range(5):
-            images = pictures(2, seed=seed)
+            images = random_images(2, seed=seed)
             same(session.run(images), images)
     assert (device.graphs, device.graph_launches) == ([], 0)
     assert len(engine.contexts) == 2
-    told = [record.getMessage() for record in caplog.records if "CUDA graph" in record.getMessage()]
-    assert len(told) == 1
-    assert "captured as a CUDA graph; kernels are launched one by one: TensorRT refuses the work: operation" in told[0]
+    message = [record.getMessage() for record in caplog.records if "CUDA graph" in record.getMessage()]
+    assert len(message) == 1
+    assert (
+        "captured as a CUDA graph; kernels are launched one by one: TensorRT refuses the work: operation" in message[0]
+    )
 
 
 @pytest.mark.parametrize(("buffers", "graphs"), [(6, 6), (8, 8), (12, 8)])
@@ -357,9 +359,9 @@ def test_addresses_in_turn_share_the_graphs_there_are(buffers, graphs):
     """A queue of batches before a slow session: each has its own memory, and is reused."""
     session, engine, device = opened_session()
     with session:
-        places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(buffers)]
+        places = [put(device, random_images(2, seed=seed), session.stream) for seed in range(buffers)]
         for turn in range(120):
-            images = pictures(2, seed=turn)
+            images = random_images(2, seed=turn)
             place = places[turn % buffers]
             device.upload(images.reshape(-1).view(np.uint8), view(place).address, session.stream)
             outputs = session.run_device(place)
@@ -369,11 +371,11 @@ def test_addresses_in_turn_share_the_graphs_there_are(buffers, graphs):
         assert not any(graph.freed for graph in device.graphs)
 
 
-def test_graphs_of_addresses_that_come_no_more_give_way():
+def test_graphs_of_unused_addresses_are_replaced():
     session, _, device = opened_session()
     with session:
         for first in (0, 8):
-            places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(first, first + 8)]
+            places = [put(device, random_images(2, seed=seed), session.stream) for seed in range(first, first + 8)]
             for turn in range(8 * (2 + UNUSED_BATCHES // 8)):
                 session.run_device(places[turn % 8])
         assert [graph.freed for graph in device.graphs] == [True] * 8 + [False] * 8
@@ -382,7 +384,7 @@ def test_graphs_of_addresses_that_come_no_more_give_way():
 def test_a_closed_session_leaves_no_memory_in_the_pool():
     session, _, device = opened_session()
     with session:
-        session.run(pictures(2))
+        session.run(random_images(2))
         assert device.trimmed == 0
     assert device.trimmed == 1
 
@@ -390,7 +392,7 @@ def test_a_closed_session_leaves_no_memory_in_the_pool():
 def test_an_output_whose_size_depends_on_the_data():
     session, _, _ = opened_session(data_dependent=True)
     with session, pytest.raises(HooklineError, match="'boxes' depends on the data"):
-        session.run(pictures(2))
+        session.run(random_images(2))
 
 
 def test_a_closed_session_is_a_bug():
@@ -398,7 +400,7 @@ def test_a_closed_session_is_a_bug():
     with session:
         pass
     with pytest.raises(RuntimeError, match="closed"):
-        session.run(pictures(2))
+        session.run(random_images(2))
     with session:
         pass
 
@@ -407,7 +409,7 @@ def test_no_room_for_the_context_of_a_graph_is_no_end(caplog):
     session, engine, device = opened_session()
     with session:
         for seed in range(4):
-            images = pictures(2, seed=seed)
+            images = random_images(2, seed=seed)
             same(session.run(images), images)
             engine.room = False
     assert device.graphs == []
@@ -417,7 +419,7 @@ def test_no_room_for_the_context_of_a_graph_is_no_end(caplog):
 def test_a_context_stays_until_its_work_is_done_where_the_capture_fails():
     session, _, device = opened_session(capturable=False)
     with session:
-        place = put(device, pictures(2), session.stream)
+        place = put(device, random_images(2), session.stream)
         for _ in range(2):
             session.run_device(place)
         # The work of the second call used the new context, and had to finish before the context was freed.

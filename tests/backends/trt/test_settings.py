@@ -22,7 +22,7 @@ def configured(major: int = 10, script: dict[str, Any] | None = None, **options:
     return library, config
 
 
-def test_what_is_not_asked_for_is_left_to_tensorrt():
+def test_defaults_are_left_to_tensorrt():
     library, config = configured()
     assert config.settings == {"profiling_verbosity": library.trt.ProfilingVerbosity.DETAILED}
     assert (config.pools, config.flags, config.sources) == ({}, {}, None)

@@ -43,7 +43,7 @@ def context_for(folder, cards=()):
 def built(folder, model, cards=(), **options):
     context, memory = context_for(folder, cards)
     engine = build(BuildConfig(backend="tensorrt_rtx", precision=None, **options), model, None, None, context)
-    assert memory.steps > 5  # the phases that the monitor was told of
+    assert memory.steps > 5  # the phases that the monitor received
     return engine
 
 
@@ -137,7 +137,7 @@ def test_bare_node_needs_a_plugin(tmp_path):
         built(tmp_path, model)
 
 
-def test_key_of_an_engine_holds_the_release_and_the_card_where_that_is_asked_for(tmp_path, monkeypatch):
+def test_the_key_of_an_engine_has_the_release_and_a_current_card(tmp_path, monkeypatch):
     import tensorrt_rtx
 
     monkeypatch.setattr(runtime, "card_here", lambda device: f"card of {device}")

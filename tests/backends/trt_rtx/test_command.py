@@ -48,18 +48,18 @@ def test_engine_with_sidecar_then_from_the_store(run):
 
 
 @pytest.mark.parametrize(
-    ("device", "told"),
+    ("device", "message"),
     [
         ("auto", "tensorrt_rtx cannot open engines: no GPU can be used"),
         ("cuda:0", "tensorrt_rtx cannot open engines: no GPU can be used"),
         ("cpu", "backend=tensorrt_rtx works with device=cuda only, and device=cpu was asked for"),
     ],
 )
-def test_opening_needs_a_card_which_is_told_before_anything_runs(run, monkeypatch, device, told):
+def test_opening_without_a_card_is_refused_before_anything_runs(run, monkeypatch, device, message):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is one
     result, _, stages = run(f"third-{device}", "+stage=predict", "source=pictures", f"device={device}")
     assert (result.returncode, stages) == (2, {})
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
@@ -69,7 +69,7 @@ def test_building_needs_none_whatever_the_device(run, monkeypatch, device):
     assert (result.returncode, stages["build"] in {"ran", "reused"}) == (0, True), result.stderr
 
 
-def test_card_that_is_not_there_is_told_before_anything_runs(run):
+def test_a_missing_card_is_refused_before_anything_runs(run):
     result, _, stages = run("fourth", *INT8[:-1], f"{CARDS}=[sm86,sm85]")
     assert (result.returncode, stages) == (2, {})
     assert "unknown compute capability 'sm85'" in result.stderr

@@ -92,23 +92,23 @@ def test_a_folder_that_cannot_be_written_costs_nothing_else(tmp_path, caplog):
 
 @pytest.mark.parametrize("graphs", [True, False])
 def test_a_session_takes_its_contexts_from_there_and_keeps_what_it_compiled(graphs):
-    device, told = EngineShim(), []
-    session, engine = session_on(device, graphs=graphs, kernels=lambda engine: Told(engine, told))
+    device, calls = EngineShim(), []
+    session, engine = session_on(device, graphs=graphs, kernels=lambda engine: RecordingCache(engine, calls))
     with session:
-        assert told == ["context"]
-    assert told == ["context", "kept"]
+        assert calls == ["context"]
+    assert calls == ["context", "kept"]
     assert len(engine.contexts) == 1
 
 
-class Told:
+class RecordingCache:
     """A kernel cache that records its calls."""
 
-    def __init__(self, engine, told):
-        self.engine, self.told = engine, told
+    def __init__(self, engine, calls):
+        self.engine, self.calls = engine, calls
 
     def new_context(self):
-        self.told.append("context")
+        self.calls.append("context")
         return self.engine.create_execution_context("user's")
 
     def keep(self):
-        self.told.append("kept")
+        self.calls.append("kept")

@@ -148,7 +148,7 @@ def job(context, warmup):
     return build_job(model, context.workdir / "tiny.engine", warmup=warmup, reporter=context, device=context.device)
 
 
-def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
+def test_warm_up_runs_grey_images_on_the_card(tmp_path, engine, card):
     context, memory = make_context(tmp_path)
     warm_up_here(engine, job(context, 2))
     session = card[0][0]
@@ -157,7 +157,7 @@ def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
     assert (session.closed, memory.notes) == (True, [])
 
 
-def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
+def test_warm_up_without_a_card_is_reported(tmp_path, engine, no_card):
     context, memory = make_context(tmp_path)
     warm_up_here(engine, job(context, 3))
     assert memory.notes == ["build: the engine was not run here: no GPU can be used: there is no driver"]
@@ -227,6 +227,6 @@ def test_a_fresh_engine_that_cannot_be_opened_on_its_card_is_an_error(tmp_path, 
     assert memory.notes == []
 
 
-def test_a_card_whose_capability_is_not_told_is_left_to_the_library(engine, card, monkeypatch):
+def test_a_card_of_unknown_capability_is_left_to_the_library(engine, card, monkeypatch):
     monkeypatch.setattr(opening, "choose", lambda device: Gpu("", "the GPU of Windows", "", 0, 0, ""))
     assert open_engine(engine, "auto") is card[0][0]

@@ -79,7 +79,7 @@ def test_current_without_a_gpu(monkeypatch):
         read_targets(["current"], TRT)
 
 
-def test_cards_are_told_to_the_builder():
+def test_cards_are_set_in_the_builder():
     config = Config()
     set_targets(TRT, config, ("sm86", "sm120"))
     assert (config.num_compute_capabilities, config.set) == (2, {0: "SM86", 1: "SM120"})

@@ -9,7 +9,10 @@ import pytest
 
 from core.errors import HooklineError
 from core.media.frame import Frame
+from core.media.listing import IMAGE_SUFFIXES
+from core.media.picture import read_picture
 from core.media.source import Source, SourceKind
+from stages.predict.annotated import ImageFiles
 from stages.predict.records import CocoRecord, CsvRecord, ImageRecord, LabelRecord
 from stages.predict.result_names import ResultNames
 from tests.support.fake_parts import detections
@@ -167,3 +170,11 @@ def test_a_stream_has_a_name() -> None:
 def test_image_ids_are_numbers_of_files_where_all_have_one(files: tuple[str, ...], ids: list[int]) -> None:
     source = pictures(*files)
     assert [ResultNames(source).image_id(frame(source, index)) for index in range(2)] == ids
+
+
+def test_every_image_format_can_be_annotated(tmp_path: Path) -> None:
+    source = pictures(*(f"image{suffix}" for suffix in IMAGE_SUFFIXES), "UPPER.JFIF")
+    files = ImageFiles(tmp_path, names := ResultNames(source))
+    for index in range(len(source.names)):
+        files.write(frame(source, index), np.zeros((8, 8, 3), np.uint8))
+        assert read_picture(tmp_path / names.image(frame(source, index))).shape == (8, 8, 3)
