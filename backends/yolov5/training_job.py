@@ -10,7 +10,6 @@ import torch
 
 from backends.yolov5.config import ModelConfig
 from backends.yolov5.data.batches import TrainingBatches
-from backends.yolov5.data.reading import available_memory
 from backends.yolov5.data.samples import LabelledImage
 from backends.yolov5.devices import choose_device
 from backends.yolov5.errors import TrainingError
@@ -21,7 +20,7 @@ from backends.yolov5.training.autobatch import MAX_BATCH, largest_batch
 from backends.yolov5.training.distributed import Distributed, join_processes
 from backends.yolov5.training.loop import Loop, largest_side
 from backends.yolov5.training.loss import DetectionLoss
-from backends.yolov5.training.memory import ProcessMeter, keep_freed_memory
+from backends.yolov5.training.memory import ProcessMeter, available_memory, keep_freed_memory
 from backends.yolov5.training.options import Hyperparameters, TrainingOptions
 from backends.yolov5.training.precision import amp_type
 from backends.yolov5.training.state import TrainingState, load_state

@@ -12,52 +12,8 @@ import cv2
 
 from backends.yolov5.data.samples import Image
 from backends.yolov5.errors import TrainingError
+from backends.yolov5.training.memory import available_memory
 from core.errors import counted
-
-MEMINFO = Path("/proc/meminfo")
-CGROUPS = (
-    Path("/sys/fs/cgroup"),
-    Path("/sys/fs/cgroup/memory"),
-)
-"""Folders with limit and use of the control group of a container, versions 2 and 1."""
-
-_LIMITS = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
-_CACHE = {"inactive_file", "active_file"}
-"""Counters of memory that the kernel reclaims when it is needed."""
-
-
-def available_memory() -> int | None:
-    """Return the bytes that can be allocated without swapping or an OOM kill; None if they are not known."""
-    groups = (_cgroup_memory(folder, *names) for folder in CGROUPS for names in _LIMITS)
-    free = [value for value in (_machine_memory(), *groups) if value is not None]
-    return min(free, default=None)
-
-
-def _machine_memory() -> int | None:
-    try:
-        return _numbers(MEMINFO)["MemAvailable:"] * 1024
-    except (OSError, KeyError, ValueError):
-        return None
-
-
-def _cgroup_memory(folder: Path, limit: str, used: str) -> int | None:
-    """Return the remaining bytes of a control group; None if it has no limit."""
-    try:
-        taken = int((folder / used).read_text(encoding="utf-8")) - int((folder / limit).read_text(encoding="utf-8"))
-        numbers = _numbers(folder / "memory.stat")
-    except (OSError, ValueError):
-        return None
-    return max(sum(numbers.get(name, 0) for name in _CACHE) - taken, 0)
-
-
-def _numbers(file: Path) -> dict[str, int]:
-    """Parse lines of a name, a number and an optional unit."""
-    return {
-        words[0]: int(words[1])
-        for line in file.read_text(encoding="utf-8").splitlines()
-        if len(words := line.split()) > 1
-    }
-
 
 Read = Callable[[Path], Image]
 """Reads a file as uint8 BGR [H, W, 3] in its EXIF orientation."""

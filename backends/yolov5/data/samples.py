@@ -30,7 +30,7 @@ def generator(seed: int, purpose: Purpose, *counters: int) -> np.random.Generato
 
 
 Image = NDArray[np.uint8]
-"""uint8 BGR [H, W, 3]."""
+"""uint8 pixels: BGR [H, W, 3], or as stated."""
 
 Shape = tuple[int, int]
 """Height and width in pixels."""

@@ -18,6 +18,9 @@ from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.state import TrainingState, save_state
 from core.errors import counted
 
+BEST, LAST = "best.safetensors", "last.safetensors"
+"""Checkpoints of the best and of the last epoch."""
+
 
 def fitness(map50: float, map50_95: float) -> float:
     """Return 0.1 * mAP50 + 0.9 * mAP50-95."""
@@ -40,9 +43,6 @@ def warnings_for(loop: Loop) -> Iterator[str]:
             f"the learning rate never reaches lr0={lr0:g}; set train.warmup_epochs=0 for no warm-up, or "
             f"train.epochs={math.ceil(2 * warmup / per_epoch)} for a training twice as long as the warm-up"
         )
-
-
-BEST, LAST = "best.safetensors", "last.safetensors"
 
 
 @dataclass(frozen=True)

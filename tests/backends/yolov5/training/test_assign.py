@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.training.assign import assign
-from tests.backends.yolov5.training.restated_loss import positives
+from tests.backends.yolov5.training.reference_loss import positives
 
 ANCHOR = torch.tensor([[2.0, 2.0]])
 

@@ -13,7 +13,7 @@ from backends.yolov5.config import P5_ANCHORS, P6_ANCHORS, ModelConfig, scaled
 from backends.yolov5.training.assign import ciou
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
-from tests.backends.yolov5.training.restated_loss import complete_iou, restated
+from tests.backends.yolov5.training.reference_loss import complete_iou, restated
 
 IMGSZ = 128
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.yolov5.data import reading as memory
+from backends.yolov5.training import memory
 
 NAMES = {"v2": ("memory.max", "memory.current"), "v1": ("memory.limit_in_bytes", "memory.usage_in_bytes")}
 

@@ -1,7 +1,7 @@
-"""The loss of docs/contracts.md once more, in float64 and plain loops, with its gradient; slow and independent.
+"""The loss of docs/contracts.md computed a second time, in float64 and plain loops, with its gradient.
 
-Objectness and classes are differentiated by hand. The box term is differentiated by central differences, with
-alpha held, as the formula of CIoU asks.
+The gradients of objectness and classes are written by hand. That of the box term uses central differences with a
+constant alpha, as in the formula of CIoU.
 """
 
 from __future__ import annotations
