@@ -40,12 +40,7 @@ class Wanted:
     indices: Collection[int] | None = None
 
     def takes(self, index: int, number: int) -> bool:
-        """Return whether a frame is read.
-
-        Args:
-            index: Position across all files.
-            number: Position in its file.
-        """
+        """Return whether to read the frame at ``index`` across all files, ``number`` in its file."""
         return number % self.stride == 0 and (self.indices is None or index in self.indices)
 
 
