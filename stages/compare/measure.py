@@ -56,7 +56,7 @@ def read_reference(reference: str | None) -> AnyModel:
 
 
 def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
-    """Refuse a reference whose class names are not those of the engine."""
+    """Refuse a reference with other class names than the engine."""
     if tuple(engine) != tuple(reference):
         raise HooklineError(
             f"the engine has {counted(len(engine), 'class')} and the reference {len(reference)}, or other names",

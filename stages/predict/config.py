@@ -29,7 +29,7 @@ class PredictConfig:
         max_det: Maximum number of boxes per image.
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.
-        imgsz: Input size of a checkpoint, or of a model whose size is dynamic; null: that of the model.
+        imgsz: Input size of a checkpoint or of a model with dynamic height and width; null: that of the model.
         batch: Frames per inference.
         vid_stride: Process every Nth frame of a video or stream.
         frames: Stop after this number of frames; null: at the end of the source.

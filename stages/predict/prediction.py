@@ -128,7 +128,7 @@ class _PredictionRun:
                 self._context.note(self._stopped)
 
     def _finish(self, last: Frame, frames: int) -> None:
-        """Record a video whose last frame is written."""
+        """Record a video after its last frame was written."""
         if self._source.kind is SourceKind.video:
             self._state.finish(_file_of(last), frames)
 

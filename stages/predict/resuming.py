@@ -100,7 +100,7 @@ def _frames_of(videos: Mapping[str, int], entries: Iterable[str]) -> dict[str, l
 
 
 def _complete(folder: Path, *, table: bool, classes: int) -> tuple[dict[str, int], dict[str, str]]:
-    """Find the frames of images.json whose boxes are all in the other files.
+    """Find the frames of images.json with all boxes in the other files.
 
     Returns:
         Name -> image id, and name -> damage.

@@ -130,7 +130,7 @@ class VideoWriter:
                 raise
 
     def abandon(self) -> bool:
-        """Complete the file after a failure as far as possible; return whether it has all frames."""
+        """Complete the file after a failure if possible; return whether it has all frames."""
         try:
             self._finish()
             return self._stream is None or self._whole()
